@@ -1,0 +1,187 @@
+# shellcheck shell=sh
+# What the front-door scripts need from the machine. Sourced by ci/setup and ci/matrix, from the
+# repository's root.
+#
+# The package manager is asked only for what a check has found missing, so that a machine that has
+# everything needs neither root nor network.
+
+say() { printf 'ci: %s\n' "$*" >&2; }
+
+fail() {
+    printf 'ci: error: %s\n' "$*" >&2
+    exit 1
+}
+
+venv=${PYOSSL_VENV:-.venv}
+
+# ---- packages ----------------------------------------------------------------------------------
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        fail "root is needed, and there is no sudo, to run: $*"
+    fi
+}
+
+package_manager() {
+    for manager in apt-get dnf apk brew; do
+        if command -v "$manager" >/dev/null 2>&1; then
+            echo "$manager"
+            return
+        fi
+    done
+}
+
+# Every need, and the package of each system that meets it.
+packages_for() {
+    case "$1:$2" in
+        apt-get:compiler) echo gcc libc6-dev ;;
+        apt-get:headers) echo libssl-dev ;;
+        apt-get:pkg-config) echo pkg-config ;;
+        apt-get:python) echo python3 python3-dev python3-venv ;;
+        apt-get:trust) echo ca-certificates ;;
+        apt-get:mmdebstrap) echo mmdebstrap debian-archive-keyring ;;
+        apt-get:unshare) echo util-linux ;;
+        dnf:compiler) echo gcc glibc-devel ;;
+        dnf:headers) echo openssl-devel ;;
+        dnf:pkg-config) echo pkgconf-pkg-config ;;
+        dnf:python) echo python3 python3-devel ;;
+        dnf:trust) echo ca-certificates ;;
+        apk:compiler) echo gcc musl-dev linux-headers ;;
+        apk:headers) echo openssl-dev ;;
+        apk:pkg-config) echo pkgconf ;;
+        apk:python) echo python3 python3-dev ;;
+        apk:trust) echo ca-certificates ;;
+        brew:headers) echo openssl@3 ;;
+        brew:pkg-config) echo pkgconf ;;
+        brew:python) echo python@3.13 ;;
+        *:openssl | *:curl | *:git) echo "$2" ;;
+    esac
+}
+
+install_packages() {
+    manager=$1
+    shift
+    say "installing with $manager: $*"
+    case "$manager" in
+        apt-get)
+            as_root apt-get -qq update &&
+                as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" ;;
+        dnf) as_root dnf --quiet --assumeyes install "$@" ;;
+        apk) as_root apk add --quiet "$@" ;;
+        brew) brew install --quiet "$@" ;;
+    esac >&2 || fail "$manager could not install: $*"
+}
+
+# ---- needs -------------------------------------------------------------------------------------
+
+# gcc without the C library's headers is what --no-install-recommends leaves: only compiling tells.
+compiles() {
+    directory=$(mktemp -d)
+    printf '#include <stdio.h>\nint main(void) { return 0; }\n' >"$directory/try.c"
+    status=0
+    ${CC:-cc} -o "$directory/try" "$directory/try.c" >/dev/null 2>&1 || status=1
+    rm -r "$directory"
+    return $status
+}
+
+# Homebrew's OpenSSL stays out of pkg-config's way on purpose: it has to be pointed out.
+point_out_homebrew() {
+    if command -v brew >/dev/null 2>&1 && prefix=$(brew --prefix openssl@3 2>/dev/null); then
+        PKG_CONFIG_PATH="$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+        export PKG_CONFIG_PATH
+    fi
+}
+
+has() {
+    case "$1" in
+        compiler) compiles ;;
+        headers)
+            if [ -n "${PYOSSL_OPENSSL_DIR:-}" ]; then
+                [ -e "$PYOSSL_OPENSSL_DIR/include/openssl/ssl.h" ] ||
+                    fail "PYOSSL_OPENSSL_DIR=$PYOSSL_OPENSSL_DIR has no include/openssl/ssl.h"
+            else
+                pkg-config --exists libssl 2>/dev/null
+            fi ;;
+        python) find_python ;;
+        trust) [ "$(uname)" = Darwin ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs ] ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# A Python that can make a virtual environment and compile an extension; the path is left in $python.
+find_python() {
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
+        if python=$("$candidate" -c '
+import sys, sysconfig, os
+assert sys.version_info >= (3, 10)
+import ensurepip, venv
+assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
+print(sys.executable)' 2>/dev/null); then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# need NEED...: checks each, installs what is missing, checks again.
+need() {
+    [ "$(uname)" != Darwin ] || point_out_homebrew
+    missing=
+    for wanted in "$@"; do
+        has "$wanted" || missing="$missing $wanted"
+    done
+    [ -n "$missing" ] || return 0
+
+    say "missing:$missing"
+    if [ "$(uname)" = Darwin ] && ! xcode-select -p >/dev/null 2>&1; then
+        fail "Apple's command line tools are missing: run xcode-select --install, then this again"
+    fi
+    manager=$(package_manager)
+    [ -n "$manager" ] || fail "no apt-get, dnf, apk or brew here: install by hand:$missing"
+    packages=
+    for wanted in $missing; do
+        packages="$packages $(packages_for "$manager" "$wanted")"
+    done
+    # shellcheck disable=SC2086 # a list of package names
+    [ -z "${packages# }" ] || install_packages "$manager" $packages
+
+    [ "$(uname)" != Darwin ] || point_out_homebrew
+    for wanted in $missing; do
+        has "$wanted" || fail "$(still_missing "$wanted")"
+    done
+}
+
+still_missing() {
+    case "$1" in
+        python) echo "no Python 3.10 or later with venv, ensurepip and Python.h" \
+            "(looked at: ${PYTHON:-python3, python3.10 to python3.14}); set PYTHON to one" ;;
+        headers) echo "pkg-config does not find libssl: install OpenSSL's headers, or set PYOSSL_OPENSSL_DIR" ;;
+        compiler) echo "no C compiler that works: ${CC:-cc}" ;;
+        *) echo "$1 is missing, and $(package_manager) has no package of it that is known here" ;;
+    esac
+}
+
+# ---- the virtual environment -------------------------------------------------------------------
+
+# Makes $venv unless a usable one is there. One that we did not make is never removed.
+need_venv() {
+    if [ -z "${PYTHON:-}" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+        return 0
+    fi
+    need python
+    wanted=$("$python" -c 'import sys; print(sys.base_prefix, sys.version)')
+    if [ "$wanted" = "$("$venv/bin/python" -c 'import sys, pip; print(sys.base_prefix, sys.version)' 2>/dev/null)" ]; then
+        return 0
+    fi
+    if [ -e "$venv" ]; then
+        [ -e "$venv/made-by-ci" ] || fail "$venv is in the way, and not ours to remove: move it, or set PYOSSL_VENV"
+        rm -r "$venv"
+    fi
+    say "making $venv with $python"
+    "$python" -m venv "$venv" || fail "$python could not make the virtual environment $venv"
+    : >"$venv/made-by-ci"
+}

@@ -1,0 +1,439 @@
+"""Builds pyossl and runs its suite on every OpenSSL of matrix.toml: what ci/matrix starts.
+
+Theory of operation. A row's life, in Row.run():
+
+  place    its root folder or prefix comes out of the cache, or is made (roots.py)
+  source   what git knows of the working tree, and what it does not ignore, is copied into the row's work
+           folder: nothing is built in the user's tree
+  wheels   what pip needs comes out of the cache, or is downloaded by this machine's pip
+  venv     the row's own Python makes a virtual environment, builds the wheel in isolation and installs it
+  facts    the libssl that this process has really loaded says its version and file: the row is red when
+           they are not those of matrix.toml
+  suite    pytest, whose JUnit file gives the table its numbers
+
+From "venv" on a row needs no network, and a root row has none (ci/enter). A row goes wrong by one
+exception, RowError, at whichever of these; it keeps the others from nothing. Two rows run at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyproject
+import roots
+
+ROWS_AT_A_TIME = 2
+
+# Asked of the row's Python before the suite: what pyossl runs on, by the process's own memory map.
+FACTS = """
+import ctypes, json, sys
+from pyossl import lib
+with open("/proc/self/maps") as maps:
+    files = sorted({line.split()[-1] for line in maps if "/libssl" in line})
+def version(file):
+    text = ctypes.CDLL(file.replace("libssl", "libcrypto")).OpenSSL_version
+    text.restype = ctypes.c_char_p
+    return text(0).decode().split()[1]
+print(json.dumps({"python": sys.version.split()[0], "files": files, "openssl": [version(f) for f in files]}))
+"""
+
+
+class RowError(Exception):
+    """Why a row is red."""
+
+
+class Processes:
+    """Every program that is running for a row, so that all of them can be stopped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def run(self, command: list[str], log: Path, *, until: float) -> int:
+        """Runs command to its end with its output appended to log, and returns its exit status."""
+        with open(log, "ab") as output:
+            with self._lock:
+                if self._stopped:
+                    raise CancelledError
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    cwd=pyproject.REPOSITORY,
+                )
+                self._running.add(process)
+            try:
+                status = process.wait(until - time.monotonic())
+            except subprocess.TimeoutExpired:
+                self._kill(process)
+                raise
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+        if self._stopped:
+            raise CancelledError
+        return status
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                self._kill(process)
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        # The whole session: a suite starts servers. In a root, ci/enter's namespace takes the rest along.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@dataclass
+class Result:
+    openssl: str = ""
+    python: str = ""
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What all rows share."""
+
+    facts: dict[str, Any]
+    source: Path
+    work: Path
+    logs: Path
+    processes: Processes
+    rebuild: bool
+    pytest: list[str]  # what the user adds
+
+
+class Row:
+    def __init__(self, row: dict[str, Any], matrix: Matrix) -> None:
+        self.row = row
+        self.name: str = row["name"]
+        self.matrix = matrix
+        self.work = matrix.work / self.name
+        self.log = matrix.logs / f"{self.name}.log"
+        self.deadline = 0.0
+        is_it = row["place"] == "machine" and row["suite"] == machine_suite()
+        self.on_machine = is_it or row["place"] == "prefix"
+        self.root: Path | None = None
+        self.prefix: Path | None = None
+        # How the row's own programs see its work folder.
+        self.seen = self.work if self.on_machine else Path("/mnt")
+
+    def run(self) -> Result:
+        began = time.monotonic()
+        self.deadline = began + self.matrix.facts["limit"]
+        result = Result()
+        try:
+            self._prepare()
+            self._build()
+            self._ask(result)
+            self._test(result)
+        except RowError as red:
+            result.reason = str(red)
+        except CancelledError:
+            raise
+        except Exception as error:  # a fault of ours is this row's too: the others go on
+            self._note(traceback.format_exc())
+            result.reason = f"{type(error).__name__}: {error}"
+        finally:
+            shutil.rmtree(self.work, ignore_errors=True)
+        result.seconds = time.monotonic() - began
+        print(f"{self.name}: {result.reason or 'green'}", flush=True)
+        return result
+
+    def _prepare(self) -> None:
+        for folder in ("home", "tmp"):
+            (self.work / folder).mkdir(parents=True)
+        (self.work / "tmp").chmod(0o1777)
+        shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
+        again = self.matrix.rebuild
+        if self.row["place"] == "prefix":
+            self.prefix = roots.prefix(self.row, self._make, again=again)
+        elif not self.on_machine:
+            if os.geteuid() != 0:
+                raise RowError("only root may enter another Debian: sudo ci/matrix")
+            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
+        python = machine_python() if self.on_machine else self.row["python"]
+        wheels = roots.wheelhouse(python, pyproject.requirements(self.matrix.facts["extras"]), self._make)
+        shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
+
+    def _build(self) -> None:
+        python = f"{sys.base_prefix}/bin/python{machine_python()}" if self.on_machine else "/usr/bin/python3"
+        source, wheels, dist = (str(self.seen / folder) for folder in ("source", "wheels", "dist"))
+        pip = [str(self.seen / "venv/bin/python"), "-m", "pip", "--no-cache-dir"]
+        offline = ["--no-index", f"--find-links={wheels}"]
+        extras = ",".join(self.matrix.facts["extras"])
+        self._do("its virtual environment", [python, "-m", "venv", str(self.seen / "venv")])
+        self._do("building the wheel", [*pip, "wheel", *offline, "--no-deps", f"--wheel-dir={dist}", source])
+        wheel = self.seen / "dist" / next((self.work / "dist").glob("*.whl")).name
+        self._do("installing the wheel", [*pip, "install", *offline, f"pyossl[{extras}] @ {wheel.as_uri()}"])
+
+    def _ask(self, result: Result) -> None:
+        answer = self.work / "facts.json"
+        self._do("importing pyossl", [str(self.seen / "venv/bin/python"), "-c", FACTS], output=answer)
+        facts = json.loads(answer.read_text())
+        result.python, result.openssl = facts["python"], " and ".join(facts["openssl"])
+        self._note(f"facts: {facts}")
+        if not result.openssl.startswith(self.row["openssl"]) or len(facts["files"]) != 1:
+            found = result.openssl or "no libssl"
+            raise RowError(f"runs on {found} ({', '.join(facts['files'])}), not {self.row['openssl']}")
+        if self.prefix and not facts["files"][0].startswith(str(self.prefix)):
+            raise RowError(f"runs on {facts['files'][0]}, not on the prefix's")
+        if not self.on_machine and not result.python.startswith(self.row["python"] + "."):
+            raise RowError(f"runs on Python {result.python}, not {self.row['python']}")
+
+    def _test(self, result: Result) -> None:
+        junit = self.work / "junit.xml"
+        # pytest by its own name: `python -m pytest` would put the source tree before the installed package.
+        command = [str(self.seen / "venv/bin/pytest"), f"--junitxml={self.seen / 'junit.xml'}"]
+        status = self._enter([*command, *self.matrix.facts["pytest"], *self.matrix.pytest])
+        if not junit.exists():
+            raise RowError(f"pytest ended with status {status} and no report: {self._last_line()}")
+        for case in ElementTree.parse(junit).iter("testcase"):
+            outcome = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+            if outcome is None:
+                result.passed += 1
+            elif outcome.tag == "skipped":
+                result.skipped[outcome.get("message") or "no reason given"] += 1
+            else:
+                message = (outcome.get("message") or "").strip().split("\n")[0]
+                result.failed.append(f"{case.get('classname')}::{case.get('name')}: {message}")
+        if result.failed:
+            raise RowError(f"{len(result.failed)} failed")
+        if status != 0:
+            raise RowError(f"pytest ended with status {status}: {self._last_line()}")
+        if result.passed == 0:
+            raise RowError("no test ran")
+
+    # -- programs ----------------------------------------------------------------------------------
+
+    def _environment(self) -> list[str]:
+        """The whole environment of the row's programs, as env(1)'s arguments."""
+        path = f"{self.seen / 'venv/bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        variables = {
+            "HOME": str(self.seen / "home"),
+            # A path for a socket must be short.
+            "TMPDIR": "/tmp",
+            "LANG": "C.UTF-8",
+            "PATH": path,
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            # The tests' own subprocesses must find the installed package too, not the source tree.
+            "PYTHONSAFEPATH": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        if self.prefix:
+            variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
+            variables["PATH"] = f"{self.prefix / 'bin'}:{path}"
+            # This machine's openssl.cnf, where the prefix's library would look, is for another version.
+            variables["OPENSSL_CONF"] = str(self.prefix / "ssl" / "openssl.cnf")
+        return [f"{name}={value}" for name, value in variables.items()]
+
+    def _enter(self, command: list[str], output: Path | None = None) -> int:
+        """Runs command as the row: in its root, in its source folder, with its environment."""
+        env = ["env", "--ignore-environment", f"--chdir={self.seen / 'source'}", *self._environment()]
+        command = [*env, *command]
+        if self.root:
+            command = ["ci/enter", str(self.root), str(self.work), sys.executable, *command]
+        if output:
+            command = ["sh", "-c", 'output=$1; shift; exec "$@" >"$output"', "sh", str(output), *command]
+        return self._run(command)
+
+    def _do(self, what: str, command: list[str], output: Path | None = None) -> None:
+        if self._enter(command, output) != 0:
+            raise RowError(f"{what} failed: {self._last_line()}")
+
+    def _make(self, what: str, command: list[str]) -> None:
+        """What roots.py runs to make something for the row, on this machine."""
+        print(f"{self.name}: {what}", flush=True)
+        if self._run(command) != 0:
+            raise RowError(f"{what} failed: {self._last_line()}")
+
+    def _run(self, command: list[str]) -> int:
+        self._note("$ " + " ".join(command))
+        try:
+            return self.matrix.processes.run(command, self.log, until=self.deadline)
+        except subprocess.TimeoutExpired:
+            raise RowError(f"was not done after {self.matrix.facts['limit']} seconds") from None
+
+    def _note(self, text: str) -> None:
+        with open(self.log, "a", encoding="utf-8") as log:
+            log.write(text + "\n")
+
+    def _last_line(self) -> str:
+        return next(iter(last_lines(self.log, 1)), "it said nothing")
+
+
+def machine_suite() -> str:
+    """The codename of this machine's Debian; "" on another system."""
+    release = platform.freedesktop_os_release()
+    return release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
+
+
+def machine_python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def copy_source(target: Path) -> None:
+    """Copies what git knows of the working tree and what it does not ignore."""
+    # The tree is often another user's (sudo), which git by itself refuses to look at.
+    git = ["git", "-c", "safe.directory=*", "-C", str(pyproject.REPOSITORY)]
+    listed = subprocess.check_output([*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+    for name in filter(None, os.fsdecode(listed).split("\0")):
+        file = pyproject.REPOSITORY / name
+        if file.is_symlink() or file.is_file():  # not what is deleted and still in the index
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target / name, follow_symlinks=False)
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last things that programs said in a row's log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    said = [line.rstrip()[:200] for line in lines if line.strip() and not line.startswith("$ ")]
+    return said[-count:]
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+def table(results: dict[str, Result], logs: Path) -> str:
+    lines: list[tuple[str, ...]] = [
+        ("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")
+    ]
+    for name, result in results.items():
+        numbers = (result.passed, len(result.failed), result.skipped.total(), round(result.seconds))
+        verdict = "green" if result.reason is None else f"RED: {result.reason}"
+        lines.append((name, result.openssl or "-", result.python or "-", *map(str, numbers), verdict))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = []
+    for line in lines:
+        left = [cell.ljust(width) for cell, width in zip(line[:3], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(line[3:7], widths[3:], strict=False)]
+        text.append("  ".join([*left, *right, line[7]]).rstrip())
+
+    skipped = {reason for result in results.values() for reason in result.skipped}
+    if skipped:
+        text += ["", "skipped:"]
+        for reason in sorted(skipped):
+            counts = {name: result.skipped[reason] for name, result in results.items()}
+            where = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+            text.append(f"  {reason}: {where}")
+    for name, result in results.items():
+        if result.reason is not None:
+            text += ["", f"{name} is red: {result.reason}; the whole log is {logs / (name + '.log')}"]
+            text += [f"  {line}" for line in result.failed or last_lines(logs / f"{name}.log", 6)]
+    return "\n".join(text)
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+
+def chosen(facts: dict[str, Any], names: list[str], everything: bool) -> list[dict[str, Any]]:
+    rows = {row["name"]: row for row in facts["row"]}
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        sys.exit(f"ci/matrix has no row {', '.join(unknown)}; its rows are {', '.join(rows)}")
+    if names:
+        return [rows[name] for name in names]
+    return [row for row in rows.values() if everything or not row.get("all")]
+
+
+def list_rows(facts: dict[str, Any]) -> None:
+    for row in facts["row"]:
+        over = f" under {row['over']}" if "over" in row else ""
+        python = f"Python {row['python']}" if "python" in row else "this machine's Python"
+        only = "  (only with --all)" if row.get("all") else ""
+        openssl = row["openssl"].rstrip(".")
+        print(f"{row['name']:<8}OpenSSL {openssl:<8}{row['place']:<9}{row['suite']}{over}, {python}{only}")
+
+
+def new_logs() -> Path:
+    """A folder for this run's logs."""
+    parent = roots.CACHE / "logs"
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}-", dir=parent))
+
+
+def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pytest: list[str]) -> int:
+    processes = Processes()
+    results: dict[str, Result] = {}
+    roots.forget()
+    logs = new_logs()
+    runs = roots.CACHE / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as folder:
+        source = Path(folder, "source")
+        copy_source(source)
+        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest)
+        with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
+            waiting = {row["name"]: pool.submit(Row(row, matrix).run) for row in rows}
+            try:
+                for name, future in waiting.items():
+                    results[name] = future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                processes.stop()
+                raise
+    print(f"\n{table(results, logs)}")
+    return 0 if all(result.reason is None for result in results.values()) else 1
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="ci/matrix",
+        usage="ci/matrix [--all] [--list] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
+        description="Build pyossl and run its suite on every OpenSSL of ci/matrix.toml.",
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
+    parser.add_argument("--all", action="store_true", help="every row, not only the five OpenSSLs")
+    parser.add_argument("--list", action="store_true", help="show the rows and end")
+    parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
+    facts = pyproject.load(Path(__file__).with_name("matrix.toml"))
+    if options.list:
+        list_rows(facts)
+        return 0
+    try:
+        return run(facts, chosen(facts, options.rows, options.all), rebuild=options.rebuild, pytest=pytest)
+    except KeyboardInterrupt:
+        print("ci/matrix was stopped", file=sys.stderr)
+        return 130
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""The other Debians of ci/matrix, and where they are kept.
+
+A root folder or a prefix is made once by mmdebstrap and kept under a name that holds a hash of what it is
+made of, so that a changed row makes a new one and an unchanged row needs no network. It is made beside its
+name and renamed when it is whole: a name that is there is a root that works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+UNUSED = 30 * 24 * 60 * 60  # seconds
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyossl"
+
+# OpenSSL's program finds its libraries and its configuration where the prefix lies, not where the
+# distribution would have put them; the machine's own openssl.cnf is written for another version.
+OPENSSL_PROGRAM = """#!/bin/sh
+prefix=$(cd "$(dirname "$0")/.." && pwd)
+export LD_LIBRARY_PATH="$prefix/lib" OPENSSL_CONF="${OPENSSL_CONF:-$prefix/ssl/openssl.cnf}"
+exec "$prefix/libexec/openssl" "$@"
+"""
+
+# Told what it is about to do, and the command that does it; raises when that fails.
+Run = Callable[[str, list[str]], None]
+
+
+def key(*facts: str) -> str:
+    """Names what is made by these commands."""
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds path against other rows and other runs of the matrix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def kept(path: Path, make: Callable[[Path], None], *, again: bool = False) -> Path:
+    """path, made by make(unfinished) unless it is there already."""
+    with locked(path):
+        if again and path.exists():
+            shutil.rmtree(path)
+        if not path.exists():
+            unfinished = path.with_name(path.name + ".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(path)
+        os.utime(path)
+    return path
+
+
+def forget() -> None:
+    """Removes what no run has used for a month."""
+    for old in CACHE.glob("*/*"):
+        if time.time() - old.stat().st_mtime > UNUSED:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def bootstrap(variant: str, packages: list[str], row: dict[str, Any], *hooks: str) -> list[str]:
+    """The command that makes the folder named after it."""
+    # In namespaces of its own, so that nothing stays mounted or running when it is stopped half-way.
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"] if os.geteuid() == 0 else []
+    options = [f"--variant={variant}", f"--include={','.join(packages)}", '--aptopt=Acquire::Retries "3"']
+    if row.get("expired"):
+        options.append('--aptopt=Acquire::Check-Valid-Until "false"')
+    options += [f"--customize-hook={hook}" for hook in hooks]
+    return [*alone, "mmdebstrap", *options, row["suite"]]
+
+
+def lay_over(row: dict[str, Any]) -> str:
+    """The shell text that installs a row's packages from the suite laid over; "$1" is the root."""
+    suite, over, packages = row["suite"], row["over"], " ".join(row["packages"])
+    return f"""set -eu
+sed 's/ {suite} / {over} /' "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/{over}.list"
+chroot "$1" apt-get update
+chroot "$1" apt-get install --yes --no-install-recommends --target-release {over} {packages}
+"""
+
+
+def root(row: dict[str, Any], root_packages: list[str], run: Run, *, again: bool = False) -> Path:
+    """The root folder of a row: its suite with the build's packages, and what is laid over it."""
+    hooks = [lay_over(row)] if "over" in row else []
+    command = bootstrap("minbase", root_packages, row, *hooks)
+
+    def make(target: Path) -> None:
+        run(f"making a root of {row['suite']}", [*command, str(target)])
+
+    return kept(CACHE / "roots" / f"{row['suite']}-{key(*command)}", make, again=again)
+
+
+def prefix(row: dict[str, Any], run: Run, *, again: bool = False) -> Path:
+    """A row's packages unpacked as include/, lib/, bin/ and ssl/, as somebody's own OpenSSL would lie."""
+    command = bootstrap("extract", row["packages"], row)
+
+    def make(target: Path) -> None:
+        unpacked = target.with_name(target.name + ".packages")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        run(f"fetching {row['suite']}'s packages", [*command, str(unpacked)])
+        arrange(unpacked, target)
+        shutil.rmtree(unpacked)
+
+    # How they are arranged is a fact too, and stands in this file.
+    name = f"{row['suite']}-{key(*command, Path(__file__).read_text(encoding='utf-8'))}"
+    return kept(CACHE / "prefixes" / name, make, again=again)
+
+
+def arrange(unpacked: Path, target: Path) -> None:
+    include = unpacked / "usr" / "include"
+    shutil.copytree(include / "openssl", target / "include" / "openssl")
+    # Debian keeps what differs between architectures (opensslconf.h) in a folder of its own.
+    for directory in include.glob("*-linux-*/openssl"):
+        shutil.copytree(directory, target / "include" / "openssl", dirs_exist_ok=True)
+
+    (target / "lib").mkdir()
+    for pattern in ("lib*ssl.so*", "libcrypto.so*"):
+        for library in (unpacked / "usr" / "lib").glob(f"*-linux-*/{pattern}"):
+            shutil.copy2(library, target / "lib", follow_symlinks=False)
+
+    (target / "ssl").mkdir()
+    shutil.copy2(unpacked / "etc" / "ssl" / "openssl.cnf", target / "ssl")
+
+    (target / "libexec").mkdir()
+    shutil.copy2(unpacked / "usr" / "bin" / "openssl", target / "libexec")
+    program = target / "bin" / "openssl"
+    program.parent.mkdir()
+    program.write_text(OPENSSL_PROGRAM)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def wheelhouse(python: str, requirements: list[str], run: Run) -> Path:
+    """A folder of wheels that meets these requirements for that Python ("3.13"), without a network."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    command = [*pip, "--python-version", python, "--only-binary=:all:", *requirements, "--dest"]
+
+    def make(target: Path) -> None:
+        run(f"downloading wheels for Python {python}", [*command, str(target)])
+
+    return kept(CACHE / "wheelhouses" / f"{python}-{key(python, *requirements)}", make)

@@ -1,0 +1,73 @@
+/* The newest API, lent to older libraries, so that everything above is written to the newest names.  An old version
+ * is dropped by deleting its group. */
+
+#ifndef PYOSSL_COMPAT_H
+#define PYOSSL_COMPAT_H
+
+/* added in 3.0 */
+#if !PYOSSL_SINCE(3, 0)
+static unsigned long ERR_get_error_all(const char **file, int *line, const char **func, const char **data, int *flags)
+{
+    unsigned long code = ERR_get_error_line_data(file, line, data, flags);
+    *func = ERR_func_error_string(code);
+    return code;
+}
+
+#  define SSL_get1_peer_certificate SSL_get_peer_certificate
+#  define EVP_PKEY_get_id EVP_PKEY_id
+#  define EVP_PKEY_get_bits EVP_PKEY_bits
+#  define EVP_PKEY_get_base_id EVP_PKEY_base_id
+#  define EVP_PKEY_eq EVP_PKEY_cmp
+#  define EVP_MD_get_size EVP_MD_size
+#  define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
+#  define SSL_OP_IGNORE_UNEXPECTED_EOF 0
+#  define SSL_ERROR_WANT_RETRY_VERIFY 12
+#  define OPENSSL_VERSION_STR OPENSSL_VERSION_TEXT
+#endif
+
+/* added in 3.2 */
+#if !PYOSSL_SINCE(3, 2)
+#  if PYOSSL_SINCE(3, 0)
+static const char *SSL_get0_group_name(SSL *ssl)
+{
+    int id = SSL_get_negotiated_group(ssl);
+    return id == 0 ? NULL : SSL_group_to_name(ssl, id);
+}
+#  else
+/* 1.1.1 keeps the name of the group nowhere; the peer's key share, which only a client has, tells it. */
+static const char *SSL_get0_group_name(SSL *ssl)
+{
+    const char *name = NULL;
+    EVP_PKEY *key = NULL;
+    if (!SSL_get_peer_tmp_key(ssl, &key) || key == NULL)
+        return NULL;
+    switch (EVP_PKEY_id(key)) {
+    case EVP_PKEY_EC:
+        name = OBJ_nid2sn(EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key))));
+        break;
+    case EVP_PKEY_DH:
+        break;
+    default:
+        name = OBJ_nid2sn(EVP_PKEY_id(key));
+    }
+    EVP_PKEY_free(key);
+    return name;
+}
+#  endif
+#endif
+
+/* added in 4.0 */
+#if !PYOSSL_SINCE(4, 0)
+/* Before 3.0 SSL_set1_host takes an address for a DNS name, hence the two verbs. */
+static int SSL_set1_dnsname(SSL *ssl, const char *name)
+{
+    return SSL_set1_host(ssl, name);
+}
+
+static int SSL_set1_ipaddr(SSL *ssl, const char *address)
+{
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address);
+}
+#endif
+
+#endif

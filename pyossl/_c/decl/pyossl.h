@@ -1,0 +1,60 @@
+/* pyossl's own C: see pyossl/_c/*.c */
+
+typedef struct {
+    unsigned long code;
+    int line;
+    char file[...];
+    char function[...];
+    char data[...];
+    ...;
+} pyossl_record;
+
+typedef struct {
+    SSL *ssl;
+    void *handle;
+    int error;
+    int sys_errno;
+    int record_count;
+    pyossl_record *records;
+    size_t write_pending;
+    int verify_error;
+    int verify_depth;
+    X509 *verify_certificate;
+    ...;
+} pyossl_connection;
+
+typedef struct {
+    const unsigned char *protocols;
+    unsigned int length;
+} pyossl_alpn;
+
+typedef struct {
+    const char *bytes;
+    int length;
+    int asked;
+} pyossl_password;
+
+int pyossl_initialise(void);
+int pyossl_library_refused(unsigned long library);
+int pyossl_take_errors(pyossl_record *records, int room);
+void pyossl_clear_errors(void);
+
+pyossl_connection *pyossl_connection_new(SSL_CTX *context);
+void pyossl_connection_free(pyossl_connection *connection);
+void pyossl_drop_records(pyossl_connection *connection);
+long long pyossl_handshake(pyossl_connection *connection);
+long long pyossl_connect(pyossl_connection *connection);
+long long pyossl_accept(pyossl_connection *connection);
+long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
+long long pyossl_shutdown(pyossl_connection *connection);
+
+void pyossl_set_message_callback(pyossl_connection *connection, int on);
+void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
+int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
+BIO *pyossl_socket_bio(int fd);
+
+extern "Python" {
+void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
+}

@@ -1,0 +1,130 @@
+/* What this OpenSSL has.  The only file that names versions: everything else, C or Python, asks HAVE_x, which is
+ * always 0 or 1.  A feature is listed under the first release that has it. */
+
+#ifndef PYOSSL_HAVE_H
+#define PYOSSL_HAVE_H
+
+#include <openssl/opensslv.h>
+#include <openssl/opensslconf.h>
+
+#if defined(LIBRESSL_VERSION_NUMBER)
+#  error "pyossl: the headers are LibreSSL's; pyossl needs OpenSSL 1.1.1 or later"
+#elif !defined(OPENSSL_VERSION_NUMBER) || defined(OPENSSL_IS_BORINGSSL) || defined(OPENSSL_IS_AWSLC)
+#  error "pyossl: the headers are BoringSSL's or AWS-LC's; pyossl needs OpenSSL 1.1.1 or later"
+#elif OPENSSL_VERSION_NUMBER < 0x10101000L
+#  error "pyossl: the headers are of an OpenSSL older than 1.1.1, the oldest that pyossl knows"
+#endif
+
+#define PYOSSL_SINCE(major, minor) \
+    (OPENSSL_VERSION_NUMBER >= (((major) << 28) | ((minor) << 20)))
+
+/* What must be the same in headers and library for the one to promise the other: major, minor, and before 3 fix too. */
+#define PYOSSL_RELEASE(number) (((number) >> 28) < 3 ? (number) >> 12 : ((number) >> 20) << 8)
+#define PYOSSL_MAJOR(number) ((number) >> 28)
+
+/* OpenSSL 1.1.1 */
+#if !defined(OPENSSL_NO_TLS1_3)
+#  define HAVE_TLS1_3 1
+#else
+#  define HAVE_TLS1_3 0
+#endif
+#if !defined(OPENSSL_NO_DTLS)
+#  define HAVE_DTLS 1
+#else
+#  define HAVE_DTLS 0
+#endif
+#if !defined(OPENSSL_NO_PSK)
+#  define HAVE_PSK 1
+#else
+#  define HAVE_PSK 0
+#endif
+#if !defined(OPENSSL_NO_OCSP)
+#  define HAVE_OCSP 1
+#else
+#  define HAVE_OCSP 0
+#endif
+#if !defined(OPENSSL_NO_SSL_TRACE)
+#  define HAVE_SSL_TRACE 1
+#else
+#  define HAVE_SSL_TRACE 0
+#endif
+
+/* OpenSSL 3.0 */
+#if PYOSSL_SINCE(3, 0)
+#  define HAVE_PROVIDERS 1
+#  define HAVE_ERR_ALL 1
+#  define HAVE_OPTIONS_UINT64 1
+#  define HAVE_UNEXPECTED_EOF 1
+#  define HAVE_RETRY_VERIFY 1
+#  define HAVE_NEW_SESSION_TICKET 1
+#else
+#  define HAVE_PROVIDERS 0
+#  define HAVE_ERR_ALL 0
+#  define HAVE_OPTIONS_UINT64 0
+#  define HAVE_UNEXPECTED_EOF 0
+#  define HAVE_RETRY_VERIFY 0
+#  define HAVE_NEW_SESSION_TICKET 0
+#endif
+#if PYOSSL_SINCE(3, 0) && !defined(OPENSSL_NO_KTLS)
+#  define HAVE_KTLS 1
+#else
+#  define HAVE_KTLS 0
+#endif
+
+/* OpenSSL 3.2 */
+#if PYOSSL_SINCE(3, 2)
+#  define HAVE_GROUP_NAMES 1
+#  define HAVE_RAW_PUBLIC_KEYS 1
+#  define HAVE_CERTIFICATE_COMPRESSION 1
+#else
+#  define HAVE_GROUP_NAMES 0
+#  define HAVE_RAW_PUBLIC_KEYS 0
+#  define HAVE_CERTIFICATE_COMPRESSION 0
+#endif
+#if PYOSSL_SINCE(3, 2) && !defined(OPENSSL_NO_QUIC)
+#  define HAVE_QUIC 1
+#else
+#  define HAVE_QUIC 0
+#endif
+
+/* OpenSSL 3.3 */
+#if PYOSSL_SINCE(3, 3)
+#  define HAVE_SSL_POLL 1
+#  define HAVE_X509_STORE_GET1_OBJECTS 1
+#else
+#  define HAVE_SSL_POLL 0
+#  define HAVE_X509_STORE_GET1_OBJECTS 0
+#endif
+
+/* OpenSSL 3.5 */
+#if PYOSSL_SINCE(3, 5)
+#  define HAVE_POST_QUANTUM 1
+#else
+#  define HAVE_POST_QUANTUM 0
+#endif
+#if PYOSSL_SINCE(3, 5) && !defined(OPENSSL_NO_QUIC)
+#  define HAVE_QUIC_SERVER 1
+#else
+#  define HAVE_QUIC_SERVER 0
+#endif
+
+/* OpenSSL 3.6 */
+#if PYOSSL_SINCE(3, 6) && !defined(OPENSSL_NO_OCSP)
+#  define HAVE_OCSP_MULTI_STAPLING 1
+#else
+#  define HAVE_OCSP_MULTI_STAPLING 0
+#endif
+
+/* OpenSSL 4.0 */
+#if PYOSSL_SINCE(4, 0)
+#  define HAVE_TYPED_NAMES 1
+#else
+#  define HAVE_TYPED_NAMES 0
+#endif
+#if PYOSSL_SINCE(4, 0) && !defined(OPENSSL_NO_ECH)
+#  define HAVE_ECH 1
+#else
+#  define HAVE_ECH 0
+#endif
+
+#endif

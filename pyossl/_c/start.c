@@ -1,0 +1,19 @@
+/* What happens once, at import. */
+
+/* OpenSSL must not clean up at exit: finalisers and daemon threads would race it.  1: all is ready. */
+static int pyossl_initialise(void)
+{
+    if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL))
+        return 0;
+    pyossl_connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return pyossl_connection_index >= 0 && pyossl_socket_method_new();
+}
+
+/* Whether a library of this version can serve the headers that the extension was compiled with: 0 if so, 1 if it is
+ * of another major version, 2 if it is older. */
+static int pyossl_library_refused(unsigned long library)
+{
+    if (PYOSSL_MAJOR(library) != PYOSSL_MAJOR(OPENSSL_VERSION_NUMBER))
+        return 1;
+    return PYOSSL_RELEASE(library) < PYOSSL_RELEASE(OPENSSL_VERSION_NUMBER) ? 2 : 0;
+}

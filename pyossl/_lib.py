@@ -1,0 +1,63 @@
+"""The compiled module, the guard that it runs on the OpenSSL it was built for, and ownership.
+
+Everything above takes ``ffi`` and ``lib`` from here.  ``lib`` has OpenSSL's functions and constants by their own
+names, and ``lib.HAVE_x`` for what not every version has; no Python code compares versions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+_ADVICE = "pyossl must be rebuilt on this system: pip install --force-reinstall --no-binary pyossl pyossl"
+
+try:
+    from pyossl._openssl import ffi, lib
+except ModuleNotFoundError as error:
+    raise ImportError(f"pyossl's extension module is not built ({error}): pip install pyossl, or -e .") from error
+except ImportError as error:
+    raise ImportError(
+        f"this system's OpenSSL is not the one that pyossl was built for ({error}); {_ADVICE}"
+    ) from error
+
+
+def text(pointer: Any) -> str:
+    """The C string at ``pointer``, which OpenSSL owns; the empty string for NULL."""
+    return "" if pointer == ffi.NULL else ffi.string(pointer).decode("utf-8", "backslashreplace")
+
+
+def _guard() -> None:
+    if why := lib.pyossl_library_refused(lib.OpenSSL_version_num()):
+        relation = "of another major version than" if why == 1 else "older than"
+        raise ImportError(
+            f"the OpenSSL library at run time ({text(lib.OpenSSL_version(lib.OPENSSL_VERSION))}) is {relation} "
+            f"the headers that pyossl was compiled with ({lib.OPENSSL_VERSION_NUMBER:#x}); {_ADVICE}"
+        )
+    if lib.pyossl_initialise() != 1:
+        raise ImportError("OpenSSL cannot be initialised: is its configuration file, openssl.cnf, valid?")
+
+
+_guard()
+
+
+def own(pointer: Any, free: Callable[[Any], Any]) -> Any:
+    """``pointer``, freed with ``free`` when Python drops it.
+
+    The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
+    """
+    return ffi.gc(pointer, free)
+
+
+class _Process:
+    """Which process this is, counted in forks from the one that imported pyossl."""
+
+    generation = 0
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.generation += 1
+
+
+process = _Process
+os.register_at_fork(after_in_child=_Process.forked)

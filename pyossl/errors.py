@@ -1,0 +1,190 @@
+"""The exceptions, and the one place where a ``Failure`` becomes one.
+
+``check`` and ``check_ptr`` stand around the calls of OpenSSL that do no I/O; the calls that do come through
+pyossl/connection.py and end in ``exception_of``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+from pyossl._lib import ffi, lib, text
+from pyossl.outcome import Failure, Record, Want, take_records
+
+if TYPE_CHECKING:
+    from pyossl.x509 import Certificate
+
+
+class Error(Exception):
+    """Whatever went wrong in OpenSSL or in the use of it; every exception of pyossl's own is one.
+
+    ``failure`` holds the facts, or is None where OpenSSL was not asked.
+    """
+
+    failure: Failure | None
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The entries of OpenSSL's error queue that belong to this error, oldest first.  ERR_get_error_all(3)"""
+        return self.failure.records if self.failure else ()
+
+
+class CertificateError(Error):
+    """The peer's certificate was refused.  SSL_get_verify_result(3)
+
+    ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the peer's own
+    certificate) and ``certificate`` the one that was refused, or None if there was none.
+    """
+
+    def __init__(self, message: str, failure: Failure) -> None:
+        super().__init__(message, failure)
+        self.code: int = failure.verify_code
+        self.reason: str = text(lib.X509_verify_cert_error_string(failure.verify_code))
+        self.depth: int = failure.depth
+        self.certificate: Certificate | None = failure.certificate
+
+
+class AlertError(Error):
+    """The peer sent a fatal alert.  ``number`` is RFC 8446's, ``description`` its text.  SSL_alert_type_string(3)"""
+
+    def __init__(self, message: str, failure: Failure, number: int) -> None:
+        super().__init__(message, failure)
+        self.number: int = number
+        self.description: str = alert_description(number)
+
+
+class TruncationError(Error, EOFError):
+    """The transport ended without a close_notify: what was received may have been cut short.  SSL_get_error(3)"""
+
+
+class ClosedError(Error):
+    """The peer closed the connection with a close_notify where a handshake or data was due."""
+
+
+class TransportError(Error, OSError):
+    """The transport failed.  An instance is also of the ``OSError`` subclass of its errno."""
+
+    def __init__(self, number: int, message: str, failure: Failure | None = None) -> None:
+        OSError.__init__(self, number, message)
+        self.failure = failure
+
+
+class WouldBlockError(Error, BlockingIOError):
+    """A non-blocking socket would have to wait; ``want`` says for what.  The same call is to be repeated."""
+
+    def __init__(self, want: Want) -> None:
+        BlockingIOError.__init__(self, errno.EAGAIN, f"the operation did not complete ({want!r})")
+        self.failure = None
+        self.want: Want = want
+
+
+class UsageError(Error, RuntimeError):
+    """The API was used in a way, or at a time, that cannot work; nothing was sent."""
+
+
+class UnsupportedError(Error, NotImplementedError):
+    """This OpenSSL lacks the feature.  ``feature`` names it; ``pyossl.features`` tells beforehand."""
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"{text(lib.OpenSSL_version(lib.OPENSSL_VERSION))} has no {feature}")
+        self.feature: str = feature
+
+
+class DecodeError(Error, ValueError):
+    """A certificate, key or other encoded thing is malformed, or not what it was said to be."""
+
+
+class PasswordError(DecodeError):
+    """A private key is encrypted, and the password is missing or wrong."""
+
+
+
+
+
+def alert_description(number: int) -> str:
+    """The name of an alert, such as ``unknown CA`` for 48.  SSL_alert_desc_string_long(3)"""
+    return text(lib.SSL_alert_desc_string_long(number))
+
+
+_transport_errors: dict[type[OSError], type[TransportError]] = {}
+
+
+def transport_error(number: int, message: str, failure: Failure | None = None) -> TransportError:
+    """The ``TransportError`` that is also what Python makes of errno ``number``: ``ConnectionResetError``, …"""
+    kind = type(OSError(number, message))
+    if kind not in _transport_errors:
+        bases = (TransportError,) if kind is OSError else (TransportError, kind)
+        _transport_errors[kind] = type(kind.__name__, bases, {"__module__": __name__, "__doc__": kind.__doc__})
+    return _transport_errors[kind](number, message, failure)
+
+
+def exception_of(failure: Failure) -> Error:
+    """A new exception for a fatal outcome, of the type that a person would want to catch."""
+    what, whom = failure.operation, failure.with_whom()
+    if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED):
+        reason = text(lib.X509_verify_cert_error_string(failure.verify_code))
+        peer = f", for {failure.peer!r}" if failure.peer else ""
+        return CertificateError(
+            f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure
+        )
+    if (number := failure.alert) is not None:
+        return AlertError(
+            f"{what} failed: the peer sent alert {number} ({alert_description(number)}){whom}", failure, number
+        )
+    if failure.is_truncation:
+        return TruncationError(f"{what} failed: the transport ended without a close_notify{whom}", failure)
+    if number := failure.system_errno:
+        return transport_error(number, f"{os.strerror(number)}: {what} failed{whom}", failure)
+    if failure.error == lib.SSL_ERROR_ZERO_RETURN:
+        return ClosedError(f"{what} failed: the peer closed the connection{whom}", failure)
+    return Error(f"{what} failed: {_reasons(failure)}{whom}", failure)
+
+
+def _reasons(failure: Failure) -> str:
+    if not failure.records:
+        return "OpenSSL gave no reason (its error queue is empty)"
+    reason = "; ".join(dict.fromkeys(str(record) for record in failure.records))
+    if any(failure.has_reason(code) for code in _NOT_TLS):
+        return f"the peer does not seem to speak TLS: {reason}"
+    return reason
+
+
+_NOT_TLS = (
+    lib.SSL_R_HTTP_REQUEST,
+    lib.SSL_R_HTTPS_PROXY_REQUEST,
+    lib.SSL_R_WRONG_VERSION_NUMBER,
+)
+
+
+def failed(operation: str, kind: type[Error] = Error) -> Error:
+    """The exception for a call of OpenSSL without I/O that has just failed; empties the queue."""
+    failure = Failure(operation, records=take_records())
+    if kind is Error and (number := failure.system_errno):
+        return transport_error(number, f"{os.strerror(number)}: {operation} failed", failure)
+    return kind(f"{operation} failed: {_reasons(failure)}", failure)
+
+
+def check(result: int, operation: str) -> int:
+    """``result`` of a call that answers 1 (or more) for success; raises ``Error`` for 0 and below."""
+    if result <= 0:
+        raise failed(operation)
+    return result
+
+
+def check_ptr(pointer: Any, operation: str, kind: type[Error] = Error) -> Any:
+    """``pointer``, or ``kind`` where it is NULL."""
+    if pointer == ffi.NULL:
+        raise failed(operation, kind)
+    return pointer
+
+
+def require(have: int, feature: str) -> None:
+    """Raises ``UnsupportedError`` unless ``have``, one of ``lib.HAVE_x``, is true."""
+    if not have:
+        raise UnsupportedError(feature)

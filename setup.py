@@ -1,0 +1,39 @@
+"""Builds pyossl's one extension module, pyossl._openssl, against the system's OpenSSL.
+
+The compiler, the headers and the library are looked for only when the extension is really built,
+so that an sdist can be made on a machine that has none of them.
+"""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import build_ffi
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
+
+
+class BuildExtension(build_ext):
+    def build_extension(self, ext: Extension) -> None:
+        build_ffi.prepare(ext, Path(self.build_temp))
+        super().build_extension(ext)
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "pyossl._openssl",
+            sources=[],
+            depends=[str(path) for path in build_ffi.SOURCES],
+            py_limited_api=STABLE_ABI,
+        )
+    ],
+    cmdclass={"build_ext": BuildExtension},
+    options={"bdist_wheel": {"py_limited_api": "cp310"}} if STABLE_ABI else {},
+)
