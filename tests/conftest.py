@@ -1,0 +1,61 @@
+"""What every test has at hand: an authority, contexts, connected pairs, and the proof that the queue is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyossl
+import pytest
+from pairs import shake_hands
+from pyossl import lib
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue() -> Iterator[None]:
+    """No test leaves an entry in OpenSSL's error queue (PITFALLS 1)."""
+    yield
+    left = pyossl.outcome.take_records()
+    assert not left, f"left in the error queue: {left}"
+    assert lib.ERR_peek_error() == 0
+
+
+@pytest.fixture(scope="session")
+def authority() -> pyossl.Authority:
+    return pyossl.Authority("pyossl test CA")
+
+
+@pytest.fixture(scope="session")
+def credentials(authority: pyossl.Authority) -> pyossl.Credentials:
+    """A certificate for example.com, localhost and the loopback's addresses."""
+    return authority.issue("example.com", "localhost", "127.0.0.1", "::1")
+
+
+@pytest.fixture
+def server_context(credentials: pyossl.Credentials) -> pyossl.Context:
+    return pyossl.Context.server((credentials.certificate, *credentials.chain), credentials.private_key)
+
+
+@pytest.fixture
+def client_context(authority: pyossl.Authority) -> pyossl.Context:
+    return pyossl.Context.client(trust=authority.certificate)
+
+
+Pair = tuple[pyossl.Connection, pyossl.Connection]
+
+
+@pytest.fixture
+def new_pair(client_context: pyossl.Context, server_context: pyossl.Context) -> Callable[[], Pair]:
+    """Makes a client's and a server's connection in memory, before their handshake."""
+
+    def make() -> Pair:
+        return pyossl.Connection(client_context, "example.com"), pyossl.Connection(server_context)
+
+    return make
+
+
+@pytest.fixture
+def connected(new_pair: Callable[[], Pair]) -> Pair:
+    """A client's and a server's connection in memory, after their handshake."""
+    client, server = new_pair()
+    shake_hands(client, server)
+    return client, server
