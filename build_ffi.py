@@ -80,7 +80,10 @@ def compiler() -> list[str]:
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     if shutil.which(command[0]) is None:
         if shutil.which("cc") is None:
-            fail("there is no C compiler", f"{command[0]!r} (from CC or from Python's own build) and 'cc', on PATH")
+            fail(
+                "there is no C compiler",
+                f"{command[0]!r} (from CC or from Python's own build) and 'cc', on PATH",
+            )
         command = ["cc"]
     return command
 
@@ -116,9 +119,7 @@ def openssl_by_pkg_config() -> OpenSSL:
         environment["PKG_CONFIG_PATH"] = os.pathsep.join(filter(None, path))
 
     def ask(flag: str) -> list[str]:
-        answer = subprocess.run(
-            [program, flag, "libssl", "libcrypto"], capture_output=True, text=True, env=environment
-        )
+        answer = subprocess.run([program, flag, "libssl", "libcrypto"], capture_output=True, text=True, env=environment)
         if answer.returncode != 0:
             fail("pkg-config knows no OpenSSL headers", f"libssl.pc; pkg-config says: {answer.stderr.strip()}")
         return shlex.split(answer.stdout)
@@ -139,9 +140,7 @@ class Compiler:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "source.c"
             path.write_text(source)
-            return subprocess.run(
-                [*self.command, *self.flags, *arguments, str(path)], capture_output=True, text=True
-            )
+            return subprocess.run([*self.command, *self.flags, *arguments, str(path)], capture_output=True, text=True)
 
     def preprocess(self, source: str) -> str:
         done = self.run("-E", "-P", source=source)
@@ -160,9 +159,7 @@ class Compiler:
     def check(self, declarations: Sequence[Line]) -> None:
         """Compares every prototype with the headers, const aside; a wrong one ends the build."""
         source = ['#include "pyossl.c"', *redeclarations(declarations)]
-        done = self.run(
-            "-fsyntax-only", "-w", "-Dconst=", source="\n".join(source)
-        )
+        done = self.run("-fsyntax-only", "-w", "-Dconst=", source="\n".join(source))
         if done.returncode != 0:
             raise SystemExit(f"\npyossl cannot be built: declarations differ from the headers\n{done.stderr}")
 
@@ -290,7 +287,9 @@ def stubs() -> str:
             signature = ", ".join(["self", *parameters, "/", *rest] if parameters else ["self"])
             names[name] = f"    def {name}({signature}) -> {annotation(kind.result, result=True)}: ..."
         elif what in ("macro", "constant", "variable"):
-            names[name] = f"    {name}: {'int' if kind is None or isinstance(kind, str) else annotation(kind, result=True)}"
+            names[name] = (
+                f"    {name}: {'int' if kind is None or isinstance(kind, str) else annotation(kind, result=True)}"
+            )
     for name in re.findall(r"^#define (\w+)", "\n".join(kept), re.M):
         names.setdefault(name, f"    {name}: int")
     body = "\n".join(names[name] for name in sorted(names))
@@ -298,12 +297,10 @@ def stubs() -> str:
 
 from typing import Any, Final
 
-from cffi import FFI
-
 class _Library:
 {body}
 
-ffi: Final[FFI]
+ffi: Final[Any]
 lib: Final[_Library]
 '''
 

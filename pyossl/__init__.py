@@ -1,8 +1,12 @@
-"""pyossl: the TLS stack of the operating system's own OpenSSL, from any Python."""
+"""pyossl: the TLS stack of the operating system's own OpenSSL, from any Python.
 
-from pyossl._lib import ffi, lib
+``connect`` and ``listen`` are blocking sockets; ``Connection`` is TLS with no I/O of its own; ``ffi`` and ``lib`` are
+OpenSSL's functions by their own names.
+"""
+
+from pyossl import errors, outcome
+from pyossl._lib import ffi, lib, text
 from pyossl.bio import BIO
-from pyossl.callbacks import Message
 from pyossl.connection import Connection
 from pyossl.context import Context, Version
 from pyossl.errors import (
@@ -18,9 +22,53 @@ from pyossl.errors import (
     UsageError,
     WouldBlockError,
 )
+from pyossl.features import features
 from pyossl.issuing import Authority, Credentials, self_signed
 from pyossl.keys import PrivateKey
+from pyossl.listener import Listener, listen
+from pyossl.message import Message
 from pyossl.outcome import Failure, Record, Want
-from pyossl.x509 import Certificate, Store
+from pyossl.sockets import Socket, connect
+from pyossl.x509 import Certificate, Store, load_certificates
 
-__all__ = []
+openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
+"""The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
+
+__all__ = [
+    "BIO",
+    "AlertError",
+    "Authority",
+    "Certificate",
+    "CertificateError",
+    "ClosedError",
+    "Connection",
+    "Context",
+    "Credentials",
+    "DecodeError",
+    "Error",
+    "Failure",
+    "Listener",
+    "Message",
+    "PasswordError",
+    "PrivateKey",
+    "Record",
+    "Socket",
+    "Store",
+    "TransportError",
+    "TruncationError",
+    "UnsupportedError",
+    "UsageError",
+    "Version",
+    "Want",
+    "WouldBlockError",
+    "connect",
+    "errors",
+    "features",
+    "ffi",
+    "lib",
+    "listen",
+    "load_certificates",
+    "openssl_version",
+    "outcome",
+    "self_signed",
+]

@@ -13,18 +13,19 @@ from typing import Any
 _ADVICE = "pyossl must be rebuilt on this system: pip install --force-reinstall --no-binary pyossl pyossl"
 
 try:
-    from pyossl._openssl import ffi, lib
+    from pyossl._openssl import ffi as ffi, lib as lib
 except ModuleNotFoundError as error:
     raise ImportError(f"pyossl's extension module is not built ({error}): pip install pyossl, or -e .") from error
 except ImportError as error:
-    raise ImportError(
-        f"this system's OpenSSL is not the one that pyossl was built for ({error}); {_ADVICE}"
-    ) from error
+    raise ImportError(f"this system's OpenSSL is not the one that pyossl was built for ({error}); {_ADVICE}") from error
 
 
 def text(pointer: Any) -> str:
     """The C string at ``pointer``, which OpenSSL owns; the empty string for NULL."""
-    return "" if pointer == ffi.NULL else ffi.string(pointer).decode("utf-8", "backslashreplace")
+    if pointer == ffi.NULL:
+        return ""
+    encoded: bytes = ffi.string(pointer)
+    return encoded.decode("utf-8", "backslashreplace")
 
 
 def _guard() -> None:

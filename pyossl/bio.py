@@ -8,7 +8,6 @@ pair touch each other's memory: they share one lock, and a ``Connection`` over a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
@@ -95,7 +94,7 @@ class BIO:
             buffer, done = ffi.new("unsigned char[]", size), ffi.new("size_t *")
             if lib.BIO_read_ex(self._bio, buffer, size, done) == 1:
                 return bytes(ffi.buffer(buffer, done[0]))
-            return self._unfinished("BIO_read_ex", lambda: b"")
+            return self._waits("BIO_read_ex") or b""
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
         """Writes ``data``; the number of bytes taken, or a ``Want`` where there is no room.
@@ -110,19 +109,18 @@ class BIO:
             done = ffi.new("size_t *")
             if lib.BIO_write_ex(self._bio, buffer, len(buffer), done) == 1:
                 return int(done[0])
+            if want := self._waits("BIO_write_ex"):
+                return want
+            raise failed("BIO_write_ex")
 
-            def refused() -> int:
-                raise failed("BIO_write_ex")
-
-            return self._unfinished("BIO_write_ex", refused)
-
-    def _unfinished(self, operation: str, at_end: Callable[[], Any]) -> Any:
+    def _waits(self, operation: str) -> Want | None:
+        """Why a call did not succeed: a ``Want``, or None at the end of the data; raises when it has failed."""
         if lib.BIO_should_retry(self._bio):
             take_records()
             return Want.WRITE if lib.BIO_should_write(self._bio) else Want.READ
         if lib.ERR_peek_error() != 0:
             raise failed(operation)
-        return at_end()
+        return None
 
     @property
     def pending(self) -> int:

@@ -43,10 +43,8 @@ class Callbacks:
         return error
 
 
-@ffi.def_extern()  # type: ignore[misc]  # cffi's decorator is untyped
-def pyossl_on_message(
-    handle: Any, outgoing: int, version: int, content_type: int, data: Any, length: int
-) -> None:
+@ffi.def_extern()  # type: ignore[untyped-decorator]  # cffi's own
+def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: int, data: Any, length: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     try:
         if callbacks.message is not None and callbacks.parked is None:

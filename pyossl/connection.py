@@ -13,7 +13,7 @@ each version answers differently, and some with success (PITFALLS 2, 5).  A clos
 failure: reads return ``b""`` from then on, and writes go on working.
 
 An SSL is one thread's at a time.  The lock is held for the C call and never while somebody waits, so a blocked reader
-does not keep a writer out.  It is re-entrant: a callback may ask the connection questions; I/O in a callback is refused.
+does not keep a writer out.  It is re-entrant: a callback may ask the connection questions; its I/O is refused.
 
 A child process never touches the SSL of a connection that its parent made: two processes that encrypt with one key
 and one sequence of nonces give the plaintext away.
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
 from pyossl._lib import ffi, lib, own, process, text
 from pyossl.bio import BIO
@@ -35,7 +35,7 @@ from pyossl.names import ReferenceName, reference_name
 from pyossl.outcome import Failure, Want, record_of, take_records
 from pyossl.x509 import Certificate, borrowed, chain_of
 
-Bytes = Union[bytes, bytearray, memoryview]
+Bytes = bytes | bytearray | memoryview
 
 # A record carries at most so much plaintext: no one call of SSL_read_ex(3) returns more.
 RECORD = 16384
@@ -301,7 +301,7 @@ class Connection:
 
     @property
     def cipher(self) -> str | None:
-        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before it is agreed.  SSL_get_current_cipher(3)"""
+        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
         with self._lock:
             cipher = self._ask(lib.SSL_get_current_cipher)
             return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))

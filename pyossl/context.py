@@ -7,14 +7,21 @@ SSL_CTX under the feet of the SSLs made from it, and says that it must not.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Union
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pyossl._lib import ffi, lib, own
 from pyossl.errors import Error, UsageError, check, check_ptr, failed
 from pyossl.keys import Password, PrivateKey, Source, describe
 from pyossl.outcome import take_records
 from pyossl.x509 import Certificate, Store, Trust, load_certificates
+
+if TYPE_CHECKING:
+    import socket
+
+    from pyossl.message import Message
+    from pyossl.sockets import Socket
 
 
 class Version(enum.IntEnum):
@@ -26,8 +33,8 @@ class Version(enum.IntEnum):
     TLSv1_3 = lib.TLS1_3_VERSION
 
 
-CertificateSource = Union[Source, Certificate, Sequence[Certificate]]
-ClientVerification = Union[bool, Literal["optional"]]
+CertificateSource = Source | Certificate | Sequence[Certificate]
+ClientVerification = bool | Literal["optional"]
 
 _FLOOR = Version.TLSv1_2
 _OPTIONS = lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_NO_RENEGOTIATION
@@ -128,6 +135,24 @@ class Context:
         )
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
+
+    socket_face: ClassVar[Callable[..., Socket]]
+    """Who makes a ``Socket``: pyossl/sockets.py, a floor above, which a context must not import."""
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_hostname: str | None = None,
+        *,
+        handshake: bool = True,
+        message_callback: Callable[[Message], object] | None = None,
+    ) -> Socket:
+        """TLS over a connected stream socket, which the ``Socket`` owns from now on, and whose timeout it takes over.
+
+        With ``handshake`` the handshake is finished here; otherwise the first call does it.  When it fails the socket
+        is closed, and the error of ``Connection.handshake`` raised.  SSL_set_fd(3)
+        """
+        return self.socket_face(self, sock, server_hostname, handshake=handshake, message_callback=message_callback)
 
     def _configure(
         self,
@@ -244,8 +269,8 @@ def _mismatch(message: str) -> Error:
 def _chain(certificate: CertificateSource) -> Sequence[Certificate]:
     if isinstance(certificate, Certificate):
         return (certificate,)
-    if isinstance(certificate, (str, bytes)) or hasattr(certificate, "__fspath__"):
-        return load_certificates(certificate)  # type: ignore[arg-type]  # a Source, as the test has shown
+    if isinstance(certificate, (str, bytes, os.PathLike)):
+        return load_certificates(certificate)
     chain = tuple(certificate)
     for each in chain:
         if not isinstance(each, Certificate):

@@ -104,9 +104,6 @@ class PasswordError(DecodeError):
     """A private key is encrypted, and the password is missing or wrong."""
 
 
-
-
-
 def alert_description(number: int) -> str:
     """The name of an alert, such as ``unknown CA`` for 48.  SSL_alert_desc_string_long(3)"""
     return text(lib.SSL_alert_desc_string_long(number))
@@ -130,12 +127,12 @@ def exception_of(failure: Failure) -> Error:
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED):
         reason = text(lib.X509_verify_cert_error_string(failure.verify_code))
         peer = f", for {failure.peer!r}" if failure.peer else ""
-        return CertificateError(
-            f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure
-        )
+        return CertificateError(f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure)
     if (number := failure.alert) is not None:
         return AlertError(
-            f"{what} failed: the peer sent alert {number} ({alert_description(number)}){whom}", failure, number
+            f"{what} failed: the peer sent alert {number} ({alert_description(number)}){whom}",
+            failure,
+            number,
         )
     if failure.is_truncation:
         return TruncationError(f"{what} failed: the transport ended without a close_notify{whom}", failure)

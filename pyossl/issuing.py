@@ -45,7 +45,8 @@ class Authority:
             (lib.NID_key_usage, True, _der(_BIT_STRING, b"\x01\x06")),
         ]
         now = datetime.datetime.now(datetime.timezone.utc)
-        self.credentials = _issue(parent and parent.credentials, name, extensions, now - _DAY, now + 3650 * _DAY)
+        above = parent.credentials if parent else None
+        self.credentials: Credentials = _issue(above, name, extensions, now - _DAY, now + 3650 * _DAY)
 
     @property
     def certificate(self) -> Certificate:
@@ -65,7 +66,11 @@ class Authority:
         """
         now = datetime.datetime.now(datetime.timezone.utc)
         return _issue(
-            self.credentials, names[0] if names else "", _leaf(names), not_before or now - _DAY, not_after or now + 365 * _DAY
+            self.credentials,
+            names[0] if names else "",
+            _leaf(names),
+            not_before or now - _DAY,
+            not_after or now + 365 * _DAY,
         )
 
 
@@ -150,9 +155,7 @@ def _set_serial_number(x509: Any) -> None:
     number = os.urandom(16)
     positive = bytes([number[0] & 0x7F | 0x40]) + number[1:]
     integer = own(check_ptr(lib.BN_bin2bn(positive, len(positive), ffi.NULL), "BN_bin2bn"), lib.BN_free)
-    serial = own(
-        check_ptr(lib.BN_to_ASN1_INTEGER(integer, ffi.NULL), "BN_to_ASN1_INTEGER"), lib.ASN1_INTEGER_free
-    )
+    serial = own(check_ptr(lib.BN_to_ASN1_INTEGER(integer, ffi.NULL), "BN_to_ASN1_INTEGER"), lib.ASN1_INTEGER_free)
     check(lib.X509_set_serialNumber(x509, serial), "X509_set_serialNumber")
 
 
@@ -169,9 +172,7 @@ def _add_extension(x509: Any, nid: int, critical: bool, value: bytes) -> None:
     data = own(check_ptr(lib.ASN1_OCTET_STRING_new(), "ASN1_OCTET_STRING_new"), lib.ASN1_OCTET_STRING_free)
     check(lib.ASN1_OCTET_STRING_set(data, value, len(value)), "ASN1_OCTET_STRING_set")
     extension = own(
-        check_ptr(
-            lib.X509_EXTENSION_create_by_NID(ffi.NULL, nid, critical, data), "X509_EXTENSION_create_by_NID"
-        ),
+        check_ptr(lib.X509_EXTENSION_create_by_NID(ffi.NULL, nid, critical, data), "X509_EXTENSION_create_by_NID"),
         lib.X509_EXTENSION_free,
     )
     check(lib.X509_add_ext(x509, extension, -1), "X509_add_ext")

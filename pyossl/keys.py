@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
 from pyossl.errors import DecodeError, PasswordError, check, check_ptr, failed
 from pyossl.outcome import take_records
 
-Source = Union[str, "os.PathLike[str]", bytes]
+Source = str | os.PathLike[str] | bytes
 """Where an encoded thing is: a file's path, or the bytes themselves."""
 
-Password = Union[str, bytes, Callable[[], Union[str, bytes]]]
+Password = Union[str, bytes, Callable[[], str | bytes]]
 """A password, or a function that is asked for it when the key turns out to be encrypted."""
 
 
@@ -61,9 +61,7 @@ class PrivateKey:
     def generate(cls) -> PrivateKey:
         """A new key on the curve P-256.  EVP_PKEY_keygen(3)"""
         what = "EVP_PKEY_keygen"
-        context = own(
-            check_ptr(lib.EVP_PKEY_CTX_new_id(lib.EVP_PKEY_EC, ffi.NULL), what), lib.EVP_PKEY_CTX_free
-        )
+        context = own(check_ptr(lib.EVP_PKEY_CTX_new_id(lib.EVP_PKEY_EC, ffi.NULL), what), lib.EVP_PKEY_CTX_free)
         check(lib.EVP_PKEY_keygen_init(context), what)
         check(lib.EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, lib.NID_X9_62_prime256v1), what)
         check(lib.EVP_PKEY_CTX_set_ec_param_enc(context, lib.OPENSSL_EC_NAMED_CURVE), what)
@@ -121,14 +119,13 @@ def _decode(data: bytes, password: str | bytes | None) -> tuple[Any, bool]:
     secret = b"" if password is None else _bytes_of(password)
     secret_copy = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": secret_copy, "length": -1 if password is None else len(secret)})
-    decoders = (
-        lambda bio: lib.PEM_read_bio_PrivateKey(bio, ffi.NULL, lib.pyossl_password_callback, answer),
-        lambda bio: lib.d2i_PKCS8PrivateKey_bio(bio, ffi.NULL, lib.pyossl_password_callback, answer),
-        lambda bio: lib.d2i_PrivateKey_bio(bio, ffi.NULL),
-    )
-    for decode in decoders[:1] if b"-----BEGIN" in data else decoders[1:]:
+    callback = lib.pyossl_password_callback
+    take_records()
+    if b"-----BEGIN" in data:
+        pointer = lib.PEM_read_bio_PrivateKey(BIO.memory(data)._bio, ffi.NULL, callback, answer)
+        return pointer, bool(answer.asked)
+    pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(data)._bio, ffi.NULL, callback, answer)
+    if pointer == ffi.NULL and not answer.asked:
         take_records()
-        pointer = decode(BIO.memory(data)._bio)
-        if pointer != ffi.NULL or answer.asked:
-            return pointer, bool(answer.asked)
-    return ffi.NULL, False
+        pointer = lib.d2i_PrivateKey_bio(BIO.memory(data)._bio, ffi.NULL)
+    return pointer, bool(answer.asked)

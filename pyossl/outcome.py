@@ -65,10 +65,8 @@ def record_of(entry: Any) -> Record:
     """The ``Record`` of a ``pyossl_record``."""
     code = int(entry.code)
     library_code, reason_code = lib.ERR_GET_LIB(code), lib.ERR_GET_REASON(code)
-    if library_code == lib.ERR_LIB_SYS:
-        reason = os.strerror(reason_code)
-    else:
-        reason = text(lib.ERR_reason_error_string(code))
+    is_system = library_code == lib.ERR_LIB_SYS
+    reason = os.strerror(reason_code) if is_system else text(lib.ERR_reason_error_string(code))
     return Record(
         code,
         library_code,

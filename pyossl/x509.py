@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
@@ -55,9 +55,7 @@ class Certificate:
     def serial_number(self) -> int:
         """X509_get_serialNumber(3)"""
         number = own(
-            check_ptr(
-                lib.ASN1_INTEGER_to_BN(lib.X509_get_serialNumber(self._x509), ffi.NULL), "ASN1_INTEGER_to_BN"
-            ),
+            check_ptr(lib.ASN1_INTEGER_to_BN(lib.X509_get_serialNumber(self._x509), ffi.NULL), "ASN1_INTEGER_to_BN"),
             lib.BN_free,
         )
         return int(text(own(check_ptr(lib.BN_bn2hex(number), "BN_bn2hex"), lib.OPENSSL_free)), 16)
@@ -121,7 +119,14 @@ def load_certificates(source: Source) -> list[Certificate]:
     what = f"reading a certificate from {describe(source)}"
     take_records()
     if b"-----BEGIN" not in data:
-        return [Certificate(own(check_ptr(lib.d2i_X509_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError), lib.X509_free))]
+        return [
+            Certificate(
+                own(
+                    check_ptr(lib.d2i_X509_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError),
+                    lib.X509_free,
+                )
+            )
+        ]
     certificates = list(_pem_certificates(BIO.memory(data), what))
     if not certificates:
         raise DecodeError(f"{what} failed: it holds no CERTIFICATE, only other PEM")
@@ -163,7 +168,7 @@ def _time(time: Any) -> datetime.datetime:
     )
 
 
-Trust = Union[None, Source, Certificate, "Iterable[Union[Source, Certificate]]"]
+Trust = Union[None, Source, Certificate, "Iterable[Source | Certificate]"]
 """Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
 
 
@@ -185,7 +190,11 @@ class Store:
         ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are respected, as in every program of this OpenSSL.
         X509_STORE_set_default_paths(3)
         """
-        key = (default_certificate_file(), default_certificate_directory(), _changed(default_certificate_file()))
+        key = (
+            default_certificate_file(),
+            default_certificate_directory(),
+            _changed(default_certificate_file()),
+        )
         if key not in _system_stores:
             store = cls.empty()
             check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
@@ -200,13 +209,11 @@ class Store:
         if trust is None:
             return cls.system()
         store = cls.empty()
-        several = not isinstance(trust, (str, bytes, os.PathLike, Certificate))
-        count = 0
-        for each in trust if several else (trust,):  # type: ignore[union-attr, assignment]  # narrowed by several
-            store.add(each)  # type: ignore[arg-type]
-            count += 1
-        if count == 0:
+        sources = [trust] if isinstance(trust, (str, bytes, os.PathLike, Certificate)) else list(trust)
+        if not sources:
             raise ValueError("trust names nobody: it is empty")
+        for source in sources:
+            store.add(source)
         return store
 
     def add(self, source: Source | Certificate) -> None:
@@ -219,7 +226,8 @@ class Store:
         elif not isinstance(source, bytes) and Path(source).is_dir():
             path = os.fsencode(source)
             check(
-                lib.X509_STORE_load_locations(self._store, ffi.NULL, path), f"trusting the directory {source!r}"
+                lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
+                f"trusting the directory {source!r}",
             )
         else:
             for certificate in load_certificates(source):

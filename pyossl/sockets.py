@@ -1,0 +1,569 @@
+"""Blocking TLS sockets with timeouts.
+
+Theory of operation
+-------------------
+The descriptor below is always non-blocking.  Each call takes non-blocking steps on the ``Connection``, under its lock,
+and between two steps waits for the descriptor outside of it, so that a thread that waits to read does not keep
+another from writing (PITFALLS 15).  The timeout is a deadline over the whole call, however many steps it takes.
+
+A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): writers hold a lock of
+their own from the first byte to the last.
+
+``close`` says close_notify once, without waiting, and takes what has already arrived off the descriptor first: the
+kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet, and in
+TLS 1.3 there are unread bytes, the session tickets, on every client that only writes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import math
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, Any, Final, TypeVar, Union
+
+from pyossl._lib import process
+from pyossl.bio import BIO
+from pyossl.connection import Bytes, Connection, readable, writable
+from pyossl.context import Context
+from pyossl.errors import Error, UsageError, WouldBlockError
+from pyossl.message import Message
+from pyossl.names import reference_name
+from pyossl.outcome import Want
+
+Address = Union[tuple[str, int], str, "os.PathLike[str]"]
+"""Where a peer is: a host and a port, or the path of a Unix socket."""
+
+_T = TypeVar("_T")
+
+
+class _Default:
+    """Stands for the timeout of ``socket.getdefaulttimeout``, which is read when the socket is made."""
+
+
+_DEFAULT: Final = _Default()
+_EVENTS = {Want.READ: select.POLLIN, Want.WRITE: select.POLLOUT}
+_DRAINED_AT_CLOSE = 1 << 20
+
+
+class Socket:
+    """A TLS connection over a connected stream socket, with the methods of a ``socket.socket``.
+
+    Made by ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket``.  One thread may read while another
+    writes.  Every method raises ``TimeoutError`` when it has not finished before its deadline, ``WouldBlockError``
+    where the timeout is 0 and it would have to wait, ``UsageError`` after ``close``, and the errors of ``Connection``.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: Context,
+        server_hostname: Any = None,
+        *,
+        message_callback: Callable[[Message], object] | None = None,
+    ) -> None:
+        if sock.type != socket.SOCK_STREAM:
+            raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
+        self.connection = Connection(context, server_hostname, bio=BIO.socket(sock), message_callback=message_callback)
+        self._sock = sock
+        self._timeout = sock.gettimeout()
+        sock.setblocking(False)
+        self._writing = threading.Lock()
+        self._waiters = 0
+        self._files = 0
+        self._closed = False
+        self._generation = process.generation
+
+    # The handshake and its end
+
+    def handshake(self) -> None:
+        """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
+        self._finish(self.connection.handshake, "the handshake", self._deadline())
+
+    def unwrap(self) -> socket.socket:
+        """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
+
+        Raises ``UsageError`` when the peer has sent data that has not been read yet.  SSL_shutdown(3)
+        """
+        deadline = self._deadline()
+        if not self._finish(self.connection.shutdown, "the shutdown", deadline):
+            if self._finish(lambda: self.connection.peek(1), "the shutdown", deadline):
+                raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
+            self._finish(self.connection.shutdown, "the shutdown", deadline)
+        sock, timeout = self._sock, self._timeout
+        self._closed = True
+        self.connection.close()
+        sock.settimeout(timeout)
+        return sock
+
+    def shutdown(self, how: int) -> None:
+        """``SHUT_WR`` sends close_notify, after which the peer's data can still be read; ``SHUT_RD`` and
+        ``SHUT_RDWR`` do to the descriptor what ``socket.shutdown`` does, the latter after a close_notify.
+
+        SSL_shutdown(3)
+        """
+        if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+            raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
+        self._check_open()
+        if how != socket.SHUT_RD:
+            self._send_close_notify(self._deadline())
+        if how != socket.SHUT_WR:
+            self._sock.shutdown(how)
+
+    def _send_close_notify(self, deadline: float | None) -> None:
+        def step() -> bool | Want:
+            result = self.connection.shutdown()
+            # Ours is on its way; the peer's is somebody else's to wait for.
+            return True if result is Want.READ else result
+
+        self._finish(step, "the shutdown", deadline)
+
+    def close(self) -> None:
+        """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by
+        ``makefile`` are closed too.  A thread that waits in another method raises ``UsageError``.
+
+        SSL_shutdown(3), SSL_free(3)
+        """
+        if not self._closed:
+            self._closed = True
+            if self._files == 0:
+                self._close()
+
+    def _close(self) -> None:
+        ours = self._generation == process.generation
+        if ours:
+            self._say_goodbye()
+            self.connection.close()
+            if self._waiters:
+                self._shut_descriptor()
+        self._sock.close()
+
+    def _say_goodbye(self) -> None:
+        connection = self.connection
+        try:
+            if not connection.closed and connection.failure is None and connection.is_handshake_finished:
+                connection.shutdown()
+                self._drain()
+        except (Error, OSError):
+            pass  # the peer may be gone; there is nobody left to tell
+
+    def _drain(self) -> None:
+        taken = 0
+        while taken < _DRAINED_AT_CLOSE:
+            try:
+                data = self._sock.recv(65536)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            taken += len(data)
+
+    def _shut_descriptor(self) -> None:
+        with contextlib.suppress(OSError):  # not connected any more: then nobody waits for it either
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    # Data
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Up to ``size`` bytes, at most one record's; ``b""`` once the peer has closed.
+
+        ``flags`` may be ``MSG_PEEK``.  Raises ``TruncationError`` when the transport ended without a close_notify.
+        SSL_read_ex(3)
+        """
+        read = self.connection.peek if _peeks(flags) else self.connection.read
+        return self._finish(lambda: read(size), "reading", self._deadline())
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """As ``recv``, into a writable buffer; returns the number of bytes, 0 once the peer has closed.
+
+        ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
+        """
+        if _peeks(flags):
+            with memoryview(buffer).cast("B") as view:
+                data = self.recv(size or len(view), flags)
+                view[: len(data)] = data
+                return len(data)
+        with writable(buffer):
+            return self._finish(lambda: self.connection.read_into(buffer, size or None), "reading", self._deadline())
+
+    def send(self, data: Bytes, flags: int = 0) -> int:
+        """Sends bytes and returns how many: all of them, or where the timeout is 0 as many as the descriptor took.
+
+        What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)
+        """
+        _no_flags(flags)
+        deadline = self._deadline()
+        if deadline != 0:
+            return self._send(data, deadline)
+        with self._writer(deadline):
+            return self._finish(lambda: self.connection.write(data), "writing", deadline)
+
+    def sendall(self, data: Bytes, flags: int = 0) -> None:
+        """Sends all bytes, before the one deadline of the call.
+
+        Where the timeout is 0, or has passed, some of them may have been sent.  SSL_write_ex(3)
+        """
+        _no_flags(flags)
+        self._send(data, self._deadline())
+
+    def _send(self, data: Bytes, deadline: float | None) -> int:
+        with readable(data), memoryview(data).cast("B") as view, self._writer(deadline):
+            sent, size = 0, len(view)
+            self._check_open()
+            while sent < size:
+                with view[sent:] as rest:
+                    sent += self._finish(lambda: self.connection.write(rest), "writing", deadline)  # called at once
+            return sent
+
+    def makefile(
+        self,
+        mode: str = "r",
+        buffering: int | None = None,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """A file over the connection, as ``socket.socket.makefile`` makes one: ``mode`` of r, w and b."""
+        if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
+            raise ValueError(f"mode is made of 'r', 'w' and 'b', not {mode!r}")
+        self._check_open()
+        reads, writes = "r" in mode, "w" in mode
+        raw = _SocketFile(self, reads, writes)
+        size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
+        if size == 0:
+            if "b" not in mode:
+                raw.close()
+                raise ValueError("a text file is always buffered")
+            return raw  # type: ignore[return-value]  # a RawIOBase is an IO[bytes] in all but name
+        buffered: Any
+        if reads and writes:
+            buffered = io.BufferedRWPair(raw, raw, size)
+        else:
+            buffered = io.BufferedReader(raw, size) if reads else io.BufferedWriter(raw, size)
+        if "b" in mode:
+            return buffered  # type: ignore[no-any-return]
+        return io.TextIOWrapper(buffered, encoding, errors, newline)
+
+    @property
+    def pending(self) -> int:
+        """How many decrypted bytes ``recv`` returns without waiting.  SSL_pending(3)"""
+        return self.connection.pending
+
+    # What was agreed on
+
+    @property
+    def context(self) -> Context:
+        return self.connection.context
+
+    @property
+    def version(self) -> str | None:
+        """As ``Connection.version``.  SSL_get_version(3)"""
+        return self.connection.version
+
+    @property
+    def cipher(self) -> str | None:
+        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
+        return self.connection.cipher
+
+    @property
+    def group(self) -> str | None:
+        """As ``Connection.group``.  SSL_get0_group_name(3)"""
+        return self.connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
+        return self.connection.alpn
+
+    # The socket below
+
+    @property
+    def family(self) -> int:
+        return self._sock.family
+
+    @property
+    def type(self) -> int:
+        return self._sock.type
+
+    @property
+    def proto(self) -> int:
+        return self._sock.proto
+
+    def fileno(self) -> int:
+        """The descriptor, which is non-blocking, or -1 after ``close``.  Look at ``pending`` before waiting for it."""
+        return self._sock.fileno()
+
+    def settimeout(self, timeout: float | None) -> None:
+        """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
+        if timeout is not None and not 0 <= timeout < math.inf:
+            raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
+        self._timeout = None if timeout is None else float(timeout)
+
+    def gettimeout(self) -> float | None:
+        """The timeout in seconds, None for none."""
+        return self._timeout
+
+    timeout = property(gettimeout)
+
+    def setblocking(self, flag: bool) -> None:
+        """``settimeout(None)``, or ``settimeout(0)``."""
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        """Whether calls wait at all."""
+        return self._timeout != 0
+
+    def getpeername(self) -> Any:
+        """As ``socket.socket.getpeername``."""
+        return self._sock.getpeername()
+
+    def getsockname(self) -> Any:
+        """As ``socket.socket.getsockname``."""
+        return self._sock.getsockname()
+
+    def getsockopt(self, level: int, option: int, *size: int) -> Any:
+        """As ``socket.socket.getsockopt``."""
+        return self._sock.getsockopt(level, option, *size)
+
+    def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
+        """As ``socket.socket.setsockopt``."""
+        self._sock.setsockopt(level, option, value, *length)
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(
+        self, kind: builtins.type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Socket {self._sock.fileno()} {self.connection!r}>"
+
+    # Waiting
+
+    def _check_open(self) -> None:
+        if self._closed and self._files == 0:
+            raise UsageError("the socket is closed")
+
+    def _deadline(self) -> float | None:
+        """When a call that starts now has to end: None for never, 0 for at once."""
+        return time.monotonic() + self._timeout if self._timeout else self._timeout
+
+    def _finish(self, step: Callable[[], _T | Want], operation: str, deadline: float | None) -> _T:
+        while True:
+            self._check_open()
+            result = step()
+            if not isinstance(result, Want):
+                return result
+            self._wait(result, operation, deadline)
+
+    def _wait(self, want: Want, operation: str, deadline: float | None) -> None:
+        if deadline == 0:
+            raise WouldBlockError(want)
+        event = _EVENTS.get(want)
+        if event is None:
+            raise UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
+        self._waiters += 1
+        try:
+            poll = select.poll()
+            poll.register(self._sock.fileno(), event)
+            ready = poll.poll(None if deadline is None else self._left(operation, deadline) * 1000)
+        except ValueError:
+            self._check_open()  # closed meanwhile: there is no descriptor to wait for
+            raise
+        finally:
+            self._waiters -= 1
+        if not ready and deadline is not None:
+            self._left(operation, deadline)
+
+    def _left(self, operation: str, deadline: float) -> float:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            name = self.connection.server_hostname
+            whom = f", with {name!r}" if name and not self.context.is_server else ""
+            raise TimeoutError(f"{operation} timed out after {self._timeout} s{whom}")
+        return left
+
+    def _writer(self, deadline: float | None) -> _Turn:
+        return _Turn(self, deadline)
+
+    # Files
+
+    def _file_opened(self) -> None:
+        self._files += 1
+
+    def _file_closed(self) -> None:
+        self._files -= 1
+        if self._closed and self._files == 0:
+            self._close()
+
+
+class _Turn:
+    """A writer's turn, for a ``with`` statement: waited for no longer than the call may take."""
+
+    def __init__(self, sock: Socket, deadline: float | None) -> None:
+        self._socket, self._deadline = sock, deadline
+
+    def __enter__(self) -> None:
+        lock, deadline = self._socket._writing, self._deadline
+        if lock.acquire(blocking=False):
+            return
+        if deadline == 0:
+            raise WouldBlockError(Want.WRITE)
+        if deadline is None:
+            lock.acquire()
+        elif not lock.acquire(timeout=self._socket._left("writing", deadline)):
+            self._socket._left("writing", deadline)
+
+    def __exit__(self, *_: object) -> None:
+        self._socket._writing.release()
+
+
+class _SocketFile(io.RawIOBase):
+    """The raw file below ``Socket.makefile``."""
+
+    def __init__(self, sock: Socket, reads: bool, writes: bool) -> None:
+        super().__init__()
+        self._socket, self._reads, self._writes = sock, reads, writes
+        sock._file_opened()
+
+    def readable(self) -> bool:
+        return self._reads and not self.closed
+
+    def writable(self) -> bool:
+        return self._writes and not self.closed
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._checkReadable()  # type: ignore[attr-defined]  # RawIOBase has it; typeshed does not
+        try:
+            return self._socket.recv_into(buffer)
+        except WouldBlockError:
+            return None
+
+    def write(self, data: Any) -> int | None:
+        self._checkWritable()  # type: ignore[attr-defined]  # as above
+        try:
+            return self._socket.send(data)
+        except WouldBlockError:
+            return None
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._socket._file_closed()
+
+
+def _peeks(flags: int) -> bool:
+    if flags & ~socket.MSG_PEEK:
+        raise ValueError(f"the only flag of a TLS socket is MSG_PEEK, not {flags:#x}")
+    return bool(flags)
+
+
+def _no_flags(flags: int) -> None:
+    if flags:
+        raise ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
+
+
+def wrap_socket(
+    context: Context,
+    sock: socket.socket,
+    server_hostname: Any = None,
+    *,
+    handshake: bool = True,
+    message_callback: Callable[[Message], object] | None = None,
+) -> Socket:
+    """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
+    tls = Socket(sock, context, server_hostname, message_callback=message_callback)
+    if handshake:
+        try:
+            tls.handshake()
+        except BaseException:
+            tls.close()
+            raise
+    return tls
+
+
+def connect(
+    address: Address,
+    context: Context | None = None,
+    *,
+    server_hostname: Any = None,
+    timeout: float | _Default | None = _DEFAULT,
+    message_callback: Callable[[Message], object] | None = None,
+) -> Socket:
+    """A TLS connection to ``address``, its handshake finished.
+
+    ``context`` is ``Context.client()`` unless given; ``server_hostname`` is the address's host.  ``timeout``, in
+    seconds, is the deadline over everything that happens here (but for the look-up of the name, which the system does
+    not let a program interrupt), and later of each call; without it ``socket.getdefaulttimeout`` holds.
+
+    Raises ``OSError`` when there is no connection, ``TimeoutError``, and as ``Connection.handshake`` does.
+    SSL_connect(3)
+    """
+    limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
+    if limit is not None and not 0 < limit < math.inf:
+        raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
+    context = Context.client() if context is None else context
+    if server_hostname is None and isinstance(address, tuple):
+        server_hostname = address[0]
+    if server_hostname is not None:
+        reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
+    deadline = None if limit is None else time.monotonic() + limit
+    sock = _connected(address, deadline, limit)
+    try:
+        tls = Socket(sock, context, server_hostname, message_callback=message_callback)
+        tls._timeout = limit
+        tls._finish(tls.connection.connect, "the handshake", deadline)
+    except BaseException:
+        sock.close()
+        raise
+    return tls
+
+
+def _connected(address: Address, deadline: float | None, limit: float | None) -> socket.socket:
+    problem: OSError | None = None
+    for family, kind, protocol, where in _resolved(address):
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            problem = TimeoutError()
+            break
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(left)
+            sock.connect(where)
+            sock.settimeout(None)
+            return sock
+        except OSError as error:
+            problem = error
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+    if isinstance(problem, TimeoutError):
+        raise TimeoutError(f"connecting to {address!r} timed out after {limit} s") from problem
+    assert problem is not None, "getaddrinfo(3) answers with an error or with an address"
+    raise OSError(problem.errno, f"{problem.strerror}: connecting to {address!r}") from problem
+
+
+def _resolved(address: Address) -> Iterator[tuple[int, int, int, Any]]:
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            yield family, kind, protocol, where
+    else:
+        yield socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address)
+
+
+Context.socket_face = staticmethod(wrap_socket)
