@@ -14,7 +14,7 @@ from pyossl.outcome import take_records
 Source = str | os.PathLike[str] | bytes
 """Where an encoded thing is: a file's path, or the bytes themselves."""
 
-Password = Union[str, bytes, Callable[[], str | bytes]]
+Password = str | bytes | Callable[[], str | bytes]
 """A password, or a function that is asked for it when the key turns out to be encrypted."""
 
 

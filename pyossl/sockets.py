@@ -27,7 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import IO, Any, Final, TypeVar, Union
+from typing import IO, Any, Final, TypeVar
 
 from pyossl._lib import process
 from pyossl.bio import BIO
@@ -38,7 +38,7 @@ from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.outcome import Want
 
-Address = Union[tuple[str, int], str, "os.PathLike[str]"]
+Address = tuple[str, int] | str | os.PathLike[str]
 """Where a peer is: a host and a port, or the path of a Unix socket."""
 
 _T = TypeVar("_T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ def _time(time: Any) -> datetime.datetime:
     )
 
 
-Trust = Union[None, Source, Certificate, "Iterable[Source | Certificate]"]
+Trust = None | Source | Certificate | Iterable[Source | Certificate]
 """Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
 
 
