@@ -127,7 +127,7 @@ class Connection:
         return self._handshake("the handshake", lib.pyossl_accept)
 
     def _handshake(self, operation: str, function: Callable[..., int]) -> Want | None:
-        with self._lock:
+        with self._turn():
             result = self._call(operation, function)
             return self._wait(operation, result) if result < 0 else None
 
@@ -149,7 +149,7 @@ class Connection:
         if size < 0:
             raise ValueError(f"size cannot be negative: {size}")
         size = min(size, RECORD)
-        with self._lock:
+        with self._turn():
             if size == 0 or self._received_end:
                 self._usable()
                 return b""
@@ -172,7 +172,7 @@ class Connection:
             room = len(target) if size is None or size == 0 else size
             if not 0 <= room <= len(target):
                 raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
-            with self._lock:
+            with self._turn():
                 if room == 0 or self._received_end:
                     self._usable()
                     return 0
@@ -194,7 +194,7 @@ class Connection:
             return self._write(source, len(source))
 
     def _write(self, data: Any, size: int) -> int | Want:
-        with self._lock:
+        with self._turn():
             self._usable()
             if self._sent_close_notify:
                 raise UsageError("the connection has been shut down: nothing can be written any more")
@@ -226,7 +226,7 @@ class Connection:
         call it again; a ``Want`` when the transport must be waited for.  Raises ``UsageError`` before the handshake
         is finished, and as ``read`` does.  SSL_shutdown(3)
         """
-        with self._lock:
+        with self._turn():
             self._usable()
             if not lib.SSL_is_init_finished(self._c.ssl):
                 raise UsageError("the handshake is not finished: there is nothing to shut down yet")
@@ -239,8 +239,13 @@ class Connection:
             return result == 1
 
     def close(self) -> None:
-        """Frees the SSL; every later call raises ``UsageError``.  Nothing is sent.  SSL_free(3)"""
-        with self._lock:
+        """Frees the SSL; every later call raises ``UsageError``.  Nothing is sent.  In a child process it does nothing.
+
+        SSL_free(3)
+        """
+        if self._generation != process.generation:
+            return
+        with self._turn():
             if self._busy:
                 raise UsageError("a callback cannot close its connection")
             if self._c is not None:
@@ -295,14 +300,14 @@ class Connection:
     @property
     def version(self) -> str | None:
         """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
-        with self._lock:
+        with self._turn():
             agreed = self._ask(lib.SSL_get_current_cipher) != ffi.NULL
             return text(lib.SSL_get_version(self._c.ssl)) if agreed else None
 
     @property
     def cipher(self) -> str | None:
         """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
-        with self._lock:
+        with self._turn():
             cipher = self._ask(lib.SSL_get_current_cipher)
             return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
 
@@ -317,7 +322,7 @@ class Connection:
     @property
     def alpn(self) -> str | None:
         """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
-        with self._lock:
+        with self._turn():
             protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
             self._ask(lambda ssl: lib.SSL_get0_alpn_selected(ssl, protocol, length))
             return bytes(ffi.buffer(protocol[0], length[0])).decode("latin-1") if length[0] else None
@@ -337,7 +342,7 @@ class Connection:
     @property
     def peer_certificate(self) -> Certificate | None:
         """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
-        with self._lock:
+        with self._turn():
             pointer = self._ask(lib.SSL_get1_peer_certificate)
             return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
 
@@ -347,7 +352,7 @@ class Connection:
 
         SSL_get_peer_cert_chain(3)
         """
-        with self._lock:
+        with self._turn():
             return chain_of(self._ask(lib.SSL_get_peer_cert_chain))
 
     @property
@@ -356,7 +361,7 @@ class Connection:
 
         SSL_get0_verified_chain(3)
         """
-        with self._lock:
+        with self._turn():
             return chain_of(self._ask(lib.SSL_get0_verified_chain))
 
     @property
@@ -370,18 +375,22 @@ class Connection:
         return self._failure
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
-        with self._lock:
+        with self._turn():
             if self._c is None:
                 raise UsageError("the connection is closed")
             return question(self._c.ssl)
 
     # How a call is made
 
+    def _turn(self) -> Any:
+        """The lock, for a ``with`` statement: not in a child, where a thread that is not there may hold it for ever."""
+        if self._generation != process.generation:
+            raise UsageError("the connection was made before this process was forked: its SSL is the parent's")
+        return self._lock
+
     def _usable(self) -> None:
         if self._c is None:
             raise UsageError("the connection is closed")
-        if self._generation != process.generation:
-            raise UsageError("the connection was made before this process was forked: its SSL is the parent's")
         if self._busy:
             raise UsageError("a callback cannot read from, write to or shut down its connection")
         if self._failure is not None:
@@ -433,7 +442,9 @@ class Connection:
         )
 
     def __repr__(self) -> str:
-        with self._lock:
+        if self._generation != process.generation:
+            return "<Connection of the process that forked this one>"
+        with self._turn():
             if self._c is None:
                 what = "closed"
             elif self._failure is not None:

@@ -135,7 +135,7 @@ def load_certificates(source: Source) -> list[Certificate]:
 
 def _pem_certificates(bio: BIO, what: str) -> Iterator[Certificate]:
     while True:
-        pointer = lib.PEM_read_bio_X509(bio._bio, ffi.NULL, ffi.NULL, ffi.NULL)
+        pointer = lib.PEM_read_bio_X509(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
         if pointer != ffi.NULL:
             yield Certificate(own(pointer, lib.X509_free))
             continue

@@ -89,11 +89,14 @@ static void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn)
     SSL_CTX_set_alpn_select_cb(context, pyossl_alpn_select, alpn);
 }
 
-/* pem_password_cb(3).  It never prompts: without a password, or with one that does not fit, it fails. */
+/* pem_password_cb(3).  It never prompts: without a password, or with one that does not fit, it fails.  OpenSSL's own
+ * does prompt, for whatever PEM says that it is encrypted: every reader of PEM is given this one. */
 static int pyossl_password_callback(char *buffer, int size, int writing, void *argument)
 {
     pyossl_password *password = argument;
     (void)writing;
+    if (password == NULL)
+        return -1;
     password->asked = 1;
     if (password->length < 0 || password->length > size)
         return -1;
