@@ -12,9 +12,19 @@ fail() {
     exit 1
 }
 
-venv=${PYOSSL_VENV:-.venv}
+# quietly COMMAND...: what it says is shown only when it fails, and that ends the script.
+quietly() {
+    said=$(mktemp)
+    if "$@" >"$said" 2>&1; then
+        rm "$said"
+    else
+        cat "$said" >&2
+        rm "$said"
+        fail "that failed: $*"
+    fi
+}
 
-# ---- packages ----------------------------------------------------------------------------------
+venv=${PYOSSL_VENV:-.venv}
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -68,15 +78,14 @@ install_packages() {
     say "installing with $manager: $*"
     case "$manager" in
         apt-get)
-            as_root apt-get -qq update &&
-                as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" ;;
-        dnf) as_root dnf --quiet --assumeyes install "$@" ;;
-        apk) as_root apk add --quiet "$@" ;;
-        brew) brew install --quiet "$@" ;;
-    esac >&2 || fail "$manager could not install: $*"
+            quietly as_root apt-get -q update
+            quietly as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get -q install --yes --no-install-recommends "$@" ;;
+        dnf) quietly as_root dnf --assumeyes install "$@" ;;
+        apk) quietly as_root apk add "$@" ;;
+        brew) quietly brew install "$@" ;;
+    esac
 }
-
-# ---- needs -------------------------------------------------------------------------------------
 
 # gcc without the C library's headers is what --no-install-recommends leaves: only compiling tells.
 compiles() {
@@ -107,7 +116,10 @@ has() {
                 pkg-config --exists libssl 2>/dev/null
             fi ;;
         python) find_python ;;
-        trust) [ "$(uname)" = Darwin ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs ] ;;
+        trust)
+            [ "$(uname)" = Darwin ] ||
+                [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+                [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
@@ -159,13 +171,12 @@ still_missing() {
     case "$1" in
         python) echo "no Python 3.10 or later with venv, ensurepip and Python.h" \
             "(looked at: ${PYTHON:-python3, python3.10 to python3.14}); set PYTHON to one" ;;
-        headers) echo "pkg-config does not find libssl: install OpenSSL's headers, or set PYOSSL_OPENSSL_DIR" ;;
+        headers) echo "pkg-config does not find libssl: install OpenSSL's headers," \
+            "or set PYOSSL_OPENSSL_DIR" ;;
         compiler) echo "no C compiler that works: ${CC:-cc}" ;;
         *) echo "$1 is missing, and $(package_manager) has no package of it that is known here" ;;
     esac
 }
-
-# ---- the virtual environment -------------------------------------------------------------------
 
 # Makes $venv unless a usable one is there. One that we did not make is never removed.
 need_venv() {
@@ -173,15 +184,15 @@ need_venv() {
         return 0
     fi
     need python
-    wanted=$("$python" -c 'import sys; print(sys.base_prefix, sys.version)')
-    if [ "$wanted" = "$("$venv/bin/python" -c 'import sys, pip; print(sys.base_prefix, sys.version)' 2>/dev/null)" ]; then
-        return 0
-    fi
+    identity='import sys; print(sys.base_prefix, sys.version)'
+    wanted=$("$python" -c "$identity")
+    [ "$wanted" != "$("$venv/bin/python" -c "import pip; $identity" 2>/dev/null)" ] || return 0
     if [ -e "$venv" ]; then
-        [ -e "$venv/made-by-ci" ] || fail "$venv is in the way, and not ours to remove: move it, or set PYOSSL_VENV"
+        [ -e "$venv/made-by-ci" ] ||
+            fail "$venv is in the way, and not ours to remove: move it, or set PYOSSL_VENV"
         rm -r "$venv"
     fi
     say "making $venv with $python"
-    "$python" -m venv "$venv" || fail "$python could not make the virtual environment $venv"
+    quietly "$python" -m venv "$venv"
     : >"$venv/made-by-ci"
 }

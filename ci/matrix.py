@@ -229,12 +229,10 @@ class Row:
                 result.failed.append(f"{case.get('classname')}::{case.get('name')}: {message}")
         if result.failed:
             raise RowError(f"{len(result.failed)} failed")
+        if result.passed == 0:
+            raise RowError("no test passed")
         if status != 0:
             raise RowError(f"pytest ended with status {status}: {self._last_line()}")
-        if result.passed == 0:
-            raise RowError("no test ran")
-
-    # -- programs ----------------------------------------------------------------------------------
 
     def _environment(self) -> list[str]:
         """The whole environment of the row's programs, as env(1)'s arguments."""
@@ -322,13 +320,8 @@ def last_lines(log: Path, count: int) -> list[str]:
     return said[-count:]
 
 
-# -- the table -------------------------------------------------------------------------------------
-
-
 def table(results: dict[str, Result], logs: Path) -> str:
-    lines: list[tuple[str, ...]] = [
-        ("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")
-    ]
+    lines: list[tuple[str, ...]] = [("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")]
     for name, result in results.items():
         numbers = (result.passed, len(result.failed), result.skipped.total(), round(result.seconds))
         verdict = "green" if result.reason is None else f"RED: {result.reason}"
@@ -352,9 +345,6 @@ def table(results: dict[str, Result], logs: Path) -> str:
             text += ["", f"{name} is red: {result.reason}; the whole log is {logs / (name + '.log')}"]
             text += [f"  {line}" for line in result.failed or last_lines(logs / f"{name}.log", 6)]
     return "\n".join(text)
-
-
-# -- the command -----------------------------------------------------------------------------------
 
 
 def chosen(facts: dict[str, Any], names: list[str], everything: bool) -> list[dict[str, Any]]:
@@ -410,12 +400,13 @@ def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pyt
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/matrix",
-        usage="ci/matrix [--all] [--list] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
+        usage="ci/matrix [--all] [--list | --json] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
         description="Build pyossl and run its suite on every OpenSSL of ci/matrix.toml.",
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
     parser.add_argument("--all", action="store_true", help="every row, not only the five OpenSSLs")
     parser.add_argument("--list", action="store_true", help="show the rows and end")
+    parser.add_argument("--json", action="store_true", help="print the rows' names, for a workflow, and end")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
@@ -423,8 +414,12 @@ def main(arguments: list[str]) -> int:
     if options.list:
         list_rows(facts)
         return 0
+    rows = chosen(facts, options.rows, options.all)
+    if options.json:
+        print(json.dumps([row["name"] for row in rows]))
+        return 0
     try:
-        return run(facts, chosen(facts, options.rows, options.all), rebuild=options.rebuild, pytest=pytest)
+        return run(facts, rows, rebuild=options.rebuild, pytest=pytest)
     except KeyboardInterrupt:
         print("ci/matrix was stopped", file=sys.stderr)
         return 130
