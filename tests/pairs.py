@@ -1,6 +1,9 @@
-"""Two connections in memory, and the bytes carried between them: the tests' shortest way to a real handshake."""
+"""Two connections, and the ways that bytes go between them: in memory, over sockets, over BIO pairs."""
 
 from __future__ import annotations
+
+import select
+import socket
 
 import pyossl
 
@@ -27,3 +30,32 @@ def shake_hands(client: pyossl.Connection, server: pyossl.Connection) -> None:
         if client_wants is None and server_wants is None:
             return
     raise AssertionError("the handshake does not finish")
+
+
+def take_turns(client: pyossl.Connection, server: pyossl.Connection) -> None:
+    """Finishes the handshake of two whose transports join them: each is called in turn until both are finished."""
+    for _ in range(1000):
+        client_wants, server_wants = client.handshake(), server.handshake()
+        if client_wants is None and server_wants is None:
+            return
+    raise AssertionError("the handshake does not finish")
+
+
+def wait(sock: socket.socket, want: pyossl.Want, seconds: float = 10) -> None:
+    """Waits with select(2) until the socket is ready for what the connection over it wants."""
+    readers = [sock] if want is pyossl.Want.READ else []
+    writers = [sock] if want is pyossl.Want.WRITE else []
+    assert readers or writers, f"nothing of a socket's: {want}"
+    assert any(select.select(readers, writers, [], seconds)), f"the socket never became ready for {want}"
+
+
+def pump(first: pyossl.BIO, second: pyossl.BIO) -> int:
+    """Moves what can be read from each BIO into the other, as far as there is room; how many bytes that were."""
+    moved = 0
+    for source, target in ((first, second), (second, first)):
+        while (size := min(source.pending, target.room)) > 0:
+            data = source.read(size)
+            assert isinstance(data, bytes)
+            assert target.write(data) == len(data)
+            moved += len(data)
+    return moved
