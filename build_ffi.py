@@ -209,7 +209,10 @@ PROTOTYPE = re.compile(
 
 
 def redeclarations(lines: Sequence[Line]) -> Iterator[str]:
-    """``R (f)(arguments);`` for each prototype: the brackets keep a macro of that name from being expanded."""
+    """``R (f)(arguments);`` for each prototype: the brackets keep a macro of that name from being expanded.
+
+    A redeclaration of what the headers never declared would compile: unless it is a macro, ``f`` must be known before.
+    """
     statement, start = "", lines[0]
     external = False
     for line in lines:
@@ -227,8 +230,9 @@ def redeclarations(lines: Sequence[Line]) -> Iterator[str]:
         if statement.count("{") == statement.count("}") and statement.endswith(";"):
             found = PROTOTYPE.match(statement)
             if found and not statement.startswith(("typedef", "struct", "union", "enum")):
-                yield f'#line {start.number} "{start.file}"'
-                yield f"{found['result']} ({found['name']}){found['arguments']};"
+                place, name = f'#line {start.number} "{start.file}"', found["name"]
+                yield from (f"#ifndef {name}", place, f"extern __typeof__({name}) {name};", "#endif")
+                yield from (place, f"{found['result']} ({name}){found['arguments']};")
             statement = ""
 
 
@@ -321,7 +325,8 @@ def main() -> None:
     elif sys.argv[1:] == ["--check"]:
         lines = surviving(cc := Compiler(find_openssl()))
         cc.check(lines)
-        print(f"{sum(1 for _ in redeclarations(lines)) // 2} prototypes agree with the headers of this OpenSSL")
+        count = sum(line.startswith("#ifndef") for line in redeclarations(lines))
+        print(f"{count} prototypes agree with the headers of this OpenSSL")
     else:
         raise SystemExit("usage: python build_ffi.py --stubs | --check")
 
