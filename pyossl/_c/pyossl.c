@@ -5,6 +5,7 @@
 #endif
 #define OPENSSL_SUPPRESS_DEPRECATED 1
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/conf.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -27,6 +29,11 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#if HAVE_PROVIDERS
+#  include <openssl/core_names.h>
+#  include <openssl/params.h>
+#  include <openssl/provider.h>
+#endif
 
 #include "compat.h"
 
@@ -35,3 +42,4 @@
 #include "socket_bio.c"
 #include "io.c"
 #include "start.c"
+#include "system.c"

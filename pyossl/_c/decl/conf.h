@@ -1,0 +1,1 @@
+char *CONF_get1_default_config_file(void);
