@@ -290,6 +290,8 @@ def stubs() -> str:
             rest = ["*more: Any"] if kind.ellipsis else []
             signature = ", ".join(["self", *parameters, "/", *rest] if parameters else ["self"])
             names[name] = f"    def {name}({signature}) -> {annotation(kind.result, result=True)}: ..."
+        elif what == "extern_python":
+            names[name] = f"    {name}: Any"
         elif what in ("macro", "constant", "variable"):
             names[name] = (
                 f"    {name}: {'int' if kind is None or isinstance(kind, str) else annotation(kind, result=True)}"
