@@ -1,0 +1,30 @@
+"""Every message of a handshake as one side sees it: name, direction and size in bytes, decrypted.
+
+Prints:
+    client -> ClientHello … bytes
+    client <- ServerHello … bytes
+    client <- EncryptedExtensions … bytes
+    client <- Certificate … bytes
+    client <- CertificateVerify … bytes
+    client <- Finished … bytes
+    client -> ChangeCipherSpec 1 bytes
+    client -> Finished … bytes
+"""
+
+import pyossl
+
+
+def show(message: pyossl.Message) -> None:
+    if message.is_protocol:
+        print("client", "->" if message.outgoing else "<-", message.name, len(message.data), "bytes")
+
+
+ca = pyossl.Authority()
+own = ca.issue("localhost")
+client = pyossl.Connection(pyossl.Context.client(trust=ca.certificate), "localhost", message_callback=show)
+server = pyossl.Connection(pyossl.Context.server(own.certificate, own.private_key))
+
+while client.handshake() is not None:
+    server.receive_data(client.data_to_send())
+    server.handshake()
+    client.receive_data(server.data_to_send())

@@ -1,0 +1,50 @@
+"""A server that lets in only clients with a certificate of its own CA.
+
+In TLS 1.3 a client has finished its handshake before the server has looked at its certificate: a refusal reaches the
+client at its first read.
+
+Prints:
+    hello, CN=alice.example
+    without a certificate: reading failed: the peer sent alert 116 (…), with 'localhost'
+"""
+
+import threading
+
+import pyossl
+
+ca = pyossl.Authority()
+own, alice = ca.issue("localhost"), ca.issue("alice.example")
+server_context = pyossl.Context.server(own.certificate, own.private_key, trust=ca.certificate, verify=True)
+
+
+def greet(listener: pyossl.Listener, clients: int) -> None:
+    for _ in range(clients):
+        tls, _ = listener.accept()
+        tls.settimeout(10)
+        try:
+            with tls:
+                tls.handshake()
+                certificate = tls.connection.peer_certificate
+                tls.sendall(f"hello, {certificate.subject}".encode())
+        except pyossl.Error:
+            pass  # no certificate, or a stranger's: the client has been told, by an alert
+
+
+def ask(listener: pyossl.Listener, context: pyossl.Context) -> str:
+    with pyossl.connect(listener.address, context, server_hostname="localhost", timeout=10) as tls:
+        return tls.recv(1000).decode()
+
+
+with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+    server = threading.Thread(target=greet, args=[listener, 2])
+    server.start()
+
+    known = pyossl.Context.client(trust=ca.certificate, certificate=alice.certificate, private_key=alice.private_key)
+    print(ask(listener, known))
+
+    unknown = pyossl.Context.client(trust=ca.certificate)
+    try:
+        ask(listener, unknown)
+    except pyossl.AlertError as error:
+        print("without a certificate:", error)
+    server.join()
