@@ -22,6 +22,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,9 @@ import pyproject
 import roots
 
 ROWS_AT_A_TIME = 2
+
+# Where compilers, apt, pip, Python and pytest say why: not always, and not pip alone, on the last line.
+REASON = re.compile(r"\berror: (?!subprocess-exited)|^E: |^E   |^\s*[\w.]*Error: ")
 
 # Asked of the row's Python before the suite: what pyossl runs on, by the process's own memory map.
 FACTS = """
@@ -196,6 +200,9 @@ class Row:
         self._do("building the wheel", [*pip, "wheel", *offline, "--no-deps", f"--wheel-dir={dist}", source])
         wheel = self.seen / "dist" / next((self.work / "dist").glob("*.whl")).name
         self._do("installing the wheel", [*pip, "install", *offline, f"pyossl[{extras}] @ {wheel.as_uri()}"])
+        # Tests import build_ffi from the source tree: it stands last on the path, behind the installed pyossl.
+        site_packages = next((self.work / "venv" / "lib").glob("python*/site-packages"))
+        (site_packages / "source.pth").write_text(f"{source}\n")
 
     def _ask(self, result: Result) -> None:
         answer = self.work / "facts.json"
@@ -213,11 +220,11 @@ class Row:
 
     def _test(self, result: Result) -> None:
         junit = self.work / "junit.xml"
-        # pytest by its own name: `python -m pytest` would put the source tree before the installed package.
+        # pytest by its own name: `python -m pytest` would put the source tree first.
         command = [str(self.seen / "venv/bin/pytest"), f"--junitxml={self.seen / 'junit.xml'}"]
         status = self._enter([*command, *self.matrix.facts["pytest"], *self.matrix.pytest])
         if not junit.exists():
-            raise RowError(f"pytest ended with status {status} and no report: {self._last_line()}")
+            raise RowError(f"pytest ended with status {status} and no report: {decisive(self.log)[0].strip()}")
         for case in ElementTree.parse(junit).iter("testcase"):
             outcome = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
             if outcome is None:
@@ -225,14 +232,17 @@ class Row:
             elif outcome.tag == "skipped":
                 result.skipped[outcome.get("message") or "no reason given"] += 1
             else:
-                message = (outcome.get("message") or "").strip().split("\n")[0]
-                result.failed.append(f"{case.get('classname')}::{case.get('name')}: {message}")
+                # A module that cannot be collected has its reason at the end of its text only.
+                said = (outcome.get("message") or "").strip().split("\n")[0]
+                text = (outcome.text or said).strip().split("\n")[-1]
+                where = "::".join(filter(None, (case.get("classname"), case.get("name"))))
+                result.failed.append(f"{where}: {text if said == 'collection failure' else said}")
         if result.failed:
             raise RowError(f"{len(result.failed)} failed")
         if result.passed == 0:
             raise RowError("no test passed")
         if status != 0:
-            raise RowError(f"pytest ended with status {status}: {self._last_line()}")
+            raise RowError(f"pytest ended with status {status}: {decisive(self.log)[0].strip()}")
 
     def _environment(self) -> list[str]:
         """The whole environment of the row's programs, as env(1)'s arguments."""
@@ -268,13 +278,13 @@ class Row:
 
     def _do(self, what: str, command: list[str], output: Path | None = None) -> None:
         if self._enter(command, output) != 0:
-            raise RowError(f"{what} failed: {self._last_line()}")
+            raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
 
     def _make(self, what: str, command: list[str]) -> None:
         """What roots.py runs to make something for the row, on this machine."""
         print(f"{self.name}: {what}", flush=True)
         if self._run(command) != 0:
-            raise RowError(f"{what} failed: {self._last_line()}")
+            raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
 
     def _run(self, command: list[str]) -> int:
         self._note("$ " + " ".join(command))
@@ -286,9 +296,6 @@ class Row:
     def _note(self, text: str) -> None:
         with open(self.log, "a", encoding="utf-8") as log:
             log.write(text + "\n")
-
-    def _last_line(self) -> str:
-        return next(iter(last_lines(self.log, 1)), "it said nothing")
 
 
 def machine_suite() -> str:
@@ -313,18 +320,19 @@ def copy_source(target: Path) -> None:
             shutil.copy2(file, target / name, follow_symlinks=False)
 
 
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last things that programs said in a row's log."""
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    said = [line.rstrip()[:200] for line in lines if line.strip() and not line.startswith("$ ")]
-    return said[-count:]
+def decisive(log: Path) -> list[str]:
+    """What the last program in a row's log gave as its reason, and what followed."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.rstrip()[:200] for line in text[text.rfind("\n$ ") + 1 :].split("\n")[1:] if line.strip()]
+    first = next((i for i, line in enumerate(lines) if REASON.search(line)), len(lines) - 1)
+    return lines[first : first + 6] or ["it said nothing"]
 
 
 def table(results: dict[str, Result], logs: Path) -> str:
     lines: list[tuple[str, ...]] = [("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")]
     for name, result in results.items():
         numbers = (result.passed, len(result.failed), result.skipped.total(), round(result.seconds))
-        verdict = "green" if result.reason is None else f"RED: {result.reason}"
+        verdict = "green" if result.reason is None else "RED"
         lines.append((name, result.openssl or "-", result.python or "-", *map(str, numbers), verdict))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
@@ -342,8 +350,8 @@ def table(results: dict[str, Result], logs: Path) -> str:
             text.append(f"  {reason}: {where}")
     for name, result in results.items():
         if result.reason is not None:
-            text += ["", f"{name} is red: {result.reason}; the whole log is {logs / (name + '.log')}"]
-            text += [f"  {line}" for line in result.failed or last_lines(logs / f"{name}.log", 6)]
+            text += ["", f"{name} is red: {result.reason}", f"  the whole log: {logs / name}.log"]
+            text += [f"  {line}" for line in result.failed or decisive(logs / f"{name}.log")]
     return "\n".join(text)
 
 
