@@ -7,6 +7,30 @@ from collections.abc import Iterator, Mapping
 from pyossl._lib import lib
 from pyossl.errors import UnsupportedError
 
+_WORDS = {
+    "dtls": "DTLS",
+    "ech": "Encrypted Client Hello",
+    "err_all": "function names in the error queue",
+    "group_names": "every group by its name",
+    "ktls": "kernel TLS",
+    "new_session_ticket": "session tickets on demand",
+    "ocsp": "OCSP",
+    "ocsp_multi_stapling": "OCSP multi-stapling",
+    "options_uint64": "64-bit options",
+    "post_quantum": "post-quantum keys and groups (ML-KEM, ML-DSA)",
+    "psk": "pre-shared keys",
+    "quic": "QUIC client",
+    "quic_server": "QUIC server",
+    "retry_verify": "verification that waits",
+    "ssl_poll": "SSL_poll",
+    "ssl_trace": "SSL_trace",
+    "tls1_3": "TLS 1.3",
+    "typed_names": "reference names by their type",
+    "unexpected_eof": "truncation told apart",
+    "x509_store_get1_objects": "trust stores listed safely",
+}
+"""The features whose name, with spaces, does not already say it."""
+
 
 class Features(Mapping[str, bool]):
     """Whether this OpenSSL has a feature, by name: ``features["quic"]``, or ``features.quic``."""
@@ -29,6 +53,10 @@ class Features(Mapping[str, bool]):
 
     def __len__(self) -> int:
         return len(self._have)
+
+    def describe(self, name: str) -> str:
+        """The feature in words, such as ``certificate compression``."""
+        return _WORDS.get(name, name.replace("_", " "))
 
     def require(self, name: str) -> None:
         """Raises ``UnsupportedError`` where this OpenSSL lacks the feature."""

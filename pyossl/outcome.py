@@ -43,6 +43,21 @@ class Want(enum.Enum):
         return f"Want.{self.name}"
 
 
+class VerifyCode(enum.IntEnum):
+    """Why a certificate is refused: ``VerifyCode.CERT_HAS_EXPIRED`` is X509_V_ERR_CERT_HAS_EXPIRED.
+
+    Any other code than these is a number.  X509_STORE_CTX_get_error(3)
+    """
+
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY = lib.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+    DEPTH_ZERO_SELF_SIGNED_CERT = lib.X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+    SELF_SIGNED_CERT_IN_CHAIN = lib.X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
+    CERT_NOT_YET_VALID = lib.X509_V_ERR_CERT_NOT_YET_VALID
+    CERT_HAS_EXPIRED = lib.X509_V_ERR_CERT_HAS_EXPIRED
+    HOSTNAME_MISMATCH = lib.X509_V_ERR_HOSTNAME_MISMATCH
+    IP_ADDRESS_MISMATCH = lib.X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
 class Record(NamedTuple):
     """One entry of OpenSSL's error queue.  ERR_get_error_all(3)"""
 
