@@ -22,7 +22,7 @@ FLOORS = {
     0: {"_openssl"},
     1: {"_lib"},
     2: {"outcome", "errors", "names", "message", "features"},
-    3: {"callbacks", "bio", "keys", "x509", "issuing", "context", "session"},
+    3: {"callbacks", "bio", "keys", "x509", "issuing", "context", "session", "system"},
     4: {"connection", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},
     6: {"pyopenssl", "stdlib"},
