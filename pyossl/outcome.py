@@ -132,8 +132,10 @@ class Failure:
     def alert(self) -> int | None:
         """The number of the fatal alert that the peer sent, None if it sent none.  SSL_alert_type_string(3)"""
         for record in self.records:
-            if record.library_code == lib.ERR_LIB_SSL and record.reason_code >= lib.SSL_AD_REASON_OFFSET:
-                return record.reason_code - lib.SSL_AD_REASON_OFFSET
+            # An alert is one byte; above, from 3.0, are the reasons that all libraries share.
+            number = record.reason_code - lib.SSL_AD_REASON_OFFSET
+            if record.library_code == lib.ERR_LIB_SSL and 0 <= number <= 0xFF:
+                return number
         return None
 
     @property
