@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pyossl
 import pytest
 from pairs import shake_hands
+
+import pyossl
 from pyossl import lib
 
 

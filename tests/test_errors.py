@@ -52,10 +52,7 @@ def test_a_truncation_is_not_a_clean_close() -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
-        (
-            Failure("x", lib.SSL_ERROR_SSL, records=(ssl_record(lib.SSL_R_CERTIFICATE_VERIFY_FAILED),)),
-            "CertificateError",
-        ),
+        (ssl_failure(lib.SSL_R_CERTIFICATE_VERIFY_FAILED), "CertificateError"),
         (ssl_failure(lib.SSL_AD_REASON_OFFSET + 40), "AlertError"),
         (Failure("x", lib.SSL_ERROR_SYSCALL), "TruncationError"),
         (Failure("x", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET), "ConnectionResetError"),
