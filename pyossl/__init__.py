@@ -7,6 +7,7 @@ OpenSSL's functions by their own names.
 from pyossl import errors, outcome
 from pyossl._lib import ffi, lib, text
 from pyossl.bio import BIO
+from pyossl.callbacks import Verification
 from pyossl.connection import Connection
 from pyossl.context import Context, Version
 from pyossl.errors import (
@@ -23,11 +24,13 @@ from pyossl.errors import (
     WouldBlockError,
 )
 from pyossl.features import features
+from pyossl.flags import InfoWhere, Modes, Options, VerifyFlags
 from pyossl.issuing import Authority, Credentials, self_signed
 from pyossl.keys import PrivateKey
 from pyossl.listener import Listener, listen
 from pyossl.message import Message
 from pyossl.outcome import Failure, Record, Want
+from pyossl.session import Session
 from pyossl.sockets import Socket, connect
 from pyossl.x509 import Certificate, Store, load_certificates
 
@@ -47,17 +50,23 @@ __all__ = [
     "DecodeError",
     "Error",
     "Failure",
+    "InfoWhere",
     "Listener",
     "Message",
+    "Modes",
+    "Options",
     "PasswordError",
     "PrivateKey",
     "Record",
+    "Session",
     "Socket",
     "Store",
     "TransportError",
     "TruncationError",
     "UnsupportedError",
     "UsageError",
+    "Verification",
+    "VerifyFlags",
     "Version",
     "Want",
     "WouldBlockError",

@@ -22,7 +22,7 @@ and one sequence of nonces give the plaintext away.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, process, text
@@ -33,6 +33,7 @@ from pyossl.errors import Error, UsageError, check, check_ptr, exception_of
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
 from pyossl.outcome import Failure, Want, record_of, take_records
+from pyossl.session import Session, session_of
 from pyossl.x509 import Certificate, borrowed, chain_of
 
 Bytes = bytes | bytearray | memoryview
@@ -51,6 +52,8 @@ class Connection:
     compared with the certificate; a client whose context checks names must have one.  ``bio`` is the transport: one
     BIO for both directions, or one to read from and one to write to; without it the caller carries the bytes, with
     ``receive_data`` and ``data_to_send``.  ``message_callback`` is called with each ``Message`` of the protocol.
+    ``session``, of the same context and name, is offered for resumption.  ``other_names`` are DNS names of which the
+    certificate may have one instead of ``server_hostname``; ``email`` is an address that it must have besides.
 
     Raises ``UsageError`` or ``ValueError`` for what cannot be.
     """
@@ -62,6 +65,9 @@ class Connection:
         *,
         bio: BIO | tuple[BIO, BIO] | None = None,
         message_callback: Callable[[Message], object] | None = None,
+        session: Session | None = None,
+        other_names: Iterable[str] = (),
+        email: str | None = None,
     ) -> None:
         if not isinstance(context, Context):
             raise TypeError(f"a Connection is made from a Context, not {type(context).__name__}")
@@ -74,7 +80,7 @@ class Connection:
         self._carries = bio is None
         self._lock = self._reader.lock
         self._context = context
-        self._callbacks = Callbacks()
+        self._callbacks = Callbacks(self, context.callbacks)
         self._handle = ffi.new_handle(self._callbacks)
         take_records()
         self._c = own(check_ptr(lib.pyossl_connection_new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
@@ -86,6 +92,11 @@ class Connection:
         self._name = ""
         if reference is not None:
             self._expect(ssl, reference)
+        self._expect_also(ssl, tuple(other_names), email)
+        if context.callbacks.verify is not None:
+            self._c.calls_verify = 1
+        if session is not None:
+            self._offer(ssl, session)
         if message_callback is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
@@ -103,6 +114,53 @@ class Connection:
             lib.SSL_set_hostflags(ssl, _HOST_FLAGS)
             expect = lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname
             check(expect(ssl, name), f"expecting the name {reference.text!r}")
+
+    def _expect_also(self, ssl: Any, names: tuple[str, ...], email: str | None) -> None:
+        if names and not self._context.checks_hostname:
+            raise UsageError("other_names are given, and this context does not check names")
+        for name in names:
+            other = reference_name(name)
+            if other.is_address or reference_name(self._name).is_address:
+                raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
+            check(lib.SSL_add1_dnsname(ssl, other.text.encode()), f"expecting the name {name!r}")
+        if email is not None:
+            if not self._context.verifies:
+                raise UsageError("email is given, and this context verifies nobody")
+            address = email.encode("ascii")
+            parameters = lib.SSL_get0_param(ssl)
+            check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
+
+    def _offer(self, ssl: Any, session: Session) -> None:
+        """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
+        if self._context.is_server:
+            raise UsageError("session is for clients: a server finds the session that the client offers")
+        if session.context is not self._context:
+            raise ValueError("the session belongs to another context")
+        if self._context.checks_hostname and session.server_hostname != self._name:
+            raise ValueError(f"the session is with {session.server_hostname!r}, not with {self._name!r}")
+        check(lib.SSL_set_session(ssl, session._session), "SSL_set_session")
+        if self._context.verifies and lib.SSL_get_verify_result(ssl) != lib.X509_V_OK:
+            raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
+
+    def _switch_context(self, context: Context) -> None:
+        """Goes on with another server context: its credentials, its trust, and its verification of clients.
+
+        SSL_set_SSL_CTX(3) takes over the credentials only; a context that verifies clients must not stop to by that.
+        """
+        if not isinstance(context, Context) or not context.is_server:
+            raise TypeError(f"a server name callback answers with a server's Context or None, not {context!r}")
+        if context is self._context:
+            return
+        ssl, pointer = self._c.ssl, context._freeze()
+        check_ptr(lib.SSL_set_SSL_CTX(ssl, pointer), "SSL_set_SSL_CTX")
+        lib.pyossl_set_verify(self._c, lib.SSL_CTX_get_verify_mode(pointer))
+        lib.SSL_set_verify_depth(ssl, lib.SSL_CTX_get_verify_depth(pointer))
+        self._c.calls_verify = context.callbacks.verify is not None
+        self._callbacks.of_context = context.callbacks
+        self._context = context
+
+    def _session_of(self, pointer: Any) -> Session:
+        return session_of(pointer, self._context, self._name or None)
 
     # The handshake
 
@@ -335,6 +393,17 @@ class Connection:
         return text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))) or None
 
     @property
+    def session(self) -> Session | None:
+        """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
+        the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
+        """
+        with self._turn():
+            pointer = self._ask(lib.SSL_get1_session)
+            if pointer == ffi.NULL:
+                return None
+            return Session(own(pointer, lib.SSL_SESSION_free), self._context, self._name or None)
+
+    @property
     def session_reused(self) -> bool:
         """Whether the handshake resumed a session.  SSL_session_reused(3)"""
         return bool(self._ask(lib.SSL_session_reused))
@@ -363,6 +432,11 @@ class Connection:
         """
         with self._turn():
             return chain_of(self._ask(lib.SSL_get0_verified_chain))
+
+    @property
+    def verified_name(self) -> str | None:
+        """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
+        return text(self._ask(lib.SSL_get0_peername)) or None
 
     @property
     def verify_code(self) -> int:
@@ -406,7 +480,7 @@ class Connection:
             self._busy = False
         if self._callbacks.parked is not None:
             lib.pyossl_drop_records(self._c)
-            self._failure = Failure(f"{operation} (a callback raised an exception)", peer=self._name)
+            self._failure = Failure(operation, peer=self._name, reason="a callback raised an exception")
             error = self._callbacks.take_parked()
             assert error is not None
             raise error

@@ -6,13 +6,24 @@ SSL_CTX under the feet of the SSLs made from it, and says that it must not.
 
 from __future__ import annotations
 
+import datetime
 import enum
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pyossl._lib import ffi, lib, own
+from pyossl._lib import ffi, lib, own, text
+from pyossl.callbacks import (
+    ALPNCallback,
+    ContextCallbacks,
+    InfoCallback,
+    KeylogCallback,
+    NewSessionCallback,
+    ServernameCallback,
+    VerifyCallback,
+)
 from pyossl.errors import Error, UsageError, check, check_ptr, failed
+from pyossl.flags import Modes, Options, VerifyFlags
 from pyossl.keys import Password, PrivateKey, Source, describe
 from pyossl.outcome import take_records
 from pyossl.x509 import Certificate, Store, Trust, load_certificates
@@ -40,6 +51,7 @@ _FLOOR = Version.TLSv1_2
 _OPTIONS = lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_NO_RENEGOTIATION
 _MODES = lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY
 _LONGEST_PROTOCOL = 255
+_HIGHEST_LEVEL = 5
 
 
 class Context:
@@ -59,6 +71,7 @@ class Context:
         self.checks_hostname = False
         self._frozen = False
         self._alpn: Any = None
+        self.callbacks = ContextCallbacks()
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
         lib.SSL_CTX_set_mode(self._ctx, _MODES)
         policy = lib.SSL_CTX_get_min_proto_version(self._ctx)
@@ -68,7 +81,7 @@ class Context:
     def client(
         cls,
         *,
-        trust: Trust = None,
+        trust: Trust | Store = None,
         certificate: CertificateSource | None = None,
         private_key: Source | PrivateKey | None = None,
         password: Password | None = None,
@@ -92,7 +105,7 @@ class Context:
         context._set_verification(lib.SSL_VERIFY_PEER if verify else lib.SSL_VERIFY_NONE)
         context.checks_hostname = verify and check_hostname
         if verify or trust is not None:
-            context._set_trust(Store.of(trust))
+            context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
 
@@ -103,7 +116,7 @@ class Context:
         private_key: Source | PrivateKey,
         *,
         password: Password | None = None,
-        trust: Trust = None,
+        trust: Trust | Store = None,
         verify: ClientVerification = False,
         alpn: Iterable[str] = (),
         minimum_version: Version | None = None,
@@ -127,7 +140,7 @@ class Context:
             required = 0 if verify == "optional" else lib.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
             context._set_verification(lib.SSL_VERIFY_PEER | required)
         if trust is not None:
-            context._set_trust(Store.of(trust))
+            context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
         # A server that verifies clients and gives no session id context refuses every resumption.
         check(
             lib.SSL_CTX_set_session_id_context(context._ctx, b"pyossl", len(b"pyossl")),
@@ -252,10 +265,266 @@ class Context:
         self._change()
         self._set_versions(None, version)
 
+    # Algorithms
+
     @property
     def security_level(self) -> int:
-        """The security level that the system's policy set, 0 to 5.  SSL_CTX_get_security_level(3)"""
+        """The level below which algorithms and keys are refused, 0 to 5; the system's policy sets it.
+
+        SSL_CTX_set_security_level(3)
+        """
         return lib.SSL_CTX_get_security_level(self._ctx)
+
+    @security_level.setter
+    def security_level(self, level: int) -> None:
+        self._change()
+        if not 0 <= level <= _HIGHEST_LEVEL:
+            raise ValueError(f"a security level is 0 to {_HIGHEST_LEVEL}, not {level}")
+        lib.SSL_CTX_set_security_level(self._ctx, level)
+
+    @property
+    def ciphers(self) -> tuple[str, ...]:
+        """The names of all ciphers that may be used, TLS 1.3's ciphersuites among them.  SSL_CTX_get_ciphers(3)"""
+        stack = lib.SSL_CTX_get_ciphers(self._ctx)
+        if stack == ffi.NULL:
+            return ()
+        count = lib.sk_SSL_CIPHER_num(stack)
+        return tuple(text(lib.SSL_CIPHER_get_name(lib.sk_SSL_CIPHER_value(stack, n))) for n in range(count))
+
+    def set_cipher_list(self, ciphers: str) -> None:
+        """The ciphers of TLS 1.2 and before, such as ``ECDHE+AESGCM``; ``ValueError`` where none remains.
+
+        SSL_CTX_set_cipher_list(3)
+        """
+        self._choose("cipher list", lib.SSL_CTX_set_cipher_list, ciphers)
+
+    def set_ciphersuites(self, ciphersuites: str) -> None:
+        """The ciphersuites of TLS 1.3, colons between; ``ValueError`` for a name that this OpenSSL does not know.
+
+        SSL_CTX_set_ciphersuites(3)
+        """
+        self._choose("ciphersuites", lib.SSL_CTX_set_ciphersuites, ciphersuites)
+        # 1.1.1 refuses an unknown name, later versions leave it out in silence.
+        if unknown := set(filter(None, ciphersuites.split(":"))) - set(self.ciphers):
+            raise ValueError(f"this OpenSSL does not know these ciphersuites: {', '.join(sorted(unknown))}")
+
+    def set_groups(self, groups: str) -> None:
+        """The groups for the key exchange, such as ``X25519MLKEM768:X25519``, in order of preference.
+
+        From OpenSSL 3.5 in the tuple syntax too.  ``ValueError`` for what this OpenSSL cannot.
+        SSL_CTX_set1_groups_list(3)
+        """
+        self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
+
+    def set_sigalgs(self, algorithms: str) -> None:
+        """The signature algorithms, such as ``ECDSA+SHA256:ed25519``.  SSL_CTX_set1_sigalgs_list(3)"""
+        self._choose("signature algorithms", lib.SSL_CTX_set1_sigalgs_list, algorithms)
+
+    def set_client_sigalgs(self, algorithms: str) -> None:
+        """The signature algorithms for client certificates.  SSL_CTX_set1_client_sigalgs_list(3)"""
+        self._choose("client signature algorithms", lib.SSL_CTX_set1_client_sigalgs_list, algorithms)
+
+    def _choose(self, what: str, function: Callable[[Any, bytes], int], value: str) -> None:
+        self._change()
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError(f"the {what} are text without a NUL, not {value!r}")
+        take_records()
+        if function(self._ctx, value.encode()) != 1:
+            error = failed(f"setting the {what} to {value!r}")
+            raise ValueError(str(error)) from error
+
+    # Options and policy
+
+    @property
+    def options(self) -> Options:
+        """How the protocol is spoken.  SSL_CTX_get_options(3)"""
+        return Options(lib.SSL_CTX_get_options(self._ctx))
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        self._change()
+        lib.SSL_CTX_clear_options(self._ctx, lib.SSL_CTX_get_options(self._ctx) & ~options)
+        lib.SSL_CTX_set_options(self._ctx, options)
+
+    @property
+    def modes(self) -> Modes:
+        """How calls behave.  SSL_CTX_get_mode(3)"""
+        return Modes(lib.SSL_CTX_get_mode(self._ctx))
+
+    @modes.setter
+    def modes(self, modes: Modes) -> None:
+        self._change()
+        if missing := Modes(_MODES) & ~modes:
+            raise ValueError(f"a Connection relies on {missing!r}")
+        lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)
+        lib.SSL_CTX_set_mode(self._ctx, modes)
+
+    def configure(self, command: str, value: str) -> None:
+        """One command of OpenSSL's configuration language, as in openssl.cnf: ``("MinProtocol", "TLSv1.3")``.
+
+        Raises ``ValueError`` for a command that there is not, or a value that it refuses.  SSL_CONF_cmd(3)
+        """
+        self._change()
+        configuration = own(check_ptr(lib.SSL_CONF_CTX_new(), "SSL_CONF_CTX_new"), lib.SSL_CONF_CTX_free)
+        side = lib.SSL_CONF_FLAG_SERVER if self.is_server else lib.SSL_CONF_FLAG_CLIENT
+        flags = lib.SSL_CONF_FLAG_FILE | lib.SSL_CONF_FLAG_CERTIFICATE | lib.SSL_CONF_FLAG_SHOW_ERRORS | side
+        lib.SSL_CONF_CTX_set_flags(configuration, flags)
+        lib.SSL_CONF_CTX_set_ssl_ctx(configuration, self._ctx)
+        take_records()
+        answer = lib.SSL_CONF_cmd(configuration, command.encode(), value.encode())
+        if answer <= 0 or lib.SSL_CONF_CTX_finish(configuration) != 1:
+            error = failed(f"the configuration command {command!r} with the value {value!r}")
+            raise ValueError(str(error)) from error
+        self.verifies = lib.SSL_CTX_get_verify_mode(self._ctx) != lib.SSL_VERIFY_NONE
+
+    def configure_section(self, name: str) -> None:
+        """A section of the SSL module of the system's openssl.cnf; ``ValueError`` where there is none.
+
+        SSL_CTX_config(3)
+        """
+        self._change()
+        take_records()
+        if lib.SSL_CTX_config(self._ctx, name.encode()) != 1:
+            error = failed(f"the section {name!r} of the configuration")
+            raise ValueError(str(error)) from error
+        self.verifies = lib.SSL_CTX_get_verify_mode(self._ctx) != lib.SSL_VERIFY_NONE
+
+    # Verification
+
+    @property
+    def verify_depth(self) -> int:
+        """How many certificates may stand between the peer's and the trusted one, -1 for OpenSSL's limit of 100.
+
+        SSL_CTX_set_verify_depth(3)
+        """
+        return lib.SSL_CTX_get_verify_depth(self._ctx)
+
+    @verify_depth.setter
+    def verify_depth(self, depth: int) -> None:
+        self._change()
+        lib.SSL_CTX_set_verify_depth(self._ctx, depth)
+
+    @property
+    def verify_flags(self) -> VerifyFlags:
+        """How a chain is verified.  X509_VERIFY_PARAM_get_flags(3)"""
+        return VerifyFlags(lib.X509_VERIFY_PARAM_get_flags(lib.SSL_CTX_get0_param(self._ctx)))
+
+    @verify_flags.setter
+    def verify_flags(self, flags: VerifyFlags) -> None:
+        self._change()
+        parameters = lib.SSL_CTX_get0_param(self._ctx)
+        check(lib.X509_VERIFY_PARAM_clear_flags(parameters, self.verify_flags & ~flags), "clearing verify flags")
+        check(lib.X509_VERIFY_PARAM_set_flags(parameters, flags), "setting verify flags")
+
+    def set_verify_time(self, moment: datetime.datetime) -> None:
+        """Verifies as if it were ``moment``, an aware datetime.  X509_VERIFY_PARAM_set_time(3)"""
+        self._change()
+        if moment.tzinfo is None:
+            raise ValueError(f"the time to verify at is an aware datetime, and {moment} has no time zone")
+        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), int(moment.timestamp()))
+
+    def set_purpose(self, purpose: str) -> None:
+        """What the peer's certificate must be for, by OpenSSL's short name: ``sslserver``, ``sslclient``, ``any``, …
+
+        ``ValueError`` for a name that there is not.  X509_VERIFY_PARAM_set_purpose(3)
+        """
+        self._change()
+        index = lib.X509_PURPOSE_get_by_sname(purpose.encode())
+        if index < 0:
+            raise ValueError(f"OpenSSL has no purpose {purpose!r}")
+        number = lib.X509_PURPOSE_get_id(lib.X509_PURPOSE_get0(index))
+        check(lib.X509_VERIFY_PARAM_set_purpose(lib.SSL_CTX_get0_param(self._ctx), number), "setting the purpose")
+
+    @property
+    def verify_callback(self) -> VerifyCallback | None:
+        """Called as ``callback(connection, verification)`` for each certificate of the peer's chain; True accepts it
+        whatever OpenSSL found, False refuses it.  SSL_CTX_set_verify(3)
+        """
+        return self.callbacks.verify
+
+    @verify_callback.setter
+    def verify_callback(self, callback: VerifyCallback | None) -> None:
+        self._change()
+        if callback is not None and not self.verifies:
+            raise UsageError("this context verifies nobody: a verify callback would not be asked")
+        self.callbacks.verify = callback
+
+    # Callbacks
+
+    @property
+    def servername_callback(self) -> ServernameCallback | None:
+        """A server's, called as ``callback(connection, name)`` with the name that the client means, or None; another
+        server ``Context`` that it returns takes over.  SSL_CTX_set_tlsext_servername_callback(3)
+        """
+        return self.callbacks.servername
+
+    @servername_callback.setter
+    def servername_callback(self, callback: ServernameCallback | None) -> None:
+        self._server_only("servername_callback")
+        self.callbacks.servername = callback
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_SERVERNAME, callback is not None)
+
+    @property
+    def alpn_callback(self) -> ALPNCallback | None:
+        """A server's, called as ``callback(connection, offered)``; it returns one of the offered protocols, or None to
+        go on without.  It takes the place of ``alpn``.  SSL_CTX_set_alpn_select_cb(3)
+        """
+        return self.callbacks.alpn
+
+    @alpn_callback.setter
+    def alpn_callback(self, callback: ALPNCallback | None) -> None:
+        self._server_only("alpn_callback")
+        self.callbacks.alpn = callback
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_ALPN, callback is not None)
+
+    @property
+    def info_callback(self) -> InfoCallback | None:
+        """Called as ``callback(connection, where, value)`` at each step of a handshake and for alerts.
+
+        SSL_CTX_set_info_callback(3)
+        """
+        return self.callbacks.info
+
+    @info_callback.setter
+    def info_callback(self, callback: InfoCallback | None) -> None:
+        self._change()
+        self.callbacks.info = callback
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_INFO, callback is not None)
+
+    @property
+    def keylog_callback(self) -> KeylogCallback | None:
+        """Called as ``callback(connection, line)`` with each secret, in the format that Wireshark reads.  Whoever has
+        these lines can read the connection.  SSL_CTX_set_keylog_callback(3)
+        """
+        return self.callbacks.keylog
+
+    @keylog_callback.setter
+    def keylog_callback(self, callback: KeylogCallback | None) -> None:
+        self._change()
+        self.callbacks.keylog = callback
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_KEYLOG, callback is not None)
+
+    @property
+    def new_session_callback(self) -> NewSessionCallback | None:
+        """Called as ``callback(connection, session)`` with each session that can be resumed: in TLS 1.3 after the
+        handshake, as often as the server sends a ticket.  SSL_CTX_sess_set_new_cb(3)
+        """
+        return self.callbacks.new_session
+
+    @new_session_callback.setter
+    def new_session_callback(self, callback: NewSessionCallback | None) -> None:
+        self._change()
+        self.callbacks.new_session = callback
+        if not self.is_server:
+            # OpenSSL calls back for what it would cache; a client's cache of its own would never be asked.
+            mode = lib.SSL_SESS_CACHE_CLIENT | lib.SSL_SESS_CACHE_NO_INTERNAL if callback else lib.SSL_SESS_CACHE_OFF
+            lib.SSL_CTX_set_session_cache_mode(self._ctx, mode)
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_NEW_SESSION, callback is not None)
+
+    def _server_only(self, what: str) -> None:
+        self._change()
+        if not self.is_server:
+            raise UsageError(f"{what} is a server's: this context is a client's")
 
     def __repr__(self) -> str:
         return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ' that verifies nobody'}>"

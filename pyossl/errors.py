@@ -144,6 +144,8 @@ def exception_of(failure: Failure) -> Error:
 
 
 def _reasons(failure: Failure) -> str:
+    if failure.reason:
+        return failure.reason
     if not failure.records:
         return "OpenSSL gave no reason (its error queue is empty)"
     reason = "; ".join(dict.fromkeys(str(record) for record in failure.records))

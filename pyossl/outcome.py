@@ -112,7 +112,8 @@ class Failure:
 
     ``error`` is SSL_get_error(3)'s answer (0 where no SSL was involved), ``errno`` the transport's (0 if it had
     none), ``records`` the queue, oldest first.  Where the peer's certificate was refused, ``verify_code`` is the
-    X509_V_ERR_x, and ``depth`` and ``certificate`` tell which certificate of the chain it was.
+    X509_V_ERR_x, and ``depth`` and ``certificate`` tell which certificate of the chain it was.  ``reason`` stands
+    in for the queue where it was not OpenSSL that gave up.
     """
 
     operation: str
@@ -123,6 +124,7 @@ class Failure:
     verify_code: int = 0
     depth: int = 0
     certificate: Certificate | None = field(default=None, compare=False)
+    reason: str = ""
 
     def has_reason(self, reason_code: int) -> bool:
         """Whether libssl gave this reason, compared by code: texts differ between versions."""

@@ -21,7 +21,7 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 FLOORS = {
     0: {"_openssl"},
     1: {"_lib"},
-    2: {"outcome", "errors", "names", "message", "features"},
+    2: {"outcome", "errors", "names", "message", "features", "flags"},
     3: {"callbacks", "bio", "keys", "x509", "issuing", "context", "session", "system"},
     4: {"connection", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},

@@ -12,6 +12,8 @@ typedef struct {
     int record_count;
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
+    int fatal;                   /* a call has failed for good */
+    int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate refused, and where */
     int verify_depth;
     X509 *verify_certificate;    /* owned */
@@ -30,6 +32,12 @@ typedef struct {
 
 static void pyossl_on_message(void *handle, int outgoing, int version, int content_type,
                               const void *data, size_t length);
+static int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
+static int pyossl_on_servername(void *handle, int *alert);
+static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+static void pyossl_on_info(void *handle, int where, int value);
+static void pyossl_on_keylog(void *handle, const char *line);
+static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 
 static int pyossl_connection_index = -1;
 
@@ -45,6 +53,8 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 
     if (connection == NULL)
         return 0;
+    if (connection->calls_verify)
+        ok = connection->handle == NULL ? 0 : pyossl_on_verify(connection->handle, ok, store_context) == 1;
     if (!ok && connection->verify_certificate == NULL) {
         X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
         connection->verify_error = X509_STORE_CTX_get_error(store_context);
@@ -53,6 +63,11 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
             connection->verify_certificate = certificate;
     }
     return ok;
+}
+
+static void pyossl_set_verify(pyossl_connection *connection, int mode)
+{
+    SSL_set_verify(connection->ssl, mode, pyossl_verify);
 }
 
 static void pyossl_message(int outgoing, int version, int content_type, const void *data, size_t length,
@@ -87,6 +102,85 @@ static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char
 static void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn)
 {
     SSL_CTX_set_alpn_select_cb(context, pyossl_alpn_select, alpn);
+}
+
+/* The callbacks of a context, which Python answers.  `argument` is not used: the connection tells whose they are. */
+
+static void *pyossl_handle_of(const SSL *ssl)
+{
+    pyossl_connection *connection = pyossl_connection_of(ssl);
+    return connection == NULL ? NULL : connection->handle;
+}
+
+static int pyossl_servername(SSL *ssl, int *alert, void *argument)
+{
+    void *handle = pyossl_handle_of(ssl);
+    (void)argument;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return handle == NULL ? SSL_TLSEXT_ERR_ALERT_FATAL : pyossl_on_servername(handle, alert);
+}
+
+/* Python answers with the place of the protocol in what the client offered, because what is selected must outlive the
+ * call; below 0 there is none. */
+static int pyossl_alpn_ask(SSL *ssl, const unsigned char **out, unsigned char *out_length,
+                           const unsigned char *offered, unsigned int length, void *argument)
+{
+    void *handle = pyossl_handle_of(ssl);
+    int place = handle == NULL ? -2 : pyossl_on_alpn(handle, offered, length);
+    (void)argument;
+    if (place == -1)
+        return SSL_TLSEXT_ERR_NOACK;
+    if (place < 0 || (unsigned int)place >= length || (unsigned int)place + offered[place] >= length)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out_length = offered[place];
+    *out = offered + place + 1;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void pyossl_info(const SSL *ssl, int where, int value)
+{
+    void *handle = pyossl_handle_of(ssl);
+    if (handle != NULL)
+        pyossl_on_info(handle, where, value);
+}
+
+static void pyossl_keylog(const SSL *ssl, const char *line)
+{
+    void *handle = pyossl_handle_of(ssl);
+    if (handle != NULL)
+        pyossl_on_keylog(handle, line);
+}
+
+/* 0: Python has taken a reference of its own. */
+static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    void *handle = pyossl_handle_of(ssl);
+    if (handle != NULL)
+        pyossl_on_new_session(handle, session);
+    return 0;
+}
+
+enum { PYOSSL_SERVERNAME, PYOSSL_ALPN, PYOSSL_INFO, PYOSSL_KEYLOG, PYOSSL_NEW_SESSION };
+
+static void pyossl_set_callback(SSL_CTX *context, int which, int on)
+{
+    switch (which) {
+    case PYOSSL_SERVERNAME:
+        SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_servername : NULL));
+        break;
+    case PYOSSL_ALPN:
+        SSL_CTX_set_alpn_select_cb(context, on ? pyossl_alpn_ask : NULL, NULL);
+        break;
+    case PYOSSL_INFO:
+        SSL_CTX_set_info_callback(context, on ? pyossl_info : NULL);
+        break;
+    case PYOSSL_KEYLOG:
+        SSL_CTX_set_keylog_callback(context, on ? pyossl_keylog : NULL);
+        break;
+    case PYOSSL_NEW_SESSION:
+        SSL_CTX_sess_set_new_cb(context, on ? pyossl_new_session : NULL);
+        break;
+    }
 }
 
 /* pem_password_cb(3).  It never prompts: without a password, or with one that does not fit, it fails.  OpenSSL's own

@@ -56,6 +56,14 @@ static const char *SSL_get0_group_name(SSL *ssl)
 #  endif
 #endif
 
+/* added in 3.3 */
+#if !PYOSSL_SINCE(3, 3)
+static time_t SSL_SESSION_get_time_ex(const SSL_SESSION *session)
+{
+    return (time_t)SSL_SESSION_get_time(session);
+}
+#endif
+
 /* added in 4.0 */
 #if !PYOSSL_SINCE(4, 0)
 /* Before 3.0 SSL_set1_host takes an address for a DNS name, hence the two verbs. */
@@ -67,6 +75,11 @@ static int SSL_set1_dnsname(SSL *ssl, const char *name)
 static int SSL_set1_ipaddr(SSL *ssl, const char *address)
 {
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address);
+}
+
+static int SSL_add1_dnsname(SSL *ssl, const char *name)
+{
+    return SSL_add1_host(ssl, name);
 }
 #endif
 

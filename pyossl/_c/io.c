@@ -50,6 +50,7 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
 
     connection->sys_errno = pyossl_transport_errno(connection->ssl, errno);
     connection->error = error = SSL_get_error(connection->ssl, result);
+    connection->fatal |= error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL;
     if (ERR_peek_error() != 0) {
         if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL)
             connection->records = calloc(ROOM, sizeof(pyossl_record));
@@ -135,6 +136,10 @@ static void pyossl_connection_free(pyossl_connection *connection)
     if (connection == NULL)
         return;
     connection->handle = NULL;
+    /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
+     * since TLS 1.1 only a fatal failure does. */
+    if (connection->ssl != NULL && !connection->fatal && SSL_is_init_finished(connection->ssl))
+        SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(connection->ssl);
     X509_free(connection->verify_certificate);
     pyossl_drop_records(connection);
@@ -151,6 +156,6 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context)
         pyossl_connection_free(connection);
         return NULL;
     }
-    SSL_set_verify(connection->ssl, SSL_get_verify_mode(connection->ssl), pyossl_verify);
+    pyossl_set_verify(connection, SSL_get_verify_mode(connection->ssl));
     return connection;
 }

@@ -17,6 +17,7 @@ typedef struct {
     int record_count;
     pyossl_record *records;
     size_t write_pending;
+    int calls_verify;
     int verify_error;
     int verify_depth;
     X509 *verify_certificate;
@@ -64,10 +65,23 @@ long long pyossl_write(pyossl_connection *connection, const void *data, size_t s
 long long pyossl_shutdown(pyossl_connection *connection);
 
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
+void pyossl_set_callback(SSL_CTX *context, int which, int on);
+#define PYOSSL_SERVERNAME ...
+#define PYOSSL_ALPN ...
+#define PYOSSL_INFO ...
+#define PYOSSL_KEYLOG ...
+#define PYOSSL_NEW_SESSION ...
+void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd);
 
 extern "Python" {
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
+int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
+int pyossl_on_servername(void *handle, int *alert);
+int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+void pyossl_on_info(void *handle, int where, int value);
+void pyossl_on_keylog(void *handle, const char *line);
+void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 }
