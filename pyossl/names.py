@@ -29,15 +29,25 @@ def reference_name(name: str | ipaddress.IPv4Address | ipaddress.IPv6Address) ->
         name = str(name)
     if not isinstance(name, str):
         raise TypeError(f"a server name is str or an ipaddress object, not {type(name).__name__}")
-    address = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    bare = name.removesuffix(".")
+    if address := _address(bare):
+        return ReferenceName(address, True)
+    ascii_name = _dns_name(bare, name)
+    # IDNA makes plain digits of all the others that there are.
+    address = _address(ascii_name)
+    return ReferenceName(address or ascii_name, address is not None)
+
+
+def _address(text: str) -> str | None:
+    """The IP address that ``text`` is, without brackets and scope id; None if it is none."""
+    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return ReferenceName(str(ipaddress.ip_address(address.partition("%")[0])), True)
+        return str(ipaddress.ip_address(inside)).partition("%")[0]
     except ValueError:
-        return ReferenceName(_dns_name(name), False)
+        return None
 
 
-def _dns_name(name: str) -> str:
-    bare = name[:-1] if name.endswith(".") else name
+def _dns_name(bare: str, name: str) -> str:
     if not bare:
         raise ValueError(f"a server name cannot be empty: {name!r}")
     if not bare.isascii():
