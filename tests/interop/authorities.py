@@ -1,0 +1,135 @@
+"""Certificate authorities of three makers, so that no peer meets only what pyossl has made itself."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import trustme
+from interop.programs import Program, program
+
+import pyossl
+
+
+class Identity(NamedTuple):
+    """A certificate followed by its chain, and its private key, as PEM files."""
+
+    certificate: Path
+    private_key: Path
+
+
+class Authority(Protocol):
+    """Whoever issues certificates: ``trust`` is the PEM file of its own."""
+
+    trust: Path
+
+    def issue(self, *names: str, expired: bool = False) -> Identity:
+        """A certificate for DNS names and IP addresses."""
+        ...
+
+
+def _yesterday() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+
+
+class PyosslAuthority:
+    """pyossl's own: keys on P-256, and an authority in between, so that there is a chain to send."""
+
+    def __init__(self, folder: Path) -> None:
+        root = pyossl.Authority("pyossl's root")
+        self._authority = pyossl.Authority("pyossl's intermediate", parent=root)
+        self._folder, self._numbers = folder, itertools.count()
+        self.trust = folder / "trust.pem"
+        self.trust.write_bytes(root.certificate.to_pem())
+
+    def issue(self, *names: str, expired: bool = False) -> Identity:
+        times = {"not_before": _yesterday() - datetime.timedelta(days=9), "not_after": _yesterday()} if expired else {}
+        credentials = self._authority.issue(*names, **times)
+        number = next(self._numbers)
+        identity = Identity(self._folder / f"{number}.pem", self._folder / f"{number}.key")
+        identity.certificate.write_bytes(credentials.certificate_pem())
+        identity.private_key.write_bytes(credentials.private_key.to_pem())
+        return identity
+
+
+class TrustmeAuthority:
+    """trustme's, which is cryptography's: another OpenSSL, and in part Rust."""
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self._folder, self._numbers = folder, itertools.count()
+        self.trust = folder / "trust.pem"
+        self._authority.cert_pem.write_to_path(self.trust)
+
+    def issue(self, *names: str, expired: bool = False) -> Identity:
+        times = {"not_before": _yesterday() - datetime.timedelta(days=9), "not_after": _yesterday()} if expired else {}
+        leaf = self._authority.issue_cert(*names, **times)
+        number = next(self._numbers)
+        identity = Identity(self._folder / f"{number}.pem", self._folder / f"{number}.key")
+        identity.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(identity.private_key)
+        return identity
+
+
+_CONFIGURATION = """\
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = {name}
+[authority]
+basicConstraints = critical, CA:true
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[leaf]
+basicConstraints = CA:false
+keyUsage = critical, digitalSignature, keyEncipherment
+extendedKeyUsage = serverAuth, clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = {names}
+"""
+
+
+class ProgramAuthority:
+    """The ``openssl`` program's, with RSA keys and a configuration of its own: the system's may be anything."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._numbers = folder, itertools.count()
+        self.trust, self._key = folder / "trust.pem", folder / "trust.key"
+        configuration = self._configuration("the openssl program's authority", "DNS:unused")
+        _openssl(
+            *("req", "-new", "-x509", "-config", configuration, "-extensions", "authority", "-days", "9"),
+            *("-newkey", "rsa:2048", "-nodes", "-keyout", self._key, "-out", self.trust),
+        )
+
+    def _configuration(self, name: str, names: str) -> Path:
+        path = self._folder / f"{next(self._numbers)}.cnf"
+        path.write_text(_CONFIGURATION.format(name=name, names=names))
+        return path
+
+    def issue(self, *names: str, expired: bool = False) -> Identity:
+        if expired:
+            raise NotImplementedError("openssl x509 takes a date for the end of a validity from 3.4 only")
+        alternatives = ",".join(f"IP:{name}" if name[-1].isdigit() or ":" in name else f"DNS:{name}" for name in names)
+        configuration = self._configuration(names[0], alternatives)
+        identity = Identity(configuration.with_suffix(".pem"), configuration.with_suffix(".key"))
+        request = configuration.with_suffix(".csr")
+        _openssl(
+            *("req", "-new", "-config", configuration, "-out", request),
+            *("-newkey", "rsa:2048", "-nodes", "-keyout", identity.private_key),
+        )
+        _openssl(
+            *("x509", "-req", "-in", request, "-CA", self.trust, "-CAkey", self._key, "-days", "9"),
+            *("-set_serial", str(next(self._numbers) + 1000), "-extfile", configuration, "-extensions", "leaf"),
+            *("-sha256", "-out", identity.certificate),
+        )
+        return identity
+
+
+def _openssl(*arguments: str | Path) -> None:
+    with Program(program("openssl"), *arguments) as run:
+        finished = run.finish()
+        assert finished.status == 0, str(run)

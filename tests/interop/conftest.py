@@ -1,0 +1,89 @@
+"""The peers, the authorities and the files of the tests against real programs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interop.answering import Serve, answer_from, answering
+from interop.authorities import Authority, Identity, ProgramAuthority, PyosslAuthority, TrustmeAuthority
+from interop.bodies import GREETING, Body, write_body
+from interop.client_peers import CLIENT_PEERS, ClientPeer
+from interop.server_peers import SERVER_PEERS, ServerPeer
+
+import pyossl
+
+
+@pytest.fixture(params=SERVER_PEERS, ids=lambda peer: peer.name)
+def server_peer(request: pytest.FixtureRequest) -> ServerPeer:
+    """Each server that is not pyossl in turn."""
+    return request.param
+
+
+@pytest.fixture(params=CLIENT_PEERS, ids=lambda peer: peer.name)
+def client_peer(request: pytest.FixtureRequest) -> ClientPeer:
+    """Each client that is not pyossl in turn."""
+    return request.param
+
+
+@pytest.fixture(params=[pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+def version(request: pytest.FixtureRequest) -> pyossl.Version:
+    """The one version that the peer speaks."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def pyossl_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return PyosslAuthority(tmp_path_factory.mktemp("pyossl"))
+
+
+@pytest.fixture(scope="session")
+def trustme_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return TrustmeAuthority(tmp_path_factory.mktemp("trustme"))
+
+
+@pytest.fixture(scope="session")
+def program_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return ProgramAuthority(tmp_path_factory.mktemp("openssl"))
+
+
+@pytest.fixture(params=["pyossl_authority", "trustme_authority", "program_authority"])
+def any_authority(request: pytest.FixtureRequest) -> Authority:
+    """Each maker of certificates in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def identity(trustme_authority: Authority) -> Identity:
+    """The server's, where a test is about something else."""
+    return trustme_authority.issue("localhost", "127.0.0.1", "::1")
+
+
+@pytest.fixture(scope="session")
+def client_identity(pyossl_authority: Authority) -> Identity:
+    """A client's, below an intermediate authority, which must be sent along."""
+    return pyossl_authority.issue("a-client.example")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder whose files the servers serve, in which lies ``greeting``."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "greeting").write_bytes(GREETING)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def large_body(folder: Path) -> Iterator[Body]:
+    """100 MB, the file ``large`` of the served folder."""
+    body = write_body(folder / "large", 100)
+    yield body
+    body.path.unlink()
+
+
+@pytest.fixture
+def serve(folder: Path) -> Serve:
+    """Starts pyossl as a server of the folder."""
+    return functools.partial(answering, answer_from(folder))

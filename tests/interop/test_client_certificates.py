@@ -1,0 +1,147 @@
+"""Client certificates: required, missing, and of an authority that the server does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from interop import http_requests as http
+from interop.answering import Serve
+from interop.authorities import Authority, Identity
+from interop.bodies import GREETING
+from interop.client_peers import ClientPeer, Visit
+from interop.refusals import Alert, Reason
+from interop.server_peers import ServerPeer, Service
+
+import pyossl
+from pyossl import lib
+
+
+def ask(address: tuple[str, int], context: pyossl.Context) -> bytes:
+    """The answer of a server peer, or the exception that the handshake or the first read raised: with TLS 1.3 a
+    client has finished its handshake before the server has looked at its certificate."""
+    with pyossl.connect(address, context, timeout=20) as tls:
+        tls.sendall(http.get("greeting"))
+        _, body = http.receive_head(tls)
+        while len(body) < len(GREETING):
+            body += tls.recv(100)
+        return body
+
+
+@pytest.fixture
+def service(identity: Identity, folder: Path, version: pyossl.Version, pyossl_authority: Authority) -> Service:
+    """A server that requires certificates of pyossl's authority."""
+    return Service(identity, folder, version=version, clients=pyossl_authority.trust)
+
+
+def client(trust: Path, identity: Identity | None = None) -> pyossl.Context:
+    if identity is None:
+        return pyossl.Context.client(trust=trust)
+    return pyossl.Context.client(trust=trust, certificate=identity.certificate, private_key=identity.private_key)
+
+
+def test_a_server_lets_in_a_client_with_its_certificate(
+    server_peer: ServerPeer, service: Service, trustme_authority: Authority, client_identity: Identity
+) -> None:
+    """The client's chain has an intermediate, which the server does not have."""
+    with server_peer.serving(service) as running:
+        assert ask(running.address, client(trustme_authority.trust, client_identity)) == GREETING
+
+
+def test_a_server_refuses_a_client_without_a_certificate(
+    server_peer: ServerPeer, service: Service, trustme_authority: Authority
+) -> None:
+    """The alert of TLS 1.3 is its own; both are told apart by number (PITFALLS 26)."""
+    with server_peer.serving(service) as running, pytest.raises(pyossl.AlertError) as caught:
+        ask(running.address, client(trustme_authority.trust))
+    is_new = service.version is pyossl.Version.TLSv1_3
+    assert caught.value.number == (Alert.CERTIFICATE_REQUIRED if is_new else Alert.HANDSHAKE_FAILURE)
+    assert f"alert {caught.value.number}" in str(caught.value)
+    assert "'127.0.0.1'" in str(caught.value)
+
+
+def test_a_server_refuses_a_client_with_a_certificate_of_another_authority(
+    server_peer: ServerPeer, service: Service, trustme_authority: Authority
+) -> None:
+    stranger = trustme_authority.issue("a-stranger.example")
+    with server_peer.serving(service) as running, pytest.raises(pyossl.AlertError) as caught:
+        ask(running.address, client(trustme_authority.trust, stranger))
+    assert caught.value.number == Alert.UNKNOWN_CA
+
+
+def demanding(identity: Identity, authority: Authority, verify: bool | str = True) -> pyossl.Context:
+    return pyossl.Context.server(*identity, trust=authority.trust, verify=verify)
+
+
+def test_a_client_shows_its_certificate(
+    client_peer: ClientPeer,
+    version: pyossl.Version,
+    identity: Identity,
+    client_identity: Identity,
+    pyossl_authority: Authority,
+    trustme_authority: Authority,
+    serve: Serve,
+) -> None:
+    with serve(demanding(identity, pyossl_authority)) as server:
+        visit = Visit(server.address, trustme_authority.trust, identity=client_identity, version=version)
+        visited = client_peer.visit(visit)
+        assert (visited.status, visited.output) == (0, GREETING), visited.complaints
+        assert server.outcome().client == pyossl.Certificate.load(client_identity.certificate)
+
+
+def test_a_client_without_a_certificate_is_refused(
+    client_peer: ClientPeer,
+    version: pyossl.Version,
+    identity: Identity,
+    pyossl_authority: Authority,
+    trustme_authority: Authority,
+    serve: Serve,
+) -> None:
+    with serve(demanding(identity, pyossl_authority)) as server:
+        visited = client_peer.visit(Visit(server.address, trustme_authority.trust, version=version))
+        assert visited.status != 0
+        assert visited.output == b""
+        with pytest.raises(pyossl.Error) as caught:
+            server.outcome()
+    error = caught.value
+    assert error.failure is not None
+    assert error.failure.has_reason(Reason.PEER_DID_NOT_RETURN_A_CERTIFICATE)
+
+
+def test_a_client_with_a_certificate_of_another_authority_is_refused(
+    client_peer: ClientPeer,
+    version: pyossl.Version,
+    identity: Identity,
+    pyossl_authority: Authority,
+    trustme_authority: Authority,
+    serve: Serve,
+) -> None:
+    stranger = trustme_authority.issue("a-stranger.example")
+    with serve(demanding(identity, pyossl_authority)) as server:
+        visit = Visit(server.address, trustme_authority.trust, identity=stranger, version=version)
+        visited = client_peer.visit(visit)
+        assert visited.status != 0
+        assert visited.output == b""
+        with pytest.raises(pyossl.CertificateError) as caught:
+            server.outcome()
+    # Some clients send their authority's certificate too, and that is then the one complained of.
+    shown = {pyossl.Certificate.load(path) for path in (stranger.certificate, trustme_authority.trust)}
+    assert caught.value.certificate in shown
+    assert caught.value.code in (
+        lib.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+        lib.X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+    )
+
+
+def test_a_client_may_come_without_a_certificate_where_it_is_optional(
+    client_peer: ClientPeer,
+    version: pyossl.Version,
+    identity: Identity,
+    pyossl_authority: Authority,
+    trustme_authority: Authority,
+    serve: Serve,
+) -> None:
+    with serve(demanding(identity, pyossl_authority, "optional")) as server:
+        visited = client_peer.visit(Visit(server.address, trustme_authority.trust, version=version))
+        assert (visited.status, visited.output) == (0, GREETING), visited.complaints
+        assert server.outcome().client is None
