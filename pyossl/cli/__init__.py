@@ -1,0 +1,69 @@
+"""The command line, ``python -m pyossl COMMAND``.
+
+Each command is a module with ``add``, which describes its arguments, and ``run``, which does it and returns the exit
+status.  A command raises what goes wrong; what a person reads of it, and the status, is decided here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import pyossl
+from pyossl.cli import demo, info
+from pyossl.cli.installed import version_of
+from pyossl.cli.screen import Screen
+
+COMMANDS = (demo, info)
+
+FINE, FAILED, USAGE = 0, 1, 2
+INTERRUPTED = 130
+"""What shells call a program that Ctrl-C has ended."""
+
+
+def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -> int:
+    """Runs one command; its exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.
+
+    ``arguments`` are ``sys.argv``'s and ``stream`` is ``sys.stdout`` unless given.  Raises ``SystemExit`` after
+    ``--help`` and ``--version``, and for arguments that are wrong.
+    """
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    stream = stream or sys.stdout
+    try:
+        status: int = chosen.run(chosen, Screen(stream))
+        stream.flush()
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except pyossl.Error as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; Python would complain of it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pyossl",
+        description="The TLS stack of the operating system's own OpenSSL.",
+        epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for command in COMMANDS:
+        command.add(commands)
+    return parser
