@@ -51,6 +51,7 @@ class _Default:
 _DEFAULT: Final = _Default()
 _EVENTS = {Want.READ: select.POLLIN, Want.WRITE: select.POLLOUT}
 _DRAINED_AT_CLOSE = 1 << 20
+_LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
 
 
 class Socket:
@@ -71,11 +72,14 @@ class Socket:
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-        self.connection = Connection(context, server_hostname, bio=BIO.socket(sock), message_callback=message_callback)
-        self._sock = sock
+        bio = BIO.socket(sock.fileno())
+        self.connection = Connection(context, server_hostname, bio=bio, message_callback=message_callback)
         self._timeout = sock.gettimeout()
-        sock.setblocking(False)
+        # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
+        self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+        self._sock.setblocking(False)
         self._writing = threading.Lock()
+        self._waiting = threading.RLock()
         self._waiters = 0
         self._files = 0
         self._closed = False
@@ -93,14 +97,17 @@ class Socket:
         Raises ``UsageError`` when the peer has sent data that has not been read yet.  SSL_shutdown(3)
         """
         deadline = self._deadline()
-        if not self._finish(self.connection.shutdown, "the shutdown", deadline):
-            if self._finish(lambda: self.connection.peek(1), "the shutdown", deadline):
-                raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
-            self._finish(self.connection.shutdown, "the shutdown", deadline)
-        sock, timeout = self._sock, self._timeout
+        self._check_open()
+        with self._writer(deadline):
+            if not self._finish(self.connection.shutdown, "the shutdown", deadline):
+                if self._finish(lambda: self.connection.peek(1), "the shutdown", deadline):
+                    raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
+                self._finish(self.connection.shutdown, "the shutdown", deadline)
         self._closed = True
         self.connection.close()
-        sock.settimeout(timeout)
+        # Files made by makefile() that are closed later must not close what is the caller's now.
+        sock = socket.socket(self._sock.family, self._sock.type, self._sock.proto, self._sock.detach())
+        sock.settimeout(self._timeout)
         return sock
 
     def shutdown(self, how: int) -> None:
@@ -123,7 +130,8 @@ class Socket:
             # Ours is on its way; the peer's is somebody else's to wait for.
             return True if result is Want.READ else result
 
-        self._finish(step, "the shutdown", deadline)
+        with self._writer(deadline):
+            self._finish(step, "the shutdown", deadline)
 
     def close(self) -> None:
         """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by
@@ -137,22 +145,24 @@ class Socket:
                 self._close()
 
     def _close(self) -> None:
-        ours = self._generation == process.generation
-        if ours:
-            self._say_goodbye()
-            self.connection.close()
+        if self._generation != process.generation:
+            self._sock.close()
+            return
+        self._say_goodbye()
+        self.connection.close()
+        with self._waiting:
             if self._waiters:
-                self._shut_descriptor()
-        self._sock.close()
+                self._shut_descriptor()  # wakes them; the last one closes it, lest they wait for a number reused
+            else:
+                self._sock.close()
 
     def _say_goodbye(self) -> None:
         connection = self.connection
-        try:
+        with contextlib.suppress(Error, OSError):  # the peer may be gone; there is nobody left to tell
             if not connection.closed and connection.failure is None and connection.is_handshake_finished:
                 connection.shutdown()
-                self._drain()
-        except (Error, OSError):
-            pass  # the peer may be gone; there is nobody left to tell
+        with contextlib.suppress(OSError):
+            self._drain()
 
     def _drain(self) -> None:
         taken = 0
@@ -200,8 +210,9 @@ class Socket:
         """
         _no_flags(flags)
         deadline = self._deadline()
-        if deadline != 0:
-            return self._send(data, deadline)
+        return self._send(data, deadline) if deadline != 0 else self._send_some(data, deadline)
+
+    def _send_some(self, data: Bytes, deadline: float | None) -> int:
         with self._writer(deadline):
             return self._finish(lambda: self.connection.write(data), "writing", deadline)
 
@@ -299,7 +310,7 @@ class Socket:
 
     def fileno(self) -> int:
         """The descriptor, which is non-blocking, or -1 after ``close``.  Look at ``pending`` before waiting for it."""
-        return self._sock.fileno()
+        return -1 if self._is_closed else self._sock.fileno()
 
     def settimeout(self, timeout: float | None) -> None:
         """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
@@ -323,18 +334,22 @@ class Socket:
 
     def getpeername(self) -> Any:
         """As ``socket.socket.getpeername``."""
+        self._check_open()
         return self._sock.getpeername()
 
     def getsockname(self) -> Any:
         """As ``socket.socket.getsockname``."""
+        self._check_open()
         return self._sock.getsockname()
 
     def getsockopt(self, level: int, option: int, *size: int) -> Any:
         """As ``socket.socket.getsockopt``."""
+        self._check_open()
         return self._sock.getsockopt(level, option, *size)
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         """As ``socket.socket.setsockopt``."""
+        self._check_open()
         self._sock.setsockopt(level, option, value, *length)
 
     def __enter__(self) -> Socket:
@@ -346,12 +361,16 @@ class Socket:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Socket {self._sock.fileno()} {self.connection!r}>"
+        return f"<Socket {self.fileno()} {self.connection!r}>"
 
     # Waiting
 
+    @property
+    def _is_closed(self) -> bool:
+        return self._closed and self._files == 0
+
     def _check_open(self) -> None:
-        if self._closed and self._files == 0:
+        if self._is_closed:
             raise UsageError("the socket is closed")
 
     def _deadline(self) -> float | None:
@@ -372,21 +391,22 @@ class Socket:
         event = _EVENTS.get(want)
         if event is None:
             raise UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
-        self._waiters += 1
+        with self._waiting:
+            self._check_open()
+            self._waiters += 1
         try:
             poll = select.poll()
             poll.register(self._sock.fileno(), event)
-            ready = poll.poll(None if deadline is None else self._left(operation, deadline) * 1000)
-        except ValueError:
-            self._check_open()  # closed meanwhile: there is no descriptor to wait for
-            raise
+            poll.poll(None if deadline is None else self._left(operation, deadline) * 1000)
         finally:
-            self._waiters -= 1
-        if not ready and deadline is not None:
-            self._left(operation, deadline)
+            with self._waiting:
+                self._waiters -= 1
+                if self._is_closed and self._waiters == 0:
+                    self._sock.close()
 
     def _left(self, operation: str, deadline: float) -> float:
-        left = deadline - time.monotonic()
+        """The seconds until the deadline, at most those that one wait can take; raises when it has passed."""
+        left = min(deadline - time.monotonic(), _LONGEST_WAIT)
         if left <= 0:
             name = self.connection.server_hostname
             whom = f", with {name!r}" if name and not self.context.is_server else ""
@@ -419,10 +439,8 @@ class _Turn:
             return
         if deadline == 0:
             raise WouldBlockError(Want.WRITE)
-        if deadline is None:
-            lock.acquire()
-        elif not lock.acquire(timeout=self._socket._left("writing", deadline)):
-            self._socket._left("writing", deadline)
+        while not lock.acquire(timeout=-1 if deadline is None else self._socket._left("writing", deadline)):
+            pass
 
     def __exit__(self, *_: object) -> None:
         self._socket._writing.release()
@@ -434,6 +452,7 @@ class _SocketFile(io.RawIOBase):
     def __init__(self, sock: Socket, reads: bool, writes: bool) -> None:
         super().__init__()
         self._socket, self._reads, self._writes = sock, reads, writes
+        self._timed_out = False
         sock._file_opened()
 
     def readable(self) -> bool:
@@ -447,15 +466,20 @@ class _SocketFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._checkReadable()  # type: ignore[attr-defined]  # RawIOBase has it; typeshed does not
+        if self._timed_out:
+            raise OSError("cannot read from a file that has timed out: io's buffers may have lost what they held")
         try:
             return self._socket.recv_into(buffer)
         except WouldBlockError:
             return None
+        except TimeoutError:
+            self._timed_out = True
+            raise
 
     def write(self, data: Any) -> int | None:
         self._checkWritable()  # type: ignore[attr-defined]  # as above
-        try:
-            return self._socket.send(data)
+        try:  # not sendall: after a timeout io offers again all that it was not told of as written
+            return self._socket._send_some(data, self._socket._deadline())
         except WouldBlockError:
             return None
 
@@ -524,10 +548,14 @@ def connect(
     sock = _connected(address, deadline, limit)
     try:
         tls = Socket(sock, context, server_hostname, message_callback=message_callback)
-        tls._timeout = limit
-        tls._finish(tls.connection.connect, "the handshake", deadline)
     except BaseException:
         sock.close()
+        raise
+    tls._timeout = limit
+    try:
+        tls._finish(tls.connection.connect, "the handshake", deadline)
+    except BaseException:
+        tls.close()
         raise
     return tls
 
@@ -541,7 +569,7 @@ def _connected(address: Address, deadline: float | None, limit: float | None) ->
             break
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(left)
+            sock.settimeout(None if left is None else min(left, _LONGEST_WAIT))
             sock.connect(where)
             sock.settimeout(None)
             return sock
