@@ -25,7 +25,10 @@ def encoded(source: Source) -> bytes:
     """
     if isinstance(source, bytes):
         return source
-    with open(source, "rb") as file:
+    if isinstance(source, str) and "-----BEGIN" in source:
+        # The error of open() would show what may be a private key.
+        raise TypeError("PEM is given as bytes: a str is the path of a file")
+    with open(os.fspath(source), "rb") as file:
         return file.read()
 
 
