@@ -195,13 +195,14 @@ class Store:
             default_certificate_directory(),
             _changed(default_certificate_file()),
         )
-        if key not in _system_stores:
+        store = _system_stores.get(key)
+        if store is None:
             store = cls.empty()
             check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
             take_records()
             _system_stores.clear()
             _system_stores[key] = store
-        return _system_stores[key]
+        return store
 
     @classmethod
     def of(cls, trust: Trust) -> Store:
