@@ -12,6 +12,7 @@ typedef struct {
     int record_count;
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
+    unsigned char *pending;      /* its first record's bytes, which are encrypted already; owned */
     int fatal;                   /* a call has failed for good */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate refused, and where */
@@ -46,6 +47,17 @@ static pyossl_connection *pyossl_connection_of(const SSL *ssl)
     return ssl == NULL ? NULL : SSL_get_ex_data(ssl, pyossl_connection_index);
 }
 
+static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context)
+{
+    pyossl_aside *aside;
+    if (handle == NULL)
+        return 0;
+    aside = pyossl_set_aside();
+    ok = pyossl_on_verify(handle, ok, store_context) == 1;
+    pyossl_put_back(aside);
+    return ok;
+}
+
 static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -54,7 +66,7 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
     if (connection == NULL)
         return 0;
     if (connection->calls_verify)
-        ok = connection->handle == NULL ? 0 : pyossl_on_verify(connection->handle, ok, store_context) == 1;
+        ok = pyossl_ask_verify(connection->handle, ok, store_context);
     if (!ok && connection->verify_certificate == NULL) {
         X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
         connection->verify_error = X509_STORE_CTX_get_error(store_context);
@@ -75,8 +87,11 @@ static void pyossl_message(int outgoing, int version, int content_type, const vo
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
     (void)argument;
-    if (connection != NULL && connection->handle != NULL)
+    if (connection != NULL && connection->handle != NULL) {
+        pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_message(connection->handle, outgoing, version, content_type, data, length);
+        pyossl_put_back(aside);
+    }
 }
 
 static void pyossl_set_message_callback(pyossl_connection *connection, int on)
@@ -115,9 +130,16 @@ static void *pyossl_handle_of(const SSL *ssl)
 static int pyossl_servername(SSL *ssl, int *alert, void *argument)
 {
     void *handle = pyossl_handle_of(ssl);
+    pyossl_aside *aside;
+    int answer;
     (void)argument;
     *alert = SSL_AD_INTERNAL_ERROR;
-    return handle == NULL ? SSL_TLSEXT_ERR_ALERT_FATAL : pyossl_on_servername(handle, alert);
+    if (handle == NULL)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    aside = pyossl_set_aside();
+    answer = pyossl_on_servername(handle, alert);
+    pyossl_put_back(aside);
+    return answer;
 }
 
 /* Python answers with the place of the protocol in what the client offered, because what is selected must outlive the
@@ -126,7 +148,9 @@ static int pyossl_alpn_ask(SSL *ssl, const unsigned char **out, unsigned char *o
                            const unsigned char *offered, unsigned int length, void *argument)
 {
     void *handle = pyossl_handle_of(ssl);
+    pyossl_aside *aside = pyossl_set_aside();
     int place = handle == NULL ? -2 : pyossl_on_alpn(handle, offered, length);
+    pyossl_put_back(aside);
     (void)argument;
     if (place == -1)
         return SSL_TLSEXT_ERR_NOACK;
@@ -140,23 +164,32 @@ static int pyossl_alpn_ask(SSL *ssl, const unsigned char **out, unsigned char *o
 static void pyossl_info(const SSL *ssl, int where, int value)
 {
     void *handle = pyossl_handle_of(ssl);
-    if (handle != NULL)
+    if (handle != NULL) {
+        pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_info(handle, where, value);
+        pyossl_put_back(aside);
+    }
 }
 
 static void pyossl_keylog(const SSL *ssl, const char *line)
 {
     void *handle = pyossl_handle_of(ssl);
-    if (handle != NULL)
+    if (handle != NULL) {
+        pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_keylog(handle, line);
+        pyossl_put_back(aside);
+    }
 }
 
 /* 0: Python has taken a reference of its own. */
 static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 {
     void *handle = pyossl_handle_of(ssl);
-    if (handle != NULL)
+    if (handle != NULL) {
+        pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_new_session(handle, session);
+        pyossl_put_back(aside);
+    }
     return 0;
 }
 

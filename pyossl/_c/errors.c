@@ -45,3 +45,41 @@ static void pyossl_clear_errors(void)
     if (ERR_peek_error() != 0)
         ERR_clear_error();
 }
+
+static void pyossl_put_error(const pyossl_record *record)
+{
+    int library = ERR_GET_LIB(record->code), reason = ERR_GET_REASON(record->code);
+#if HAVE_ERR_ALL
+    ERR_new();
+    ERR_set_debug(record->file, record->line, record->function);
+    ERR_set_error(library, reason, record->data[0] == '\0' ? NULL : "%s", record->data);
+#else
+    ERR_put_error(library, ERR_GET_FUNC(record->code), reason, "", record->line);    /* it would keep the file's pointer */
+    if (record->data[0] != '\0')
+        ERR_add_error_data(1, record->data);
+#endif
+}
+
+/* A callback runs in the middle of a call that may have put errors into the queue already, and what Python does there
+ * empties it: the entries are set aside meanwhile, and put back for SSL_get_error(3), which looks whether there are
+ * any. */
+typedef struct {
+    int count;
+    pyossl_record records[16];
+} pyossl_aside;
+
+static pyossl_aside *pyossl_set_aside(void)
+{
+    pyossl_aside *aside = ERR_peek_error() == 0 ? NULL : malloc(sizeof(*aside));
+    if (aside != NULL)
+        aside->count = pyossl_take_errors(aside->records, 16);
+    return aside;
+}
+
+static void pyossl_put_back(pyossl_aside *aside)
+{
+    pyossl_clear_errors();
+    for (int n = 0; aside != NULL && n < aside->count; n++)
+        pyossl_put_error(&aside->records[n]);
+    free(aside);
+}
