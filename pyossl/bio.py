@@ -7,12 +7,13 @@ pair touch each other's memory: they share one lock, and a ``Connection`` over a
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.errors import UsageError, check, check_ptr, failed
-from pyossl.outcome import Want, take_records
+from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
+from pyossl.outcome import Failure, Want, take_records
 
 if TYPE_CHECKING:
     import socket
@@ -60,8 +61,10 @@ class BIO:
             raise ValueError(f"a BIO's size cannot be negative: {first_size}, {second_size}")
         halves = ffi.new("BIO *[2]")
         check(lib.BIO_new_bio_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_pair")
+        first, second = own(halves[0], lib.BIO_free), own(halves[1], lib.BIO_free)
         lock = threading.RLock()
-        return cls(own(halves[0], lib.BIO_free), lock=lock), cls(own(halves[1], lib.BIO_free), lock=lock)
+        # Each keeps both: to free a half writes into the other, which a thread may be using.
+        return cls(first, keep=second, lock=lock), cls(second, keep=first, lock=lock)
 
     @classmethod
     def socket(cls, sock: socket.socket | int) -> BIO:
@@ -87,8 +90,8 @@ class BIO:
         Raises ``Error`` or ``TransportError``.  BIO_read_ex(3)
         """
         with self.lock:
-            if size < 0:
-                size = max(lib.BIO_ctrl_pending(self._bio), _CHUNK)
+            there = max(lib.BIO_ctrl_pending(self._bio), _CHUNK)
+            size = there if size < 0 else min(size, there)
             if size == 0:
                 return b""
             buffer, done = ffi.new("unsigned char[]", size), ffi.new("size_t *")
@@ -118,8 +121,13 @@ class BIO:
         if lib.BIO_should_retry(self._bio):
             take_records()
             return Want.WRITE if lib.BIO_should_write(self._bio) else Want.READ
+        number = lib.pyossl_bio_errno(self._bio)
         if lib.ERR_peek_error() != 0:
             raise failed(operation)
+        if number != 0:
+            raise transport_error(
+                number, f"{os.strerror(number)}: {operation} failed", Failure(operation, errno=number)
+            )
         return None
 
     @property

@@ -76,9 +76,9 @@ class Connection:
             raise ValueError("server_hostname is for clients")
         if context.checks_hostname and reference is None:
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
-        self._reader, self._writer = (BIO.memory(), BIO.memory()) if bio is None else _two(bio)
+        self._reader, self._writer = _memories() if bio is None else _two(bio)
         self._carries = bio is None
-        self._lock = self._reader.lock
+        self._lock = _lock_of(self._reader, self._writer)
         self._context = context
         self._callbacks = Callbacks(self, context.callbacks)
         self._handle = ffi.new_handle(self._callbacks)
@@ -211,7 +211,10 @@ class Connection:
             if size == 0 or self._received_end:
                 self._usable()
                 return b""
-            buffer = _scratch.pop() if _scratch else ffi.new("unsigned char[]", RECORD)
+            try:
+                buffer = _scratch.pop()
+            except IndexError:
+                buffer = ffi.new("unsigned char[]", RECORD)
             try:
                 result = self._call(operation, function, buffer, size)
                 if result >= 0:
@@ -256,9 +259,9 @@ class Connection:
             self._usable()
             if self._sent_close_notify:
                 raise UsageError("the connection has been shut down: nothing can be written any more")
-            if size < self._c.write_pending:
+            if self._c.write_pending and not lib.pyossl_is_repeated(self._c, data, size):
                 raise UsageError(
-                    f"a write of {self._c.write_pending} bytes is to be repeated first; {size} bytes are not it"
+                    f"a write of {self._c.write_pending} bytes is to be repeated first; these {size} bytes are not it"
                 )
             if size == 0:
                 return 0
@@ -288,6 +291,8 @@ class Connection:
             self._usable()
             if not lib.SSL_is_init_finished(self._c.ssl):
                 raise UsageError("the handshake is not finished: there is nothing to shut down yet")
+            if self._c.write_pending:
+                raise UsageError(f"a write of {self._c.write_pending} bytes is to be repeated before the shutdown")
             result = self._call("shutting down", lib.pyossl_shutdown)
             if lib.SSL_get_shutdown(self._c.ssl) & lib.SSL_SENT_SHUTDOWN:
                 self._sent_close_notify = True
@@ -320,11 +325,12 @@ class Connection:
     def receive_data(self, data: Bytes) -> None:
         """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
         bio = self._carried(self._reader)
-        if len(data) == 0:
+        with readable(data) as source:
+            size = len(source)
+        if size == 0:
             bio.end()
-            return
-        if bio.write(data) != len(data):
-            raise MemoryError(f"the memory BIO did not take {len(data)} bytes")
+        elif bio.write(data) != size:
+            raise MemoryError(f"the memory BIO did not take {size} bytes")
 
     def data_to_send(self, size: int = -1) -> bytes:
         """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
@@ -531,6 +537,32 @@ class Connection:
 
 # Buffers for read(): a pool rather than one per connection, because most connections are idle.
 _scratch: list[Any] = []
+
+
+class _Locks:
+    """Two locks as one, for a ``with`` statement: taken in one order, whichever connection asks."""
+
+    def __init__(self, *locks: Any) -> None:
+        self._locks = sorted(locks, key=id)
+
+    def __enter__(self) -> None:
+        for lock in self._locks:
+            lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        for lock in reversed(self._locks):
+            lock.release()
+
+
+def _lock_of(reader: BIO, writer: BIO) -> Any:
+    """What keeps others from both BIOs while OpenSSL uses them: it reads and writes in the same call."""
+    return reader.lock if reader.lock is writer.lock else _Locks(reader.lock, writer.lock)
+
+
+def _memories() -> tuple[BIO, BIO]:
+    reader, writer = BIO.memory(), BIO.memory()
+    writer.lock = reader.lock
+    return reader, writer
 
 
 def _two(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:

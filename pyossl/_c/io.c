@@ -63,6 +63,34 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
     return error == SSL_ERROR_NONE ? -SSL_ERROR_SSL : -(long long)error;
 }
 
+enum { PYOSSL_RECORD = SSL3_RT_MAX_PLAIN_LENGTH };
+
+static void pyossl_forget_pending(pyossl_connection *connection)
+{
+    if (connection->pending != NULL) {
+        size_t kept = connection->write_pending < PYOSSL_RECORD ? connection->write_pending : PYOSSL_RECORD;
+        OPENSSL_clear_free(connection->pending, kept);
+        connection->pending = NULL;
+    }
+    connection->write_pending = 0;
+}
+
+static void pyossl_keep_pending(pyossl_connection *connection, const void *data, size_t size)
+{
+    pyossl_forget_pending(connection);
+    connection->write_pending = size;
+    connection->pending = OPENSSL_memdup(data, size < PYOSSL_RECORD ? size : PYOSSL_RECORD);
+}
+
+/* Whether `data` can be the write that waits.  OpenSSL looks at the length only, and would send the record that it has
+ * and count it as whatever is offered: other bytes would be lost without a word. */
+static int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size)
+{
+    size_t pending = connection->write_pending;
+    return size >= pending && connection->pending != NULL
+        && memcmp(data, connection->pending, pending < PYOSSL_RECORD ? pending : PYOSSL_RECORD) == 0;
+}
+
 static long long pyossl_handshake(pyossl_connection *connection)
 {
     pyossl_begin(connection);
@@ -114,12 +142,15 @@ static long long pyossl_write(pyossl_connection *connection, const void *data, s
             int waits = connection->error != SSL_ERROR_SSL && connection->error != SSL_ERROR_SYSCALL
                         && connection->error != SSL_ERROR_NONE;
             int encrypted = connection->error == SSL_ERROR_WANT_WRITE && SSL_is_init_finished(connection->ssl);
-            connection->write_pending = encrypted ? size - written : 0;
+            if (encrypted)
+                pyossl_keep_pending(connection, (const char *)data + written, size - written);
+            else
+                pyossl_forget_pending(connection);
             return waits && written > 0 ? (long long)written : outcome;
         }
         written += step;
     }
-    connection->write_pending = 0;
+    pyossl_forget_pending(connection);
     return pyossl_done((long long)written);
 }
 
@@ -143,6 +174,7 @@ static void pyossl_connection_free(pyossl_connection *connection)
     SSL_free(connection->ssl);
     X509_free(connection->verify_certificate);
     pyossl_drop_records(connection);
+    pyossl_forget_pending(connection);
     free(connection);
 }
 

@@ -62,6 +62,7 @@ long long pyossl_accept(pyossl_connection *connection);
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
+int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_shutdown(pyossl_connection *connection);
 
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
@@ -75,6 +76,7 @@ void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd);
+int pyossl_bio_errno(BIO *bio);
 
 extern "Python" {
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
