@@ -104,9 +104,18 @@ class PasswordError(DecodeError):
     """A private key is encrypted, and the password is missing or wrong."""
 
 
+# The alerts that SSL_alert_desc_string_long(3) calls "unknown": the first three in every version, ECH's before 4.0.
+_NAMELESS_ALERTS = {
+    86: "inappropriate fallback",
+    109: "missing extension",
+    116: "certificate required",
+    121: "ECH required",
+}
+
+
 def alert_description(number: int) -> str:
     """The name of an alert, such as ``unknown CA`` for 48.  SSL_alert_desc_string_long(3)"""
-    return text(lib.SSL_alert_desc_string_long(number))
+    return _NAMELESS_ALERTS.get(number) or text(lib.SSL_alert_desc_string_long(number))
 
 
 _transport_errors: dict[type[OSError], type[TransportError]] = {}
