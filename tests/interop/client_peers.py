@@ -38,8 +38,8 @@ class Visit:
 
 class ClientPeer(abc.ABC):
     name: str
-    verifies_names_in_the_handshake = True
-    """Otherwise it closes the connection afterwards, and sends no alert."""
+    refuses_by_alert = True
+    """Whether a server whose certificate it refuses always hears why."""
 
     @abc.abstractmethod
     def visit(self, visit: Visit) -> Finished:
@@ -88,7 +88,8 @@ class Curl(ClientPeer):
     """curl, which has an OpenSSL of its own choice below, or none; it offers ``http/1.1`` when asked for ALPN."""
 
     name = "curl"
-    verifies_names_in_the_handshake = False
+    # It looks at the name, and later versions at the whole certificate, after the handshake, and then hangs up.
+    refuses_by_alert = False
 
     def visit(self, visit: Visit) -> Finished:
         return self._run(visit, [self._url(visit)])
