@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         return FAILED
     except BrokenPipeError:
         # Whoever read our output has had enough; Python would complain of it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return FAILED
     except OSError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -123,7 +123,7 @@ def _rich_console(stream: TextIO) -> Any:
 
 def _can_write(characters: str, stream: TextIO) -> bool:
     try:
-        characters.encode(stream.encoding or "ascii")
+        characters.encode(stream.encoding or "utf-8")  # a stream in memory has none
     except UnicodeEncodeError:
         return False
     return True

@@ -86,6 +86,7 @@ class EchoServer:
             tls, _ = self._listener.accept()
             with tls:
                 tls.settimeout(PATIENCE)
+                tls.handshake()
                 while data := tls.recv(len(GREETING)):
                     tls.sendall(data)
         except (pyossl.Error, OSError) as error:
