@@ -3,6 +3,27 @@
 The answers depend on the Python and the OpenSSL below: run it on the system that you mean to use. The peer is the same
 each time, a server of pyossl's over a socket pair. What the others print differs; pyossl's answers are the same
 everywhere.
+
+Prints:
+    Python …
+    …
+        pyossl     OpenSSL …
+
+    There is nothing to read, and somebody left an entry in OpenSSL's error queue:
+    …
+        pyossl     nothing yet: try again later
+
+    The peer vanishes without a close_notify, and the client reads twice:
+    …
+        pyossl     TruncationError: …, then TruncationError: …
+
+    An empty send:
+    …
+        pyossl     0
+
+    A CA that nobody knows; what does the exception tell?
+    …
+        pyossl     CertificateError with code, depth, certificate, records: …
 """
 
 import contextlib
@@ -88,14 +109,17 @@ def tell(name: str, *outcomes: str) -> None:
 
 @contextlib.contextmanager
 def connected(client: Client, credentials: pyossl.Credentials = own) -> Any:
-    """A client and its server on non-blocking sockets, each as far into the handshake as it gets."""
+    """A client and its server on non-blocking sockets, each as far into the handshake as it gets; the client, a socket
+    to cut the line by, and what failed.
+    """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
+    cut = theirs.dup()
     context = pyossl.Context.server(credentials.certificate, credentials.private_key)
     server, tls = context.wrap_socket(theirs, handshake=False), client.make(ours)
     handshake = getattr(tls, "do_handshake", None) or tls.handshake
-    with contextlib.closing(tls), server:
+    with contextlib.closing(tls), server, cut:
         failed = ""
         for _ in range(4):
             try:
@@ -106,7 +130,7 @@ def connected(client: Client, credentials: pyossl.Credentials = own) -> Any:
                 failed = failed or describe(error)
             with contextlib.suppress(pyossl.Error):
                 server.handshake()
-        yield tls, theirs, failed
+        yield tls, cut, failed
 
 
 def describe(error: Exception) -> str:
@@ -128,8 +152,8 @@ for name, client in CLIENTS.items():
 
 print("\nThe peer vanishes without a close_notify, and the client reads twice:")
 for name, client in CLIENTS.items():
-    with connected(client) as (tls, theirs, _):
-        theirs.shutdown(socket.SHUT_RDWR)
+    with connected(client) as (tls, cut, _):
+        cut.shutdown(socket.SHUT_RDWR)
         tell(name, outcome(tls.recv, 10), outcome(tls.recv, 10))
 
 print("\nAn empty send:")
