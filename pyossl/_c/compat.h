@@ -19,10 +19,63 @@ static unsigned long ERR_get_error_all(const char **file, int *line, const char 
 #  define EVP_PKEY_get_base_id EVP_PKEY_base_id
 #  define EVP_PKEY_eq EVP_PKEY_cmp
 #  define EVP_MD_get_size EVP_MD_size
+#  define EVP_PKEY_get_security_bits EVP_PKEY_security_bits
 #  define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
 #  define SSL_OP_IGNORE_UNEXPECTED_EOF 0
 #  define SSL_ERROR_WANT_RETRY_VERIFY 12
 #  define OPENSSL_VERSION_STR OPENSSL_VERSION_TEXT
+
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
+
+static EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX *library, const char *name, const char *properties)
+{
+    int id;
+    const EVP_PKEY_ASN1_METHOD *method = EVP_PKEY_asn1_find_str(NULL, name, -1);
+    (void)library;
+    (void)properties;
+    if (method == NULL || !EVP_PKEY_asn1_get0_info(&id, NULL, NULL, NULL, NULL, method))
+        return NULL;
+    return EVP_PKEY_CTX_new_id(id, NULL);
+}
+
+static const char *EVP_PKEY_get0_type_name(const EVP_PKEY *key)
+{
+    const char *name = NULL;
+    const EVP_PKEY_ASN1_METHOD *method = EVP_PKEY_get0_asn1(key);
+    return method != NULL && EVP_PKEY_asn1_get0_info(NULL, NULL, NULL, NULL, &name, method) ? name : NULL;
+}
+
+static int EVP_PKEY_get_group_name(const EVP_PKEY *key, char *name, size_t size, size_t *length)
+{
+    int nid = NID_undef;
+    if (EVP_PKEY_base_id(key) == EVP_PKEY_EC)
+        nid = EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY((EVP_PKEY *)key)));
+    else if (EVP_PKEY_base_id(key) == EVP_PKEY_DH)
+        nid = DH_get_nid(EVP_PKEY_get0_DH((EVP_PKEY *)key));
+    if (nid == NID_undef || size == 0)
+        return 0;
+    *length = OPENSSL_strlcpy(name, OBJ_nid2sn(nid), size);
+    return *length < size;
+}
+
+/* The caller owns the stack and a reference to each certificate. */
+static STACK_OF(X509) *X509_STORE_get1_all_certs(X509_STORE *store)
+{
+    STACK_OF(X509) *certificates = sk_X509_new_null();
+    STACK_OF(X509_OBJECT) *objects;
+    int n;
+
+    if (certificates == NULL || !X509_STORE_lock(store))
+        return certificates;
+    objects = X509_STORE_get0_objects(store);
+    for (n = 0; n < sk_X509_OBJECT_num(objects); n++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, n));
+        if (certificate != NULL && X509_up_ref(certificate) && !sk_X509_push(certificates, certificate))
+            X509_free(certificate);
+    }
+    X509_STORE_unlock(store);
+    return certificates;
+}
 #endif
 
 /* added in 3.2 */

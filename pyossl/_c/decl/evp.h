@@ -1,28 +1,36 @@
 #define EVP_PKEY_EC ...
 #define EVP_PKEY_RSA ...
-#define NID_X9_62_prime256v1 ...
 #define EVP_MAX_MD_SIZE ...
+#define OPENSSL_EC_NAMED_CURVE ...
+
+const EVP_CIPHER *EVP_aes_256_cbc(void);
+const EVP_MD *EVP_sha256(void);
+const EVP_MD *EVP_get_digestbyname(const char *name);
+const EVP_MD *EVP_get_digestbynid(int nid);
+
+EVP_PKEY_CTX *EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_id(int id, ENGINE *engine);
+EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX *library, const char *name, const char *properties);
 void EVP_PKEY_CTX_free(EVP_PKEY_CTX *context);
-int EVP_PKEY_keygen_init(EVP_PKEY_CTX *context);
 int EVP_PKEY_CTX_set_ec_paramgen_curve_nid(EVP_PKEY_CTX *context, int nid);
 int EVP_PKEY_CTX_set_ec_param_enc(EVP_PKEY_CTX *context, int encoding);
-#define OPENSSL_EC_NAMED_CURVE ...
+int EVP_PKEY_CTX_ctrl_str(EVP_PKEY_CTX *context, const char *type, const char *value);
+int EVP_PKEY_paramgen_init(EVP_PKEY_CTX *context);
+int EVP_PKEY_paramgen(EVP_PKEY_CTX *context, EVP_PKEY **parameters);
+int EVP_PKEY_keygen_init(EVP_PKEY_CTX *context);
 int EVP_PKEY_keygen(EVP_PKEY_CTX *context, EVP_PKEY **key);
 int EVP_PKEY_up_ref(EVP_PKEY *key);
 void EVP_PKEY_free(EVP_PKEY *key);
 int EVP_PKEY_get_id(const EVP_PKEY *key);
+const char *EVP_PKEY_get0_type_name(const EVP_PKEY *key);
+int EVP_PKEY_get_group_name(const EVP_PKEY *key, char *name, size_t size, size_t *length);
 int EVP_PKEY_get_bits(const EVP_PKEY *key);
+int EVP_PKEY_get_security_bits(const EVP_PKEY *key);
 int EVP_PKEY_eq(const EVP_PKEY *first, const EVP_PKEY *second);
-const EVP_MD *EVP_sha256(void);
-const EVP_MD *EVP_get_digestbyname(const char *name);
-const char *OBJ_nid2sn(int nid);
-int OBJ_obj2nid(const ASN1_OBJECT *object);
-int OBJ_obj2txt(char *buffer, int size, const ASN1_OBJECT *object, int numeric);
-int RAND_bytes(unsigned char *buffer, int size);
-EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
-int PEM_write_bio_PKCS8PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
+int EVP_PKEY_get_default_digest_nid(EVP_PKEY *key, int *nid);
 EVP_PKEY *d2i_PrivateKey_bio(BIO *bio, EVP_PKEY **key);
-EVP_PKEY *d2i_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 int i2d_PKCS8PrivateKeyInfo_bio(BIO *bio, EVP_PKEY *key);
-const EVP_CIPHER *EVP_aes_256_cbc(void);
+EVP_PKEY *d2i_PUBKEY_bio(BIO *bio, EVP_PKEY **key);
+int i2d_PUBKEY_bio(BIO *bio, EVP_PKEY *key);
+
+int RAND_bytes(unsigned char *buffer, int size);

@@ -1,0 +1,13 @@
+#define PEM_R_NO_START_LINE ...
+
+EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
+int PEM_write_bio_PKCS8PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
+int i2d_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
+EVP_PKEY *d2i_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
+EVP_PKEY *PEM_read_bio_PUBKEY(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
+int PEM_write_bio_PUBKEY(BIO *bio, EVP_PKEY *key);
+X509 *PEM_read_bio_X509(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
+X509 *PEM_read_bio_X509_AUX(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
+int PEM_write_bio_X509(BIO *bio, X509 *certificate);
+X509_CRL *PEM_read_bio_X509_CRL(BIO *bio, X509_CRL **crl, pem_password_cb *callback, void *argument);
+int PEM_write_bio_X509_CRL(BIO *bio, X509_CRL *crl);
