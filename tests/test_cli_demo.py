@@ -48,7 +48,9 @@ def test_three_ladders_show_both_directions_with_sizes_and_times(version: str) -
     drawn = ladders(ran.output)
     assert len(drawn) == 3
     for rungs in drawn:
-        assert [rung["name"] for rung in rungs][: len(FIRST_FLIGHTS[version])] == FIRST_FLIGHTS[version]
+        # ChangeCipherSpec means nothing in TLS 1.3, and OpenSSL 4.0 sends it at other times than those before.
+        handshake = [rung["name"] for rung in rungs if rung["name"] != "ChangeCipherSpec"]
+        assert handshake[: len(FIRST_FLIGHTS[version])] == FIRST_FLIGHTS[version]
         finished = {rung["head"] for rung in rungs if rung["name"] == "Finished"}
         assert finished == {"", "◄"}, "one Finished goes to the server and one to the client"
         assert all(int(rung["size"]) > 0 for rung in rungs)
