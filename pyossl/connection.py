@@ -381,7 +381,10 @@ class Connection:
 
         SSL_get0_group_name(3)
         """
-        return text(self._ask(lib.SSL_get0_group_name)) or None
+        with self._turn():
+            if self._ask(lib.SSL_get_current_cipher) == ffi.NULL:
+                return None  # before there is a session OpenSSL follows a NULL pointer
+            return text(lib.SSL_get0_group_name(self._c.ssl)) or None
 
     @property
     def alpn(self) -> str | None:
