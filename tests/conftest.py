@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from pairs import shake_hands
+from served import SocketPair, tls_pair
 
 import pyossl
 from pyossl import lib
@@ -60,3 +61,11 @@ def connected(new_pair: Callable[[], Pair]) -> Pair:
     client, server = new_pair()
     shake_hands(client, server)
     return client, server
+
+
+@pytest.fixture
+def sockets(client_context: pyossl.Context, server_context: pyossl.Context) -> Iterator[SocketPair]:
+    """A client's and a server's socket over TCP, after their handshake."""
+    client, server = tls_pair(client_context, server_context)
+    with client, server:
+        yield client, server

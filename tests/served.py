@@ -1,0 +1,110 @@
+"""Peers in threads: what the tests of sockets talk to."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+import pyossl
+
+SECONDS = 20
+"""How long a test waits at most for what should happen at once."""
+
+T = TypeVar("T")
+SocketPair = tuple[pyossl.Socket, pyossl.Socket]
+
+
+class Task(Generic[T]):
+    """A function that runs in a thread; its result, or what it raised, is had from ``result``."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._result: T
+        self._error: BaseException | None = None
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:
+            self._error = error
+
+    def result(self, seconds: float = SECONDS) -> T:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"{self._work} is still at work after {seconds} s"
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Waits until a condition that another thread brings about holds."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"never came true: {condition}"
+        time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def serving(context: pyossl.Context, work: Callable[[pyossl.Socket], Any], address: Any = None) -> Iterator[Any]:
+    """A listener that hands one client to ``work`` in a thread; gives the listener's address."""
+    with pyossl.listen(("127.0.0.1", 0) if address is None else address, context) as listener:
+        listener.settimeout(SECONDS)
+
+        def serve() -> None:
+            tls, _ = listener.accept()
+            with tls:
+                tls.settimeout(SECONDS)
+                work(tls)
+
+        task = Task(serve)
+        yield listener.address
+        task.result()
+
+
+@contextlib.contextmanager
+def serving_plain(work: Callable[[socket.socket], Any]) -> Iterator[Any]:
+    """As ``serving``, without TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS)
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(SECONDS)
+                work(sock)
+
+        task = Task(serve)
+        yield listener.getsockname()
+        task.result()
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected TCP sockets on the loopback: a socketpair has neither resets nor half-open ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        first = socket.create_connection(listener.getsockname(), SECONDS)
+        second, _ = listener.accept()
+        second.settimeout(SECONDS)
+        return first, second
+
+
+def tls_pair(
+    client_context: pyossl.Context,
+    server_context: pyossl.Context,
+    sockets: tuple[socket.socket, socket.socket] | None = None,
+) -> SocketPair:
+    """A client's and a server's ``Socket``, after their handshake."""
+    first, second = sockets or tcp_pair()
+    server = Task(lambda: server_context.wrap_socket(second))
+    client = client_context.wrap_socket(first, "example.com")
+    return client, server.result()
+
+
+def read_all(tls: pyossl.Socket) -> bytes:
+    """What the peer sends until its close_notify."""
+    return b"".join(iter(lambda: tls.recv(65536), b""))
