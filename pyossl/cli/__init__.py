@@ -28,14 +28,17 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     """Runs one command; its exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.
 
     ``arguments`` are ``sys.argv``'s and ``stream`` is ``sys.stdout`` unless given.  Raises ``SystemExit`` after
-    ``--help`` and ``--version``, and for arguments that are wrong.
+    ``--help``, and for arguments that are wrong.
     """
+    stream = stream or sys.stdout
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    if chosen.version:
+        print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
+        return FINE
     if chosen.command is None:
         parser.print_help(sys.stderr)
         return USAGE
-    stream = stream or sys.stdout
     try:
         status: int = chosen.run(chosen, Screen(stream))
         stream.flush()
@@ -60,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         description="The TLS stack of the operating system's own OpenSSL.",
         epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.",
     )
-    parser.add_argument(
-        "--version", action="version", version=f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}"
-    )
+    parser.add_argument("--version", action="store_true", help="show the versions of pyossl and OpenSSL")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add(commands)
