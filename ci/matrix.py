@@ -220,9 +220,8 @@ class Row:
 
     def _test(self, result: Result) -> None:
         junit = self.work / "junit.xml"
-        # pytest by its own name: `python -m pytest` would put the source tree first.
         command = [str(self.seen / "venv/bin/pytest"), f"--junitxml={self.seen / 'junit.xml'}"]
-        status = self._enter([*command, *self.matrix.facts["pytest"], *self.matrix.pytest])
+        status = self._enter([*command, *self.matrix.facts["pytest"], *self._arguments()])
         if not junit.exists():
             raise RowError(f"pytest ended with status {status} and no report: {decisive(self.log)[0].strip()}")
         for case in ElementTree.parse(junit).iter("testcase"):
@@ -244,6 +243,15 @@ class Row:
         if status != 0:
             raise RowError(f"pytest ended with status {status}: {decisive(self.log)[0].strip()}")
 
+    def _arguments(self) -> list[str]:
+        """What the user asks of pytest, whose paths are the source folder's; the whole suite without a path."""
+        named = {
+            argument for argument in self.matrix.pytest if (self.work / "source" / argument.split("::")[0]).exists()
+        }
+        source = self.seen / "source"
+        asked = [str(source / argument) if argument in named else argument for argument in self.matrix.pytest]
+        return asked if named else [*asked, str(source / "tests")]
+
     def _environment(self) -> list[str]:
         """The whole environment of the row's programs, as env(1)'s arguments."""
         path = f"{self.seen / 'venv/bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -255,8 +263,6 @@ class Row:
             "PATH": path,
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            # The tests' own subprocesses must find the installed package too, not the source tree.
-            "PYTHONSAFEPATH": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         if self.prefix:
@@ -267,8 +273,12 @@ class Row:
         return [f"{name}={value}" for name, value in variables.items()]
 
     def _enter(self, command: list[str], output: Path | None = None) -> int:
-        """Runs command as the row: in its root, in its source folder, with its environment."""
-        env = ["env", "--ignore-environment", f"--chdir={self.seen / 'source'}", *self._environment()]
+        """Runs command as the row: in its root, with its environment.
+
+        The current folder is an empty one: from the source folder Python would import the pyossl there, which
+        is not built, before the one that is installed.
+        """
+        env = ["env", "--ignore-environment", f"--chdir={self.seen / 'home'}", *self._environment()]
         command = [*env, *command]
         if self.root:
             command = ["ci/enter", str(self.root), str(self.work), sys.executable, *command]
