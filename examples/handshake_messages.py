@@ -1,5 +1,7 @@
 """Every message of a handshake as one side sees it: name, direction and size in bytes, decrypted.
 
+But for ChangeCipherSpec: TLS 1.3 sends it only to please old firewalls, and not every OpenSSL tells of both.
+
 Prints:
     client -> ClientHello … bytes
     client <- ServerHello … bytes
@@ -7,7 +9,6 @@ Prints:
     client <- Certificate … bytes
     client <- CertificateVerify … bytes
     client <- Finished … bytes
-    client -> ChangeCipherSpec 1 bytes
     client -> Finished … bytes
 """
 
@@ -15,7 +16,7 @@ import pyossl
 
 
 def show(message: pyossl.Message) -> None:
-    if message.is_protocol:
+    if message.is_protocol and message.name != "ChangeCipherSpec":
         print("client", "->" if message.outgoing else "<-", message.name, len(message.data), "bytes")
 
 
