@@ -49,15 +49,16 @@ def _serve(options: argparse.Namespace) -> None:
     context = _context(options, ssl.Purpose.CLIENT_AUTH)
     if options.trust:
         context.verify_mode = ssl.CERT_REQUIRED
+    second = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if options.second_name:
-        second = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         second.load_cert_chain(options.second_certificate, options.second_private_key)
 
-        def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            if name == options.second_name:
-                tls.context = second
+    def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        _report(sni=name)
+        if name is not None and name == options.second_name:
+            tls.context = second
 
-        context.sni_callback = choose  # type: ignore[assignment]  # typeshed wants a function of SSLSocket
+    context.sni_callback = choose  # type: ignore[assignment]  # typeshed wants a function of SSLSocket
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     with socket.create_server((options.host, 0), family=family) as listener:
         host, port = listener.getsockname()[:2]

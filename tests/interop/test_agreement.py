@@ -11,7 +11,7 @@ from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ClientPeer, Visit
 from interop.programs import Program, program
-from interop.server_peers import ServerPeer, Service, SServer
+from interop.server_peers import PythonServer, ServerPeer, Service, SServer
 
 import pyossl
 
@@ -67,8 +67,20 @@ def test_a_client_means_an_address(
         assert fetched(tls) == GREETING
 
 
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1"])
+def test_a_server_is_sent_names_and_no_addresses(
+    name: str, identity: Identity, trustme_authority: Authority, folder: Path
+) -> None:
+    """PITFALLS 21: SNI never carries an address.  Python's ``ssl`` tells what was sent."""
+    context = pyossl.Context.client(trust=trustme_authority.trust)
+    with PythonServer().serving(Service(identity, folder)) as running:
+        with pyossl.connect(running.address, context, server_hostname=name, timeout=20) as tls:
+            assert fetched(tls) == GREETING
+        running.program.wait_for(rb'{"sni": "localhost"}' if name == "localhost" else rb'{"sni": null}')
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_client_that_means_an_address_sends_no_name(
+def test_a_server_knows_no_name_of_a_client_that_means_an_address(
     client_peer: ClientPeer, host: str, identity: Identity, trustme_authority: Authority, serve: Serve
 ) -> None:
     """PITFALLS 21: SNI never carries an address, and a server knows no name then."""
