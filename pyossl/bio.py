@@ -95,6 +95,7 @@ class BIO:
             if size == 0:
                 return b""
             buffer, done = ffi.new("unsigned char[]", size), ffi.new("size_t *")
+            lib.pyossl_clear_errors()
             if lib.BIO_read_ex(self._bio, buffer, size, done) == 1:
                 return bytes(ffi.buffer(buffer, done[0]))
             return self._waits("BIO_read_ex") or b""
@@ -110,6 +111,7 @@ class BIO:
             if len(buffer) == 0:
                 return 0
             done = ffi.new("size_t *")
+            lib.pyossl_clear_errors()
             if lib.BIO_write_ex(self._bio, buffer, len(buffer), done) == 1:
                 return int(done[0])
             if want := self._waits("BIO_write_ex"):
