@@ -10,6 +10,7 @@ from pyossl.bio import BIO
 from pyossl.callbacks import Verification
 from pyossl.connection import Connection
 from pyossl.context import Context, Version
+from pyossl.crl import CRL, Revoked, load_crls
 from pyossl.errors import (
     AlertError,
     CertificateError,
@@ -23,23 +24,30 @@ from pyossl.errors import (
     UsageError,
     WouldBlockError,
 )
+from pyossl.extensions import Extension, KeyUsage
 from pyossl.features import features
 from pyossl.flags import InfoWhere, Modes, Options, VerifyFlags
+from pyossl.general_names import Attribute, GeneralName, GeneralNameType, Name, OtherName
 from pyossl.issuing import Authority, Credentials, self_signed
-from pyossl.keys import PrivateKey
+from pyossl.keys import PrivateKey, PublicKey
 from pyossl.listener import Listener, listen
 from pyossl.message import Message
 from pyossl.outcome import Failure, Record, Want
+from pyossl.pkcs12 import PKCS12
 from pyossl.session import Session
 from pyossl.sockets import Socket, connect
-from pyossl.x509 import Certificate, Store, load_certificates
+from pyossl.store import Store
+from pyossl.x509 import Certificate, load_certificates
 
 openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
 """The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
 
 __all__ = [
     "BIO",
+    "CRL",
+    "PKCS12",
     "AlertError",
+    "Attribute",
     "Authority",
     "Certificate",
     "CertificateError",
@@ -49,15 +57,23 @@ __all__ = [
     "Credentials",
     "DecodeError",
     "Error",
+    "Extension",
     "Failure",
+    "GeneralName",
+    "GeneralNameType",
     "InfoWhere",
+    "KeyUsage",
     "Listener",
     "Message",
     "Modes",
+    "Name",
     "Options",
+    "OtherName",
     "PasswordError",
     "PrivateKey",
+    "PublicKey",
     "Record",
+    "Revoked",
     "Session",
     "Socket",
     "Store",
@@ -77,6 +93,7 @@ __all__ = [
     "lib",
     "listen",
     "load_certificates",
+    "load_crls",
     "openssl_version",
     "outcome",
     "self_signed",

@@ -34,7 +34,7 @@ from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
 from pyossl.outcome import Failure, Want, record_of, take_records
 from pyossl.session import Session, session_of
-from pyossl.x509 import Certificate, borrowed, chain_of
+from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of
 
 Bytes = bytes | bytearray | memoryview
 
@@ -42,7 +42,6 @@ Bytes = bytes | bytearray | memoryview
 RECORD = 16384
 
 _WANTS = {-want.value: want for want in Want}
-_HOST_FLAGS = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
 
 class Connection:
@@ -111,7 +110,7 @@ class Connection:
         if not reference.is_address:
             check(lib.SSL_set_tlsext_host_name(ssl, name), "SSL_set_tlsext_host_name")
         if self._context.checks_hostname:
-            lib.SSL_set_hostflags(ssl, _HOST_FLAGS)
+            lib.SSL_set_hostflags(ssl, HOST_FLAGS)
             expect = lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname
             check(expect(ssl, name), f"expecting the name {reference.text!r}")
 

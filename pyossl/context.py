@@ -22,11 +22,13 @@ from pyossl.callbacks import (
     ServernameCallback,
     VerifyCallback,
 )
+from pyossl.encoding import Password, Source, describe
 from pyossl.errors import Error, UsageError, check, check_ptr, failed
 from pyossl.flags import Modes, Options, VerifyFlags
-from pyossl.keys import Password, PrivateKey, Source, describe
+from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
-from pyossl.x509 import Certificate, Store, Trust, load_certificates
+from pyossl.store import Store, Trust, purpose_number, seconds_of
+from pyossl.x509 import Certificate, load_certificates
 
 if TYPE_CHECKING:
     import socket
@@ -419,9 +421,7 @@ class Context:
     def set_verify_time(self, moment: datetime.datetime) -> None:
         """Verifies as if it were ``moment``, an aware datetime.  X509_VERIFY_PARAM_set_time(3)"""
         self._change()
-        if moment.tzinfo is None:
-            raise ValueError(f"the time to verify at is an aware datetime, and {moment} has no time zone")
-        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), int(moment.timestamp()))
+        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), seconds_of(moment))
 
     def set_purpose(self, purpose: str) -> None:
         """What the peer's certificate must be for, by OpenSSL's short name: ``sslserver``, ``sslclient``, ``any``, …
@@ -429,10 +429,7 @@ class Context:
         ``ValueError`` for a name that there is not.  X509_VERIFY_PARAM_set_purpose(3)
         """
         self._change()
-        index = lib.X509_PURPOSE_get_by_sname(purpose.encode())
-        if index < 0:
-            raise ValueError(f"OpenSSL has no purpose {purpose!r}")
-        number = lib.X509_PURPOSE_get_id(lib.X509_PURPOSE_get0(index))
+        number = purpose_number(purpose)
         check(lib.X509_VERIFY_PARAM_set_purpose(lib.SSL_CTX_get0_param(self._ctx), number), "setting the purpose")
 
     @property

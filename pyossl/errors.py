@@ -36,10 +36,10 @@ class Error(Exception):
 
 
 class CertificateError(Error):
-    """The peer's certificate was refused.  SSL_get_verify_result(3)
+    """A certificate was refused, the peer's or one given to ``Store.verify``.  SSL_get_verify_result(3)
 
-    ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the peer's own
-    certificate) and ``certificate`` the one that was refused, or None if there was none.
+    ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the certificate
+    itself) and ``certificate`` the one that was refused, or None if there was none.
     """
 
     def __init__(self, message: str, failure: Failure) -> None:
@@ -130,13 +130,18 @@ def transport_error(number: int, message: str, failure: Failure | None = None) -
     return _transport_errors[kind](number, message, failure)
 
 
+def certificate_error(failure: Failure) -> CertificateError:
+    """A new exception for a certificate that was refused."""
+    reason = text(lib.X509_verify_cert_error_string(failure.verify_code))
+    peer = f", for {failure.peer!r}" if failure.peer else ""
+    return CertificateError(f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure)
+
+
 def exception_of(failure: Failure) -> Error:
     """A new exception for a fatal outcome, of the type that a person would want to catch."""
     what, whom = failure.operation, failure.with_whom()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED):
-        reason = text(lib.X509_verify_cert_error_string(failure.verify_code))
-        peer = f", for {failure.peer!r}" if failure.peer else ""
-        return CertificateError(f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure)
+        return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(
             f"{what} failed: the peer sent alert {number} ({alert_description(number)}){whom}",

@@ -13,7 +13,9 @@ import os
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
-from pyossl.errors import check, check_ptr
+from pyossl.asn1 import asn1_integer, asn1_time
+from pyossl.errors import check, check_ptr, failed
+from pyossl.extensions import Extension
 from pyossl.keys import PrivateKey
 from pyossl.names import reference_name
 from pyossl.x509 import Certificate
@@ -22,6 +24,7 @@ _BOOLEAN, _BIT_STRING, _OCTET_STRING, _SEQUENCE = 0x01, 0x03, 0x04, 0x30
 _KEY_IDENTIFIER, _DNS_NAME, _IP_ADDRESS = 0x80, 0x82, 0x87
 _SERVER_AND_CLIENT = bytes.fromhex("06082b06010505070301" + "06082b06010505070302")
 _DAY = datetime.timedelta(days=1)
+_LONGEST_COMMON_NAME = 64
 
 
 class Credentials(NamedTuple):
@@ -37,16 +40,23 @@ class Credentials(NamedTuple):
 
 
 class Authority:
-    """A certificate authority with a key of its own on the curve P-256.  Not for production: it keeps no records."""
+    """A certificate authority.  Not for production: it keeps no records."""
 
-    def __init__(self, name: str = "pyossl development CA", *, parent: Authority | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "pyossl development CA",
+        *,
+        parent: Authority | None = None,
+        private_key: PrivateKey | None = None,
+    ) -> None:
+        """An authority below ``parent``, or a root; its key is a new one on the curve P-256 if none is given."""
         extensions = [
-            (lib.NID_basic_constraints, True, _der(_SEQUENCE, _der(_BOOLEAN, b"\xff"))),
-            (lib.NID_key_usage, True, _der(_BIT_STRING, b"\x01\x06")),
+            Extension("basicConstraints", _der(_SEQUENCE, _der(_BOOLEAN, b"\xff")), critical=True),
+            Extension("keyUsage", _der(_BIT_STRING, b"\x01\x06"), critical=True),
         ]
         now = datetime.datetime.now(datetime.timezone.utc)
         above = parent.credentials if parent else None
-        self.credentials: Credentials = _issue(above, name, extensions, now - _DAY, now + 3650 * _DAY)
+        self.credentials: Credentials = _issue(above, name, extensions, now - _DAY, now + 3650 * _DAY, private_key)
 
     @property
     def certificate(self) -> Certificate:
@@ -58,11 +68,13 @@ class Authority:
         *names: str,
         not_before: datetime.datetime | None = None,
         not_after: datetime.datetime | None = None,
+        private_key: PrivateKey | None = None,
     ) -> Credentials:
-        """A certificate for DNS names and IP addresses, with a new key, for servers and clients alike.
+        """A certificate for DNS names and IP addresses, for servers and clients alike.
 
-        It is valid from a day ago for a year, unless ``not_before`` and ``not_after`` (aware datetimes) say else.
-        Raises ``ValueError`` for a name that no certificate can be for, or without one.  X509_sign(3)
+        The key is a new one on the curve P-256 if none is given.  The certificate is valid from a day ago for a year,
+        unless ``not_before`` and ``not_after`` (aware datetimes) say else.  Raises ``ValueError`` for a name that no
+        certificate can be for, or without one.  X509_sign(3)
         """
         now = datetime.datetime.now(datetime.timezone.utc)
         return _issue(
@@ -71,29 +83,29 @@ class Authority:
             _leaf(names),
             not_before or now - _DAY,
             not_after or now + 365 * _DAY,
+            private_key,
         )
 
 
-def self_signed(*names: str) -> Credentials:
+def self_signed(*names: str, private_key: PrivateKey | None = None) -> Credentials:
     """A certificate for ``names`` that signs itself, valid for a year: a development server's, in one call.
+
+    The key is a new one on the curve P-256 if none is given.
 
     Raises ``ValueError`` for a name that no certificate can be for, or without one.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    return _issue(None, names[0] if names else "", _leaf(names), now - _DAY, now + 365 * _DAY)
+    return _issue(None, names[0] if names else "", _leaf(names), now - _DAY, now + 365 * _DAY, private_key)
 
 
-_Extension = tuple[int, bool, bytes]
-
-
-def _leaf(names: tuple[str, ...]) -> list[_Extension]:
+def _leaf(names: tuple[str, ...]) -> list[Extension]:
     if not names:
         raise ValueError("a certificate is for at least one name")
     return [
-        (lib.NID_basic_constraints, True, _der(_SEQUENCE)),
-        (lib.NID_key_usage, True, _der(_BIT_STRING, b"\x07\x80")),
-        (lib.NID_ext_key_usage, False, _der(_SEQUENCE, _SERVER_AND_CLIENT)),
-        (lib.NID_subject_alt_name, False, _der(_SEQUENCE, *map(_general_name, names))),
+        Extension("basicConstraints", _der(_SEQUENCE), critical=True),
+        Extension("keyUsage", _der(_BIT_STRING, b"\x07\x80"), critical=True),
+        Extension("extendedKeyUsage", _der(_SEQUENCE, _SERVER_AND_CLIENT)),
+        Extension("subjectAltName", _der(_SEQUENCE, *map(_general_name, names))),
     ]
 
 
@@ -108,16 +120,18 @@ def _general_name(name: str) -> bytes:
 def _issue(
     issuer: Credentials | None,
     name: str,
-    extensions: list[_Extension],
+    extensions: list[Extension],
     not_before: datetime.datetime,
     not_after: datetime.datetime,
+    private_key: PrivateKey | None,
 ) -> Credentials:
-    key = PrivateKey.generate()
+    key = private_key or PrivateKey.generate()
     x509 = own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free)
     check(lib.X509_set_version(x509, 2), "X509_set_version")
-    _set_serial_number(x509)
+    serial_number = int.from_bytes(os.urandom(16), "big") >> 1 | 1 << 126
+    check(lib.X509_set_serialNumber(x509, asn1_integer(serial_number)), "X509_set_serialNumber")
     subject = own(check_ptr(lib.X509_NAME_new(), "X509_NAME_new"), lib.X509_NAME_free)
-    common_name = name.encode()[:64]
+    common_name = name[:_LONGEST_COMMON_NAME].encode()
     check(
         lib.X509_NAME_add_entry_by_NID(
             subject, lib.NID_commonName, lib.MBSTRING_UTF8, common_name, len(common_name), -1, 0
@@ -127,19 +141,19 @@ def _issue(
     check(lib.X509_set_subject_name(x509, subject), "X509_set_subject_name")
     issuer_name = lib.X509_get_subject_name(issuer.certificate._x509) if issuer else subject
     check(lib.X509_set_issuer_name(x509, issuer_name), "X509_set_issuer_name")
-    check(lib.X509_set1_notBefore(x509, _asn1_time(not_before)), "X509_set1_notBefore")
-    check(lib.X509_set1_notAfter(x509, _asn1_time(not_after)), "X509_set1_notAfter")
+    check(lib.X509_set1_notBefore(x509, asn1_time(not_before)), "X509_set1_notBefore")
+    check(lib.X509_set1_notAfter(x509, asn1_time(not_after)), "X509_set1_notAfter")
     check(lib.X509_set_pubkey(x509, key._key), "X509_set_pubkey")
     identifier = _key_identifier(x509)
     above = _key_identifier(issuer.certificate._x509) if issuer else identifier
     extensions += [
-        (lib.NID_subject_key_identifier, False, _der(_OCTET_STRING, identifier)),
-        (lib.NID_authority_key_identifier, False, _der(_SEQUENCE, _der(_KEY_IDENTIFIER, above))),
+        Extension("subjectKeyIdentifier", _der(_OCTET_STRING, identifier)),
+        Extension("authorityKeyIdentifier", _der(_SEQUENCE, _der(_KEY_IDENTIFIER, above))),
     ]
-    for nid, critical, value in extensions:
-        _add_extension(x509, nid, critical, value)
+    for extension in extensions:
+        check(lib.X509_add_ext(x509, extension._extension, -1), "X509_add_ext")
     signer = issuer.private_key if issuer else key
-    check(lib.X509_sign(x509, signer._key, lib.EVP_sha256()), "X509_sign")
+    check(lib.X509_sign(x509, signer._key, _digest_for(signer)), "X509_sign")
     chain = (issuer.certificate, *issuer.chain) if issuer else ()
     return Credentials(Certificate(x509), key, tuple(each for each in chain if each.subject != each.issuer))
 
@@ -151,31 +165,15 @@ def _key_identifier(x509: Any) -> bytes:
     return bytes(ffi.buffer(out, 20))
 
 
-def _set_serial_number(x509: Any) -> None:
-    number = os.urandom(16)
-    positive = bytes([number[0] & 0x7F | 0x40]) + number[1:]
-    integer = own(check_ptr(lib.BN_bin2bn(positive, len(positive), ffi.NULL), "BN_bin2bn"), lib.BN_free)
-    serial = own(check_ptr(lib.BN_to_ASN1_INTEGER(integer, ffi.NULL), "BN_to_ASN1_INTEGER"), lib.ASN1_INTEGER_free)
-    check(lib.X509_set_serialNumber(x509, serial), "X509_set_serialNumber")
+def _digest_for(key: PrivateKey) -> Any:
+    """The digest that a key of this type signs with; NULL where its signatures have their own.
 
-
-def _asn1_time(moment: datetime.datetime) -> Any:
-    if moment.tzinfo is None:
-        raise ValueError(f"a certificate's times are aware datetimes, and {moment} has no time zone")
-    time = own(check_ptr(lib.ASN1_TIME_new(), "ASN1_TIME_new"), lib.ASN1_TIME_free)
-    utc = moment.astimezone(datetime.timezone.utc)
-    check(lib.ASN1_TIME_set_string_X509(time, f"{utc:%Y%m%d%H%M%S}Z".encode()), "ASN1_TIME_set_string_X509")
-    return time
-
-
-def _add_extension(x509: Any, nid: int, critical: bool, value: bytes) -> None:
-    data = own(check_ptr(lib.ASN1_OCTET_STRING_new(), "ASN1_OCTET_STRING_new"), lib.ASN1_OCTET_STRING_free)
-    check(lib.ASN1_OCTET_STRING_set(data, value, len(value)), "ASN1_OCTET_STRING_set")
-    extension = own(
-        check_ptr(lib.X509_EXTENSION_create_by_NID(ffi.NULL, nid, critical, data), "X509_EXTENSION_create_by_NID"),
-        lib.X509_EXTENSION_free,
-    )
-    check(lib.X509_add_ext(x509, extension, -1), "X509_add_ext")
+    EVP_PKEY_get_default_digest_nid(3)
+    """
+    nid = ffi.new("int *")
+    if lib.EVP_PKEY_get_default_digest_nid(key._key, nid) <= 0:
+        raise failed(f"signing with a key of type {key.type!r}")
+    return ffi.NULL if nid[0] == lib.NID_undef else lib.EVP_get_digestbynid(nid[0])
 
 
 def _der(tag: int, *contents: bytes) -> bytes:

@@ -1,42 +1,137 @@
-"""Private keys.  EVP_PKEY(3)"""
+"""Keys of every type that OpenSSL has.  EVP_PKEY(3)"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
-from pyossl.errors import DecodeError, PasswordError, check, check_ptr, failed
+from pyossl.encoding import (
+    Password,
+    Source,
+    c_string,
+    cryptography,
+    describe,
+    encoded,
+    is_pem,
+    password_bytes,
+    written,
+)
+from pyossl.errors import DecodeError, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.outcome import take_records
 
-Source = str | os.PathLike[str] | bytes
-"""Where an encoded thing is: a file's path, or the bytes themselves."""
 
-Password = str | bytes | Callable[[], str | bytes]
-"""A password, or a function that is asked for it when the key turns out to be encrypted."""
-
-
-def encoded(source: Source) -> bytes:
-    """The bytes of a source: PEM text (as ``str`` it is a path) or DER.
-
-    Raises ``OSError`` where a file cannot be read, ``TypeError`` for anything else than a path or bytes.
-    """
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, str) and "-----BEGIN" in source:
-        # The error of open() would show what may be a private key.
-        raise TypeError("PEM is given as bytes: a str is the path of a file")
-    with open(os.fspath(source), "rb") as file:
-        return file.read()
-
-
-class PrivateKey:
-    """A private key of any type that OpenSSL has.  EVP_PKEY(3)"""
+class Key:
+    """What private and public keys have in common.  EVP_PKEY(3)"""
 
     def __init__(self, pointer: Any) -> None:
         self._key = pointer
+
+    @property
+    def type(self) -> str:
+        """OpenSSL's name of the key's type, such as ``RSA``, ``EC``, ``ED25519`` or ``ML-DSA-65``.
+
+        EVP_PKEY_get0_type_name(3)
+        """
+        return text(lib.EVP_PKEY_get0_type_name(self._key))
+
+    @property
+    def group(self) -> str | None:
+        """The name of the curve, such as ``prime256v1``, or of the group of a DH key; None without one.
+
+        EVP_PKEY_get_group_name(3)
+        """
+        name, length = ffi.new("char[]", _LONGEST_GROUP), ffi.new("size_t *")
+        found = lib.EVP_PKEY_get_group_name(self._key, name, _LONGEST_GROUP, length)
+        take_records()
+        return text(name) if found == 1 else None
+
+    @property
+    def bits(self) -> int:
+        """The key's size in bits.  EVP_PKEY_get_bits(3)"""
+        return lib.EVP_PKEY_get_bits(self._key)
+
+    @property
+    def security_bits(self) -> int:
+        """How many bits of a symmetric key the key is worth.  EVP_PKEY_get_security_bits(3)"""
+        return lib.EVP_PKEY_get_security_bits(self._key)
+
+    def public_der(self) -> bytes:
+        """The public key (SubjectPublicKeyInfo) in DER.  i2d_PUBKEY_bio(3)"""
+        return written(lib.i2d_PUBKEY_bio, self._key)
+
+    def _equals(self, other: Key) -> bool:
+        equal = lib.EVP_PKEY_eq(self._key, other._key) == 1
+        take_records()
+        return equal
+
+    def __hash__(self) -> int:
+        return hash(self.public_der())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.type} {self.bits} bits>"
+
+
+_LONGEST_GROUP = 80
+
+
+class PublicKey(Key):
+    """A public key.  EVP_PKEY(3)"""
+
+    @classmethod
+    def load(cls, source: Source) -> PublicKey:
+        """The public key (SubjectPublicKeyInfo) in PEM or DER, from a file's path or from bytes.
+
+        Raises ``DecodeError`` when there is none.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY_bio(3)
+        """
+        data = encoded(source)
+        take_records()
+        bio = BIO.memory(data)
+        if is_pem(data):
+            pointer = lib.PEM_read_bio_PUBKEY(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+        else:
+            pointer = lib.d2i_PUBKEY_bio(bio._bio, ffi.NULL)
+        what = f"reading a public key from {describe(source)}"
+        key = cls(own(check_ptr(pointer, what, DecodeError), lib.EVP_PKEY_free))
+        take_records()
+        return key
+
+    @classmethod
+    def borrowed(cls, pointer: Any) -> PublicKey:
+        """A ``PublicKey`` with a reference of its own to an ``EVP_PKEY *`` that OpenSSL keeps."""
+        check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
+        return cls(own(pointer, lib.EVP_PKEY_free))
+
+    def to_der(self) -> bytes:
+        """SubjectPublicKeyInfo in DER.  i2d_PUBKEY_bio(3)"""
+        return self.public_der()
+
+    def to_pem(self) -> bytes:
+        """SubjectPublicKeyInfo in PEM.  PEM_write_bio_PUBKEY(3)"""
+        return written(lib.PEM_write_bio_PUBKEY, self._key)
+
+    @classmethod
+    def from_cryptography(cls, key: Any) -> PublicKey:
+        """The same key as an object of the package ``cryptography``, which goes by DER."""
+        serialization = cryptography("hazmat.primitives.serialization")
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return cls.load(key.public_bytes(serialization.Encoding.DER, form))
+
+    def to_cryptography(self) -> Any:
+        """The same key as an object of the package ``cryptography``, which goes by DER.
+
+        Raises ``ImportError`` without that package, and its own ``UnsupportedAlgorithm`` for a type that it lacks.
+        """
+        return cryptography("hazmat.primitives.serialization").load_der_public_key(self.to_der())
+
+    def __eq__(self, other: object) -> bool:
+        return self._equals(other) if isinstance(other, PublicKey) else NotImplemented
+
+    __hash__ = Key.__hash__
+
+
+class PrivateKey(Key):
+    """A private key.  EVP_PKEY(3)"""
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:
@@ -61,70 +156,129 @@ class PrivateKey:
         raise failed(f"the private key in {describe(source)} is encrypted and {why}: decryption", PasswordError)
 
     @classmethod
-    def generate(cls) -> PrivateKey:
-        """A new key on the curve P-256.  EVP_PKEY_keygen(3)"""
-        what = "EVP_PKEY_keygen"
-        context = own(check_ptr(lib.EVP_PKEY_CTX_new_id(lib.EVP_PKEY_EC, ffi.NULL), what), lib.EVP_PKEY_CTX_free)
-        check(lib.EVP_PKEY_keygen_init(context), what)
-        check(lib.EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, lib.NID_X9_62_prime256v1), what)
-        check(lib.EVP_PKEY_CTX_set_ec_param_enc(context, lib.OPENSSL_EC_NAMED_CURVE), what)
-        key = ffi.new("EVP_PKEY **")
-        check(lib.EVP_PKEY_keygen(context, key), what)
-        return cls(own(key[0], lib.EVP_PKEY_free))
+    def generate(cls, type: str = "EC", *, bits: int | None = None, group: str | None = None) -> PrivateKey:
+        """A new key of a type by OpenSSL's name: ``EC``, ``RSA``, ``ED25519``, ``X25519``, ``ML-DSA-65``, …
 
-    def to_pem(self, password: str | bytes | None = None) -> bytes:
+        ``bits`` is the size of an RSA, RSA-PSS or DSA key (OpenSSL's own default is 2048); ``group`` the curve of an
+        EC key (``P-256`` if not said) or the group of a DH key (``ffdhe2048``).  Raises ``UnsupportedError`` for a
+        type or group that this OpenSSL lacks, ``ValueError`` for an option that the type has not.
+        EVP_PKEY_keygen(3)
+        """
+        take_records()
+        recipe = _RECIPES.get(type.upper(), _Recipe())
+        context = _key_context(type)
+        if recipe.has_parameters:
+            check(lib.EVP_PKEY_paramgen_init(context), "EVP_PKEY_paramgen_init")
+            _set_options(context, type, recipe, bits, group)
+            context = _key_context_of(_made(lib.EVP_PKEY_paramgen, context))
+        check(lib.EVP_PKEY_keygen_init(context), "EVP_PKEY_keygen_init")
+        if not recipe.has_parameters:
+            _set_options(context, type, recipe, bits, group)
+        return cls(_made(lib.EVP_PKEY_keygen, context))
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public half, without the private one."""
+        return PublicKey.load(self.public_der())
+
+    def to_pem(self, password: Password | None = None) -> bytes:
         """PKCS#8 in PEM, encrypted with AES-256 when there is a password.  PEM_write_bio_PKCS8PrivateKey(3)"""
-        bio = BIO.memory()
-        secret = ffi.NULL if password is None else _bytes_of(password)
-        cipher = ffi.NULL if password is None else lib.EVP_aes_256_cbc()
-        length = 0 if password is None else len(secret)
-        check(
-            lib.PEM_write_bio_PKCS8PrivateKey(bio._bio, self._key, cipher, secret, length, ffi.NULL, ffi.NULL),
-            "PEM_write_bio_PKCS8PrivateKey",
-        )
-        return contents(bio)
+        return self._written(lib.PEM_write_bio_PKCS8PrivateKey, password)
 
-    @property
-    def type(self) -> str:
-        """OpenSSL's short name of the key's type, such as ``id-ecPublicKey``.  EVP_PKEY_get_id(3)"""
-        return text(lib.OBJ_nid2sn(lib.EVP_PKEY_get_id(self._key)))
+    def to_der(self, password: Password | None = None) -> bytes:
+        """PKCS#8 in DER, encrypted with AES-256 when there is a password.  i2d_PKCS8PrivateKey_bio(3)"""
+        return self._written(lib.i2d_PKCS8PrivateKey_bio, password)
 
-    @property
-    def bits(self) -> int:
-        """The key's size in bits.  EVP_PKEY_get_bits(3)"""
-        return lib.EVP_PKEY_get_bits(self._key)
+    def _written(self, write: Any, password: Password | None) -> bytes:
+        if password is None:
+            return written(write, self._key, ffi.NULL, ffi.NULL, 0, ffi.NULL, ffi.NULL)
+        secret = password_bytes(password)
+        if not secret:
+            raise ValueError("the password is empty: None writes the key without encryption")
+        return written(write, self._key, lib.EVP_aes_256_cbc(), secret, len(secret), ffi.NULL, ffi.NULL)
 
-    def __repr__(self) -> str:
-        return f"<PrivateKey {self.type} {self.bits} bits>"
+    @classmethod
+    def from_cryptography(cls, key: Any) -> PrivateKey:
+        """The same key as an object of the package ``cryptography``, which goes by DER."""
+        serialization = cryptography("hazmat.primitives.serialization")
+        form = serialization.PrivateFormat.PKCS8
+        return cls.load(key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption()))
+
+    def to_cryptography(self) -> Any:
+        """The same key as an object of the package ``cryptography``, which goes by DER.
+
+        Raises ``ImportError`` without that package, and its own ``UnsupportedAlgorithm`` for a type that it lacks.
+        """
+        return cryptography("hazmat.primitives.serialization").load_der_private_key(self.to_der(), None)
+
+    def __eq__(self, other: object) -> bool:
+        return self._equals(other) if isinstance(other, PrivateKey) else NotImplemented
+
+    __hash__ = Key.__hash__
 
 
-def describe(source: Source) -> str:
-    """How an error message names a source; never its contents."""
-    return f"{len(source)} bytes" if isinstance(source, bytes) else repr(os.fspath(source))
+class _Recipe(NamedTuple):
+    """What EVP_PKEY_CTX_ctrl_str(3) calls a type's options; ``fixed`` ones are always set."""
+
+    bits: str = ""
+    group: str = ""
+    default_group: str = ""
+    fixed: tuple[tuple[str, str], ...] = ()
+    has_parameters: bool = False
 
 
-def contents(bio: BIO) -> bytes:
-    """All that was written to a memory BIO."""
-    data = bio.read()
-    return data if isinstance(data, bytes) else b""
+_RECIPES = {
+    "RSA": _Recipe(bits="rsa_keygen_bits"),
+    "RSA-PSS": _Recipe(bits="rsa_keygen_bits"),
+    "EC": _Recipe(group="ec_paramgen_curve", default_group="P-256", fixed=(("ec_param_enc", "named_curve"),)),
+    "DH": _Recipe(group="dh_param", default_group="ffdhe2048"),
+    "DSA": _Recipe(bits="dsa_paramgen_bits", has_parameters=True),
+}
 
 
-def _bytes_of(password: str | bytes) -> bytes:
-    if isinstance(password, str):
-        return password.encode()
-    if isinstance(password, bytes):
-        return password
-    raise TypeError(f"a password is str or bytes, not {type(password).__name__}")
+def _key_context(type: str) -> Any:
+    context = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, c_string(type, "a key type"), ffi.NULL)
+    if context == ffi.NULL:
+        take_records()
+        raise UnsupportedError(f"key type {type!r}")
+    return own(context, lib.EVP_PKEY_CTX_free)
+
+
+def _key_context_of(parameters: Any) -> Any:
+    return own(check_ptr(lib.EVP_PKEY_CTX_new(parameters, ffi.NULL), "EVP_PKEY_CTX_new"), lib.EVP_PKEY_CTX_free)
+
+
+def _set_options(context: Any, type: str, recipe: _Recipe, bits: int | None, group: str | None) -> None:
+    if bits is not None:
+        if not recipe.bits:
+            raise ValueError(f"a key of type {type!r} has no bits to choose")
+        what = f"setting {bits} bits for a key of type {type!r}"
+        check(lib.EVP_PKEY_CTX_ctrl_str(context, recipe.bits.encode(), str(bits).encode()), what)
+    if group is not None and not recipe.group:
+        raise ValueError(f"a key of type {type!r} has no group to choose")
+    chosen = group or recipe.default_group
+    if chosen and lib.EVP_PKEY_CTX_ctrl_str(context, recipe.group.encode(), c_string(chosen, "a group")) <= 0:
+        take_records()
+        raise UnsupportedError(f"group {chosen!r} for keys of type {type!r}")
+    for option, value in recipe.fixed:
+        check(lib.EVP_PKEY_CTX_ctrl_str(context, option.encode(), value.encode()), option)
+
+
+def _made(make: Any, context: Any) -> Any:
+    out = ffi.new("EVP_PKEY **")
+    check(make(context, out), make.__name__)
+    take_records()
+    return own(out[0], lib.EVP_PKEY_free)
 
 
 def _decode(data: bytes, password: str | bytes | None) -> tuple[Any, bool]:
     """The ``EVP_PKEY *`` in ``data`` or NULL, and whether a password was wanted."""
-    secret = b"" if password is None else _bytes_of(password)
+    secret = b"" if password is None else password_bytes(password)
     secret_copy = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": secret_copy, "length": -1 if password is None else len(secret)})
     callback = lib.pyossl_password_callback
     take_records()
-    if b"-----BEGIN" in data:
+    if is_pem(data):
         pointer = lib.PEM_read_bio_PrivateKey(BIO.memory(data)._bio, ffi.NULL, callback, answer)
         return pointer, bool(answer.asked)
     pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(data)._bio, ffi.NULL, callback, answer)

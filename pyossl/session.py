@@ -13,8 +13,8 @@ from typing import Any
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
 from pyossl.context import Context
+from pyossl.encoding import contents
 from pyossl.errors import DecodeError, check, check_ptr, failed
-from pyossl.keys import contents
 from pyossl.outcome import take_records
 
 

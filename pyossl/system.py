@@ -14,7 +14,8 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.context import Version
 from pyossl.errors import check_ptr
 from pyossl.outcome import take_records
-from pyossl.x509 import default_certificate_directory, default_certificate_file, load_certificates
+from pyossl.store import default_certificate_directory, default_certificate_file
+from pyossl.x509 import load_certificates
 
 _ROOM = 32
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")

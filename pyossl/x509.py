@@ -1,22 +1,29 @@
-"""Certificates, and the stores of those that are trusted.  X509(3), X509_STORE(3)"""
+"""Certificates.  X509(3)"""
 
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from pyossl._lib import ffi, lib, own, text
-from pyossl.bio import BIO
+from pyossl._lib import ffi, lib, own
+from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
+from pyossl.encoding import Source, c_string, cryptography, read_every, written
 from pyossl.errors import DecodeError, check, check_ptr, failed
-from pyossl.keys import Source, contents, describe, encoded
+from pyossl.extensions import Extension, KeyUsage, decoded, extensions_of
+from pyossl.general_names import GeneralName, Name, general_names
+from pyossl.keys import Key, PrivateKey, PublicKey
+from pyossl.names import reference_name
 from pyossl.outcome import take_records
+
+HOST_FLAGS: int = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+"""How names are compared everywhere: a wildcard is a whole label, and a subject is nobody's host name."""
 
 
 class Certificate:
-    """An X.509 certificate.  X509(3)"""
+    """An X.509 certificate.  X509(3)
+
+    What is read from it raises ``DecodeError`` where the certificate is malformed in that place.
+    """
 
     def __init__(self, pointer: Any) -> None:
         self._x509 = pointer
@@ -31,56 +38,217 @@ class Certificate:
 
     def to_der(self) -> bytes:
         """The certificate in DER.  i2d_X509_bio(3)"""
-        bio = BIO.memory()
-        check(lib.i2d_X509_bio(bio._bio, self._x509), "i2d_X509_bio")
-        return contents(bio)
+        return written(lib.i2d_X509_bio, self._x509)
 
     def to_pem(self) -> bytes:
         """The certificate in PEM.  PEM_write_bio_X509(3)"""
-        bio = BIO.memory()
-        check(lib.PEM_write_bio_X509(bio._bio, self._x509), "PEM_write_bio_X509")
-        return contents(bio)
+        return written(lib.PEM_write_bio_X509, self._x509)
+
+    @property
+    def text(self) -> str:
+        """All that the certificate says, for people and not for programs.  X509_print(3)"""
+        printed = written(lib.X509_print, self._x509).decode("utf-8", "backslashreplace")
+        take_records()
+        return printed
+
+    @property
+    def version(self) -> int:
+        """The version of the certificate's form: 3, or 1 or 2 for one without extensions.  X509_get_version(3)"""
+        return lib.X509_get_version(self._x509) + 1
 
     @property
     def subject(self) -> str:
         """The subject's name in the form of RFC 2253, such as ``CN=example.com``.  X509_get_subject_name(3)"""
-        return _name(lib.X509_get_subject_name(self._x509))
+        return str(self.subject_name)
 
     @property
     def issuer(self) -> str:
         """The issuer's name in the form of RFC 2253.  X509_get_issuer_name(3)"""
-        return _name(lib.X509_get_issuer_name(self._x509))
+        return str(self.issuer_name)
+
+    @property
+    def subject_name(self) -> Name:
+        """The subject's name.  X509_get_subject_name(3)"""
+        return Name.copied(lib.X509_get_subject_name(self._x509))
+
+    @property
+    def issuer_name(self) -> Name:
+        """The issuer's name.  X509_get_issuer_name(3)"""
+        return Name.copied(lib.X509_get_issuer_name(self._x509))
 
     @property
     def serial_number(self) -> int:
         """X509_get_serialNumber(3)"""
-        number = own(
-            check_ptr(lib.ASN1_INTEGER_to_BN(lib.X509_get_serialNumber(self._x509), ffi.NULL), "ASN1_INTEGER_to_BN"),
-            lib.BN_free,
-        )
-        return int(text(own(check_ptr(lib.BN_bn2hex(number), "BN_bn2hex"), lib.OPENSSL_free)), 16)
+        return integer(lib.X509_get_serialNumber(self._x509))
 
     @property
     def not_before(self) -> datetime.datetime:
         """When the certificate's validity begins, in UTC.  X509_get0_notBefore(3)"""
-        return _time(lib.X509_get0_notBefore(self._x509))
+        return time(lib.X509_get0_notBefore(self._x509))
 
     @property
     def not_after(self) -> datetime.datetime:
         """When the certificate's validity ends, in UTC.  X509_get0_notAfter(3)"""
-        return _time(lib.X509_get0_notAfter(self._x509))
+        return time(lib.X509_get0_notAfter(self._x509))
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key that the certificate is for; ``DecodeError`` for one that this OpenSSL cannot read.
+
+        X509_get0_pubkey(3)
+        """
+        take_records()
+        pointer = check_ptr(lib.X509_get0_pubkey(self._x509), "reading the certificate's public key", DecodeError)
+        return PublicKey.borrowed(pointer)
+
+    @property
+    def signature_algorithm(self) -> str:
+        """OpenSSL's long name of it, such as ``sha256WithRSAEncryption``; the dotted form where it has none.
+
+        X509_get0_signature(3)
+        """
+        algorithm = ffi.new("X509_ALGOR **")
+        lib.X509_get0_signature(ffi.NULL, algorithm, self._x509)
+        return algorithm_name(algorithm[0])
+
+    @property
+    def signature(self) -> bytes:
+        """The signature's bits.  X509_get0_signature(3)"""
+        bits = ffi.new("ASN1_BIT_STRING **")
+        lib.X509_get0_signature(bits, ffi.NULL, self._x509)
+        return string_bytes(bits[0])
+
+    def is_signed_by(self, key: Key) -> bool:
+        """Whether the signature is one of this key; names, validity and usage are not looked at.  X509_verify(3)"""
+        return _verified(lib.X509_verify(self._x509, key._key), "X509_verify")
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """Every extension, in its order.  X509_get_ext(3)"""
+        return extensions_of(self._x509, lib.X509_get_ext_count, lib.X509_get_ext)
+
+    @property
+    def subject_alt_names(self) -> tuple[GeneralName, ...]:
+        """The names that the certificate is for, of every type; empty without the extension.  X509_get_ext_d2i(3)"""
+        free = lib.GENERAL_NAMES_free
+        names = decoded(self._x509, lib.NID_subject_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
+        return () if names is None else general_names(names)
+
+    @property
+    def issuer_alt_names(self) -> tuple[GeneralName, ...]:
+        """Further names of the issuer; empty without the extension.  X509_get_ext_d2i(3)"""
+        free = lib.GENERAL_NAMES_free
+        names = decoded(self._x509, lib.NID_issuer_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
+        return () if names is None else general_names(names)
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether OpenSSL takes the certificate for an authority's.  X509_check_ca(3)"""
+        self._look_at_extensions()
+        return lib.X509_check_ca(self._x509) != 0
+
+    @property
+    def path_length(self) -> int | None:
+        """How many authorities may stand between this one and the end of a chain; None for any number.
+
+        X509_get_pathlen(3)
+        """
+        self._look_at_extensions()
+        length = lib.X509_get_pathlen(self._x509)
+        return None if length < 0 else length
+
+    @property
+    def key_usage(self) -> KeyUsage | None:
+        """What the key may be used for; None without the extension, which allows everything.  X509_get_key_usage(3)"""
+        self._look_at_extensions()
+        usage = lib.X509_get_key_usage(self._x509)
+        return None if usage == _ALL_USAGES else KeyUsage(usage)
+
+    @property
+    def extended_key_usage(self) -> tuple[str, ...] | None:
+        """OpenSSL's short names of what the key is for, such as ``serverAuth``; the dotted form where it has none.
+
+        None without the extension, which allows everything.  X509_get_extended_key_usage(3)
+        """
+        free = lib.EXTENDED_KEY_USAGE_free
+        usage = decoded(self._x509, lib.NID_ext_key_usage, lib.X509_get_ext_d2i, "EXTENDED_KEY_USAGE *", free)
+        if usage is None:
+            return None
+        return tuple(short_name(lib.sk_ASN1_OBJECT_value(usage, n)) for n in range(lib.sk_ASN1_OBJECT_num(usage)))
+
+    @property
+    def subject_key_identifier(self) -> bytes | None:
+        """By what the certificates that this one signed name it, or None.  X509_get0_subject_key_id(3)"""
+        self._look_at_extensions()
+        identifier = lib.X509_get0_subject_key_id(self._x509)
+        return None if identifier == ffi.NULL else string_bytes(identifier)
+
+    @property
+    def authority_key_identifier(self) -> bytes | None:
+        """The subject key identifier of the certificate that signed this one, or None.
+
+        X509_get0_authority_key_id(3)
+        """
+        self._look_at_extensions()
+        identifier = lib.X509_get0_authority_key_id(self._x509)
+        return None if identifier == ffi.NULL else string_bytes(identifier)
+
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether the certificate names itself as its issuer, as a root does.  X509_get_extension_flags(3)"""
+        return bool(self._look_at_extensions() & lib.EXFLAG_SS)
+
+    def _look_at_extensions(self) -> int:
+        """The flags of what OpenSSL found when it looked at the extensions that it goes by."""
+        flags = lib.X509_get_extension_flags(self._x509)
+        if flags & lib.EXFLAG_INVALID:
+            take_records()
+            raise DecodeError("an extension of the certificate is malformed")
+        take_records()
+        return flags
+
+    def matches(self, name: str) -> bool:
+        """Whether the certificate is for a DNS name or an IP address, by the rules of a TLS client.
+
+        Raises ``ValueError`` for a name that no certificate can be for.  X509_check_host(3), X509_check_ip_asc(3)
+        """
+        reference = reference_name(name)
+        wanted = c_string(reference.text, "a name")
+        if reference.is_address:
+            return _verified(lib.X509_check_ip_asc(self._x509, wanted, HOST_FLAGS), "X509_check_ip_asc")
+        found = lib.X509_check_host(self._x509, wanted, len(wanted), HOST_FLAGS, ffi.NULL)
+        return _verified(found, "X509_check_host")
+
+    def matches_email(self, address: str) -> bool:
+        """Whether the certificate is for an email address.  X509_check_email(3)"""
+        wanted = c_string(address, "an email address")
+        flags = lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+        return _verified(lib.X509_check_email(self._x509, wanted, len(wanted), flags), "X509_check_email")
+
+    def belongs_to(self, key: PrivateKey) -> bool:
+        """Whether the certificate is for this private key.  X509_check_private_key(3)"""
+        fits = lib.X509_check_private_key(self._x509, key._key) == 1
+        take_records()
+        return fits
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
         """The digest of the certificate's DER; ``ValueError`` for a digest that OpenSSL does not have.
 
         X509_digest(3)
         """
-        algorithm = lib.EVP_get_digestbyname(digest.encode())
-        if algorithm == ffi.NULL:
-            raise ValueError(f"OpenSSL has no digest {digest!r}")
-        out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
-        check(lib.X509_digest(self._x509, algorithm, out, length), "X509_digest")
-        return bytes(ffi.buffer(out, length[0]))
+        return fingerprint(lib.X509_digest, self._x509, digest)
+
+    @classmethod
+    def from_cryptography(cls, certificate: Any) -> Certificate:
+        """The same certificate as an object of the package ``cryptography``, which goes by DER."""
+        return cls.load(certificate.public_bytes(cryptography("hazmat.primitives.serialization").Encoding.DER))
+
+    def to_cryptography(self) -> Any:
+        """The same certificate as an object of the package ``cryptography``, which goes by DER.
+
+        Raises ``ImportError`` without that package, and its own ``ValueError`` for what it reads more strictly.
+        """
+        return cryptography("x509").load_der_x509_certificate(self.to_der())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Certificate):
@@ -92,6 +260,35 @@ class Certificate:
 
     def __repr__(self) -> str:
         return f"<Certificate {self.subject!r}>"
+
+
+_ALL_USAGES = 0xFFFFFFFF
+
+
+def _verified(result: int, operation: str) -> bool:
+    """The answer of a function that says 1 for yes and 0 for no; what is below is an ``Error``."""
+    if result < 0:
+        raise failed(operation)
+    take_records()
+    return result == 1
+
+
+def algorithm_name(algorithm: Any) -> str:
+    """The long name of an ``X509_ALGOR *``.  X509_ALGOR_get0(3)"""
+    kind = ffi.new("ASN1_OBJECT **")
+    lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm)
+    return long_name(kind[0])
+
+
+def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
+    """What X509_digest(3), or one of its kin, makes of an object with the digest of that name."""
+    algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
+    if algorithm == ffi.NULL:
+        raise ValueError(f"OpenSSL has no digest {digest!r}")
+    out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
+    take_records()
+    check(digest_of(pointer, algorithm, out, length), digest_of.__name__)
+    return bytes(ffi.buffer(out, length[0]))
 
 
 def borrowed(pointer: Any) -> Certificate | None:
@@ -110,148 +307,27 @@ def chain_of(stack: Any) -> tuple[Certificate, ...]:
     return tuple(certificate for certificate in certificates if certificate is not None)
 
 
+def chain_taken(stack: Any) -> tuple[Certificate, ...]:
+    """The certificates of a ``STACK_OF(X509) *`` that is ours, references and all; empty for NULL."""
+    if stack == ffi.NULL:
+        return ()
+    pointers = [own(lib.sk_X509_value(stack, n), lib.X509_free) for n in range(lib.sk_X509_num(stack))]
+    lib.sk_X509_free(stack)
+    return tuple(Certificate(pointer) for pointer in pointers)
+
+
+def stack_of(certificates: tuple[Certificate, ...]) -> Any:
+    """A ``STACK_OF(X509) *``, owned, that borrows its certificates: they must outlive it.  X509_STORE_CTX_init(3)"""
+    stack = own(check_ptr(lib.sk_X509_new_null(), "sk_X509_new_null"), lib.sk_X509_free)
+    for certificate in certificates:
+        check(lib.sk_X509_push(stack, certificate._x509), "sk_X509_push")
+    return stack
+
+
 def load_certificates(source: Source) -> list[Certificate]:
-    """Every certificate in a file or in bytes, in their order: PEM, or one in DER.
+    """Every certificate in a file or in bytes, in their order: PEM, or DER one after the other.
 
     Raises ``DecodeError`` when there is none, or when one is malformed.  PEM_read_bio_X509(3)
     """
-    data = encoded(source)
-    what = f"reading a certificate from {describe(source)}"
-    take_records()
-    if b"-----BEGIN" not in data:
-        return [
-            Certificate(
-                own(
-                    check_ptr(lib.d2i_X509_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError),
-                    lib.X509_free,
-                )
-            )
-        ]
-    certificates = list(_pem_certificates(BIO.memory(data), what))
-    if not certificates:
-        raise DecodeError(f"{what} failed: it holds no CERTIFICATE, only other PEM")
-    return certificates
-
-
-def _pem_certificates(bio: BIO, what: str) -> Iterator[Certificate]:
-    while True:
-        pointer = lib.PEM_read_bio_X509(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-        if pointer != ffi.NULL:
-            yield Certificate(own(pointer, lib.X509_free))
-            continue
-        last = lib.ERR_peek_last_error()
-        if lib.ERR_GET_LIB(last) == lib.ERR_LIB_PEM and lib.ERR_GET_REASON(last) == lib.PEM_R_NO_START_LINE:
-            take_records()
-            return
-        raise failed(what, DecodeError)
-
-
-def _name(name: Any) -> str:
-    bio = BIO.memory()
-    flags = lib.XN_FLAG_RFC2253 & ~lib.ASN1_STRFLGS_ESC_MSB
-    if lib.X509_NAME_print_ex(bio._bio, name, 0, flags) < 0:
-        raise failed("X509_NAME_print_ex")
-    return contents(bio).decode("utf-8", "backslashreplace")
-
-
-def _time(time: Any) -> datetime.datetime:
-    parts = ffi.new("struct tm *")
-    check(lib.ASN1_TIME_to_tm(time, parts), "ASN1_TIME_to_tm")
-    return datetime.datetime(
-        parts.tm_year + 1900,
-        parts.tm_mon + 1,
-        parts.tm_mday,
-        parts.tm_hour,
-        parts.tm_min,
-        parts.tm_sec,
-        tzinfo=datetime.timezone.utc,
-    )
-
-
-Trust = None | Source | Certificate | Iterable[Source | Certificate]
-"""Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
-
-
-class Store:
-    """The certificates that a context trusts.  X509_STORE(3)"""
-
-    def __init__(self, pointer: Any) -> None:
-        self._store = pointer
-
-    @classmethod
-    def empty(cls) -> Store:
-        """A store that trusts nobody.  X509_STORE_new(3)"""
-        return cls(own(check_ptr(lib.X509_STORE_new(), "X509_STORE_new"), lib.X509_STORE_free))
-
-    @classmethod
-    def system(cls) -> Store:
-        """The system's own trust store, which is shared: it is loaded once, and again when its file has changed.
-
-        ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are respected, as in every program of this OpenSSL.
-        X509_STORE_set_default_paths(3)
-        """
-        key = (
-            default_certificate_file(),
-            default_certificate_directory(),
-            _changed(default_certificate_file()),
-        )
-        store = _system_stores.get(key)
-        if store is None:
-            store = cls.empty()
-            check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
-            take_records()
-            _system_stores.clear()
-            _system_stores[key] = store
-        return store
-
-    @classmethod
-    def of(cls, trust: Trust) -> Store:
-        """The store for ``trust``; ``ValueError`` for what holds no certificate at all."""
-        if trust is None:
-            return cls.system()
-        store = cls.empty()
-        sources = [trust] if isinstance(trust, (str, bytes, os.PathLike, Certificate)) else list(trust)
-        if not sources:
-            raise ValueError("trust names nobody: it is empty")
-        for source in sources:
-            store.add(source)
-        return store
-
-    def add(self, source: Source | Certificate) -> None:
-        """Trusts a certificate, those of a file or of bytes, or a directory's by their hashes.
-
-        X509_STORE_add_cert(3), X509_STORE_load_locations(3)
-        """
-        if isinstance(source, Certificate):
-            check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
-        elif not isinstance(source, bytes) and Path(source).is_dir():
-            path = os.fsencode(source)
-            check(
-                lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
-                f"trusting the directory {source!r}",
-            )
-        else:
-            for certificate in load_certificates(source):
-                self.add(certificate)
-
-
-_system_stores: dict[tuple[str, str, int], Store] = {}
-
-
-def _changed(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
-
-
-def default_certificate_file() -> str:
-    """The file of trusted certificates that this OpenSSL looks into.  X509_get_default_cert_file(3)"""
-    variable = text(lib.X509_get_default_cert_file_env())
-    return os.environ.get(variable) or text(lib.X509_get_default_cert_file())
-
-
-def default_certificate_directory() -> str:
-    """The directory of trusted certificates, by hash, that this OpenSSL looks into.  X509_get_default_cert_dir(3)"""
-    variable = text(lib.X509_get_default_cert_dir_env())
-    return os.environ.get(variable) or text(lib.X509_get_default_cert_dir())
+    pointers = read_every(source, "certificate", lib.X509_free, lib.PEM_read_bio_X509, lib.d2i_X509_bio)
+    return [Certificate(pointer) for pointer in pointers]

@@ -24,6 +24,7 @@ static unsigned long ERR_get_error_all(const char **file, int *line, const char 
 #  define SSL_OP_IGNORE_UNEXPECTED_EOF 0
 #  define SSL_ERROR_WANT_RETRY_VERIFY 12
 #  define OPENSSL_VERSION_STR OPENSSL_VERSION_TEXT
+#  define ERR_R_UNSUPPORTED 268
 
 typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
 

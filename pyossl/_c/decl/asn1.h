@@ -30,5 +30,6 @@ int ASN1_TIME_to_tm(const ASN1_TIME *time, struct tm *tm);
 int i2d_ASN1_TYPE(const ASN1_TYPE *value, unsigned char **out);
 
 BIGNUM *BN_bin2bn(const unsigned char *data, int length, BIGNUM *number);
+void BN_set_negative(BIGNUM *number, int negative);
 char *BN_bn2hex(const BIGNUM *number);
 void BN_free(BIGNUM *number);

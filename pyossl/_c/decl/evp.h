@@ -1,7 +1,7 @@
 #define EVP_PKEY_EC ...
 #define EVP_PKEY_RSA ...
 #define EVP_MAX_MD_SIZE ...
-#define OPENSSL_EC_NAMED_CURVE ...
+#define EVP_R_UNSUPPORTED_ALGORITHM ...
 
 const EVP_CIPHER *EVP_aes_256_cbc(void);
 const EVP_MD *EVP_sha256(void);
@@ -12,8 +12,6 @@ EVP_PKEY_CTX *EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_id(int id, ENGINE *engine);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX *library, const char *name, const char *properties);
 void EVP_PKEY_CTX_free(EVP_PKEY_CTX *context);
-int EVP_PKEY_CTX_set_ec_paramgen_curve_nid(EVP_PKEY_CTX *context, int nid);
-int EVP_PKEY_CTX_set_ec_param_enc(EVP_PKEY_CTX *context, int encoding);
 int EVP_PKEY_CTX_ctrl_str(EVP_PKEY_CTX *context, const char *type, const char *value);
 int EVP_PKEY_paramgen_init(EVP_PKEY_CTX *context);
 int EVP_PKEY_paramgen(EVP_PKEY_CTX *context, EVP_PKEY **parameters);

@@ -1,0 +1,190 @@
+"""Certificate revocation lists.  X509_CRL_get0_by_serial(3)"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pyossl._lib import ffi, lib, own
+from pyossl.asn1 import asn1_integer, integer, time
+from pyossl.encoding import Source, cryptography, read_every, written
+from pyossl.errors import check, check_ptr, failed
+from pyossl.extensions import Extension, decoded, extensions_of
+from pyossl.general_names import Name
+from pyossl.keys import Key
+from pyossl.outcome import take_records
+from pyossl.x509 import Certificate, algorithm_name, fingerprint
+
+
+class Revoked(NamedTuple):
+    """One entry of a CRL.  X509_REVOKED_get0_serialNumber(3)
+
+    ``reason`` is RFC 5280's number, such as 1 for a key that was compromised; None where the CRL gives none.
+    """
+
+    serial_number: int
+    revoked_at: datetime.datetime
+    reason: int | None
+
+
+class CRL:
+    """A certificate revocation list: what an issuer has revoked.  X509_CRL_get0_by_serial(3)
+
+    Iterating gives its entries, in its order.
+    """
+
+    def __init__(self, pointer: Any) -> None:
+        self._crl = pointer
+
+    @classmethod
+    def load(cls, source: Source) -> CRL:
+        """The first CRL of a PEM file or DER file, or of such bytes; ``DecodeError`` when there is none.
+
+        PEM_read_bio_X509_CRL(3), d2i_X509_CRL_bio(3)
+        """
+        return load_crls(source)[0]
+
+    def to_der(self) -> bytes:
+        """The CRL in DER.  i2d_X509_CRL_bio(3)"""
+        return written(lib.i2d_X509_CRL_bio, self._crl)
+
+    def to_pem(self) -> bytes:
+        """The CRL in PEM.  PEM_write_bio_X509_CRL(3)"""
+        return written(lib.PEM_write_bio_X509_CRL, self._crl)
+
+    @property
+    def text(self) -> str:
+        """All that the CRL says, for people and not for programs.  X509_CRL_print(3)"""
+        printed = written(lib.X509_CRL_print, self._crl).decode("utf-8", "backslashreplace")
+        take_records()
+        return printed
+
+    @property
+    def issuer(self) -> str:
+        """The issuer's name in the form of RFC 2253.  X509_CRL_get_issuer(3)"""
+        return str(self.issuer_name)
+
+    @property
+    def issuer_name(self) -> Name:
+        """The issuer's name.  X509_CRL_get_issuer(3)"""
+        return Name.copied(lib.X509_CRL_get_issuer(self._crl))
+
+    @property
+    def last_update(self) -> datetime.datetime:
+        """When the CRL was made, in UTC.  X509_CRL_get0_lastUpdate(3)"""
+        return time(lib.X509_CRL_get0_lastUpdate(self._crl))
+
+    @property
+    def next_update(self) -> datetime.datetime | None:
+        """When the next one is due, in UTC; None where the CRL does not say.  X509_CRL_get0_nextUpdate(3)"""
+        due = lib.X509_CRL_get0_nextUpdate(self._crl)
+        return None if due == ffi.NULL else time(due)
+
+    @property
+    def number(self) -> int | None:
+        """The CRL's number, which grows; None without one.  X509_CRL_get_ext_d2i(3)"""
+        free = lib.ASN1_INTEGER_free
+        number = decoded(self._crl, lib.NID_crl_number, lib.X509_CRL_get_ext_d2i, "ASN1_INTEGER *", free)
+        return None if number is None else integer(number)
+
+    @property
+    def signature_algorithm(self) -> str:
+        """OpenSSL's long name of it, such as ``sha256WithRSAEncryption``.  X509_CRL_get0_signature(3)"""
+        algorithm = ffi.new("X509_ALGOR **")
+        lib.X509_CRL_get0_signature(self._crl, ffi.NULL, algorithm)
+        return algorithm_name(algorithm[0])
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """Every extension of the CRL itself, in its order.  X509_CRL_get_ext(3)"""
+        return extensions_of(self._crl, lib.X509_CRL_get_ext_count, lib.X509_CRL_get_ext)
+
+    def is_signed_by(self, key: Key) -> bool:
+        """Whether the signature is one of this key; names and dates are not looked at.  X509_CRL_verify(3)"""
+        result = lib.X509_CRL_verify(self._crl, key._key)
+        if result < 0:
+            raise failed("X509_CRL_verify")
+        take_records()
+        return result == 1
+
+    def find(self, certificate: Certificate | int) -> Revoked | None:
+        """The entry of a certificate of this issuer's, or of a serial number; None where there is none.
+
+        It says nothing of who signed the CRL, nor when: ``Store.verify`` with ``crls`` does.
+        X509_CRL_get0_by_serial(3)
+        """
+        if isinstance(certificate, Certificate):
+            if certificate.issuer_name != self.issuer_name:
+                return None
+            certificate = certificate.serial_number
+        entry = ffi.new("X509_REVOKED **")
+        # 2 would be removeFromCRL, which only delta CRLs have.
+        found = lib.X509_CRL_get0_by_serial(self._crl, entry, asn1_integer(certificate)) == 1
+        take_records()
+        return _revoked(entry[0]) if found else None
+
+    def fingerprint(self, digest: str = "sha256") -> bytes:
+        """The digest of the CRL's DER; ``ValueError`` for a digest that OpenSSL does not have.  X509_CRL_digest(3)"""
+        return fingerprint(lib.X509_CRL_digest, self._crl, digest)
+
+    @classmethod
+    def from_cryptography(cls, crl: Any) -> CRL:
+        """The same CRL as an object of the package ``cryptography``, which goes by DER."""
+        return cls.load(crl.public_bytes(cryptography("hazmat.primitives.serialization").Encoding.DER))
+
+    def to_cryptography(self) -> Any:
+        """The same CRL as an object of the package ``cryptography``, which goes by DER.
+
+        Raises ``ImportError`` without that package.
+        """
+        return cryptography("x509").load_der_x509_crl(self.to_der())
+
+    def __iter__(self) -> Iterator[Revoked]:
+        entries = lib.X509_CRL_get_REVOKED(self._crl)
+        return (_revoked(lib.sk_X509_REVOKED_value(entries, n)) for n in range(len(self)))
+
+    def __len__(self) -> int:
+        # Below 0 is the stack that a CRL without entries may lack.
+        return max(lib.sk_X509_REVOKED_num(lib.X509_CRL_get_REVOKED(self._crl)), 0)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CRL):
+            return NotImplemented
+        return self.to_der() == other.to_der()
+
+    def __hash__(self) -> int:
+        return hash(self.to_der())
+
+    def __repr__(self) -> str:
+        return f"<CRL of {self.issuer!r}, {len(self)} revoked>"
+
+
+def _revoked(entry: Any) -> Revoked:
+    free = lib.ASN1_ENUMERATED_free
+    reason = decoded(entry, lib.NID_crl_reason, lib.X509_REVOKED_get_ext_d2i, "ASN1_ENUMERATED *", free)
+    return Revoked(
+        integer(lib.X509_REVOKED_get0_serialNumber(entry)),
+        time(lib.X509_REVOKED_get0_revocationDate(entry)),
+        None if reason is None else lib.ASN1_ENUMERATED_get(reason),
+    )
+
+
+def stack_of_crls(crls: Iterable[CRL]) -> Any:
+    """A ``STACK_OF(X509_CRL) *``, owned, that borrows its CRLs: they must outlive it."""
+    stack = own(check_ptr(lib.sk_X509_CRL_new_null(), "sk_X509_CRL_new_null"), lib.sk_X509_CRL_free)
+    for crl in crls:
+        check(lib.sk_X509_CRL_push(stack, crl._crl), "sk_X509_CRL_push")
+    return stack
+
+
+def load_crls(source: Source) -> list[CRL]:
+    """Every CRL in a file or in bytes, in their order: PEM, or DER one after the other.
+
+    Raises ``DecodeError`` when there is none, or when one is malformed.  PEM_read_bio_X509_CRL(3)
+    """
+    pointers = read_every(source, "CRL", lib.X509_CRL_free, lib.PEM_read_bio_X509_CRL, lib.d2i_X509_CRL_bio)
+    return [CRL(pointer) for pointer in pointers]

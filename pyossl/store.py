@@ -1,0 +1,238 @@
+"""Whom to trust, and whether a certificate leads to them.  X509_STORE(3), X509_verify_cert(3)"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pyossl._lib import ffi, lib, own, text
+from pyossl.crl import CRL, load_crls, stack_of_crls
+from pyossl.encoding import Source, c_string
+from pyossl.errors import UsageError, certificate_error, check, check_ptr
+from pyossl.flags import VerifyFlags
+from pyossl.names import reference_name
+from pyossl.outcome import Failure, take_records
+from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of, chain_taken, load_certificates, stack_of
+
+Trust = None | Source | Certificate | Iterable[Source | Certificate]
+"""Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
+
+
+class Store:
+    """The certificates that are trusted.  X509_STORE(3)"""
+
+    def __init__(self, pointer: Any) -> None:
+        self._store = pointer
+        self._is_shared = False
+
+    @classmethod
+    def empty(cls) -> Store:
+        """A store that trusts nobody.  X509_STORE_new(3)"""
+        return cls(own(check_ptr(lib.X509_STORE_new(), "X509_STORE_new"), lib.X509_STORE_free))
+
+    @classmethod
+    def system(cls) -> Store:
+        """The system's own trust store, which is shared: it is loaded once, and again when its file has changed.
+
+        Nothing can be added to it.  ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are respected, as in every program of this
+        OpenSSL.  X509_STORE_set_default_paths(3)
+        """
+        key = (
+            default_certificate_file(),
+            default_certificate_directory(),
+            _changed(default_certificate_file()),
+        )
+        store = _system_stores.get(key)
+        if store is None:
+            store = cls.empty()
+            check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
+            take_records()
+            store._is_shared = True
+            _system_stores.clear()
+            _system_stores[key] = store
+        return store
+
+    @classmethod
+    def of(cls, trust: Trust) -> Store:
+        """The store for ``trust``; ``ValueError`` for what holds no certificate at all."""
+        if trust is None:
+            return cls.system()
+        store = cls.empty()
+        sources = [trust] if isinstance(trust, (str, bytes, os.PathLike, Certificate)) else list(trust)
+        if not sources:
+            raise ValueError("trust names nobody: it is empty")
+        for source in sources:
+            store.add(source)
+        return store
+
+    def add(self, source: Source | Certificate) -> None:
+        """Trusts a certificate, those of a file or of bytes, or a directory's by their hashes.
+
+        Raises ``UsageError`` for the system's store, which is shared.
+        X509_STORE_add_cert(3), X509_STORE_load_locations(3)
+        """
+        self._change()
+        if isinstance(source, Certificate):
+            check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
+        elif not isinstance(source, bytes) and Path(source).is_dir():
+            path = os.fsencode(source)
+            check(
+                lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
+                f"trusting the directory {source!r}",
+            )
+        else:
+            for certificate in load_certificates(source):
+                self.add(certificate)
+
+    def add_crl(self, source: Source | CRL) -> None:
+        """Gives a CRL, or those of a file or of bytes, to whoever verifies with ``VerifyFlags.CRL_CHECK``.
+
+        Raises ``UsageError`` for the system's store, which is shared.  X509_STORE_add_crl(3)
+        """
+        self._change()
+        for crl in [source] if isinstance(source, CRL) else load_crls(source):
+            check(lib.X509_STORE_add_crl(self._store, crl._crl), "X509_STORE_add_crl")
+
+    def _change(self) -> None:
+        if self._is_shared:
+            raise UsageError("the system's store is shared by all: make one of your own with Store.of or Store.empty")
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The certificates that are in memory; those of a directory are looked up when they are needed.
+
+        X509_STORE_get1_all_certs(3)
+        """
+        return chain_taken(lib.X509_STORE_get1_all_certs(self._store))
+
+    def verify(
+        self,
+        certificate: Certificate,
+        untrusted: Iterable[Certificate] = (),
+        *,
+        purpose: str | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        moment: datetime.datetime | None = None,
+        depth: int | None = None,
+        partial_chain: bool = False,
+        crls: Iterable[CRL] | None = None,
+        flags: VerifyFlags = VerifyFlags(0),  # noqa: B008 - an immutable enum
+        security_level: int | None = None,
+    ) -> tuple[Certificate, ...]:
+        """The chain from ``certificate`` to one that is trusted, both included.
+
+        ``untrusted`` are the certificates that may stand between.  ``purpose`` is what the certificate must be for, by
+        OpenSSL's short name (``sslserver``, ``sslclient``, ``any``, …); None does not ask.  ``name`` is a DNS name or
+        an IP address, and ``email`` an address, that it must be for.  ``moment`` is an aware datetime, now if not
+        said.  ``depth`` is how many authorities may stand between the two ends; ``partial_chain`` lets every
+        certificate of the store end a chain, and not roots only.  With ``crls``, even with none, the certificate must
+        be found not to be revoked; with ``VerifyFlags.CRL_CHECK_ALL`` the whole chain.  ``security_level`` is the one
+        that keys and signatures must meet.
+
+        Raises ``CertificateError``, whose code, depth and certificate say what was refused, and ``ValueError`` for an
+        argument that cannot be.  X509_verify_cert(3)
+        """
+        between = tuple(untrusted)
+        lists = None if crls is None else tuple(crls)
+        take_records()
+        context = own(check_ptr(lib.X509_STORE_CTX_new(), "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
+        # What OpenSSL borrows is kept by these names until the context has been used.
+        stack = stack_of(between)
+        check(lib.X509_STORE_CTX_init(context, self._store, certificate._x509, stack), "X509_STORE_CTX_init")
+        if lists is not None:
+            flags |= VerifyFlags.CRL_CHECK
+            crl_stack = stack_of_crls(lists)
+            lib.X509_STORE_CTX_set0_crls(context, crl_stack)
+        if partial_chain:
+            flags |= VerifyFlags.PARTIAL_CHAIN
+        if purpose is not None:
+            check(lib.X509_STORE_CTX_set_purpose(context, purpose_number(purpose)), "X509_STORE_CTX_set_purpose")
+        parameters = lib.X509_STORE_CTX_get0_param(context)
+        check(lib.X509_VERIFY_PARAM_set_flags(parameters, flags), "X509_VERIFY_PARAM_set_flags")
+        if moment is not None:
+            lib.X509_VERIFY_PARAM_set_time(parameters, seconds_of(moment))
+        if depth is not None:
+            lib.X509_VERIFY_PARAM_set_depth(parameters, depth)
+        if security_level is not None:
+            lib.X509_VERIFY_PARAM_set_auth_level(parameters, security_level)
+        if name is not None:
+            _expect_name(parameters, name)
+        if email is not None:
+            address = c_string(email, "an email address")
+            check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
+        if lib.X509_verify_cert(context) == 1:
+            take_records()
+            return chain_of(lib.X509_STORE_CTX_get0_chain(context))
+        raise certificate_error(_refusal(context, name or email or ""))
+
+    def __repr__(self) -> str:
+        return f"<Store {'of the system' if self._is_shared else f'of {len(self.certificates)} certificates'}>"
+
+
+def _expect_name(parameters: Any, name: str) -> None:
+    reference = reference_name(name)
+    wanted = reference.text.encode()
+    if reference.is_address:
+        check(lib.X509_VERIFY_PARAM_set1_ip_asc(parameters, wanted), f"expecting {name!r}")
+    else:
+        lib.X509_VERIFY_PARAM_set_hostflags(parameters, HOST_FLAGS)
+        check(lib.X509_VERIFY_PARAM_set1_host(parameters, wanted, len(wanted)), f"expecting {name!r}")
+
+
+def _refusal(context: Any, peer: str) -> Failure:
+    code = lib.X509_STORE_CTX_get_error(context)
+    # A call that could not even begin leaves OK behind: nothing that was refused may look accepted.
+    return Failure(
+        "X509_verify_cert",
+        records=take_records(),
+        peer=peer,
+        verify_code=lib.X509_V_ERR_UNSPECIFIED if code == lib.X509_V_OK else code,
+        depth=lib.X509_STORE_CTX_get_error_depth(context),
+        certificate=borrowed(lib.X509_STORE_CTX_get_current_cert(context)),
+    )
+
+
+def purpose_number(purpose: str) -> int:
+    """The number of a purpose by OpenSSL's short name; ``ValueError`` names those that there are.
+
+    X509_PURPOSE_get_by_sname(3)
+    """
+    index = lib.X509_PURPOSE_get_by_sname(c_string(purpose, "a purpose"))
+    if index < 0:
+        every = (lib.X509_PURPOSE_get0(n) for n in range(lib.X509_PURPOSE_get_count()))
+        names = ", ".join(text(lib.X509_PURPOSE_get0_sname(each)) for each in every)
+        raise ValueError(f"OpenSSL has no purpose {purpose!r}: there are {names}")
+    return lib.X509_PURPOSE_get_id(lib.X509_PURPOSE_get0(index))
+
+
+def seconds_of(moment: datetime.datetime) -> int:
+    """A moment to verify at, in the seconds of time(2); ``ValueError`` without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"the time to verify at is an aware datetime, and {moment} has no time zone")
+    return int(moment.timestamp())
+
+
+_system_stores: dict[tuple[str, str, int], Store] = {}
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def default_certificate_file() -> str:
+    """The file of trusted certificates that this OpenSSL looks into.  X509_get_default_cert_file(3)"""
+    variable = text(lib.X509_get_default_cert_file_env())
+    return os.environ.get(variable) or text(lib.X509_get_default_cert_file())
+
+
+def default_certificate_directory() -> str:
+    """The directory of trusted certificates, by hash, that this OpenSSL looks into.  X509_get_default_cert_dir(3)"""
+    variable = text(lib.X509_get_default_cert_dir_env())
+    return os.environ.get(variable) or text(lib.X509_get_default_cert_dir())
