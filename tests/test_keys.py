@@ -27,8 +27,8 @@ def test_a_key_survives_pem(key: PrivateKey, tmp_path: Path) -> None:
 
 
 def test_a_key_tells_its_type_and_size(key: PrivateKey) -> None:
-    assert (key.type, key.bits) == ("id-ecPublicKey", 256)
-    assert repr(key) == "<PrivateKey id-ecPublicKey 256 bits>"
+    assert (key.type, key.bits) == ("EC", 256)
+    assert repr(key) == "<PrivateKey EC 256 bits>"
     assert key.to_pem() != PrivateKey.generate().to_pem()
 
 
