@@ -6,7 +6,6 @@ names, and ``lib.HAVE_x`` for what not every version has; no Python code compare
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -48,17 +47,3 @@ def own(pointer: Any, free: Callable[[Any], Any]) -> Any:
     The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
     """
     return ffi.gc(pointer, free)
-
-
-class _Process:
-    """Which process this is, counted in forks from the one that imported pyossl."""
-
-    generation = 0
-
-    @classmethod
-    def forked(cls) -> None:
-        cls.generation += 1
-
-
-process = _Process
-os.register_at_fork(after_in_child=_Process.forked)

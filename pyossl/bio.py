@@ -8,7 +8,6 @@ pair touch each other's memory: they share one lock, and a ``Connection`` over a
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
@@ -21,6 +20,25 @@ if TYPE_CHECKING:
 _CHUNK = 16384
 
 
+INHERITED = "it was made before this process was forked, and is the parent's"
+
+
+class Lock:
+    """Whose turn it is, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        self.pointer = own(check_ptr(lib.pyossl_lock_new(), "making a lock"), lib.pyossl_lock_free)
+
+    def __enter__(self) -> None:
+        if not lib.pyossl_lock_acquire(self.pointer):
+            raise UsageError(f"the BIO cannot be used: {INHERITED}")
+
+    def __exit__(self, *_: object) -> None:
+        lib.pyossl_lock_release(self.pointer)
+
+
 class BIO:
     """A transport of bytes.  bio(7)
 
@@ -28,10 +46,10 @@ class BIO:
     and written directly.
     """
 
-    def __init__(self, pointer: Any, *, keep: object = None, lock: threading.RLock | None = None) -> None:
+    def __init__(self, pointer: Any, *, keep: object = None, lock: Lock | None = None) -> None:
         self._bio = pointer
         self._keep = keep
-        self.lock = lock if lock is not None else threading.RLock()
+        self.lock = lock if lock is not None else Lock()
 
     @classmethod
     def memory(cls, data: bytes | None = None) -> BIO:
@@ -62,7 +80,7 @@ class BIO:
         halves = ffi.new("BIO *[2]")
         check(lib.BIO_new_bio_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_pair")
         first, second = own(halves[0], lib.BIO_free), own(halves[1], lib.BIO_free)
-        lock = threading.RLock()
+        lock = Lock()
         # Each keeps both: to free a half writes into the other, which a thread may be using.
         return cls(first, keep=second, lock=lock), cls(second, keep=first, lock=lock)
 

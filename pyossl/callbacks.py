@@ -75,17 +75,19 @@ class ContextCallbacks:
 class Callbacks:
     """One connection's callbacks, and the exception that one of them raised."""
 
-    __slots__ = ("__weakref__", "connection", "message", "of_context", "parked")
+    __slots__ = ("__weakref__", "connection", "flag", "message", "of_context", "parked")
 
     def __init__(self, connection: Connection, of_context: ContextCallbacks) -> None:
         self.connection: weakref.ref[Connection] = weakref.ref(connection)
         self.of_context = of_context
         self.message: MessageCallback | None = None
         self.parked: BaseException | None = None
+        self.flag: Any = None
 
     def park(self, error: BaseException) -> None:
         if self.parked is None:
             self.parked = error
+            self.flag.parked = 1
 
     def take_parked(self) -> BaseException | None:
         error, self.parked = self.parked, None

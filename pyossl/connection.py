@@ -5,7 +5,7 @@ Theory of operation
 A ``Connection`` drives one SSL over a pair of BIOs: by default two memory BIOs, filled by ``receive_data`` and emptied
 by ``data_to_send``; with ``bio=`` whatever transport the caller chose.
 
-Every call that does I/O is one C function of pyossl/_c/io.c, made under the connection's lock, and comes to one of
+Every call that does I/O is one C function of pyossl/_c/io.c, which takes the connection's lock, and comes to one of
 three things.  It is *done*: the method returns what was done.  It *waits*: the method returns a ``Want``, and is to be
 called again when what it names has happened.  It has *failed*: the facts are kept as a ``Failure``, once, and every
 later call raises the exception for that same failure without going to OpenSSL again, because after a fatal outcome
@@ -25,26 +25,33 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyossl._lib import ffi, lib, own, process, text
-from pyossl.bio import BIO
+from pyossl import scratch
+from pyossl._lib import ffi, lib, own
+from pyossl.bio import BIO, INHERITED
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
-from pyossl.errors import Error, UsageError, check, check_ptr, exception_of
+from pyossl.errors import UsageError, check, check_ptr, exception_of
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
+from pyossl.negotiation import Negotiated, Turn
 from pyossl.outcome import Failure, Want, record_of, take_records
-from pyossl.session import Session, session_of
-from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of
+from pyossl.session import Session
+from pyossl.x509 import HOST_FLAGS, borrowed
 
 Bytes = bytes | bytearray | memoryview
 
-# A record carries at most so much plaintext: no one call of SSL_read_ex(3) returns more.
-RECORD = 16384
+WANTS = {-want.value: want for want in Want}
+_MISUSES = {
+    lib.PYOSSL_CLOSED: "the connection is closed",
+    lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
+    lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
+    lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, and this is not it",
+    lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
+    lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
+}
 
-_WANTS = {-want.value: want for want in Want}
 
-
-class Connection:
+class Connection(Negotiated):
     """One TLS connection, as client or server according to its context.  SSL_new(3)
 
     ``server_hostname``, a DNS name or an IP address, is whom a client means: a DNS name is sent (SNI) and either is
@@ -77,13 +84,17 @@ class Connection:
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         self._reader, self._writer = _memories() if bio is None else _two(bio)
         self._carries = bio is None
-        self._lock = _lock_of(self._reader, self._writer)
         self._context = context
         self._callbacks = Callbacks(self, context.callbacks)
         self._handle = ffi.new_handle(self._callbacks)
         take_records()
-        self._c = own(check_ptr(lib.pyossl_connection_new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
+        locks = self._reader.lock.pointer, self._writer.lock.pointer
+        self._c = own(
+            check_ptr(lib.pyossl_connection_new(context._freeze(), *locks), "SSL_new"), lib.pyossl_connection_free
+        )
         self._c.handle = self._handle
+        self._callbacks.flag = ffi.cast("pyossl_connection *", self._c)
+        self._turn = Turn(self._c)
         ssl = self._c.ssl
         lib.SSL_set0_rbio(ssl, self._reader.reference())
         lib.SSL_set0_wbio(ssl, self._writer.reference())
@@ -99,11 +110,7 @@ class Connection:
         if message_callback is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
-        self._generation = process.generation
-        self._busy = False
         self._failure: Failure | None = None
-        self._received_end = False
-        self._sent_close_notify = False
 
     def _expect(self, ssl: Any, reference: ReferenceName) -> None:
         self._name, name = reference.text, reference.text.encode()
@@ -158,9 +165,6 @@ class Connection:
         self._callbacks.of_context = context.callbacks
         self._context = context
 
-    def _session_of(self, pointer: Any) -> Session:
-        return session_of(pointer, self._context, self._name or None)
-
     # The handshake
 
     def handshake(self) -> Want | None:
@@ -169,58 +173,44 @@ class Connection:
         Raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another ``Error`` when
         it has failed.  SSL_do_handshake(3)
         """
-        return self._handshake("the handshake", lib.pyossl_handshake)
+        return self._shake_hands(lib.pyossl_handshake)
 
     def connect(self) -> Want | None:
         """``handshake`` for a client; ``UsageError`` on a server's connection.  SSL_connect(3)"""
         if self._context.is_server:
             raise UsageError("connect() is a client's: this connection is a server's")
-        return self._handshake("the handshake", lib.pyossl_connect)
+        return self._shake_hands(lib.pyossl_connect)
 
     def accept(self) -> Want | None:
         """``handshake`` for a server; ``UsageError`` on a client's connection.  SSL_accept(3)"""
         if not self._context.is_server:
             raise UsageError("accept() is a server's: this connection is a client's")
-        return self._handshake("the handshake", lib.pyossl_accept)
+        return self._shake_hands(lib.pyossl_accept)
 
-    def _handshake(self, operation: str, function: Callable[..., int]) -> Want | None:
-        with self._turn():
-            result = self._call(operation, function)
-            return self._wait(operation, result) if result < 0 else None
+    def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
+        result = function(self._c)
+        return None if result == 0 else self._waits(result, "the handshake")
 
     # Data
 
-    def read(self, size: int = RECORD) -> bytes | Want:
-        """Up to ``size`` bytes of what the peer sent, at most one record's; ``b""`` once the peer has closed.
+    def read(self, size: int = scratch.RECORD) -> bytes | Want:
+        """Up to ``size`` bytes of what the peer sent, ``b""`` once the peer has closed.
 
         A ``Want`` when there is nothing yet.  Finishes the handshake first, if need be.  Raises ``TruncationError``
         when the transport ended without a close_notify, and as ``handshake`` does.  SSL_read_ex(3)
         """
         return self._read("reading", lib.pyossl_read, size)
 
-    def peek(self, size: int = RECORD) -> bytes | Want:
+    def peek(self, size: int = scratch.RECORD) -> bytes | Want:
         """As ``read``, but what is returned stays to be read.  SSL_peek_ex(3)"""
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
-        if size < 0:
-            raise ValueError(f"size cannot be negative: {size}")
-        size = min(size, RECORD)
-        with self._turn():
-            if size == 0 or self._received_end:
-                self._usable()
-                return b""
-            try:
-                buffer = _scratch.pop()
-            except IndexError:
-                buffer = ffi.new("unsigned char[]", RECORD)
-            try:
-                result = self._call(operation, function, buffer, size)
-                if result >= 0:
-                    return bytes(ffi.buffer(buffer, result))
-            finally:
-                _scratch.append(buffer)
-            return b"" if self._ended() else self._wait(operation, result)
+        buffer = scratch.borrow(size)
+        result = function(self._c, buffer, min(size, scratch.LARGEST))
+        data = ffi.unpack(buffer, result) if result > 0 else b""
+        scratch.give_back(buffer)
+        return data if result >= 0 else self._waits(result, operation)
 
     def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
         """As ``read``, into a writable buffer: the number of bytes, 0 once the peer has closed, or a ``Want``.
@@ -232,14 +222,8 @@ class Connection:
             room = len(target) if size is None or size == 0 else size
             if not 0 <= room <= len(target):
                 raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
-            with self._turn():
-                if room == 0 or self._received_end:
-                    self._usable()
-                    return 0
-                result = self._call("reading", lib.pyossl_read, target, room)
-                if result >= 0:
-                    return result
-                return 0 if self._ended() else self._wait("reading", result)
+            result = lib.pyossl_read(self._c, target, room)
+            return result if result >= 0 else self._waits(result, "reading")
 
     def write(self, data: Bytes) -> int | Want:
         """Sends bytes; how many were taken, or a ``Want`` when none could be.
@@ -254,18 +238,8 @@ class Connection:
             return self._write(source, len(source))
 
     def _write(self, data: Any, size: int) -> int | Want:
-        with self._turn():
-            self._usable()
-            if self._sent_close_notify:
-                raise UsageError("the connection has been shut down: nothing can be written any more")
-            if self._c.write_pending and not lib.pyossl_is_repeated(self._c, data, size):
-                raise UsageError(
-                    f"a write of {self._c.write_pending} bytes is to be repeated first; these {size} bytes are not it"
-                )
-            if size == 0:
-                return 0
-            result = self._call("writing", lib.pyossl_write, data, size)
-            return result if result >= 0 else self._wait("writing", result)
+        result = lib.pyossl_write(self._c, data, size)
+        return result if result >= 0 else self._waits(result, "writing")
 
     @property
     def pending(self) -> int:
@@ -286,229 +260,94 @@ class Connection:
         call it again; a ``Want`` when the transport must be waited for.  Raises ``UsageError`` before the handshake
         is finished, and as ``read`` does.  SSL_shutdown(3)
         """
-        with self._turn():
-            self._usable()
-            if not lib.SSL_is_init_finished(self._c.ssl):
-                raise UsageError("the handshake is not finished: there is nothing to shut down yet")
-            if self._c.write_pending:
-                raise UsageError(f"a write of {self._c.write_pending} bytes is to be repeated before the shutdown")
-            result = self._call("shutting down", lib.pyossl_shutdown)
-            if lib.SSL_get_shutdown(self._c.ssl) & lib.SSL_SENT_SHUTDOWN:
-                self._sent_close_notify = True
-            if result < 0:
-                return self._wait("shutting down", result)
-            self._received_end = self._received_end or result == 1
-            return result == 1
+        result = lib.pyossl_shutdown(self._c)
+        return result == 1 if result >= 0 else self._waits(result, "shutting down")
 
     def close(self) -> None:
         """Frees the SSL; every later call raises ``UsageError``.  Nothing is sent.  In a child process it does nothing.
 
         SSL_free(3)
         """
-        if self._generation != process.generation:
-            return
-        with self._turn():
-            if self._busy:
-                raise UsageError("a callback cannot close its connection")
-            if self._c is not None:
-                ffi.release(self._c)
-                self._c = None
+        if lib.pyossl_close(self._c) == lib.PYOSSL_BUSY:
+            raise UsageError("a callback cannot close its connection")
 
     @property
     def closed(self) -> bool:
         """Whether ``close`` has been called."""
-        return self._c is None
-
-    # Bytes of the transport, for a connection without a BIO of the caller's
-
-    def receive_data(self, data: Bytes) -> None:
-        """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
-        bio = self._carried(self._reader)
-        with readable(data) as source:
-            size = len(source)
-        if size == 0:
-            bio.end()
-        elif bio.write(data) != size:
-            raise MemoryError(f"the memory BIO did not take {size} bytes")
-
-    def data_to_send(self, size: int = -1) -> bytes:
-        """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
-        data = self._carried(self._writer).read(size)
-        return data if isinstance(data, bytes) else b""
-
-    def _carried(self, bio: BIO) -> BIO:
-        if not self._carries:
-            raise UsageError("this connection has a BIO of its own, which carries its bytes")
-        if self._c is None:
-            raise UsageError("the connection is closed")
-        return bio
-
-    # Questions
+        return bool(self._c.closed)
 
     @property
-    def context(self) -> Context:
-        """The context that the connection was made from."""
-        return self._context
-
-    @property
-    def is_handshake_finished(self) -> bool:
-        """SSL_is_init_finished(3)"""
-        return bool(self._ask(lib.SSL_is_init_finished))
-
-    @property
-    def state(self) -> str:
-        """Where the handshake is, in OpenSSL's words.  SSL_state_string_long(3)"""
-        return text(self._ask(lib.SSL_state_string_long))
-
-    @property
-    def version(self) -> str | None:
-        """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
-        with self._turn():
-            agreed = self._ask(lib.SSL_get_current_cipher) != ffi.NULL
-            return text(lib.SSL_get_version(self._c.ssl)) if agreed else None
-
-    @property
-    def cipher(self) -> str | None:
-        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
-        with self._turn():
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
-
-    @property
-    def group(self) -> str | None:
-        """The key exchange's group, such as ``x25519``; None where there was none, or on a 1.1.1 server.
-
-        SSL_get0_group_name(3)
-        """
-        with self._turn():
-            if self._ask(lib.SSL_get_current_cipher) == ffi.NULL:
-                return None  # before there is a session OpenSSL follows a NULL pointer
-            return text(lib.SSL_get0_group_name(self._c.ssl)) or None
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
-        with self._turn():
-            protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
-            self._ask(lambda ssl: lib.SSL_get0_alpn_selected(ssl, protocol, length))
-            return bytes(ffi.buffer(protocol[0], length[0])).decode("latin-1") if length[0] else None
-
-    @property
-    def server_hostname(self) -> str | None:
-        """Whom the client means: for a client what it was given, for a server the SNI.  SSL_get_servername(3)"""
-        if not self._context.is_server:
-            return self._name or None
-        return text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))) or None
-
-    @property
-    def session(self) -> Session | None:
-        """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
-        the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
-        """
-        with self._turn():
-            pointer = self._ask(lib.SSL_get1_session)
-            if pointer == ffi.NULL:
-                return None
-            return Session(own(pointer, lib.SSL_SESSION_free), self._context, self._name or None)
-
-    @property
-    def session_reused(self) -> bool:
-        """Whether the handshake resumed a session.  SSL_session_reused(3)"""
-        return bool(self._ask(lib.SSL_session_reused))
-
-    @property
-    def peer_certificate(self) -> Certificate | None:
-        """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
-        with self._turn():
-            pointer = self._ask(lib.SSL_get1_peer_certificate)
-            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
-
-    @property
-    def peer_chain(self) -> tuple[Certificate, ...]:
-        """The certificates that the peer sent, its own first (a server's view leaves it out).
-
-        SSL_get_peer_cert_chain(3)
-        """
-        with self._turn():
-            return chain_of(self._ask(lib.SSL_get_peer_cert_chain))
-
-    @property
-    def verified_chain(self) -> tuple[Certificate, ...]:
-        """The chain that was built and verified, the peer's own certificate first, the trusted one last.
-
-        SSL_get0_verified_chain(3)
-        """
-        with self._turn():
-            return chain_of(self._ask(lib.SSL_get0_verified_chain))
-
-    @property
-    def verified_name(self) -> str | None:
-        """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
-        return text(self._ask(lib.SSL_get0_peername)) or None
-
-    @property
-    def verify_code(self) -> int:
-        """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
-        return int(self._ask(lib.SSL_get_verify_result))
+    def is_inherited(self) -> bool:
+        """Whether the connection was made before this process was forked, and so is the parent's to use."""
+        return bool(lib.pyossl_lock_is_inherited(self._reader.lock.pointer))
 
     @property
     def failure(self) -> Failure | None:
         """The fatal outcome that ended the connection, None while there is none."""
         return self._failure
 
-    def _ask(self, question: Callable[[Any], Any]) -> Any:
-        with self._turn():
-            if self._c is None:
-                raise UsageError("the connection is closed")
-            return question(self._c.ssl)
+    # Bytes of the transport, for a connection without a BIO of the caller's
 
-    # How a call is made
+    def receive_data(self, data: Bytes) -> None:
+        """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
+        self._check_carries()
+        with readable(data) as source:
+            size = len(source)
+            result = lib.pyossl_receive_data(self._c, source, size)
+        if result < 0:
+            raise self._error(result, "receiving")
+        if result != size:
+            raise MemoryError(f"the memory BIO did not take {size} bytes")
 
-    def _turn(self) -> Any:
-        """The lock, for a ``with`` statement: not in a child, where a thread that is not there may hold it for ever."""
-        if self._generation != process.generation:
-            raise UsageError("the connection was made before this process was forked: its SSL is the parent's")
-        return self._lock
+    def data_to_send(self, size: int = -1) -> bytes:
+        """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
+        self._check_carries()
+        pieces: list[bytes] = []
+        while size != 0:
+            room = scratch.LARGEST if size < 0 else min(size, scratch.LARGEST)
+            buffer = scratch.borrow(room if pieces else min(room, scratch.RECORD))
+            room = min(room, len(buffer))
+            result = lib.pyossl_data_to_send(self._c, buffer, room)
+            if result > 0:
+                pieces.append(ffi.unpack(buffer, result))
+            scratch.give_back(buffer)
+            if result < 0:
+                raise self._error(result, "sending")
+            if result < room:
+                break
+            size = size - result if size > 0 else size
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _usable(self) -> None:
-        if self._c is None:
-            raise UsageError("the connection is closed")
-        if self._busy:
-            raise UsageError("a callback cannot read from, write to or shut down its connection")
-        if self._failure is not None:
-            raise exception_of(self._failure)
+    def _check_carries(self) -> None:
+        if not self._carries:
+            raise UsageError("this connection has a BIO of its own, which carries its bytes")
 
-    def _call(self, operation: str, function: Callable[..., int], *arguments: Any) -> int:
-        """Makes one call of pyossl/_c/io.c under the lock; raises what a callback raised in it."""
-        self._usable()
-        self._busy = True
-        try:
-            result = function(self._c, *arguments)
-        finally:
-            self._busy = False
-        if self._callbacks.parked is not None:
-            lib.pyossl_drop_records(self._c)
-            self._failure = Failure(operation, peer=self._name, reason="a callback raised an exception")
+    # What a call came to
+
+    def _waits(self, result: int, operation: str) -> Want:
+        """The ``Want`` of a negative result; raises what any other stands for."""
+        want = WANTS.get(result)
+        if want is None:
+            raise self._error(result, operation)
+        return want
+
+    def _error(self, result: int, operation: str) -> BaseException:
+        """The exception for a negative result that is no ``Want``."""
+        if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()
-            assert error is not None
-            raise error
-        return result
+            if error is not None:
+                self._fail(operation)
+                return error
+        if message := _MISUSES.get(result):
+            return UsageError(message.format(pending=self._c.write_pending))
+        return exception_of(self._fail(operation))
 
-    def _ended(self) -> bool:
-        """Whether the call that has just not succeeded met the peer's close_notify, where data was due."""
-        if self._c.error != lib.SSL_ERROR_ZERO_RETURN or not lib.SSL_is_init_finished(self._c.ssl):
-            return False
-        self._received_end = True
-        return True
-
-    def _wait(self, operation: str, result: int) -> Want:
-        """The ``Want`` of a negative result; a fatal one is remembered, and raised."""
-        want = _WANTS.get(result)
-        if want is not None:
-            return want
-        self._failure = self._failure_of(operation)
-        lib.pyossl_drop_records(self._c)
-        raise exception_of(self._failure)
+    def _fail(self, operation: str) -> Failure:
+        """The facts of the connection's end, taken from C once."""
+        with self._turn:
+            if self._failure is None:
+                self._failure = self._failure_of(operation)
+            return self._failure
 
     def _failure_of(self, operation: str) -> Failure:
         c = self._c
@@ -518,47 +357,24 @@ class Connection:
             c.sys_errno,
             tuple(record_of(c.records[n]) for n in range(c.record_count)),
             self._name,
-            c.verify_error or lib.SSL_get_verify_result(c.ssl),
+            c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl)),
             c.verify_depth,
             borrowed(c.verify_certificate),
+            "" if c.error else "a callback raised an exception",
         )
 
     def __repr__(self) -> str:
-        if self._generation != process.generation:
-            return "<Connection of the process that forked this one>"
-        with self._turn():
-            if self._c is None:
+        side = "server" if self._context.is_server else "client"
+        if self.is_inherited:
+            return f"<Connection {side}, of the process that forked this one>"
+        with self._turn:
+            if self.closed:
                 what = "closed"
-            elif self._failure is not None:
-                what = f"dead: {exception_of(self._failure)}"
+            elif self._c.dead:
+                what = f"dead: {exception_of(self._fail('the connection'))}"
             else:
                 what = f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
-        side = "server" if self._context.is_server else "client"
         return f"<Connection {side}{f' of {self._name!r}' if self._name else ''}, {what}>"
-
-
-# Buffers for read(): a pool rather than one per connection, because most connections are idle.
-_scratch: list[Any] = []
-
-
-class _Locks:
-    """Two locks as one, for a ``with`` statement: taken in one order, whichever connection asks."""
-
-    def __init__(self, *locks: Any) -> None:
-        self._locks = sorted(locks, key=id)
-
-    def __enter__(self) -> None:
-        for lock in self._locks:
-            lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        for lock in reversed(self._locks):
-            lock.release()
-
-
-def _lock_of(reader: BIO, writer: BIO) -> Any:
-    """What keeps others from both BIOs while OpenSSL uses them: it reads and writes in the same call."""
-    return reader.lock if reader.lock is writer.lock else _Locks(reader.lock, writer.lock)
 
 
 def _memories() -> tuple[BIO, BIO]:
@@ -587,6 +403,3 @@ def writable(buffer: Any) -> Any:
         return ffi.from_buffer(buffer, require_writable=True)
     except BufferError as error:
         raise TypeError(f"a writable buffer is needed, and this {type(buffer).__name__} is read-only") from error
-
-
-__all__ = ["RECORD", "Bytes", "Connection", "Error", "readable", "writable"]

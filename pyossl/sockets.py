@@ -21,7 +21,6 @@ import contextlib
 import io
 import math
 import os
-import select
 import socket
 import threading
 import time
@@ -29,14 +28,13 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any, Final, TypeVar
 
-from pyossl._lib import process
-from pyossl.bio import BIO
-from pyossl.connection import Bytes, Connection, readable, writable
+from pyossl.connection import Bytes, readable, writable
 from pyossl.context import Context
 from pyossl.errors import Error, UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.outcome import Want
+from pyossl.waiting import FOREVER, WaitingConnection, new_deadline
 
 Address = tuple[str, int] | str | os.PathLike[str]
 """Where a peer is: a host and a port, or the path of a Unix socket."""
@@ -49,7 +47,6 @@ class _Default:
 
 
 _DEFAULT: Final = _Default()
-_EVENTS = {Want.READ: select.POLLIN, Want.WRITE: select.POLLOUT}
 _DRAINED_AT_CLOSE = 1 << 20
 _LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
 
@@ -72,42 +69,41 @@ class Socket:
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-        bio = BIO.socket(sock.fileno())
-        self.connection = Connection(context, server_hostname, bio=bio, message_callback=message_callback)
-        self._timeout = sock.gettimeout()
+        self.connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback)
+        self._timeout = _seconds(sock.gettimeout())
         # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
         self._sock.setblocking(False)
         self._writing = threading.Lock()
-        self._waiting = threading.RLock()
-        self._waiters = 0
         self._files = 0
         self._closed = False
-        self._generation = process.generation
 
     # The handshake and its end
 
     def handshake(self) -> None:
         """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
-        self._finish(self.connection.handshake, "the handshake", self._deadline())
+        self.connection.finish(self.connection.handshake, "the handshake", self._timeout)
 
     def unwrap(self) -> socket.socket:
         """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
 
         Raises ``UsageError`` when the peer has sent data that has not been read yet.  SSL_shutdown(3)
         """
-        deadline = self._deadline()
-        self._check_open()
-        with self._writer(deadline):
-            if not self._finish(self.connection.shutdown, "the shutdown", deadline):
-                if self._finish(lambda: self.connection.peek(1), "the shutdown", deadline):
+        connection, deadline = self.connection, new_deadline()
+
+        def finish(step: Callable[[], _T | Want]) -> _T:
+            return connection.finish(step, "the shutdown", self._timeout, deadline)
+
+        with self._writer():
+            if not finish(connection.shutdown):
+                if finish(lambda: connection.peek(1)):
                     raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
-                self._finish(self.connection.shutdown, "the shutdown", deadline)
+                finish(connection.shutdown)
         self._closed = True
         self.connection.close()
         # Files made by makefile() that are closed later must not close what is the caller's now.
         sock = socket.socket(self._sock.family, self._sock.type, self._sock.proto, self._sock.detach())
-        sock.settimeout(self._timeout)
+        sock.settimeout(self.gettimeout())
         return sock
 
     def shutdown(self, how: int) -> None:
@@ -120,18 +116,18 @@ class Socket:
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
         self._check_open()
         if how != socket.SHUT_RD:
-            self._send_close_notify(self._deadline())
+            self._send_close_notify()
         if how != socket.SHUT_WR:
             self._sock.shutdown(how)
 
-    def _send_close_notify(self, deadline: float | None) -> None:
+    def _send_close_notify(self) -> None:
         def step() -> bool | Want:
             result = self.connection.shutdown()
             # Ours is on its way; the peer's is somebody else's to wait for.
             return True if result is Want.READ else result
 
-        with self._writer(deadline):
-            self._finish(step, "the shutdown", deadline)
+        with self._writer():
+            self.connection.finish(step, "the shutdown", self._timeout)
 
     def close(self) -> None:
         """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by
@@ -145,16 +141,11 @@ class Socket:
                 self._close()
 
     def _close(self) -> None:
-        if self._generation != process.generation:
-            self._sock.close()
-            return
-        self._say_goodbye()
-        self.connection.close()
-        with self._waiting:
-            if self._waiters:
-                self._shut_descriptor()  # wakes them; the last one closes it, lest they wait for a number reused
-            else:
-                self._sock.close()
+        if not self.connection.is_inherited:
+            self._say_goodbye()
+            self.connection.close()
+            self.connection.wake_waiters()
+        self._sock.close()
 
     def _say_goodbye(self) -> None:
         connection = self.connection
@@ -175,10 +166,6 @@ class Socket:
                 return
             taken += len(data)
 
-    def _shut_descriptor(self) -> None:
-        with contextlib.suppress(OSError):  # not connected any more: then nobody waits for it either
-            self._sock.shutdown(socket.SHUT_RDWR)
-
     # Data
 
     def recv(self, size: int, flags: int = 0) -> bytes:
@@ -187,51 +174,60 @@ class Socket:
         ``flags`` may be ``MSG_PEEK``.  Raises ``TruncationError`` when the transport ended without a close_notify.
         SSL_read_ex(3)
         """
-        read = self.connection.peek if _peeks(flags) else self.connection.read
-        return self._finish(lambda: read(size), "reading", self._deadline())
+        if flags and _peeks(flags):
+            return self.connection.finish(lambda: self.connection.peek(size), "reading", self._timeout)
+        return self.connection.receive(size, self._timeout)
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """As ``recv``, into a writable buffer; returns the number of bytes, 0 once the peer has closed.
 
         ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
         """
-        if _peeks(flags):
+        if flags and _peeks(flags):
             with memoryview(buffer).cast("B") as view:
                 data = self.recv(size or len(view), flags)
                 view[: len(data)] = data
                 return len(data)
-        with writable(buffer):
-            return self._finish(lambda: self.connection.read_into(buffer, size or None), "reading", self._deadline())
+        with writable(buffer) as target:
+            if not 0 <= size <= len(target):
+                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
+            return self.connection.receive_into(target, size or len(target), self._timeout)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
         """Sends bytes and returns how many: all of them, or where the timeout is 0 as many as the descriptor took.
 
         What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)
         """
-        _no_flags(flags)
-        deadline = self._deadline()
-        return self._send(data, deadline) if deadline != 0 else self._send_some(data, deadline)
-
-    def _send_some(self, data: Bytes, deadline: float | None) -> int:
-        with self._writer(deadline):
-            return self._finish(lambda: self.connection.write(data), "writing", deadline)
+        return self._send(data, flags)
 
     def sendall(self, data: Bytes, flags: int = 0) -> None:
         """Sends all bytes, before the one deadline of the call.
 
         Where the timeout is 0, or has passed, some of them may have been sent.  SSL_write_ex(3)
         """
-        _no_flags(flags)
-        self._send(data, self._deadline())
+        if self._timeout == 0:
+            self._send_without_waiting(data, flags)
+        else:
+            self._send(data, flags)
 
-    def _send(self, data: Bytes, deadline: float | None) -> int:
-        with readable(data), memoryview(data).cast("B") as view, self._writer(deadline):
-            sent, size = 0, len(view)
-            self._check_open()
-            while sent < size:
-                with view[sent:] as rest:
-                    sent += self._finish(lambda: self.connection.write(rest), "writing", deadline)  # called at once
-            return sent
+    def _send(self, data: Bytes, flags: int) -> int:
+        if flags:
+            raise ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
+        if isinstance(data, bytes):
+            with self._writer():
+                return self.connection.send_all(data, len(data), self._timeout)
+        with readable(data) as source, self._writer():
+            return self.connection.send_all(source, len(source), self._timeout)
+
+    def _send_some(self, data: Bytes) -> int:
+        with self._writer():
+            return self.connection.finish(lambda: self.connection.write(data), "writing", self._timeout)
+
+    def _send_without_waiting(self, data: Bytes, flags: int) -> None:
+        with readable(data), memoryview(data).cast("B") as view:
+            sent = 0
+            while sent < len(view):
+                sent += self._send(view[sent:], flags)
 
     def makefile(
         self,
@@ -316,11 +312,11 @@ class Socket:
         """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
         if timeout is not None and not 0 <= timeout < math.inf:
             raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
-        self._timeout = None if timeout is None else float(timeout)
+        self._timeout = _seconds(timeout)
 
     def gettimeout(self) -> float | None:
         """The timeout in seconds, None for none."""
-        return self._timeout
+        return None if self._timeout == FOREVER else self._timeout
 
     timeout = property(gettimeout)
 
@@ -373,48 +369,8 @@ class Socket:
         if self._is_closed:
             raise UsageError("the socket is closed")
 
-    def _deadline(self) -> float | None:
-        """When a call that starts now has to end: None for never, 0 for at once."""
-        return time.monotonic() + self._timeout if self._timeout else self._timeout
-
-    def _finish(self, step: Callable[[], _T | Want], operation: str, deadline: float | None) -> _T:
-        while True:
-            self._check_open()
-            result = step()
-            if not isinstance(result, Want):
-                return result
-            self._wait(result, operation, deadline)
-
-    def _wait(self, want: Want, operation: str, deadline: float | None) -> None:
-        if deadline == 0:
-            raise WouldBlockError(want)
-        event = _EVENTS.get(want)
-        if event is None:
-            raise UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
-        with self._waiting:
-            self._check_open()
-            self._waiters += 1
-        try:
-            poll = select.poll()
-            poll.register(self._sock.fileno(), event)
-            poll.poll(None if deadline is None else self._left(operation, deadline) * 1000)
-        finally:
-            with self._waiting:
-                self._waiters -= 1
-                if self._is_closed and self._waiters == 0:
-                    self._sock.close()
-
-    def _left(self, operation: str, deadline: float) -> float:
-        """The seconds until the deadline, at most those that one wait can take; raises when it has passed."""
-        left = min(deadline - time.monotonic(), _LONGEST_WAIT)
-        if left <= 0:
-            name = self.connection.server_hostname
-            whom = f", with {name!r}" if name and not self.context.is_server else ""
-            raise TimeoutError(f"{operation} timed out after {self._timeout} s{whom}")
-        return left
-
-    def _writer(self, deadline: float | None) -> _Turn:
-        return _Turn(self, deadline)
+    def _writer(self) -> _Turn:
+        return _Turn(self)
 
     # Files
 
@@ -430,17 +386,19 @@ class Socket:
 class _Turn:
     """A writer's turn, for a ``with`` statement: waited for no longer than the call may take."""
 
-    def __init__(self, sock: Socket, deadline: float | None) -> None:
-        self._socket, self._deadline = sock, deadline
+    __slots__ = ("_socket",)
+
+    def __init__(self, sock: Socket) -> None:
+        self._socket = sock
 
     def __enter__(self) -> None:
-        lock, deadline = self._socket._writing, self._deadline
+        lock, timeout = self._socket._writing, self._socket._timeout
         if lock.acquire(blocking=False):
             return
-        if deadline == 0:
+        if timeout == 0:
             raise WouldBlockError(Want.WRITE)
-        while not lock.acquire(timeout=-1 if deadline is None else self._socket._left("writing", deadline)):
-            pass
+        if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            raise TimeoutError(f"writing timed out after {timeout} s: another thread is writing")
 
     def __exit__(self, *_: object) -> None:
         self._socket._writing.release()
@@ -479,7 +437,7 @@ class _SocketFile(io.RawIOBase):
     def write(self, data: Any) -> int | None:
         self._checkWritable()  # type: ignore[attr-defined]  # as above
         try:  # not sendall: after a timeout io offers again all that it was not told of as written
-            return self._socket._send_some(data, self._socket._deadline())
+            return self._socket._send_some(data)
         except WouldBlockError:
             return None
 
@@ -495,9 +453,8 @@ def _peeks(flags: int) -> bool:
     return bool(flags)
 
 
-def _no_flags(flags: int) -> None:
-    if flags:
-        raise ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
+def _seconds(timeout: float | None) -> float:
+    return FOREVER if timeout is None else float(timeout)
 
 
 def wrap_socket(
@@ -551,9 +508,10 @@ def connect(
     except BaseException:
         sock.close()
         raise
-    tls._timeout = limit
+    tls.settimeout(limit)
     try:
-        tls._finish(tls.connection.connect, "the handshake", deadline)
+        left = FOREVER if deadline is None else max(deadline - time.monotonic(), 1e-6)
+        tls.connection.finish(tls.connection.connect, "the handshake", left)
     except BaseException:
         tls.close()
         raise

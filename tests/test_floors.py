@@ -23,6 +23,7 @@ FLOORS = {
     1: {"_lib"},
     2: {"outcome", "errors", "names", "message", "features", "flags"},
     3: {
+        "scratch",
         "callbacks",
         "bio",
         "encoding",
@@ -39,7 +40,7 @@ FLOORS = {
         "session",
         "system",
     },
-    4: {"connection", "dtls", "quic"},
+    4: {"connection", "negotiation", "waiting", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},
     6: {"pyopenssl", "stdlib"},
     7: {"cli", "__main__"},

@@ -13,7 +13,16 @@ typedef struct {
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
     unsigned char *pending;      /* its first record's bytes, which are encrypted already; owned */
-    int fatal;                   /* a call has failed for good */
+    pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps */
+    pyossl_lock *other_lock;     /* NULL where they are the same */
+    int fd;                      /* the transport's descriptor, or -1 */
+    int waiters;                 /* threads that wait for the descriptor, outside the lock */
+    int busy;                    /* a call is under way: it is a callback that calls again */
+    int closed;                  /* the user has closed the connection: the SSL is gone */
+    int dead;                    /* a call has failed for good: OpenSSL is not asked again */
+    int parked;                  /* a callback raised: Python keeps the exception */
+    int received_end;            /* the peer's close_notify is here */
+    int sent_close_notify;       /* ours is on its way */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate refused, and where */
     int verify_depth;

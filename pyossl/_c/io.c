@@ -5,22 +5,84 @@
  * when it does not succeed errno, SSL_get_error(3) and the queue are taken before any other code can run on this
  * thread.  The queue is empty afterwards whatever happened.
  *
- * Each function returns what was done when it is >= 0 (bytes moved; for a handshake 0), else -SSL_ERROR_x.  The
- * queue's entries of a fatal outcome are left in the connection for Python to copy. */
+ * Each function takes the connection's lock for the one call, looks at its state, and returns what was done when that
+ * is >= 0 (bytes moved; for a handshake 0).  Below 0 it is -SSL_ERROR_x, or one of the answers below, for which OpenSSL
+ * was not asked.  A fatal outcome makes the connection dead: its facts stay in the connection for Python to copy, and
+ * no later call gets as far as OpenSSL. */
 
-static void pyossl_drop_records(pyossl_connection *connection)
+enum {
+    PYOSSL_CLOSED = -101,       /* the user has closed the connection */
+    PYOSSL_INHERITED = -102,    /* the connection is the parent process's */
+    PYOSSL_BUSY = -103,         /* a callback calls the connection that called it */
+    PYOSSL_DEAD = -104,         /* an earlier call has failed for good */
+    PYOSSL_PARKED = -105,       /* a callback raised in this call */
+    PYOSSL_OTHER_WRITE = -106,  /* a write is to be repeated first, and this is not it */
+    PYOSSL_SHUT = -107,         /* our close_notify has been sent: nothing can follow it */
+    PYOSSL_TOO_EARLY = -108,    /* there is nothing to shut down before the handshake is finished */
+    PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
+    PYOSSL_INTERRUPTED = -110   /* a signal came, and Python's handlers are to run */
+};
+
+/* Both locks are taken in one order, whichever connection asks. */
+static int pyossl_connection_acquire(pyossl_connection *connection)
 {
-    free(connection->records);
-    connection->records = NULL;
-    connection->record_count = 0;
+    pyossl_lock *first = connection->lock, *second = connection->other_lock;
+
+    if (second == NULL)
+        return pyossl_lock_acquire(first);
+    if (first > second) {
+        pyossl_lock *swapped = first;
+        first = second;
+        second = swapped;
+    }
+    if (!pyossl_lock_acquire(first))
+        return 0;
+    if (pyossl_lock_acquire(second))
+        return 1;
+    pyossl_lock_release(first);
+    return 0;
 }
 
-static void pyossl_begin(pyossl_connection *connection)
+static void pyossl_connection_release(pyossl_connection *connection)
 {
-    if (connection->records != NULL)
-        pyossl_drop_records(connection);
+    if (connection->other_lock != NULL)
+        pyossl_lock_release(connection->other_lock);
+    pyossl_lock_release(connection->lock);
+}
+
+static int pyossl_begin(pyossl_connection *connection)
+{
+    int answer = 0;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (connection->closed)
+        answer = PYOSSL_CLOSED;
+    else if (connection->busy)
+        answer = PYOSSL_BUSY;
+    else if (connection->dead)
+        answer = PYOSSL_DEAD;
+    if (answer != 0) {
+        pyossl_connection_release(connection);
+        return answer;
+    }
+    connection->busy = 1;
     pyossl_clear_errors();
     errno = 0;
+    return 0;
+}
+
+/* `result` for Python; a callback that raised overrules whatever the call came to. */
+static long long pyossl_end(pyossl_connection *connection, long long result)
+{
+    if (connection->parked) {
+        connection->parked = 0;
+        connection->dead = 1;
+        result = PYOSSL_PARKED;
+    }
+    connection->busy = 0;
+    pyossl_connection_release(connection);
+    return result;
 }
 
 static long long pyossl_done(long long result)
@@ -46,21 +108,40 @@ static int pyossl_transport_errno(SSL *ssl, int thread_errno)
 static long long pyossl_not_done(pyossl_connection *connection, int result)
 {
     enum { ROOM = 32 };    /* the queue holds 16 */
-    int error;
+    int thread_errno = errno, error = SSL_get_error(connection->ssl, result);
 
-    connection->sys_errno = pyossl_transport_errno(connection->ssl, errno);
-    connection->error = error = SSL_get_error(connection->ssl, result);
-    connection->fatal |= error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL;
+    switch (error) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        pyossl_clear_errors();
+        return -(long long)error;
+    case SSL_ERROR_ZERO_RETURN:
+        if (SSL_is_init_finished(connection->ssl)) {
+            pyossl_clear_errors();
+            return -(long long)error;
+        }
+        break;
+    case SSL_ERROR_NONE:
+        error = SSL_ERROR_SSL;    /* a call that failed must not look like one that moved nothing */
+        break;
+    case SSL_ERROR_SSL:
+    case SSL_ERROR_SYSCALL:
+        break;
+    default:
+        pyossl_clear_errors();
+        return -(long long)error;
+    }
+    connection->dead = 1;
+    connection->error = error;
+    connection->sys_errno = pyossl_transport_errno(connection->ssl, thread_errno);
     if (ERR_peek_error() != 0) {
-        if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL)
-            connection->records = calloc(ROOM, sizeof(pyossl_record));
+        connection->records = calloc(ROOM, sizeof(pyossl_record));
         if (connection->records != NULL)
             connection->record_count = pyossl_take_errors(connection->records, ROOM);
         else
             ERR_clear_error();
     }
-    /* A call that failed must not look like one that moved nothing. */
-    return error == SSL_ERROR_NONE ? -SSL_ERROR_SSL : -(long long)error;
+    return -(long long)error;
 }
 
 enum { PYOSSL_RECORD = SSL3_RT_MAX_PLAIN_LENGTH };
@@ -91,98 +172,218 @@ static int pyossl_is_repeated(const pyossl_connection *connection, const void *d
         && memcmp(data, connection->pending, pending < PYOSSL_RECORD ? pending : PYOSSL_RECORD) == 0;
 }
 
+static long long pyossl_shake_hands(pyossl_connection *connection, int (*function)(SSL *))
+{
+    int result = pyossl_begin(connection);
+    if (result != 0)
+        return result;
+    result = function(connection->ssl);
+    return pyossl_end(connection, result == 1 ? pyossl_done(0) : pyossl_not_done(connection, result));
+}
+
 static long long pyossl_handshake(pyossl_connection *connection)
 {
-    pyossl_begin(connection);
-    int result = SSL_do_handshake(connection->ssl);
-    return result == 1 ? pyossl_done(0) : pyossl_not_done(connection, result);
+    return pyossl_shake_hands(connection, SSL_do_handshake);
 }
 
 static long long pyossl_connect(pyossl_connection *connection)
 {
-    pyossl_begin(connection);
-    int result = SSL_connect(connection->ssl);
-    return result == 1 ? pyossl_done(0) : pyossl_not_done(connection, result);
+    return pyossl_shake_hands(connection, SSL_connect);
 }
 
 static long long pyossl_accept(pyossl_connection *connection)
 {
-    pyossl_begin(connection);
-    int result = SSL_accept(connection->ssl);
-    return result == 1 ? pyossl_done(0) : pyossl_not_done(connection, result);
+    return pyossl_shake_hands(connection, SSL_accept);
 }
 
-static long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size)
+/* Whether another record may be there without asking the transport: reading on costs nothing then. */
+static int pyossl_may_hold_more(SSL *ssl)
+{
+    return SSL_has_pending(ssl) || BIO_ctrl_pending(SSL_get_rbio(ssl)) > 0;
+}
+
+static long long pyossl_receive(pyossl_connection *connection, char *buffer, size_t size, int peeks)
 {
     size_t got = 0;
-    pyossl_begin(connection);
-    int result = SSL_read_ex(connection->ssl, buffer, size, &got);
-    return result == 1 ? pyossl_done((long long)got) : pyossl_not_done(connection, result);
+
+    if (size == 0 || connection->received_end)
+        return 0;
+    for (;;) {
+        size_t step = 0;
+        int result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
+                           : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
+        if (result != 1) {
+            long long outcome = pyossl_not_done(connection, result);
+            if (outcome == -SSL_ERROR_ZERO_RETURN && !connection->dead) {
+                connection->received_end = 1;
+                outcome = 0;
+            }
+            /* What came before is the caller's; what ended it is met again by the next call. */
+            return got > 0 ? (long long)got : outcome;
+        }
+        got += step;
+        if (peeks || got == size || connection->parked || !pyossl_may_hold_more(connection->ssl))
+            return pyossl_done((long long)got);
+    }
+}
+
+/* 0 bytes: the peer has sent its close_notify. */
+static long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size)
+{
+    int answer = pyossl_begin(connection);
+    return answer != 0 ? answer : pyossl_end(connection, pyossl_receive(connection, buffer, size, 0));
 }
 
 static long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size)
 {
-    size_t got = 0;
-    pyossl_begin(connection);
-    int result = SSL_peek_ex(connection->ssl, buffer, size, &got);
-    return result == 1 ? pyossl_done((long long)got) : pyossl_not_done(connection, result);
+    int answer = pyossl_begin(connection);
+    return answer != 0 ? answer : pyossl_end(connection, pyossl_receive(connection, buffer, size, 1));
 }
 
 /* Writes record after record until all is written or the transport wants to wait.  A record that waits has been
  * encrypted already: the rest must be offered again, from its first byte, and at least as long. */
-static long long pyossl_write(pyossl_connection *connection, const void *data, size_t size)
+static long long pyossl_send_records(pyossl_connection *connection, const char *data, size_t size)
 {
     size_t written = 0;
-    pyossl_begin(connection);
+
+    if (connection->sent_close_notify)
+        return PYOSSL_SHUT;
+    if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size))
+        return PYOSSL_OTHER_WRITE;
     while (written < size) {
         size_t step = 0;
-        int result = SSL_write_ex(connection->ssl, (const char *)data + written, size - written, &step);
+        int result = SSL_write_ex(connection->ssl, data + written, size - written, &step);
         if (result != 1) {
             long long outcome = pyossl_not_done(connection, result);
-            int waits = connection->error != SSL_ERROR_SSL && connection->error != SSL_ERROR_SYSCALL
-                        && connection->error != SSL_ERROR_NONE;
-            int encrypted = connection->error == SSL_ERROR_WANT_WRITE && SSL_is_init_finished(connection->ssl);
+            int encrypted = outcome == -SSL_ERROR_WANT_WRITE && SSL_is_init_finished(connection->ssl);
             if (encrypted)
-                pyossl_keep_pending(connection, (const char *)data + written, size - written);
+                pyossl_keep_pending(connection, data + written, size - written);
             else
                 pyossl_forget_pending(connection);
-            return waits && written > 0 ? (long long)written : outcome;
+            return written > 0 && !connection->dead ? (long long)written : outcome;
         }
         written += step;
     }
-    pyossl_forget_pending(connection);
+    if (connection->write_pending != 0)
+        pyossl_forget_pending(connection);
     return pyossl_done((long long)written);
+}
+
+static long long pyossl_write(pyossl_connection *connection, const void *data, size_t size)
+{
+    int answer = pyossl_begin(connection);
+    return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size));
 }
 
 /* 1: both close_notify alerts have been exchanged; 0: ours is sent, the peer's is not here yet. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
-    pyossl_begin(connection);
-    int result = SSL_shutdown(connection->ssl);
-    return result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
+    int result = pyossl_begin(connection);
+    long long outcome;
+
+    if (result != 0)
+        return result;
+    if (!SSL_is_init_finished(connection->ssl))
+        return pyossl_end(connection, PYOSSL_TOO_EARLY);
+    if (connection->write_pending != 0)
+        return pyossl_end(connection, PYOSSL_OTHER_WRITE);
+    result = SSL_shutdown(connection->ssl);
+    outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
+    connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+    connection->received_end |= result == 1;
+    return pyossl_end(connection, outcome);
+}
+
+/* Bytes between the user and the memory BIOs of a connection without a transport.  They go on after a failure: an alert
+ * may be waiting to be sent. */
+
+static int pyossl_begin_carrying(pyossl_connection *connection)
+{
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (!connection->closed)
+        return 0;
+    pyossl_connection_release(connection);
+    return PYOSSL_CLOSED;
+}
+
+static long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size)
+{
+    size_t written = 0;
+    int answer = pyossl_begin_carrying(connection);
+
+    if (answer != 0)
+        return answer;
+    if (size == 0)
+        BIO_set_mem_eof_return(SSL_get_rbio(connection->ssl), 0);
+    else
+        BIO_write_ex(SSL_get_rbio(connection->ssl), data, size, &written);
+    pyossl_connection_release(connection);
+    return (long long)written;
+}
+
+static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size)
+{
+    size_t got = 0;
+    int answer = pyossl_begin_carrying(connection);
+
+    if (answer != 0)
+        return answer;
+    if (size > 0 && BIO_ctrl_pending(SSL_get_wbio(connection->ssl)) > 0)
+        BIO_read_ex(SSL_get_wbio(connection->ssl), buffer, size, &got);
+    pyossl_connection_release(connection);
+    return (long long)got;
+}
+
+static void pyossl_free_ssl(pyossl_connection *connection)
+{
+    SSL *ssl = connection->ssl;
+
+    connection->handle = NULL;
+    connection->ssl = NULL;
+    /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
+     * since TLS 1.1 only a fatal failure does. */
+    if (ssl != NULL && !connection->dead && SSL_is_init_finished(ssl))
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(ssl);
+}
+
+/* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED. */
+static int pyossl_close(pyossl_connection *connection)
+{
+    int answer = 0;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (connection->busy) {
+        answer = PYOSSL_BUSY;
+    } else if (!connection->closed) {
+        connection->closed = 1;
+        pyossl_free_ssl(connection);
+    }
+    pyossl_connection_release(connection);
+    return answer;
 }
 
 static void pyossl_connection_free(pyossl_connection *connection)
 {
     if (connection == NULL)
         return;
-    connection->handle = NULL;
-    /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
-     * since TLS 1.1 only a fatal failure does. */
-    if (connection->ssl != NULL && !connection->fatal && SSL_is_init_finished(connection->ssl))
-        SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    SSL_free(connection->ssl);
+    pyossl_free_ssl(connection);
     X509_free(connection->verify_certificate);
-    pyossl_drop_records(connection);
+    free(connection->records);
     pyossl_forget_pending(connection);
     free(connection);
 }
 
-static pyossl_connection *pyossl_connection_new(SSL_CTX *context)
+static pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *lock, pyossl_lock *other_lock)
 {
     pyossl_connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL)
         return NULL;
+    connection->lock = lock;
+    connection->other_lock = other_lock == lock ? NULL : other_lock;
+    connection->fd = -1;
     connection->ssl = SSL_new(context);
     if (connection->ssl == NULL || !SSL_set_ex_data(connection->ssl, pyossl_connection_index, connection)) {
         pyossl_connection_free(connection);

@@ -7,10 +7,14 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "have.h"
 
@@ -39,8 +43,10 @@
 #include "compat.h"
 
 #include "errors.c"
+#include "lock.c"
 #include "callbacks.c"
 #include "socket_bio.c"
 #include "io.c"
+#include "wait.c"
 #include "start.c"
 #include "system.c"

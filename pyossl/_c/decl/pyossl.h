@@ -9,6 +9,13 @@ typedef struct {
     ...;
 } pyossl_record;
 
+typedef ... pyossl_lock;
+pyossl_lock *pyossl_lock_new(void);
+void pyossl_lock_free(pyossl_lock *lock);
+int pyossl_lock_acquire(pyossl_lock *lock);
+void pyossl_lock_release(pyossl_lock *lock);
+int pyossl_lock_is_inherited(const pyossl_lock *lock);
+
 typedef struct {
     SSL *ssl;
     void *handle;
@@ -17,6 +24,11 @@ typedef struct {
     int record_count;
     pyossl_record *records;
     size_t write_pending;
+    int fd;
+    int closed;
+    int dead;
+    int parked;
+    int received_end;
     int calls_verify;
     int verify_error;
     int verify_depth;
@@ -53,17 +65,36 @@ const char *pyossl_headers(void);
 int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 
-pyossl_connection *pyossl_connection_new(SSL_CTX *context);
+pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *lock, pyossl_lock *other_lock);
 void pyossl_connection_free(pyossl_connection *connection);
-void pyossl_drop_records(pyossl_connection *connection);
+#define PYOSSL_CLOSED ...
+#define PYOSSL_INHERITED ...
+#define PYOSSL_BUSY ...
+#define PYOSSL_DEAD ...
+#define PYOSSL_PARKED ...
+#define PYOSSL_OTHER_WRITE ...
+#define PYOSSL_SHUT ...
+#define PYOSSL_TOO_EARLY ...
+#define PYOSSL_TIMED_OUT ...
+#define PYOSSL_INTERRUPTED ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
-int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_shutdown(pyossl_connection *connection);
+long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
+long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
+int pyossl_close(pyossl_connection *connection);
+long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, double *deadline);
+long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, double deadline);
+long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout, double deadline);
+void pyossl_wake_waiters(pyossl_connection *connection);
+double pyossl_deadline(void);
+size_t pyossl_written(void);
+int pyossl_connection_acquire(pyossl_connection *connection);
+void pyossl_connection_release(pyossl_connection *connection);
 
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
 void pyossl_set_callback(SSL_CTX *context, int which, int on);

@@ -1,0 +1,66 @@
+/* Whose turn it is.
+ *
+ * An SSL is one thread's at a time, and cffi gives up the GIL around every call: the lock is ours.  It belongs to a BIO,
+ * because the two halves of a BIO pair touch each other's memory and so share one; a connection works under the lock
+ * of its BIO.  It is recursive: a callback may ask the connection questions.
+ *
+ * In a child process the thread that held a lock may not exist: a lock made before the fork is refused there, not
+ * waited for. */
+
+static unsigned long pyossl_generation;    /* forks between this process and the one that imported pyossl */
+
+static void pyossl_forked(void)
+{
+    pyossl_generation++;
+}
+
+typedef struct {
+    pthread_mutex_t mutex;
+    unsigned long generation;
+} pyossl_lock;
+
+static void pyossl_lock_free(pyossl_lock *lock)
+{
+    if (lock == NULL)
+        return;
+    pthread_mutex_destroy(&lock->mutex);
+    free(lock);
+}
+
+static pyossl_lock *pyossl_lock_new(void)
+{
+    pyossl_lock *lock = calloc(1, sizeof(*lock));
+    pthread_mutexattr_t attributes;
+
+    if (lock == NULL || pthread_mutexattr_init(&attributes) != 0) {
+        free(lock);
+        return NULL;
+    }
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    if (pthread_mutex_init(&lock->mutex, &attributes) != 0) {
+        free(lock);
+        lock = NULL;
+    } else {
+        lock->generation = pyossl_generation;
+    }
+    pthread_mutexattr_destroy(&attributes);
+    return lock;
+}
+
+static int pyossl_lock_is_inherited(const pyossl_lock *lock)
+{
+    return lock->generation != pyossl_generation;
+}
+
+/* 1: it is ours, until pyossl_lock_release; 0: the lock is the parent process's. */
+static int pyossl_lock_acquire(pyossl_lock *lock)
+{
+    if (pyossl_lock_is_inherited(lock))
+        return 0;
+    return pthread_mutex_lock(&lock->mutex) == 0;
+}
+
+static void pyossl_lock_release(pyossl_lock *lock)
+{
+    pthread_mutex_unlock(&lock->mutex);
+}

@@ -1,0 +1,156 @@
+"""What a connection agreed on with its peer, and what is known of the peer.
+
+Every question is asked under the connection's lock: another thread may be in a call of the same SSL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyossl._lib import ffi, lib, own, text
+from pyossl.bio import INHERITED
+from pyossl.context import Context
+from pyossl.errors import UsageError
+from pyossl.session import Session, session_of
+from pyossl.x509 import Certificate, chain_of
+
+
+class Turn:
+    """A connection's turn at its SSL, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
+
+    __slots__ = ("_c",)
+
+    def __init__(self, c: Any) -> None:
+        self._c = c
+
+    def __enter__(self) -> None:
+        if not lib.pyossl_connection_acquire(self._c):
+            raise UsageError(f"the connection cannot be used: {INHERITED}")
+
+    def __exit__(self, *_: object) -> None:
+        lib.pyossl_connection_release(self._c)
+
+
+class Negotiated:
+    """The questions that a ``Connection`` answers."""
+
+    _c: Any
+    _turn: Turn
+    _context: Context
+    _name: str
+
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        with self._turn:
+            if self._c.closed:
+                raise UsageError("the connection is closed")
+            return question(self._c.ssl)
+
+    def _session_of(self, pointer: Any) -> Session:
+        return session_of(pointer, self._context, self._name or None)
+
+    @property
+    def context(self) -> Context:
+        """The context that the connection was made from."""
+        return self._context
+
+    @property
+    def is_handshake_finished(self) -> bool:
+        """SSL_is_init_finished(3)"""
+        return bool(self._ask(lib.SSL_is_init_finished))
+
+    @property
+    def state(self) -> str:
+        """Where the handshake is, in OpenSSL's words.  SSL_state_string_long(3)"""
+        return text(self._ask(lib.SSL_state_string_long))
+
+    @property
+    def version(self) -> str | None:
+        """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
+        with self._turn:
+            agreed = self._ask(lib.SSL_get_current_cipher) != ffi.NULL
+            return text(lib.SSL_get_version(self._c.ssl)) if agreed else None
+
+    @property
+    def cipher(self) -> str | None:
+        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
+        with self._turn:
+            cipher = self._ask(lib.SSL_get_current_cipher)
+            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
+
+    @property
+    def group(self) -> str | None:
+        """The key exchange's group, such as ``x25519``; None where there was none, or on a 1.1.1 server.
+
+        SSL_get0_group_name(3)
+        """
+        with self._turn:
+            if self._ask(lib.SSL_get_current_cipher) == ffi.NULL:
+                return None  # before there is a session OpenSSL follows a NULL pointer
+            return text(lib.SSL_get0_group_name(self._c.ssl)) or None
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
+        with self._turn:
+            protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
+            self._ask(lambda ssl: lib.SSL_get0_alpn_selected(ssl, protocol, length))
+            return bytes(ffi.buffer(protocol[0], length[0])).decode("latin-1") if length[0] else None
+
+    @property
+    def server_hostname(self) -> str | None:
+        """Whom the client means: for a client what it was given, for a server the SNI.  SSL_get_servername(3)"""
+        if not self._context.is_server:
+            return self._name or None
+        return text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))) or None
+
+    @property
+    def session(self) -> Session | None:
+        """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
+        the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
+        """
+        with self._turn:
+            pointer = self._ask(lib.SSL_get1_session)
+            if pointer == ffi.NULL:
+                return None
+            return Session(own(pointer, lib.SSL_SESSION_free), self._context, self._name or None)
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether the handshake resumed a session.  SSL_session_reused(3)"""
+        return bool(self._ask(lib.SSL_session_reused))
+
+    @property
+    def peer_certificate(self) -> Certificate | None:
+        """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
+        with self._turn:
+            pointer = self._ask(lib.SSL_get1_peer_certificate)
+            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+
+    @property
+    def peer_chain(self) -> tuple[Certificate, ...]:
+        """The certificates that the peer sent, its own first (a server's view leaves it out).
+
+        SSL_get_peer_cert_chain(3)
+        """
+        with self._turn:
+            return chain_of(self._ask(lib.SSL_get_peer_cert_chain))
+
+    @property
+    def verified_chain(self) -> tuple[Certificate, ...]:
+        """The chain that was built and verified, the peer's own certificate first, the trusted one last.
+
+        SSL_get0_verified_chain(3)
+        """
+        with self._turn:
+            return chain_of(self._ask(lib.SSL_get0_verified_chain))
+
+    @property
+    def verified_name(self) -> str | None:
+        """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
+        return text(self._ask(lib.SSL_get0_peername)) or None
+
+    @property
+    def verify_code(self) -> int:
+        """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
+        return int(self._ask(lib.SSL_get_verify_result))

@@ -1,0 +1,119 @@
+"""A connection over a socket's descriptor, whose calls can wait for it.
+
+Each call takes non-blocking steps under the connection's lock and waits for the descriptor between two of them, outside
+of it: one C function of pyossl/_c/wait.c for all of it, with the GIL given up once.  A timeout is a deadline over the
+whole call.  A signal interrupts the wait, Python's handlers run, and the call goes on with the deadline that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pyossl import scratch
+from pyossl._lib import ffi, lib
+from pyossl.bio import BIO
+from pyossl.callbacks import MessageCallback
+from pyossl.connection import WANTS, Connection
+from pyossl.context import Context
+from pyossl.errors import UsageError, WouldBlockError
+from pyossl.outcome import Want
+
+FOREVER = -1.0
+"""The timeout of a call that has none; 0 is that of one that does not wait."""
+
+_T = TypeVar("_T")
+_FD_WANTS = (Want.READ, Want.WRITE)
+
+
+class WaitingConnection(Connection):
+    """A ``Connection`` over a non-blocking descriptor.  SSL_set_fd(3)
+
+    The methods here take a timeout in seconds, 0 for not to wait and ``FOREVER``; they raise ``WouldBlockError`` and
+    ``TimeoutError`` where the others return a ``Want``.
+    """
+
+    def __init__(
+        self, context: Context, server_hostname: Any, fd: int, message_callback: MessageCallback | None
+    ) -> None:
+        super().__init__(context, server_hostname, bio=BIO.socket(fd), message_callback=message_callback)
+        self._c.fd = fd
+
+    def receive(self, size: int, timeout: float) -> bytes:
+        """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
+        buffer = scratch.borrow(size)
+        room, deadline = min(size, scratch.LARGEST), 0.0
+        result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, deadline)
+        while result == lib.PYOSSL_INTERRUPTED:
+            deadline = lib.pyossl_deadline()
+            result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, deadline)
+        data = ffi.unpack(buffer, result) if result > 0 else b""
+        scratch.give_back(buffer)
+        if result < 0:
+            raise self._not_in_time(result, "reading", timeout)
+        return data
+
+    def receive_into(self, target: Any, size: int, timeout: float) -> int:
+        """Up to ``size`` bytes into a buffer of cffi's; 0 once the peer has closed.  SSL_read_ex(3)"""
+        deadline = 0.0
+        while (result := lib.pyossl_read_waiting(self._c, target, size, timeout, deadline)) < 0:
+            if result != lib.PYOSSL_INTERRUPTED:
+                raise self._not_in_time(result, "reading", timeout)
+            deadline = lib.pyossl_deadline()
+        return result
+
+    def send_all(self, data: Any, size: int, timeout: float) -> int:
+        """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
+        is 0.  SSL_write_ex(3)
+        """
+        result = lib.pyossl_write_waiting(self._c, data, size, timeout, 0.0)
+        if result == lib.PYOSSL_INTERRUPTED:
+            result = self._send_on(data, size, timeout)
+        if result < 0:
+            raise self._not_in_time(result, "writing", timeout)
+        return result
+
+    def _send_on(self, data: Any, size: int, timeout: float) -> int:
+        """Goes on with a write that a signal interrupted, from the byte that it had come to."""
+        with ffi.from_buffer(data) if isinstance(data, bytes) else data as source:
+            start = 0
+            result = lib.PYOSSL_INTERRUPTED
+            while result == lib.PYOSSL_INTERRUPTED:
+                start += lib.pyossl_written()
+                deadline = lib.pyossl_deadline()
+                result = lib.pyossl_write_waiting(self._c, source + start, size - start, timeout, deadline)
+            return result if result < 0 else start + result
+
+    def finish(self, step: Callable[[], _T | Want], operation: str, timeout: float, deadline: Any = None) -> _T:
+        """Repeats ``step`` until it no longer wants the descriptor; returns what it came to.
+
+        ``deadline`` is for a call of several steps, which share one: a ``double *`` that holds 0 at first.
+        """
+        deadline = ffi.new("double *") if deadline is None else deadline
+        while isinstance(result := step(), Want):
+            if timeout == 0 or result not in _FD_WANTS:
+                raise self._not_in_time(-result.value, operation, timeout)
+            waited = lib.pyossl_wait(self._c, -result.value, timeout, deadline)
+            if waited not in (0, lib.PYOSSL_INTERRUPTED):
+                raise self._not_in_time(waited, operation, timeout)
+        return result
+
+    def wake_waiters(self) -> None:
+        """Lets every thread that waits in a call of the closed connection go, and returns when it has gone."""
+        lib.pyossl_wake_waiters(self._c)
+
+    def _not_in_time(self, result: int, operation: str, timeout: float) -> BaseException:
+        if result == lib.PYOSSL_TIMED_OUT:
+            whom = f", with {self._name!r}" if self._name else ""
+            return TimeoutError(f"{operation} timed out after {timeout} s{whom}")
+        want = WANTS.get(result)
+        if want is None:
+            return self._error(result, operation)
+        if want in _FD_WANTS:
+            return WouldBlockError(want)
+        return UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
+
+
+def new_deadline() -> Any:
+    """For several calls of ``finish`` that share a deadline: the first wait fixes it."""
+    return ffi.new("double *")
