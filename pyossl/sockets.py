@@ -501,7 +501,7 @@ def connect(
         server_hostname = address[0]
     if server_hostname is not None:
         reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
-    deadline = None if limit is None else time.monotonic() + limit
+    deadline, shared_deadline = None if limit is None else time.monotonic() + limit, new_deadline(limit)
     sock = _connected(address, deadline, limit)
     try:
         tls = Socket(sock, context, server_hostname, message_callback=message_callback)
@@ -510,8 +510,7 @@ def connect(
         raise
     tls.settimeout(limit)
     try:
-        left = FOREVER if deadline is None else max(deadline - time.monotonic(), 1e-6)
-        tls.connection.finish(tls.connection.connect, "the handshake", left)
+        tls.connection.finish(tls.connection.connect, "the handshake", _seconds(limit), shared_deadline)
     except BaseException:
         tls.close()
         raise

@@ -98,6 +98,11 @@ class WaitingConnection(Connection):
                 raise self._not_in_time(waited, operation, timeout)
         return result
 
+    @property
+    def waiters(self) -> int:
+        """How many threads wait for the descriptor now."""
+        return int(self._c.waiters)
+
     def wake_waiters(self) -> None:
         """Lets every thread that waits in a call of the closed connection go, and returns when it has gone."""
         lib.pyossl_wake_waiters(self._c)
@@ -114,6 +119,6 @@ class WaitingConnection(Connection):
         return UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
 
 
-def new_deadline() -> Any:
-    """For several calls of ``finish`` that share a deadline: the first wait fixes it."""
-    return ffi.new("double *")
+def new_deadline(timeout: float | None = None) -> Any:
+    """For several calls of ``finish`` that share a deadline: in ``timeout`` seconds, or fixed by the first wait."""
+    return ffi.new("double *", 0.0 if timeout is None else lib.pyossl_now() + timeout)

@@ -18,7 +18,7 @@ ANSWERED = {
         "close", "connection", "context", "family", "fileno", "getblocking", "gettimeout", "proto", "setblocking",
         "settimeout", "timeout", "type",
     },
-    pyossl.Connection: {"close", "closed", "context", "failure", "server_hostname"},
+    pyossl.Connection: {"close", "closed", "context", "failure", "is_inherited", "server_hostname"},
 }  # fmt: skip
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {

@@ -172,7 +172,7 @@ def test_a_reader_of_a_file_is_woken_when_the_last_file_is_closed(sockets: Socke
     client, _ = sockets
     file = client.makefile("rb", 0)
     reading = Task(lambda: client.recv(1))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     client.close()
     file.close()
     with pytest.raises(pyossl.UsageError, match="closed"):

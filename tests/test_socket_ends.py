@@ -57,7 +57,7 @@ def test_a_half_close_waits_for_the_write_of_another_thread(sockets: SocketPair)
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     writing = Task(lambda: client.sendall(b"d" * 10_000_000))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     closing = Task(lambda: client.shutdown(socket.SHUT_WR))
     assert len(read_all(server)) == 10_000_000
     writing.result()
@@ -100,7 +100,7 @@ def test_a_thread_that_waits_is_woken_by_close(sockets: SocketPair) -> None:
     for timeout in (None, 1000.0):
         client.settimeout(timeout)
     reading = Task(lambda: client.recv(1))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     client.close()
     with pytest.raises(pyossl.UsageError, match="closed"):
         reading.result()
@@ -111,7 +111,7 @@ def test_threads_that_wait_to_write_are_woken_by_close(sockets: SocketPair) -> N
     client, _ = sockets
     client.settimeout(None)
     writing = [Task(lambda: client.sendall(bytes(50_000_000))) for _ in range(3)]
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     client.close()
     for task in writing:
         with pytest.raises(pyossl.UsageError, match="closed"):

@@ -127,7 +127,7 @@ def test_a_writer_waits_for_its_turn_no_longer_than_its_deadline(sockets: Socket
     client, server = sockets
     client.settimeout(None)
     first = Task(lambda: client.sendall(bytes(20_000_000)))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     client.settimeout(0.3)
     with timing_out(0.3):
         client.sendall(b"second")
@@ -142,7 +142,7 @@ def test_a_timeout_of_years_is_as_good_as_any(sockets: SocketPair) -> None:
     client, server = sockets
     client.settimeout(1e10)
     reading = Task(lambda: client.recv(1))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     server.sendall(b"x")
     assert reading.result() == b"x"
 
@@ -277,7 +277,7 @@ def test_both_directions_at_once_move_what_was_sent(sockets: SocketPair) -> None
 def test_a_reader_that_waits_keeps_no_writer_out(sockets: SocketPair) -> None:
     client, server = sockets
     reading = Task(lambda: client.recv(10))
-    until(lambda: client._waiters == 1)
+    until(lambda: client.connection.waiters == 1)
     client.sendall(b"ping")
     assert server.recv(10) == b"ping"
     server.sendall(b"pong")

@@ -25,6 +25,7 @@ typedef struct {
     pyossl_record *records;
     size_t write_pending;
     int fd;
+    int waiters;
     int closed;
     int dead;
     int parked;
@@ -91,6 +92,7 @@ long long pyossl_wait(pyossl_connection *connection, long long outcome, double t
 long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, double deadline);
 long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout, double deadline);
 void pyossl_wake_waiters(pyossl_connection *connection);
+double pyossl_now(void);
 double pyossl_deadline(void);
 size_t pyossl_written(void);
 int pyossl_connection_acquire(pyossl_connection *connection);
