@@ -31,9 +31,17 @@ class Lock:
     def __init__(self) -> None:
         self.pointer = own(check_ptr(lib.pyossl_lock_new(), "making a lock"), lib.pyossl_lock_free)
 
-    def __enter__(self) -> None:
-        if not lib.pyossl_lock_acquire(self.pointer):
+    def acquire(self, blocking: bool = True) -> bool:
+        """Whether the lock is ours now, until ``release``; raises ``UsageError`` where it is a parent process's."""
+        if lib.pyossl_lock_is_inherited(self.pointer):
             raise UsageError(f"the BIO cannot be used: {INHERITED}")
+        return bool((lib.pyossl_lock_acquire if blocking else lib.pyossl_lock_try)(self.pointer))
+
+    def release(self) -> None:
+        lib.pyossl_lock_release(self.pointer)
+
+    def __enter__(self) -> None:
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
         lib.pyossl_lock_release(self.pointer)

@@ -404,14 +404,35 @@ def test_tickets_are_no_data(new_pair: NewPair) -> None:
     assert client._reader.pending == 0, "they were read"
 
 
-def test_a_read_returns_one_record_at_most(connected: Pair) -> None:
+def test_a_read_returns_what_is_there_record_after_record_up_to_its_size(connected: Pair) -> None:
     client, server = connected
-    assert server.write(b"x" * 40000) == 40000
+    data = bytes(range(250)) * 160
+    assert server.write(data) == 40000
     move(server, client)
-    sizes = []
-    while isinstance(data := client.read(1 << 20), bytes):
-        sizes.append(len(data))
-    assert sizes == [16384, 16384, 40000 - 2 * 16384]
+    assert client.read(30000) == data[:30000]
+    assert client.read(1 << 20) == data[30000:]
+    assert client.read(1 << 20) is Want.READ
+
+
+def test_what_came_before_the_end_is_read_before_the_end_is_told(connected: Pair) -> None:
+    client, server = connected
+    server.write(b"x" * 20000)
+    server.shutdown()
+    move(server, client)
+    assert client.read(1 << 20) == b"x" * 20000
+    assert client.read(1 << 20) == b""
+
+
+def test_what_came_before_a_failure_is_read_before_it_is_raised(connected: Pair) -> None:
+    """PITFALLS 2: the failure is kept, and raised by every later call."""
+    client, server = connected
+    server.write(b"x" * 20000)
+    move(server, client)
+    client.receive_data(b"\x17\x03\x03\x00\x20" + b"?" * 32)
+    assert client.read(1 << 20) == b"x" * 20000
+    for _ in range(2):
+        with pytest.raises(pyossl.Error, match="reading failed"):
+            client.read(1 << 20)
 
 
 def test_data_may_finish_the_handshake(new_pair: NewPair) -> None:

@@ -20,7 +20,8 @@ enum {
     PYOSSL_SHUT = -107,         /* our close_notify has been sent: nothing can follow it */
     PYOSSL_TOO_EARLY = -108,    /* there is nothing to shut down before the handshake is finished */
     PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
-    PYOSSL_INTERRUPTED = -110   /* a signal came, and Python's handlers are to run */
+    PYOSSL_INTERRUPTED = -110,  /* a signal came, and Python's handlers are to run */
+    PYOSSL_WRITE_FIRST = -111   /* a write is to be repeated before the shutdown */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -286,7 +287,7 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     if (!SSL_is_init_finished(connection->ssl))
         return pyossl_end(connection, PYOSSL_TOO_EARLY);
     if (connection->write_pending != 0)
-        return pyossl_end(connection, PYOSSL_OTHER_WRITE);
+        return pyossl_end(connection, PYOSSL_WRITE_FIRST);
     result = SSL_shutdown(connection->ssl);
     outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;

@@ -60,6 +60,12 @@ static int pyossl_lock_acquire(pyossl_lock *lock)
     return pthread_mutex_lock(&lock->mutex) == 0;
 }
 
+/* As pyossl_lock_acquire, but 0 too where another thread has the lock. */
+static int pyossl_lock_try(pyossl_lock *lock)
+{
+    return !pyossl_lock_is_inherited(lock) && pthread_mutex_trylock(&lock->mutex) == 0;
+}
+
 static void pyossl_lock_release(pyossl_lock *lock)
 {
     pthread_mutex_unlock(&lock->mutex);

@@ -13,6 +13,7 @@ typedef ... pyossl_lock;
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
 int pyossl_lock_acquire(pyossl_lock *lock);
+int pyossl_lock_try(pyossl_lock *lock);
 void pyossl_lock_release(pyossl_lock *lock);
 int pyossl_lock_is_inherited(const pyossl_lock *lock);
 
@@ -78,6 +79,7 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_TOO_EARLY ...
 #define PYOSSL_TIMED_OUT ...
 #define PYOSSL_INTERRUPTED ...
+#define PYOSSL_WRITE_FIRST ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
