@@ -45,7 +45,7 @@ except pyossl.WouldBlockError:
     "a daemon thread waits to read": """
 client, server = pair()
 start(lambda: client.recv(1))
-while not client._waiters:
+while not client.connection.waiters:
     pass
 """,
     "a daemon thread waits in a blocking read of OpenSSL's": """

@@ -88,7 +88,7 @@ def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_its_parent_held(
     assert client.handshake() is None
     accepting.result()
     reading = Task(lambda: client.read(10))
-    until(lambda: client._busy)
+    until(lambda: client._c.busy)
 
     def child() -> None:
         for call in (lambda: client.read(1), lambda: client.write(b"x"), lambda: client.version):

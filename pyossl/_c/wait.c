@@ -26,11 +26,15 @@ static size_t pyossl_written(void)
     return pyossl_thread_written;
 }
 
+/* A signal that comes just before poll(2) does not interrupt it, and Python's handler would have to wait for the peer:
+ * no wait is longer than this, in milliseconds, before Python is let go on. */
+enum { PYOSSL_LONGEST_POLL = 1000 };
+
 /* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it; 0, or PYOSSL_x. */
 static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, double *deadline)
 {
     struct pollfd poller;
-    int ready, milliseconds = -1;
+    int ready, milliseconds = PYOSSL_LONGEST_POLL;
 
     if (timeout >= 0) {
         double left;
@@ -39,7 +43,8 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
         left = *deadline - pyossl_now();
         if (left <= 0)
             return PYOSSL_TIMED_OUT;
-        milliseconds = left > 1e6 ? 1000000000 : (int)(left * 1000) + 1;
+        if (left * 1000 < PYOSSL_LONGEST_POLL)
+            milliseconds = (int)(left * 1000) + 1;
     }
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
@@ -53,7 +58,7 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
     pyossl_connection_release(connection);
     ready = poll(&poller, 1, milliseconds);
     __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
-    if (ready < 0) {
+    if (ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_POLL)) {
         pyossl_thread_deadline = *deadline;
         return PYOSSL_INTERRUPTED;
     }

@@ -27,6 +27,7 @@ typedef struct {
     size_t write_pending;
     int fd;
     int waiters;
+    int busy;
     int closed;
     int dead;
     int parked;
