@@ -186,5 +186,5 @@ def load_crls(source: Source) -> list[CRL]:
 
     Raises ``DecodeError`` when there is none, or when one is malformed.  PEM_read_bio_X509_CRL(3)
     """
-    pointers = read_every(source, "CRL", lib.X509_CRL_free, lib.PEM_read_bio_X509_CRL, lib.d2i_X509_CRL_bio)
+    pointers = read_every(source, "CRL", "X509 CRL", lib.X509_CRL_free, lib.PEM_read_bio_X509_CRL, lib.d2i_X509_CRL_bio)
     return [CRL(pointer) for pointer in pointers]

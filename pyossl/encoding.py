@@ -9,7 +9,7 @@ from typing import Any
 
 from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO
-from pyossl.errors import DecodeError, check, failed
+from pyossl.errors import DecodeError, Error, check, failed
 from pyossl.outcome import take_records
 
 Source = str | os.PathLike[str] | bytes
@@ -69,9 +69,14 @@ def _name_of(function: Any) -> str:
 
 
 def read_every(
-    source: Source, what: str, free: Callable[[Any], Any], pem: Callable[..., Any], d2i: Callable[..., Any]
+    source: Source,
+    what: str,
+    label: str,
+    free: Callable[[Any], Any],
+    pem: Callable[..., Any],
+    d2i: Callable[..., Any],
 ) -> list[Any]:
-    """The pointers to every object in a source, owned: the PEM blocks of its type, or DER one after the other.
+    """The pointers to every ``what`` in a source, owned: the PEM blocks of that label, or DER one after the other.
 
     Raises ``DecodeError`` when there is none, or when one is malformed or cut.
     """
@@ -84,7 +89,7 @@ def read_every(
         while not found or lib.BIO_ctrl_pending(bio._bio) > 0:
             pointer = d2i(bio._bio, ffi.NULL)
             if pointer == ffi.NULL:
-                raise failed(reading, DecodeError)
+                raise _undecoded(reading)
             found.append(own(pointer, free))
         return found
     while True:
@@ -94,11 +99,18 @@ def read_every(
             continue
         last = lib.ERR_peek_last_error()
         if lib.ERR_GET_LIB(last) != lib.ERR_LIB_PEM or lib.ERR_GET_REASON(last) != lib.PEM_R_NO_START_LINE:
-            raise failed(reading, DecodeError)
+            raise _undecoded(reading)
         take_records()
         if not found:
-            raise DecodeError(f"{reading} failed: there is none among its PEM")
+            raise DecodeError(f"{reading} failed: it holds no {label}, only other PEM")
         return found
+
+
+def _undecoded(reading: str) -> Error:
+    # Of what ends before it has begun OpenSSL says nothing.
+    if lib.ERR_peek_error() == 0:
+        return DecodeError(f"{reading} failed: it is empty, or cut short")
+    return failed(reading, DecodeError)
 
 
 def c_string(value: str, what: str) -> bytes:

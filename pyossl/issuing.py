@@ -123,7 +123,7 @@ def _issue(
     extensions: list[Extension],
     not_before: datetime.datetime,
     not_after: datetime.datetime,
-    private_key: PrivateKey | None,
+    private_key: PrivateKey | None = None,
 ) -> Credentials:
     key = private_key or PrivateKey.generate()
     x509 = own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free)

@@ -329,5 +329,5 @@ def load_certificates(source: Source) -> list[Certificate]:
 
     Raises ``DecodeError`` when there is none, or when one is malformed.  PEM_read_bio_X509(3)
     """
-    pointers = read_every(source, "certificate", lib.X509_free, lib.PEM_read_bio_X509, lib.d2i_X509_bio)
+    pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, lib.PEM_read_bio_X509, lib.d2i_X509_bio)
     return [Certificate(pointer) for pointer in pointers]

@@ -125,7 +125,7 @@ def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
         stores = set()
         for _ in range(10):
             barrier.wait(20)
-            pyossl.x509._system_stores.clear()
+            pyossl.store._system_stores.clear()
             stores.add(pyossl.Store.system())
         return stores
 
