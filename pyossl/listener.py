@@ -12,7 +12,7 @@ from typing import Any
 from pyossl.context import Context
 from pyossl.errors import UsageError
 from pyossl.message import Message
-from pyossl.sockets import Address, Socket
+from pyossl.sockets import Address, Socket, send_at_once
 
 
 class Listener:
@@ -41,6 +41,7 @@ class Listener:
         """
         sock, address = self._sock.accept()
         try:
+            send_at_once(sock)
             return Socket(sock, self.context, message_callback=message_callback), address
         except BaseException:
             sock.close()

@@ -529,6 +529,7 @@ def _connected(address: Address, deadline: float | None, limit: float | None) ->
             sock.settimeout(None if left is None else min(left, _LONGEST_WAIT))
             sock.connect(where)
             sock.settimeout(None)
+            send_at_once(sock)
             return sock
         except OSError as error:
             problem = error
@@ -542,10 +543,22 @@ def _connected(address: Address, deadline: float | None, limit: float | None) ->
     raise OSError(problem.errno, f"{problem.strerror}: connecting to {address!r}") from problem
 
 
+def send_at_once(sock: socket.socket) -> None:
+    """Turns Nagle's algorithm off: a record is whole when it is sent, and a server's first answer, on the heels of its
+    session tickets, would wait for the client's delayed acknowledgement.  SSL_connect(3), NOTES
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def _resolved(address: Address) -> Iterator[tuple[int, int, int, Any]]:
     if isinstance(address, tuple):
         host, port = address[:2]
-        for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
+        for family, kind, protocol, _, where in found:
             yield family, kind, protocol, where
     else:
         yield socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address)

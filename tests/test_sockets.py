@@ -391,3 +391,25 @@ def test_the_first_read_or_write_does_the_handshake(
         reading = Task(lambda: server.recv(10))
         client.sendall(b"first")
         assert reading.result() == b"first"
+
+
+def test_a_record_is_sent_at_once(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
+    """SSL_connect(3), NOTES: Nagle's algorithm would hold back what follows the session tickets."""
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        accepting = Task(lambda: listener.accept()[0])
+        client = socket.create_connection(listener.address)
+        with accepting.result() as server:
+            assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            shaking = Task(server.handshake)
+            client.close()
+            with pytest.raises(pyossl.Error):
+                shaking.result()
+        accepting = Task(lambda: listener.accept()[0].handshake())
+        with pyossl.connect(listener.address, client_context, timeout=20) as tls:
+            assert tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        accepting.result()
+
+
+def test_a_host_that_cannot_be_found_is_named(client_context: pyossl.Context) -> None:
+    with pytest.raises(socket.gaierror, match=r"no\.such\.invalid"):
+        pyossl.connect(("no.such.invalid", 443), client_context, timeout=20)
