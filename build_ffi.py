@@ -47,6 +47,8 @@ STRICT = [
     "-Werror=int-conversion",
     "-Werror=incompatible-pointer-types",
 ]
+# GCC keeps silent about what a header's macro does wrong unless the blame goes to where the macro is used.
+STRICT_MACROS = "-ftrack-macro-expansion=0"
 LENIENT = ["-Wno-deprecated-declarations", "-Wno-discarded-qualifiers", "-Wno-unused-function"]
 
 PACKAGES = {
@@ -141,6 +143,9 @@ class Compiler:
             path = Path(folder) / "source.c"
             path.write_text(source)
             return subprocess.run([*self.command, *self.flags, *arguments, str(path)], capture_output=True, text=True)
+
+    def accepts(self, flag: str) -> bool:
+        return self.run("-fsyntax-only", "-Werror", flag, source="").returncode == 0
 
     def preprocess(self, source: str) -> str:
         done = self.run("-E", "-P", source=source)
@@ -251,7 +256,8 @@ def builder(cc: Compiler) -> Any:
 def prepare(extension: Extension, folder: Path) -> None:
     """Writes the extension's C file into ``folder`` and completes ``extension`` with it and the OpenSSL's flags."""
     openssl = find_openssl()
-    ffi = builder(Compiler(openssl))
+    cc = Compiler(openssl)
+    ffi = builder(cc)
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "_openssl.c"
     ffi.emit_c_code(str(source))
@@ -260,7 +266,8 @@ def prepare(extension: Extension, folder: Path) -> None:
     extension.library_dirs = openssl.library_dirs
     extension.runtime_library_dirs = openssl.runtime_dirs
     extension.libraries = openssl.libraries
-    extension.extra_compile_args = [*STRICT, *LENIENT, *openssl.compile_args]
+    strict = [*STRICT, STRICT_MACROS] if cc.accepts(STRICT_MACROS) else STRICT
+    extension.extra_compile_args = [*strict, *LENIENT, *openssl.compile_args]
     extension.extra_link_args = openssl.link_args
 
 
@@ -285,6 +292,8 @@ def stubs() -> str:
     ffi.cdef("\n".join(kept))
     for declaration, (kind, _) in ffi._parser._declarations.items():
         what, _, name = declaration.partition(" ")
+        for enumerator in getattr(kind, "enumerators", ()):
+            names[enumerator] = f"    {enumerator}: int"
         if what == "function":
             parameters = [f"a{n}: {annotation(t)}" for n, t in enumerate(kind.args)]
             rest = ["*more: Any"] if kind.ellipsis else []

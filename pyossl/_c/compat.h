@@ -137,4 +137,19 @@ static int SSL_add1_dnsname(SSL *ssl, const char *name)
 }
 #endif
 
+/* in no release yet: ssl.h's own are macros that name functions which do not exist */
+#if HAVE_CT
+#  undef SSL_disable_ct
+#  undef SSL_CTX_disable_ct
+static void SSL_disable_ct(SSL *ssl)
+{
+    SSL_set_ct_validation_callback(ssl, NULL, NULL);
+}
+
+static void SSL_CTX_disable_ct(SSL_CTX *context)
+{
+    SSL_CTX_set_ct_validation_callback(context, NULL, NULL);
+}
+#endif
+
 #endif

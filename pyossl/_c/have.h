@@ -22,6 +22,20 @@
 #define PYOSSL_RELEASE(number) (((number) >> 28) < 3 ? (number) >> 12 : ((number) >> 20) << 8)
 #define PYOSSL_MAJOR(number) ((number) >> 28)
 
+/* A fix that came to several releases at once, with these patches of them. */
+#define PYOSSL_PATCHED(major, minor, patch) \
+    (OPENSSL_VERSION_NUMBER >= (((major) << 28) | ((minor) << 20) | ((patch) << 4)) \
+     && OPENSSL_VERSION_NUMBER < (((major) << 28) | (((minor) + 1) << 20)))
+
+/* Names that came, and names that were deprecated, with a release and cannot be configured away. */
+#define HAVE_API_3_0 PYOSSL_SINCE(3, 0)
+#define HAVE_API_3_2 PYOSSL_SINCE(3, 2)
+#define HAVE_API_3_3 PYOSSL_SINCE(3, 3)
+#define HAVE_API_3_4 PYOSSL_SINCE(3, 4)
+#define HAVE_API_3_5 PYOSSL_SINCE(3, 5)
+#define HAVE_API_3_6 PYOSSL_SINCE(3, 6)
+#define HAVE_API_4_0 PYOSSL_SINCE(4, 0)
+
 /* OpenSSL 1.1.1 */
 #if !defined(OPENSSL_NO_TLS1_3)
 #  define HAVE_TLS1_3 1
@@ -47,6 +61,32 @@
 #  define HAVE_SSL_TRACE 1
 #else
 #  define HAVE_SSL_TRACE 0
+#endif
+
+#if !defined(OPENSSL_NO_CT)
+#  define HAVE_CT 1
+#else
+#  define HAVE_CT 0
+#endif
+#if !defined(OPENSSL_NO_NEXTPROTONEG)
+#  define HAVE_NEXTPROTONEG 1
+#else
+#  define HAVE_NEXTPROTONEG 0
+#endif
+#if !defined(OPENSSL_NO_SCTP)
+#  define HAVE_SCTP 1
+#else
+#  define HAVE_SCTP 0
+#endif
+#if !defined(OPENSSL_NO_SRP)
+#  define HAVE_SRP 1
+#else
+#  define HAVE_SRP 0
+#endif
+#if !defined(OPENSSL_NO_SRTP)
+#  define HAVE_SRTP 1
+#else
+#  define HAVE_SRTP 0
 #endif
 
 /* OpenSSL 3.0 */
@@ -113,6 +153,13 @@
 #  define HAVE_OCSP_MULTI_STAPLING 1
 #else
 #  define HAVE_OCSP_MULTI_STAPLING 0
+#endif
+
+/* OpenSSL 3.5.8, 3.6.4, 4.0.2 */
+#if PYOSSL_PATCHED(3, 5, 8) || PYOSSL_PATCHED(3, 6, 4) || PYOSSL_PATCHED(4, 0, 2) || PYOSSL_SINCE(4, 1)
+#  define HAVE_QUIC_MAX_PENDING_CONNS 1
+#else
+#  define HAVE_QUIC_MAX_PENDING_CONNS 0
 #endif
 
 /* OpenSSL 4.0 */
