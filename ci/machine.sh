@@ -29,10 +29,8 @@ venv=${PYOSSL_VENV:-.venv}
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
     else
-        fail "root is needed, and there is no sudo, to run: $*"
+        sudo "$@"
     fi
 }
 
@@ -75,6 +73,9 @@ packages_for() {
 install_packages() {
     manager=$1
     shift
+    # Homebrew refuses to run as root.
+    [ "$manager" = brew ] || [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
+        fail "only root can install these, and there is no sudo: $*"
     say "installing with $manager: $*"
     case "$manager" in
         apt-get)
