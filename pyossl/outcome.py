@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyossl._lib import ffi, lib, text
@@ -106,8 +105,7 @@ def take_records() -> tuple[Record, ...]:
     return tuple(record_of(entries[n]) for n in range(lib.pyossl_take_errors(entries, _ROOM)))
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """The facts of a fatal outcome, from which every exception is made.
 
     ``error`` is SSL_get_error(3)'s answer (0 where no SSL was involved), ``errno`` the transport's (0 if it had
@@ -123,7 +121,7 @@ class Failure:
     peer: str = ""
     verify_code: int = 0
     depth: int = 0
-    certificate: Certificate | None = field(default=None, compare=False)
+    certificate: Certificate | None = None
     reason: str = ""
 
     def has_reason(self, reason_code: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
@@ -77,7 +76,7 @@ class Store:
         self._change()
         if isinstance(source, Certificate):
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
-        elif not isinstance(source, bytes) and Path(source).is_dir():
+        elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(source)
             check(
                 lib.X509_STORE_load_locations(self._store, ffi.NULL, path),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
@@ -116,7 +115,7 @@ def trust_store() -> TrustStore:
     file = default_certificate_file()
     directories = default_certificate_directory().split(os.pathsep)
     return TrustStore(
-        TrustPath(file, len(load_certificates(file)) if os.access(file, os.R_OK) and Path(file).is_file() else None),
+        TrustPath(file, len(load_certificates(file)) if os.access(file, os.R_OK) and os.path.isfile(file) else None),
         tuple(TrustPath(each, _hashed_certificates(each)) for each in directories if each),
     )
 
