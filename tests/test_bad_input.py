@@ -86,7 +86,7 @@ def test_one_bad_certificate_spoils_the_file(pem: dict[str, bytes]) -> None:
 
 
 def test_a_key_is_no_certificate_and_the_other_way_round(pem: dict[str, bytes]) -> None:
-    with pytest.raises(pyossl.DecodeError, match="no CERTIFICATE"):
+    with pytest.raises(pyossl.DecodeError, match="reading a certificate from"):
         pyossl.Certificate.load(pem["key"])
     with pytest.raises(pyossl.DecodeError):
         pyossl.PrivateKey.load(pem["certificate"])

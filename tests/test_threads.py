@@ -12,7 +12,7 @@ from pairs import shake_hands
 from served import Task
 
 import pyossl
-import pyossl.x509
+import pyossl.store
 
 Pair = tuple[pyossl.Connection, pyossl.Connection]
 
