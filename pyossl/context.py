@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import socket
 
     from pyossl.message import Message
+    from pyossl.session import Session
     from pyossl.sockets import Socket
 
 
@@ -161,13 +162,17 @@ class Context:
         *,
         handshake: bool = True,
         message_callback: Callable[[Message], object] | None = None,
+        session: Session | None = None,
     ) -> Socket:
         """TLS over a connected stream socket, which the ``Socket`` owns from now on, and whose timeout it takes over.
 
         With ``handshake`` the handshake is finished here; otherwise the first call does it.  When it fails the socket
-        is closed, and the error of ``Connection.handshake`` raised.  SSL_set_fd(3)
+        is closed, and the error of ``Connection.handshake`` raised.  ``session`` is a client's, offered for
+        resumption.  SSL_set_fd(3)
         """
-        return self.socket_face(self, sock, server_hostname, handshake=handshake, message_callback=message_callback)
+        return self.socket_face(
+            self, sock, server_hostname, handshake=handshake, message_callback=message_callback, session=session
+        )
 
     def _configure(
         self,

@@ -34,6 +34,7 @@ from pyossl.errors import Error, UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.outcome import Want
+from pyossl.session import Session
 from pyossl.waiting import FOREVER, WaitingConnection, new_deadline
 
 Address = tuple[str, int] | str | os.PathLike[str]
@@ -66,10 +67,11 @@ class Socket:
         server_hostname: Any = None,
         *,
         message_callback: Callable[[Message], object] | None = None,
+        session: Session | None = None,
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-        self.connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback)
+        self.connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
         self._timeout = _seconds(sock.gettimeout())
         # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
@@ -464,9 +466,10 @@ def wrap_socket(
     *,
     handshake: bool = True,
     message_callback: Callable[[Message], object] | None = None,
+    session: Session | None = None,
 ) -> Socket:
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
-    tls = Socket(sock, context, server_hostname, message_callback=message_callback)
+    tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session)
     if handshake:
         try:
             tls.handshake()
@@ -483,10 +486,12 @@ def connect(
     server_hostname: Any = None,
     timeout: float | _Default | None = _DEFAULT,
     message_callback: Callable[[Message], object] | None = None,
+    session: Session | None = None,
 ) -> Socket:
     """A TLS connection to ``address``, its handshake finished.
 
-    ``context`` is ``Context.client()`` unless given; ``server_hostname`` is the address's host.  ``timeout``, in
+    ``context`` is ``Context.client()`` unless given; ``server_hostname`` is the address's host; ``session``, of the
+    same context and name, is offered for resumption.  ``timeout``, in
     seconds, is the deadline over everything that happens here (but for the look-up of the name, which the system does
     not let a program interrupt), and later of each call; without it ``socket.getdefaulttimeout`` holds.
 
@@ -504,7 +509,7 @@ def connect(
     deadline, shared_deadline = None if limit is None else time.monotonic() + limit, new_deadline(limit)
     sock = _connected(address, deadline, limit)
     try:
-        tls = Socket(sock, context, server_hostname, message_callback=message_callback)
+        tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session)
     except BaseException:
         sock.close()
         raise

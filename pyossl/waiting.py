@@ -18,6 +18,7 @@ from pyossl.connection import WANTS, Connection
 from pyossl.context import Context
 from pyossl.errors import UsageError, WouldBlockError
 from pyossl.outcome import Want
+from pyossl.session import Session
 
 FOREVER = -1.0
 """The timeout of a call that has none; 0 is that of one that does not wait."""
@@ -34,9 +35,16 @@ class WaitingConnection(Connection):
     """
 
     def __init__(
-        self, context: Context, server_hostname: Any, fd: int, message_callback: MessageCallback | None
+        self,
+        context: Context,
+        server_hostname: Any,
+        fd: int,
+        message_callback: MessageCallback | None,
+        session: Session | None = None,
     ) -> None:
-        super().__init__(context, server_hostname, bio=BIO.socket(fd), message_callback=message_callback)
+        super().__init__(
+            context, server_hostname, bio=BIO.socket(fd), message_callback=message_callback, session=session
+        )
         self._c.fd = fd
 
     def receive(self, size: int, timeout: float) -> bytes:

@@ -412,3 +412,25 @@ def test_a_record_is_sent_at_once(client_context: pyossl.Context, server_context
 def test_a_host_that_cannot_be_found_is_named(client_context: pyossl.Context) -> None:
     with pytest.raises(socket.gaierror, match=r"no\.such\.invalid"):
         pyossl.connect(("no.such.invalid", 443), client_context, timeout=20)
+
+
+def test_a_session_is_offered_by_connect_and_by_wrap_socket(
+    authority: pyossl.Authority, server_context: pyossl.Context
+) -> None:
+    context = pyossl.Context.client(trust=authority.certificate)
+    sessions: list[pyossl.Session] = []
+    context.new_session_callback = lambda connection, session: sessions.append(session)
+
+    def visit(tls: pyossl.Socket) -> bool:
+        with tls:
+            tls.shutdown(socket.SHUT_WR)
+            assert read_all(tls) == b""
+            return tls.connection.session_reused
+
+    with serving(server_context, read_all) as address:
+        assert not visit(pyossl.connect(address, context, timeout=SECONDS))
+    with serving(server_context, read_all) as address:
+        assert visit(pyossl.connect(address, context, timeout=SECONDS, session=sessions[-1]))
+    with serving(server_context, read_all) as address:
+        sock = socket.create_connection(address, SECONDS)
+        assert visit(context.wrap_socket(sock, "127.0.0.1", session=sessions[-1]))
