@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import select
+import signal
 import socket
 import threading
 import time
@@ -434,3 +435,48 @@ def test_a_session_is_offered_by_connect_and_by_wrap_socket(
     with serving(server_context, read_all) as address:
         sock = socket.create_connection(address, SECONDS)
         assert visit(context.wrap_socket(sock, "127.0.0.1", session=sessions[-1]))
+
+
+def take_all(tls: pyossl.Socket) -> None:
+    buffer = bytearray(65536)
+    while tls.recv_into(buffer):
+        pass
+
+
+def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair) -> None:
+    """PITFALLS 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
+    client, server = sockets
+    reading = Task(lambda: take_all(server))
+    client.settimeout(0.3)
+    block, started = bytes(1 << 30), time.monotonic()
+    with pytest.raises(TimeoutError, match=r"writing timed out after 0\.3 s"):
+        while True:
+            client.sendall(block)
+    assert time.monotonic() - started < SECONDS / 2
+    client.close()
+    with contextlib.suppress(pyossl.Error):
+        reading.result()
+
+
+def test_a_write_that_never_has_to_wait_sees_signals(sockets: SocketPair) -> None:
+    client, server = sockets
+    reading = Task(lambda: take_all(server))
+
+    class HandlerError(Exception):
+        pass
+
+    def handler(*_: object) -> None:
+        raise HandlerError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        block = bytes(1 << 30)
+        with pytest.raises(HandlerError):
+            while True:
+                client.sendall(block)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    client.close()
+    with contextlib.suppress(pyossl.Error):
+        reading.result()

@@ -86,22 +86,34 @@ static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer
     }
 }
 
+/* As long as the peer keeps up nothing waits, and a call could go on for minutes: it lets readers in after each slice,
+ * looks at its deadline, and now and then at Python's signal handlers. */
+enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
+
 /* All of `data`, or where `timeout` is 0 as much as the descriptor takes; pyossl_written tells what had been written
  * when the call ended in another way. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size,
                                       double timeout, double deadline)
 {
-    size_t done = 0;
+    size_t done = 0, slices = 0;
 
+    if (timeout > 0 && size > PYOSSL_SLICE && deadline == 0)
+        deadline = pyossl_now() + timeout;
     for (;;) {
-        long long result = pyossl_write(connection, (const char *)data + done, size - done);
+        size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
+        long long result = pyossl_write(connection, (const char *)data + done, slice);
         if (result >= 0) {
             done += (size_t)result;
             if (done == size || timeout == 0)
                 return (long long)done;
-            continue;    /* the next step says what the rest waits for */
-        }
-        if (pyossl_may_wait(connection, result, timeout))
+            if (deadline != 0 && pyossl_now() > deadline)
+                result = PYOSSL_TIMED_OUT;
+            else if (++slices % PYOSSL_SLICES == 0)
+                result = PYOSSL_INTERRUPTED;
+            else
+                continue;    /* the next step says what the rest waits for */
+            pyossl_thread_deadline = deadline;
+        } else if (pyossl_may_wait(connection, result, timeout))
             result = pyossl_wait(connection, result, timeout, &deadline);
         if (result != 0) {
             pyossl_thread_written = done;
