@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import asn1_integer, integer, time
 from pyossl.encoding import Source, cryptography, read_every, written
-from pyossl.errors import check, check_ptr, failed
+from pyossl.errors import check, check_ptr
 from pyossl.extensions import Extension, decoded, extensions_of
 from pyossl.general_names import Name
 from pyossl.keys import Key
 from pyossl.outcome import take_records
-from pyossl.x509 import Certificate, algorithm_name, fingerprint
+from pyossl.x509 import Certificate, algorithm_name, fingerprint, succeeds
 
 
 class Revoked(NamedTuple):
@@ -101,12 +101,11 @@ class CRL:
         return extensions_of(self._crl, lib.X509_CRL_get_ext_count, lib.X509_CRL_get_ext)
 
     def is_signed_by(self, key: Key) -> bool:
-        """Whether the signature is one of this key; names and dates are not looked at.  X509_CRL_verify(3)"""
-        result = lib.X509_CRL_verify(self._crl, key._key)
-        if result < 0:
-            raise failed("X509_CRL_verify")
-        take_records()
-        return result == 1
+        """Whether the signature is one of this key's; names and dates are not looked at.
+
+        False also where the key is of another type, or the algorithm one that this OpenSSL lacks.  X509_CRL_verify(3)
+        """
+        return succeeds(lib.X509_CRL_verify, self._crl, key._key)
 
     def find(self, certificate: Certificate | int) -> Revoked | None:
         """The entry of a certificate of this issuer's, or of a serial number; None where there is none.

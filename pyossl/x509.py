@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.encoding import Source, c_string, cryptography, read_every, written
-from pyossl.errors import DecodeError, check, check_ptr, failed
+from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.extensions import Extension, KeyUsage, decoded, extensions_of
 from pyossl.general_names import GeneralName, Name, general_names
 from pyossl.keys import Key, PrivateKey, PublicKey
@@ -119,8 +120,11 @@ class Certificate:
         return string_bytes(bits[0])
 
     def is_signed_by(self, key: Key) -> bool:
-        """Whether the signature is one of this key; names, validity and usage are not looked at.  X509_verify(3)"""
-        return _verified(lib.X509_verify(self._x509, key._key), "X509_verify")
+        """Whether the signature is one of this key's; names, validity and usage are not looked at.
+
+        False also where the key is of another type, or the algorithm one that this OpenSSL lacks.  X509_verify(3)
+        """
+        return succeeds(lib.X509_verify, self._x509, key._key)
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -215,21 +219,18 @@ class Certificate:
         reference = reference_name(name)
         wanted = c_string(reference.text, "a name")
         if reference.is_address:
-            return _verified(lib.X509_check_ip_asc(self._x509, wanted, HOST_FLAGS), "X509_check_ip_asc")
-        found = lib.X509_check_host(self._x509, wanted, len(wanted), HOST_FLAGS, ffi.NULL)
-        return _verified(found, "X509_check_host")
+            return succeeds(lib.X509_check_ip_asc, self._x509, wanted, HOST_FLAGS)
+        return succeeds(lib.X509_check_host, self._x509, wanted, len(wanted), HOST_FLAGS, ffi.NULL)
 
     def matches_email(self, address: str) -> bool:
         """Whether the certificate is for an email address.  X509_check_email(3)"""
         wanted = c_string(address, "an email address")
         flags = lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
-        return _verified(lib.X509_check_email(self._x509, wanted, len(wanted), flags), "X509_check_email")
+        return succeeds(lib.X509_check_email, self._x509, wanted, len(wanted), flags)
 
     def belongs_to(self, key: PrivateKey) -> bool:
         """Whether the certificate is for this private key.  X509_check_private_key(3)"""
-        fits = lib.X509_check_private_key(self._x509, key._key) == 1
-        take_records()
-        return fits
+        return succeeds(lib.X509_check_private_key, self._x509, key._key)
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
         """The digest of the certificate's DER; ``ValueError`` for a digest that OpenSSL does not have.
@@ -265,12 +266,12 @@ class Certificate:
 _ALL_USAGES = 0xFFFFFFFF
 
 
-def _verified(result: int, operation: str) -> bool:
-    """The answer of a function that says 1 for yes and 0 for no; what is below is an ``Error``."""
-    if result < 0:
-        raise failed(operation)
+def succeeds(question: Callable[..., int], *arguments: Any) -> bool:
+    """Whether a function that says 1 for yes says so; whatever else it says, and why, is a no."""
     take_records()
-    return result == 1
+    answer = question(*arguments) == 1
+    take_records()
+    return answer
 
 
 def algorithm_name(algorithm: Any) -> str:
