@@ -196,7 +196,7 @@ class Socket:
             return self.connection.receive_into(target, size or len(target), self._timeout)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
-        """Sends bytes and returns how many: all of them, or where the timeout is 0 as many as the descriptor took, up to
+        """Sends bytes and returns how many: all of them, or where the timeout is 0 what the descriptor took, at most
         1 MiB.
 
         What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)

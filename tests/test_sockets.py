@@ -437,6 +437,12 @@ def test_a_session_is_offered_by_connect_and_by_wrap_socket(
         assert visit(context.wrap_socket(sock, "127.0.0.1", session=sessions[-1]))
 
 
+def send_without_end(tls: pyossl.Socket) -> None:
+    block = bytes(1 << 30)
+    while True:
+        tls.sendall(block)
+
+
 def take_all(tls: pyossl.Socket) -> None:
     buffer = bytearray(65536)
     while tls.recv_into(buffer):
@@ -448,10 +454,9 @@ def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair
     client, server = sockets
     reading = Task(lambda: take_all(server))
     client.settimeout(0.3)
-    block, started = bytes(1 << 30), time.monotonic()
+    started = time.monotonic()
     with pytest.raises(TimeoutError, match=r"writing timed out after 0\.3 s"):
-        while True:
-            client.sendall(block)
+        send_without_end(client)
     assert time.monotonic() - started < SECONDS / 2
     client.close()
     with contextlib.suppress(pyossl.Error):
@@ -471,10 +476,8 @@ def test_a_write_that_never_has_to_wait_sees_signals(sockets: SocketPair) -> Non
     before = signal.signal(signal.SIGALRM, handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
-        block = bytes(1 << 30)
         with pytest.raises(HandlerError):
-            while True:
-                client.sendall(block)
+            send_without_end(client)
     finally:
         signal.signal(signal.SIGALRM, before)
     client.close()
