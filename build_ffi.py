@@ -209,7 +209,7 @@ def cdef(lines: Sequence[Line]) -> str:
 
 
 PROTOTYPE = re.compile(
-    r"^\s*(?P<result>[A-Za-z_][\w \t]*?[\s*]+)(?P<name>[A-Za-z_]\w*)\s*(?P<arguments>\(.*\))\s*;\s*$"
+    r"^\s*(?P<result>[A-Za-z_][\w \t]*?[\s*]+(?:\(\s*\*\s*)?)(?P<name>[A-Za-z_]\w*)\s*(?P<arguments>\(.*\))\s*;\s*$"
 )
 
 
@@ -234,11 +234,20 @@ def redeclarations(lines: Sequence[Line]) -> Iterator[str]:
         statement = f"{statement} {re.sub(r'/[*].*?[*]/|//.*', '', line.text)}".strip()
         if statement.count("{") == statement.count("}") and statement.endswith(";"):
             found = PROTOTYPE.match(statement)
-            if found and not statement.startswith(("typedef", "struct", "union", "enum")):
+            if found and "{" not in statement and not statement.startswith("typedef"):
                 place, name = f'#line {start.number} "{start.file}"', found["name"]
                 yield from (f"#ifndef {name}", place, f"extern __typeof__({name}) {name};", "#endif")
                 yield from (place, f"{found['result']} ({name}){found['arguments']};")
             statement = ""
+
+
+def declared(lines: Sequence[Line]) -> set[str]:
+    """The names of ``lib`` that the lines declare: functions, constants and enumerators."""
+    functions = re.findall(r"^#ifndef (\w+)", "\n".join(redeclarations(lines)), re.MULTILINE)
+    text = "\n".join(line.text for line in lines)
+    constants = re.findall(r"^#define (\w+)", text, re.MULTILINE)
+    bodies = re.findall(r"\benum\b[^{;]*\{([^}]*)\}", text)
+    return {*functions, *constants, *(name for body in bodies for name in re.findall(r"(\w+)\s*(?:,|$)", body.strip()))}
 
 
 def builder(cc: Compiler) -> Any:

@@ -22,11 +22,6 @@
 #define PYOSSL_RELEASE(number) (((number) >> 28) < 3 ? (number) >> 12 : ((number) >> 20) << 8)
 #define PYOSSL_MAJOR(number) ((number) >> 28)
 
-/* A fix that came to several releases at once, with these patches of them. */
-#define PYOSSL_PATCHED(major, minor, patch) \
-    (OPENSSL_VERSION_NUMBER >= (((major) << 28) | ((minor) << 20) | ((patch) << 4)) \
-     && OPENSSL_VERSION_NUMBER < (((major) << 28) | (((minor) + 1) << 20)))
-
 /* Names that came, and names that were deprecated, with a release and cannot be configured away. */
 #define HAVE_API_3_0 PYOSSL_SINCE(3, 0)
 #define HAVE_API_3_2 PYOSSL_SINCE(3, 2)
@@ -155,8 +150,9 @@
 #  define HAVE_OCSP_MULTI_STAPLING 0
 #endif
 
-/* OpenSSL 3.5.8, 3.6.4, 4.0.2 */
-#if PYOSSL_PATCHED(3, 5, 8) || PYOSSL_PATCHED(3, 6, 4) || PYOSSL_PATCHED(4, 0, 2) || PYOSSL_SINCE(4, 1)
+/* OpenSSL 3.5.8, 3.6.4, 4.0.2, and what distributions patch before: the header alone knows. */
+#include <openssl/ssl.h>
+#if defined(SSL_VALUE_QUIC_MAX_PENDING_CONNS)
 #  define HAVE_QUIC_MAX_PENDING_CONNS 1
 #else
 #  define HAVE_QUIC_MAX_PENDING_CONNS 0

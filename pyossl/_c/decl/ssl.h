@@ -1521,6 +1521,8 @@ int SSL_set_ct_validation_callback(SSL *s, ssl_ct_validation_cb callback, void *
 int SSL_CTX_set_ct_validation_callback(SSL_CTX *ctx, ssl_ct_validation_cb callback, void *arg);
 void SSL_disable_ct(SSL *s);
 void SSL_CTX_disable_ct(SSL_CTX *ctx);
+#define SSL_CT_VALIDATION_PERMISSIVE ...
+#define SSL_CT_VALIDATION_STRICT ...
 int SSL_enable_ct(SSL *s, int validation_mode);
 int SSL_CTX_enable_ct(SSL_CTX *ctx, int validation_mode);
 int SSL_ct_is_enabled(const SSL *s);
