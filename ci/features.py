@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes docs/features.md: each feature of docs/features.toml, the first OpenSSL that has it, and the tests that show it.
+"""Writes docs/features.md: each feature of docs/features.toml, its first OpenSSL, and the tests that show it.
 
-Nothing is run: the first OpenSSL is the heading in pyossl/_c/have.h under which the feature's flag stands, and a test
-shows what its marker names, ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes nothing, and fails where the
-page is not what it would be, a feature has no test, or a test names a feature that is not in the list.
+Nothing is run: the first OpenSSL is the heading in pyossl/_c/have.h under which the feature's flag stands, and a
+test shows what its marker names, ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes nothing, and fails
+where the page is not what it would be, a feature has no test, or a test names one that is not in the list.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import pyproject
+
+ROOT = pyproject.REPOSITORY
 LIST = ROOT / "docs" / "features.toml"
 PAGE = ROOT / "docs" / "features.md"
 OLDEST = "1.1.1"
@@ -63,9 +64,9 @@ def page(sections: dict[str, dict[str, str]], shown: dict[str, list[tuple[str, s
     lines = [
         "# What pyossl does, and the tests that show it",
         "",
-        "Written by `ci/features.py` from `docs/features.toml`, `pyossl/_c/have.h` and the tests' markers; not edited by",
-        "hand. What an OpenSSL lacks is refused there with one exception, `UnsupportedError`, or with the `ValueError` of",
-        "a name that it does not know.",
+        "Written by `ci/features.py` from `docs/features.toml`, `pyossl/_c/have.h` and the tests' markers; not edited",
+        "by hand. What an OpenSSL lacks is refused there with one exception, `UnsupportedError`, or with the",
+        "`ValueError` of a name that it does not know.",
     ]
     for section, features in sections.items():
         lines += ["", f"## {section}", "", "| feature | first OpenSSL | shown by |", "|---|---|---|"]
@@ -86,7 +87,7 @@ def problems(sections: dict[str, dict[str, str]], shown: dict[str, list[tuple[st
 
 
 def main() -> int:
-    sections, shown = tomllib.loads(LIST.read_text()), tests()
+    sections, shown = pyproject.load(LIST), tests()
     if sys.argv[1:] == ["--check"]:
         found = sorted(problems(sections, shown))
         print("\n".join(found) or "docs/features.md is what the tests show")
