@@ -9,7 +9,7 @@ from typing import Any
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import object_from, object_identifier, short_name, string_bytes
 from pyossl.encoding import written
-from pyossl.errors import DecodeError, check, check_ptr, failed
+from pyossl.errors import DecodeError, Error, check, check_ptr, failed
 from pyossl.outcome import take_records
 
 
@@ -74,7 +74,10 @@ class Extension:
 
         X509V3_EXT_print(3)
         """
-        printed = written(lib.X509V3_EXT_print, self._extension, lib.X509V3_EXT_DUMP_UNKNOWN, 0)
+        try:
+            printed = written(lib.X509V3_EXT_print, self._extension, lib.X509V3_EXT_DUMP_UNKNOWN, 0)
+        except Error:
+            return f"malformed: {self.value.hex()}"
         take_records()
         return printed.decode("utf-8", "backslashreplace").rstrip("\n")
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import asn1_integer, asn1_time
-from pyossl.errors import check, check_ptr, failed
+from pyossl.errors import check, check_ptr
 from pyossl.extensions import Extension
 from pyossl.keys import PrivateKey
 from pyossl.names import reference_name
+from pyossl.outcome import take_records
 from pyossl.x509 import Certificate
 
 _BOOLEAN, _BIT_STRING, _OCTET_STRING, _SEQUENCE = 0x01, 0x03, 0x04, 0x30
@@ -153,7 +154,7 @@ def _issue(
     for extension in extensions:
         check(lib.X509_add_ext(x509, extension._extension, -1), "X509_add_ext")
     signer = issuer.private_key if issuer else key
-    check(lib.X509_sign(x509, signer._key, _digest_for(signer)), "X509_sign")
+    check(lib.X509_sign(x509, signer._key, _digest_for(signer)), f"signing with a key of type {signer.type!r}")
     chain = (issuer.certificate, *issuer.chain) if issuer else ()
     return Credentials(Certificate(x509), key, tuple(each for each in chain if each.subject != each.issuer))
 
@@ -171,9 +172,9 @@ def _digest_for(key: PrivateKey) -> Any:
     EVP_PKEY_get_default_digest_nid(3)
     """
     nid = ffi.new("int *")
-    if lib.EVP_PKEY_get_default_digest_nid(key._key, nid) <= 0:
-        raise failed(f"signing with a key of type {key.type!r}")
-    return ffi.NULL if nid[0] == lib.NID_undef else lib.EVP_get_digestbynid(nid[0])
+    known = lib.EVP_PKEY_get_default_digest_nid(key._key, nid) > 0
+    take_records()
+    return lib.EVP_get_digestbynid(nid[0]) if known and nid[0] != lib.NID_undef else ffi.NULL
 
 
 def _der(tag: int, *contents: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pyossl.encoding import (
     password_bytes,
     written,
 )
-from pyossl.errors import DecodeError, PasswordError, UnsupportedError, check, check_ptr, failed
+from pyossl.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.outcome import take_records
 
 
@@ -174,7 +174,12 @@ class PrivateKey(Key):
         check(lib.EVP_PKEY_keygen_init(context), "EVP_PKEY_keygen_init")
         if not recipe.has_parameters:
             _set_options(context, type, recipe, bits, group)
-        return cls(_made(lib.EVP_PKEY_keygen, context))
+        try:
+            return cls(_made(lib.EVP_PKEY_keygen, context))
+        except Error as error:
+            if group is None:
+                raise
+            raise _no_such_group(type, group) from error
 
     @property
     def public_key(self) -> PublicKey:
@@ -259,9 +264,14 @@ def _set_options(context: Any, type: str, recipe: _Recipe, bits: int | None, gro
     chosen = group or recipe.default_group
     if chosen and lib.EVP_PKEY_CTX_ctrl_str(context, recipe.group.encode(), c_string(chosen, "a group")) <= 0:
         take_records()
-        raise UnsupportedError(f"group {chosen!r} for keys of type {type!r}")
+        raise _no_such_group(type, chosen)
     for option, value in recipe.fixed:
         check(lib.EVP_PKEY_CTX_ctrl_str(context, option.encode(), value.encode()), option)
+
+
+def _no_such_group(type: str, group: str) -> UnsupportedError:
+    # 1.1.1 looks for it when it is set, later versions when it is used.
+    return UnsupportedError(f"group {group!r} for keys of type {type!r}")
 
 
 def _made(make: Any, context: Any) -> Any:
