@@ -31,4 +31,15 @@ int i2d_PKCS8PrivateKeyInfo_bio(BIO *bio, EVP_PKEY *key);
 EVP_PKEY *d2i_PUBKEY_bio(BIO *bio, EVP_PKEY **key);
 int i2d_PUBKEY_bio(BIO *bio, EVP_PKEY *key);
 
+long BIO_set_md(BIO *b, const EVP_MD *md);
+long BIO_get_md(BIO *b, const EVP_MD **mdp);
+long BIO_get_md_ctx(BIO *b, EVP_MD_CTX **mdcp);
+long BIO_set_md_ctx(BIO *b, EVP_MD_CTX *mdcp);
+long BIO_get_cipher_status(BIO *b);
+long BIO_get_cipher_ctx(BIO *b, EVP_CIPHER_CTX **ctx);
+const BIO_METHOD *BIO_f_md(void);
+const BIO_METHOD *BIO_f_base64(void);
+const BIO_METHOD *BIO_f_cipher(void);
+int BIO_set_cipher(BIO *b, const EVP_CIPHER *cipher, const unsigned char *key, const unsigned char *iv, int enc);
+
 int RAND_bytes(unsigned char *buffer, int size);
