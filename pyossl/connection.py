@@ -30,7 +30,7 @@ from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO, INHERITED
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
-from pyossl.errors import UsageError, check, check_ptr, exception_of
+from pyossl.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
 from pyossl.negotiation import Negotiated, Turn
@@ -120,7 +120,11 @@ class Connection(Negotiated):
         if self._context.checks_hostname:
             lib.SSL_set_hostflags(ssl, HOST_FLAGS)
             expect = lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname
-            check(expect(ssl, name), f"expecting the name {reference.text!r}")
+            if expect(ssl, name) != 1:
+                why = ": it takes none of a single character" if len(name) == 1 else ""
+                raise ValueError(f"this OpenSSL refuses the server name {reference.text!r}{why}") from failed(
+                    "SSL_set1_dnsname"
+                )
 
     def _expect_also(self, ssl: Any, names: tuple[str, ...], email: str | None) -> None:
         if names and not self._context.checks_hostname:

@@ -88,6 +88,18 @@ def test_a_name_is_text_or_an_address(name: object) -> None:
 
 # What is done with them
 
+
+def test_a_name_of_one_character_is_refused_with_the_reason_where_openssl_takes_none(
+    client_context: pyossl.Context,
+) -> None:
+    """SSL_set1_dnsname(3) leaves the error queue empty: the exception must say what OpenSSL does not."""
+    if pyossl.features.typed_names:
+        with pytest.raises(ValueError, match="'a': it takes none of a single character"):
+            pyossl.Connection(client_context, "a")
+    else:
+        assert pyossl.Connection(client_context, "a").server_hostname == "a"
+
+
 NewClient = Callable[[str], pyossl.Connection]
 
 

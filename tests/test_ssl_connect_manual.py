@@ -150,9 +150,11 @@ def test_a_blocking_call_returns_only_when_the_handshake_is_finished(
     while peer_wants is not None:
         peer_wants = start(peer)
         while chunk := peer.data_to_send(20):
+            # Asked before the piece is sent: with the last one our side may be done at once, as TLS 1.3's client is.
+            if peer_wants is Want.READ:
+                assert not one_call.done()
             theirs.sendall(chunk)
         if peer_wants is Want.READ:
-            assert not one_call.done()
             peer.receive_data(theirs.recv(65536))
     assert one_call.result(SECONDS) is None
     assert connection.is_handshake_finished
