@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import pyossl
-from pyossl.cli import demo, info
+from pyossl.cli import certs, client, demo, info, server, trace
 from pyossl.cli.installed import version_of
 from pyossl.cli.screen import Screen
+from pyossl.cli.usage import WrongArgumentError
 
-COMMANDS = (demo, info)
+COMMANDS = (demo, info, client, server, certs, trace)
 
 FINE, FAILED, USAGE = 0, 1, 2
 INTERRUPTED = 130
@@ -45,6 +46,12 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
+    except WrongArgumentError as error:
+        print(
+            f"usage: python -m pyossl {chosen.command} --help\npython -m pyossl {chosen.command}: error: {error}",
+            file=sys.stderr,
+        )
+        return USAGE
     except pyossl.Error as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return FAILED

@@ -68,6 +68,24 @@ class Screen:
         """Prints what a program will read: as it is, whatever the screen."""
         print(text, file=self._stream)
 
+    def raw(self, data: bytes) -> None:
+        """Writes bytes that are somebody else's, at once and as they are."""
+        self._stream.flush()
+        buffer = getattr(self._stream, "buffer", None)
+        if buffer is None:  # a stream in memory
+            self._stream.write(data.decode("utf-8", "backslashreplace"))
+        else:
+            buffer.write(data)
+            buffer.flush()
+
+    def flush(self) -> None:
+        """Sends what was printed on its way, for whoever waits for it in a pipe."""
+        self._stream.flush()
+
+    def entry(self, who: str, what: str, style: str = "") -> None:
+        """Prints a line of a log; nothing that a peer says moves the cursor."""
+        self.line(Span(who, "dim"), " ", Span("".join(c if c.isprintable() else ascii(c)[1:-1] for c in what), style))
+
     def heading(self, title: str, note: str = "") -> None:
         """Prints an empty line and a title, with a note beside it."""
         self.line()
@@ -89,6 +107,13 @@ class Screen:
     def text(self, text: str, indent: int = 2, style: str = "") -> None:
         """Prints text, indented."""
         self._lines(self._wrapped(text, indent), indent, style)
+
+    def branch(self, indent: int, branch: str, text: str, mark: str = "") -> None:
+        """Prints a branch of a tree, with what is wrong with it, if anything is, behind."""
+        sign = f"  {self.glyphs.bad} {mark}" if mark else ""
+        first, *rest = self._wrapped(text, indent + len(branch) + len(sign))
+        self.line(" " * indent, Span(branch, "dim"), Span(first, "bold"), Span(sign, "bold red"))
+        self._lines(rest, indent + len(branch), "bold")
 
     def verdict(self, good: bool, text: str) -> None:
         """Prints a line that says whether something came out as it should."""

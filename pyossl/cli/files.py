@@ -1,0 +1,224 @@
+"""A folder over HTTP/1.1: GET and HEAD, and nothing that lies outside of the folder.
+
+What a client may ask for is decided on the file that a path leads to, after every link and ``..`` has been followed.
+Everything that a client can make grow has a bound.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import html
+import mimetypes
+import os
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from pyossl import Socket
+
+_LONGEST_HEAD = 16384
+_MOST_REQUESTS = 1000
+_CHUNK = 262144
+
+_REASONS = {
+    200: "OK",
+    301: "Moved Permanently",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    431: "Request Header Fields Too Large",
+    505: "HTTP Version Not Supported",
+}
+
+
+class Request(NamedTuple):
+    """The head of a request."""
+
+    method: str
+    target: str
+    keeps_alive: bool
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, and no error of ours
+    """A request that is answered with a status and no file."""
+
+    def __init__(self, status: int, *headers: str) -> None:
+        super().__init__(_REASONS[status])
+        self.status = status
+        self.headers = headers
+
+
+class Answer(NamedTuple):
+    """A status, header lines, and a body: bytes, or a file of so many bytes."""
+
+    status: int
+    headers: list[str]
+    body: bytes | BinaryIO
+    size: int
+
+
+def serve(tls: Socket, folder: Path, log: Callable[[str], None]) -> None:
+    """Answers the requests of one connection until the client, or a limit, ends it."""
+    unread = bytearray()
+    for number in range(_MOST_REQUESTS):
+        try:
+            head = _head(tls, unread)
+            if head is None:
+                return
+            request = parsed(head)
+        except Refusal as refusal:
+            # Where this request ends nobody knows: what follows it cannot be read.
+            _send(tls, _refused(refusal), is_head=False, keeps_alive=False)
+            log(f"{refusal.status} {refusal}")
+            return
+        try:
+            answer = answered(request, folder)
+        except Refusal as refusal:
+            answer = _refused(refusal)
+        keeps_alive = request.keeps_alive and number + 1 < _MOST_REQUESTS
+        _send(tls, answer, is_head=request.method == "HEAD", keeps_alive=keeps_alive)
+        log(f"{request.method} {_printable(request.target)} {answer.status} {answer.size}")
+        if not keeps_alive:
+            return
+
+
+def _head(tls: Socket, unread: bytearray) -> bytes | None:
+    """The bytes of a request up to the empty line; None where the client has closed instead."""
+    patience = tls.gettimeout()
+    deadline = None if patience is None else time.monotonic() + patience
+    while (end := unread.find(b"\r\n\r\n")) < 0:
+        if len(unread) > _LONGEST_HEAD:
+            raise Refusal(431)
+        if deadline is not None:  # over the whole head: a byte now and then keeps nobody's place
+            tls.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = tls.recv(_LONGEST_HEAD)
+        if not data:
+            return None
+        unread += data
+    tls.settimeout(patience)
+    if end > _LONGEST_HEAD:
+        raise Refusal(431)
+    head = bytes(unread[:end])
+    del unread[: end + 4]
+    return head
+
+
+def parsed(head: bytes) -> Request:
+    """The request that a head makes; ``Refusal`` for what is malformed, or has a body.
+
+    A body would be read as the next request, so that none is taken.  RFC 9112
+    """
+    first, *lines = head.decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if len(parts) != 3 or not parts[1]:
+        raise Refusal(400)
+    method, target, version = parts
+    if version not in ("HTTP/1.1", "HTTP/1.0"):
+        raise Refusal(505)
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise Refusal(400)
+        headers.setdefault(name.lower(), []).append(value.strip())
+    if "transfer-encoding" in headers or set(headers.get("content-length", ["0"])) != {"0"}:
+        raise Refusal(400)
+    if version == "HTTP/1.1" and len(headers.get("host", [])) != 1:
+        raise Refusal(400)
+    tokens = {token.strip().lower() for value in headers.get("connection", []) for token in value.split(",")}
+    keeps_alive = "close" not in tokens if version == "HTTP/1.1" else "keep-alive" in tokens
+    return Request(method, target, keeps_alive)
+
+
+def answered(request: Request, folder: Path) -> Answer:
+    """The answer to a request; ``Refusal`` for one that has none."""
+    if request.method not in ("GET", "HEAD"):
+        raise Refusal(405, "Allow: GET, HEAD")
+    path = urllib.parse.unquote_to_bytes(request.target.encode("latin-1").partition(b"?")[0])
+    if not path.startswith(b"/") or b"\0" in path:
+        raise Refusal(400)
+    root = folder.resolve()
+    try:
+        found = (root / os.fsdecode(path.lstrip(b"/"))).resolve(strict=True)
+        inside = found == root or root in found.parents
+        if not inside:
+            raise Refusal(404)
+        if found.is_dir():
+            if not path.endswith(b"/"):
+                raise Refusal(301, f"Location: {_location(path)}/")
+            return _listing(found, os.fsdecode(path), found == root)
+        if not found.is_file():  # a pipe or a device would be waited for
+            raise Refusal(404)
+        return _file(found)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, until Python 3.13
+        raise Refusal(404) from error
+
+
+def _location(path: bytes) -> str:
+    """A path for a client to come back with: one slash in front, or it would name another host."""
+    return "/" + urllib.parse.quote(path.lstrip(b"/"))
+
+
+def _file(path: Path) -> Answer:
+    file = open(path, "rb")  # noqa: SIM115 - whoever sends the answer closes it
+    status = os.fstat(file.fileno())
+    kind, encoding = mimetypes.guess_type(path.name)
+    headers = [
+        f"Content-Type: {kind if kind and not encoding else 'application/octet-stream'}",
+        f"Last-Modified: {email.utils.formatdate(status.st_mtime, usegmt=True)}",
+    ]
+    return Answer(200, headers, file, status.st_size)
+
+
+def _listing(path: Path, shown: str, is_root: bool) -> Answer:
+    entries = sorted(os.scandir(path), key=lambda entry: (not entry.is_dir(), entry.name.casefold()))
+    names = ([] if is_root else ["../"]) + [f"{entry.name}{'/' if entry.is_dir() else ''}" for entry in entries]
+    title = html.escape(shown.encode("utf-8", "backslashreplace").decode())
+    lines = "".join(f'<li><a href="{_href(name)}">{_text(name)}</a></li>\n' for name in names)
+    page = (
+        f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n<h1>{title}</h1>\n<ul>\n{lines}</ul>\n'
+    ).encode()
+    return Answer(200, ["Content-Type: text/html; charset=utf-8"], page, len(page))
+
+
+def _href(name: str) -> str:
+    # "./" in front: a colon in a name would make the rest of it a URL of another scheme.
+    return html.escape("./" + urllib.parse.quote(os.fsencode(name)))
+
+
+def _text(name: str) -> str:
+    return html.escape(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def _refused(refusal: Refusal) -> Answer:
+    body = f"{refusal.status} {refusal}\n".encode()
+    return Answer(refusal.status, [*refusal.headers, "Content-Type: text/plain"], body, len(body))
+
+
+def _send(tls: Socket, answer: Answer, *, is_head: bool, keeps_alive: bool) -> None:
+    headers = [
+        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
+        f"Date: {email.utils.formatdate(usegmt=True)}",
+        f"Content-Length: {answer.size}",
+        "X-Content-Type-Options: nosniff",
+        f"Connection: {'keep-alive' if keeps_alive else 'close'}",
+        *answer.headers,
+    ]
+    head = "".join(f"{line}\r\n" for line in [*headers, ""]).encode("latin-1")
+    if isinstance(answer.body, bytes):
+        tls.sendall(head if is_head else head + answer.body)
+        return
+    with answer.body as file:
+        tls.sendall(head)
+        left = 0 if is_head else answer.size
+        while left and (data := file.read(min(_CHUNK, left))):  # a file that grows is sent as long as was said
+            tls.sendall(data)
+            left -= len(data)
+        if left:
+            raise OSError("the file became shorter while it was sent")
+
+
+def _printable(target: str) -> str:
+    return target if target.isprintable() and target.isascii() else ascii(target)

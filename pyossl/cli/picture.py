@@ -1,0 +1,145 @@
+"""A picture of handshakes: the ladders side by side, as SVG.
+
+Time runs down.  Within a flight the rungs stand at even distances; between two flights the distance grows with the
+time that went by, by its logarithm, so that microseconds and seconds fit on one page.  All text is escaped: names come
+from the peer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from pyossl.cli.ladder import Ladder, Rung
+from pyossl.cli.screen import counted
+
+if TYPE_CHECKING:
+    from pyossl.cli.trace import Handshake
+
+_PANEL, _MARGIN, _CLOCK = 460, 28, 78
+_TOP, _HEAD, _STEP, _FLIGHT_GAP, _FOOT = 96, 78, 32, 14, 78
+_MOST_GAP = 60
+_FINISH = 22
+
+_STYLE = """
+  text { font-family: "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; font-size: 12px; fill: #24292f; }
+  .paper { fill: #ffffff; } .panel { fill: #f6f8fa; stroke: #d0d7de; }
+  .title { font-size: 20px; font-weight: bold; } .heading { font-size: 15px; font-weight: bold; }
+  .note, .clock, .size { fill: #656d76; } .clock, .size { font-size: 11px; }
+  .clock { text-anchor: end; } .right { text-anchor: end; } .middle { text-anchor: middle; }
+  .banner { font-size: 11px; fill: #656d76; stroke: #f6f8fa; stroke-width: 12; paint-order: stroke; }
+  .finish { stroke: #1a7f37; stroke-width: 1.5; stroke-dasharray: 6 4; }
+  .life { stroke: #afb8c1; stroke-width: 2; } .wait { stroke: #d4a72c; stroke-width: 4; }
+  .client { fill: #0969da; } .server { fill: #8250df; } .alert { fill: #cf222e; }
+  .side { font-weight: bold; }
+  line.client { stroke: #0969da; } line.server { stroke: #8250df; } line.alert { stroke: #cf222e; }
+  line.client, line.server, line.alert { stroke-width: 1.6; }
+"""
+
+
+def picture(handshakes: Sequence[Handshake]) -> str:
+    """The handshakes as an SVG document."""
+    known = handshakes[0].facts
+    heights = [_height(handshake.ladder) for handshake in handshakes]
+    panel_height = _HEAD + max(heights) + _FOOT
+    width = _MARGIN + len(handshakes) * (_PANEL + _MARGIN)
+    height = _TOP + panel_height + _MARGIN
+    agreed = ", ".join(filter(None, (known["version"], known["cipher"], known["group"])))
+    size = f'width="{width}" height="{height:.0f}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height:.0f}" role="img">',
+        f"<title>{escape(known['servername'] or '')}: the messages of a TLS handshake</title>",
+        f"<style>{_STYLE}</style>",
+        f'<rect class="paper" {size}/>',
+        _text(_MARGIN, 42, known["servername"] or "", "title"),
+        _text(_MARGIN, 66, f"{agreed}, {known['peer']}", "note"),
+    ]
+    most = max(each.ladder.size(outgoing=outgoing) for each in handshakes for outgoing in (True, False))
+    for place, handshake in enumerate(handshakes):
+        left = _MARGIN + place * (_PANEL + _MARGIN)
+        lines += _panel(handshake, left, panel_height)
+        lines += _balance(handshake.ladder, left, _TOP + panel_height - _FOOT, most)
+    return "\n".join([*lines, "</svg>\n"])
+
+
+def _panel(handshake: Handshake, left: int, height: float) -> Iterator[str]:
+    ladder = handshake.ladder
+    client, server = left + _CLOCK, left + _PANEL - _MARGIN
+    foot = _TOP + height - _FOOT
+    yield f'<rect class="panel" x="{left}" y="{_TOP}" width="{_PANEL}" height="{height:.1f}" rx="8"/>'
+    yield _text(left + 16, _TOP + 28, f"{handshake.title[:1].upper()}{handshake.title[1:]}", "heading")
+    yield _text(left + _PANEL - 16, _TOP + 28, f"{ladder.milliseconds:.2f} ms", "heading right")
+    yield _text(client, _TOP + _HEAD - 18, "client", "client side middle")
+    yield _text(server, _TOP + _HEAD - 18, "server", "server side middle")
+    for x in (client, server):
+        yield f'<line class="life" x1="{x}" y1="{_TOP + _HEAD - 8}" x2="{x}" y2="{foot - 8:.1f}"/>'
+    finished = max((rung for rung in ladder.rungs if rung.name == "Finished"), key=_when, default=None)
+    before: Rung | None = None
+    y = float(_TOP + _HEAD)
+    for rung in ladder.rungs:
+        gap = _gap(before, rung)
+        if before is not None and gap > _FLIGHT_GAP + 1:
+            yield f'<line class="wait" x1="{client}" y1="{y + 8:.1f}" x2="{client}" y2="{y + gap + 4:.1f}"/>'
+        y += gap + _STEP
+        yield from _rung(rung, client, server, y - _STEP / 2)
+        if rung is finished:
+            line = y + _FINISH / 2
+            yield f'<line class="finish" x1="{left + 16}" y1="{line:.1f}" x2="{left + _PANEL - 16}" y2="{line:.1f}"/>'
+            yield _text((client + server) / 2, line + 4, "the handshake is finished", "banner middle")
+            y += _FINISH
+        before = rung
+
+
+def _rung(rung: Rung, client: int, server: int, y: float) -> Iterator[str]:
+    style = "alert" if rung.name.startswith("Alert") and "close notify" not in rung.name else ""
+    style = style or ("client" if rung.outgoing else "server")
+    start, end = (client, server) if rung.outgoing else (server, client)
+    back = -8 if rung.outgoing else 8
+    size = counted(rung.size, "byte")
+    yield _text(client - 10, y + 4, f"{rung.milliseconds:.2f} ms", "clock")
+    yield f'<line class="{style}" x1="{start}" y1="{y:.1f}" x2="{end + back}" y2="{y:.1f}"/>'
+    yield f'<path class="{style}" d="M{end} {y:.1f} l{back} -4.5 v9 z"/>'
+    if rung.outgoing:
+        yield _text(client + 10, y - 5, rung.name, style)
+        yield _text(server - 12, y - 5, size, "size right")
+    else:
+        yield _text(server - 10, y - 5, rung.name, f"{style} right")
+        yield _text(client + 12, y - 5, size, "size")
+
+
+def _when(rung: Rung) -> float:
+    return rung.milliseconds
+
+
+def _balance(ladder: Ladder, left: int, top: float, most: int) -> Iterator[str]:
+    """How much each side said, as bars of the one scale that all panels have."""
+    left, right = left + 16, left + _PANEL - 16
+    sizes = {"client": ladder.size(outgoing=True), "server": ladder.size(outgoing=False)}
+    scale = (right - left - 150) / max(most, 1)
+    for place, (side, size) in enumerate(sizes.items()):
+        y, length = top + 16 + place * 24, max(size * scale, 1)
+        yield _text(left, y + 10, side, side)
+        yield f'<rect class="{side}" x="{left + 54}" y="{y + 1:.1f}" width="{length:.1f}" height="10" rx="2"/>'
+        yield _text(right, y + 10, counted(size, "byte"), "size right")
+
+
+def _height(ladder: Ladder) -> float:
+    gaps = sum(_gap(before, rung) for before, rung in pairwise([None, *ladder.rungs]) if rung)
+    return _STEP * len(ladder.rungs) + gaps + _FINISH
+
+
+def _gap(before: Rung | None, rung: Rung) -> float:
+    """What stands between two rungs beyond the usual step: where the other side takes over, and while nothing came."""
+    if before is None:
+        return 0.0
+    waited = max(rung.milliseconds - before.milliseconds, 0.0)
+    turn = _FLIGHT_GAP if before.outgoing is not rung.outgoing else 0
+    return turn + (min(14 * math.log1p(waited), _MOST_GAP) if waited >= 1 else 0)
+
+
+def _text(x: float, y: float, text: str, style: str) -> str:
+    printable = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return f'<text x="{x:g}" y="{y:.1f}" class="{style}">{escape(printable)}</text>'
