@@ -23,11 +23,17 @@ class Ran(NamedTuple):
     errors: str = ""
 
 
-def in_a_pipe(*arguments: str, **environment: str) -> Ran:
-    """Runs the command with its output in a pipe."""
+def in_a_pipe(*arguments: str, feed: bytes = b"", **environment: str) -> Ran:
+    """Runs the command with its output in a pipe; ``feed`` is what it reads."""
+    status, output, errors = with_bytes(*arguments, feed=feed, **environment)
+    return Ran(status, output.decode(), errors.decode())
+
+
+def with_bytes(*arguments: str, feed: bytes = b"", **environment: str) -> tuple[int, bytes, bytes]:
+    """As ``in_a_pipe``, for output that is no text."""
     command = [sys.executable, "-m", "pyossl", *arguments]
-    done = subprocess.run(command, capture_output=True, env=_environment(environment), timeout=PATIENCE)
-    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    done = subprocess.run(command, input=feed, capture_output=True, env=_environment(environment), timeout=PATIENCE)
+    return done.returncode, done.stdout, done.stderr
 
 
 def on_a_terminal(*arguments: str, columns: int = 80, code: str = "pass", **environment: str) -> Ran:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _PANEL, _MARGIN, _CLOCK = 460, 28, 78
 _TOP, _HEAD, _STEP, _FLIGHT_GAP, _FOOT = 96, 78, 32, 14, 78
 _MOST_GAP = 60
-_FINISH = 22
+_FINISH = 30
+_SERVER_SIDE = 44
 
 _STYLE = """
   text { font-family: "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; font-size: 12px; fill: #24292f; }
@@ -67,7 +68,7 @@ def picture(handshakes: Sequence[Handshake]) -> str:
 
 def _panel(handshake: Handshake, left: int, height: float) -> Iterator[str]:
     ladder = handshake.ladder
-    client, server = left + _CLOCK, left + _PANEL - _MARGIN
+    client, server = left + _CLOCK, left + _PANEL - _SERVER_SIDE
     foot = _TOP + height - _FOOT
     yield f'<rect class="panel" x="{left}" y="{_TOP}" width="{_PANEL}" height="{height:.1f}" rx="8"/>'
     yield _text(left + 16, _TOP + 28, f"{handshake.title[:1].upper()}{handshake.title[1:]}", "heading")
@@ -82,7 +83,8 @@ def _panel(handshake: Handshake, left: int, height: float) -> Iterator[str]:
     for rung in ladder.rungs:
         gap = _gap(before, rung)
         if before is not None and gap > _FLIGHT_GAP + 1:
-            yield f'<line class="wait" x1="{client}" y1="{y + 8:.1f}" x2="{client}" y2="{y + gap + 4:.1f}"/>'
+            yield f'<line class="wait" x1="{client}" y1="{y + 4:.1f}" x2="{client}" y2="{y + gap + 2:.1f}"/>'
+            yield _text(client + 10, y + gap / 2 + 6, f"{rung.milliseconds - before.milliseconds:.1f} ms", "size")
         y += gap + _STEP
         yield from _rung(rung, client, server, y - _STEP / 2)
         if rung is finished:
