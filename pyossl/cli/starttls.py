@@ -81,7 +81,7 @@ class Dialogue:
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the dialogue before TLS timed out")
+            raise TimeoutError
         return left
 
 
@@ -91,7 +91,10 @@ def negotiate(protocol: str, sock: socket.socket, name: str, timeout: float) -> 
     ``name`` is whom the client means.  Raises ``StartTLSError``, ``TimeoutError`` and ``OSError``.
     """
     dialogue = Dialogue(sock, timeout)
-    PROTOCOLS[protocol].speak(dialogue, name)
+    try:
+        PROTOCOLS[protocol].speak(dialogue, name)
+    except TimeoutError as error:
+        raise TimeoutError(f"the dialogue before TLS timed out after {timeout:g} s") from error
     dialogue.end()
     sock.settimeout(timeout)
 
