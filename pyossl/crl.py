@@ -130,7 +130,8 @@ class CRL:
     @classmethod
     def from_cryptography(cls, crl: Any) -> CRL:
         """The same CRL as an object of the package ``cryptography``, which goes by DER."""
-        return cls.load(crl.public_bytes(cryptography("hazmat.primitives.serialization").Encoding.DER))
+        encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
+        return cls.load(crl.public_bytes(encoding))
 
     def to_cryptography(self) -> Any:
         """The same CRL as an object of the package ``cryptography``, which goes by DER.

@@ -242,7 +242,8 @@ class Certificate:
     @classmethod
     def from_cryptography(cls, certificate: Any) -> Certificate:
         """The same certificate as an object of the package ``cryptography``, which goes by DER."""
-        return cls.load(certificate.public_bytes(cryptography("hazmat.primitives.serialization").Encoding.DER))
+        encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
+        return cls.load(certificate.public_bytes(encoding))
 
     def to_cryptography(self) -> Any:
         """The same certificate as an object of the package ``cryptography``, which goes by DER.

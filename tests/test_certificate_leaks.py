@@ -1,0 +1,87 @@
+"""What certificates, keys, CRLs and PKCS#12 files take, they give back, also where they are refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+
+PROGRAM = """
+import resource
+import sys
+
+import pyossl
+from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
+from certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
+
+root = make("the root", ca=True)
+leaf = make("the leaf", root)
+broken = make("broken", extensions=[(raw(SUBJECT_ALT_NAME, b"\\x30\\x05\\x82\\x04ab"), False)]).der
+crl = crl_der(revoke(root, {n: None for n in range(1, 20)}))
+issued = pyossl.self_signed("localhost", "127.0.0.1")
+p12 = PKCS12(issued.private_key, issued.certificate, [Certificate.load(root.der)]).to_der("x", iterations=1)
+key = issued.private_key.to_der()
+pem = Certificate.load(leaf.der).to_pem() * 3
+
+def refused(call):
+    try:
+        call()
+    except (pyossl.Error, ValueError):
+        return
+    raise AssertionError("that was to be refused")
+
+def once():
+    certificate = Certificate.load(issued.certificate.to_der())
+    for name in dir(Certificate):
+        if isinstance(getattr(Certificate, name), property):
+            getattr(certificate, name)
+    [each.text for each in certificate.extensions]
+    certificate.matches("localhost"), certificate.matches("127.0.0.1"), certificate.fingerprint()
+    pyossl.load_certificates(pem)
+    refused(lambda: pyossl.load_certificates(pem[:-40]))
+    refused(lambda: Certificate.load(leaf.der[:-1]))
+    refused(lambda: Certificate.load(broken).subject_alt_names)
+    refused(lambda: Name(b"\\x30\\x02\\x31"))
+    lists = CRL.load(crl)
+    list(lists), lists.find(3), lists.text, lists.extensions, lists.number
+    refused(lambda: CRL.load(crl[:-1]))
+    read = PrivateKey.load(key)
+    read.public_key.to_pem(), read == issued.private_key, read.group, hash(read)
+    PublicKey.load(read.public_der())
+    refused(lambda: PrivateKey.load(key[:-1]))
+    refused(lambda: PrivateKey.generate("no such type"))
+    refused(lambda: PrivateKey.generate("EC", group="no such group"))
+    PKCS12.load(p12, "x").to_der("y", iterations=1)
+    refused(lambda: PKCS12.load(p12, "wrong"))
+    refused(lambda: PKCS12.load(p12[:-1], "x"))
+    store = Store.of(Certificate.load(root.der))
+    ours = Certificate.load(leaf.der)
+    store.verify(ours, [certificate], crls=[lists])
+    refused(lambda: store.verify(certificate, [ours]))
+    refused(lambda: store.verify(ours, name="other.example"))
+    store.certificates
+
+unit = 1 if sys.platform == "darwin" else 1024
+growth = []
+for _ in range(WINDOWS):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(ROUNDS):
+        once()
+    growth.append((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / ROUNDS)
+    if growth[-1] < BOUND:
+        break
+print(growth)
+raise SystemExit(growth[-1] >= BOUND)
+"""
+
+
+def test_nothing_is_left_behind() -> None:
+    """A leak shows in every window, and the growth of a new process does not.
+
+    The heap grows by steps of 128 KiB, and one of them in a window is more than the bound, in bytes for each round.
+    """
+    settings = f"WINDOWS, ROUNDS, BOUND = 5, 1000, 100\n{PROGRAM}"
+    done = subprocess.run([sys.executable, "-c", settings], capture_output=True, text=True, timeout=110, cwd=TESTS)
+    assert done.returncode == 0, f"bytes left by each round, window after window: {done.stdout}{done.stderr}"
