@@ -173,14 +173,23 @@ def _file(path: Path) -> Answer:
 
 
 def _listing(path: Path, shown: str, is_root: bool) -> Answer:
-    entries = sorted(os.scandir(path), key=lambda entry: (not entry.is_dir(), entry.name.casefold()))
-    names = ([] if is_root else ["../"]) + [f"{entry.name}{'/' if entry.is_dir() else ''}" for entry in entries]
+    with os.scandir(path) as entries:
+        found = sorted((not _is_folder(entry), entry.name.casefold(), entry.name) for entry in entries)
+    names = [] if is_root else ["../"]
+    names += [name if is_file else f"{name}/" for is_file, _, name in found]
     title = html.escape(shown.encode("utf-8", "backslashreplace").decode())
     lines = "".join(f'<li><a href="{_href(name)}">{_text(name)}</a></li>\n' for name in names)
     page = (
         f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n<h1>{title}</h1>\n<ul>\n{lines}</ul>\n'
     ).encode()
     return Answer(200, ["Content-Type: text/html; charset=utf-8"], page, len(page))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _href(name: str) -> str:

@@ -123,6 +123,10 @@ class Program:
         self._end()
         return Finished(status, bytes(self._output), self._complaints.decode(errors="replace"))
 
+    def signal(self, number: int) -> None:
+        """Sends the program a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """Ends the program at once (SIGKILL): it says goodbye to nobody."""
         self._process.kill()
