@@ -228,7 +228,7 @@ def test_a_command_succeeds(block: Block, command: str, tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path}
     done = subprocess.run(
-        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
     )
     assert done.returncode == 0, f"{block.where}: {command}\n{done.stdout}{done.stderr}"
 
@@ -254,7 +254,7 @@ def test_the_compiler_agrees_with_a_declaration_and_refuses_it_when_it_is_wrong(
         with (tmp_path / named[1]).open("w") as file:
             file.write((ROOT / named[1]).read_text() + text)
         command = [sys.executable, "build_ffi.py", "--check"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
 
     agreed = check(fragment.text)
     assert agreed.returncode == 0, agreed.stderr
@@ -321,7 +321,7 @@ def test_the_demo_in_the_readme() -> None:
     assert not others, f"{others[0].where}: no test reads this text"
     # Outside of the source tree: the package that is installed is the one to be found.
     command = [sys.executable, "-m", "pyossl", "demo"]
-    done = subprocess.run(command, cwd=ROOT / "docs", capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=ROOT / "docs", capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert matches(without_numbers(excerpt.text), without_numbers(done.stdout)), done.stdout
 

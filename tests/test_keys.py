@@ -99,7 +99,7 @@ except pyossl.PasswordError:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        timeout=30,
+        timeout=60,
     )
     assert (done.returncode, done.stdout.strip()) == (0, answer)
 

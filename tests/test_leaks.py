@@ -198,7 +198,7 @@ def test_nothing_is_left_of_a_handshake_that(kind: str, count: int) -> None:
         [sys.executable, "-c", PRELUDE, kind, str(count)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
         # One arena: the sizes that are compared are those of one heap.
         env=os.environ | {"MALLOC_ARENA_MAX": "1", "PYTHONWARNINGS": "ignore::ResourceWarning"},

@@ -22,12 +22,12 @@ import pyossl
 
 @contextlib.contextmanager
 def timing_out(seconds: float) -> Iterator[None]:
-    """What happens inside must raise TimeoutError, at its deadline and not long after."""
+    """What happens inside must raise TimeoutError, at its deadline and not long after, as a loaded machine has it."""
     start = time.monotonic()
     with pytest.raises(TimeoutError, match=rf"timed out after {seconds} s"):
         yield
     took = time.monotonic() - start
-    assert seconds * 0.9 <= took < seconds + 3, f"took {took} s"
+    assert seconds * 0.9 <= took < seconds + SECONDS / 2, f"took {took} s"
 
 
 # Connecting

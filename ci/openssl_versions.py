@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Writes the tables of docs/openssl-versions.md: what each OpenSSL gives and lacks, and what is lent to the older ones.
+
+The facts are read where they stand: a feature's first release is the heading of pyossl/_c/have.h that its flag stands
+under, what it is in words says pyossl/features.py, what is lent says pyossl/_c/compat.h, and the columns are the rows
+of ci/matrix.toml. The text between the tables is the page's own. ``--check`` writes nothing, and fails where a table
+is not what it would be.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+
+import pyproject
+
+ROOT = pyproject.REPOSITORY
+PAGE = ROOT / "docs" / "openssl-versions.md"
+TABLE = re.compile(r"(<!-- table: (\w+), by ci/openssl_versions\.py -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A flag of have.h: its name as ``pyossl.features`` has it, and what it needs."""
+
+    name: str
+    releases: list[str]  # the first; more than one when it came to several series at once
+    options: list[str]  # of OpenSSL's own build, each of which takes it away
+
+    def in_series(self, series: str) -> str:
+        """Whether that series has it, for a cell."""
+        inside = next((r for r in self.releases if r != series and r.startswith(f"{series}.")), None)
+        if inside:
+            return f"from {inside}"
+        return "yes" if numbers(self.releases[0]) <= numbers(series) else "no"
+
+
+def numbers(release: str) -> list[int]:
+    return [int(part) for part in release.split(".")]
+
+
+def features() -> list[Feature]:
+    """Every flag that says what this OpenSSL has, in have.h's order."""
+    found: dict[str, Feature] = {}
+    releases: list[str] = []
+    options: list[str] = []
+    for line in (ROOT / "pyossl" / "_c" / "have.h").read_text().splitlines():
+        if heading := re.match(r"/\* OpenSSL (\d[\d., ]*\d)", line):
+            releases = heading[1].split(", ")
+        elif line.startswith("#if"):
+            options = [name.lower().replace("_", "-") for name in re.findall(r"OPENSSL_(NO_\w+)", line)]
+        elif flag := re.match(r"#\s*define HAVE_(\w+) 1", line):
+            name = flag[1].lower()
+            found.setdefault(name, Feature(name, releases, options))
+    return list(found.values())
+
+
+def words() -> dict[str, str]:
+    """``_WORDS`` of pyossl/features.py, read without a built pyossl."""
+    for node in ast.parse((ROOT / "pyossl" / "features.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WORDS":
+            said: dict[str, str] = ast.literal_eval(node.value)
+            return said
+    raise SystemExit("pyossl/features.py has no _WORDS")
+
+
+def series() -> list[str]:
+    """The rows of the matrix that are named after an OpenSSL."""
+    rows = pyproject.load(ROOT / "ci" / "matrix.toml")["row"]
+    return [row["name"] for row in rows if row["name"][0].isdigit()]
+
+
+def table_of_features() -> list[str]:
+    columns, said = series(), words()
+    lines = [
+        f"| feature | `pyossl.features` | {' | '.join(columns)} | since | without it when built |",
+        f"|---|---|{'---|' * len(columns)}---|---|",
+    ]
+    for feature in features():
+        cells = " | ".join(feature.in_series(column) for column in columns)
+        options = ", ".join(f"`{option}`" for option in feature.options)
+        what = said.get(feature.name, feature.name.replace("_", " "))
+        lines.append(f"| {what} | `{feature.name}` | {cells} | {', '.join(feature.releases)} | {options} |")
+    return lines
+
+
+def table_of_lent() -> list[str]:
+    """The functions of compat.h, by the release that brought them."""
+    lines = ["| before | these are pyossl's own, or go by their older names |", "|---|---|"]
+    for group in re.split(r"^/\* added in ", (ROOT / "pyossl" / "_c" / "compat.h").read_text(), flags=re.M)[1:]:
+        body = group.partition("\n#endif\n\n/* in no release")[0]
+        functions = re.findall(r"^static .*?\b(\w*[a-z]\w*)\(\w.*\)$|^# +define (\w*[a-z]\w*) \w*[a-z]\w*$", body, re.M)
+        names = dict.fromkeys(f"`{own or older}`" for own, older in functions)
+        lines.append(f"| {group.split()[0]} | {', '.join(names)} |")
+    return lines
+
+
+def page(text: str) -> str:
+    """The page with its tables written anew."""
+    tables = {"features": table_of_features, "lent": table_of_lent}
+    return TABLE.sub(lambda table: "\n".join([table[1], *tables[table[2]](), "", table[3]]), text)
+
+
+def main() -> int:
+    text = PAGE.read_text(encoding="utf-8")
+    written = page(text)
+    if sys.argv[1:] != ["--check"]:
+        PAGE.write_text(written, encoding="utf-8")
+    elif written != text:
+        print("docs/openssl-versions.md is out of date: python ci/openssl_versions.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
