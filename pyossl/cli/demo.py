@@ -18,20 +18,26 @@ from pyossl import Authority, Context, Credentials, Version, system
 from pyossl.cli.installed import version_of
 from pyossl.cli.protocols import VERSIONS, spelled
 from pyossl.cli.screen import Screen
+from pyossl.cli.usage import EXIT_STATUS, Commands, command
 from pyossl.cli.ways import GREETING, PATIENCE, SERVER, WAYS, Agreement, EchoServer, Visit
 from pyossl.outcome import VerifyCode
 
 PROTOCOL = "pyossl-demo"
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
         "demo",
-        help="a real handshake, three ways, drawn as a ladder; and whom a client refuses",
-        description="Makes a certificate authority and a server on the loopback, connects to it over a blocking "
-        "socket, a non-blocking socket and a BIO pair, draws the messages of each handshake, and shows that a wrong "
-        "name, an unknown CA and an expired certificate are refused.",
-        epilog="Exit status: 0 when everything came out as it should, 1 when something did not, 2 for wrong usage.",
+        "a real handshake, three ways, drawn as a ladder; and whom a client refuses",
+        "Makes a certificate authority and a server on the loopback, connects to it over a blocking socket, a "
+        "non-blocking socket and a BIO pair, draws the messages of each handshake, and shows that a wrong name, an "
+        "unknown CA and an expired certificate are refused. "
+        + EXIT_STATUS.format(fine="0 when everything came out as it should", failed="when something did not"),
+        """
+        python -m pyossl demo
+        python -m pyossl demo --tls 1.2
+        """,
     )
     parser.add_argument("--tls", choices=VERSIONS, help="the version of the protocol (the newest, unless given)")
     parser.set_defaults(run=run)

@@ -33,6 +33,19 @@ _WRONG_TIME = (VerifyCode.CERT_HAS_EXPIRED, VerifyCode.CERT_NOT_YET_VALID)
 _WEAK = (VerifyCode.EE_KEY_TOO_SMALL, VerifyCode.CA_KEY_TOO_SMALL, VerifyCode.CA_MD_TOO_WEAK)
 
 
+WRONG_NAME = "wrong name"
+EXPIRED, NOT_YET = "expired", "not yet valid"
+MISSING, UNKNOWN = "missing intermediate", "unknown issuer"
+MISSING_OR_UNKNOWN = f"{MISSING} or {UNKNOWN}"
+WEAK_KEY, WEAK_SIGNATURE = "weak key", "weak signature"
+ORDER = "wrong order"
+REFUSED = "refused"
+
+_UNTRUSTED = (MISSING, UNKNOWN, MISSING_OR_UNKNOWN)
+_KINDS = (WRONG_NAME, EXPIRED, NOT_YET, *_UNTRUSTED, WEAK_KEY, WEAK_SIGNATURE, ORDER, REFUSED)
+"""In the order in which they are shown: OpenSSL's own is not the same in every version."""
+
+
 class Finding(NamedTuple):
     """What is wrong, in a word or two, and why; and the place in the chain of the certificate that it is about."""
 
@@ -58,17 +71,6 @@ class Diagnosis(NamedTuple):
         return not any(finding.kind in _UNTRUSTED for finding in self.findings)
 
 
-MISSING = "missing intermediate"
-UNKNOWN = "unknown issuer"
-MISSING_OR_UNKNOWN = "missing intermediate or unknown issuer"
-_UNTRUSTED = (MISSING, UNKNOWN, MISSING_OR_UNKNOWN)
-WRONG_NAME = "wrong name"
-EXPIRED, NOT_YET = "expired", "not yet valid"
-WEAK_KEY, WEAK_SIGNATURE = "weak key", "weak signature"
-ORDER = "wrong order"
-REFUSED = "refused"
-
-
 def diagnose(
     name: str,
     sent: tuple[Certificate, ...],
@@ -85,8 +87,8 @@ def diagnose(
     found = [_explained(error, name, sent, chain, moment) for error in errors]
     found += _weak(chain)
     found += _out_of_order(sent, chain)
-    unique = {(finding.kind, finding.place): finding for finding in reversed(found)}
-    findings = sorted(unique.values(), key=lambda finding: finding.place)
+    unique = {(finding.place, _KINDS.index(finding.kind)): finding for finding in reversed(found)}
+    findings = [unique[each] for each in sorted(unique)]
     diagnosis = Diagnosis(sent, chain, tuple(findings), ())
     return diagnosis._replace(notes=tuple(_notes(diagnosis, moment)))
 

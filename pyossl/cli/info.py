@@ -17,6 +17,7 @@ from pyossl import system
 from pyossl.cli.installed import version_of
 from pyossl.cli.protocols import spelled
 from pyossl.cli.screen import Screen, counted
+from pyossl.cli.usage import EXIT_STATUS, Commands, command
 
 if TYPE_CHECKING:
     from pyossl.context import Version
@@ -25,12 +26,17 @@ _BITS = (0, 80, 112, 128, 192, 256)
 """What each security level demands.  SSL_CTX_set_security_level(3)"""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
         "info",
-        help="the OpenSSL in use, what it has and lacks, its policy and trust store",
-        description="Shows the OpenSSL in use: the file it lies in, what it has and lacks, its configuration, the "
-        "policy of this system, the trust store, and Python.",
+        "the OpenSSL in use, what it has and lacks, its policy and trust store",
+        "Shows the OpenSSL in use: the file it lies in, what it has and lacks, its configuration, the policy of this "
+        "system, the trust store, and Python. " + EXIT_STATUS.format(fine="0", failed="for a failure of OpenSSL"),
+        """
+        python -m pyossl info
+        python -m pyossl info --json
+        """,
     )
     parser.add_argument("--json", action="store_true", help="the same facts as JSON")
     parser.set_defaults(run=run)
