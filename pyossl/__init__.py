@@ -9,7 +9,7 @@ from pyossl._lib import ffi, lib, text
 from pyossl.bio import BIO
 from pyossl.callbacks import Verification
 from pyossl.connection import Connection
-from pyossl.context import Context, Version
+from pyossl.context import Context
 from pyossl.crl import CRL, Revoked, load_crls
 from pyossl.errors import (
     AlertError,
@@ -34,6 +34,7 @@ from pyossl.listener import Listener, listen
 from pyossl.message import Message
 from pyossl.outcome import Failure, Record, Want
 from pyossl.pkcs12 import PKCS12
+from pyossl.policy import Version
 from pyossl.session import Session
 from pyossl.sockets import Socket, connect
 from pyossl.store import Store

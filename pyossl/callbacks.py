@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyossl._lib import ffi, lib, text
+from pyossl.errors import Error
 from pyossl.flags import InfoWhere
 from pyossl.message import Message
 from pyossl.x509 import Certificate, borrowed, chain_of
@@ -75,11 +76,14 @@ class ContextCallbacks:
 class Callbacks:
     """One connection's callbacks, and the exception that one of them raised."""
 
-    __slots__ = ("__weakref__", "connection", "flag", "message", "of_context", "parked")
+    __slots__ = ("__weakref__", "connection", "flag", "is_named", "message", "of_context", "of_first", "parked")
 
     def __init__(self, connection: Connection, of_context: ContextCallbacks) -> None:
         self.connection: weakref.ref[Connection] = weakref.ref(connection)
         self.of_context = of_context
+        # OpenSSL goes on with the first context's sessions when it has switched to another (PITFALLS 13).
+        self.of_first = of_context
+        self.is_named = False
         self.message: MessageCallback | None = None
         self.parked: BaseException | None = None
         self.flag: Any = None
@@ -141,18 +145,27 @@ def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     return answer
 
 
-@ffi.def_extern(error=lib.SSL_TLSEXT_ERR_ALERT_FATAL)  # type: ignore[untyped-decorator]
-def pyossl_on_servername(handle: Any, alert: Any) -> int:
+@ffi.def_extern(error=0)  # type: ignore[untyped-decorator]
+def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
+    indicated = bytes(ffi.buffer(name, length)).decode("utf-8", "backslashreplace") if length else None
 
     def question(connection: Connection) -> int:
+        if callbacks.is_named:
+            # A second ClientHello, after a HelloRetryRequest: what was chosen by the first name is not for another.
+            if connection._indicated != indicated:
+                alert[0] = lib.SSL_AD_ILLEGAL_PARAMETER
+                raise Error(f"the client has changed the name from {connection._indicated!r} to {indicated!r}")
+            return 1
+        callbacks.is_named = True
+        connection._indicated = indicated
         function = callbacks.of_context.servername
-        context = None if function is None else function(connection, connection.server_hostname)
+        context = None if function is None else function(connection, indicated)
         if context is not None:
             connection._switch_context(context)
-        return lib.SSL_TLSEXT_ERR_OK
+        return 1
 
-    return int(callbacks.ask(question, lib.SSL_TLSEXT_ERR_ALERT_FATAL))
+    return int(callbacks.ask(question, 0))
 
 
 _NONE, _REFUSED = -1, -2
@@ -173,6 +186,8 @@ def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
         answer = None if function is None else function(connection, tuple(places))
         if answer is None:
             return _NONE
+        if not isinstance(answer, str):
+            raise TypeError(f"an ALPN callback answers with a protocol or None, not {answer!r}")
         if answer not in places:
             raise ValueError(f"the ALPN callback selected {answer!r}, which the client did not offer: {list(places)}")
         return places[answer]
@@ -198,5 +213,5 @@ def pyossl_on_keylog(handle: Any, line: Any) -> None:
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def pyossl_on_new_session(handle: Any, session: Any) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
-    if function := callbacks.of_context.new_session:
+    if function := callbacks.of_first.new_session:
         callbacks.ask(lambda connection: function(connection, connection._session_of(session)), None)

@@ -30,6 +30,7 @@ from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO, INHERITED
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
+from pyossl.encoding import c_string
 from pyossl.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
@@ -101,9 +102,12 @@ class Connection(Negotiated):
         lib.SSL_set0_wbio(ssl, self._writer.reference())
         (lib.SSL_set_accept_state if context.is_server else lib.SSL_set_connect_state)(ssl)
         self._name = ""
+        self._indicated = None
         if reference is not None:
             self._expect(ssl, reference)
-        self._expect_also(ssl, tuple(other_names), email)
+        self._expect_also(ssl, tuple(other_names))
+        self._email = email
+        self._expect_email(ssl)
         if context.callbacks.verify is not None:
             self._c.calls_verify = 1
         if session is not None:
@@ -126,7 +130,7 @@ class Connection(Negotiated):
                     "SSL_set1_dnsname"
                 )
 
-    def _expect_also(self, ssl: Any, names: tuple[str, ...], email: str | None) -> None:
+    def _expect_also(self, ssl: Any, names: tuple[str, ...]) -> None:
         if names and not self._context.checks_hostname:
             raise UsageError("other_names are given, and this context does not check names")
         for name in names:
@@ -134,12 +138,15 @@ class Connection(Negotiated):
             if other.is_address or reference_name(self._name).is_address:
                 raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
             check(lib.SSL_add1_dnsname(ssl, other.text.encode()), f"expecting the name {name!r}")
-        if email is not None:
-            if not self._context.verifies:
-                raise UsageError("email is given, and this context verifies nobody")
-            address = email.encode("ascii")
-            parameters = lib.SSL_get0_param(ssl)
-            check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
+
+    def _expect_email(self, ssl: Any) -> None:
+        if self._email is None:
+            return
+        if not self._context.verifies:
+            raise UsageError("email is given, and this context verifies nobody")
+        address = c_string(self._email, "an email address")
+        parameters = lib.SSL_get0_param(ssl)
+        check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {self._email!r}")
 
     def _offer(self, ssl: Any, session: Session) -> None:
         """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
@@ -154,21 +161,16 @@ class Connection(Negotiated):
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
 
     def _switch_context(self, context: Context) -> None:
-        """Goes on with another server context: its credentials, its trust, and its verification of clients.
-
-        SSL_set_SSL_CTX(3) takes over the credentials only; a context that verifies clients must not stop to by that.
-        """
+        """Goes on with another server context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
             raise TypeError(f"a server name callback answers with a server's Context or None, not {context!r}")
         if context is self._context:
             return
-        ssl, pointer = self._c.ssl, context._freeze()
-        check_ptr(lib.SSL_set_SSL_CTX(ssl, pointer), "SSL_set_SSL_CTX")
-        lib.pyossl_set_verify(self._c, lib.SSL_CTX_get_verify_mode(pointer))
-        lib.SSL_set_verify_depth(ssl, lib.SSL_CTX_get_verify_depth(pointer))
+        check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
+        self._context = context
         self._c.calls_verify = context.callbacks.verify is not None
         self._callbacks.of_context = context.callbacks
-        self._context = context
+        self._expect_email(self._c.ssl)
 
     # The handshake
 

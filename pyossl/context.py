@@ -7,12 +7,11 @@ SSL_CTX under the feet of the SSLs made from it, and says that it must not.
 from __future__ import annotations
 
 import datetime
-import enum
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pyossl._lib import ffi, lib, own, text
+from pyossl._lib import ffi, lib, own
 from pyossl.callbacks import (
     ALPNCallback,
     ContextCallbacks,
@@ -24,11 +23,13 @@ from pyossl.callbacks import (
 )
 from pyossl.encoding import Password, Source, describe
 from pyossl.errors import Error, UsageError, check, check_ptr, failed
-from pyossl.flags import Modes, Options, VerifyFlags
+from pyossl.flags import Options, VerifyFlags
+from pyossl.general_names import Name, names_in, stack_of_names
 from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
+from pyossl.policy import NEEDED_MODES, Policy, Version
 from pyossl.store import Store, Trust, purpose_number, seconds_of
-from pyossl.x509 import Certificate, load_certificates
+from pyossl.x509 import Certificate, borrowed, load_certificates
 
 if TYPE_CHECKING:
     import socket
@@ -38,26 +39,15 @@ if TYPE_CHECKING:
     from pyossl.sockets import Socket
 
 
-class Version(enum.IntEnum):
-    """A version of the protocol, by its number on the wire.  SSL_CTX_set_min_proto_version(3)"""
-
-    TLSv1 = lib.TLS1_VERSION
-    TLSv1_1 = lib.TLS1_1_VERSION
-    TLSv1_2 = lib.TLS1_2_VERSION
-    TLSv1_3 = lib.TLS1_3_VERSION
-
-
 CertificateSource = Source | Certificate | Sequence[Certificate]
 ClientVerification = bool | Literal["optional"]
 
 _FLOOR = Version.TLSv1_2
-_OPTIONS = lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_NO_RENEGOTIATION
-_MODES = lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY
+_OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 _LONGEST_PROTOCOL = 255
-_HIGHEST_LEVEL = 5
 
 
-class Context:
+class Context(Policy):
     """What the connections of one client or one server have in common.  SSL_CTX_new(3)
 
     Made by ``Context.client`` or ``Context.server``.  The system's policy (openssl.cnf, security level) holds;
@@ -70,13 +60,17 @@ class Context:
         take_records()
         self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
         self.is_server = is_server
-        self.verifies = False
-        self.checks_hostname = False
+        self._wants_hostname = not is_server
         self._frozen = False
         self._alpn: Any = None
+        self._trust: Store | None = None
+        self._configured = []
+        self._session_id_context = b""
+        self._purpose: str | None = None
         self.callbacks = ContextCallbacks()
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
-        lib.SSL_CTX_set_mode(self._ctx, _MODES)
+        lib.SSL_CTX_set_mode(self._ctx, NEEDED_MODES)
+        lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         policy = lib.SSL_CTX_get_min_proto_version(self._ctx)
         self._set_versions(max(policy, _FLOOR), None)
 
@@ -106,7 +100,7 @@ class Context:
         """
         context = cls(is_server=False)
         context._set_verification(lib.SSL_VERIFY_PEER if verify else lib.SSL_VERIFY_NONE)
-        context.checks_hostname = verify and check_hostname
+        context._wants_hostname = check_hostname
         if verify or trust is not None:
             context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
@@ -144,11 +138,6 @@ class Context:
             context._set_verification(lib.SSL_VERIFY_PEER | required)
         if trust is not None:
             context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
-        # A server that verifies clients and gives no session id context refuses every resumption.
-        check(
-            lib.SSL_CTX_set_session_id_context(context._ctx, b"pyossl", len(b"pyossl")),
-            "SSL_CTX_set_session_id_context",
-        )
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
 
@@ -193,28 +182,10 @@ class Context:
 
     def _set_verification(self, mode: int) -> None:
         lib.SSL_CTX_set_verify(self._ctx, mode, ffi.NULL)
-        self.verifies = mode != lib.SSL_VERIFY_NONE
 
     def _set_trust(self, store: Store) -> None:
+        self._trust = store
         lib.SSL_CTX_set1_cert_store(self._ctx, store._store)
-
-    def _set_versions(self, minimum: int | None, maximum: int | None) -> None:
-        if minimum is not None and maximum is not None and minimum > maximum:
-            raise ValueError(f"the minimum version {minimum!r} is above the maximum version {maximum!r}")
-        if minimum is not None:
-            check(
-                lib.SSL_CTX_set_min_proto_version(self._ctx, Version(minimum)),
-                f"setting the minimum version {Version(minimum).name}",
-            )
-        if maximum is not None:
-            if minimum is None and maximum < lib.SSL_CTX_get_min_proto_version(self._ctx):
-                raise ValueError(
-                    f"the maximum version {Version(maximum).name} is below the minimum: say minimum_version too"
-                )
-            check(
-                lib.SSL_CTX_set_max_proto_version(self._ctx, Version(maximum)),
-                f"setting the maximum version {Version(maximum).name}",
-            )
 
     def _set_credentials(
         self, certificate: CertificateSource, private_key: Source | PrivateKey, password: Password | None
@@ -241,160 +212,61 @@ class Context:
 
     def _freeze(self) -> Any:
         """The ``SSL_CTX *``, for a connection: no change from now on."""
-        self._frozen = True
+        if not self._frozen:
+            if self.callbacks.verify is not None and not self.verifies:
+                raise UsageError("this context verifies nobody: its verify callback would not be heeded")
+            if self.is_server:
+                own_sessions = self._session_id_context or self._sessions_digest()
+                check(
+                    lib.SSL_CTX_set_session_id_context(self._ctx, own_sessions, len(own_sessions)),
+                    "SSL_CTX_set_session_id_context",
+                )
+            self._frozen = True
         return self._ctx
 
-    def _change(self) -> None:
-        if self._frozen:
-            raise UsageError("this context is frozen: a connection has been made from it")
+    def _sessions_digest(self) -> bytes:
+        """What tells whose sessions a server context may resume: those of a context that shows the same certificate
+        and verifies in the same way, in this process or in another that has the same ticket keys.
+
+        Resuming a session takes the place of verifying the peer, so that a session of a context that asks less must
+        not be resumed by one that asks more.  (And without any session id context, a server that verifies clients
+        refuses every resumption.)  PITFALLS 12
+        """
+        certificate = borrowed(lib.SSL_CTX_get0_certificate(self._ctx))
+        parts = [
+            b"pyossl",
+            certificate.to_der() if certificate else b"",
+            repr(self._configured).encode(),
+        ]
+        if self.verifies:
+            parameters, callback = lib.SSL_CTX_get0_param(self._ctx), self.callbacks.verify
+            mode, depth = lib.SSL_CTX_get_verify_mode(self._ctx), lib.X509_VERIFY_PARAM_get_depth(parameters)
+            called = getattr(callback, "__module__", ""), getattr(callback, "__qualname__", repr(type(callback)))
+            parts.append(repr((mode, depth, int(self.verify_flags), self._purpose, called)).encode())
+            if self._trust is not None:
+                parts += [
+                    *map(os.fsencode, self._trust.directories),
+                    *sorted(c.to_der() for c in self._trust.certificates),
+                ]
+        data = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        digest = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE)
+        length = ffi.new("unsigned int *")
+        check(lib.EVP_Digest(data, len(data), digest, length, lib.EVP_sha256(), ffi.NULL), "EVP_Digest")
+        return bytes(ffi.buffer(digest, length[0]))
 
     @property
-    def minimum_version(self) -> Version:
-        """The oldest version that connections may come to.  SSL_CTX_get_min_proto_version(3)"""
-        return Version(lib.SSL_CTX_get_min_proto_version(self._ctx))
-
-    @minimum_version.setter
-    def minimum_version(self, version: Version) -> None:
-        self._change()
-        self._set_versions(version, self.maximum_version)
+    def verifies(self) -> bool:
+        """Whether a handshake fails when the peer shows a certificate that does not verify.  A server whose context
+        has ``verify="optional"`` verifies, and takes clients without a certificate too.  SSL_CTX_get_verify_mode(3)
+        """
+        mode = lib.SSL_CTX_get_verify_mode(self._ctx)
+        # In TLS 1.3 a server that is to ask after the handshake does not ask in it.
+        return bool(mode & lib.SSL_VERIFY_PEER and not (self.is_server and mode & lib.SSL_VERIFY_POST_HANDSHAKE))
 
     @property
-    def maximum_version(self) -> Version | None:
-        """The newest version that connections may come to, None for the newest there is.
-
-        SSL_CTX_get_max_proto_version(3)
-        """
-        version = lib.SSL_CTX_get_max_proto_version(self._ctx)
-        return Version(version) if version else None
-
-    @maximum_version.setter
-    def maximum_version(self, version: Version) -> None:
-        self._change()
-        self._set_versions(None, version)
-
-    # Algorithms
-
-    @property
-    def security_level(self) -> int:
-        """The level below which algorithms and keys are refused, 0 to 5; the system's policy sets it.
-
-        SSL_CTX_set_security_level(3)
-        """
-        return lib.SSL_CTX_get_security_level(self._ctx)
-
-    @security_level.setter
-    def security_level(self, level: int) -> None:
-        self._change()
-        if not 0 <= level <= _HIGHEST_LEVEL:
-            raise ValueError(f"a security level is 0 to {_HIGHEST_LEVEL}, not {level}")
-        lib.SSL_CTX_set_security_level(self._ctx, level)
-
-    @property
-    def ciphers(self) -> tuple[str, ...]:
-        """The names of all ciphers that may be used, TLS 1.3's ciphersuites among them.  SSL_CTX_get_ciphers(3)"""
-        stack = lib.SSL_CTX_get_ciphers(self._ctx)
-        if stack == ffi.NULL:
-            return ()
-        count = lib.sk_SSL_CIPHER_num(stack)
-        return tuple(text(lib.SSL_CIPHER_get_name(lib.sk_SSL_CIPHER_value(stack, n))) for n in range(count))
-
-    def set_cipher_list(self, ciphers: str) -> None:
-        """The ciphers of TLS 1.2 and before, such as ``ECDHE+AESGCM``; ``ValueError`` where none remains.
-
-        SSL_CTX_set_cipher_list(3)
-        """
-        self._choose("cipher list", lib.SSL_CTX_set_cipher_list, ciphers)
-
-    def set_ciphersuites(self, ciphersuites: str) -> None:
-        """The ciphersuites of TLS 1.3, colons between; ``ValueError`` for a name that this OpenSSL does not know.
-
-        SSL_CTX_set_ciphersuites(3)
-        """
-        self._choose("ciphersuites", lib.SSL_CTX_set_ciphersuites, ciphersuites)
-        # 1.1.1 refuses an unknown name, later versions leave it out in silence.
-        if unknown := set(filter(None, ciphersuites.split(":"))) - set(self.ciphers):
-            raise ValueError(f"this OpenSSL does not know these ciphersuites: {', '.join(sorted(unknown))}")
-
-    def set_groups(self, groups: str) -> None:
-        """The groups for the key exchange, such as ``X25519MLKEM768:X25519``, in order of preference.
-
-        From OpenSSL 3.5 in the tuple syntax too.  ``ValueError`` for what this OpenSSL cannot.
-        SSL_CTX_set1_groups_list(3)
-        """
-        self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
-
-    def set_sigalgs(self, algorithms: str) -> None:
-        """The signature algorithms, such as ``ECDSA+SHA256:ed25519``.  SSL_CTX_set1_sigalgs_list(3)"""
-        self._choose("signature algorithms", lib.SSL_CTX_set1_sigalgs_list, algorithms)
-
-    def set_client_sigalgs(self, algorithms: str) -> None:
-        """The signature algorithms for client certificates.  SSL_CTX_set1_client_sigalgs_list(3)"""
-        self._choose("client signature algorithms", lib.SSL_CTX_set1_client_sigalgs_list, algorithms)
-
-    def _choose(self, what: str, function: Callable[[Any, bytes], int], value: str) -> None:
-        self._change()
-        if not isinstance(value, str) or "\0" in value:
-            raise ValueError(f"the {what} are text without a NUL, not {value!r}")
-        take_records()
-        if function(self._ctx, value.encode()) != 1:
-            error = failed(f"setting the {what} to {value!r}")
-            raise ValueError(str(error)) from error
-
-    # Options and policy
-
-    @property
-    def options(self) -> Options:
-        """How the protocol is spoken.  SSL_CTX_get_options(3)"""
-        return Options(lib.SSL_CTX_get_options(self._ctx))
-
-    @options.setter
-    def options(self, options: Options) -> None:
-        self._change()
-        lib.SSL_CTX_clear_options(self._ctx, lib.SSL_CTX_get_options(self._ctx) & ~options)
-        lib.SSL_CTX_set_options(self._ctx, options)
-
-    @property
-    def modes(self) -> Modes:
-        """How calls behave.  SSL_CTX_get_mode(3)"""
-        return Modes(lib.SSL_CTX_get_mode(self._ctx))
-
-    @modes.setter
-    def modes(self, modes: Modes) -> None:
-        self._change()
-        if missing := Modes(_MODES) & ~modes:
-            raise ValueError(f"a Connection relies on {missing!r}")
-        lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)
-        lib.SSL_CTX_set_mode(self._ctx, modes)
-
-    def configure(self, command: str, value: str) -> None:
-        """One command of OpenSSL's configuration language, as in openssl.cnf: ``("MinProtocol", "TLSv1.3")``.
-
-        Raises ``ValueError`` for a command that there is not, or a value that it refuses.  SSL_CONF_cmd(3)
-        """
-        self._change()
-        configuration = own(check_ptr(lib.SSL_CONF_CTX_new(), "SSL_CONF_CTX_new"), lib.SSL_CONF_CTX_free)
-        side = lib.SSL_CONF_FLAG_SERVER if self.is_server else lib.SSL_CONF_FLAG_CLIENT
-        flags = lib.SSL_CONF_FLAG_FILE | lib.SSL_CONF_FLAG_CERTIFICATE | lib.SSL_CONF_FLAG_SHOW_ERRORS | side
-        lib.SSL_CONF_CTX_set_flags(configuration, flags)
-        lib.SSL_CONF_CTX_set_ssl_ctx(configuration, self._ctx)
-        take_records()
-        answer = lib.SSL_CONF_cmd(configuration, command.encode(), value.encode())
-        if answer <= 0 or lib.SSL_CONF_CTX_finish(configuration) != 1:
-            error = failed(f"the configuration command {command!r} with the value {value!r}")
-            raise ValueError(str(error)) from error
-        self.verifies = lib.SSL_CTX_get_verify_mode(self._ctx) != lib.SSL_VERIFY_NONE
-
-    def configure_section(self, name: str) -> None:
-        """A section of the SSL module of the system's openssl.cnf; ``ValueError`` where there is none.
-
-        SSL_CTX_config(3)
-        """
-        self._change()
-        take_records()
-        if lib.SSL_CTX_config(self._ctx, name.encode()) != 1:
-            error = failed(f"the section {name!r} of the configuration")
-            raise ValueError(str(error)) from error
-        self.verifies = lib.SSL_CTX_get_verify_mode(self._ctx) != lib.SSL_VERIFY_NONE
+    def checks_hostname(self) -> bool:
+        """Whether a client compares the server's name with its certificate; never without verifying that."""
+        return self._wants_hostname and self.verifies
 
     # Verification
 
@@ -435,7 +307,21 @@ class Context:
         """
         self._change()
         number = purpose_number(purpose)
+        self._purpose = purpose
         check(lib.X509_VERIFY_PARAM_set_purpose(lib.SSL_CTX_get0_param(self._ctx), number), "setting the purpose")
+
+    @property
+    def ca_names(self) -> tuple[Name, ...]:
+        """The names of the authorities that the peer is told to choose its certificate by: a server's for clients, and
+        in TLS 1.3 a client's for servers.  Set from names or certificates; they are no trust.  SSL_CTX_set0_CA_list(3)
+        """
+        return names_in(lib.SSL_CTX_get0_CA_list(self._ctx))
+
+    @ca_names.setter
+    def ca_names(self, authorities: Iterable[Name | Certificate]) -> None:
+        self._change()
+        names = [each.subject_name if isinstance(each, Certificate) else each for each in authorities]
+        lib.SSL_CTX_set0_CA_list(self._ctx, stack_of_names(names))
 
     @property
     def verify_callback(self) -> VerifyCallback | None:
@@ -522,6 +408,80 @@ class Context:
             mode = lib.SSL_SESS_CACHE_CLIENT | lib.SSL_SESS_CACHE_NO_INTERNAL if callback else lib.SSL_SESS_CACHE_OFF
             lib.SSL_CTX_set_session_cache_mode(self._ctx, mode)
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_NEW_SESSION, callback is not None)
+
+    # Sessions
+
+    @property
+    def session_timeout(self) -> int:
+        """How many seconds a new session can be resumed.  SSL_CTX_set_timeout(3)"""
+        return lib.SSL_CTX_get_timeout(self._ctx)
+
+    @session_timeout.setter
+    def session_timeout(self, seconds: int) -> None:
+        self._change()
+        if seconds <= 0:
+            raise ValueError(f"a session's timeout is above 0 seconds, not {seconds}")
+        lib.SSL_CTX_set_timeout(self._ctx, seconds)
+
+    @property
+    def session_cache_size(self) -> int:
+        """How many sessions a server keeps for clients without tickets, 0 for as many as come.
+
+        SSL_CTX_sess_set_cache_size(3)
+        """
+        return lib.SSL_CTX_sess_get_cache_size(self._ctx)
+
+    @session_cache_size.setter
+    def session_cache_size(self, sessions: int) -> None:
+        self._server_only("session_cache_size")
+        if sessions < 0:
+            raise ValueError(f"a cache cannot hold {sessions} sessions")
+        lib.SSL_CTX_sess_set_cache_size(self._ctx, sessions)
+
+    @property
+    def ticket_count(self) -> int:
+        """How many tickets a server sends after a full handshake of TLS 1.3.  SSL_CTX_set_num_tickets(3)"""
+        return lib.SSL_CTX_get_num_tickets(self._ctx)
+
+    @ticket_count.setter
+    def ticket_count(self, tickets: int) -> None:
+        self._server_only("ticket_count")
+        if tickets < 0:
+            raise ValueError(f"a server cannot send {tickets} tickets")
+        check(lib.SSL_CTX_set_num_tickets(self._ctx, tickets), "SSL_CTX_set_num_tickets")
+
+    @property
+    def ticket_keys(self) -> bytes:
+        """The secret that a server seals its tickets with: processes that have the same one, the same certificate and
+        the same verification resume each other's sessions.  Whoever has it can read what tickets protect: renew it
+        often.  Of the length that it has when read.  SSL_CTX_set_tlsext_ticket_keys(3)
+        """
+        length = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
+        keys = ffi.new("unsigned char[]", length)
+        check(lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, keys, length), "SSL_CTX_get_tlsext_ticket_keys")
+        return bytes(ffi.buffer(keys))
+
+    @ticket_keys.setter
+    def ticket_keys(self, keys: bytes) -> None:
+        self._server_only("ticket_keys")
+        needed = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
+        if not isinstance(keys, bytes) or len(keys) != needed:
+            raise ValueError(f"ticket keys are {needed} bytes of secret randomness")
+        check(lib.SSL_CTX_set_tlsext_ticket_keys(self._ctx, keys, needed), "SSL_CTX_set_tlsext_ticket_keys")
+
+    @property
+    def session_id_context(self) -> bytes:
+        """What keeps a server's sessions apart from those of other contexts; empty for what is made of the certificate
+        and the way of verifying when the first connection comes.  1 to 32 bytes.  SSL_CTX_set_session_id_context(3)
+        """
+        return self._session_id_context
+
+    @session_id_context.setter
+    def session_id_context(self, identifier: bytes) -> None:
+        self._server_only("session_id_context")
+        if not 1 <= len(identifier) <= lib.SSL_MAX_SID_CTX_LENGTH:
+            raise ValueError(f"a session id context is 1 to {lib.SSL_MAX_SID_CTX_LENGTH} bytes, not {len(identifier)}")
+        self._session_id_context = bytes(identifier)
 
     def _server_only(self, what: str) -> None:
         self._change()

@@ -34,18 +34,29 @@ class Error(Exception):
         """The entries of OpenSSL's error queue that belong to this error, oldest first.  ERR_get_error_all(3)"""
         return self.failure.records if self.failure else ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
+    """An exception as it was before it was pickled or copied, but for what is in its ``__dict__``."""
+    error = kind.__new__(kind, *arguments)
+    (OSError if isinstance(error, OSError) else Exception).__init__(error, *arguments)
+    return error
+
 
 class CertificateError(Error):
     """A certificate was refused, the peer's or one given to ``Store.verify``.  SSL_get_verify_result(3)
 
     ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the certificate
-    itself) and ``certificate`` the one that was refused, or None if there was none.
+    itself) and ``certificate`` the one that was refused.  Where a client showed none, that is None, and ``code``
+    X509_V_ERR_UNSPECIFIED.
     """
 
     def __init__(self, message: str, failure: Failure) -> None:
         super().__init__(message, failure)
-        self.code: int = failure.verify_code
-        self.reason: str = text(lib.X509_verify_cert_error_string(failure.verify_code))
+        self.code: int = failure.verify_code or lib.X509_V_ERR_UNSPECIFIED
+        self.reason: str = _verify_reason(failure)
         self.depth: int = failure.depth
         self.certificate: Certificate | None = failure.certificate
 
@@ -73,6 +84,10 @@ class TransportError(Error, OSError):
     def __init__(self, number: int, message: str, failure: Failure | None = None) -> None:
         OSError.__init__(self, number, message)
         self.failure = failure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its type is made for its errno when there is need of it, and has no name to be found by.
+        return transport_error, (self.errno, self.strerror, self.failure), self.__dict__
 
 
 class WouldBlockError(Error, BlockingIOError):
@@ -130,17 +145,59 @@ def transport_error(number: int, message: str, failure: Failure | None = None) -
     return _transport_errors[kind](number, message, failure)
 
 
+_MOST_SHOWN = 3
+_LONGEST_SHOWN = 100
+
+
 def certificate_error(failure: Failure) -> CertificateError:
-    """A new exception for a certificate that was refused."""
-    reason = text(lib.X509_verify_cert_error_string(failure.verify_code))
+    """A new exception for a certificate that was refused, or for none where there had to be one."""
+    reason = _verify_reason(failure)
+    if _showed_none(failure):
+        return CertificateError(f"certificate verify failed: {reason}", failure)
     peer = f", for {failure.peer!r}" if failure.peer else ""
-    return CertificateError(f"certificate verify failed: {reason} (depth {failure.depth}){peer}", failure)
+    return CertificateError(
+        f"certificate verify failed: {reason} (depth {failure.depth}){peer}{_shown(failure)}", failure
+    )
+
+
+def _showed_none(failure: Failure) -> bool:
+    return failure.has_reason(lib.SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+
+
+def _verify_reason(failure: Failure) -> str:
+    if _showed_none(failure):
+        return "peer did not return a certificate"
+    return text(lib.X509_verify_cert_error_string(failure.verify_code))
+
+
+def _shown(failure: Failure) -> str:
+    """What the certificate that was refused says of what it was refused for, bounded: the peer wrote it."""
+    certificate, code = failure.certificate, failure.verify_code
+    if certificate is None:
+        return ""
+    try:
+        said = f"; the certificate is {_bounded(certificate.subject)}" if certificate.subject else "; the certificate has no subject"
+        if code in (lib.X509_V_ERR_HOSTNAME_MISMATCH, lib.X509_V_ERR_IP_ADDRESS_MISMATCH):
+            names = [_bounded(str(name.value)) for name in certificate.subject_alt_names]
+            more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+            return f"{said}, for {', '.join(names[:_MOST_SHOWN])}{more}" if names else f"{said}, for no name at all"
+        if code == lib.X509_V_ERR_CERT_HAS_EXPIRED:
+            return f"{said}, valid until {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+        if code == lib.X509_V_ERR_CERT_NOT_YET_VALID:
+            return f"{said}, valid from {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"
+        return said
+    except Error:  # it is malformed, and the reason why it was refused is told already
+        return ""
+
+
+def _bounded(value: str) -> str:
+    return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…")
 
 
 def exception_of(failure: Failure) -> Error:
     """A new exception for a fatal outcome, of the type that a person would want to catch."""
     what, whom = failure.operation, failure.with_whom()
-    if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED):
+    if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _showed_none(failure):
         return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(

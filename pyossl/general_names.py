@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import object_identifier, short_name, string_bytes, string_text
 from pyossl.encoding import der, written
-from pyossl.errors import DecodeError, check_ptr
+from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.outcome import take_records
 
 
@@ -108,6 +108,25 @@ class Name(Sequence[Attribute]):
 
     def __repr__(self) -> str:
         return f"<Name {str(self)!r}>"
+
+
+def names_in(stack: Any) -> tuple[Name, ...]:
+    """Copies of the names of a ``STACK_OF(X509_NAME) *``; none where it is NULL."""
+    if stack == ffi.NULL:
+        return ()
+    return tuple(Name.copied(lib.sk_X509_NAME_value(stack, n)) for n in range(lib.sk_X509_NAME_num(stack)))
+
+
+def stack_of_names(names: Iterable[Name]) -> Any:
+    """A new ``STACK_OF(X509_NAME) *`` with copies of the names, for a function that takes it over."""
+    originals = tuple(names)
+    for each in originals:
+        if not isinstance(each, Name):
+            raise TypeError(f"a Name is needed, not {type(each).__name__}")
+    borrowing = own(check_ptr(lib.sk_X509_NAME_new_null(), "sk_X509_NAME_new_null"), lib.sk_X509_NAME_free)
+    for each in originals:
+        check(lib.sk_X509_NAME_push(borrowing, each._name), "sk_X509_NAME_push")
+    return check_ptr(lib.SSL_dup_CA_list(borrowing), "SSL_dup_CA_list")
 
 
 class GeneralNameType(enum.IntEnum):

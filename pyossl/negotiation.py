@@ -12,6 +12,7 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import INHERITED
 from pyossl.context import Context
 from pyossl.errors import UsageError
+from pyossl.general_names import Name, names_in
 from pyossl.session import Session, session_of
 from pyossl.x509 import Certificate, chain_of
 
@@ -39,6 +40,7 @@ class Negotiated:
     _turn: Turn
     _context: Context
     _name: str
+    _indicated: str | None
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
         with self._turn:
@@ -102,7 +104,9 @@ class Negotiated:
         """Whom the client means: for a client what it was given, for a server the SNI.  SSL_get_servername(3)"""
         if not self._context.is_server:
             return self._name or None
-        return text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))) or None
+        # While a server name callback is asked, OpenSSL has not read the name yet.
+        name = text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)))
+        return name or self._indicated or None
 
     @property
     def session(self) -> Session | None:
@@ -144,6 +148,15 @@ class Negotiated:
         """
         with self._turn:
             return chain_of(self._ask(lib.SSL_get0_verified_chain))
+
+    @property
+    def peer_ca_names(self) -> tuple[Name, ...]:
+        """The names of the authorities by which the peer asks to choose a certificate; empty where it named none.
+
+        SSL_get0_peer_CA_list(3)
+        """
+        with self._turn:
+            return names_in(self._ask(lib.SSL_get0_peer_CA_list))
 
     @property
     def verified_name(self) -> str | None:

@@ -26,6 +26,8 @@ class Store:
     def __init__(self, pointer: Any) -> None:
         self._store = pointer
         self._is_shared = False
+        self.directories: tuple[str, ...] = ()
+        """The directories whose certificates are trusted, by their hashes."""
 
     @classmethod
     def empty(cls) -> Store:
@@ -82,6 +84,7 @@ class Store:
                 lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
                 f"trusting the directory {source!r}",
             )
+            self.directories += (os.fspath(source),)
         else:
             for certificate in load_certificates(source):
                 self.add(certificate)

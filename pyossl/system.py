@@ -10,9 +10,9 @@ import re
 from typing import NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.context import Version
 from pyossl.errors import check_ptr
 from pyossl.outcome import take_records
+from pyossl.policy import Version
 from pyossl.store import default_certificate_directory, default_certificate_file
 from pyossl.x509 import load_certificates
 

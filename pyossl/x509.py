@@ -45,6 +45,9 @@ class Certificate:
         """The certificate in PEM.  PEM_write_bio_X509(3)"""
         return written(lib.PEM_write_bio_X509, self._x509)
 
+    def __reduce__(self) -> tuple[Callable[[bytes], Certificate], tuple[bytes]]:
+        return Certificate.load, (self.to_der(),)
+
     @property
     def text(self) -> str:
         """All that the certificate says, for people and not for programs.  X509_print(3)"""

@@ -166,7 +166,9 @@ def test_a_refused_certificate_is_told_with_code_depth_name_and_itself() -> None
     assert error.depth == 0
     assert error.certificate == own.certificate
     assert error.reason.replace("-", " ") == "self signed certificate"
-    assert str(error) == f"certificate verify failed: {error.reason} (depth 0), for 'example.com'"
+    assert str(error) == (
+        f"certificate verify failed: {error.reason} (depth 0), for 'example.com'; the certificate is 'CN=example.com'"
+    )
     assert any(record.reason_code == lib.SSL_R_CERTIFICATE_VERIFY_FAILED for record in error.records)
     carry(client, server)
     with pytest.raises(pyossl.AlertError):

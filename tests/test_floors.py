@@ -36,6 +36,7 @@ FLOORS = {
         "store",
         "pkcs12",
         "issuing",
+        "policy",
         "context",
         "session",
         "system",

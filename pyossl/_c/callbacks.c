@@ -23,6 +23,7 @@ typedef struct {
     int parked;                  /* a callback raised: Python keeps the exception */
     int received_end;            /* the peer's close_notify is here */
     int sent_close_notify;       /* ours is on its way */
+    int flushed_close_notify;    /* and the transport has taken it */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate refused, and where */
     int verify_depth;
@@ -43,7 +44,7 @@ typedef struct {
 static void pyossl_on_message(void *handle, int outgoing, int version, int content_type,
                               const void *data, size_t length);
 static int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
-static int pyossl_on_servername(void *handle, int *alert);
+static int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
 static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
@@ -91,6 +92,24 @@ static void pyossl_set_verify(pyossl_connection *connection, int mode)
     SSL_set_verify(connection->ssl, mode, pyossl_verify);
 }
 
+/* Goes on with the credentials, the trust and the verification of another context.  SSL_set_SSL_CTX(3) takes over the
+ * first two only: what the first context asks of a peer must not take the place of what the second one does, in either
+ * direction, so that every parameter is overwritten, those that are not set among them. */
+static int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context)
+{
+    X509_VERIFY_PARAM *parameters = SSL_get0_param(connection->ssl);
+    uint32_t inheritance = X509_VERIFY_PARAM_get_inh_flags(parameters);
+    int copied;
+
+    if (SSL_set_SSL_CTX(connection->ssl, context) == NULL)
+        return 0;
+    pyossl_set_verify(connection, SSL_CTX_get_verify_mode(context));
+    X509_VERIFY_PARAM_set_inh_flags(parameters, X509_VP_FLAG_OVERWRITE | X509_VP_FLAG_RESET_FLAGS);
+    copied = X509_VERIFY_PARAM_set1(parameters, SSL_CTX_get0_param(context));
+    X509_VERIFY_PARAM_set_inh_flags(parameters, inheritance);
+    return copied;
+}
+
 static void pyossl_message(int outgoing, int version, int content_type, const void *data, size_t length,
                            SSL *ssl, void *argument)
 {
@@ -136,19 +155,68 @@ static void *pyossl_handle_of(const SSL *ssl)
     return connection == NULL ? NULL : connection->handle;
 }
 
-static int pyossl_servername(SSL *ssl, int *alert, void *argument)
+/* The name in a ClientHello, RFC 6066's ServerNameList of one host_name; its length is 0 where there is none.  0 for a
+ * list that is malformed, or a name with a NUL, which would end early for whoever takes it for a C string. */
+static int pyossl_server_name(SSL *ssl, const unsigned char **name, size_t *length)
+{
+    const unsigned char *list;
+    size_t size;
+
+    *name = NULL;
+    *length = 0;
+    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &list, &size))
+        return 1;
+    if (size < 5 || ((size_t)list[0] << 8 | list[1]) != size - 2 || list[2] != TLSEXT_NAMETYPE_host_name
+        || ((size_t)list[3] << 8 | list[4]) != size - 5)
+        return 0;
+    *name = list + 5;
+    *length = size - 5;
+    return memchr(*name, '\0', *length) == NULL;
+}
+
+static int pyossl_ask_servername(SSL *ssl, int *alert, const unsigned char *name, size_t length)
 {
     void *handle = pyossl_handle_of(ssl);
     pyossl_aside *aside;
     int answer;
-    (void)argument;
+
     *alert = SSL_AD_INTERNAL_ERROR;
     if (handle == NULL)
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
+        return 0;
     aside = pyossl_set_aside();
-    answer = pyossl_on_servername(handle, alert);
+    answer = pyossl_on_servername(handle, alert, name, length) == 1;
     pyossl_put_back(aside);
     return answer;
+}
+
+/* Python chooses the context by the name before OpenSSL looks at anything in the ClientHello.  The callback that is
+ * made for the name, below, comes after the look for a session, by the first context's session id context: a client
+ * that has a session with a context that verifies nobody would resume it with one that does. */
+static int pyossl_client_hello(SSL *ssl, int *alert, void *argument)
+{
+    const unsigned char *name;
+    size_t length;
+
+    (void)argument;
+    if (!pyossl_server_name(ssl, &name, &length)) {
+        *alert = SSL_AD_DECODE_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    return pyossl_ask_servername(ssl, alert, name, length) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+}
+
+/* The client is told that its name was heeded; and Python sees that a second ClientHello, after a HelloRetryRequest, has
+ * the name of the first one, whatever context was chosen by that.  Of a session resumed before TLS 1.3 OpenSSL tells
+ * the session's name here. */
+static int pyossl_servername(SSL *ssl, int *alert, void *argument)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)argument;
+    if (SSL_session_reused(ssl) && SSL_version(ssl) != TLS1_3_VERSION)
+        return SSL_TLSEXT_ERR_OK;
+    return pyossl_ask_servername(ssl, alert, (const unsigned char *)name, name == NULL ? 0 : strlen(name))
+        ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* Python answers with the place of the protocol in what the client offered, because what is selected must outlive the
@@ -208,6 +276,7 @@ static void pyossl_set_callback(SSL_CTX *context, int which, int on)
 {
     switch (which) {
     case PYOSSL_SERVERNAME:
+        SSL_CTX_set_client_hello_cb(context, on ? pyossl_client_hello : NULL, NULL);
         SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_servername : NULL));
         break;
     case PYOSSL_ALPN:

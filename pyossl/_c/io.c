@@ -276,6 +276,14 @@ static long long pyossl_write(pyossl_connection *connection, const void *data, s
     return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size));
 }
 
+/* Whether the peer's close_notify comes next: 0 where it does, 1 where data does, which SSL_shutdown(3) would take for a
+ * fatal error, and below 0 what a read comes to. */
+static long long pyossl_next_is_data(pyossl_connection *connection)
+{
+    char byte;
+    return pyossl_receive(connection, &byte, 1, 1);
+}
+
 /* 1: both close_notify alerts have been exchanged; 0: ours is sent, the peer's is not here yet. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
@@ -288,9 +296,15 @@ static long long pyossl_shutdown(pyossl_connection *connection)
         return pyossl_end(connection, PYOSSL_TOO_EARLY);
     if (connection->write_pending != 0)
         return pyossl_end(connection, PYOSSL_WRITE_FIRST);
+    if (connection->flushed_close_notify) {
+        outcome = pyossl_next_is_data(connection);
+        if (outcome != 0)
+            return pyossl_end(connection, outcome > 0 ? 0 : outcome);
+    }
     result = SSL_shutdown(connection->ssl);
     outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+    connection->flushed_close_notify |= result >= 0;
     connection->received_end |= result == 1;
     return pyossl_end(connection, outcome);
 }

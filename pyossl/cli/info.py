@@ -20,7 +20,7 @@ from pyossl.cli.screen import Screen, counted
 from pyossl.cli.usage import EXIT_STATUS, Commands, command
 
 if TYPE_CHECKING:
-    from pyossl.context import Version
+    from pyossl.policy import Version
 
 _BITS = (0, 80, 112, 128, 192, 256)
 """What each security level demands.  SSL_CTX_set_security_level(3)"""

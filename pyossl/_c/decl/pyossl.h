@@ -108,7 +108,7 @@ void pyossl_set_callback(SSL_CTX *context, int which, int on);
 #define PYOSSL_INFO ...
 #define PYOSSL_KEYLOG ...
 #define PYOSSL_NEW_SESSION ...
-void pyossl_set_verify(pyossl_connection *connection, int mode);
+int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd);
@@ -117,7 +117,7 @@ int pyossl_bio_errno(BIO *bio);
 extern "Python" {
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
-int pyossl_on_servername(void *handle, int *alert);
+int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
 int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
