@@ -59,3 +59,16 @@ def pump(first: pyossl.BIO, second: pyossl.BIO) -> int:
             assert target.write(data) == len(data)
             moved += len(data)
     return moved
+
+
+def meet(
+    client_context: pyossl.Context,
+    server_context: pyossl.Context,
+    name: str | None = "example.com",
+    session: pyossl.Session | None = None,
+) -> tuple[pyossl.Connection, pyossl.Connection]:
+    """A client and a server that have shaken hands, and the client has read the tickets."""
+    client, server = pyossl.Connection(client_context, name, session=session), pyossl.Connection(server_context)
+    shake_hands(client, server)
+    assert client.read() is pyossl.Want.READ
+    return client, server
