@@ -176,7 +176,7 @@ def _shown(failure: Failure) -> str:
     if certificate is None:
         return ""
     try:
-        said = f"; the certificate is {_bounded(certificate.subject)}" if certificate.subject else "; the certificate has no subject"
+        said = f"; the certificate is {_bounded(certificate.subject)}"
         if code in (lib.X509_V_ERR_HOSTNAME_MISMATCH, lib.X509_V_ERR_IP_ADDRESS_MISMATCH):
             names = [_bounded(str(name.value)) for name in certificate.subject_alt_names]
             more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""

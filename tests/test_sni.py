@@ -16,7 +16,7 @@ import pytest
 from pairs import carry, meet, shake_hands
 
 import pyossl
-from pyossl import Context, Version, VerifyFlags, lib
+from pyossl import Context, VerifyFlags, Version, lib
 
 VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
