@@ -10,9 +10,13 @@ Theory of operation. A row's life, in Row.run():
   facts    the libssl that this process has really loaded says its version and file: the row is red when
            they are not those of matrix.toml
   suite    pytest, whose JUnit file gives the table its numbers
+  reports  what a sanitizer or valgrind wrote beside it is judged (reports.py)
 
 From "venv" on a row needs no network, and a root row has none (ci/enter). A row goes wrong by one
 exception, RowError, at whichever of these; it keeps the others from nothing. Two rows run at a time.
+
+The rows with `wheel = true` share one wheel, which the first of them builds with the oldest Python at hand
+(OneWheel): what is published is one file for every Python, and that file is what they try.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ from pathlib import Path
 from typing import Any
 
 import pyproject
+import pythons
+import reports
 import roots
 
 ROWS_AT_A_TIME = 2
@@ -50,13 +56,15 @@ REASON = re.compile(r"\berror: (?!subprocess-exited)|^E: |^E   |^\s*[\w.]*Error:
 FACTS = """
 import ctypes, json, sys
 from pyossl import lib
+gil = getattr(sys, "_is_gil_enabled", lambda: True)()
 with open("/proc/self/maps") as maps:
     files = sorted({line.split()[-1] for line in maps if "/libssl" in line})
 def version(file):
     text = ctypes.CDLL(file.replace("libssl", "libcrypto")).OpenSSL_version
     text.restype = ctypes.c_char_p
     return text(0).decode().split()[1]
-print(json.dumps({"python": sys.version.split()[0], "files": files, "openssl": [version(f) for f in files]}))
+python = sys.version.split()[0] + ("" if gil else "t")
+print(json.dumps({"python": python, "files": files, "openssl": [version(f) for f in files]}))
 """
 
 
@@ -122,6 +130,11 @@ class Result:
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     reason: str | None = None
+    expected: bool = False  # red, and matrix.toml says why
+
+    @property
+    def verdict(self) -> str:
+        return "green" if self.reason is None else "as expected" if self.expected else "RED"
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,27 @@ class Matrix:
     processes: Processes
     rebuild: bool
     pytest: list[str]  # what the user adds
+    wheel: OneWheel
+
+
+class OneWheel:
+    """The wheel that the rows with `wheel = true` share: built by the first of them."""
+
+    def __init__(self, versions: list[str]) -> None:
+        self._versions = versions
+        self._lock = threading.Lock()
+        self._path: Path | None = None
+
+    def path(self, matrix: Matrix) -> Path:
+        with self._lock:
+            if self._path is None:
+                if (oldest := pythons.oldest(self._versions)) is None:
+                    raise RowError(f"this machine has no Python of {', '.join(self._versions)} to build the one wheel")
+                row = Row({"name": "wheel", "place": "python", "python": oldest[0]}, matrix)
+                row.deadline = time.monotonic() + matrix.facts["limit"]
+                row.prepare()
+                self._path = row.build_wheel()
+            return self._path
 
 
 class Row:
@@ -144,9 +178,15 @@ class Row:
         self.matrix = matrix
         self.work = matrix.work / self.name
         self.log = matrix.logs / f"{self.name}.log"
+        self.limit: int = row.get("limit", matrix.facts["limit"])
         self.deadline = 0.0
+        here = pythons.find(row["python"]) if row["place"] == "python" else None
         is_it = row["place"] == "machine" and row["suite"] == machine_suite()
-        self.on_machine = is_it or row["place"] == "prefix"
+        self.on_machine = is_it or here is not None or row["place"] == "prefix"
+        this = f"{sys.base_prefix}/bin/python{machine_python()}"
+        # Its own Python, which makes the virtual environment, and that Python's version.
+        self.interpreter = here or (this if self.on_machine else row.get("interpreter", "/usr/bin/python3"))
+        self.python: str = row["python"] if here or not self.on_machine else machine_python()
         self.root: Path | None = None
         self.prefix: Path | None = None
         # How the row's own programs see its work folder.
@@ -154,15 +194,17 @@ class Row:
 
     def run(self) -> Result:
         began = time.monotonic()
-        self.deadline = began + self.matrix.facts["limit"]
+        self.deadline = began + self.limit
         result = Result()
         try:
-            self._prepare()
-            self._build()
+            self.prepare()
+            self._install()
             self._ask(result)
             self._test(result)
+            self._judge_reports()
         except RowError as red:
             result.reason = str(red)
+            result.expected = "expected" in self.row and re.search(self.row["expected"], result.reason) is not None
         except CancelledError:
             raise
         except Exception as error:  # a fault of ours is this row's too: the others go on
@@ -171,11 +213,11 @@ class Row:
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
         result.seconds = time.monotonic() - began
-        print(f"{self.name}: {result.reason or 'green'}", flush=True)
+        print(f"{self.name}: {result.verdict}{f': {result.reason}' if result.reason else ''}", flush=True)
         return result
 
-    def _prepare(self) -> None:
-        for folder in ("home", "tmp"):
+    def prepare(self) -> None:
+        for folder in ("home", "tmp", "reports"):
             (self.work / folder).mkdir(parents=True)
         (self.work / "tmp").chmod(0o1777)
         shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
@@ -183,30 +225,52 @@ class Row:
         if self.row["place"] == "prefix":
             self.prefix = roots.prefix(self.row, self._make, again=again)
         elif not self.on_machine:
+            if "suite" not in self.row:
+                raise RowError(f"there is no Python {self.python} here, neither on PATH nor pyenv's")
             if os.geteuid() != 0:
                 raise RowError("only root may enter another Debian: sudo ci/matrix")
-            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
-        python = machine_python() if self.on_machine else self.row["python"]
-        wheels = roots.wheelhouse(python, pyproject.requirements(self.matrix.facts["extras"]), self._make)
+        # Before a root is made: it may take long, and is of no use without them.
+        pip = self.interpreter if self.on_machine else sys.executable
+        requirements = pyproject.requirements(self.matrix.facts["extras"])
+        wheels = roots.wheelhouse(self.python, requirements, self._make, interpreter=pip)
         shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
+        if not self.prefix and not self.on_machine:
+            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
 
-    def _build(self) -> None:
-        python = f"{sys.base_prefix}/bin/python{machine_python()}" if self.on_machine else "/usr/bin/python3"
-        source, wheels, dist = (str(self.seen / folder) for folder in ("source", "wheels", "dist"))
-        pip = [str(self.seen / "venv/bin/python"), "-m", "pip", "--no-cache-dir"]
-        offline = ["--no-index", f"--find-links={wheels}"]
+    def build_wheel(self) -> Path:
+        """Makes the virtual environment and builds the wheel in it."""
+        self._make_environment()
+        source, dist = str(self.seen / "source"), str(self.seen / "dist")
+        build = ["env", *self.row.get("build", []), *self._pip("wheel"), "--no-deps", f"--wheel-dir={dist}", source]
+        self._do("building the wheel", build)
+        return next((self.work / "dist").glob("*.whl"))
+
+    def _install(self) -> None:
+        if self.row.get("wheel"):
+            shared = self.matrix.wheel.path(self.matrix)
+            (self.work / "dist").mkdir()
+            built = Path(shutil.copy(shared, self.work / "dist"))
+            self._make_environment()
+        else:
+            built = self.build_wheel()
+        wheel = self.seen / "dist" / built.name
         extras = ",".join(self.matrix.facts["extras"])
-        self._do("its virtual environment", [python, "-m", "venv", str(self.seen / "venv")])
-        self._do("building the wheel", [*pip, "wheel", *offline, "--no-deps", f"--wheel-dir={dist}", source])
-        wheel = self.seen / "dist" / next((self.work / "dist").glob("*.whl")).name
-        self._do("installing the wheel", [*pip, "install", *offline, f"pyossl[{extras}] @ {wheel.as_uri()}"])
+        self._do("installing the wheel", [*self._pip("install"), f"pyossl[{extras}] @ {wheel.as_uri()}"])
         # Tests import build_ffi from the source tree: it stands last on the path, behind the installed pyossl.
         site_packages = next((self.work / "venv" / "lib").glob("python*/site-packages"))
-        (site_packages / "source.pth").write_text(f"{source}\n")
+        (site_packages / "source.pth").write_text(f"{self.seen / 'source'}\n")
+
+    def _make_environment(self) -> None:
+        self._do("its virtual environment", [self.interpreter, "-m", "venv", str(self.seen / "venv")])
+
+    def _pip(self, command: str) -> list[str]:
+        pip = [str(self.seen / "venv/bin/python"), "-m", "pip", "--no-cache-dir"]
+        return [*pip, command, "--no-index", f"--find-links={self.seen / 'wheels'}"]
 
     def _ask(self, result: Result) -> None:
         answer = self.work / "facts.json"
-        self._do("importing pyossl", [str(self.seen / "venv/bin/python"), "-c", FACTS], output=answer)
+        python = [*self._under(), str(self.seen / "venv/bin/python")]
+        self._do("importing pyossl", [*python, "-c", FACTS], output=answer)
         facts = json.loads(answer.read_text())
         result.python, result.openssl = facts["python"], " and ".join(facts["openssl"])
         self._note(f"facts: {facts}")
@@ -215,13 +279,15 @@ class Row:
             raise RowError(f"runs on {found} ({', '.join(facts['files'])}), not {self.row['openssl']}")
         if self.prefix and not facts["files"][0].startswith(str(self.prefix)):
             raise RowError(f"runs on {facts['files'][0]}, not on the prefix's")
-        if not self.on_machine and not result.python.startswith(self.row["python"] + "."):
-            raise RowError(f"runs on Python {result.python}, not {self.row['python']}")
+        wanted, free_threaded = self.python.removesuffix("t") + ".", self.python.endswith("t")
+        if not result.python.startswith(wanted) or result.python.endswith("t") != free_threaded:
+            raise RowError(f"runs on Python {result.python}, not {self.python}")
 
     def _test(self, result: Result) -> None:
         junit = self.work / "junit.xml"
-        command = [str(self.seen / "venv/bin/pytest"), f"--junitxml={self.seen / 'junit.xml'}"]
-        status = self._enter([*command, *self.matrix.facts["pytest"], *self._arguments()])
+        command = [*self._under(), str(self.seen / "venv/bin/python"), "-m", "pytest"]
+        options = [f"--junitxml={self.seen / 'junit.xml'}", *self.row.get("pytest", self.matrix.facts["pytest"])]
+        status = self._enter([*command, *options, *self._arguments()])
         if not junit.exists():
             raise RowError(f"pytest ended with status {status} and no report: {decisive(self.log)[0].strip()}")
         for case in ElementTree.parse(junit).iter("testcase"):
@@ -250,7 +316,19 @@ class Row:
         }
         source = self.seen / "source"
         asked = [str(source / argument) if argument in named else argument for argument in self.matrix.pytest]
-        return asked if named else [*asked, str(source / "tests")]
+        tests = self.row.get("tests", ["tests"])
+        return asked if named else [*asked, *(str(source / test) for test in tests)]
+
+    def _under(self) -> list[str]:
+        """The script that the row's tests are run by."""
+        return [str(self.seen / "source" / self.row["under"])] if "under" in self.row else []
+
+    def _judge_reports(self) -> None:
+        ours = reports.ours(self.work / "reports")
+        for report in ours:
+            self._note(f"\nerror: a report of ours\n{report}")
+        if ours:
+            raise RowError(f"{len(ours)} reports of ours, the first: {reports.headline(ours[0])}")
 
     def _environment(self) -> list[str]:
         """The whole environment of the row's programs, as env(1)'s arguments."""
@@ -264,6 +342,7 @@ class Row:
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "REPORTS": str(self.seen / "reports"),
         }
         if self.prefix:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
@@ -301,7 +380,7 @@ class Row:
         try:
             return self.matrix.processes.run(command, self.log, until=self.deadline)
         except subprocess.TimeoutExpired:
-            raise RowError(f"was not done after {self.matrix.facts['limit']} seconds") from None
+            raise RowError(f"was not done after {self.limit} seconds") from None
 
     def _note(self, text: str) -> None:
         with open(self.log, "a", encoding="utf-8") as log:
@@ -342,8 +421,7 @@ def table(results: dict[str, Result], logs: Path) -> str:
     lines: list[tuple[str, ...]] = [("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")]
     for name, result in results.items():
         numbers = (result.passed, len(result.failed), result.skipped.total(), round(result.seconds))
-        verdict = "green" if result.reason is None else "RED"
-        lines.append((name, result.openssl or "-", result.python or "-", *map(str, numbers), verdict))
+        lines.append((name, result.openssl or "-", result.python or "-", *map(str, numbers), result.verdict))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
     for line in lines:
@@ -360,7 +438,8 @@ def table(results: dict[str, Result], logs: Path) -> str:
             text.append(f"  {reason}: {where}")
     for name, result in results.items():
         if result.reason is not None:
-            text += ["", f"{name} is red: {result.reason}", f"  the whole log: {logs / name}.log"]
+            what = "red as expected" if result.expected else "red"
+            text += ["", f"{name} is {what}: {result.reason}", f"  the whole log: {logs / name}.log"]
             text += [f"  {line}" for line in result.failed or decisive(logs / f"{name}.log")]
     return "\n".join(text)
 
@@ -377,11 +456,11 @@ def chosen(facts: dict[str, Any], names: list[str], everything: bool) -> list[di
 
 def list_rows(facts: dict[str, Any]) -> None:
     for row in facts["row"]:
-        over = f" under {row['over']}" if "over" in row else ""
+        suite = row.get("suite", "this machine") + (f" under {row['over']}" if "over" in row else "")
         python = f"Python {row['python']}" if "python" in row else "this machine's Python"
         only = "  (only with --all)" if row.get("all") else ""
         openssl = row["openssl"].rstrip(".")
-        print(f"{row['name']:<8}OpenSSL {openssl:<8}{row['place']:<9}{row['suite']}{over}, {python}{only}")
+        print(f"{row['name']:<12}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
 
 
 def new_logs() -> Path:
@@ -401,7 +480,8 @@ def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pyt
     with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as folder:
         source = Path(folder, "source")
         copy_source(source)
-        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest)
+        wheel = OneWheel([row["python"] for row in facts["row"] if row.get("wheel")])
+        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, wheel)
         with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
             waiting = {row["name"]: pool.submit(Row(row, matrix).run) for row in rows}
             try:
@@ -412,7 +492,7 @@ def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pyt
                 processes.stop()
                 raise
     print(f"\n{table(results, logs)}")
-    return 0 if all(result.reason is None for result in results.values()) else 1
+    return 1 if any(result.verdict == "RED" for result in results.values()) else 0
 
 
 def main(arguments: list[str]) -> int:

@@ -91,10 +91,33 @@ chroot "$1" apt-get install --yes --no-install-recommends --target-release {over
 """
 
 
+def free_threaded(row: dict[str, Any]) -> str:
+    """The shell text that builds a row's interpreter, without the lock, from the suite's own source of it."""
+    suite, version = row["suite"], row["python"].removesuffix("t")
+    prefix = Path(row["interpreter"]).parent.parent
+    return f"""set -eu
+sed 's/^deb /deb-src /' "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/{suite}-source.list"
+chroot "$1" sh -eu <<'BUILD'
+apt-get update
+apt-get install --yes --no-install-recommends dpkg-dev make zlib1g-dev libffi-dev libbz2-dev liblzma-dev libsqlite3-dev
+mkdir /tmp/build
+cd /tmp/build
+apt-get source --only-source python{version}
+cd python{version}-*
+./configure --quiet --disable-gil --prefix={prefix} --disable-test-modules
+make --silent -j "$(nproc)"
+make --silent install
+rm -r /tmp/build
+{row["interpreter"]} -c 'import sys, ssl, ctypes, lzma, sqlite3; assert not sys._is_gil_enabled()'
+BUILD
+"""
+
+
 def root(row: dict[str, Any], root_packages: list[str], run: Run, *, again: bool = False) -> Path:
-    """The root folder of a row: its suite with the build's packages, and what is laid over it."""
+    """The root folder of a row: its suite with the build's packages, and what is laid over it or built in it."""
     hooks = [lay_over(row)] if "over" in row else []
-    command = bootstrap("minbase", root_packages, row, *hooks)
+    hooks += [free_threaded(row)] if "interpreter" in row else []
+    command = bootstrap("minbase", [*root_packages, *row.get("programs", [])], row, *hooks)
 
     def make(target: Path) -> None:
         run(f"making a root of {row['suite']}", [*command, str(target)])
@@ -141,12 +164,19 @@ def arrange(unpacked: Path, target: Path) -> None:
     program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 
 
-def wheelhouse(python: str, requirements: list[str], run: Run) -> Path:
-    """A folder of wheels that meets these requirements for that Python ("3.13"), without a network."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    command = [*pip, "--python-version", python, "--only-binary=:all:", *requirements, "--dest"]
+def wheelhouse(python: str, requirements: list[str], run: Run, *, interpreter: str = sys.executable) -> Path:
+    """A folder of wheels that meets these requirements for that Python ("3.13", "3.14t"), without a network.
+
+    ``interpreter`` is that Python where this machine has it: a requirement under a condition on Python's version is
+    one for the Python that pip runs on, whatever it downloads for.
+    """
+    pip = [interpreter, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    version = python.removesuffix("t")
+    # pip takes the interface of the version for granted, and that of a free-threaded one is another.
+    interface = [f"--abi=cp{python.replace('.', '')}"] if version != python else []
+    command = [*pip, "--python-version", version, *interface, "--only-binary=:all:", *requirements, "--dest"]
 
     def make(target: Path) -> None:
         run(f"downloading wheels for Python {python}", [*command, str(target)])
 
-    return kept(CACHE / "wheelhouses" / f"{python}-{key(python, *requirements)}", make)
+    return kept(CACHE / "wheelhouses" / f"{python}-{key(interpreter, python, *requirements)}", make)

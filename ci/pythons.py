@@ -1,0 +1,43 @@
+"""The Pythons of this machine, by version: on PATH, and pyenv's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+# A Python of use to a row: with a lock around it, an extension can be built for it, and it makes environments.
+USABLE = """
+import ensurepip, os, sys, sysconfig, venv
+assert not sysconfig.get_config_var("Py_GIL_DISABLED")
+assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
+print(f"{sys.version_info[0]}.{sys.version_info[1]}")
+"""
+
+
+def candidates(version: str) -> Iterator[Path]:
+    if found := shutil.which(f"python{version}"):
+        yield Path(found)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from pyenv.glob(f"versions/{version}.*/bin/python{version}")
+
+
+def find(version: str) -> str | None:
+    """The path of this machine's Python of that version ("3.12"); None if it has none that can build."""
+    for python in candidates(version):
+        # pyenv puts a script on PATH for each version it has, which works only for those that are chosen.
+        answer = subprocess.run([str(python), "-c", USABLE], capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout.strip() == version:
+            return str(python)
+    return None
+
+
+def oldest(versions: list[str]) -> tuple[str, str] | None:
+    """The first of these versions that the machine has, the oldest first, and where it is."""
+    for version in sorted(versions, key=lambda text: [int(number) for number in re.findall(r"\d+", text)]):
+        if python := find(version):
+            return version, python
+    return None
