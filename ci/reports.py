@@ -1,8 +1,9 @@
 """What a sanitizer or valgrind has found, and whose it is.
 
-Every process of a row writes a file of its own: pytest, what its tests start, the compiler too. A report is
-ours when the extension is in its stack. What spoils memory is ours wherever it was seen: CPython and OpenSSL,
-which others test, had it from us; only a leak is left to its owner.
+Every process of a row writes a file of its own: pytest, what its tests start, the compiler too. The stack of a report
+tells whose it is: behind the allocator and OpenSSL, neither of which knows for whom it works, its first frame is the
+extension's, or it is CPython's, cffi's or another program's own, which end without freeing what they keep. Memory that
+is used after its end or beyond its bounds is ours wherever the extension is in the stack.
 """
 
 from __future__ import annotations
@@ -11,18 +12,26 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-EXTENSION = re.compile(r"_openssl\.[\w.-]*so\b|_openssl\.c:")
+FRAME = re.compile(r"^\s*(?:#\d+|at|by) 0x.*$", re.MULTILINE)
+EXTENSION = re.compile(r"_openssl\.[\w.-]*so\b|/_openssl\.c:|pyossl/_c/")
+FOR_ANYBODY = re.compile(r"libsanitizer|vg_replace|/lib(c|ssl|crypto)\.so|\((str|mem)\w*\.[cS]:")
 VALGRIND = re.compile(r"^==\d+== ?", re.MULTILINE)
-LEAK = re.compile(r"\bleak of \d+ byte|\bare definitely lost|SUMMARY: \w+Sanitizer: \d+ byte\(s\) leaked|LeakSanitizer")
-# The lines around a report that are none.
-FRAME = re.compile(r"^=+$|^-+$|^\s*$")
 
 
-def blocks(text: str) -> Iterator[str]:
-    """The parts of a file that an empty line stands between; valgrind begins each line with its process."""
-    for block in re.split(r"\n\s*\n", VALGRIND.sub("", text)):
-        if not all(FRAME.match(line) for line in block.splitlines()):
+def reports(text: str) -> Iterator[str]:
+    """The parts of a file with a stack; an empty line stands between, and valgrind begins each with its process."""
+    for block in re.split(r"\n[ \t]*\n", VALGRIND.sub("", text)):
+        if FRAME.search(block):
             yield block.strip("\n")
+
+
+def is_ours(report: str) -> bool:
+    frames = FRAME.findall(report)
+    if "Invalid " in report:
+        return any(EXTENSION.search(frame) for frame in frames)
+    first = next((frame for frame in frames if not FOR_ANYBODY.search(frame)), "")
+    # PyInit__openssl makes what stays as long as the process: modules, and the types in them.
+    return EXTENSION.search(first) is not None and "_cffi_init" not in first
 
 
 def ours(folder: Path) -> list[str]:
@@ -30,20 +39,13 @@ def ours(folder: Path) -> list[str]:
     found = []
     for file in sorted(folder.iterdir()):
         text = file.read_text(encoding="utf-8", errors="replace")
-        if file.name.startswith("undefined"):
-            # UndefinedBehaviorSanitizer watches what was compiled with it, the extension alone, line by line.
-            found += [text]
-        elif "ERROR: AddressSanitizer" in text:
-            found += [text]
+        # An error, not a leak, ended the process; and what is undefined is sought in the extension alone.
+        if "ERROR: AddressSanitizer" in text or file.name.startswith("undefined"):
+            found.append(text)
         else:
-            found += [block for block in blocks(text) if EXTENSION.search(block) or spoils(block)]
+            found += filter(is_ours, reports(text))
     return found
 
 
-def spoils(block: str) -> bool:
-    """Whether valgrind says of this block that memory was used as it must not be."""
-    return "Invalid " in block or "uninitialised" in block
-
-
 def headline(report: str) -> str:
-    return next(line.strip() for line in report.splitlines() if not FRAME.match(line))
+    return next(line.strip() for line in report.splitlines() if re.search(r"\w", line))
