@@ -17,6 +17,7 @@ from cli_servers import Files, Served, files, our_server, s_server
 from served import serving_plain
 
 import pyossl
+from pyossl.cli.client import with_crlf
 
 assert files, "a fixture"
 
@@ -49,6 +50,17 @@ def test_standard_input_goes_to_the_peer_and_the_peer_to_standard_output(echo: S
     status, output, errors = with_bytes("client", echo.where, "--ca", files.ca, feed=data)
     assert status == 0, errors
     assert output == data
+
+
+def test_crlf_is_sent_for_each_line_and_no_cr_twice(echo: Served, files: Files) -> None:
+    status, output, errors = with_bytes("client", echo.where, "--ca", files.ca, "--crlf", feed=b"a\nb\r\n\n")
+    assert status == 0, errors
+    assert output == b"a\r\nb\r\n\r\n"
+
+
+def test_a_cr_at_the_end_of_one_read_belongs_to_the_line_feed_of_the_next() -> None:
+    assert with_crlf(b"\nx\n", b"\r") == b"\nx\r\n"
+    assert with_crlf(b"\n", b"\n") == b"\r\n"
 
 
 def test_what_is_known_of_the_connection_is_on_standard_error(page: Served, files: Files) -> None:

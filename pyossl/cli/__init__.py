@@ -15,7 +15,7 @@ from typing import TextIO
 import pyossl
 from pyossl.cli import certs, client, demo, info, server, trace
 from pyossl.cli.installed import version_of
-from pyossl.cli.screen import Screen
+from pyossl.cli.screen import Screen, printable
 from pyossl.cli.usage import WrongArgumentError
 
 COMMANDS = (demo, info, client, server, certs, trace)
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         )
         return USAGE
     except pyossl.Error as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(printable(f"{type(error).__name__}: {error}"), file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         # Whoever read our output has had enough; Python would complain of it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return FAILED
     except OSError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(printable(f"{type(error).__name__}: {error}"), file=sys.stderr)
         return FAILED
 
 

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -39,7 +40,7 @@ def add(commands: Commands) -> None:
         python -m pyossl client example.com
         printf 'GET / HTTP/1.0\\r\\nHost: example.com\\r\\n\\r\\n' | python -m pyossl client example.com
         python -m pyossl client localhost:4433 --ca ca.pem --cert me.pem --key me.key
-        python -m pyossl client mail.example.com --starttls smtp --json
+        python -m pyossl client mail.example.com --starttls smtp --crlf
         python -m pyossl client example.com --max 1.2 --ciphers ECDHE+AESGCM --trace
         python -m pyossl client example.com --session example.pem    # twice: the second one resumes
         """,
@@ -48,6 +49,7 @@ def add(commands: Commands) -> None:
     options.add_client(parser)
     parser.add_argument("--session", metavar="FILE", help="resume the session in this file, and keep the newest there")
     parser.add_argument("--no-verify", action="store_true", help="accept anybody's certificate")
+    parser.add_argument("--crlf", action="store_true", help="send each line's end as CR LF, as text protocols want it")
     parser.add_argument("--trace", action="store_true", help="print each message of the protocol as it is seen")
     parser.add_argument("--keylog", metavar="FILE", help="append the connection's secrets, in Wireshark's format")
     parser.add_argument(
@@ -86,7 +88,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 screen.data(json.dumps(facts.of_connection(arrival, messages.ladder), indent=2))
             else:
                 _show(arrival, messages, notes)
-                _carry(tls, screen)
+                _carry(tls, screen, arguments.crlf)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
@@ -117,21 +119,29 @@ def _show(arrival: Arrival, messages: Messages, notes: Screen) -> None:
     notes.line()
 
 
-def _carry(tls: Socket, screen: Screen) -> None:
+def _carry(tls: Socket, screen: Screen, crlf: bool) -> None:
     """Standard input to the peer and the peer to standard output, until the peer closes."""
     tls.settimeout(None)
-    sender = threading.Thread(target=_send_input, args=[tls], daemon=True)
+    sender = threading.Thread(target=_send_input, args=[tls, crlf], daemon=True)
     sender.start()
     while data := tls.recv(_CHUNK):
         screen.raw(data)
 
 
-def _send_input(tls: Socket) -> None:
+def _send_input(tls: Socket, crlf: bool) -> None:
     # os.read and not sys.stdin: at exit a thread that waits in a buffered read keeps its lock, and Python aborts.
     with contextlib.suppress(pyossl.Error, OSError):  # the reader finds out too, and says it
+        before = b""
         while data := os.read(sys.stdin.fileno(), _CHUNK):
-            tls.sendall(data)
+            tls.sendall(with_crlf(data, before) if crlf else data)
+            before = data[-1:]
         tls.shutdown(socket.SHUT_WR)
+
+
+def with_crlf(data: bytes, before: bytes) -> bytes:
+    """``data``, which came after the byte ``before``, with CR LF for each line feed that has no CR."""
+    done = 1 if before == b"\r" and data[:1] == b"\n" else 0
+    return data[:done] + re.sub(rb"(?<!\r)\n", b"\r\n", data[done:])
 
 
 def _read_to_the_end(tls: Socket) -> None:

@@ -56,7 +56,8 @@ class Screen:
 
     def line(self, *spans: str | Span) -> None:
         """Prints one line."""
-        pieces = [span if isinstance(span, Span) else Span(span) for span in spans]
+        given = (span if isinstance(span, Span) else Span(span) for span in spans)
+        pieces = [Span(printable(span.text), span.style) for span in given]
         if self._console is None:
             print("".join(piece.text for piece in pieces).rstrip(), file=self._stream)
             return
@@ -83,8 +84,8 @@ class Screen:
         self._stream.flush()
 
     def entry(self, who: str, what: str, style: str = "") -> None:
-        """Prints a line of a log; nothing that a peer says moves the cursor."""
-        self.line(Span(who, "dim"), " ", Span("".join(c if c.isprintable() else ascii(c)[1:-1] for c in what), style))
+        """Prints a line of a log."""
+        self.line(Span(who, "dim"), " ", Span(what, style))
 
     def heading(self, title: str, note: str = "") -> None:
         """Prints an empty line and a title, with a note beside it."""
@@ -130,6 +131,11 @@ class Screen:
         if not self._is_terminal:
             return [text]
         return textwrap.wrap(text, self.width - indent, break_on_hyphens=False, break_long_words=False) or [""]
+
+
+def printable(text: str) -> str:
+    """``text`` with whatever a terminal would obey written out: names and messages come from peers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -209,7 +209,7 @@ def _ldap(dialogue: Dialogue, name: str) -> None:
     if what != _LDAP_RESULT_CODE or result != b"\0":
         _element(inside.take)
         why = _element(inside.take)[1].decode("utf-8", "backslashreplace")
-        raise StartTLSError(f"the server refuses TLS: result {int.from_bytes(result, 'big')} {why}".rstrip())
+        raise StartTLSError(f"the server refuses TLS: result {int.from_bytes(result, 'big')}, {why!r}")
 
 
 class _Bytes:
