@@ -43,7 +43,7 @@ class PKCS12:
         A ``password`` that is a function is called only where the file cannot be opened without one.  Raises
         ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
         ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
-        (RC2, single DES) need the provider ``legacy``.  d2i_PKCS12_bio(3), PKCS12_parse(3)
+        (RC2, single DES) need the provider ``legacy``, and a file without a MAC opens only where it is not encrypted.  d2i_PKCS12_bio(3), PKCS12_parse(3)
         """
         data = encoded(source)
         take_records()
@@ -128,8 +128,8 @@ def _why(password: bytes | None, source: Source) -> Error:
     better: Error | None = None
     if unsupported := _reason(error, lib.ERR_LIB_EVP, lib.ERR_R_UNSUPPORTED, lib.EVP_R_UNSUPPORTED_ALGORITHM):
         better = UnsupportedError(f"algorithm that {file} is encrypted with ({unsupported})")
-    elif password is not None and _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
-        better = UnsupportedError(f"way to open {file}, which is encrypted but has no MAC")
+    elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
+        better = UnsupportedError(f"way to open {file}, which has no MAC")
     elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_VERIFY_FAILURE, lib.PKCS12_R_PKCS12_CIPHERFINAL_ERROR):
         why = "needs a password" if password is None else "was not opened by this password"
         better = PasswordError(f"{file} is encrypted and {why}")

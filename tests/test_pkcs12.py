@@ -95,10 +95,23 @@ def test_a_function_is_not_asked_without_need(chain: tuple[Made, Made, Made], tm
     def ask() -> str:
         raise AssertionError("nobody needs a password here")
 
-    for options in ([], ["-nomac"]):
+    for options in ([], ["-nomac"]) if lib.HAVE_PROVIDERS else ([],):
         plain = export(chain, tmp_path, "-keypbe", "NONE", "-certpbe", "NONE", *options, password="")
         assert PKCS12.load(plain, ask).certificate == Certificate.load(chain[0].der)
         assert PKCS12.load(plain).private_key == PrivateKey.load(chain[0].key_pem)
+
+
+def test_a_file_without_a_mac_is_told_where_it_cannot_be_opened(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
+    """3.0 to 3.x open it only when it is not encrypted, 1.1.1 not even then; a later version may."""
+    locked = export(chain, tmp_path, *MODERN, "-nomac")
+    try:
+        found = PKCS12.load(locked, PASSWORD)
+    except pyossl.UnsupportedError as error:
+        assert "no MAC" in str(error)  # noqa: PT017 - that it opens is as good
+    else:
+        assert found.certificate == Certificate.load(chain[0].der)
+    with pytest.raises((pyossl.PasswordError, pyossl.UnsupportedError)):
+        PKCS12.load(locked)
 
 
 def test_what_asking_raises_reaches_the_caller(exported: bytes) -> None:

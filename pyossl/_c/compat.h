@@ -59,6 +59,21 @@ static int EVP_PKEY_get_group_name(const EVP_PKEY *key, char *name, size_t size,
     return *length < size;
 }
 
+/* Before 3.0 the certificates come last one first. */
+static int pyossl_pkcs12_parse(PKCS12 *pkcs12, const char *password, EVP_PKEY **key, X509 **certificate,
+                               STACK_OF(X509) **ca)
+{
+    int n, done = PKCS12_parse(pkcs12, password, key, certificate, ca);
+    for (n = 0; done == 1 && ca != NULL && *ca != NULL && n < sk_X509_num(*ca) / 2; n++) {
+        int opposite = sk_X509_num(*ca) - 1 - n;
+        X509 *first = sk_X509_value(*ca, n);
+        sk_X509_set(*ca, n, sk_X509_value(*ca, opposite));
+        sk_X509_set(*ca, opposite, first);
+    }
+    return done;
+}
+#  define PKCS12_parse pyossl_pkcs12_parse
+
 /* The caller owns the stack and a reference to each certificate. */
 static STACK_OF(X509) *X509_STORE_get1_all_certs(X509_STORE *store)
 {
