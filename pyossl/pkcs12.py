@@ -43,7 +43,8 @@ class PKCS12:
         A ``password`` that is a function is called only where the file cannot be opened without one.  Raises
         ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
         ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
-        (RC2, single DES) need the provider ``legacy``, and a file without a MAC opens only where it is not encrypted.  d2i_PKCS12_bio(3), PKCS12_parse(3)
+        (RC2, single DES) need the provider ``legacy``; a file without a MAC may open only where it is not encrypted.
+        d2i_PKCS12_bio(3), PKCS12_parse(3)
         """
         data = encoded(source)
         take_records()
