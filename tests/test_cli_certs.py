@@ -219,6 +219,13 @@ def test_without_a_connection_is_status_1(files: Files) -> None:
     assert ran.errors.startswith("ConnectionRefusedError: ")
 
 
+def test_a_server_without_a_certificate_is_status_1(files: Files) -> None:
+    with s_server(files, "-cipher", "aNULL:@SECLEVEL=0", "-tls1_2") as served:
+        ran = in_a_pipe("certs", served.where, "--max", "1.2", "--ciphers", "aNULL:@SECLEVEL=0")
+    assert (ran.status, ran.output) == (1, "")
+    assert ran.errors == "Error: the server showed no certificate\n"
+
+
 @pytest.mark.parametrize("columns", [60, 100])
 def test_a_terminal_gets_no_line_wider_than_itself(files: Files, columns: int) -> None:
     with s_server(files) as served:

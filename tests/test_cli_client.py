@@ -7,12 +7,14 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import Ran, in_a_pipe, with_bytes
+from cli_runs import PATIENCE, Ran, in_a_pipe, with_bytes
 from cli_servers import Files, Served, files, our_server, s_server
 from served import serving_plain
 
@@ -226,6 +228,13 @@ def test_an_encrypted_key_is_opened_by_the_password_file(
 
 
 # Ends
+
+
+def test_a_standard_input_that_the_shell_has_closed_is_an_empty_one(echo: Served, files: Files) -> None:
+    command = f"exec {sys.executable} -m pyossl client {echo.where} --ca {files.ca} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_peer_that_is_no_tls_server_is_status_1() -> None:

@@ -24,7 +24,7 @@ from interop.programs import Program
 from test_documents import ROOT, blocks, matches
 
 import pyossl
-from pyossl.cli import COMMANDS, _parser
+from pyossl.cli import COMMANDS, parser
 
 PAGES = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 each_page = pytest.mark.parametrize("name", PAGES)
@@ -36,9 +36,9 @@ def page(name: str) -> Path:
 
 def options(name: str) -> set[str]:
     """The options that a command has."""
-    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
-    parser: argparse.ArgumentParser = commands.choices[name]
-    return {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+    (commands,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    chosen: argparse.ArgumentParser = commands.choices[name]
+    return {option for action in chosen._actions for option in action.option_strings if option.startswith("--")}
 
 
 @each_page
@@ -57,7 +57,7 @@ def test_help_ends_with_examples_that_parse(name: str) -> None:
         for end in (">", "&"):
             words = words[: words.index(end)] if end in words else words
         assert words[:3] == ["python", "-m", "pyossl"]
-        _parser().parse_args(words[3:])
+        parser().parse_args(words[3:])
 
 
 class Session:

@@ -32,13 +32,13 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     ``--help``, and for arguments that are wrong.
     """
     stream = stream or sys.stdout
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
+    arguments_of = parser()
+    chosen = arguments_of.parse_args(arguments)
     if chosen.version:
         print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
         return FINE
     if chosen.command is None:
-        parser.print_help(sys.stderr)
+        arguments_of.print_help(sys.stderr)
         return USAGE
     try:
         status: int = chosen.run(chosen, Screen(stream))
@@ -64,14 +64,15 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """What reads the arguments of all commands."""
+    every = argparse.ArgumentParser(
         prog="python -m pyossl",
         description="The TLS stack of the operating system's own OpenSSL.",
         epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.",
     )
-    parser.add_argument("--version", action="store_true", help="show the versions of pyossl and OpenSSL")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    every.add_argument("--version", action="store_true", help="show the versions of pyossl and OpenSSL")
+    commands = every.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    return every

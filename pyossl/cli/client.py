@@ -132,7 +132,8 @@ def _send_input(tls: Socket, crlf: bool) -> None:
     # os.read and not sys.stdin: at exit a thread that waits in a buffered read keeps its lock, and Python aborts.
     with contextlib.suppress(pyossl.Error, OSError):  # the reader finds out too, and says it
         before = b""
-        while data := os.read(sys.stdin.fileno(), _CHUNK):
+        # None where the shell has closed it: its number may be anybody's by now.
+        while data := os.read(sys.stdin.fileno(), _CHUNK) if sys.stdin else b"":
             tls.sendall(with_crlf(data, before) if crlf else data)
             before = data[-1:]
         tls.shutdown(socket.SHUT_WR)
