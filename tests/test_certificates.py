@@ -314,6 +314,13 @@ def test_a_malformed_extension_is_told_and_never_taken_for_none(oid: str, value:
                 getattr(certificate, ask)
 
 
+def test_certificates_with_a_malformed_extension_are_compared_and_nothing_stays_in_the_queue() -> None:
+    """PITFALLS 1: X509_cmp(3) reads the extensions first; conftest.py looks at the queue."""
+    der = make("malformed", extensions=[(raw(BASIC_CONSTRAINTS, b"\x05\x00"), True)]).der
+    assert Certificate.load(der) == Certificate.load(der)
+    assert Certificate.load(der) != Certificate.load(make("another").der)
+
+
 def test_an_unknown_kind_of_public_key_is_malformed_and_the_rest_is_read(credentials: pyossl.Credentials) -> None:
     der = credentials.certificate.to_der()
     ec_key = bytes.fromhex("06072a8648ce3d0201")
