@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/openssl-versions.md: what each OpenSSL gives and lacks, and what is lent to the older ones.
+"""Writes the table of docs/openssl-versions.md: what each OpenSSL gives and lacks.
 
 The facts are read where they stand: a feature's first release is the heading of pyossl/_c/have.h that its flag stands
-under, what it is in words says pyossl/features.py, what is lent says pyossl/_c/compat.h, and the columns are the rows
-of ci/matrix.toml. The text between the tables is the page's own. ``--check`` writes nothing, and fails where a table
-is not what it would be.
+under, what it is in words says pyossl/features.py, and the columns are the rows of ci/matrix.toml. The text around the
+table is the page's own. ``--check`` writes nothing, and fails where the table is not what it would be.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pyproject
 
 ROOT = pyproject.REPOSITORY
 PAGE = ROOT / "docs" / "openssl-versions.md"
-TABLE = re.compile(r"(<!-- table: (\w+), by ci/openssl_versions\.py -->\n).*?(<!-- end -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- table, by ci/openssl_versions\.py -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def series() -> list[str]:
     return [row["name"] for row in rows if row["name"][0].isdigit()]
 
 
-def table_of_features() -> list[str]:
+def table() -> list[str]:
     columns, said = series(), words()
     lines = [
         f"| feature | `pyossl.features` | {' | '.join(columns)} | since | without it when built |",
@@ -86,21 +85,9 @@ def table_of_features() -> list[str]:
     return lines
 
 
-def table_of_lent() -> list[str]:
-    """The functions of compat.h, by the release that brought them."""
-    lines = ["| before | these are pyossl's own, or go by their older names |", "|---|---|"]
-    for group in re.split(r"^/\* added in ", (ROOT / "pyossl" / "_c" / "compat.h").read_text(), flags=re.M)[1:]:
-        body = group.partition("\n#endif\n\n/* in no release")[0]
-        functions = re.findall(r"^static .*?\b(\w*[a-z]\w*)\(\w.*\)$|^# +define (\w*[a-z]\w*) \w*[a-z]\w*$", body, re.M)
-        names = dict.fromkeys(f"`{own or older}`" for own, older in functions)
-        lines.append(f"| {group.split()[0]} | {', '.join(names)} |")
-    return lines
-
-
 def page(text: str) -> str:
-    """The page with its tables written anew."""
-    tables = {"features": table_of_features, "lent": table_of_lent}
-    return TABLE.sub(lambda table: "\n".join([table[1], *tables[table[2]](), "", table[3]]), text)
+    """The page with its table written anew."""
+    return TABLE.sub(lambda old: "\n".join([old[1], *table(), "", old[2]]), text)
 
 
 def main() -> int:
