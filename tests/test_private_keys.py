@@ -129,11 +129,13 @@ def test_a_type_that_openssl_lacks_is_the_one_clear_exception(name: str) -> None
         PrivateKey.generate(name)
 
 
-@pytest.mark.skipif(bool(lib.HAVE_POST_QUANTUM), reason="this OpenSSL has post-quantum keys")
 @pytest.mark.parametrize("name", POST_QUANTUM)
-def test_post_quantum_keys_are_refused_before_3_5(name: str) -> None:
-    with pytest.raises(pyossl.UnsupportedError, match=name):
-        PrivateKey.generate(name)
+def test_post_quantum_keys_are_there_from_3_5_and_refused_before(name: str) -> None:
+    if lib.HAVE_POST_QUANTUM:
+        assert PrivateKey.generate(name).public_key.type == name
+    else:
+        with pytest.raises(pyossl.UnsupportedError, match=name):
+            PrivateKey.generate(name)
 
 
 def test_an_option_that_the_type_has_not_is_refused() -> None:
