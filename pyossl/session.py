@@ -47,8 +47,12 @@ class Session:
             )
         else:
             buffer = ffi.from_buffer(data)
-            pointer = lib.d2i_SSL_SESSION(ffi.NULL, ffi.new("const unsigned char **", buffer), len(data))
-        return cls(own(check_ptr(pointer, what, DecodeError), lib.SSL_SESSION_free), context, server_hostname)
+            place = ffi.new("const unsigned char **", buffer)
+            pointer = lib.d2i_SSL_SESSION(ffi.NULL, place, len(data))
+        owned = own(check_ptr(pointer, what, DecodeError), lib.SSL_SESSION_free)
+        if b"-----BEGIN" not in data and place[0] != buffer + len(data):
+            raise DecodeError(f"{what} failed: they hold more than a session")
+        return cls(owned, context, server_hostname)
 
     def to_der(self) -> bytes:
         """The session, its keys included, in DER.  i2d_SSL_SESSION(3)"""
