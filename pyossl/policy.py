@@ -144,7 +144,8 @@ class Policy:
 
     def _choose(self, what: str, function: Callable[[Any, bytes], int], value: str) -> None:
         self._change()
-        if not isinstance(value, str) or "\0" in value:
+        # An empty list of groups is no error to 4.0, which then offers its own.
+        if not isinstance(value, str) or not value or "\0" in value:
             raise ValueError(f"the {what} are text without a NUL, not {value!r}")
         take_records()
         if function(self._ctx, value.encode()) != 1:

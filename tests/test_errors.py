@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
 import errno
 import os
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -219,3 +222,60 @@ def test_a_repeated_failure_is_a_new_exception_of_the_same_facts(new_pair: Calla
         raised.append(caught.value)
     assert raised[0] is not raised[1]
     assert raised[0].failure is raised[1].failure is client.failure
+
+
+def refused(not_before: int, not_after: int, name: str, *names: str) -> pyossl.CertificateError:
+    """How a client refuses a certificate for these names, valid between two days from now."""
+    authority, now = pyossl.Authority(), datetime.datetime.now(datetime.timezone.utc)
+    day = datetime.timedelta(days=1)
+    own = authority.issue(*names, not_before=now + not_before * day, not_after=now + not_after * day)
+    client = pyossl.Connection(pyossl.Context.client(trust=authority.certificate), name)
+    with pytest.raises(pyossl.CertificateError) as caught:
+        shake_hands(client, pyossl.Connection(pyossl.Context.server(own.certificate, own.private_key)))
+    return caught.value
+
+
+def test_an_error_says_for_whom_the_certificate_is() -> None:
+    assert str(refused(-1, 1, "x.example", "a.example", "127.0.0.1")).endswith(
+        "; the certificate is 'CN=a.example', for 'a.example', '127.0.0.1'"
+    )
+    many = refused(-1, 1, "x.example", *(f"{n}.example" for n in range(500)))
+    assert str(many).endswith("for '0.example', '1.example', '2.example' and 497 more")
+
+
+def test_an_error_says_when_the_certificate_was_valid() -> None:
+    expired = refused(-3, -2, "a.example", "a.example")
+    assert expired.certificate is not None
+    assert str(expired).endswith(f", valid until {expired.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC")
+    early = refused(2, 3, "a.example", "a.example")
+    assert early.certificate is not None
+    assert str(early).endswith(f", valid from {early.certificate.not_before:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def every_error() -> list[pyossl.Error]:
+    alert = ssl_failure(lib.SSL_AD_REASON_OFFSET + 48)
+    return [
+        refused(-3, -2, "a.example", "a.example"),
+        errors.exception_of(alert),
+        errors.exception_of(Failure("reading", lib.SSL_ERROR_SYSCALL)),
+        errors.exception_of(Failure("reading", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET)),
+        errors.exception_of(Failure("reading", lib.SSL_ERROR_ZERO_RETURN)),
+        pyossl.WouldBlockError(Want.READ),
+        pyossl.UsageError("used wrongly"),
+        pyossl.UnsupportedError("quic"),
+        pyossl.DecodeError("malformed"),
+        pyossl.PasswordError("wrong"),
+    ]
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_an_exception_can_be_pickled_and_copied(way: Callable[[pyossl.Error], pyossl.Error]) -> None:
+    """A worker process hands its exceptions to its parent so."""
+    for error in every_error():
+        again = way(error)
+        assert type(again) is type(error)
+        assert (str(again), again.args) == (str(error), error.args)
+        assert again.__dict__ == error.__dict__
+        if isinstance(error, OSError):
+            assert isinstance(again, OSError)
+            assert (again.errno, again.strerror) == (error.errno, error.strerror)

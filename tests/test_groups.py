@@ -20,7 +20,7 @@ def client_with(authority: pyossl.Authority, groups: str) -> Context:
     return context
 
 
-@pytest.mark.parametrize(("groups", "agreed"), [("X25519", "x25519"), ("P-256", "p-256"), ("P-384:X25519", "p-384")])
+@pytest.mark.parametrize(("groups", "agreed"), [("X25519", "x25519"), ("P-256", "p-256"), ("P-384", "p-384")])
 def test_the_group_is_the_one_that_was_set(
     groups: str, agreed: str, authority: pyossl.Authority, server_context: Context
 ) -> None:
