@@ -7,6 +7,9 @@ OpenSSL's functions by their own names.
 from pyossl import errors, outcome
 from pyossl._lib import ffi, lib, text
 from pyossl.bio import BIO
+from pyossl.bio_filters import Base64Filter, BufferFilter, CipherFilter, DigestFilter, PrefixFilter
+from pyossl.bio_network import AcceptBIO, ConnectBIO, DatagramBIO
+from pyossl.bio_python import PythonBIO, SSLFilter
 from pyossl.callbacks import Verification
 from pyossl.connection import Connection
 from pyossl.context import Context
@@ -47,16 +50,23 @@ __all__ = [
     "BIO",
     "CRL",
     "PKCS12",
+    "AcceptBIO",
     "AlertError",
     "Attribute",
     "Authority",
+    "Base64Filter",
+    "BufferFilter",
     "Certificate",
     "CertificateError",
+    "CipherFilter",
     "ClosedError",
+    "ConnectBIO",
     "Connection",
     "Context",
     "Credentials",
+    "DatagramBIO",
     "DecodeError",
+    "DigestFilter",
     "Error",
     "Extension",
     "Failure",
@@ -71,10 +81,13 @@ __all__ = [
     "Options",
     "OtherName",
     "PasswordError",
+    "PrefixFilter",
     "PrivateKey",
     "PublicKey",
+    "PythonBIO",
     "Record",
     "Revoked",
+    "SSLFilter",
     "Session",
     "Socket",
     "Store",

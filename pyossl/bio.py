@@ -1,35 +1,78 @@
-"""BIOs: the byte transports that OpenSSL reads from and writes to.
+"""BIOs: the byte transports that OpenSSL reads from and writes to, and the chains that they form.
 
-A ``BIO`` owns one reference to its ``BIO *``.  Whoever hands the pointer to OpenSSL for keeping takes a reference of
-its own first (``reference``), because SSL_set_bio(3) and its kin take over what they are given.  The two halves of a
-pair touch each other's memory: they share one lock, and a ``Connection`` over a BIO works under that BIO's lock.
+Theory of operation
+-------------------
+A chain is a row of BIOs: filters, each of which changes the bytes on their way, and at its end a BIO that is their
+source and their sink.  ``a.push(b)`` puts b below a; who reads from or writes to a does so through all that is below.
+
+*Ownership.*  A ``BIO`` owns one reference to its ``BIO *``, and in a chain each ``BIO *`` owns one to the next, which
+is what BIO_free_all(3), by which every one is freed, gives back.  So nothing is freed that is still pointed to,
+whichever is dropped first, by Python or by an SSL.  In Python a BIO keeps the one below it, and knows the one above
+while somebody keeps that.  OpenSSL's way back up, ``prev_bio``, is not kept right and never followed: BIO_pop(3) is not
+used.  Whoever hands the pointer to OpenSSL for keeping takes a reference of its own first (``reference``), because
+SSL_set_bio(3) and its kin take over what they are given.
+
+*Locks.*  The two halves of a pair touch each other's memory, and the members of a chain are used by one call: they
+share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A chain is changed only while nobody uses
+it: no thread is in a call of it, and no open connection is over it.
+
+*Waiting.*  A call that cannot go on now returns a ``Want``; it is to be repeated, a write with the same bytes.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import weakref
+from _thread import get_ident
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
-from pyossl.outcome import Failure, Want, take_records
+from pyossl.outcome import Failure, Want
 
 if TYPE_CHECKING:
     import socket
 
-_CHUNK = 16384
+    from pyossl.connection import Connection
 
+_CHUNK = 16384
+_B = TypeVar("_B", bound="BIO")
 
 INHERITED = "it was made before this process was forked, and is the parent's"
+
+_WANTS = {-want.value: want for want in Want}
+
+_NAMES = {
+    lib.BIO_TYPE_ACCEPT: "accept",
+    lib.BIO_TYPE_BASE64: "base64",
+    lib.BIO_TYPE_BIO: "pair",
+    lib.BIO_TYPE_BUFFER: "buffer",
+    lib.BIO_TYPE_CIPHER: "cipher",
+    lib.BIO_TYPE_CONNECT: "connect",
+    lib.BIO_TYPE_DGRAM: "datagram",
+    lib.BIO_TYPE_FD: "fd",
+    lib.BIO_TYPE_FILE: "file",
+    lib.BIO_TYPE_MD: "digest",
+    lib.BIO_TYPE_MEM: "memory",
+    lib.BIO_TYPE_NULL: "null",
+    lib.BIO_TYPE_SOCKET: "socket",
+}
+"""The names of types by which the manual pages call them; OpenSSL's own are longer."""
+
+raised: dict[int, BaseException] = {}
+"""By thread, what a BIO written in Python raised in a call that the thread has made of a chain."""
 
 
 class Lock:
     """Whose turn it is, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
 
-    __slots__ = ("pointer",)
+    __slots__ = ("calls", "pointer")
 
     def __init__(self) -> None:
         self.pointer = own(check_ptr(lib.pyossl_lock_new(), "making a lock"), lib.pyossl_lock_free)
+        self.calls = 0
+        """How many calls of BIOs are under way, one within the other."""
 
     def acquire(self, blocking: bool = True) -> bool:
         """Whether the lock is ours now, until ``release``; raises ``UsageError`` where it is a parent process's."""
@@ -48,15 +91,19 @@ class Lock:
 
 
 class BIO:
-    """A transport of bytes.  bio(7)
+    """A transport of bytes, or a filter on the way to one.  bio(7)
 
-    Made by ``BIO.memory``, ``BIO.pair`` and ``BIO.socket``; a BIO is given to ``Connection(context, bio=…)`` or read
-    and written directly.
+    Made by ``BIO.memory``, ``BIO.pair``, ``BIO.socket``, ``BIO.fd``, ``BIO.file`` and ``BIO.null``, and by the classes
+    of pyossl/bio_network.py, pyossl/bio_filters.py and pyossl/bio_python.py; a BIO is given to ``Connection(context,
+    bio=…)`` or read and written directly.  A ``with`` statement flushes and closes it, with all that is below.
     """
 
     def __init__(self, pointer: Any, *, keep: object = None, lock: Lock | None = None) -> None:
         self._bio = pointer
         self._keep = keep
+        self._above: weakref.ref[BIO] | None = None
+        self._below: BIO | None = None
+        self._connection: weakref.ref[Connection] | None = None
         self.lock = lock if lock is not None else Lock()
 
     @classmethod
@@ -67,14 +114,14 @@ class BIO:
         ``Want.READ``.  BIO_s_mem(3)
         """
         if data is None:
-            return cls(own(check_ptr(lib.BIO_new(lib.BIO_s_mem()), "BIO_new"), lib.BIO_free))
+            return BIO(own(check_ptr(lib.BIO_new(lib.BIO_s_mem()), "BIO_new"), lib.BIO_free_all))
         if not isinstance(data, bytes):
             raise TypeError(f"a memory BIO is made from bytes, not {type(data).__name__}")
         if len(data) > 0x7FFFFFFF:
             raise ValueError(f"a memory BIO holds at most 2 GiB, not {len(data)} bytes")
         # BIO_new_mem_buf(3) borrows the bytes: they live as long as the BIO.
         copy = ffi.from_buffer(data)
-        return cls(own(check_ptr(lib.BIO_new_mem_buf(copy, len(data)), "BIO_new_mem_buf"), lib.BIO_free), keep=copy)
+        return BIO(own(check_ptr(lib.BIO_new_mem_buf(copy, len(data)), "BIO_new_mem_buf"), lib.BIO_free_all), keep=copy)
 
     @classmethod
     def pair(cls, first_size: int = 0, second_size: int = 0) -> tuple[BIO, BIO]:
@@ -87,10 +134,10 @@ class BIO:
             raise ValueError(f"a BIO's size cannot be negative: {first_size}, {second_size}")
         halves = ffi.new("BIO *[2]")
         check(lib.BIO_new_bio_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_pair")
-        first, second = own(halves[0], lib.BIO_free), own(halves[1], lib.BIO_free)
+        first, second = own(halves[0], lib.BIO_free_all), own(halves[1], lib.BIO_free_all)
         lock = Lock()
         # Each keeps both: to free a half writes into the other, which a thread may be using.
-        return cls(first, keep=second, lock=lock), cls(second, keep=first, lock=lock)
+        return BIO(first, keep=second, lock=lock), BIO(second, keep=first, lock=lock)
 
     @classmethod
     def socket(cls, sock: socket.socket | int) -> BIO:
@@ -99,87 +146,401 @@ class BIO:
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        fd = sock if isinstance(sock, int) else sock.fileno()
-        if fd < 0:
-            raise UsageError("the socket is closed")
-        pointer = check_ptr(lib.pyossl_socket_bio(fd), "BIO_new")
-        return cls(own(pointer, lib.BIO_free), keep=sock)
+        pointer = check_ptr(lib.pyossl_socket_bio(descriptor_of(sock)), "BIO_new")
+        return BIO(own(pointer, lib.BIO_free_all), keep=sock)
 
-    def reference(self) -> Any:
-        """The ``BIO *`` with a reference more, for an OpenSSL function that takes it over.  BIO_up_ref(3)"""
-        check(lib.BIO_up_ref(self._bio), "BIO_up_ref")
-        return self._bio
+    @classmethod
+    def fd(cls, file: Any, *, close: bool = False) -> BIO:
+        """A BIO over a descriptor of any kind (a pipe, a terminal), or over a Python file that has one.
+
+        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.
+        BIO_s_fd(3)
+        """
+        pointer = lib.BIO_new_fd(descriptor_of(file), lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
+        return BIO(own(check_ptr(lib.pyossl_guarded(pointer), "BIO_new_fd"), lib.BIO_free_all), keep=file)
+
+    @classmethod
+    def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:
+        """A BIO over a file that it opens, and closes with itself; ``mode`` is ``rb``, ``wb``, ``ab``, ``r+b`` or the
+        like.
+
+        Raises ``FileNotFoundError`` or another ``TransportError``.  BIO_new_file(3)
+        """
+        if "b" not in mode:
+            raise ValueError(f"a BIO moves bytes: the mode is {mode + 'b'!r}, not {mode!r}")
+        name = os.fsencode(path)
+        if b"\0" in name:
+            raise ValueError("a path cannot have a NUL in it")
+        lib.pyossl_clear_errors()
+        pointer = lib.pyossl_guarded(lib.BIO_new_file(name, mode.encode("ascii")))
+        return BIO(own(check_ptr(pointer, f"opening {os.fsdecode(name)!r}"), lib.pyossl_guarded_free))
+
+    @classmethod
+    def null(cls) -> BIO:
+        """A BIO that takes everything and gives nothing but its end.  BIO_s_null(3)"""
+        return BIO(own(check_ptr(lib.BIO_new(lib.BIO_s_null()), "BIO_new"), lib.BIO_free_all))
+
+    # Bytes
 
     def read(self, size: int = -1) -> bytes | Want:
         """At most ``size`` bytes, or all that are there; ``b""`` at the end, a ``Want`` where there is none yet.
 
-        Raises ``Error`` or ``TransportError``.  BIO_read_ex(3)
+        Raises ``Error`` or ``TransportError``, or what a BIO written in Python raised.  BIO_read_ex(3)
         """
-        with self.lock:
-            there = max(lib.BIO_ctrl_pending(self._bio), _CHUNK)
+        lock = self._enter()
+        try:
+            there = _CHUNK if 0 <= size <= _CHUNK else max(self._pending(), _CHUNK)
             size = there if size < 0 else min(size, there)
             if size == 0:
                 return b""
-            buffer, done = ffi.new("unsigned char[]", size), ffi.new("size_t *")
-            lib.pyossl_clear_errors()
-            if lib.BIO_read_ex(self._bio, buffer, size, done) == 1:
-                return bytes(ffi.buffer(buffer, done[0]))
-            return self._waits("BIO_read_ex") or b""
+            buffer = ffi.new("unsigned char[]", size)
+            result = lib.pyossl_bio_read(self._bio, buffer, size)
+            if result > 0:
+                return bytes(ffi.buffer(buffer, result))
+            if result == 0:
+                self._check_end()
+                return b""
+            return self._waits(result, "BIO_read_ex")
+        finally:
+            self._leave(lock)
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
         """Writes ``data``; the number of bytes taken, or a ``Want`` where there is no room.
 
-        Raises ``TypeError`` for anything but bytes, ``Error`` or ``TransportError``.  BIO_write_ex(3)
+        What a filter was given may stay in it until ``flush``.  Raises ``TypeError`` for anything but bytes, ``Error``
+        or ``TransportError``, or what a BIO written in Python raised.  BIO_write_ex(3)
         """
         if isinstance(data, str):
             raise TypeError("a BIO takes bytes, not str")
-        with self.lock, ffi.from_buffer(data) as buffer:
-            if len(buffer) == 0:
+        with ffi.from_buffer(data) as source:
+            size = len(source)
+            if size == 0:
                 return 0
-            done = ffi.new("size_t *")
-            lib.pyossl_clear_errors()
-            if lib.BIO_write_ex(self._bio, buffer, len(buffer), done) == 1:
-                return int(done[0])
-            if want := self._waits("BIO_write_ex"):
-                return want
-            raise failed("BIO_write_ex")
+            result = self._do("BIO_write_ex", lib.pyossl_bio_write, source, size)
+            return result if isinstance(result, Want) else int(result)
 
-    def _waits(self, operation: str) -> Want | None:
-        """Why a call did not succeed: a ``Want``, or None at the end of the data; raises when it has failed."""
-        if lib.BIO_should_retry(self._bio):
-            take_records()
-            return Want.WRITE if lib.BIO_should_write(self._bio) else Want.READ
-        number = lib.pyossl_bio_errno(self._bio)
-        if lib.ERR_peek_error() != 0:
-            raise failed(operation)
-        if number != 0:
-            raise transport_error(
-                number, f"{os.strerror(number)}: {operation} failed", Failure(operation, errno=number)
-            )
-        return None
+    def readline(self, size: int = _CHUNK) -> bytes | Want:
+        """A line with its end, or as much of it as ``size`` bytes hold; ``b""`` at the end, or a ``Want``.
+
+        For a memory BIO or a ``BufferFilter``: the others would read byte by byte, or stop at a NUL.  BIO_gets(3)
+        """
+        if lib.BIO_method_type(self._pointer) not in (lib.BIO_TYPE_MEM, lib.BIO_TYPE_BUFFER):
+            raise UsageError(f"{self.name} has no lines: push a BufferFilter on it")
+        if not 0 < size < 1 << 30:
+            raise ValueError(f"a line has at least 1 byte and less than 1 GiB, not {size}")
+        buffer = ffi.new("char[]", size + 1)
+        result = self._do("BIO_gets", lib.pyossl_bio_line, buffer, size + 1)
+        return result if isinstance(result, Want) else bytes(ffi.buffer(buffer, result))
+
+    def flush(self) -> Want | None:
+        """Sends on what the filters hold back, and says to those that have an end of their own (base64, cipher) that it
+        is here; None when done, or a ``Want``.  BIO_flush(3)
+        """
+        result = self._do("BIO_flush", lib.pyossl_bio_control, lib.BIO_CTRL_FLUSH, 0, 1)
+        return result if isinstance(result, Want) else None
+
+    def handshake(self) -> Want | None:
+        """Connects a chain that ends in a ``ConnectBIO``, or accepts for an ``AcceptBIO``; None when done, or a
+        ``Want``.
+
+        Raises ``TransportError``.  BIO_do_handshake(3)
+        """
+        result = self._do("BIO_do_handshake", lib.pyossl_bio_control, lib.BIO_C_DO_STATE_MACHINE, 0, 1)
+        return result if isinstance(result, Want) else None
 
     @property
     def pending(self) -> int:
         """How many bytes can be read now.  BIO_ctrl_pending(3)"""
-        with self.lock:
-            return int(lib.BIO_ctrl_pending(self._bio))
+        lock = self._enter()
+        try:
+            return self._pending()
+        finally:
+            self._leave(lock)
 
     @property
     def room(self) -> int:
         """How many bytes a half of a pair is certain to take now.  BIO_ctrl_get_write_guarantee(3)"""
-        with self.lock:
-            return int(lib.BIO_ctrl_get_write_guarantee(self._bio))
+        return int(self._do("BIO_ctrl_get_write_guarantee", lib.BIO_ctrl_get_write_guarantee))
 
     def end(self) -> None:
         """Says that no more will be written: the reader of a memory BIO, or of the other half, then sees the end.
 
-        BIO_set_mem_eof_return(3), BIO_shutdown_wr(3)
+        What filters hold back is to be flushed before.  BIO_set_mem_eof_return(3), BIO_shutdown_wr(3)
         """
-        with self.lock:
-            if text(lib.BIO_method_name(self._bio)) == "memory buffer":
-                lib.BIO_set_mem_eof_return(self._bio, 0)
-            else:
-                lib.BIO_shutdown_wr(self._bio)
+        last = self._last()
+        if lib.BIO_method_type(last._pointer) == lib.BIO_TYPE_MEM:
+            last._do("BIO_set_mem_eof_return", lib.BIO_set_mem_eof_return, 0)
+        else:
+            self._do("BIO_shutdown_wr", lib.pyossl_bio_control, lib.BIO_C_SHUTDOWN_WR, 0, 0)
+
+    def seek(self, offset: int) -> None:
+        """Goes on at ``offset``, in bytes from the start of a file, at most 2 GiB.  BIO_seek(3)"""
+        if not 0 <= offset <= 0x7FFFFFFF:
+            raise ValueError(f"an offset is from 0 to 2 GiB, not {offset}")
+        self._do("BIO_seek", lib.pyossl_bio_control, lib.BIO_C_FILE_SEEK, offset, 0)
+
+    def tell(self) -> int:
+        """Where in its file the BIO is, in bytes from the start.  BIO_tell(3)"""
+        return int(self._do("BIO_tell", lib.pyossl_bio_control, lib.BIO_C_FILE_TELL, 0, 0))
+
+    def fileno(self) -> int:
+        """The descriptor at the chain's end, to wait for; raises ``UsageError`` where there is none.  BIO_get_fd(3)"""
+        lock = self._enter()
+        try:
+            fd = self._last()._descriptor()
+        finally:
+            self._leave(lock)
+        if fd < 0:
+            raise UsageError(f"{self} has no descriptor")
+        return fd
+
+    # Chains
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether the BIO changes bytes on their way to another, which is to be pushed under it.  BIO_method_type(3)"""
+        return bool(lib.BIO_method_type(self._pointer) & lib.BIO_TYPE_FILTER)
+
+    @property
+    def next(self) -> BIO | None:
+        """The BIO below this one, None at the chain's end.  BIO_next(3)"""
+        return self._below
+
+    def push(self: _B, below: BIO) -> _B:
+        """Puts ``below``, with all below that, at the end of this chain; returns this BIO.
+
+        Raises ``UsageError`` where ``below`` is in another chain, where this one has an end already, and while either
+        is in use, by a connection or by a call.  BIO_push(3)
+        """
+        if not isinstance(below, BIO):
+            raise TypeError(f"a BIO is pushed, not {type(below).__name__}")
+        last = self._last()
+        if not last.is_filter:
+            raise UsageError(f"{self} is complete: {last.name} is a source and a sink, and nothing goes below it")
+        if below._upper() is not None:
+            raise UsageError(f"{below.name} is in another chain: {below._head()}")
+        if below is self._head():
+            raise UsageError(f"{below} cannot be below itself")
+        with _Change(self, below):
+            check_ptr(lib.BIO_push(last._pointer, below.reference()), "BIO_push")
+            last._below, below._above = below, weakref.ref(last)
+            for member in self._head():
+                member.lock = below.lock
+        return self
+
+    def pop(self) -> BIO | None:
+        """Takes this BIO alone out of its chain, whose parts then are joined; returns the one that was below, or None.
+
+        Raises ``UsageError`` while the chain is in use, by a connection or by a call.  BIO_pop(3)
+        """
+        above, below = self._upper(), self._below
+        with _Change(self):
+            # Of the references that a chain has, this one's to the next goes to the one above.
+            if above is not None:
+                lib.BIO_set_next(above._pointer, ffi.NULL if below is None else below._pointer)
+                lib.BIO_free(self._pointer)
+                above._below = below
+            elif below is not None:
+                lib.BIO_free(below._pointer)
+            if below is not None:
+                lib.BIO_set_next(self._pointer, ffi.NULL)
+                below._above = None if above is None else weakref.ref(above)
+            self._above = self._below = None
+            if self.is_filter:
+                self.lock = Lock()
+            elif above is not None:
+                lock = Lock()
+                for member in above._head():
+                    member.lock = lock
+        return below
+
+    def __iter__(self) -> Iterator[BIO]:
+        """This BIO and those below, in order.  BIO_next(3)"""
+        member: BIO | None = self
+        while member is not None:
+            yield member
+            member = member._below
+
+    # Lifetime
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` has been called."""
+        return self._bio is None
+
+    def close(self) -> None:
+        """Frees the BIO and all that is below; what is not flushed is lost.  Every later call raises ``UsageError``.
+
+        Of a connection's it drops our reference: the connection goes on with its own.  Raises ``UsageError`` where
+        another BIO is above, and in the middle of a call.  BIO_free_all(3)
+        """
+        if self._bio is None:
+            return
+        if self._upper() is not None:
+            raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
+        lock = self._enter()
+        try:
+            if lock.calls > 1:
+                raise UsageError(f"{self} is in the middle of a call")
+            below, self._below = self._below, None
+            pointer, self._bio = self._bio, None
+        finally:
+            self._leave(lock)
+        if below is not None:
+            below._above = None
+            below.close()
+        with lock:
+            ffi.release(pointer)
+            self._keep = None
+
+    def __enter__(self: _B) -> _B:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._bio is not None and isinstance(want := self.flush(), Want):
+                raise UsageError(f"{self} cannot be closed yet: flush() came to {want!r}")
+        finally:
+            self.close()
+
+    def reference(self) -> Any:
+        """The ``BIO *`` with a reference more, for an OpenSSL function that takes it over.  BIO_up_ref(3)"""
+        check(lib.BIO_up_ref(self._pointer), "BIO_up_ref")
+        return self._bio
+
+    def serve(self, connection: Connection) -> None:
+        """Is under ``connection`` from now on, and in no other chain until that is closed."""
+        self._connection = weakref.ref(connection)
+
+    # How it is done
+
+    @property
+    def name(self) -> str:
+        """What kind of BIO it is, such as ``memory`` or ``base64``.  BIO_method_name(3)"""
+        if self._bio is None:
+            return "closed"
+        return _NAMES.get(lib.BIO_method_type(self._bio)) or text(lib.BIO_method_name(self._bio))
+
+    @property
+    def _pointer(self) -> Any:
+        if self._bio is None:
+            raise UsageError("the BIO is closed")
+        return self._bio
+
+    def _upper(self) -> BIO | None:
+        return None if self._above is None else self._above()
+
+    def _head(self) -> BIO:
+        head = self
+        while (above := head._upper()) is not None:
+            head = above
+        return head
+
+    def _last(self) -> BIO:
+        last = self
+        while last._below is not None:
+            last = last._below
+        return last
+
+    def _is_served(self) -> bool:
+        connection = None if self._connection is None else self._connection()
+        return connection is not None and not connection.closed
+
+    def _enter(self) -> Lock:
+        """Takes the lock, which another thread's push may have changed meanwhile; a call is under way then."""
+        while True:
+            lock = self.lock
+            lock.acquire()
+            if lock is self.lock and self._bio is not None:
+                lock.calls += 1
+                return lock
+            lock.release()
+            if self._bio is None:
+                raise UsageError("the BIO is closed")
+
+    def _leave(self, lock: Lock) -> None:
+        lock.calls -= 1
+        lock.release()
+
+    def _do(self, operation: str, function: Any, *arguments: Any) -> Any:
+        lock = self._enter()
+        try:
+            result = function(self._bio, *arguments)
+            return result if result >= 0 else self._waits(result, operation)
+        finally:
+            self._leave(lock)
+
+    def _pending(self) -> int:
+        result = lib.pyossl_bio_control(self._bio, lib.BIO_CTRL_PENDING, 0, 0)
+        if result == lib.PYOSSL_PARKED:
+            raise raised.pop(get_ident())
+        return max(result, 0)
+
+    def _waits(self, result: int, operation: str) -> Want:
+        """The ``Want`` of a negative result; raises what any other stands for."""
+        if want := _WANTS.get(result):
+            return want
+        if result == lib.PYOSSL_PARKED:
+            raise raised.pop(get_ident())
+        if result == -lib.SSL_ERROR_SYSCALL:
+            number = lib.pyossl_bio_errno(self._bio)
+            raise transport_error(
+                number, f"{os.strerror(number)}: {operation} failed", Failure(operation, errno=number)
+            )
+        raise failed(operation)
+
+    def _check_end(self) -> None:
+        """Raises where the end is not that of the data."""
+        if self._last().is_filter:
+            raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
+        for member in self:
+            member._check_own_end()
+
+    def _check_own_end(self) -> None:
+        pass
+
+    def _descriptor(self) -> int:
+        is_one = lib.BIO_method_type(self._bio) & lib.BIO_TYPE_DESCRIPTOR
+        return int(lib.BIO_get_fd(self._bio, ffi.NULL)) if is_one else -1
+
+    def __str__(self) -> str:
+        return " → ".join(member.name for member in self)
 
     def __repr__(self) -> str:
-        return f"<BIO {text(lib.BIO_method_name(self._bio))}>"
+        return f"<BIO {self}>"
+
+
+class _Change:
+    """The right to change chains, for a ``with`` statement: nobody uses them, and nobody can meanwhile."""
+
+    def __init__(self, *bios: BIO) -> None:
+        self._bios = bios
+        self._taken: list[Lock] = []
+
+    def __enter__(self) -> None:
+        for bio in self._bios:
+            lock = bio.lock
+            # Not to wait: two threads could wait for each other.
+            if lock.acquire(blocking=False):
+                self._taken.append(lock)
+            if self._taken[-1:] != [lock] or lock.calls:
+                self.__exit__()
+                raise UsageError(f"{bio._head()} is in the middle of a call")
+            if any(member._is_served() for member in bio._head()):
+                self.__exit__()
+                raise UsageError(f"{bio._head()} is under a connection: close that first")
+
+    def __exit__(self, *_: object) -> None:
+        while self._taken:
+            self._taken.pop().release()
+
+
+def descriptor_of(file: Any) -> int:
+    """The descriptor of a socket or a file, or the number itself; raises ``UsageError`` where it is closed."""
+    try:
+        fd = file if isinstance(file, int) else int(file.fileno())
+    except ValueError:
+        fd = -1  # a Python file that is closed
+    if fd < 0:
+        raise UsageError("the socket is closed" if hasattr(file, "recv") else "the descriptor is closed")
+    return fd

@@ -100,6 +100,8 @@ class Connection(Negotiated):
         ssl = self._c.ssl
         lib.SSL_set0_rbio(ssl, self._reader.reference())
         lib.SSL_set0_wbio(ssl, self._writer.reference())
+        self._reader.serve(self)
+        self._writer.serve(self)
         (lib.SSL_set_accept_state if context.is_server else lib.SSL_set_connect_state)(ssl)
         self._name = ""
         self._indicated = None

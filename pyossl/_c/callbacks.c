@@ -4,7 +4,7 @@
  * Every callback that can answer answers with a failure when either is missing, and every answer that comes from
  * Python starts out as the failure: the `onerror` value that pyossl/callbacks.py gives to cffi. */
 
-typedef struct {
+typedef struct pyossl_connection {
     SSL *ssl;
     void *handle;                /* borrowed: ffi.new_handle() of the Python side, or NULL */
     int error;                   /* SSL_get_error(3) of the last call that did not succeed */
@@ -16,6 +16,7 @@ typedef struct {
     pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps */
     pyossl_lock *other_lock;     /* NULL where they are the same */
     int fd;                      /* the transport's descriptor, or -1 */
+    struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */
     int busy;                    /* a call is under way: it is a callback that calls again */
     int closed;                  /* the user has closed the connection: the SSL is gone */

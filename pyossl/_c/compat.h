@@ -19,6 +19,9 @@ static unsigned long ERR_get_error_all(const char **file, int *line, const char 
 #  define EVP_PKEY_get_base_id EVP_PKEY_base_id
 #  define EVP_PKEY_eq EVP_PKEY_cmp
 #  define EVP_MD_get_size EVP_MD_size
+#  define EVP_CIPHER_get_flags EVP_CIPHER_flags
+#  define EVP_CIPHER_get_iv_length EVP_CIPHER_iv_length
+#  define EVP_CIPHER_get_key_length EVP_CIPHER_key_length
 #  define EVP_PKEY_get_security_bits EVP_PKEY_security_bits
 #  define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
 #  define SSL_OP_IGNORE_UNEXPECTED_EOF 0

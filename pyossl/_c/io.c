@@ -68,6 +68,8 @@ static int pyossl_begin(pyossl_connection *connection)
         return answer;
     }
     connection->busy = 1;
+    connection->outer = pyossl_calling;
+    pyossl_calling = connection;
     pyossl_clear_errors();
     errno = 0;
     return 0;
@@ -79,9 +81,13 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
     if (connection->parked) {
         connection->parked = 0;
         connection->dead = 1;
+        /* What raised was the transport: its silence is no end of the peer's. */
+        if (connection->error == SSL_ERROR_SYSCALL && connection->record_count == 0)
+            connection->error = 0;
         result = PYOSSL_PARKED;
     }
     connection->busy = 0;
+    pyossl_calling = connection->outer;
     pyossl_connection_release(connection);
     return result;
 }
@@ -98,12 +104,36 @@ static int pyossl_transport_errno(SSL *ssl, int thread_errno)
 {
     BIO *bio = BIO_find_type(SSL_get_wbio(ssl), BIO_TYPE_DESCRIPTOR);
     BIO *reader = BIO_find_type(SSL_get_rbio(ssl), BIO_TYPE_DESCRIPTOR);
+    int sys_errno;
 
     if (reader != NULL && reader != bio && SSL_want(ssl) != SSL_WRITING)
         bio = reader;
     if (bio == NULL)
         return 0;
-    return BIO_method_type(bio) == pyossl_socket_type ? pyossl_socket_errno(bio) : thread_errno;
+    sys_errno = pyossl_bio_errno(bio);
+    return sys_errno != 0 || BIO_method_type(bio) == pyossl_socket_type ? sys_errno : thread_errno;
+}
+
+/* What a chain waits for, -SSL_ERROR_WANT_x, or 0.  BIO_f_buffer(3), of which SSL puts one on its chain for the handshake,
+ * does not pass on that the flush of another below it waits: every member is asked. */
+static long long pyossl_chain_want(BIO *bio)
+{
+    while (bio != NULL && !BIO_should_retry(bio))
+        bio = BIO_next(bio);
+    if (bio == NULL)
+        return 0;
+    if (BIO_should_write(bio))
+        return -SSL_ERROR_WANT_WRITE;
+    if (!BIO_should_io_special(bio))
+        return -SSL_ERROR_WANT_READ;
+    switch (BIO_get_retry_reason(bio)) {
+    case BIO_RR_CONNECT:
+        return -SSL_ERROR_WANT_CONNECT;
+    case BIO_RR_ACCEPT:
+        return -SSL_ERROR_WANT_ACCEPT;
+    default:
+        return -SSL_ERROR_WANT_X509_LOOKUP;
+    }
 }
 
 static long long pyossl_not_done(pyossl_connection *connection, int result)
@@ -125,8 +155,14 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
     case SSL_ERROR_NONE:
         error = SSL_ERROR_SSL;    /* a call that failed must not look like one that moved nothing */
         break;
-    case SSL_ERROR_SSL:
     case SSL_ERROR_SYSCALL:
+        if (SSL_want(connection->ssl) == SSL_WRITING && ERR_peek_error() == 0) {
+            long long want = pyossl_chain_want(SSL_get_wbio(connection->ssl));
+            if (want != 0)
+                return want;
+        }
+        break;
+    case SSL_ERROR_SSL:
         break;
     default:
         pyossl_clear_errors();
@@ -256,7 +292,9 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         int result = SSL_write_ex(connection->ssl, data + written, size - written, &step);
         if (result != 1) {
             long long outcome = pyossl_not_done(connection, result);
-            int encrypted = outcome == -SSL_ERROR_WANT_WRITE && SSL_is_init_finished(connection->ssl);
+            /* The BIO below may wait for anything, a tunnel for what it has to read first. */
+            int encrypted = !connection->dead && SSL_want(connection->ssl) == SSL_WRITING
+                && SSL_is_init_finished(connection->ssl);
             if (encrypted)
                 pyossl_keep_pending(connection, data + written, size - written);
             else

@@ -7,8 +7,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,7 +50,10 @@
 #include "lock.c"
 #include "callbacks.c"
 #include "socket_bio.c"
+#include "guarded_bio.c"
+#include "python_bio.c"
 #include "io.c"
+#include "bio_io.c"
 #include "wait.c"
 #include "start.c"
 #include "system.c"

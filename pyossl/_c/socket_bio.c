@@ -121,13 +121,6 @@ static int pyossl_socket_errno(BIO *bio)
     return state->sys_errno;
 }
 
-/* The errno of the last call of a BIO over a descriptor, 0 if it did not fail or there is no descriptor. */
-static int pyossl_bio_errno(BIO *bio)
-{
-    BIO *found = BIO_find_type(bio, BIO_TYPE_DESCRIPTOR);
-    return found != NULL && BIO_method_type(found) == pyossl_socket_type ? pyossl_socket_errno(found) : 0;
-}
-
 static BIO *pyossl_socket_bio(int fd)
 {
     BIO *bio = BIO_new(pyossl_socket_method);

@@ -1,3 +1,4 @@
+#define EVP_CIPH_FLAG_AEAD_CIPHER ...
 #define EVP_PKEY_EC ...
 #define EVP_PKEY_RSA ...
 #define EVP_MAX_MD_SIZE ...
@@ -6,6 +7,14 @@
 const EVP_CIPHER *EVP_aes_256_cbc(void);
 const EVP_MD *EVP_sha256(void);
 const EVP_MD *EVP_get_digestbyname(const char *name);
+const EVP_CIPHER *EVP_get_cipherbyname(const char *name);
+int EVP_CIPHER_get_key_length(const EVP_CIPHER *cipher);
+int EVP_CIPHER_get_iv_length(const EVP_CIPHER *cipher);
+unsigned long EVP_CIPHER_get_flags(const EVP_CIPHER *cipher);
+EVP_MD_CTX *EVP_MD_CTX_new(void);
+void EVP_MD_CTX_free(EVP_MD_CTX *context);
+int EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from);
+int EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned int *length);
 const EVP_MD *EVP_get_digestbynid(int nid);
 
 EVP_PKEY_CTX *EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);

@@ -113,6 +113,15 @@ void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd);
 int pyossl_bio_errno(BIO *bio);
+BIO *pyossl_guarded(BIO *bio);
+void pyossl_guarded_free(BIO *bio);
+long long pyossl_bio_read(BIO *bio, void *buffer, size_t size);
+long long pyossl_bio_write(BIO *bio, const void *data, size_t size);
+long long pyossl_bio_line(BIO *bio, char *buffer, int size);
+long long pyossl_bio_control(BIO *bio, int command, long number, long least);
+BIO *pyossl_python_bio(void *handle, int filters);
+void pyossl_python_bio_free(BIO *bio);
+pyossl_connection *pyossl_park(void);
 
 extern "Python" {
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
@@ -122,4 +131,7 @@ int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int leng
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);
+long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
+long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
+long long pyossl_on_bio_control(void *handle, int command);
 }

@@ -1,0 +1,88 @@
+/* The calls that Python makes of a BIO, apart from any connection: each empties the queue, makes the call, and reads at
+ * once what it came to.
+ *
+ * Result by value, as in io.c: >= 0 is what was done; below 0 it is -SSL_ERROR_WANT_x where the call is to be repeated,
+ * -SSL_ERROR_SYSCALL where the descriptor failed (pyossl_bio_errno tells the errno), -SSL_ERROR_SSL where OpenSSL did
+ * (the queue tells, and stays as it is), PYOSSL_PARKED where a BIO written in Python raised. */
+
+typedef struct {
+    pyossl_connection *outer;
+    int parked;
+} pyossl_bio_call;
+
+static void pyossl_bio_enter(pyossl_bio_call *call)
+{
+    call->outer = pyossl_calling;
+    call->parked = pyossl_thread_parked;
+    pyossl_calling = NULL;
+    pyossl_thread_parked = 0;
+    pyossl_clear_errors();
+    errno = 0;
+}
+
+/* `result` is what was done, below 0 if nothing was; `end` is the answer where that is no failure. */
+static long long pyossl_bio_leave(pyossl_bio_call *call, BIO *bio, long long result, long long end)
+{
+    int parked = pyossl_thread_parked;
+
+    pyossl_thread_parked = call->parked;
+    pyossl_calling = call->outer;
+    if (!parked && result >= 0) {
+        pyossl_clear_errors();
+        return result;
+    }
+    if (!parked && !BIO_should_retry(bio) && ERR_peek_error() != 0)
+        return -SSL_ERROR_SSL;
+    pyossl_clear_errors();
+    if (parked)
+        return PYOSSL_PARKED;
+    result = end == 0 && !BIO_should_retry(bio) ? 0 : pyossl_chain_want(bio);
+    if (result != 0)
+        return result;
+    return pyossl_bio_errno(bio) != 0 ? -SSL_ERROR_SYSCALL : end;
+}
+
+/* 0 bytes: the end. */
+static long long pyossl_bio_read(BIO *bio, void *buffer, size_t size)
+{
+    pyossl_bio_call call;
+    size_t got = 0;
+    int result;
+
+    pyossl_bio_enter(&call);
+    result = BIO_read_ex(bio, buffer, size, &got);
+    return pyossl_bio_leave(&call, bio, result == 1 ? (long long)got : -1, 0);
+}
+
+static long long pyossl_bio_write(BIO *bio, const void *data, size_t size)
+{
+    pyossl_bio_call call;
+    size_t written = 0;
+    int result;
+
+    pyossl_bio_enter(&call);
+    result = BIO_write_ex(bio, data, size, &written);
+    return pyossl_bio_leave(&call, bio, result == 1 ? (long long)written : -1, -SSL_ERROR_SSL);
+}
+
+/* A line with its end, of at most size - 1 bytes; 0 bytes: the end. */
+static long long pyossl_bio_line(BIO *bio, char *buffer, int size)
+{
+    pyossl_bio_call call;
+    int result;
+
+    pyossl_bio_enter(&call);
+    result = BIO_gets(bio, buffer, size);
+    return pyossl_bio_leave(&call, bio, result > 0 ? result : -1, 0);
+}
+
+/* BIO_ctrl(3), for which an answer of at least `least` is success. */
+static long long pyossl_bio_control(BIO *bio, int command, long number, long least)
+{
+    pyossl_bio_call call;
+    long result;
+
+    pyossl_bio_enter(&call);
+    result = BIO_ctrl(bio, command, number, NULL);
+    return pyossl_bio_leave(&call, bio, result >= least ? result : -1, -SSL_ERROR_SSL);
+}
