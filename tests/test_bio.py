@@ -32,6 +32,7 @@ def tcp() -> Iterator[tuple[socket.socket, socket.socket]]:
 # Memory
 
 
+@pytest.mark.feature("memory BIO")
 def test_a_memory_bio_gives_what_it_was_given() -> None:
     bio = BIO.memory()
     assert bio.read() is Want.READ
@@ -102,6 +103,7 @@ def test_a_stale_entry_is_no_failure_of_an_end() -> None:
 # Pairs
 
 
+@pytest.mark.feature("BIO pair")
 def test_each_half_of_a_pair_reads_what_the_other_was_given() -> None:
     first, second = BIO.pair()
     assert first.read() is second.read() is Want.READ
@@ -188,6 +190,7 @@ def test_a_reset_is_an_oserror_and_no_end(tcp: tuple[socket.socket, socket.socke
         bio.write(b"x")
 
 
+@pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_is_gone_is_no_sigpipe() -> None:
     """PITFALLS 22: in a process that, unlike Python, has not ignored the signal."""
     script = """

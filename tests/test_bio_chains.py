@@ -14,6 +14,7 @@ import pyossl
 from pyossl import BIO, Base64Filter, BufferFilter, PythonBIO, UsageError, Want
 
 
+@pytest.mark.feature("chains of BIOs")
 def test_a_chain_is_its_members_in_order() -> None:
     base64, buffer, memory = Base64Filter(), BufferFilter(), BIO.memory()
     chain = base64.push(buffer).push(memory)
@@ -193,6 +194,7 @@ def test_a_with_statement_whose_flush_waits_closes_and_says_so() -> None:
     assert first.closed
 
 
+@pytest.mark.feature("retry flags as results")
 def test_retry_flags_come_up_through_a_chain_as_results() -> None:
     first, second = BIO.pair(4, 4)
     chain = BufferFilter().push(BufferFilter()).push(first)

@@ -60,6 +60,7 @@ def test_what_is_written_is_the_base64_of_openssl_enc(size: int) -> None:
     assert encoded == openssl("enc", "-base64", given=TEXT[:size])
 
 
+@pytest.mark.feature("base64 filter")
 @pytest.mark.parametrize("size", SOME_SIZES)
 def test_the_base64_of_openssl_enc_is_read(size: int) -> None:
     encoded = openssl("enc", "-base64", given=TEXT[:size])
@@ -77,6 +78,7 @@ def test_one_line_of_base64(size: int) -> None:
 # Digests
 
 
+@pytest.mark.feature("digest filter")
 @pytest.mark.parametrize("name", ["sha256", "sha512", "sha1"])
 def test_a_digest_is_that_of_openssl_dgst_and_the_bytes_go_on(name: str) -> None:
     memory = BIO.memory()
@@ -114,6 +116,7 @@ def test_what_is_written_is_encrypted_as_by_openssl_enc(size: int) -> None:
     assert encrypted == openssl(*ENC, given=TEXT[:size])
 
 
+@pytest.mark.feature("cipher filter")
 @pytest.mark.parametrize("size", SOME_SIZES)
 def test_what_openssl_enc_encrypted_is_read_decrypted(size: int) -> None:
     encrypted = openssl(*ENC, "-base64", given=TEXT[:size])
@@ -164,6 +167,7 @@ def test_a_digest_that_openssl_does_not_know_is_refused() -> None:
 # Buffers and lines
 
 
+@pytest.mark.feature("buffer filter")
 def test_a_buffer_holds_back_until_it_is_flushed_or_full() -> None:
     memory = BIO.memory()
     chain = BufferFilter(5000).push(memory)
@@ -203,6 +207,7 @@ def test_a_buffer_has_a_size(size: int) -> None:
 # Prefixes
 
 
+@pytest.mark.feature("prefix filter")
 def test_each_line_gets_its_prefix_or_this_openssl_has_none() -> None:
     if not lib.HAVE_API_3_0:
         with pytest.raises(pyossl.UnsupportedError, match="has no BIO_f_prefix"):

@@ -52,6 +52,7 @@ def read(bio: BIO, size: int = -1) -> bytes:
 # Descriptors and files
 
 
+@pytest.mark.feature("fd BIO")
 def test_a_descriptors_bio_moves_bytes_waits_and_ends(pipe: tuple[int, int]) -> None:
     reading, writing = BIO.fd(pipe[0]), BIO.fd(pipe[1])
     assert reading.read() is Want.READ
@@ -89,6 +90,7 @@ def test_what_has_no_descriptor_says_so() -> None:
         BIO.fd(-1)
 
 
+@pytest.mark.feature("file BIO")
 def test_a_file_is_written_sought_and_read(tmp_path: Path) -> None:
     path = tmp_path / "ä file"
     with BIO.file(path, "wb") as bio:
@@ -112,6 +114,7 @@ def test_a_file_that_cannot_be_opened_is_an_oserror(tmp_path: Path) -> None:
         BIO.file("a\0b")
 
 
+@pytest.mark.feature("null BIO")
 def test_null_takes_all_and_gives_nothing() -> None:
     bio = BIO.null()
     assert bio.write(b"x" * 100_000) == 100_000
@@ -177,6 +180,8 @@ assert signal.SIGPIPE not in signal.sigpending()
 # TCP
 
 
+@pytest.mark.feature("accept BIO")
+@pytest.mark.feature("connect BIO")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_a_bio_connects_and_another_accepts(host: str) -> None:
     listener = AcceptBIO((host, 0))
@@ -268,6 +273,7 @@ def udp() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield first, second
 
 
+@pytest.mark.feature("datagram BIO")
 @pytest.mark.parametrize("connected", [False, True])
 def test_each_write_is_a_datagram_and_each_read_one(udp: tuple[socket.socket, socket.socket], connected: bool) -> None:
     first, second = udp

@@ -76,6 +76,7 @@ class Answering(PythonBIO):
 # What works
 
 
+@pytest.mark.feature("a BIO written in Python")
 @pytest.mark.parametrize("at_once", [1 << 20, 7])
 def test_a_connection_goes_over_bios_written_in_python(
     client_context: pyossl.Context, server_context: pyossl.Context, at_once: int
@@ -384,6 +385,8 @@ def test_each_thread_finds_its_own_exception() -> None:
 # TLS inside TLS
 
 
+@pytest.mark.feature("SSL filter")
+@pytest.mark.feature("TLS inside TLS")
 def test_tls_goes_through_tls_by_a_chain(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
     """A proxy's tunnel: the outer connection is with the proxy, the inner one with the server behind it."""
     one, other = BIO.pair()
