@@ -134,7 +134,9 @@ def test_what_is_under_a_connection_is_in_no_other_chain_until_it_is_closed(serv
             change()
     connection.close()
     assert buffer.pop() is inside
-    again = pyossl.Connection(server_context, bio=inside)
+    again = pyossl.Connection(server_context, bio=(inside, BIO.memory()))
+    with pytest.raises(UsageError, match="pair is under a connection"):
+        BufferFilter().push(inside)
     del again
     assert str(BufferFilter().push(inside)) == "buffer → pair"
 

@@ -122,7 +122,19 @@ def test_null_takes_all_and_gives_nothing() -> None:
     assert str(bio) == "null"
 
 
-@pytest.mark.parametrize("kind", ["fd", "file", "connect", "accept", "buffered fd", "tls"])
+@pytest.mark.parametrize("popped", [0, 1, 2])
+def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, int], popped: int) -> None:
+    """PITFALLS 20: of the references that a chain has, none is left over, which the descriptor tells."""
+    chain = [BufferFilter(), BufferFilter(), BIO.fd(pipe[1], close=True)]
+    chain[0].push(chain[1]).push(chain[2])
+    chain[popped].pop()
+    assert os.fstat(pipe[1])
+    chain.clear()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(pipe[1])
+
+
+@pytest.mark.parametrize("kind", ["fd", "file", "last bytes", "connect", "accept", "buffered fd", "tls"])
 def test_a_reader_that_is_gone_is_no_sigpipe(kind: str, tmp_path: Path) -> None:
     """PITFALLS 22: in a process that, unlike Python, has not ignored the signal; the mask is as it was afterwards."""
     script = """
@@ -141,11 +153,16 @@ if kind == "fd":
     bio = BIO.fd(pipe())
 elif kind == "buffered fd":
     bio = BufferFilter().push(BIO.fd(pipe()))
-elif kind == "file":
+elif kind in ("file", "last bytes"):
     os.mkfifo(sys.argv[2])
     reader = os.open(sys.argv[2], os.O_RDONLY | os.O_NONBLOCK)
     bio = BIO.file(sys.argv[2], "wb")
     os.close(reader)
+    if kind == "last bytes":
+        bio.write(b"held back")
+        bio.close()
+        print("told")
+        sys.exit()
 elif kind == "connect":
     listener = socket.create_server(("127.0.0.1", 0))
     bio = ConnectBIO(listener.getsockname())
