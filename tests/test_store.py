@@ -117,6 +117,18 @@ def test_each_refusal_has_its_code(chain: tuple[Made, Made, Made]) -> None:
     assert "other.example" in str(error)
 
 
+def test_names_are_compared_as_a_client_compares_them() -> None:
+    """Neither the subject nor a part of a label counts (PITFALLS 21)."""
+    names = x509.SubjectAlternativeName([x509.DNSName("w*.example.com"), x509.DNSName("*.example.org")])
+    alone, partial = ours(make("only.example.com")), ours(make("x", extensions=[(names, False)]))
+    store = Store.of([alone, partial])
+    assert store.verify(partial, name="www.example.org") == (partial,)
+    mismatch = lib.X509_V_ERR_HOSTNAME_MISMATCH
+    assert refusal(store, partial, name="www.example.com").code == mismatch
+    assert refusal(store, partial, name="a.b.example.org").code == mismatch
+    assert refusal(store, alone, name="only.example.com").code == mismatch
+
+
 def test_a_partial_chain_ends_where_trust_begins(chain: tuple[Made, Made, Made]) -> None:
     leaf, between, _ = map(ours, chain)
     store = Store.of(between)
