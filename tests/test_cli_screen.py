@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from cli_runs import on_a_terminal
+from cli_runs import in_a_pipe
 from served import serving_plain
 
 from pyossl.cli.screen import Screen, printable
@@ -32,7 +32,7 @@ def test_every_way_to_print_text_writes_it_out() -> None:
 
 def test_an_error_that_quotes_a_peer_is_written_out() -> None:
     with serving_plain(lambda sock: (sock.sendall(b"-ERR \x1b[2J\r\n"), sock.recv(1))) as address:
-        ran = on_a_terminal("client", f"localhost:{address[1]}", "--starttls", "pop3")
+        ran = in_a_pipe("client", f"localhost:{address[1]}", "--starttls", "pop3")
     assert ran.status == 1
-    assert r"\x1b[2J" in ran.output
-    assert "\x1b[2J" not in ran.output
+    assert r"\x1b[2J" in ran.errors
+    assert "\x1b[2J" not in ran.errors
