@@ -102,7 +102,7 @@ class Connection(Negotiated):
         lib.SSL_set0_wbio(ssl, self._writer.reference())
         self._reader.serve(self)
         self._writer.serve(self)
-        (lib.SSL_set_accept_state if context.is_server else lib.SSL_set_connect_state)(ssl)
+        self._take_side(ssl)
         self._name = ""
         self._indicated = None
         if reference is not None:
@@ -118,6 +118,9 @@ class Connection(Negotiated):
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
         self._failure: Failure | None = None
+
+    def _take_side(self, ssl: Any) -> None:
+        (lib.SSL_set_accept_state if self._context.is_server else lib.SSL_set_connect_state)(ssl)
 
     def _expect(self, ssl: Any, reference: ReferenceName) -> None:
         self._name, name = reference.text, reference.text.encode()

@@ -98,6 +98,28 @@ class Store:
         for crl in [source] if isinstance(source, CRL) else load_crls(source):
             check(lib.X509_STORE_add_crl(self._store, crl._crl), "X509_STORE_add_crl")
 
+    def add_locations(self, file: bytes | None, directory: bytes | None) -> None:
+        """Trusts a PEM file's certificates and CRLs, and a directory's by their hashes; ``Error`` for none.
+
+        Raises ``UsageError`` for the system's store, which is shared.  X509_STORE_load_locations(3)
+        """
+        self._change()
+        take_records()
+        paths = (ffi.NULL if path is None else path for path in (file, directory))
+        check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
+
+    def add_flags(self, flags: int) -> None:
+        """Verifies everything with these flags besides those that are set.  X509_STORE_set_flags(3)"""
+        self._change()
+        check(lib.X509_STORE_set_flags(self._store, flags), "X509_STORE_set_flags")
+
+    def set_time(self, moment: datetime.datetime) -> None:
+        """Verifies everything as if it were ``moment``, an aware datetime.  X509_STORE_set1_param(3)"""
+        self._change()
+        parameters = own(check_ptr(lib.X509_VERIFY_PARAM_new(), "X509_VERIFY_PARAM_new"), lib.X509_VERIFY_PARAM_free)
+        lib.X509_VERIFY_PARAM_set_time(parameters, seconds_of(moment))
+        check(lib.X509_STORE_set1_param(self._store, parameters), "X509_STORE_set1_param")
+
     def _change(self) -> None:
         if self._is_shared:
             raise UsageError("the system's store is shared by all: make one of your own with Store.of or Store.empty")

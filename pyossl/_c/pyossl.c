@@ -54,6 +54,7 @@
 #include "python_bio.c"
 #include "io.c"
 #include "bio_io.c"
+#include "generic.c"
 #include "wait.c"
 #include "start.c"
 #include "system.c"

@@ -1,0 +1,231 @@
+"""Certificates and names in the making, piece by piece.  X509_new(3), X509_sign(3)
+
+``pyossl.issuing`` makes whole certificates in one call; here each field is set on its own, a certificate that exists
+can be changed, and it may be left in a state that no verifier accepts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyossl._lib import ffi, lib, own, text
+from pyossl.asn1 import asn1_integer, string_bytes
+from pyossl.bio import BIO
+from pyossl.encoding import c_string, contents, written
+from pyossl.errors import UnsupportedError, check, check_ptr
+from pyossl.general_names import Name
+from pyossl.keys import Key, PrivateKey
+from pyossl.outcome import take_records
+from pyossl.x509 import Certificate
+
+_LONGEST_LINE = 512
+
+
+def attribute_number(name: str) -> int:
+    """OpenSSL's number of an attribute's short name, long name or dotted form; ``ValueError`` for none of these.
+
+    OBJ_txt2nid(3)
+    """
+    take_records()
+    number = lib.OBJ_txt2nid(c_string(name, "an attribute's name"))
+    take_records()
+    if number == lib.NID_undef:
+        raise ValueError(f"OpenSSL knows no attribute {name!r}")
+    return int(number)
+
+
+def name_with(name: Name, attribute: str, value: bytes) -> Name:
+    """``name`` with the first attribute of that kind replaced by one of this UTF-8 text, which comes last.
+
+    X509_NAME_add_entry_by_NID(3)
+    """
+    number = attribute_number(attribute)
+    pointer = own(check_ptr(lib.X509_NAME_dup(name._name), "X509_NAME_dup"), lib.X509_NAME_free)
+    for location in range(lib.X509_NAME_entry_count(pointer)):
+        entry = lib.X509_NAME_get_entry(pointer, location)
+        if lib.OBJ_obj2nid(lib.X509_NAME_ENTRY_get_object(entry)) == number:
+            lib.X509_NAME_ENTRY_free(lib.X509_NAME_delete_entry(pointer, location))
+            break
+    added = lib.X509_NAME_add_entry_by_NID(pointer, number, lib.MBSTRING_UTF8, value, len(value), -1, 0)
+    check(added, f"setting the attribute {attribute!r}")
+    return Name.copied(pointer)
+
+
+def name_order(first: Name, second: Name) -> int:
+    """Below, at or above 0, as OpenSSL orders the two.  X509_NAME_cmp(3)"""
+    return int(lib.X509_NAME_cmp(first._name, second._name))
+
+
+def name_hash(name: Name) -> int:
+    """By what a directory of trusted certificates is looked up.  X509_NAME_hash(3)"""
+    return int(lib.X509_NAME_hash(name._name))
+
+
+def name_line(name: Name) -> str:
+    """The name as ``/CN=example.com``, cut after 511 characters.  X509_NAME_oneline(3)"""
+    line = ffi.new("char[]", _LONGEST_LINE)
+    check_ptr(lib.X509_NAME_oneline(name._name, line, _LONGEST_LINE), "X509_NAME_oneline")
+    return text(line)
+
+
+class Draft(Certificate):
+    """A certificate whose fields can be set.  X509_new(3)"""
+
+    @classmethod
+    def empty(cls) -> Draft:
+        """A certificate without anything in it.  X509_new(3)"""
+        return cls(own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free))
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> Draft:
+        """The same certificate, and not a copy: what is set here is set there."""
+        return cls(certificate._x509)
+
+    def set_version(self, version: int) -> None:
+        """The number as it is encoded, 2 for version 3.  X509_set_version(3)"""
+        check(lib.X509_set_version(self._x509, version), "X509_set_version")
+
+    def set_serial_number(self, number: int) -> None:
+        """X509_set_serialNumber(3)"""
+        check(lib.X509_set_serialNumber(self._x509, asn1_integer(number)), "X509_set_serialNumber")
+
+    def set_subject_name(self, name: Name) -> None:
+        """X509_set_subject_name(3)"""
+        check(lib.X509_set_subject_name(self._x509, name._name), "X509_set_subject_name")
+
+    def set_issuer_name(self, name: Name) -> None:
+        """X509_set_issuer_name(3)"""
+        check(lib.X509_set_issuer_name(self._x509, name._name), "X509_set_issuer_name")
+
+    def set_public_key(self, key: Key) -> None:
+        """X509_set_pubkey(3)"""
+        check(lib.X509_set_pubkey(self._x509, key._key), "X509_set_pubkey")
+
+    def sign(self, key: PrivateKey, digest: str) -> None:
+        """Signs what has been set; ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
+        algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
+        if algorithm == ffi.NULL:
+            raise ValueError(f"OpenSSL has no digest {digest!r}")
+        take_records()
+        check(lib.X509_sign(self._x509, key._key, algorithm), "X509_sign")
+
+    @property
+    def not_before_text(self) -> bytes | None:
+        """The start of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.  X509_get0_notBefore(3)"""
+        return _time_text(lib.X509_get0_notBefore(self._x509))
+
+    @property
+    def not_after_text(self) -> bytes | None:
+        """The end of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.  X509_get0_notAfter(3)"""
+        return _time_text(lib.X509_get0_notAfter(self._x509))
+
+    def set_not_before(self, when: bytes | int) -> None:
+        """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
+        _set_time(lib.X509_getm_notBefore(self._x509), when)
+
+    def set_not_after(self, when: bytes | int) -> None:
+        """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
+        _set_time(lib.X509_getm_notAfter(self._x509), when)
+
+    @property
+    def subject_name_hash(self) -> int:
+        """X509_subject_name_hash(3)"""
+        return int(lib.X509_subject_name_hash(self._x509))
+
+    @property
+    def signed_algorithm(self) -> str | None:
+        """The signature's algorithm as it stands inside of what is signed; None where OpenSSL has no name for it.
+
+        X509_get0_tbs_sigalg(3)
+        """
+        kind = ffi.new("ASN1_OBJECT **")
+        lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, lib.X509_get0_tbs_sigalg(self._x509))
+        number = lib.OBJ_obj2nid(kind[0])
+        return None if number == lib.NID_undef else text(lib.OBJ_nid2ln(number))
+
+    @property
+    def extension_count(self) -> int:
+        """X509_get_ext_count(3)"""
+        return int(lib.X509_get_ext_count(self._x509))
+
+
+def _time_text(pointer: Any) -> bytes | None:
+    value = string_bytes(pointer)
+    if not value:
+        return None
+    if lib.ASN1_STRING_type(ffi.cast("ASN1_STRING *", pointer)) == lib.V_ASN1_UTCTIME:
+        # RFC 5280: two digits from 50 on are of the twentieth century.
+        return (b"19" if value >= b"50" else b"20") + value
+    return value
+
+
+def _set_time(pointer: Any, when: bytes | int) -> None:
+    if isinstance(when, int):
+        check_ptr(lib.X509_gmtime_adj(pointer, when), "X509_gmtime_adj")
+    elif b"\0" in when or lib.ASN1_TIME_set_string(pointer, when) != 1:
+        take_records()
+        raise ValueError(f"not a time that a certificate can hold: {when!r}")
+
+
+def key_number(key: Key) -> int:
+    """OpenSSL's number of the key's type, an EVP_PKEY_x.  EVP_PKEY_get_id(3)"""
+    return int(lib.EVP_PKEY_get_id(key._key))
+
+
+def check_key(key: PrivateKey) -> None:
+    """Raises ``Error`` where the key's numbers do not belong together.  EVP_PKEY_check(3)"""
+    take_records()
+    context = own(check_ptr(lib.EVP_PKEY_CTX_new(key._key, ffi.NULL), "EVP_PKEY_CTX_new"), lib.EVP_PKEY_CTX_free)
+    check(lib.EVP_PKEY_check(context), "EVP_PKEY_check")
+
+
+def key_text(key: PrivateKey) -> bytes:
+    """The key's numbers, the private ones too, for people.  EVP_PKEY_print_private(3)"""
+    return written(lib.EVP_PKEY_print_private, key._key, 0, ffi.NULL)
+
+
+def key_der(key: PrivateKey) -> bytes:
+    """The key in the DER of its type's own, older format where it has one.  i2d_PrivateKey_bio(3)"""
+    return written(lib.i2d_PrivateKey_bio, key._key)
+
+
+def has_cipher(name: str) -> bool:
+    """Whether OpenSSL has a cipher of this name, such as ``aes-128-cbc``.  EVP_get_cipherbyname(3)"""
+    return bool(lib.EVP_get_cipherbyname(c_string(name, "a cipher")) != ffi.NULL)
+
+
+def key_pem(key: PrivateKey, cipher: str | None, password: bytes = b"") -> bytes:
+    """The key in PEM, encrypted with a cipher of OpenSSL's.  PEM_write_bio_PrivateKey(3)"""
+    algorithm = ffi.NULL if cipher is None else lib.EVP_get_cipherbyname(c_string(cipher, "a cipher"))
+    if cipher is not None and algorithm == ffi.NULL:
+        raise UnsupportedError(f"cipher {cipher!r}")
+    bio = BIO.memory()
+    take_records()
+    # Where there is no password OpenSSL must be told so, or it asks on the terminal.
+    secret = ffi.from_buffer(password) if cipher is not None else ffi.NULL
+    answer = ffi.new("pyossl_password *", {"bytes": ffi.from_buffer(password), "length": len(password)})
+    given = secret if password else ffi.NULL
+    callback = ffi.NULL if password else lib.pyossl_password_callback
+    check(
+        lib.PEM_write_bio_PrivateKey(bio._bio, key._key, algorithm, given, len(password), callback, answer),
+        "PEM_write_bio_PrivateKey",
+    )
+    return contents(bio)
+
+
+def curve_names() -> tuple[str, ...]:
+    """OpenSSL's names of the elliptic curves that it has.  EC_get_builtin_curves(3)"""
+    count = lib.EC_get_builtin_curves(ffi.NULL, 0)
+    curves = ffi.new("EC_builtin_curve[]", count)
+    lib.EC_get_builtin_curves(curves, count)
+    return tuple(text(lib.OBJ_nid2sn(curve.nid)) for curve in curves)
+
+
+def add_entropy(data: bytes, entropy: float) -> None:
+    """Mixes bytes into OpenSSL's generator of random numbers.  RAND_add(3)"""
+    lib.RAND_add(data, len(data), entropy)
+
+
+def is_seeded() -> bool:
+    """Whether OpenSSL's generator of random numbers has enough to go on.  RAND_status(3)"""
+    return bool(lib.RAND_status() == 1)

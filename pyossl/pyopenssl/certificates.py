@@ -1,0 +1,331 @@
+"""Certificates and names: ``X509``, ``X509Name``, and what loads and dumps them."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from typing import TYPE_CHECKING, Any
+
+from pyossl import draft
+from pyossl.draft import Draft
+from pyossl.general_names import Name
+from pyossl.pyopenssl.deprecation import deprecated
+from pyossl.pyopenssl.keys import FILETYPE_ASN1, FILETYPE_PEM, FILETYPE_TEXT, PKey, encoded_as, translated
+from pyossl.x509 import Certificate
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_BUILDER = "You should use cryptography's CertificateBuilder instead."
+
+
+@deprecated("X509Name support in pyOpenSSL is deprecated. You should use the APIs in cryptography.")
+@functools.total_ordering
+class X509Name:
+    """A distinguished name, whose attributes are attributes: ``name.CN``.
+
+    One that a certificate gave is a view: what is set in it is set in the certificate.
+    """
+
+    def __init__(self, name: X509Name) -> None:
+        self._take(name._name, None, "")
+
+    def _take(self, name: Name | None, owner: X509 | None, field: str) -> None:
+        object.__setattr__(self, "_own", name)
+        object.__setattr__(self, "_owner", owner)
+        object.__setattr__(self, "_field", field)
+
+    @classmethod
+    def _of(cls, name: Name) -> X509Name:
+        new = cls.__new__(cls)
+        new._take(name, None, "")
+        return new
+
+    @classmethod
+    def _view(cls, owner: X509, field: str) -> X509Name:
+        new = cls.__new__(cls)
+        new._take(None, owner, field)
+        return new
+
+    @property
+    def _name(self) -> Name:
+        if self._own is not None:
+            return self._own
+        if self._owner is None:
+            raise AttributeError("_name")
+        found: Name = getattr(self._owner._certificate, self._field)
+        return found
+
+    if TYPE_CHECKING:
+        _own: Name | None
+        _owner: X509 | None
+        _field: str
+
+    def _invalidate(self) -> None:
+        self._take(None, None, "")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            return super().__setattr__(name, value)
+        if type(name) is not str:
+            raise TypeError(f"attribute name must be string, not '{type(value).__name__:.200}'")
+        data = value.encode("utf-8") if isinstance(value, str) else value
+        if not isinstance(data, bytes):
+            raise TypeError(f"the value of an attribute is text, not {type(value).__name__}")
+        _attribute_number(name)
+        with translated:
+            changed = draft.name_with(self._name, name, data)
+            if self._owner is None:
+                object.__setattr__(self, "_own", changed)
+            else:
+                getattr(self._owner._certificate, f"set_{self._field}")(changed)
+        return None
+
+    def __getattr__(self, name: str) -> str | None:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        number = _attribute_number(name)
+        return next((each.value for each in self._name if draft.attribute_number(each.oid) == number), None)
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, X509Name):
+            return NotImplemented
+        return self._name == other._name
+
+    def __lt__(self, other: Any) -> bool:
+        if not isinstance(other, X509Name):
+            return NotImplemented
+        return draft.name_order(self._name, other._name) < 0
+
+    def __repr__(self) -> str:
+        return f"<X509Name object '{draft.name_line(self._name)}'>"
+
+    def hash(self) -> int:
+        """By what a directory of trusted certificates is looked up."""
+        return draft.name_hash(self._name)
+
+    def der(self) -> bytes:
+        """The name in DER."""
+        return self._name.to_der()
+
+    def get_components(self) -> list[tuple[bytes, bytes]]:
+        """Each attribute's short name and value."""
+        return [(each.name.encode(), each.data) for each in self._name]
+
+
+def _attribute_number(name: str) -> int:
+    try:
+        return draft.attribute_number(name)
+    except ValueError:
+        raise AttributeError("No such attribute") from None
+
+
+class X509:
+    """A certificate, which can be changed."""
+
+    def __init__(self) -> None:
+        self._take(Draft.empty())
+
+    def _take(self, certificate: Draft) -> None:
+        self._certificate = certificate
+        self._views: dict[str, list[X509Name]] = {"subject_name": [], "issuer_name": []}
+
+    @classmethod
+    def _of(cls, certificate: Certificate) -> X509:
+        new = cls.__new__(cls)
+        new._take(Draft.of(certificate))
+        return new
+
+    def to_cryptography(self) -> x509.Certificate:
+        """The same certificate as ``cryptography``'s object."""
+        certificate: x509.Certificate = self._certificate.to_cryptography()
+        return certificate
+
+    @classmethod
+    def from_cryptography(cls, crypto_cert: x509.Certificate) -> X509:
+        """An ``X509`` of ``cryptography``'s object; ``TypeError`` for any other."""
+        if not type(crypto_cert).__module__.startswith("cryptography.") or not hasattr(
+            crypto_cert, "tbs_certificate_bytes"
+        ):
+            raise TypeError("Must be a certificate")
+        with translated:
+            return cls._of(Certificate.from_cryptography(crypto_cert))
+
+    @deprecated(f"X509.set_version is deprecated. {_BUILDER}")
+    def set_version(self, version: int) -> None:
+        """The number as it is encoded: 2 is version 3."""
+        if not isinstance(version, int):
+            raise TypeError("version must be an integer")
+        with translated:
+            self._certificate.set_version(version)
+
+    def get_version(self) -> int:
+        """The number as it is encoded: 2 is version 3."""
+        return self._certificate.version - 1
+
+    def get_pubkey(self) -> PKey:
+        """The public key."""
+        with translated:
+            return PKey._of(self._certificate.public_key)
+
+    @deprecated(f"X509.set_pubkey is deprecated. {_BUILDER}")
+    def set_pubkey(self, pkey: PKey) -> None:
+        """Whose key it is."""
+        if not isinstance(pkey, PKey):
+            raise TypeError("pkey must be a PKey instance")
+        with translated:
+            self._certificate.set_public_key(pkey._any)
+
+    @deprecated(f"X509.sign is deprecated. {_BUILDER}")
+    def sign(self, pkey: PKey, digest: str) -> None:
+        """Signs what has been set."""
+        if not isinstance(pkey, PKey):
+            raise TypeError("pkey must be a PKey instance")
+        if pkey._only_public:
+            raise ValueError("Key only has public part")
+        if not pkey._initialized:
+            raise ValueError("Key is uninitialized")
+        with translated, _digest_errors():
+            self._certificate.sign(pkey._private, digest)
+
+    def get_signature_algorithm(self) -> bytes:
+        """OpenSSL's long name; ``ValueError`` where there is none."""
+        name = self._certificate.signed_algorithm
+        if name is None:
+            raise ValueError("Undefined signature algorithm")
+        return name.encode()
+
+    def digest(self, digest_name: str) -> bytes:
+        """The fingerprint, as ``b"AB:CD:…"``."""
+        with translated, _digest_errors():
+            return self._certificate.fingerprint(digest_name).hex(":").upper().encode()
+
+    def subject_name_hash(self) -> int:
+        """By what a directory of trusted certificates is looked up."""
+        return self._certificate.subject_name_hash
+
+    @deprecated(f"X509.set_serial_number is deprecated. {_BUILDER}")
+    def set_serial_number(self, serial: int) -> None:
+        """The serial number."""
+        if not isinstance(serial, int):
+            raise TypeError("serial must be an integer")
+        with translated:
+            self._certificate.set_serial_number(serial)
+
+    def get_serial_number(self) -> int:
+        """The serial number."""
+        return self._certificate.serial_number
+
+    @deprecated(f"X509.gmtime_adj_notAfter is deprecated. {_BUILDER}")
+    def gmtime_adj_notAfter(self, amount: int) -> None:  # noqa: N802 - pyOpenSSL's, as the names below
+        """Ends the validity so many seconds from now."""
+        if not isinstance(amount, int):
+            raise TypeError("amount must be an integer")
+        self._certificate.set_not_after(amount)
+
+    @deprecated(f"X509.gmtime_adj_notBefore is deprecated. {_BUILDER}")
+    def gmtime_adj_notBefore(self, amount: int) -> None:  # noqa: N802
+        """Begins the validity so many seconds from now."""
+        if not isinstance(amount, int):
+            raise TypeError("amount must be an integer")
+        self._certificate.set_not_before(amount)
+
+    def has_expired(self) -> bool:
+        """Whether the validity has ended."""
+        end = self.get_notAfter()
+        if end is None:
+            raise ValueError("Unable to determine notAfter")
+        moment = datetime.datetime.strptime(end.decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+        return moment < datetime.datetime.now(datetime.timezone.utc)
+
+    def get_notBefore(self) -> bytes | None:  # noqa: N802
+        """``YYYYMMDDhhmmssZ``, None where none is set."""
+        return self._certificate.not_before_text
+
+    def get_notAfter(self) -> bytes | None:  # noqa: N802
+        """``YYYYMMDDhhmmssZ``, None where none is set."""
+        return self._certificate.not_after_text
+
+    @deprecated(f"X509.set_notBefore is deprecated. {_BUILDER}")
+    def set_notBefore(self, when: bytes) -> None:  # noqa: N802
+        """``YYYYMMDDhhmmssZ``."""
+        self._certificate.set_not_before(_time(when))
+
+    @deprecated(f"X509.set_notAfter is deprecated. {_BUILDER}")
+    def set_notAfter(self, when: bytes) -> None:  # noqa: N802
+        """``YYYYMMDDhhmmssZ``."""
+        self._certificate.set_not_after(_time(when))
+
+    def _view(self, field: str) -> X509Name:
+        view = X509Name._view(self, field)
+        self._views[field].append(view)
+        return view
+
+    def _replace(self, field: str, name: X509Name) -> None:
+        if not isinstance(name, X509Name):
+            raise TypeError("name must be an X509Name")
+        with translated:
+            getattr(self._certificate, f"set_{field}")(name._name)
+        for view in self._views[field]:
+            view._invalidate()
+        self._views[field].clear()
+
+    @deprecated("X509.get_issuer is deprecated. You should use cryptography's X.509 APIs instead.")
+    def get_issuer(self) -> X509Name:
+        """A view of the issuer's name."""
+        return self._view("issuer_name")
+
+    @deprecated(f"X509.set_issuer is deprecated. {_BUILDER}")
+    def set_issuer(self, issuer: X509Name) -> None:
+        """The issuer's name; earlier views of it end."""
+        self._replace("issuer_name", issuer)
+
+    @deprecated("X509.get_subject is deprecated. You should use cryptography's X.509 APIs instead.")
+    def get_subject(self) -> X509Name:
+        """A view of the subject's name."""
+        return self._view("subject_name")
+
+    @deprecated(f"X509.set_subject is deprecated. {_BUILDER}")
+    def set_subject(self, subject: X509Name) -> None:
+        """The subject's name; earlier views of it end."""
+        self._replace("subject_name", subject)
+
+    def get_extension_count(self) -> int:
+        """How many extensions there are."""
+        return self._certificate.extension_count
+
+
+class _digest_errors:  # noqa: N801 - read as a statement
+    """Says of an unknown digest what pyOpenSSL says."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if isinstance(error, ValueError):
+            raise ValueError("No such digest method") from error
+
+
+def _time(when: bytes) -> bytes:
+    if not isinstance(when, bytes):
+        raise TypeError("when must be a byte string")
+    return when
+
+
+def load_certificate(type: int, buffer: bytes) -> X509:
+    """The first certificate in PEM or DER."""
+    data = encoded_as(type, buffer)
+    with translated:
+        return X509._of(Certificate.load(data))
+
+
+def dump_certificate(type: int, cert: X509) -> bytes:
+    """The certificate in PEM, in DER, or as text."""
+    with translated:
+        if type == FILETYPE_PEM:
+            return cert._certificate.to_pem()
+        if type == FILETYPE_ASN1:
+            return cert._certificate.to_der()
+        if type == FILETYPE_TEXT:
+            return cert._certificate.text.encode()
+    raise ValueError("type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT")

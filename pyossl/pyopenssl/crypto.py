@@ -1,0 +1,72 @@
+"""``OpenSSL.crypto``: certificates, keys, names and stores, a translation onto ``pyossl``'s."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from pyossl.pyopenssl.certificates import (
+    X509,
+    X509Name,
+    dump_certificate,
+    load_certificate,
+)
+from pyossl.pyopenssl.keys import (
+    FILETYPE_ASN1,
+    FILETYPE_PEM,
+    FILETYPE_TEXT,
+    TYPE_DH as TYPE_DH,
+    TYPE_DSA,
+    TYPE_EC as TYPE_EC,
+    TYPE_RSA,
+    Error,
+    PassphraseCallableT as PassphraseCallableT,
+    PKey,
+    _EllipticCurve as _EllipticCurve,
+    _Key as _Key,
+    _PrivateKey as _PrivateKey,
+    _PublicKey as _PublicKey,
+    dump_publickey,
+    get_elliptic_curve,
+    get_elliptic_curves,
+    load_privatekey,
+    load_publickey,
+    write_private_key,
+)
+from pyossl.pyopenssl.stores import X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
+
+__all__ = [
+    "FILETYPE_ASN1",
+    "FILETYPE_PEM",
+    "FILETYPE_TEXT",
+    "TYPE_DSA",
+    "TYPE_RSA",
+    "X509",
+    "Error",
+    "PKey",
+    "X509Name",
+    "X509Store",
+    "X509StoreContext",
+    "X509StoreContextError",
+    "X509StoreFlags",
+    "dump_certificate",
+    "dump_privatekey",
+    "dump_publickey",
+    "get_elliptic_curve",
+    "get_elliptic_curves",
+    "load_certificate",
+    "load_privatekey",
+    "load_publickey",
+]
+
+if TYPE_CHECKING:
+    dump_privatekey = write_private_key
+else:
+
+    def __getattr__(name: str) -> Any:
+        # As in pyOpenSSL, to take the function out of the module is what is warned about.
+        if name == "dump_privatekey":
+            message = "dump_privatekey is deprecated. You should use the APIs in cryptography."
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            return write_private_key
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

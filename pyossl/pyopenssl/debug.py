@@ -1,0 +1,33 @@
+"""``python -m OpenSSL.debug``: what a report of a problem should tell."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+
+from pyossl import system
+from pyossl.constants import constant, version_text
+from pyossl.pyopenssl import version
+
+
+def _environment() -> str:
+    facts = {
+        "pyOpenSSL": f"{version.__version__} (pyossl's face)",
+        "cryptography": "installed" if importlib.util.find_spec("cryptography") else "not installed",
+        "OpenSSL at run time": version_text(constant("OPENSSL_VERSION")).decode(),
+        "OpenSSL compiled against": system.headers(),
+        "libssl": system.ssl_library(),
+        "Python executable": sys.executable,
+        "Python version": sys.version,
+        "Platform": platform.platform(),
+        "sys.path": sys.path,
+    }
+    return "\n".join(f"{name}: {fact}" for name, fact in facts.items())
+
+
+_env_info = _environment()
+
+
+if __name__ == "__main__":
+    print(_env_info)

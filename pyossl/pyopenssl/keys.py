@@ -1,0 +1,272 @@
+"""Keys: ``PKey``, what loads and dumps them, and the elliptic curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyossl import draft, errors
+from pyossl.constants import constant
+from pyossl.encoding import is_pem
+from pyossl.keys import Key, PrivateKey, PublicKey
+from pyossl.pyopenssl.deprecation import deprecated
+from pyossl.pyopenssl.failures import Translated
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+
+    _PrivateKey = (
+        dsa.DSAPrivateKey
+        | ec.EllipticCurvePrivateKey
+        | ed25519.Ed25519PrivateKey
+        | ed448.Ed448PrivateKey
+        | rsa.RSAPrivateKey
+    )
+    _PublicKey = (
+        dsa.DSAPublicKey
+        | ec.EllipticCurvePublicKey
+        | ed25519.Ed25519PublicKey
+        | ed448.Ed448PublicKey
+        | rsa.RSAPublicKey
+    )
+    _Key = _PrivateKey | _PublicKey
+else:
+    _PrivateKey = _PublicKey = _Key = Any
+
+PassphraseCallableT = bytes | Callable[..., bytes]
+
+FILETYPE_PEM: int = constant("SSL_FILETYPE_PEM")
+FILETYPE_ASN1: int = constant("SSL_FILETYPE_ASN1")
+FILETYPE_TEXT = 2**16 - 1
+
+TYPE_RSA: int = constant("EVP_PKEY_RSA")
+TYPE_DSA: int = constant("EVP_PKEY_DSA")
+TYPE_DH: int = constant("EVP_PKEY_DH")
+TYPE_EC: int = constant("EVP_PKEY_EC")
+
+_LONGEST_PASSPHRASE = 1024
+_CRYPTOGRAPHY_TYPES = {
+    f"{name}{half}"
+    for name in ("DSA", "EllipticCurve", "Ed25519", "Ed448", "RSA")
+    for half in ("PrivateKey", "PublicKey")
+}
+
+
+class Error(Exception):
+    """An error of OpenSSL's outside of TLS; its argument is a list of (library, function, reason)."""
+
+
+translated = Translated(Error)
+
+
+class PKey:
+    """A key, private or public, or still to be generated."""
+
+    _only_public = False
+    _initialized = True
+
+    def __init__(self) -> None:
+        self._key: Key | None = None
+        self._initialized = False
+
+    @classmethod
+    def _of(cls, key: Key) -> PKey:
+        pkey = cls.__new__(cls)
+        pkey._key = key
+        pkey._only_public = isinstance(key, PublicKey)
+        return pkey
+
+    @property
+    def _private(self) -> PrivateKey:
+        if not isinstance(self._key, PrivateKey):
+            raise Error([("pyossl", "", "there is no private key")])
+        return self._key
+
+    @property
+    def _any(self) -> Key:
+        if self._key is None:
+            raise Error([("pyossl", "", "there is no key")])
+        return self._key
+
+    def to_cryptography_key(self) -> _Key:
+        """The same key as ``cryptography``'s object."""
+        key = self._any
+        return key.to_cryptography() if isinstance(key, (PrivateKey, PublicKey)) else None  # type: ignore[return-value]  # one of the two
+
+    @classmethod
+    def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
+        """A ``PKey`` of ``cryptography``'s object; ``TypeError`` for any other."""
+        kinds = {each.__name__ for each in type(crypto_key).__mro__} & _CRYPTOGRAPHY_TYPES
+        if not kinds or not _is_of_cryptography(crypto_key):
+            raise TypeError("Unsupported key type")
+        with translated:
+            if any(kind.endswith("PublicKey") for kind in kinds):
+                return cls._of(PublicKey.from_cryptography(crypto_key))
+            return cls._of(PrivateKey.from_cryptography(crypto_key))
+
+    @deprecated("PKey.generate_key is deprecated. You should use the key generation APIs in cryptography instead.")
+    def generate_key(self, type: int, bits: int) -> None:
+        """A new RSA or DSA key of so many bits."""
+        if not isinstance(type, int):
+            raise TypeError("type must be an integer")
+        if not isinstance(bits, int):
+            raise TypeError("bits must be an integer")
+        if type == TYPE_RSA and bits <= 0:
+            raise ValueError("Invalid number of bits")
+        names = {TYPE_RSA: "RSA", TYPE_DSA: "DSA"}
+        if type not in names:
+            raise Error("No such key type")
+        with translated:
+            self._key = PrivateKey.generate(names[type], bits=bits)
+        self._initialized = True
+
+    @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
+    def check(self) -> bool:
+        """True; raises where the numbers of an RSA key do not belong together."""
+        if self._only_public:
+            raise TypeError("public key only")
+        if self.type() != TYPE_RSA:
+            raise TypeError("Only RSA keys can currently be checked.")
+        with translated:
+            draft.check_key(self._private)
+        return True
+
+    def type(self) -> int:
+        """``TYPE_RSA``, ``TYPE_DSA`` or another of OpenSSL's numbers; 0 for no key."""
+        return 0 if self._key is None else draft.key_number(self._key)
+
+    def bits(self) -> int:
+        """The key's size."""
+        return 0 if self._key is None else self._key.bits
+
+
+def _is_of_cryptography(value: object) -> bool:
+    return any(each.__module__.startswith("cryptography.") for each in type(value).__mro__)
+
+
+def checked_passphrase(value: Any, limit: int, truncate: bool = False) -> bytes:
+    """What a passphrase callback answered, or was given in place of one."""
+    if not isinstance(value, bytes):
+        raise ValueError("Bytes expected")
+    if len(value) > limit:
+        if not truncate:
+            raise ValueError("passphrase returned by callback is too long")
+        return value[:limit]
+    return value
+
+
+def _passphrase(form: int, passphrase: PassphraseCallableT | None, writing: bool) -> Callable[[], bytes] | None:
+    if form != FILETYPE_PEM and passphrase is not None:
+        raise ValueError("only FILETYPE_PEM key format supports encryption")
+    if passphrase is None:
+        return None
+    if not isinstance(passphrase, bytes) and not callable(passphrase):
+        raise TypeError("Last argument must be a byte string or a callable.")
+
+    def ask() -> bytes:
+        given = passphrase(int(writing)) if callable(passphrase) else passphrase
+        return checked_passphrase(given, _LONGEST_PASSPHRASE)
+
+    return ask
+
+
+def encoded_as(form: int, buffer: str | bytes) -> bytes:
+    """``buffer``, which must be of the form that was said: the core takes either."""
+    data = buffer.encode("ascii") if isinstance(buffer, str) else buffer
+    if form not in (FILETYPE_PEM, FILETYPE_ASN1):
+        raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
+    if is_pem(data) is not (form == FILETYPE_PEM):
+        library, reason = (
+            ("PEM routines", "no start line") if form == FILETYPE_PEM else ("asn1 encoding routines", "wrong tag")
+        )
+        raise Error([(library, "", reason)])
+    return data
+
+
+def load_publickey(type: int, buffer: str | bytes) -> PKey:
+    """A public key in PEM or DER."""
+    data = encoded_as(type, buffer)
+    with translated:
+        return PKey._of(PublicKey.load(data))
+
+
+def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallableT | None = None) -> PKey:
+    """A private key in PEM or DER; nothing ever prompts for a passphrase."""
+    ask = _passphrase(type, passphrase, writing=False)
+    data = encoded_as(type, buffer)
+    with translated:
+        return PKey._of(PrivateKey.load(data, ask))
+
+
+def dump_publickey(type: int, pkey: PKey) -> bytes:
+    """The public half in PEM or DER."""
+    if type not in (FILETYPE_PEM, FILETYPE_ASN1):
+        raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
+    with translated:
+        key = PublicKey.load(pkey._any.public_der())
+        return key.to_pem() if type == FILETYPE_PEM else key.to_der()
+
+
+def write_private_key(
+    type: int, pkey: PKey, cipher: str | None = None, passphrase: PassphraseCallableT | None = None
+) -> bytes:
+    """``dump_privatekey``: the key in PEM, which can be encrypted, in DER, or as text."""
+    if not isinstance(pkey, PKey):
+        raise TypeError("pkey must be a PKey")
+    if cipher is not None:
+        if passphrase is None:
+            raise TypeError("if a value is given for cipher one must also be given for passphrase")
+        if not draft.has_cipher(cipher):
+            raise ValueError("Invalid cipher name")
+    ask = _passphrase(type, passphrase, writing=True)
+    with translated:
+        if type == FILETYPE_PEM:
+            return draft.key_pem(pkey._private, cipher, ask() if cipher is not None and ask is not None else b"")
+        if type == FILETYPE_ASN1:
+            return draft.key_der(pkey._private)
+        if type == FILETYPE_TEXT:
+            if pkey.type() != TYPE_RSA:
+                raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
+            return draft.key_text(pkey._private)
+    raise ValueError("type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT")
+
+
+class _EllipticCurve:
+    """A curve that OpenSSL has, by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Curve {self.name!r}>"
+
+    def _to_EC_KEY(self) -> PrivateKey:  # noqa: N802 - pyOpenSSL's
+        """A new key on the curve."""
+        try:
+            return PrivateKey.generate("EC", group=self.name)
+        except errors.Error as error:
+            raise Error([("pyossl", "", str(error))]) from error
+
+
+_curves: set[_EllipticCurve] = set()
+
+
+@deprecated("get_elliptic_curves is deprecated. You should use the APIs in cryptography instead.")
+def get_elliptic_curves() -> set[_EllipticCurve]:
+    """Every curve that OpenSSL has; the same objects each time."""
+    return _every_curve()
+
+
+def _every_curve() -> set[_EllipticCurve]:
+    if not _curves:
+        _curves.update(_EllipticCurve(name) for name in draft.curve_names())
+    return _curves
+
+
+@deprecated("get_elliptic_curve is deprecated. You should use the APIs in cryptography instead.")
+def get_elliptic_curve(name: str) -> _EllipticCurve:
+    """The curve of this name; ``ValueError`` for none."""
+    for curve in _every_curve():
+        if curve.name == name:
+            return curve
+    raise ValueError("unknown curve name", name)

@@ -1,0 +1,23 @@
+"""``OpenSSL.rand``: OpenSSL's generator of random numbers.  Deprecated, as there: use ``os.urandom``."""
+
+from __future__ import annotations
+
+import warnings
+
+from pyossl.draft import add_entropy, is_seeded
+
+warnings.warn("OpenSSL.rand is deprecated - you should use os.urandom instead", DeprecationWarning, stacklevel=3)
+
+
+def add(buffer: bytes, entropy: int) -> None:
+    """Mixes ``buffer`` into the generator's state; ``entropy`` is how many bytes of it are random.  RAND_add(3)"""
+    if not isinstance(buffer, bytes):
+        raise TypeError("buffer must be a byte string")
+    if not isinstance(entropy, int):
+        raise TypeError("entropy must be an integer")
+    add_entropy(buffer, entropy)
+
+
+def status() -> int:
+    """1 where the generator has been seeded, else 0.  RAND_status(3)"""
+    return int(is_seeded())

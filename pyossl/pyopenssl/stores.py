@@ -1,0 +1,122 @@
+"""Trust stores and the verification of chains apart from any connection."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from os import PathLike, fsencode
+from typing import TYPE_CHECKING, Any
+
+from pyossl.constants import constant
+from pyossl.crl import CRL
+from pyossl.encoding import cryptography
+from pyossl.errors import CertificateError
+from pyossl.pyopenssl.certificates import X509
+from pyossl.pyopenssl.keys import translated
+from pyossl.store import Store
+from pyossl.x509 import Certificate
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+StrOrBytesPath = str | bytes | PathLike[str] | PathLike[bytes]
+
+
+class X509StoreFlags:
+    """How chains are verified, for ``X509Store.set_flags``."""
+
+    CRL_CHECK: int = constant("X509_V_FLAG_CRL_CHECK")
+    CRL_CHECK_ALL: int = constant("X509_V_FLAG_CRL_CHECK_ALL")
+    IGNORE_CRITICAL: int = constant("X509_V_FLAG_IGNORE_CRITICAL")
+    X509_STRICT: int = constant("X509_V_FLAG_X509_STRICT")
+    ALLOW_PROXY_CERTS: int = constant("X509_V_FLAG_ALLOW_PROXY_CERTS")
+    POLICY_CHECK: int = constant("X509_V_FLAG_POLICY_CHECK")
+    EXPLICIT_POLICY: int = constant("X509_V_FLAG_EXPLICIT_POLICY")
+    INHIBIT_MAP: int = constant("X509_V_FLAG_INHIBIT_MAP")
+    CHECK_SS_SIGNATURE: int = constant("X509_V_FLAG_CHECK_SS_SIGNATURE")
+    PARTIAL_CHAIN: int = constant("X509_V_FLAG_PARTIAL_CHAIN")
+
+
+class X509Store:
+    """Who is trusted."""
+
+    def __init__(self) -> None:
+        self._store = Store.empty()
+
+    @classmethod
+    def _of(cls, store: Store) -> X509Store:
+        new = cls.__new__(cls)
+        new._store = store
+        return new
+
+    def add_cert(self, cert: X509) -> None:
+        """Trusts a certificate."""
+        if not isinstance(cert, X509):
+            raise TypeError()
+        with translated:
+            self._store.add(cert._certificate)
+
+    def add_crl(self, crl: x509.CertificateRevocationList) -> None:
+        """What an issuer has revoked, for the flag ``CRL_CHECK``."""
+        if not type(crl).__module__.startswith("cryptography.") or not hasattr(crl, "tbs_certlist_bytes"):
+            raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
+        encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
+        with translated:
+            self._store.add_crl(CRL.load(crl.public_bytes(encoding)))
+
+    def set_flags(self, flags: int) -> None:
+        """How chains are verified: of ``X509StoreFlags``."""
+        with translated:
+            self._store.add_flags(flags)
+
+    def set_time(self, vfy_time: datetime.datetime) -> None:
+        """Verifies as if it were this time, in UTC whatever its zone."""
+        with translated:
+            self._store.set_time(vfy_time.replace(tzinfo=datetime.timezone.utc))
+
+    def load_locations(self, cafile: StrOrBytesPath | None, capath: StrOrBytesPath | None = None) -> None:
+        """Trusts the certificates of a PEM file, and those of a directory by their hashes."""
+        file, directory = (None if path is None else fsencode(path) for path in (cafile, capath))
+        with translated:
+            self._store.add_locations(file, directory)
+
+
+class X509StoreContextError(Exception):
+    """A certificate was refused: ``errors`` is [code, depth, message], ``certificate`` the one that was refused."""
+
+    def __init__(self, message: str, errors: list[Any], certificate: X509) -> None:
+        super().__init__(message)
+        self.errors = errors
+        self.certificate = certificate
+
+
+class X509StoreContext:
+    """One certificate to be verified with a store."""
+
+    def __init__(self, store: X509Store, certificate: X509, chain: Sequence[X509] | None = None) -> None:
+        self._store = store
+        self._cert = certificate
+        self._chain = tuple(chain or ())
+        if not all(isinstance(each, X509) for each in self._chain):
+            raise TypeError("One of the elements is not an X509 instance")
+
+    def _verify(self) -> tuple[Certificate, ...]:
+        between = [each._certificate for each in self._chain]
+        try:
+            return self._store._store.verify(self._cert._certificate, between)
+        except CertificateError as error:
+            refused = X509._of(error.certificate) if error.certificate is not None else self._cert
+            details = [error.code, error.depth, error.reason]
+            raise X509StoreContextError(error.reason, details, refused) from error
+
+    def set_store(self, store: X509Store) -> None:
+        """Another store to verify with."""
+        self._store = store
+
+    def verify_certificate(self) -> None:
+        """Raises ``X509StoreContextError`` where the certificate leads to nobody who is trusted."""
+        self._verify()
+
+    def get_verified_chain(self) -> list[X509]:
+        """The chain to who is trusted; raises as ``verify_certificate`` does."""
+        return [X509._of(each) for each in self._verify()]
