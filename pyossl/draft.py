@@ -172,6 +172,12 @@ def key_number(key: Key) -> int:
     return int(lib.EVP_PKEY_get_id(key._key))
 
 
+def generate_dsa(bits: int) -> PrivateKey:
+    """A new DSA key, of fewer bits than ``PrivateKey.generate`` makes too.  DSA_generate_key(3)"""
+    take_records()
+    return PrivateKey(own(check_ptr(lib.pyossl_generate_dsa(bits), "generating a DSA key"), lib.EVP_PKEY_free))
+
+
 def check_key(key: PrivateKey) -> None:
     """Raises ``Error`` where the key's numbers do not belong together.  EVP_PKEY_check(3)"""
     take_records()

@@ -10,7 +10,15 @@ from pyossl import draft
 from pyossl.draft import Draft
 from pyossl.general_names import Name
 from pyossl.pyopenssl.deprecation import deprecated
-from pyossl.pyopenssl.keys import FILETYPE_ASN1, FILETYPE_PEM, FILETYPE_TEXT, PKey, encoded_as, translated
+from pyossl.pyopenssl.keys import (
+    FILETYPE_ASN1,
+    FILETYPE_PEM,
+    FILETYPE_TEXT,
+    PKey,
+    encoded_as,
+    is_cryptography,
+    translated,
+)
 from pyossl.x509 import Certificate
 
 if TYPE_CHECKING:
@@ -69,10 +77,10 @@ class X509Name:
             return super().__setattr__(name, value)
         if type(name) is not str:
             raise TypeError(f"attribute name must be string, not '{type(value).__name__:.200}'")
+        _attribute_number(name)
         data = value.encode("utf-8") if isinstance(value, str) else value
         if not isinstance(data, bytes):
             raise TypeError(f"the value of an attribute is text, not {type(value).__name__}")
-        _attribute_number(name)
         with translated:
             changed = draft.name_with(self._name, name, data)
             if self._owner is None:
@@ -144,9 +152,7 @@ class X509:
     @classmethod
     def from_cryptography(cls, crypto_cert: x509.Certificate) -> X509:
         """An ``X509`` of ``cryptography``'s object; ``TypeError`` for any other."""
-        if not type(crypto_cert).__module__.startswith("cryptography.") or not hasattr(
-            crypto_cert, "tbs_certificate_bytes"
-        ):
+        if not is_cryptography(crypto_cert, "x509.Certificate"):
             raise TypeError("Must be a certificate")
         with translated:
             return cls._of(Certificate.from_cryptography(crypto_cert))

@@ -37,6 +37,7 @@ from pyossl.pyopenssl.failures import (
 )
 from pyossl.pyopenssl.keys import PKey
 from pyossl.pyopenssl.numbers import SENT_SHUTDOWN
+from pyossl.scratch import RECORD
 from pyossl.session import Session as CoreSession
 from pyossl.x509 import Certificate
 
@@ -227,7 +228,8 @@ class Connection:
         data = bytes_of("buf", buf)
         if len(data) > _LARGEST:
             raise ValueError("Cannot send more than 2**31-1 bytes at once.")
-        return self._now(self._tls.write, data)
+        # One record, as there: who sends more than the transport takes has no record half sent behind the rest.
+        return self._now(self._tls.write, data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD])
 
     write = send
 

@@ -437,7 +437,10 @@ class Context:
                 raise TypeError(
                     "ALPN callback must return a bytestring or the special NO_OVERLAPPING_PROTOCOLS sentinel value."
                 )
-            return answer.decode("latin-1")
+            selected = answer.decode("latin-1")
+            if selected not in offered:
+                raise Error([("SSL routines", "", f"the ALPN callback selected {answer!r}, which was not offered")])
+            return selected
 
         self._context.alpn_callback = select
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl import draft, errors
 from pyossl.constants import constant
-from pyossl.encoding import is_pem
+from pyossl.encoding import cryptography, is_pem
 from pyossl.keys import Key, PrivateKey, PublicKey
 from pyossl.pyopenssl.deprecation import deprecated
 from pyossl.pyopenssl.failures import Translated
@@ -45,11 +45,13 @@ TYPE_DH: int = constant("EVP_PKEY_DH")
 TYPE_EC: int = constant("EVP_PKEY_EC")
 
 _LONGEST_PASSPHRASE = 1024
-_CRYPTOGRAPHY_TYPES = {
-    f"{name}{half}"
-    for name in ("DSA", "EllipticCurve", "Ed25519", "Ed448", "RSA")
-    for half in ("PrivateKey", "PublicKey")
-}
+_CRYPTOGRAPHY_KEYS = (
+    ("dsa", "DSA"),
+    ("ec", "EllipticCurve"),
+    ("ed25519", "Ed25519"),
+    ("ed448", "Ed448"),
+    ("rsa", "RSA"),
+)
 
 
 class Error(Exception):
@@ -96,13 +98,12 @@ class PKey:
     @classmethod
     def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
         """A ``PKey`` of ``cryptography``'s object; ``TypeError`` for any other."""
-        kinds = {each.__name__ for each in type(crypto_key).__mro__} & _CRYPTOGRAPHY_TYPES
-        if not kinds or not _is_of_cryptography(crypto_key):
-            raise TypeError("Unsupported key type")
         with translated:
-            if any(kind.endswith("PublicKey") for kind in kinds):
+            if is_cryptography(crypto_key, *_types_of_cryptography("PublicKey")):
                 return cls._of(PublicKey.from_cryptography(crypto_key))
-            return cls._of(PrivateKey.from_cryptography(crypto_key))
+            if is_cryptography(crypto_key, *_types_of_cryptography("PrivateKey")):
+                return cls._of(PrivateKey.from_cryptography(crypto_key))
+        raise TypeError("Unsupported key type")
 
     @deprecated("PKey.generate_key is deprecated. You should use the key generation APIs in cryptography instead.")
     def generate_key(self, type: int, bits: int) -> None:
@@ -113,11 +114,10 @@ class PKey:
             raise TypeError("bits must be an integer")
         if type == TYPE_RSA and bits <= 0:
             raise ValueError("Invalid number of bits")
-        names = {TYPE_RSA: "RSA", TYPE_DSA: "DSA"}
-        if type not in names:
+        if type not in (TYPE_RSA, TYPE_DSA):
             raise Error("No such key type")
         with translated:
-            self._key = PrivateKey.generate(names[type], bits=bits)
+            self._key = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else draft.generate_dsa(bits)
         self._initialized = True
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
@@ -140,8 +140,16 @@ class PKey:
         return 0 if self._key is None else self._key.bits
 
 
-def _is_of_cryptography(value: object) -> bool:
-    return any(each.__module__.startswith("cryptography.") for each in type(value).__mro__)
+def _types_of_cryptography(half: str) -> tuple[str, ...]:
+    return tuple(f"hazmat.primitives.asymmetric.{module}.{name}{half}" for module, name in _CRYPTOGRAPHY_KEYS)
+
+
+def is_cryptography(value: object, *types: str) -> bool:
+    """Whether ``value`` is of one of these types of ``cryptography``, which is not imported where it is not."""
+    if not any(each.__module__.startswith("cryptography.") for each in type(value).__mro__):
+        return False
+    places = (each.rpartition(".") for each in types)
+    return isinstance(value, tuple(getattr(cryptography(module), name) for module, _, name in places))
 
 
 def checked_passphrase(value: Any, limit: int, truncate: bool = False) -> bytes:

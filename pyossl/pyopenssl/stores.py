@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl.constants import constant
 from pyossl.crl import CRL
-from pyossl.encoding import cryptography
 from pyossl.errors import CertificateError
 from pyossl.pyopenssl.certificates import X509
-from pyossl.pyopenssl.keys import translated
+from pyossl.pyopenssl.keys import is_cryptography, translated
 from pyossl.store import Store
 from pyossl.x509 import Certificate
 
@@ -58,11 +57,10 @@ class X509Store:
 
     def add_crl(self, crl: x509.CertificateRevocationList) -> None:
         """What an issuer has revoked, for the flag ``CRL_CHECK``."""
-        if not type(crl).__module__.startswith("cryptography.") or not hasattr(crl, "tbs_certlist_bytes"):
+        if not is_cryptography(crl, "x509.CertificateRevocationList"):
             raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
-        encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
         with translated:
-            self._store.add_crl(CRL.load(crl.public_bytes(encoding)))
+            self._store.add_crl(CRL.from_cryptography(crl))
 
     def set_flags(self, flags: int) -> None:
         """How chains are verified: of ``X509StoreFlags``."""
