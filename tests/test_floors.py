@@ -21,7 +21,7 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 FLOORS = {
     0: {"_openssl"},
     1: {"_lib"},
-    2: {"outcome", "errors", "names", "message", "features", "flags"},
+    2: {"outcome", "errors", "names", "message", "features", "flags", "constants"},
     3: {
         "scratch",
         "callbacks",
@@ -42,9 +42,11 @@ FLOORS = {
         "policy",
         "context",
         "session",
+        "draft",
+        "generic_context",
         "system",
     },
-    4: {"connection", "negotiation", "waiting", "dtls", "quic"},
+    4: {"connection", "generic_connection", "negotiation", "waiting", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},
     6: {"pyopenssl", "stdlib"},
     7: {"cli", "__main__"},

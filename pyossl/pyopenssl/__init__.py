@@ -12,7 +12,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from pyossl.pyopenssl import SSL, crypto
 from pyossl.pyopenssl.version import (
@@ -58,6 +58,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """The module has been run."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """For ``python -m OpenSSL.debug``."""
+        spec = importlib.util.find_spec(_LATER[fullname])
+        loader = spec.loader if spec else None
+        return loader.get_code(_LATER[fullname]) if isinstance(loader, importlib.abc.InspectLoader) else None
 
 
 def install() -> None:

@@ -1,0 +1,155 @@
+"""``pyossl.pyopenssl.crypto``: certificates, keys, names and stores, without ``cryptography``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyossl
+from pyossl.pyopenssl import crypto
+
+AUTHORITY = pyossl.Authority()
+CREDENTIALS = AUTHORITY.issue("localhost")
+
+
+@pytest.fixture(autouse=True)
+def _deprecated() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def certificate(source: pyossl.Certificate = CREDENTIALS.certificate) -> crypto.X509:
+    return crypto.load_certificate(crypto.FILETYPE_PEM, source.to_pem())
+
+
+def test_what_is_deprecated_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="X509.get_subject is deprecated"):
+        certificate().get_subject()
+    with pytest.warns(DeprecationWarning, match="dump_privatekey is deprecated"):
+        crypto.dump_privatekey  # noqa: B018 - to take it out of the module is what warns
+
+
+def test_a_name_is_a_view_of_its_certificate_until_another_takes_its_place() -> None:
+    subject = certificate().get_subject()
+    subject.CN = "other"
+    subject.O = "people"
+    assert subject.CN == "other"
+    assert subject.get_components() == [(b"CN", b"other"), (b"O", b"people")]
+    ours = certificate()
+    view = ours.get_subject()
+    view.CN = "changed"
+    assert ours.get_subject().CN == "changed"
+    ours.set_subject(subject)
+    with pytest.raises(AttributeError):
+        view.CN  # noqa: B018 - it has ended
+    assert ours.get_subject() == subject
+
+
+def test_an_attribute_that_openssl_does_not_know_is_an_attribute_error() -> None:
+    name = certificate().get_subject()
+    with pytest.raises(AttributeError, match="No such attribute"):
+        name.colour  # noqa: B018
+    with pytest.raises(AttributeError, match="No such attribute"):
+        name.colour = "red"
+    assert name.OU is None
+
+
+def test_a_nul_in_a_name_is_kept() -> None:
+    """PITFALLS 17."""
+    name = certificate().get_subject()
+    name.CN = "good.example\0.evil.example"
+    assert name.CN == "good.example\0.evil.example"
+
+
+@pytest.mark.parametrize("folder", ["plain", "\u2603 folder"])
+def test_a_store_loads_files_and_directories_by_any_path(tmp_path: Path, folder: str) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    (place / "authority.pem").write_bytes(AUTHORITY.certificate.to_pem())
+    ours = certificate(AUTHORITY.certificate)
+    (place / f"{ours.subject_name_hash():08x}.0").write_bytes(AUTHORITY.certificate.to_pem())
+    for locations in ((place / "authority.pem", None), (None, str(place))):
+        store = crypto.X509Store()
+        store.load_locations(*locations)
+        crypto.X509StoreContext(store, certificate()).verify_certificate()
+
+
+def test_a_location_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(crypto.Error) as caught:
+        crypto.X509Store().load_locations(str(tmp_path / "nothing"))
+    assert caught.value.args[0]
+
+
+def test_a_refused_certificate_is_told_with_code_depth_and_certificate() -> None:
+    context = crypto.X509StoreContext(crypto.X509Store(), certificate())
+    with pytest.raises(crypto.X509StoreContextError) as caught:
+        context.verify_certificate()
+    code, depth, message = caught.value.errors
+    assert (code, depth, message) == (20, 0, str(caught.value))
+    assert caught.value.certificate.digest("sha256") == certificate().digest("sha256")
+
+
+def test_a_key_goes_through_pem_with_a_passphrase_and_never_prompts() -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    asked: list[int] = []
+
+    def ask(writing: int) -> bytes:
+        asked.append(writing)
+        return b"secret"
+
+    pem = crypto.dump_privatekey(crypto.FILETYPE_PEM, key, "aes-256-cbc", ask)
+    assert crypto.load_privatekey(crypto.FILETYPE_PEM, pem, ask).bits() == 2048
+    assert asked == [1, 0]
+    for wrong in (None, b"wrong"):
+        with pytest.raises(crypto.Error):
+            crypto.load_privatekey(crypto.FILETYPE_PEM, pem, wrong)
+
+
+def test_what_a_passphrase_callback_raises_is_raised() -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    pem = crypto.dump_privatekey(crypto.FILETYPE_PEM, key, "aes-256-cbc", b"secret")
+
+    def ask(writing: int) -> bytes:
+        raise LookupError("of the callback")
+
+    with pytest.raises(LookupError):
+        crypto.load_privatekey(crypto.FILETYPE_PEM, pem, ask)
+
+
+def test_a_key_of_another_form_than_was_said_is_an_error() -> None:
+    with pytest.raises(crypto.Error):
+        crypto.load_privatekey(crypto.FILETYPE_ASN1, CREDENTIALS.private_key.to_pem())
+    with pytest.raises(crypto.Error):
+        crypto.load_certificate(crypto.FILETYPE_PEM, CREDENTIALS.certificate.to_der())
+
+
+@pytest.mark.parametrize("bits", [512, 1024])
+def test_small_dsa_keys_can_be_made(bits: int) -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_DSA, bits)
+    assert (key.type(), key.bits()) == (crypto.TYPE_DSA, bits)
+
+
+def test_a_certificate_can_be_made_field_by_field() -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    made = crypto.X509()
+    made.set_version(2)
+    made.set_serial_number(2**70)
+    made.get_subject().CN = "field by field"
+    made.set_issuer(made.get_subject())
+    made.set_notBefore(b"20200101000000Z")
+    made.gmtime_adj_notAfter(-60)
+    made.set_pubkey(key)
+    made.sign(key, "sha256")
+    again = crypto.load_certificate(crypto.FILETYPE_ASN1, crypto.dump_certificate(crypto.FILETYPE_ASN1, made))
+    assert (again.get_version(), again.get_serial_number(), again.get_notBefore()) == (2, 2**70, b"20200101000000Z")
+    assert again.has_expired()
+    assert again.get_signature_algorithm() == b"sha256WithRSAEncryption"
+    assert pyossl.Certificate.load(crypto.dump_certificate(crypto.FILETYPE_PEM, again)).subject == "CN=field by field"
