@@ -1,4 +1,4 @@
-"""Runs pyOpenSSL's own test suite with pyossl in its place.  See ci/peers."""
+"""Runs pyOpenSSL's own test suite, and programs made for it, with pyossl in its place.  See ci/peers."""
 
 from __future__ import annotations
 
@@ -34,14 +34,19 @@ def run(*command: str | Path) -> None:
         sys.exit(f"ci/peers: {' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
 
 
-def environment(requirements: list[str]) -> Path:
-    """The Python of a virtual environment with these requirements, made once for each Python and each list."""
+def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
+    """The Python of a virtual environment with these requirements, made once for each Python and each list.
+
+    ``without`` are packages that the requirements bring, and that must not be there.
+    """
     key = hashlib.sha256("\n".join([sys.version, sys.executable, *requirements]).encode()).hexdigest()[:12]
     folder = cache() / f"venv-{key}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         run(sys.executable, "-m", "venv", "--clear", folder)
         run(python, "-m", "pip", "install", "--quiet", *requirements)
+        if without:
+            run(python, "-m", "pip", "uninstall", "--quiet", "--yes", *without)
         (folder / "complete").touch()
     return python
 
@@ -85,12 +90,22 @@ def outcomes(python: Path, folder: Path, reasons: dict[str, str], arguments: lis
         return found
 
 
+def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
+    """Runs tests/interop/test_pyopenssl_programs.py, each program in an environment without pyOpenSSL."""
+    pythons = {name: str(environment(needs, without=("pyOpenSSL",))) for name, needs in table.items()}
+    command = [sys.executable, "-m", "pytest", "-q", *arguments, "tests/interop/test_pyopenssl_programs.py"]
+    settings = {"PYOSSL_PEER_PROGRAMS": json.dumps(pythons)}
+    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}).returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__)
-    parser.add_argument("peer", choices=["pyopenssl"])
+    parser.add_argument("peer", choices=["pyopenssl", "programs"])
     parser.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="for pytest")
     chosen = parser.parse_args()
     table = load(LIST)
+    if chosen.peer == "programs":
+        return programs(table["programs"], chosen.arguments)
     reasons = {each["test"]: each["reason"] for each in table["listed"]}
     python = environment(table["requirements"])
     found = outcomes(python, suite(python, table["suite"]), reasons, chosen.arguments)

@@ -144,6 +144,11 @@ class X509:
         new._take(Draft.of(certificate))
         return new
 
+    @property
+    def _x509(self) -> object:
+        """The ``X509 *``: urllib3 looks whether there is one."""
+        return self._certificate._x509
+
     def to_cryptography(self) -> x509.Certificate:
         """The same certificate as ``cryptography``'s object."""
         certificate: x509.Certificate = self._certificate.to_cryptography()

@@ -1,0 +1,112 @@
+"""Programs made for pyOpenSSL, untouched, with pyossl in its place: ``ci/peers programs`` runs these tests.
+
+Each program has a virtual environment of its own, in which there is no pyOpenSSL; the scripts are in
+tests/interop/pyopenssl_programs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interop.authorities import Authority, Identity
+from interop.programs import Program, program
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCRIPTS = Path(__file__).resolve().parent / "pyopenssl_programs"
+PYTHONS: dict[str, str] = json.loads(os.environ.get("PYOSSL_PEER_PROGRAMS", "{}"))
+
+pytestmark = [
+    pytest.mark.skipif(not PYTHONS, reason="ci/peers programs runs these: it installs the four programs first"),
+    pytest.mark.timeout(300),
+]
+
+
+def command(package: str, script: str, *arguments: str | Path) -> list[str]:
+    """A script under the face; env, because a ``Program`` has the environment of the tests."""
+    start = ["env", f"PYTHONPATH={ROOT}", PYTHONS[package], "-W", "ignore", "-m", "pyossl.pyopenssl"]
+    return [*start, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
+
+
+def answer(package: str, script: str, *arguments: str | Path) -> list[str]:
+    """What a script prints."""
+    with Program(*command(package, script, *arguments)) as running:
+        finished = running.finish(120)
+    assert finished.status == 0, finished.complaints
+    return finished.output.decode().splitlines()
+
+
+@pytest.fixture(scope="module")
+def localhost(trustme_authority: Authority) -> Identity:
+    """Of a root, without an authority in between: Twisted's ``PrivateCertificate`` sends no chain."""
+    return trustme_authority.issue("localhost", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def port(localhost: Identity) -> Iterator[str]:
+    """Of an HTTPS site by Twisted's SSL endpoint."""
+    with Program(*command("twisted", "twisted_site", localhost.certificate, localhost.private_key)) as site:
+        yield site.wait_for(rb"port (\d+)")[1].decode()
+
+
+@pytest.mark.parametrize("package", ["twisted", "urllib3", "service_identity", "scrapy"])
+def test_there_is_no_original(package: str) -> None:
+    done = subprocess.run([PYTHONS[package], "-c", "import OpenSSL"], capture_output=True, text=True, cwd="/")
+    assert "No module named 'OpenSSL'" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_curl_fetches_from_twisteds_site(port: str, trustme_authority: Authority, version: str, tmp_path: Path) -> None:
+    body = os.urandom(500_000)
+    (tmp_path / "body").write_bytes(body)
+    versions = [f"--tlsv{version}", "--tls-max", version]
+    curl = [
+        program("curl"),
+        "-sS",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "60",
+        "--cacert",
+        trustme_authority.trust,
+        *versions,
+    ]
+    url = f"https://localhost:{port}/"
+    assert subprocess.run([*curl, url], capture_output=True).stdout == b"hello from twisted"
+    sent = subprocess.run([*curl, "--data-binary", f"@{tmp_path / 'body'}", url], capture_output=True)
+    assert sent.stdout == body[::-1]
+
+
+def test_twisteds_agent_fetches_and_verifies(
+    port: str, trustme_authority: Authority, pyossl_authority: Authority
+) -> None:
+    url = f"https://localhost:{port}/"
+    assert answer("twisted", "twisted_agent", trustme_authority.trust, url) == ["200 b'hello from twisted'"]
+    (refusal,) = answer("twisted", "twisted_agent", pyossl_authority.trust, url)
+    assert refusal.startswith("refused")
+    assert "certificate verify failed" in refusal
+
+
+def test_urllib3_fetches_and_verifies(port: str, trustme_authority: Authority, pyossl_authority: Authority) -> None:
+    url = f"https://localhost:{port}/"
+    fetched = answer("urllib3", "urllib3_fetch", trustme_authority.trust, url)
+    assert fetched == ["200 b'hello from twisted'", "True"]
+    (refusal,) = answer("urllib3", "urllib3_fetch", pyossl_authority.trust, url)
+    assert "certificate verify failed" in refusal
+
+
+def test_service_identity_looks_at_the_certificate(port: str) -> None:
+    assert answer("service_identity", "service_identity_check", "127.0.0.1", port, "localhost") == [
+        "2 names",
+        "matches",
+    ]
+    refused = answer("service_identity", "service_identity_check", "127.0.0.1", port, "elsewhere.example")
+    assert refused[1] == "refused VerificationError"
+
+
+def test_scrapy_fetches(port: str) -> None:
+    assert answer("scrapy", "scrapy_fetch", f"https://localhost:{port}/") == ["200 b'hello from twisted'"]
