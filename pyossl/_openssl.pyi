@@ -801,6 +801,7 @@ class _Library:
     def ERR_set_error_data(self, a0: Any, a1: int, /) -> None: ...
     def ERR_set_mark(self) -> int: ...
     def ERR_unload_strings(self, a0: int, a1: Any, /) -> int: ...
+    def EVP_Digest(self, a0: Any, a1: int, a2: Any, a3: Any, a4: Any, a5: Any, /) -> int: ...
     EVP_MAX_MD_SIZE: int
     def EVP_PKEY_CTX_ctrl_str(self, a0: Any, a1: Any, a2: Any, /) -> int: ...
     def EVP_PKEY_CTX_free(self, a0: Any, /) -> None: ...
@@ -3333,6 +3334,7 @@ class _Library:
     def X509_STORE_up_ref(self, a0: Any, /) -> int: ...
     def X509_VERIFY_PARAM_clear_flags(self, a0: Any, a1: int, /) -> int: ...
     def X509_VERIFY_PARAM_free(self, a0: Any, /) -> None: ...
+    def X509_VERIFY_PARAM_get_depth(self, a0: Any, /) -> int: ...
     def X509_VERIFY_PARAM_get_flags(self, a0: Any, /) -> int: ...
     def X509_VERIFY_PARAM_new(self) -> Any: ...
     def X509_VERIFY_PARAM_set1_email(self, a0: Any, a1: Any, a2: int, /) -> int: ...
@@ -3360,8 +3362,10 @@ class _Library:
     X509_V_ERR_CRL_NOT_YET_VALID: int
     X509_V_ERR_CRL_PATH_VALIDATION_ERROR: int
     X509_V_ERR_CRL_SIGNATURE_FAILURE: int
+    X509_V_ERR_DANE_NO_MATCH: int
     X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: int
     X509_V_ERR_DIFFERENT_CRL_SCOPE: int
+    X509_V_ERR_EC_KEY_EXPLICIT_PARAMS: int
     X509_V_ERR_EE_KEY_TOO_SMALL: int
     X509_V_ERR_EMAIL_MISMATCH: int
     X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD: int
@@ -3371,6 +3375,7 @@ class _Library:
     X509_V_ERR_EXCLUDED_VIOLATION: int
     X509_V_ERR_HOSTNAME_MISMATCH: int
     X509_V_ERR_INVALID_CA: int
+    X509_V_ERR_INVALID_CALL: int
     X509_V_ERR_INVALID_EXTENSION: int
     X509_V_ERR_INVALID_NON_CA: int
     X509_V_ERR_INVALID_POLICY_EXTENSION: int
@@ -3380,14 +3385,29 @@ class _Library:
     X509_V_ERR_KEYUSAGE_NO_CRL_SIGN: int
     X509_V_ERR_KEYUSAGE_NO_DIGITAL_SIGNATURE: int
     X509_V_ERR_NO_EXPLICIT_POLICY: int
+    X509_V_ERR_NO_ISSUER_PUBLIC_KEY: int
+    X509_V_ERR_NO_VALID_SCTS: int
+    X509_V_ERR_OCSP_CERT_UNKNOWN: int
+    X509_V_ERR_OCSP_VERIFY_FAILED: int
+    X509_V_ERR_OCSP_VERIFY_NEEDED: int
     X509_V_ERR_OUT_OF_MEM: int
     X509_V_ERR_PATH_LENGTH_EXCEEDED: int
+    X509_V_ERR_PATH_LOOP: int
     X509_V_ERR_PERMITTED_VIOLATION: int
     X509_V_ERR_PROXY_CERTIFICATES_NOT_ALLOWED: int
     X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED: int
+    X509_V_ERR_PROXY_SUBJECT_NAME_VIOLATION: int
     X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: int
+    X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH: int
+    X509_V_ERR_STORE_LOOKUP: int
     X509_V_ERR_SUBJECT_ISSUER_MISMATCH: int
     X509_V_ERR_SUBTREE_MINMAX: int
+    X509_V_ERR_SUITE_B_CANNOT_SIGN_P_384_WITH_P_256: int
+    X509_V_ERR_SUITE_B_INVALID_ALGORITHM: int
+    X509_V_ERR_SUITE_B_INVALID_CURVE: int
+    X509_V_ERR_SUITE_B_INVALID_SIGNATURE_ALGORITHM: int
+    X509_V_ERR_SUITE_B_INVALID_VERSION: int
+    X509_V_ERR_SUITE_B_LOS_NOT_ALLOWED: int
     X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: int
     X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE: int
     X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE: int
@@ -3404,18 +3424,28 @@ class _Library:
     X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE: int
     X509_V_ERR_UNSUPPORTED_EXTENSION_FEATURE: int
     X509_V_ERR_UNSUPPORTED_NAME_SYNTAX: int
+    X509_V_ERR_UNSUPPORTED_SIGNATURE_ALGORITHM: int
     X509_V_FLAG_ALLOW_PROXY_CERTS: int
     X509_V_FLAG_CHECK_SS_SIGNATURE: int
     X509_V_FLAG_CRL_CHECK: int
     X509_V_FLAG_CRL_CHECK_ALL: int
     X509_V_FLAG_EXPLICIT_POLICY: int
+    X509_V_FLAG_EXTENDED_CRL_SUPPORT: int
     X509_V_FLAG_IGNORE_CRITICAL: int
+    X509_V_FLAG_INHIBIT_ANY: int
     X509_V_FLAG_INHIBIT_MAP: int
+    X509_V_FLAG_NOTIFY_POLICY: int
     X509_V_FLAG_NO_ALT_CHAINS: int
     X509_V_FLAG_NO_CHECK_TIME: int
+    X509_V_FLAG_OCSP_RESP_CHECK: int
+    X509_V_FLAG_OCSP_RESP_CHECK_ALL: int
     X509_V_FLAG_PARTIAL_CHAIN: int
     X509_V_FLAG_POLICY_CHECK: int
+    X509_V_FLAG_SUITEB_128_LOS: int
+    X509_V_FLAG_SUITEB_128_LOS_ONLY: int
+    X509_V_FLAG_SUITEB_192_LOS: int
     X509_V_FLAG_TRUSTED_FIRST: int
+    X509_V_FLAG_USE_CHECK_TIME: int
     X509_V_FLAG_USE_DELTAS: int
     X509_V_FLAG_X509_STRICT: int
     X509_V_OK: int
@@ -3548,6 +3578,7 @@ class _Library:
     def pyossl_socket_bio(self, a0: int, /) -> Any: ...
     def pyossl_ssl_library(self) -> Any: ...
     def pyossl_staple(self, a0: Any, a1: Any, a2: int, /) -> int: ...
+    def pyossl_switch_context(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_take_errors(self, a0: Any, a1: int, /) -> int: ...
     def pyossl_wait(self, a0: Any, a1: int, a2: float, a3: Any, /) -> int: ...
     def pyossl_wake_waiters(self, a0: Any, /) -> None: ...

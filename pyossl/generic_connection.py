@@ -148,7 +148,10 @@ class GenericConnection(Connection):
         """What the client sent, or means to send, as the server's name.  SSL_get_servername(3)"""
         with self._turn:
             name = self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))
-            return None if name == ffi.NULL else bytes(ffi.string(name))
+            if name != ffi.NULL:
+                return bytes(ffi.string(name))
+            # A server name callback runs before OpenSSL itself has read the name.
+            return None if self._indicated is None else self._indicated.encode()
 
     @property
     def server_hostname(self) -> str | None:

@@ -69,16 +69,24 @@ class GenericContext(Context):
         function = getattr(lib, method.value)
         self._ctx = own(check_ptr(lib.SSL_CTX_new(function()), "SSL_CTX_new"), lib.SSL_CTX_free)
         self.is_server = False
-        self.verifies = False
-        self.checks_hostname = False
+        self._wants_hostname = False
         self._frozen = False
         self._alpn: Any = None
+        self._trust = None
+        self._configured = []
+        self._session_id_context = b""
+        self._purpose = None
         self.callbacks: GenericCallbacks = GenericCallbacks()
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         lib.SSL_CTX_set_mode(
             self._ctx,
             lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY,
         )
+
+    def _freeze(self) -> Any:
+        # Its sessions are of whatever it was told, and not of what it verifies: pyOpenSSL's programs share them so.
+        self._frozen = True
+        return self._ctx
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
         """A call that answers 1 (or more) for success; raises ``Error`` for 0 and below."""
@@ -236,11 +244,6 @@ class GenericContext(Context):
         """The mode that it was before.  SSL_CTX_set_session_cache_mode(3)"""
         self._change()
         return int(lib.SSL_CTX_set_session_cache_mode(self._ctx, mode))
-
-    @property
-    def session_timeout(self) -> int:
-        """Seconds.  SSL_CTX_get_timeout(3)"""
-        return int(lib.SSL_CTX_get_timeout(self._ctx))
 
     def set_session_timeout(self, seconds: int) -> int:
         """The timeout that it was before.  SSL_CTX_set_timeout(3)"""

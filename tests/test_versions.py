@@ -18,8 +18,9 @@ VERSION_NUMBER = re.compile(r"OPENSSL_VERSION_(NUMBER|MAJOR|MINOR|PREREQ)|0x[1-9
 C_FILES = [path for path in build_ffi.SOURCES if path.suffix in (".c", ".h")]
 PYTHON_FILES = sorted((build_ffi.ROOT / "pyossl").rglob("*.py"))
 
-# What prints the version that the headers had; start.c compares it with the library's, by have.h's macros.
-WHO_SHOWS_THE_NUMBER = {"crypto.h", "start.c", "_lib.py"}
+# What prints the version that the headers had; start.c compares it with the library's, by have.h's macros.  The
+# pyOpenSSL face has the number among its constants.
+WHO_SHOWS_THE_NUMBER = {"crypto.h", "start.c", "_lib.py", "SSL.py", "numbers.py"}
 
 
 def without_comments(path: Path) -> str:
