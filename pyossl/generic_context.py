@@ -141,7 +141,7 @@ class GenericContext(Context):
         pointer = lib.PEM_read_bio_Parameters(BIO.memory(encoded(source))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         self._change()
-        if lib.SSL_CTX_set0_tmp_dh_pkey(self._ctx, pointer) != 1:
+        if lib.pyossl_use_dh(self._ctx, pointer) != 1:
             lib.EVP_PKEY_free(pointer)
             raise failed("SSL_CTX_set0_tmp_dh_pkey")
 

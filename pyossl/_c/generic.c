@@ -109,6 +109,20 @@ static long long pyossl_dtls_handle_timeout(pyossl_connection *connection)
     return pyossl_end(connection, result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result));
 }
 
+/* On success `parameters` is the context's. */
+static int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters)
+{
+#if HAVE_API_3_0
+    return SSL_CTX_set0_tmp_dh_pkey(context, parameters) == 1;
+#else
+    DH *dh = EVP_PKEY_get0_DH(parameters);
+    if (dh == NULL || SSL_CTX_set_tmp_dh(context, dh) != 1)
+        return 0;
+    EVP_PKEY_free(parameters);
+    return 1;
+#endif
+}
+
 /* A DSA key of any size: EVP_PKEY_keygen(3) refuses those below 1024 bits, which the older API makes. */
 static EVP_PKEY *pyossl_generate_dsa(int bits)
 {
