@@ -18,7 +18,6 @@ int OBJ_txt2nid(const char *text);
 int i2d_PrivateKey_bio(BIO *bio, EVP_PKEY *key);
 int PEM_write_bio_PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, unsigned char *password, int length, pem_password_cb *callback, void *argument);
 EVP_PKEY *PEM_read_bio_Parameters(BIO *bio, EVP_PKEY **key);
-const EVP_CIPHER *EVP_get_cipherbyname(const char *name);
 int EVP_PKEY_check(EVP_PKEY_CTX *context);
 typedef ... ASN1_PCTX;
 int EVP_PKEY_print_private(BIO *bio, const EVP_PKEY *key, int indent, ASN1_PCTX *parameters);
