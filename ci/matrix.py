@@ -200,8 +200,10 @@ class Row:
             self.prepare()
             self._install()
             self._ask(result)
-            self._test(result)
-            self._judge_reports()
+            try:
+                self._test(result)
+            finally:  # a report is why a test failed, and the better reason
+                self._judge_reports()
         except RowError as red:
             result.reason = str(red)
             result.expected = "expected" in self.row and re.search(self.row["expected"], result.reason) is not None
