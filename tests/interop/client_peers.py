@@ -1,6 +1,6 @@
 """Clients that are not pyossl: each fetches a file from a server, or sends it one, over TLS.
 
-A new one (gnutls-cli, Node) is one more class here and one more name in ``CLIENT_PEERS``.
+A new one is one more class, here or in a module of its own, and one more name in peers.py's ``CLIENT_PEERS``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from interop import http_requests as http
 from interop.authorities import Identity
 from interop.bodies import Body
 from interop.programs import Finished, Program, program
+from interop.refusals import Alert
 from interop.server_peers import PYTHON_PEER, python_options, s_version
 
 import pyossl
@@ -40,17 +41,25 @@ class ClientPeer(abc.ABC):
     name: str
     refuses_by_alert = True
     """Whether a server whose certificate it refuses always hears why."""
+    prints_bodies = True
+    """Whether 100 MB come out of it in less than a minute."""
+    only_alert: Alert | None = None
+    """The one alert by which it refuses every certificate, if it does."""
 
     @abc.abstractmethod
     def visit(self, visit: Visit) -> Finished:
         """Makes one connection; the body of the answer is in the output, and the status is 0 when all went well."""
+
+
+class ReturningPeer(ClientPeer):
+    """A client that can be made to come again."""
 
     @abc.abstractmethod
     def visit_twice(self, visit: Visit, folder: Path) -> None:
         """Makes two connections, of which the second offers to resume the session of the first."""
 
 
-class SClient(ClientPeer):
+class SClient(ReturningPeer):
     """``openssl s_client``, of the OpenSSL whose program is on PATH."""
 
     name = "s_client"
@@ -67,7 +76,7 @@ class SClient(ClientPeer):
     def _visit(self, visit: Visit, *more: str | Path) -> Finished:
         command: list[str | Path] = [program("openssl"), "s_client", "-quiet", *more]
         command += ["-connect", _host_and_port(visit.address), "-CAfile", visit.trust, "-verify_return_error"]
-        if _is_address(visit.server_name):
+        if is_address(visit.server_name):
             command += ["-verify_ip", visit.server_name, "-noservername"]
         else:
             command += ["-verify_hostname", visit.server_name, "-servername", visit.server_name]
@@ -78,13 +87,13 @@ class SClient(ClientPeer):
             command += [s_version(visit.version)]
         if visit.alpn:
             command += ["-alpn", ",".join(visit.alpn)]
-        with Program(*command, feed=_request(visit)) as run:
+        with Program(*command, feed=request(visit)) as run:
             finished = run.finish()
         _, _, body = finished.output.partition(b"\r\n\r\n")
         return finished._replace(output=body)
 
 
-class Curl(ClientPeer):
+class Curl(ReturningPeer):
     """curl, which has an OpenSSL of its own choice below, or none; it offers ``http/1.1`` when asked for ALPN."""
 
     name = "curl"
@@ -122,7 +131,7 @@ class Curl(ClientPeer):
         return f"https://{_host_and_port((visit.server_name, visit.address[1]))}/{visit.path}"
 
 
-class PythonClient(ClientPeer):
+class PythonClient(ReturningPeer):
     """Python's own ``ssl``."""
 
     name = "Python's ssl"
@@ -145,7 +154,7 @@ class PythonClient(ClientPeer):
             return run.finish()
 
 
-def _request(visit: Visit) -> Iterable[bytes]:
+def request(visit: Visit) -> Iterable[bytes]:
     if visit.upload:
         yield http.put(visit.path, visit.upload.size)
         yield from visit.upload.blocks()
@@ -153,15 +162,10 @@ def _request(visit: Visit) -> Iterable[bytes]:
         yield http.get(visit.path)
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
     return ":" in name or name[-1].isdigit()
 
 
 def _host_and_port(address: tuple[str, int]) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-CLIENT_PEERS: list[ClientPeer] = [SClient(), Curl(), PythonClient()]
-
-__all__ = ["CLIENT_PEERS", "ClientPeer", "Curl", "PythonClient", "SClient", "Visit"]

@@ -10,21 +10,40 @@ import pytest
 from interop.answering import Serve, answer_from, answering
 from interop.authorities import Authority, Identity, ProgramAuthority, PyosslAuthority, TrustmeAuthority
 from interop.bodies import GREETING, Body, write_body
-from interop.client_peers import CLIENT_PEERS, ClientPeer
-from interop.server_peers import SERVER_PEERS, ServerPeer
+from interop.client_peers import ClientPeer, ReturningPeer
+from interop.peers import CLIENT_PEERS, SERVER_PEERS, each
+from interop.server_peers import ServerPeer
 
 import pyossl
 
 
-@pytest.fixture(params=SERVER_PEERS, ids=lambda peer: peer.name)
+@pytest.fixture(params=each(SERVER_PEERS))
 def server_peer(request: pytest.FixtureRequest) -> ServerPeer:
     """Each server that is not pyossl in turn."""
     return request.param
 
 
-@pytest.fixture(params=CLIENT_PEERS, ids=lambda peer: peer.name)
+@pytest.fixture(params=each(peer for peer in SERVER_PEERS if peer.takes_bodies))
+def receiving_peer(request: pytest.FixtureRequest) -> ServerPeer:
+    """Each server that a file can be sent to."""
+    return request.param
+
+
+@pytest.fixture(params=each(CLIENT_PEERS))
 def client_peer(request: pytest.FixtureRequest) -> ClientPeer:
     """Each client that is not pyossl in turn."""
+    return request.param
+
+
+@pytest.fixture(params=each(peer for peer in CLIENT_PEERS if peer.prints_bodies))
+def printing_peer(request: pytest.FixtureRequest) -> ClientPeer:
+    """Each client that a large file can be fetched by."""
+    return request.param
+
+
+@pytest.fixture(params=each(peer for peer in CLIENT_PEERS if isinstance(peer, ReturningPeer)))
+def returning_peer(request: pytest.FixtureRequest) -> ReturningPeer:
+    """Each client that can be made to come again."""
     return request.param
 
 

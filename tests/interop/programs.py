@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
+import pytest
+
 # What any one step may take, in seconds: generous, because it only ends what hangs.
 DEADLINE = 60.0
 
@@ -21,11 +24,25 @@ _SHOWN = 4000
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
+# Debian keeps servers where an ordinary user's PATH, or anybody's, does not look.
+_ELSEWHERE = ["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+
+
+def _find(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(_ELSEWHERE))
+
+
 def program(name: str) -> str:
     """The path of a program; a missing one is a failure, because a row without peers has tested nothing."""
-    path = shutil.which(name)
+    path = _find(name)
     assert path is not None, f"tests/interop need the program {name!r}, and it is not on PATH: install it"
     return path
+
+
+def where_installed(*names: str) -> pytest.MarkDecorator:
+    """The mark of a test with programs too large, or too fond of starting themselves, to be installed in every row."""
+    missing = [name for name in names if _find(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"runs where ci/programs has installed {' and '.join(missing)}")
 
 
 class Finished(NamedTuple):
@@ -39,10 +56,17 @@ class Finished(NamedTuple):
 class Program:
     """A running program.  What it prints is collected as it comes, so that no full pipe ever stops it.
 
-    ``feed`` is what it reads from its standard input, which stays open until the program ends.
+    ``feed`` is what it reads from its standard input, which stays open until the program ends; ``user`` is whose
+    rights it has.
     """
 
-    def __init__(self, *command: str | Path, feed: Iterable[bytes] = (), folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        *command: str | Path,
+        feed: Iterable[bytes] = (),
+        folder: Path | None = None,
+        user: str | None = None,
+    ) -> None:
         self.command = [str(part) for part in command]
         self._printed = threading.Condition()
         self._output, self._complaints = bytearray(), bytearray()
@@ -54,6 +78,7 @@ class Program:
             stderr=subprocess.PIPE,
             cwd=folder,
             env={name: value for name, value in os.environ.items() if name.lower() not in _PROXIES},
+            user=user,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -66,6 +91,10 @@ class Program:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def _collect(self, pipe: IO[bytes], into: bytearray) -> None:
         with pipe:
@@ -126,6 +155,11 @@ class Program:
     def signal(self, number: int) -> None:
         """Sends the program a signal."""
         self._process.send_signal(number)
+
+    def interrupt(self) -> None:
+        """Asks the program to end (SIGINT), which takes its children along, and waits for it."""
+        self._process.send_signal(signal.SIGINT)
+        self.finish()
 
     def kill(self) -> None:
         """Ends the program at once (SIGKILL): it says goodbye to nobody."""

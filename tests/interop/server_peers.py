@@ -1,6 +1,6 @@
 """Servers that are not pyossl: each is started on a port of its own choosing, and serves files over TLS.
 
-A new one (nginx, gnutls-serv, Node) is one more class here and one more name in ``SERVER_PEERS``.
+A new one is one more class, here or in a module of its own, and one more name in peers.py's ``SERVER_PEERS``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from interop import http_requests as http
 from interop.authorities import Identity
 from interop.bodies import Body
 from interop.programs import Program, program
+from interop.refusals import Alert
 
 import pyossl
 
@@ -25,9 +27,9 @@ import pyossl
 class Service:
     """What a server is to do.
 
-    ``folder`` holds the files that it serves; ``version`` is the one version that it speaks; ``clients`` the authority
-    whose certificates it requires; ``second`` a name of SNI with the identity that is shown for it; ``sink`` says that
-    bodies are sent to it, not fetched.
+    ``folder`` holds the files that it serves, and ``file`` is the one that is asked for; ``version`` is the one version
+    that it speaks; ``clients`` the authority whose certificates it requires; ``second`` a name of SNI with the identity
+    that is shown for it; ``sink`` says that bodies are sent to it, not fetched.
     """
 
     identity: Identity
@@ -38,6 +40,7 @@ class Service:
     alpn: tuple[str, ...] = ()
     second: tuple[str, Identity] | None = None
     sink: bool = False
+    file: str = "greeting"
 
 
 class Running:
@@ -58,9 +61,24 @@ class Running:
         return digest.decode()
 
 
+class Refusals(NamedTuple):
+    """The alerts by which a server refuses a client; OpenSSL's unless said."""
+
+    too_new: Alert = Alert.PROTOCOL_VERSION
+    without_certificate: Alert = Alert.HANDSHAKE_FAILURE
+    """With TLS 1.2: with TLS 1.3 it is ``CERTIFICATE_REQUIRED`` everywhere."""
+    unknown_authority: Alert | None = Alert.UNKNOWN_CA
+    """None for a server that looks after the handshake, and hangs up."""
+
+
 class ServerPeer(abc.ABC):
     name: str
     running: type[Running] = Running
+    chooses_the_protocol = True
+    """Whether its own order of ALPN's protocols decides, and not the client's."""
+    refusals: Refusals | None = Refusals()
+    """None for a server that tells a client in its answer to the request what is wrong with the certificate."""
+    takes_bodies = True
 
     @abc.abstractmethod
     def command(self, service: Service) -> list[str | Path]:
@@ -148,6 +166,3 @@ def python_options(
 def s_version(version: pyossl.Version) -> str:
     """The option by which s_server and s_client speak one version only."""
     return {pyossl.Version.TLSv1_2: "-tls1_2", pyossl.Version.TLSv1_3: "-tls1_3"}[version]
-
-
-SERVER_PEERS: list[ServerPeer] = [SServer(), PythonServer()]

@@ -32,7 +32,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
     """PITFALLS 3, 6: a transport's end without a close_notify is an error, however the kernel reports it."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
-        server_peer.serving(Service(identity, folder, version=version)) as running,
+        server_peer.serving(Service(identity, folder, version=version, file=large_body.path.name)) as running,
         pyossl.connect(running.address, context, timeout=20) as tls,
     ):
         tls.sendall(http.get(large_body.path.name))
@@ -48,12 +48,12 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
 
 
 def test_a_server_that_dies_while_it_is_sent_to_is_an_error(
-    server_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
+    receiving_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
 ) -> None:
     """PITFALLS 22: no SIGPIPE either."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
-        server_peer.serving(Service(identity, folder, sink=True)) as running,
+        receiving_peer.serving(Service(identity, folder, sink=True)) as running,
         pyossl.connect(running.address, context, timeout=20) as tls,
     ):
         tls.sendall(http.put("upload", large_body.size))

@@ -20,7 +20,7 @@ def test_a_large_body_is_fetched_from_a_server(
 ) -> None:
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
-        server_peer.serving(Service(identity, folder)) as running,
+        server_peer.serving(Service(identity, folder, file=large_body.path.name)) as running,
         pyossl.connect(running.address, context, timeout=60) as tls,
     ):
         tls.sendall(http.get(large_body.path.name))
@@ -29,21 +29,21 @@ def test_a_large_body_is_fetched_from_a_server(
 
 
 def test_a_large_body_is_sent_to_a_server(
-    server_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
+    receiving_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
 ) -> None:
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
-        server_peer.serving(Service(identity, folder, sink=True)) as running,
+        receiving_peer.serving(Service(identity, folder, sink=True)) as running,
         pyossl.connect(running.address, context, timeout=60) as tls,
     ):
         assert running.upload(tls, large_body) == large_body.digest
 
 
 def test_a_large_body_is_fetched_by_a_client(
-    client_peer: ClientPeer, identity: Identity, trustme_authority: Authority, large_body: Body, serve: Serve
+    printing_peer: ClientPeer, identity: Identity, trustme_authority: Authority, large_body: Body, serve: Serve
 ) -> None:
     with serve(pyossl.Context.server(*identity)) as server:
-        visited = client_peer.visit(Visit(server.address, trustme_authority.trust, path=large_body.path.name))
+        visited = printing_peer.visit(Visit(server.address, trustme_authority.trust, path=large_body.path.name))
         assert visited.status == 0, visited.complaints
         assert len(visited.output) == large_body.size
         assert hashlib.sha256(visited.output).hexdigest() == large_body.digest

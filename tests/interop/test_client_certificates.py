@@ -10,6 +10,7 @@ from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ClientPeer, Visit
+from interop.peers import SERVER_PEERS, each
 from interop.refusals import Alert, Reason
 from interop.server_peers import ServerPeer, Service
 
@@ -25,6 +26,12 @@ def ask(address: tuple[str, int], context: pyossl.Context) -> bytes:
         while len(body) < len(GREETING):
             body += tls.recv(100)
         return body
+
+
+@pytest.fixture(params=each(peer for peer in SERVER_PEERS if peer.refusals))
+def alerting_peer(request: pytest.FixtureRequest) -> ServerPeer:
+    """Each server that refuses a client by an alert."""
+    return request.param
 
 
 def refusal(address: tuple[str, int], context: pyossl.Context) -> pyossl.AlertError:
@@ -60,24 +67,30 @@ def test_a_server_lets_in_a_client_with_its_certificate(
 
 
 def test_a_server_refuses_a_client_without_a_certificate(
-    server_peer: ServerPeer, service: Service, trustme_authority: Authority
+    alerting_peer: ServerPeer, service: Service, trustme_authority: Authority
 ) -> None:
     """The alert of TLS 1.3 is its own; both are told apart by number (PITFALLS 26)."""
-    with server_peer.serving(service) as running:
+    assert alerting_peer.refusals is not None
+    with alerting_peer.serving(service) as running:
         error = refusal(running.address, client(trustme_authority.trust))
     is_new = service.version is pyossl.Version.TLSv1_3
-    assert error.number == (Alert.CERTIFICATE_REQUIRED if is_new else Alert.HANDSHAKE_FAILURE)
-    named = "alert 116 (certificate required)" if is_new else "alert 40 (handshake failure)"
-    assert f"the peer sent {named}" in str(error)
+    number = Alert.CERTIFICATE_REQUIRED if is_new else alerting_peer.refusals.without_certificate
+    assert error.number == number
+    assert f"the peer sent alert {number} ({number.name.lower().replace('_', ' ')})" in str(error)
     assert "'127.0.0.1'" in str(error)
 
 
 def test_a_server_refuses_a_client_with_a_certificate_of_another_authority(
-    server_peer: ServerPeer, service: Service, trustme_authority: Authority
+    alerting_peer: ServerPeer, service: Service, trustme_authority: Authority
 ) -> None:
-    stranger = trustme_authority.issue("a-stranger.example")
-    with server_peer.serving(service) as running:
-        assert refusal(running.address, client(trustme_authority.trust, stranger)).number == Alert.UNKNOWN_CA
+    assert alerting_peer.refusals is not None
+    stranger = client(trustme_authority.trust, trustme_authority.issue("a-stranger.example"))
+    with alerting_peer.serving(service) as running:
+        if alert := alerting_peer.refusals.unknown_authority:
+            assert refusal(running.address, stranger).number == alert
+        else:
+            with pytest.raises((pyossl.TruncationError, pyossl.TransportError)):
+                ask(running.address, stranger)
 
 
 def demanding(identity: Identity, authority: Authority, verify: bool | str = True) -> pyossl.Context:

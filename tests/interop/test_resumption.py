@@ -6,13 +6,13 @@ from pathlib import Path
 
 from interop.answering import Serve
 from interop.authorities import Authority, Identity
-from interop.client_peers import ClientPeer, Visit
+from interop.client_peers import ReturningPeer, Visit
 
 import pyossl
 
 
 def test_a_client_resumes_its_session(
-    client_peer: ClientPeer,
+    returning_peer: ReturningPeer,
     version: pyossl.Version,
     identity: Identity,
     trustme_authority: Authority,
@@ -20,12 +20,12 @@ def test_a_client_resumes_its_session(
     serve: Serve,
 ) -> None:
     with serve(pyossl.Context.server(*identity)) as server:
-        client_peer.visit_twice(Visit(server.address, trustme_authority.trust, version=version), tmp_path)
+        returning_peer.visit_twice(Visit(server.address, trustme_authority.trust, version=version), tmp_path)
         assert [server.outcome().reused for _ in range(2)] == [False, True]
 
 
 def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
-    client_peer: ClientPeer,
+    returning_peer: ReturningPeer,
     version: pyossl.Version,
     identity: Identity,
     client_identity: Identity,
@@ -38,7 +38,7 @@ def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
     context = pyossl.Context.server(*identity, trust=pyossl_authority.trust, verify=True)
     with serve(context) as server:
         visit = Visit(server.address, trustme_authority.trust, version=version, identity=client_identity)
-        client_peer.visit_twice(visit, tmp_path)
+        returning_peer.visit_twice(visit, tmp_path)
         first, second = server.outcome(), server.outcome()
         assert (first.reused, second.reused) == (False, True)
         assert first.client == second.client == pyossl.Certificate.load(client_identity.certificate)
