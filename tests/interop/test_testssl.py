@@ -30,15 +30,14 @@ SECONDS = 300
 
 CHECKS = {
     "what is offered": (
-        ["--protocols", "--std", "--fs", "--server-preference", "--server-defaults"],
-        {"TLS1": "OK", "TLS1_2": "OK", "TLS1_3": "OK", "cipherlist_NULL": "OK", "cert_chain_of_trust": "OK"},
+        ["--protocols", "--std", "--fs", "--server-defaults"],
+        {"SSLv3": "OK", "TLS1_2": "OK", "TLS1_3": "OK", "cipherlist_NULL": "OK", "cert_chain_of_trust": "OK"},
     ),
     "vulnerabilities": (
         ["--vulnerable"],
         {
             "heartbleed": "OK",
             "CCS": "OK",
-            "ticketbleed": "OK",
             "secure_renego": "OK",
             "CRIME_TLS": "OK",
             "SWEET32": "OK",
