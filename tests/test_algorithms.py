@@ -14,12 +14,14 @@ def context(authority: pyossl.Authority) -> Context:
     return Context.client(trust=authority.certificate)
 
 
+@pytest.mark.feature("cipher list")
 def test_the_cipher_list_decides_in_tls_1_2(context: Context, server_context: Context) -> None:
     context.maximum_version = Version.TLSv1_2
     context.set_cipher_list("ECDHE-ECDSA-AES256-GCM-SHA384")
     assert meet(context, server_context)[0].cipher == "ECDHE-ECDSA-AES256-GCM-SHA384"
 
 
+@pytest.mark.feature("TLS 1.3 ciphersuites")
 def test_the_ciphersuites_decide_in_tls_1_3(context: Context, server_context: Context) -> None:
     context.set_ciphersuites("TLS_CHACHA20_POLY1305_SHA256")
     assert meet(context, server_context)[0].cipher == "TLS_CHACHA20_POLY1305_SHA256"
@@ -52,6 +54,7 @@ def test_only_text_is_a_list(value: object, context: Context) -> None:
             choose(value)  # type: ignore[arg-type]
 
 
+@pytest.mark.feature("signature algorithms")
 def test_a_certificate_is_not_shown_to_who_cannot_judge_its_signature(
     context: Context, server_context: Context
 ) -> None:
@@ -64,6 +67,7 @@ def test_a_certificate_is_not_shown_to_who_cannot_judge_its_signature(
         shake_hands(pyossl.Connection(other), pyossl.Connection(server_context))
 
 
+@pytest.mark.feature("client signature algorithms")
 def test_the_signature_algorithms_for_client_certificates_are_a_servers_to_choose(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -90,6 +94,7 @@ def test_signature_algorithms_that_there_are_not_are_refused(algorithms: str, co
             choose(algorithms)
 
 
+@pytest.mark.feature("security level")
 def test_a_key_below_the_security_level_is_refused(context: Context, server_context: Context) -> None:
     """SSL_CTX_set_security_level(3): level 4 asks for 192 bits, and P-256 has 128."""
     context.security_level = 4

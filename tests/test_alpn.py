@@ -15,6 +15,7 @@ def offering(authority: pyossl.Authority, *protocols: str) -> Context:
     return Context.client(trust=authority.certificate, alpn=protocols)
 
 
+@pytest.mark.feature("ALPN selection")
 def test_the_callback_sees_what_is_offered_and_selects(authority: pyossl.Authority, server_context: Context) -> None:
     seen: list[Sequence[str]] = []
 

@@ -27,6 +27,7 @@ def declarations(*arguments: str, script: Path = CI / "declarations.py") -> subp
 # What is declared
 
 
+@pytest.mark.feature("every public function of ssl.h and bio.h")
 def test_nothing_of_the_headers_is_missing() -> None:
     said = declarations()
     assert said.returncode == 0, declarations("--missing").stdout + said.stderr
@@ -145,6 +146,7 @@ def shake_hands(server: Any, client: Any) -> None:
     raise AssertionError("the handshake does not finish")
 
 
+@pytest.mark.feature("a handshake by OpenSSL's own names")
 def test_a_handshake_by_openssl_s_own_names(contexts: tuple[Any, Any]) -> None:
     server, client = joined(*contexts)
     assert lib.SSL_set1_dnsname(client, b"example.com") == 1

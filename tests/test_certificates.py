@@ -73,6 +73,7 @@ def test_cryptography_reads_the_same_from_it(made: Made) -> None:
     assert ours.public_key.to_cryptography() == theirs.public_key()
 
 
+@pytest.mark.feature("signature algorithm of a certificate")
 def test_the_openssl_program_reads_the_same_from_it(made: Made) -> None:
     ours = Certificate.load(made.der)
     said = openssl("x509", "-noout", "-serial", "-fingerprint", "-sha256", "-startdate", input=made.pem).decode()
@@ -93,6 +94,7 @@ def test_the_openssl_program_reads_the_same_from_it(made: Made) -> None:
     assert lines(ours.text) == lines(text)
 
 
+@pytest.mark.feature("public key type and size")
 def test_the_public_key_tells_its_type_and_size(made: Made) -> None:
     key = Certificate.load(made.der).public_key
     # 1.1.1 counts the bits of Ed25519's order.
@@ -100,6 +102,7 @@ def test_the_public_key_tells_its_type_and_size(made: Made) -> None:
     assert openssl("x509", "-noout", "-pubkey", input=made.pem) == key.to_pem()
 
 
+@pytest.mark.feature("fingerprints")
 @pytest.mark.parametrize("digest", ["md5", "sha1", "sha256", "sha384", "sha512", "sha3-256"])
 def test_a_fingerprint_is_by_any_digest_of_openssl(digest: str, credentials: pyossl.Credentials) -> None:
     certificate = credentials.certificate
@@ -114,6 +117,7 @@ def test_a_digest_that_openssl_does_not_have_is_refused(digest: str, credentials
         credentials.certificate.fingerprint(digest)
 
 
+@pytest.mark.feature("structured names")
 def test_a_name_keeps_a_nul_where_everybody_sees_it() -> None:
     """PITFALLS 17, CVE-2026-40475: lengths, never a NUL."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example\0.evil.example")])
@@ -125,6 +129,7 @@ def test_a_name_keeps_a_nul_where_everybody_sees_it() -> None:
     assert "\0" not in repr(certificate)
 
 
+@pytest.mark.feature("structured names")
 @pytest.mark.parametrize(
     ("form", "text", "data"),
     [
@@ -213,6 +218,7 @@ def test_a_name_that_is_cut_or_followed_by_more_is_malformed() -> None:
         Name(der + b"\0")
 
 
+@pytest.mark.feature("validity as aware datetimes")
 @pytest.mark.parametrize(
     ("encoded", "expected"),
     [
@@ -385,6 +391,7 @@ def test_a_name_that_no_certificate_can_be_for_is_refused(credentials: pyossl.Cr
             credentials.certificate.matches(name)
 
 
+@pytest.mark.feature("email address as reference name")
 def test_an_email_address_matches_the_alternative_names_only() -> None:
     extension = x509.SubjectAlternativeName([x509.RFC822Name("someone@example.com")])
     certificate = Certificate.load(make(common_name("other@example.com"), extensions=[(extension, False)]).der)

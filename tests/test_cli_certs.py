@@ -111,6 +111,7 @@ def test_a_wrong_name(house: House, ca: str) -> None:
     }
 
 
+@pytest.mark.feature("certs")
 def test_all_that_is_wrong_is_found_at_once(house: House, ca: str) -> None:
     stranger = Authority("Stranger")
     own = stranger.issue("elsewhere.example", not_before=NOW - 30 * DAY, not_after=NOW - 3 * DAY)

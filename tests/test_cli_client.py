@@ -46,6 +46,7 @@ def known(served: Served, files: Files, *arguments: str) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.feature("client")
 def test_standard_input_goes_to_the_peer_and_the_peer_to_standard_output(echo: Served, files: Files) -> None:
     """More than any buffer holds, and an echo: whoever writes without reading would wait for ever."""
     data = os.urandom(3 << 20)

@@ -41,6 +41,7 @@ def ladders(output: str) -> list[list[re.Match[str]]]:
     return [list(RUNG.finditer(section.partition("\n\n")[0])) for section in sections]
 
 
+@pytest.mark.feature("demo")
 @each_version
 def test_three_ladders_show_both_directions_with_sizes_and_times(version: str) -> None:
     ran = in_a_pipe("demo", "--tls", version)

@@ -41,6 +41,7 @@ def test_the_python_is_this_one(facts: Any) -> None:
     assert facts["python"]["version"] == sys.version.split()[0]
 
 
+@pytest.mark.feature("info")
 def test_the_text_says_what_the_json_says(facts: Any) -> None:
     text = in_a_pipe("info").output
     openssl, trust = facts["openssl"], facts["trust"]

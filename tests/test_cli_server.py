@@ -192,6 +192,7 @@ def test_http_1_0_is_one_request_unless_it_asks_for_more(site: Served, files: Fi
     assert ask(site, files, kept + b"GET /page.html HTTP/1.0\r\n\r\n").count(b"<p>hello") == 2
 
 
+@pytest.mark.feature("server")
 def test_curl_gets_a_file(site: Served, files: Files) -> None:
     done = subprocess.run(
         [program("curl"), "-sS", "--cacert", files.ca, "--noproxy", "*", f"https://{site.where}/page.html"],

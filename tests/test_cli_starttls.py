@@ -148,6 +148,7 @@ def dialogue_with(script: Script, send: Send = at_once) -> Iterator[socket.socke
         yield sock
 
 
+@pytest.mark.feature("client --starttls")
 @each_protocol
 @pytest.mark.parametrize("send", [at_once, byte_by_byte])
 def test_the_dialogue_ends_in_a_verified_handshake(

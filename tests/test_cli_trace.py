@@ -29,6 +29,7 @@ def server(files: Files) -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.feature("trace")
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_two_ladders_stand_side_by_side(server: Served, files: Files, version: str, columns: int) -> None:

@@ -15,6 +15,7 @@ def server_of(own: pyossl.Credentials, trust: pyossl.Authority, verify: bool | s
     return Context.server(own.certificate, own.private_key, trust=trust.certificate, verify=verify)  # type: ignore[arg-type]
 
 
+@pytest.mark.feature("verified chain, and chain as sent")
 @VERSIONS
 @pytest.mark.parametrize("verify", [True, "optional"])
 def test_the_server_sees_the_clients_certificate_and_chain(
@@ -72,6 +73,7 @@ def test_a_strangers_certificate_is_refused_even_where_none_is_needed(
     assert caught.value.certificate == mine.certificate
 
 
+@pytest.mark.feature("client certificates with CA names")
 @VERSIONS
 def test_a_client_sees_the_names_of_the_authorities_that_the_server_sends(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -123,6 +125,7 @@ def test_what_is_no_name_is_refused(names: list[object], server_context: Context
         server_context.ca_names = names  # type: ignore[assignment]
 
 
+@pytest.mark.feature("email address as reference name")
 def test_a_client_is_asked_for_the_email_it_must_have(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:

@@ -18,6 +18,7 @@ def accepting(connection: pyossl.Connection, verification: pyossl.Verification) 
     return True
 
 
+@pytest.mark.feature("SSL_CONF commands")
 def test_a_command_configures_the_context(client_context: Context, server_context: Context) -> None:
     """SSL_CONF_cmd(3)"""
     client_context.configure("MinProtocol", "TLSv1.3")
@@ -111,6 +112,7 @@ def test_credentials_are_configured_and_an_encrypted_key_is_refused_without_a_pr
     assert lib.SSL_CTX_get_default_passwd_cb(server_context._ctx) != pyossl.ffi.NULL
 
 
+@pytest.mark.feature("a section of openssl.cnf")
 def test_a_section_of_the_systems_configuration_is_applied(tmp_path: Path) -> None:
     """SSL_CTX_config(3)"""
     (tmp_path / "openssl.cnf").write_text(

@@ -20,6 +20,7 @@ def alternative_names(*names: bytes) -> tuple[pyossl.GeneralName, ...]:
     return Certificate.load(made.der).subject_alt_names
 
 
+@pytest.mark.feature("subject alternative names from the structure")
 def test_names_of_every_type_are_read_from_the_structure() -> None:
     directory = name_der(tlv(0x0C, b"directory"))
     oid = tlv(0x06, bytes.fromhex("2b060104018237140203"))
@@ -141,6 +142,7 @@ def test_an_extension_that_is_there_twice_is_told() -> None:
     assert not certificate.matches("b.example") or certificate.matches("a.example")
 
 
+@pytest.mark.feature("extensions")
 def test_extensions_are_those_that_cryptography_wrote() -> None:
     extensions = [
         (x509.BasicConstraints(True, 1), True),

@@ -20,6 +20,7 @@ def client_with(authority: pyossl.Authority, groups: str) -> Context:
     return context
 
 
+@pytest.mark.feature("groups")
 @pytest.mark.parametrize(("groups", "agreed"), [("X25519", "x25519"), ("P-256", "p-256"), ("P-384", "p-384")])
 def test_the_group_is_the_one_that_was_set(
     groups: str, agreed: str, authority: pyossl.Authority, server_context: Context
@@ -46,6 +47,7 @@ def test_sides_with_no_group_in_common_refuse_each_other(
         shake_hands(client, pyossl.Connection(server_context))
 
 
+@pytest.mark.feature("post-quantum group X25519MLKEM768")
 def test_a_post_quantum_group_is_agreed_on_or_refused_by_name(
     authority: pyossl.Authority, server_context: Context
 ) -> None:
@@ -60,6 +62,7 @@ def test_a_post_quantum_group_is_agreed_on_or_refused_by_name(
             features.require("post_quantum")
 
 
+@pytest.mark.feature("group tuples")
 def test_groups_in_tuples_are_agreed_on_or_refused(authority: pyossl.Authority, server_context: Context) -> None:
     """The tuple syntax of OpenSSL 3.5: SSL_CTX_set1_groups_list(3)"""
     groups = "*X25519 / P-256:P-384"
@@ -70,6 +73,7 @@ def test_groups_in_tuples_are_agreed_on_or_refused(authority: pyossl.Authority, 
             client_with(authority, groups)
 
 
+@pytest.mark.feature("post-quantum group X25519MLKEM768")
 def test_s_client_agrees_on_the_group_or_does_not_know_it(
     credentials: pyossl.Credentials, authority: pyossl.Authority
 ) -> None:

@@ -9,6 +9,7 @@ import pyossl
 from pyossl import Context, InfoWhere
 
 
+@pytest.mark.feature("info callback")
 def test_each_step_of_the_handshake_is_told(client_context: Context, server_context: Context) -> None:
     told: list[InfoWhere] = []
     client_context.info_callback = lambda connection, where, value: told.append(where)
@@ -27,6 +28,7 @@ def test_an_alert_is_told(server_context: Context) -> None:
     assert [value & 0xFF for value in told] == [48]
 
 
+@pytest.mark.feature("key log callback")
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3])
 def test_both_sides_log_the_same_secrets(
     version: pyossl.Version, client_context: Context, server_context: Context

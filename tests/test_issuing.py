@@ -23,6 +23,7 @@ def verified(credentials: pyossl.Credentials, trust: pyossl.Certificate, name: s
     return client
 
 
+@pytest.mark.feature("a development authority")
 def test_one_call_makes_a_certificate_that_signs_itself() -> None:
     own = pyossl.self_signed("localhost", "127.0.0.1", "::1")
     for name in ("localhost", "127.0.0.1", "::1"):
@@ -31,6 +32,7 @@ def test_one_call_makes_a_certificate_that_signs_itself() -> None:
     assert own.chain == ()
 
 
+@pytest.mark.feature("a development authority")
 def test_an_authority_below_another_hands_out_the_chain(authority: pyossl.Authority) -> None:
     second = pyossl.Authority("second", parent=authority)
     third = pyossl.Authority("third", parent=second)

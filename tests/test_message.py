@@ -61,6 +61,7 @@ def names(messages: list[Message], outgoing: bool, content_type: int) -> list[st
     return [m.name for m in messages if m.outgoing is outgoing and m.content_type == content_type]
 
 
+@pytest.mark.feature("message callback")
 def test_what_one_side_sends_is_what_the_other_receives(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:

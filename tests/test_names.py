@@ -32,6 +32,7 @@ def test_a_dns_name_is_ascii_without_a_trailing_dot(name: str, reference: str) -
     assert reference_name(name) == (reference, False)
 
 
+@pytest.mark.feature("IP address as reference name")
 @pytest.mark.parametrize(
     ("name", "reference"),
     [

@@ -15,6 +15,7 @@ LENT = {"IGNORE_UNEXPECTED_EOF"}
 NOT_A_FLAG = {"SSL_OP_BIT", "X509_V_FLAG_POLICY_MASK"}
 
 
+@pytest.mark.feature("options")
 @pytest.mark.parametrize(
     ("kind", "prefix"), [(Options, "SSL_OP_"), (Modes, "SSL_MODE_"), (VerifyFlags, "X509_V_FLAG_")]
 )
@@ -26,6 +27,7 @@ def test_every_flag_of_this_openssl_has_its_name(kind: type[enum.IntFlag], prefi
     assert members == expected
 
 
+@pytest.mark.feature("options")
 @pytest.mark.parametrize("option", [option for option in Options.__members__.values() if option])
 def test_an_option_is_set_and_taken_away(option: Options) -> None:
     context = Context.client(verify=False)
@@ -62,6 +64,7 @@ def test_the_servers_order_of_ciphers_decides_where_it_says_so(
     assert agreed == ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]
 
 
+@pytest.mark.feature("modes")
 def test_a_mode_is_set_and_those_that_a_connection_needs_stay() -> None:
     """PITFALLS 7: "`PARTIAL_WRITE` + `ACCEPT_MOVING_WRITE_BUFFER` are on"."""
     context = Context.client(verify=False)
@@ -75,6 +78,7 @@ def test_a_mode_is_set_and_those_that_a_connection_needs_stay() -> None:
     assert Modes.RELEASE_BUFFERS not in context.modes
 
 
+@pytest.mark.feature("verification flags")
 @pytest.mark.parametrize("flag", VerifyFlags.__members__.values())
 def test_a_verify_flag_is_set_and_taken_away(flag: VerifyFlags) -> None:
     context = Context.client(verify=False)

@@ -37,6 +37,7 @@ def export(chain: tuple[Made, Made, Made], folder: Path, *options: str, password
     return openssl("pkcs12", "-export", *options, *files, "-passout", f"pass:{password}")
 
 
+@pytest.mark.feature("PKCS#12")
 @pytest.mark.parametrize("password", [PASSWORD, PASSWORD.encode(), lambda: PASSWORD], ids=["str", "bytes", "function"])
 def test_a_file_of_openssl_s_is_read(
     exported: bytes, chain: tuple[Made, Made, Made], password: pyossl.keys.Password
@@ -48,6 +49,7 @@ def test_a_file_of_openssl_s_is_read(
     assert found.friendly_name == "a friend"
 
 
+@pytest.mark.feature("PKCS#12")
 def test_openssl_and_cryptography_read_ours(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     leaf, *others = (Certificate.load(each.der) for each in chain)
     ours = PKCS12(PrivateKey.load(chain[0].key_pem), leaf, others, friendly_name="Freundin ß")

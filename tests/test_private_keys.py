@@ -29,6 +29,7 @@ def made_by_openssl() -> dict[str, bytes]:
     return {name: openssl("genpkey", "-algorithm", *how) for name, how in TYPES.items()}
 
 
+@pytest.mark.feature("RSA, EC and Edwards keys")
 @pytest.mark.parametrize("name", TYPES)
 def test_a_key_of_openssl_s_is_read_and_written_as_it_was(name: str, made_by_openssl: dict[str, bytes]) -> None:
     pem = made_by_openssl[name]
@@ -41,6 +42,7 @@ def test_a_key_of_openssl_s_is_read_and_written_as_it_was(name: str, made_by_ope
     assert key.public_key.to_der() == openssl("pkey", "-pubout", "-outform", "DER", input=pem)
 
 
+@pytest.mark.feature("ML-DSA keys")
 @pytest.mark.parametrize("name", TYPES)
 def test_a_key_is_generated_by_its_type_s_name(name: str) -> None:
     key, other = PrivateKey.generate(name), PrivateKey.generate(name.lower())
@@ -60,6 +62,7 @@ def test_a_public_key_survives_pem_and_der(name: str, made_by_openssl: dict[str,
     assert (pem.type, pem.bits, pem.group) == (public.type, public.bits, public.group)
 
 
+@pytest.mark.feature("encrypted keys, password as bytes or callable")
 @pytest.mark.parametrize("name", TYPES)
 def test_a_password_locks_a_key_as_openssl_does(name: str, made_by_openssl: dict[str, bytes]) -> None:
     key = PrivateKey.load(made_by_openssl[name])

@@ -36,6 +36,7 @@ def session_of(connection: pyossl.Connection) -> Session:
     return session
 
 
+@pytest.mark.feature("resumption")
 @VERSIONS
 def test_a_session_is_resumed_by_its_context_and_name(
     version: Version, new_client: Callable[..., Context], server_context: Context
@@ -48,6 +49,7 @@ def test_a_session_is_resumed_by_its_context_and_name(
     assert server.session_reused
 
 
+@pytest.mark.feature("session in DER and PEM")
 @VERSIONS
 @pytest.mark.parametrize("form", ["der", "pem"])
 def test_a_session_is_stored_and_loaded(
@@ -63,6 +65,7 @@ def test_a_session_is_stored_and_loaded(
     assert meet(context, server_context, session=loaded)[0].session_reused
 
 
+@pytest.mark.feature("session in DER and PEM")
 def test_the_openssl_program_reads_a_stored_session(
     new_client: Callable[..., Context], server_context: Context, tmp_path: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_what_is_no_session_is_not_offered(session: object, client_context: Cont
 # When, and how long
 
 
+@pytest.mark.feature("new-session callback")
 def test_the_callback_is_told_each_ticket_that_can_be_resumed(
     new_client: Callable[..., Context], credentials: pyossl.Credentials
 ) -> None:
@@ -224,6 +228,7 @@ def test_the_servers_lifetime_is_the_tickets(
     assert server.session.timeout == 1234
 
 
+@pytest.mark.feature("session lifetime")
 def test_a_ticket_past_its_lifetime_is_not_resumed(new_client: Callable[..., Context], server_context: Context) -> None:
     context = new_client()
     session = session_of(meet(context, server_context)[0])
@@ -306,6 +311,7 @@ def test_ticket_keys_do_not_open_a_context_that_verifies_more(
         meet(context, strict, session=session)
 
 
+@pytest.mark.feature("sessions across processes")
 def test_another_process_with_the_same_ticket_keys_resumes_a_session(
     new_client: Callable[..., Context], credentials: pyossl.Credentials, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_close_notify_is_eof_for_ever(sockets: SocketPair) -> None:
     assert [client.recv(1), client.recv(1), client.recv_into(bytearray(1))] == [b"", b"", 0]
 
 
+@pytest.mark.feature("half-close, and the plain socket after TLS")
 def test_a_half_close_leaves_the_other_direction_open(sockets: SocketPair) -> None:
     """PITFALLS 10: ours is sent, theirs is not here yet."""
     client, server = sockets
@@ -72,6 +73,7 @@ def test_shutdown_takes_a_direction_and_nothing_else(sockets: SocketPair) -> Non
     assert server.recv(1) == b""
 
 
+@pytest.mark.feature("half-close, and the plain socket after TLS")
 def test_unwrap_gives_the_plain_socket_back_and_it_goes_on(sockets: SocketPair) -> None:
     client, server = sockets
     client.settimeout(SECONDS)
@@ -263,6 +265,7 @@ except BrokenPipeError as error:
 """
 
 
+@pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_hung_up_is_an_exception_and_not_a_sigpipe() -> None:
     """PITFALLS 22: an embedding program may leave SIGPIPE at its default, which kills."""
     done = subprocess.run(

@@ -89,6 +89,7 @@ def test_connect_ends_at_its_deadline_when_the_handshake_drips(client_context: p
             stop.set()
 
 
+@pytest.mark.feature("deadline over the whole call")
 def test_recv_ends_at_its_deadline_when_a_record_drips(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
@@ -258,6 +259,7 @@ def test_what_is_not_contiguous_bytes_is_refused_before_anything_is_sent(sockets
     assert read_all(server) == b""
 
 
+@pytest.mark.feature("reading and writing from two threads at once")
 def test_both_directions_at_once_move_what_was_sent(sockets: SocketPair) -> None:
     """PITFALLS 15: a reader that waits keeps no writer out; a lock across the wait would hang here."""
     outward, homeward = random.Random(3).randbytes(10_000_000), random.Random(4).randbytes(10_000_000)
@@ -275,6 +277,7 @@ def test_both_directions_at_once_move_what_was_sent(sockets: SocketPair) -> None
     assert readers[1].result() == outward
 
 
+@pytest.mark.feature("reading and writing from two threads at once")
 def test_a_reader_that_waits_keeps_no_writer_out(sockets: SocketPair) -> None:
     client, server = sockets
     reading = Task(lambda: client.recv(10))
@@ -449,6 +452,7 @@ def take_all(tls: pyossl.Socket) -> None:
         pass
 
 
+@pytest.mark.feature("deadline over the whole call")
 def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair) -> None:
     """PITFALLS 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
     client, server = sockets

@@ -131,6 +131,7 @@ def test_connect_is_a_clients_and_accept_a_servers(new_side: Connect) -> None:
 # NOTES: a blocking BIO
 
 
+@pytest.mark.feature("handshake over blocking sockets, non-blocking sockets and BIO pairs")
 @sides
 def test_a_blocking_call_returns_only_when_the_handshake_is_finished(
     side: str,
@@ -318,6 +319,7 @@ def test_the_calling_process_repeats_the_call_after_select(
     assert connection.is_handshake_finished
 
 
+@pytest.mark.feature("handshake over blocking sockets, non-blocking sockets and BIO pairs")
 def test_two_nonblocking_sockets_come_to_an_end(
     new_side: Connect, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
@@ -335,6 +337,7 @@ def test_two_nonblocking_sockets_come_to_an_end(
 # NOTES: a BIO pair
 
 
+@pytest.mark.feature("handshake over blocking sockets, non-blocking sockets and BIO pairs")
 @sides
 def test_data_is_written_into_or_retrieved_out_of_a_pair_before_going_on(side: str, new_side: Connect) -> None:
     """ "When using a buffering BIO, like a BIO pair, data must be written into or retrieved out of the BIO before

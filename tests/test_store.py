@@ -85,6 +85,7 @@ CASES = {
 }
 
 
+@pytest.mark.feature("chain verification apart from a connection")
 @pytest.mark.parametrize("case", CASES)
 def test_openssl_verify_agrees(case: str, chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     options, arguments, accepted = CASES[case]
@@ -129,6 +130,7 @@ def test_names_are_compared_as_a_client_compares_them() -> None:
     assert refusal(store, alone, name="only.example.com").code == mismatch
 
 
+@pytest.mark.feature("partial chain")
 def test_a_partial_chain_ends_where_trust_begins(chain: tuple[Made, Made, Made]) -> None:
     leaf, between, _ = map(ours, chain)
     store = Store.of(between)
@@ -147,6 +149,7 @@ def test_what_was_asked_of_one_certificate_is_not_asked_of_the_next(chain: tuple
         assert store.verify(leaf, [between]) == (leaf, between, root)
 
 
+@pytest.mark.feature("certificate revocation lists")
 def test_a_revoked_certificate_is_refused(chain: tuple[Made, Made, Made]) -> None:
     leaf, between, root = map(ours, chain)
     store = Store.of(root)

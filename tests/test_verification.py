@@ -18,6 +18,7 @@ def refusal(client_context: Context, server_context: Context, name: str = "examp
     return caught.value
 
 
+@pytest.mark.feature("verification depth")
 def test_a_depth_bounds_the_authorities_between(authority: pyossl.Authority) -> None:
     between = pyossl.Authority("lower", parent=pyossl.Authority("upper", parent=authority))
     own = between.issue("example.com")
@@ -32,6 +33,7 @@ def test_a_depth_bounds_the_authorities_between(authority: pyossl.Authority) -> 
             assert len(meet(context, server_context)[0].verified_chain) == 4
 
 
+@pytest.mark.feature("verification purpose")
 def test_a_purpose_is_asked_for(authority: pyossl.Authority, server_context: Context) -> None:
     context = Context.client(trust=authority.certificate)
     context.set_purpose("crlsign")
@@ -40,6 +42,7 @@ def test_a_purpose_is_asked_for(authority: pyossl.Authority, server_context: Con
         Context.client(trust=authority.certificate).set_purpose("nonsense")
 
 
+@pytest.mark.feature("verification time")
 def test_a_time_to_verify_at(authority: pyossl.Authority, server_context: Context) -> None:
     now = datetime.datetime.now(datetime.timezone.utc)
     for years, code in {2: lib.X509_V_ERR_CERT_HAS_EXPIRED, -2: lib.X509_V_ERR_CERT_NOT_YET_VALID}.items():
@@ -50,6 +53,7 @@ def test_a_time_to_verify_at(authority: pyossl.Authority, server_context: Contex
         Context.client(verify=False).set_verify_time(datetime.datetime(2026, 1, 1))
 
 
+@pytest.mark.feature("partial chain")
 def test_a_partial_chain_is_trusted_when_asked(authority: pyossl.Authority) -> None:
     own = pyossl.Authority("between", parent=authority).issue("example.com")
     server_context = Context.server((own.certificate, *own.chain), own.private_key)
@@ -60,6 +64,7 @@ def test_a_partial_chain_is_trusted_when_asked(authority: pyossl.Authority) -> N
     assert meet(context, server_context)[0].verified_chain == (own.certificate, *own.chain)
 
 
+@pytest.mark.feature("certificate revocation lists")
 @pytest.mark.parametrize("revoked", [True, False])
 def test_a_store_s_crl_decides_in_a_handshake(revoked: bool) -> None:
     """X509_STORE_add_crl(3)"""
@@ -84,6 +89,8 @@ def test_a_context_that_asks_for_crls_refuses_who_has_none(
     assert refusal(context, server_context).code == lib.X509_V_ERR_UNABLE_TO_GET_CRL
 
 
+@pytest.mark.feature("several reference names")
+@pytest.mark.feature("the name that matched")
 @pytest.mark.parametrize(
     ("names", "matched"), [(("b.example",), "b.example"), (("x.example", "a.example"), "a.example")]
 )
@@ -127,6 +134,7 @@ def test_the_callback_sees_each_certificate_and_may_let_all_stand(
     assert seen[-1].chain[-1] == authority.certificate
 
 
+@pytest.mark.feature("verify callback that overrides or refuses")
 def test_the_callback_may_accept_what_openssl_refuses(server_context: Context) -> None:
     context = Context.client(trust=pyossl.Authority("stranger").certificate)
     context.verify_callback = lambda connection, verification: True
@@ -134,6 +142,7 @@ def test_the_callback_may_accept_what_openssl_refuses(server_context: Context) -
     assert client.verify_code == lib.X509_V_OK
 
 
+@pytest.mark.feature("verify callback that overrides or refuses")
 def test_the_callback_may_refuse_what_openssl_accepts(client_context: Context, server_context: Context) -> None:
     client_context.verify_callback = lambda connection, verification: verification.depth != 0
     error = refusal(client_context, server_context)

@@ -17,6 +17,7 @@ from pyossl import Certificate, Store
 from pyossl.x509 import load_certificates
 
 
+@pytest.mark.feature("certificates in PEM and DER")
 def test_a_certificate_survives_pem_and_der(credentials: pyossl.Credentials) -> None:
     certificate = credentials.certificate
     pem, der = certificate.to_pem(), certificate.to_der()
@@ -53,6 +54,7 @@ def test_a_path_may_have_any_bytes(tmp_path: Path, credentials: pyossl.Credentia
     assert Certificate.load(Path(os.fsdecode(path))) == credentials.certificate
 
 
+@pytest.mark.feature("chains and bundles")
 def test_several_certificates_come_in_their_order(authority: pyossl.Authority) -> None:
     certificates = [authority.issue(f"{n}.example").certificate for n in range(3)]
     text = b"comment\n" + b"between\n".join(each.to_pem() for each in certificates)

@@ -27,6 +27,7 @@ def fetched(tls: pyossl.Socket, path: str = "greeting") -> bytes:
     return body
 
 
+@pytest.mark.feature("openssl s_server and s_client")
 def test_a_client_verifies_a_server_and_fetches_a_file(
     server_peer: ServerPeer, version: pyossl.Version, any_authority: Authority, folder: Path
 ) -> None:
@@ -42,6 +43,7 @@ def test_a_client_verifies_a_server_and_fetches_a_file(
         assert fetched(tls) == GREETING
 
 
+@pytest.mark.feature("openssl s_server and s_client")
 def test_a_server_is_verified_by_a_client_that_fetches_a_file(
     client_peer: ClientPeer, version: pyossl.Version, any_authority: Authority, serve: Serve
 ) -> None:
@@ -54,6 +56,7 @@ def test_a_server_is_verified_by_a_client_that_fetches_a_file(
         assert answered.request.path == "/greeting"
 
 
+@pytest.mark.feature("IP address as reference name")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_client_means_an_address(
     server_peer: ServerPeer, host: str, identity: Identity, trustme_authority: Authority, folder: Path

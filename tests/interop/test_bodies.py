@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
 from interop import http_requests as http
 from interop.answering import Serve
 from interop.authorities import Authority, Identity
@@ -28,6 +29,7 @@ def test_a_large_body_is_fetched_from_a_server(
         assert http.receive_digest(tls, start, large_body.size) == large_body.digest
 
 
+@pytest.mark.feature("Python's ssl")
 def test_a_large_body_is_sent_to_a_server(
     receiving_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
 ) -> None:
@@ -39,6 +41,7 @@ def test_a_large_body_is_sent_to_a_server(
         assert running.upload(tls, large_body) == large_body.digest
 
 
+@pytest.mark.feature("curl")
 def test_a_large_body_is_fetched_by_a_client(
     printing_peer: ClientPeer, identity: Identity, trustme_authority: Authority, large_body: Body, serve: Serve
 ) -> None:

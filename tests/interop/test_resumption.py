@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.client_peers import ReturningPeer, Visit
@@ -11,6 +12,7 @@ from interop.client_peers import ReturningPeer, Visit
 import pyossl
 
 
+@pytest.mark.feature("resumption")
 def test_a_client_resumes_its_session(
     returning_peer: ReturningPeer,
     version: pyossl.Version,

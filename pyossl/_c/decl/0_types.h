@@ -3,6 +3,7 @@
 typedef ... ASN1_INTEGER;
 typedef ... ASN1_OBJECT;
 typedef ... ASN1_OCTET_STRING;
+typedef ... ASN1_PCTX;
 typedef ... ASN1_STRING;
 typedef ... ASN1_TIME;
 typedef ... BIGNUM;

@@ -33,3 +33,5 @@ BIGNUM *BN_bin2bn(const unsigned char *data, int length, BIGNUM *number);
 void BN_set_negative(BIGNUM *number, int negative);
 char *BN_bn2hex(const BIGNUM *number);
 void BN_free(BIGNUM *number);
+
+int ASN1_TIME_set_string(ASN1_TIME *time, const char *text);

@@ -52,3 +52,13 @@ const BIO_METHOD *BIO_f_cipher(void);
 int BIO_set_cipher(BIO *b, const EVP_CIPHER *cipher, const unsigned char *key, const unsigned char *iv, int enc);
 
 int RAND_bytes(unsigned char *buffer, int size);
+
+int EVP_Digest(const void *data, size_t count, unsigned char *digest, unsigned int *size, const EVP_MD *type, ENGINE *engine);
+typedef struct { int nid; ...; } EC_builtin_curve;
+size_t EC_get_builtin_curves(EC_builtin_curve *curves, size_t count);
+int EVP_PKEY_check(EVP_PKEY_CTX *context);
+int EVP_PKEY_print_private(BIO *bio, const EVP_PKEY *key, int indent, ASN1_PCTX *parameters);
+#define EVP_PKEY_DSA ...
+#define EVP_PKEY_DH ...
+void RAND_add(const void *buffer, int size, double entropy);
+int RAND_status(void);

@@ -18,3 +18,5 @@ ASN1_OBJECT *OBJ_txt2obj(const char *text, int numeric);
 int OBJ_obj2txt(char *buffer, int size, const ASN1_OBJECT *object, int numeric);
 int OBJ_sn2nid(const char *name);
 void ASN1_OBJECT_free(ASN1_OBJECT *object);
+
+int OBJ_txt2nid(const char *text);

@@ -11,3 +11,7 @@ X509 *PEM_read_bio_X509_AUX(BIO *bio, X509 **certificate, pem_password_cb *callb
 int PEM_write_bio_X509(BIO *bio, X509 *certificate);
 X509_CRL *PEM_read_bio_X509_CRL(BIO *bio, X509_CRL **crl, pem_password_cb *callback, void *argument);
 int PEM_write_bio_X509_CRL(BIO *bio, X509_CRL *crl);
+
+int i2d_PrivateKey_bio(BIO *bio, EVP_PKEY *key);
+int PEM_write_bio_PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, unsigned char *password, int length, pem_password_cb *callback, void *argument);
+EVP_PKEY *PEM_read_bio_Parameters(BIO *bio, EVP_PKEY **key);

@@ -123,6 +123,18 @@ BIO *pyossl_python_bio(void *handle, int filters);
 void pyossl_python_bio_free(BIO *bio);
 pyossl_connection *pyossl_park(void);
 
+void pyossl_set_verify(pyossl_connection *connection, int mode);
+void pyossl_set_connection_info(pyossl_connection *connection, int on);
+#define PYOSSL_STATUS ...
+#define PYOSSL_COOKIE ...
+#define PYOSSL_COOKIE_BACK ...
+void pyossl_set_generic_callback(SSL_CTX *context, int which);
+int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
+int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
+EVP_PKEY *pyossl_generate_dsa(int bits);
+long long pyossl_dtls_listen(pyossl_connection *connection);
+long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
+
 extern "Python" {
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
@@ -134,4 +146,8 @@ void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
 long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
 long long pyossl_on_bio_control(void *handle, int command);
+int pyossl_on_staple(void *handle);
+int pyossl_on_stapled(void *handle, const unsigned char *response, long length);
+int pyossl_on_cookie(void *handle, unsigned char *cookie, unsigned int *length);
+int pyossl_on_cookie_back(void *handle, const unsigned char *cookie, unsigned int length);
 }

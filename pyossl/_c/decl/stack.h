@@ -128,3 +128,10 @@ int sk_OPENSSL_CSTRING_num(const struct stack_st_OPENSSL_CSTRING *sk);
 const char *sk_OPENSSL_CSTRING_value(const struct stack_st_OPENSSL_CSTRING *sk, int idx);
 struct stack_st_OPENSSL_CSTRING *sk_OPENSSL_CSTRING_new_null(void);
 void sk_OPENSSL_CSTRING_free(struct stack_st_OPENSSL_CSTRING *sk);
+
+struct stack_st_X509_NAME *sk_X509_NAME_new_null(void);
+int sk_X509_NAME_push(struct stack_st_X509_NAME *stack, X509_NAME *name);
+int sk_X509_NAME_num(const struct stack_st_X509_NAME *stack);
+X509_NAME *sk_X509_NAME_value(const struct stack_st_X509_NAME *stack, int index);
+void sk_X509_NAME_free(struct stack_st_X509_NAME *stack);
+X509_NAME *sk_X509_NAME_pop(struct stack_st_X509_NAME *stack);

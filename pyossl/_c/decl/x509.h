@@ -94,3 +94,14 @@ const char *X509_get_default_cert_dir(void);
 const char *X509_get_default_cert_file_env(void);
 const char *X509_get_default_cert_dir_env(void);
 const char *X509_verify_cert_error_string(long code);
+
+X509_NAME *X509_NAME_dup(const X509_NAME *name);
+X509_NAME_ENTRY *X509_NAME_delete_entry(X509_NAME *name, int location);
+void X509_NAME_ENTRY_free(X509_NAME_ENTRY *entry);
+unsigned long X509_NAME_hash(X509_NAME *name);
+char *X509_NAME_oneline(const X509_NAME *name, char *buffer, int size);
+unsigned long X509_subject_name_hash(X509 *certificate);
+const X509_ALGOR *X509_get0_tbs_sigalg(const X509 *certificate);
+ASN1_TIME *X509_gmtime_adj(ASN1_TIME *time, long seconds);
+ASN1_TIME *X509_getm_notBefore(const X509 *certificate);
+ASN1_TIME *X509_getm_notAfter(const X509 *certificate);
