@@ -27,6 +27,8 @@ def fetched(tls: pyossl.Socket, path: str = "greeting") -> bytes:
     return body
 
 
+@pytest.mark.feature("GnuTLS")
+@pytest.mark.feature("Node")
 @pytest.mark.feature("openssl s_server and s_client")
 def test_a_client_verifies_a_server_and_fetches_a_file(
     server_peer: ServerPeer, version: pyossl.Version, any_authority: Authority, folder: Path
@@ -43,6 +45,8 @@ def test_a_client_verifies_a_server_and_fetches_a_file(
         assert fetched(tls) == GREETING
 
 
+@pytest.mark.feature("GnuTLS")
+@pytest.mark.feature("Node")
 @pytest.mark.feature("openssl s_server and s_client")
 def test_a_server_is_verified_by_a_client_that_fetches_a_file(
     client_peer: ClientPeer, version: pyossl.Version, any_authority: Authority, serve: Serve

@@ -97,6 +97,7 @@ def demanding(identity: Identity, authority: Authority, verify: bool | str = Tru
     return pyossl.Context.server(*identity, trust=authority.trust, verify=verify)
 
 
+@pytest.mark.feature("nginx with client certificates")
 def test_a_client_shows_its_certificate(
     client_peer: ClientPeer,
     version: pyossl.Version,

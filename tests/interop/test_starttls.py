@@ -25,6 +25,7 @@ def client(peer: StartTLSPeer, address: str, trust: Path, name: str) -> Finished
         return run.finish()
 
 
+@pytest.mark.feature("client --starttls")
 def test_a_server_goes_on_under_tls(peer: StartTLSPeer, identity: Identity, trustme_authority: Authority) -> None:
     """What it answers there says that it knows."""
     with peer.serving(identity) as started:

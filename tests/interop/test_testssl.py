@@ -67,6 +67,7 @@ def identity(tmp_path: Path) -> tuple[Identity, Path]:
     return identity, trust
 
 
+@pytest.mark.feature("testssl.sh")
 @pytest.mark.parametrize("checks", CHECKS)
 def test_nothing_above_low_is_found(checks: str, identity: tuple[Identity, Path], tmp_path: Path) -> None:
     (certificate, private_key), trust = identity
