@@ -54,7 +54,8 @@ class PKCS12:
         if callable(password) or not lib.PKCS12_mac_present(pkcs12):
             try:
                 return _parsed(pkcs12, None, source)
-            except PasswordError:
+            except DecodeError:
+                # Without a MAC, one wrong password in 256 decrypts to what looks like no PKCS#12 at all.
                 if password is None:
                     raise
         return _parsed(pkcs12, None if password is None else password_bytes(password), source)

@@ -112,8 +112,9 @@ def test_a_file_without_a_mac_is_told_where_it_cannot_be_opened(chain: tuple[Mad
         assert "no MAC" in str(error)  # noqa: PT017 - that it opens is as good
     else:
         assert found.certificate == Certificate.load(chain[0].der)
-    with pytest.raises((pyossl.PasswordError, pyossl.UnsupportedError)):
-        PKCS12.load(locked)
+    for _ in range(3):
+        with pytest.raises((pyossl.DecodeError, pyossl.UnsupportedError)):
+            PKCS12.load(locked)
 
 
 def test_what_asking_raises_reaches_the_caller(exported: bytes) -> None:
