@@ -41,9 +41,15 @@ def _guard() -> None:
 _guard()
 
 
-def own(pointer: Any, free: Callable[[Any], Any]) -> Any:
-    """``pointer``, freed with ``free`` when Python drops it.
+def own(pointer: Any, free: Callable[[Any], Any], keep: object = None) -> Any:
+    """``pointer``, freed with ``free`` when Python drops it; until then what it borrows, ``keep``, is kept too.
 
     The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
     """
-    return ffi.gc(pointer, free)
+    if keep is None:
+        return ffi.gc(pointer, free)
+
+    def free_before(pointer: Any, keep: object = keep) -> None:
+        free(pointer)
+
+    return ffi.gc(pointer, free_before)

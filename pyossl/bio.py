@@ -120,8 +120,9 @@ class BIO:
         if len(data) > 0x7FFFFFFF:
             raise ValueError(f"a memory BIO holds at most 2 GiB, not {len(data)} bytes")
         # BIO_new_mem_buf(3) borrows the bytes: they live as long as the BIO.
-        copy = ffi.from_buffer(data)
-        return BIO(own(check_ptr(lib.BIO_new_mem_buf(copy, len(data)), "BIO_new_mem_buf"), lib.BIO_free_all), keep=copy)
+        borrowed = ffi.from_buffer(data)
+        pointer = check_ptr(lib.BIO_new_mem_buf(borrowed, len(data)), "BIO_new_mem_buf")
+        return BIO(own(pointer, lib.BIO_free_all, borrowed), keep=borrowed)
 
     @classmethod
     def pair(cls, first_size: int = 0, second_size: int = 0) -> tuple[BIO, BIO]:

@@ -282,3 +282,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     assert done.returncode == 0, done.stderr
     grown = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
     assert grown < 8 << 20, "3000 pairs of 128 KiB would be 384 MiB"
+
+
+def test_the_bytes_under_a_memory_bio_live_as_long_as_its_pointer() -> None:
+    """BIO_new_mem_buf(3) borrows them: who takes the pointer alone must not read memory that is somebody else's."""
+    pointer = BIO.memory(bytes(range(256)) * 4096)._bio
+    others = [bytes([n]) * (1 << 20) for n in range(8)]
+    buffer, done = ffi.new("char[]", 1 << 20), pyossl.ffi.new("size_t *")
+    assert lib.BIO_read_ex(pointer, buffer, 1 << 20, done) == 1
+    assert bytes(ffi.buffer(buffer, done[0])) == bytes(range(256)) * 4096
+    assert len(others) == 8
