@@ -62,6 +62,8 @@ class Features(Mapping[str, bool]):
 
     def describe(self, name: str) -> str:
         """The feature in words, such as ``certificate compression``."""
+        if name.startswith("api_"):
+            return f"the API of OpenSSL {name.removeprefix('api_').replace('_', '.')}"
         return _WORDS.get(name, name.replace("_", " "))
 
     def require(self, name: str) -> None:
