@@ -38,6 +38,12 @@ def page(files: Files) -> Iterator[Served]:
         yield served
 
 
+def came_to_the_end(ran: Ran) -> bool:
+    """1.1.1's s_server may leave after a page without a close_notify, which is a failure and said to be one."""
+    truncated = not pyossl.features.api_3_0 and "TruncationError" in ran.errors
+    return ran.status == (1 if truncated else 0)
+
+
 def known(served: Served, files: Files, *arguments: str) -> dict[str, Any]:
     """What ``--json`` says of a connection."""
     ran = in_a_pipe("client", served.where, "--ca", files.ca, "--json", *arguments)
@@ -68,7 +74,7 @@ def test_a_cr_at_the_end_of_one_read_belongs_to_the_line_feed_of_the_next() -> N
 
 def test_what_is_known_of_the_connection_is_on_standard_error(page: Served, files: Files) -> None:
     ran = in_a_pipe("client", page.where, "--ca", files.ca, "--alpn", "h2,http/1.1", feed=REQUEST)
-    assert ran.status == 0
+    assert came_to_the_end(ran), ran
     assert ran.output.startswith("HTTP/1.0 200 ok")
     for fact in ("Connected to localhost", "version  ", "cipher  ", "ALPN            http/1.1", "yes, as localhost"):
         assert fact in ran.errors
@@ -112,7 +118,7 @@ def test_servername_is_whom_the_client_means(page: Served, files: Files) -> None
 
 def test_trace_prints_each_message(page: Served, files: Files) -> None:
     ran = in_a_pipe("client", page.where, "--ca", files.ca, "--trace", feed=REQUEST)
-    assert ran.status == 0
+    assert came_to_the_end(ran), ran
     assert re.search(r"^ +0\.00 ms │ ClientHello · \d+ bytes ─+►│$", ran.errors, re.MULTILINE)
     assert re.search(r"│◄─+ Finished · \d+ bytes │$", ran.errors, re.MULTILINE)
     assert "Alert: close notify" in ran.errors.partition("session  ")[2], "what comes after the handshake is shown too"
@@ -199,7 +205,7 @@ def test_an_unknown_authority_is_refused_in_one_line(page: Served) -> None:
 
 def test_no_verify_accepts_anybody_and_says_so(page: Served) -> None:
     ran = in_a_pipe("client", page.where, "--no-verify", feed=REQUEST)
-    assert ran.status == 0
+    assert came_to_the_end(ran), ran
     assert "--no-verify accepts anybody" in ran.errors
 
 
