@@ -110,7 +110,7 @@ def test_a_fingerprint_is_by_any_digest_of_openssl(digest: str, credentials: pyo
     assert certificate.fingerprint(digest) == expected
 
 
-@pytest.mark.parametrize("digest", ["", "sha257", "sha256\0", "SHA256 "])
+@pytest.mark.parametrize("digest", ["", "sha257", "sha256\0", "256"])
 def test_a_digest_that_openssl_does_not_have_is_refused(digest: str, credentials: pyossl.Credentials) -> None:
     """ "sha256\\0" is not SHA-256 with something behind it (PITFALLS 17)."""
     with pytest.raises(ValueError, match="digest"):
