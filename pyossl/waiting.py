@@ -87,7 +87,7 @@ class WaitingConnection(Connection):
             start = 0
             result = lib.PYOSSL_INTERRUPTED
             while result == lib.PYOSSL_INTERRUPTED:
-                start += lib.pyossl_written()
+                start += self._c.written
                 deadline = lib.pyossl_deadline()
                 result = lib.pyossl_write_waiting(self._c, source + start, size - start, timeout, deadline)
             return result if result < 0 else start + result

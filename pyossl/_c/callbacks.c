@@ -11,6 +11,7 @@ typedef struct pyossl_connection {
     int sys_errno;               /* errno of that call, read before anything else could run */
     int record_count;
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
+    size_t written;              /* by a waiting write that did not end: it has the writers' turn, and no other has */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
     unsigned char *pending;      /* its first record's bytes, which are encrypted already; owned */
     pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps */

@@ -5,7 +5,6 @@
  * it, Python runs its handlers and calls again with the `deadline` that pyossl_deadline tells. */
 
 static _Thread_local double pyossl_thread_deadline;
-static _Thread_local size_t pyossl_thread_written;
 
 static double pyossl_now(void)
 {
@@ -18,12 +17,6 @@ static double pyossl_now(void)
 static double pyossl_deadline(void)
 {
     return pyossl_thread_deadline;
-}
-
-/* How many bytes the write of this thread that was interrupted had written. */
-static size_t pyossl_written(void)
-{
-    return pyossl_thread_written;
 }
 
 /* A signal that comes just before poll(2) does not interrupt it, and Python's handler would have to wait for the peer:
@@ -90,7 +83,7 @@ static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer
  * looks at its deadline, and now and then at Python's signal handlers. */
 enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
 
-/* All of `data`, or where `timeout` is 0 as much as the descriptor takes; pyossl_written tells what had been written
+/* All of `data`, or where `timeout` is 0 as much as the descriptor takes; `written` tells what had been written
  * when the call ended in another way. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size,
                                       double timeout, double deadline)
@@ -116,7 +109,7 @@ static long long pyossl_write_waiting(pyossl_connection *connection, const void 
         } else if (pyossl_may_wait(connection, result, timeout))
             result = pyossl_wait(connection, result, timeout, &deadline);
         if (result != 0) {
-            pyossl_thread_written = done;
+            connection->written = done;
             return result;
         }
     }

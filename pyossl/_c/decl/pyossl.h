@@ -24,6 +24,7 @@ typedef struct {
     int sys_errno;
     int record_count;
     pyossl_record *records;
+    size_t written;
     size_t write_pending;
     int fd;
     int waiters;
@@ -97,7 +98,6 @@ long long pyossl_write_waiting(pyossl_connection *connection, const void *data, 
 void pyossl_wake_waiters(pyossl_connection *connection);
 double pyossl_now(void);
 double pyossl_deadline(void);
-size_t pyossl_written(void);
 int pyossl_connection_acquire(pyossl_connection *connection);
 void pyossl_connection_release(pyossl_connection *connection);
 
