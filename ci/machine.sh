@@ -179,6 +179,13 @@ still_missing() {
     esac
 }
 
+# What the rows of ci/matrix are made with.
+need_rows() {
+    [ "$(package_manager)" = apt-get ] ||
+        fail "the rows of ci/matrix are made with mmdebstrap: run it on Debian or Ubuntu"
+    need compiler pkg-config headers trust openssl curl git mmdebstrap unshare
+}
+
 # Makes $venv unless a usable one is there. One that we did not make is never removed.
 need_venv() {
     if [ -z "${PYTHON:-}" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null; then

@@ -132,6 +132,10 @@ class Result:
     reason: str | None = None
     expected: bool = False  # red, and matrix.toml says why
 
+    def numbers(self) -> dict[str, int]:
+        """What the table counts, by the heads of its columns."""
+        return {"passed": self.passed, "failed": len(self.failed), "skipped": self.skipped.total()}
+
     @property
     def verdict(self) -> str:
         return "green" if self.reason is None else "as expected" if self.expected else "RED"
@@ -172,6 +176,8 @@ class OneWheel:
 
 
 class Row:
+    outcome = Result
+
     def __init__(self, row: dict[str, Any], matrix: Matrix) -> None:
         self.row = row
         self.name: str = row["name"]
@@ -195,7 +201,7 @@ class Row:
     def run(self) -> Result:
         began = time.monotonic()
         self.deadline = began + self.limit
-        result = Result()
+        result = self.outcome()
         try:
             self.prepare()
             self._install()
@@ -233,11 +239,14 @@ class Row:
                 raise RowError("only root may enter another Debian: sudo ci/matrix")
         # Before a root is made: it may take long, and is of no use without them.
         pip = self.interpreter if self.on_machine else sys.executable
-        requirements = pyproject.requirements(self.matrix.facts["extras"])
-        wheels = roots.wheelhouse(self.python, requirements, self._make, interpreter=pip)
+        wheels = roots.wheelhouse(self.python, self._requirements(), self._make, interpreter=pip)
         shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
         if not self.prefix and not self.on_machine:
             self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
+
+    def _requirements(self) -> list[str]:
+        """Everything that pip must find for the row."""
+        return pyproject.requirements(self.matrix.facts["extras"])
 
     def build_wheel(self) -> Path:
         """Makes the virtual environment and builds the wheel in it."""
@@ -420,16 +429,17 @@ def decisive(log: Path) -> list[str]:
 
 
 def table(results: dict[str, Result], logs: Path) -> str:
-    lines: list[tuple[str, ...]] = [("row", "OpenSSL", "Python", "passed", "failed", "skipped", "seconds", "")]
+    columns = next(iter(results.values())).numbers()
+    lines: list[tuple[str, ...]] = [("row", "OpenSSL", "Python", *columns, "seconds", "")]
     for name, result in results.items():
-        numbers = (result.passed, len(result.failed), result.skipped.total(), round(result.seconds))
+        numbers = (*result.numbers().values(), round(result.seconds))
         lines.append((name, result.openssl or "-", result.python or "-", *map(str, numbers), result.verdict))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
     for line in lines:
         left = [cell.ljust(width) for cell, width in zip(line[:3], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(line[3:7], widths[3:], strict=False)]
-        text.append("  ".join([*left, *right, line[7]]).rstrip())
+        right = [cell.rjust(width) for cell, width in zip(line[3:-1], widths[3:], strict=False)]
+        text.append("  ".join([*left, *right, line[-1]]).rstrip())
 
     skipped = {reason for result in results.values() for reason in result.skipped}
     if skipped:
@@ -472,7 +482,9 @@ def new_logs() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}-", dir=parent))
 
 
-def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pytest: list[str]) -> int:
+def run(
+    facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pytest: list[str], kind: type[Row] = Row
+) -> int:
     processes = Processes()
     results: dict[str, Result] = {}
     roots.forget()
@@ -485,7 +497,7 @@ def run(facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pyt
         wheel = OneWheel([row["python"] for row in facts["row"] if row.get("wheel")])
         matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, wheel)
         with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
-            waiting = {row["name"]: pool.submit(Row(row, matrix).run) for row in rows}
+            waiting = {row["name"]: pool.submit(kind(row, matrix).run) for row in rows}
             try:
                 for name, future in waiting.items():
                     results[name] = future.result()

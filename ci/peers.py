@@ -1,4 +1,8 @@
-"""Runs pyOpenSSL's own test suite, and programs made for it, with pyossl in its place.  See ci/peers."""
+"""Runs pyOpenSSL's own test suite, and programs made for it, with pyossl in its place.  See ci/peers.
+
+The suite runs in the rows of ci/matrix: each builds pyossl as it does there, and tries the one thing instead of the
+other.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,22 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import matrix
 from pyproject import REPOSITORY, load
 
 LIST = REPOSITORY / "ci" / "peers_pyopenssl.toml"
+PLUGIN = Path("ci") / "peers_pyopenssl.py"
 LIMIT = 900
 """Seconds for the whole suite."""
 
@@ -39,7 +49,7 @@ def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
 
     ``without`` are packages that the requirements bring, and that must not be there.
     """
-    key = hashlib.sha256("\n".join([sys.version, sys.executable, *requirements]).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join([sys.version, sys.executable, *requirements, *without]).encode()).hexdigest()[:12]
     folder = cache() / f"venv-{key}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
@@ -51,43 +61,142 @@ def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
     return python
 
 
-def suite(python: Path, requirement: str) -> Path:
+def suite(requirement: str) -> Path:
     """The folder of the suite, unpacked from the sdist, which is fetched once."""
     folder = cache() / requirement
     if not folder.exists():
         with tempfile.TemporaryDirectory() as place:
             fetch = ["download", "--quiet", "--no-binary", ":all:", "--no-deps", "--dest", place, requirement]
-            run(python, "-m", "pip", *fetch)
+            run(sys.executable, "-m", "pip", *fetch)
             (archive,) = Path(place).glob("*.tar.gz")
+            cache().mkdir(parents=True, exist_ok=True)
             unpacked = Path(tempfile.mkdtemp(dir=cache()))
             with tarfile.open(archive) as tar:
                 members = [each for each in tar.getmembers() if each.isfile() and "/tests/" in each.name]
                 for member in members:
                     member.name = member.name.partition("/")[2]
                     tar.extract(member, unpacked)
+            unpacked.chmod(0o755)
             unpacked.rename(folder)
     return folder
 
 
-def outcomes(python: Path, folder: Path, reasons: dict[str, str], arguments: list[str]) -> dict[str, str]:
-    """What became of each test: ``passed``, ``skipped``, ``listed`` (it failed, and may), ``failed`` or ``error``."""
+def reasons(table: dict[str, Any], row: str) -> dict[str, str]:
+    """Which tests have to fail in a row, and why."""
+    return {each["test"]: each["reason"] for each in table["listed"] if row in each.get("rows", [row])}
+
+
+@dataclass
+class Peers(matrix.Result):
+    """What became of the suite in a row."""
+
+    listed: int = 0
+
+    def numbers(self) -> dict[str, int]:
+        """As for the row's own suite, and how many failed that are listed."""
+        numbers = super().numbers()
+        return {"passed": numbers.pop("passed"), "listed": self.listed, **numbers}
+
+    def judge(self, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+        """``found`` is what became of each test, ``expected`` which ones must fail: both ways round it is an error."""
+        for test, outcome in found.items():
+            if outcome == "passed":
+                self.passed += 1
+            elif outcome == "skipped":
+                self.skipped["the suite's own"] += 1
+            elif outcome == "listed":
+                self.listed += 1
+            elif outcome == "unexpected":
+                self.failed.append(f"{test}: it is listed, and passed: take it out of {LIST.name}")
+            else:
+                self.failed.append(f"{test}: {outcome}, and not listed")
+        names = {name for test in found for name in (test, test.partition("[")[0])}
+        self.failed += [f"{test}: it is listed, and there is no such test" for test in expected if test not in names]
+
+
+def command(python: str, report: Path, listed: Path, plugin: Path, arguments: list[str]) -> list[str]:
+    """How the suite is run; the current folder is the suite's."""
+    settings = {
+        "PYTHONPATH": str(plugin),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYOSSL_PEERS_REPORT": str(report),
+        "PYOSSL_PEERS_LISTED": str(listed),
+    }
+    options = ["-p", "peers_pyopenssl", "-p", "no:cacheprovider", "-q", "--tb=short", "-W", "ignore"]
+    env = ["env", *(f"{name}={value}" for name, value in settings.items())]
+    return [*env, python, "-m", "pytest", *options, *(arguments or ["--no-header", "-r", "N"]), "tests"]
+
+
+class PeerRow(matrix.Row):
+    """A row of ci/matrix that runs pyOpenSSL's suite."""
+
+    outcome = Peers
+
+    def _requirements(self) -> list[str]:
+        return [*super()._requirements(), *self.matrix.facts["peers"]["requirements"]]
+
+    def _install(self) -> None:
+        super()._install()
+        needs = self.matrix.facts["peers"]["requirements"]
+        self._do("installing what the suite needs", [*self._pip("install"), *needs])
+
+    def _test(self, result: matrix.Result) -> None:
+        assert isinstance(result, Peers)
+        table = self.matrix.facts["peers"]
+        expected = reasons(table, self.name)
+        report, plugin = self.work / "report.json", self.work / "plugin"
+        shutil.copytree(suite(table["suite"]), self.work / "suite")
+        plugin.mkdir()
+        shutil.copy(self.work / "source" / PLUGIN, plugin)
+        (self.work / "listed.json").write_text(json.dumps(expected))
+        python = str(self.seen / "venv" / "bin" / "python")
+        places = (self.seen / report.name, self.seen / "listed.json", self.seen / "plugin")
+        started = command(python, *places, self.matrix.pytest)
+        status = self._enter(["env", f"--chdir={self.seen / 'suite'}", *started])
+        if not report.exists():
+            raise matrix.RowError(f"pytest ended with status {status} and no report")
+        found = json.loads(report.read_text())
+        if self.matrix.pytest:  # who chooses tests looks at them
+            print(self.log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
+            expected = {}
+        result.judge(found, expected)
+        if result.failed:
+            raise matrix.RowError(f"{len(result.failed)} not as {LIST.name} says")
+        if not result.passed:
+            raise matrix.RowError("no test passed")
+
+
+def everywhere(table: dict[str, Any], rows: list[str], arguments: list[str], *, rebuild: bool) -> int:
+    """Runs the suite in these rows of ci/matrix, or in its five OpenSSLs."""
+    facts = load(REPOSITORY / "ci" / "matrix.toml")
+    suite(table["suite"])
+    # What is tried is the face, which is Python: the C below it is the matrix's to optimise.
+    chosen = [{"build": ["CFLAGS=-O1 -g0"], **row} for row in matrix.chosen(facts, rows, False)]
+    return matrix.run({**facts, "extras": [], "peers": table}, chosen, rebuild=rebuild, pytest=arguments, kind=PeerRow)
+
+
+def here(table: dict[str, Any], arguments: list[str]) -> int:
+    """Runs the suite on this machine's OpenSSL and the tree as it is, with nothing built."""
+    from pyossl.constants import version_text  # which the rows' own machine need not have
+
+    rows = load(REPOSITORY / "ci" / "matrix.toml")["row"]
+    openssl = version_text(0).decode().split()[1]
+    row = next((row["name"] for row in rows if openssl.startswith(row["openssl"])), "")
+    expected = reasons(table, row)
+    result = Peers()
     with tempfile.TemporaryDirectory() as place:
-        report = Path(place) / "report.json"
-        paths = os.pathsep.join(str(each) for each in (REPOSITORY, REPOSITORY / "ci"))
-        settings = {
-            "PYTHONPATH": paths,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYOSSL_PEERS_REPORT": str(report),
-            "PYOSSL_PEERS_LISTED": json.dumps(reasons),
-        }
-        options = ["-p", "peers_pyopenssl", "-p", "no:cacheprovider", "-q", "--tb=short", "-W", "ignore"]
-        command = [str(python), "-m", "pytest", *options, *(arguments or ["--no-header", "-r", "N"]), "tests"]
+        report, listed = Path(place, "report.json"), Path(place, "listed.json")
+        listed.write_text(json.dumps(expected))
+        paths = Path(os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "ci")]))
+        started = command(str(environment(table["requirements"])), report, listed, paths, arguments)
         try:
-            subprocess.run(command, cwd=folder, env={**os.environ, **settings}, timeout=LIMIT)
+            subprocess.run(started, cwd=suite(table["suite"]), timeout=LIMIT)
         except subprocess.TimeoutExpired:
             sys.exit(f"ci/peers: the suite has not ended after {LIMIT} s")
-        found: dict[str, str] = json.loads(report.read_text()) if report.exists() else {}
-        return found
+        result.judge(json.loads(report.read_text()) if report.exists() else {}, {} if arguments else expected)
+    print("\n".join(result.failed))
+    print(f"{table['suite']}: {', '.join(f'{count} {what}' for what, count in result.numbers().items())}")
+    return int(bool(result.failed) or not result.passed)
 
 
 def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
@@ -98,35 +207,26 @@ def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
     return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}).returncode
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__)
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
     parser.add_argument("peer", choices=["pyopenssl", "programs"])
-    parser.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="for pytest")
-    chosen = parser.parse_args()
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="of ci/matrix; without one its five OpenSSLs")
+    parser.add_argument("--here", action="store_true", help="this machine's OpenSSL, the tree as it is")
+    parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    chosen, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     table = load(LIST)
     if chosen.peer == "programs":
-        return programs(table["programs"], chosen.arguments)
-    reasons = {each["test"]: each["reason"] for each in table["listed"]}
-    python = environment(table["requirements"])
-    found = outcomes(python, suite(python, table["suite"]), reasons, chosen.arguments)
-    if chosen.arguments:
-        return 0
-    count = Counter(found.values())
-    for test, outcome in sorted(found.items()):
-        if outcome in ("failed", "error"):
-            print(f"FAILED, AND NOT LISTED  {test}")
-    for test in sorted(reasons):
-        if not any(outcome == "listed" and test in (name, name.partition("[")[0]) for name, outcome in found.items()):
-            print(f"listed, but it did not fail here  {test}")
-    new = count["failed"] + count["error"]
-    print(
-        f"{table['suite']}: {count['passed']} passed, {count['listed']} failed and listed, "
-        f"{new} failed and not listed, {count['skipped']} skipped"
-    )
-    if not count["passed"]:
-        print("ci/peers: no test was run")
-    return int(new > 0 or not count["passed"])
+        return programs(table["programs"], pytest)
+    if chosen.here:
+        return here(table, pytest)
+    try:
+        return everywhere(table, chosen.rows, pytest, rebuild=chosen.rebuild)
+    except KeyboardInterrupt:
+        print("ci/peers was stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, matrix.stop)
+    sys.exit(main(sys.argv[1:]))

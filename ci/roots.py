@@ -66,7 +66,8 @@ def kept(path: Path, make: Callable[[Path], None], *, again: bool = False) -> Pa
 def forget() -> None:
     """Removes what no run has used for a month."""
     for old in CACHE.glob("*/*"):
-        if time.time() - old.stat().st_mtime > UNUSED:
+        # What another run is making has the times of the packages in it.
+        if old.suffix not in (".unfinished", ".packages") and time.time() - old.stat().st_mtime > UNUSED:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
