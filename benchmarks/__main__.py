@@ -1,0 +1,98 @@
+"""Measures, prints the table, saves what was measured: ``python -m benchmarks``.
+
+Contenders take turns (A B A B …), each turn in a process of its own, all with the same peer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.measuring import IMPORTS, REPOSITORY, Bench, ContenderError
+from benchmarks.results import Results, machine
+from benchmarks.rows import ROWS, TITLES, Row
+from benchmarks.table import row_lines
+
+METERS = {"time": None, "instructions": "valgrind", "calls": "strace"}
+LATEST = REPOSITORY / "benchmarks" / "results" / "latest.json"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look, in under two minutes: few turns, nothing counted")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help=", ".join(row.name for row in ROWS))
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", choices=TITLES, help=", ".join(TITLES))
+    parser.add_argument("--meters", nargs="+", choices=METERS, help="what to measure; all unless given")
+    parser.add_argument("--turns", type=int, metavar="N", help="turns of each contender, 9 unless given")
+    parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="where the JSON goes")
+    return parser.parse_args()
+
+
+def present(results: Results, contender: str) -> bool:
+    """Whether a contender can run here; why not is noted."""
+    if contender in results.missing:
+        return False
+    if contender in ("c", "c_released", *IMPORTS):
+        module = IMPORTS.get(contender, "pass")
+    else:
+        module = f"import benchmarks.contenders.{contender}"
+    if contender not in results.openssl:
+        done = subprocess.run([sys.executable, "-c", module], cwd=REPOSITORY, capture_output=True, text=True)
+        if done.returncode != 0:
+            results.missing[contender] = done.stderr.strip().rpartition("\n")[2]
+            return False
+    return True
+
+
+def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace, meters: list[str]) -> None:
+    contenders = [each for each in row.contenders if not chosen.contenders or each in chosen.contenders]
+    contenders = [each for each in contenders if present(results, each)]
+    if "time" in meters:
+        turns = chosen.turns or (3 if chosen.quick else 9)
+        count = max(row.count // 4, 1) if chosen.quick and row.service else row.count
+        for _ in range(turns):
+            for contender in contenders:
+                taken = bench.times(row, contender, count)
+                results.openssl.setdefault(contender, taken.pop("openssl", ""))
+                cell = results.cell(row.name, contender)
+                for meter, value in taken.items():
+                    getattr(cell, meter).append(value)
+    for contender in contenders if row.counted else ():
+        if "instructions" in meters:
+            results.cell(row.name, contender).instructions = bench.instructions(row, contender)
+        if "calls" in meters:
+            results.cell(row.name, contender).system_calls = bench.system_calls(row, contender)
+
+
+def main() -> int:
+    chosen = arguments()
+    wanted = chosen.meters or (["time"] if chosen.quick else list(METERS))
+    meters = [each for each in wanted if METERS[each] is None or shutil.which(str(METERS[each]))]
+    for each in set(wanted) - set(meters):
+        print(f"{METERS[each]} is not installed: no {each}")
+    rows = [row for row in ROWS if not chosen.only or row.name in chosen.only]
+    if unknown := set(chosen.only or ()) - {row.name for row in rows}:
+        sys.exit(f"there is no row {', '.join(sorted(unknown))}")
+    results = Results(machine())
+    print("\n".join(f"{name}: {value}" for name, value in results.machine.items() if value), flush=True)
+    status = 0
+    with Bench() as bench:
+        for row in rows:
+            try:
+                measure(bench, row, results, chosen, meters)
+            except ContenderError as error:
+                print(f"\n{row.title}: {error}", file=sys.stderr)
+                status = 1
+            print("\n".join(row_lines(row, results)), flush=True)
+            results.write(chosen.output)
+    for name, why in results.missing.items():
+        print(f"\n{TITLES[name]} is not here: {why}")
+    print(f"\nsaved in {chosen.output}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

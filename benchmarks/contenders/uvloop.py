@@ -1,0 +1,17 @@
+"""uvloop's own TLS, which is the standard library's ``ssl`` too."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+from benchmarks.contenders.asyncio import Asyncio
+
+
+class Uvloop(Asyncio):
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        return uvloop.new_event_loop()
+
+
+contender = Uvloop

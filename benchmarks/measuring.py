@@ -1,0 +1,204 @@
+"""One contender's process at a time: its CPU and wall time, its instructions, its system calls.
+
+Instructions and system calls are counted over a whole process, once with N operations and once with twice as many: the
+difference is what N operations cost, and whatever starting, connecting and ending cost falls out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+C = Path(__file__).resolve().parent / "c"
+LIMIT = 300
+"""Seconds for one process."""
+
+# Every libssl reads this, one that is linked into a wheel too: the same protocol, cipher and group for everybody.
+CONFIGURATION = """\
+openssl_conf = benchmarks
+[benchmarks]
+ssl_conf = modules
+[modules]
+system_default = policy
+[policy]
+MinProtocol = TLSv1.3
+Ciphersuites = TLS_AES_128_GCM_SHA256
+Groups = X25519
+"""
+
+# OpenSSL chooses its code by the CPU's features: without AVX it is the same on every x86-64 with AES-NI.
+WITHOUT_AVX = "~0x1000100000000000:~0xffffffffffffffff"
+
+IMPORTS = {
+    "python": "pass",
+    "socket": "import socket",
+    "stdlib": "import ssl",
+    "pyossl": "import pyossl",
+    "pyopenssl": "from OpenSSL import SSL",
+    "face": "from pyossl.pyopenssl import SSL",
+}
+
+
+class ContenderError(RuntimeError):
+    """A contender's process failed."""
+
+
+def compile_program(name: str, folder: Path) -> Path:
+    """benchmarks/c/NAME.c against the OpenSSL that pyossl is built against."""
+    sys.path.insert(0, str(REPOSITORY))
+    import build_ffi
+
+    openssl = build_ffi.find_openssl()
+    program = folder / name
+    command = [
+        *build_ffi.compiler(),
+        *("-O2", "-pthread", "-o", str(program), str(C / f"{name}.c")),
+        *openssl.compile_args,
+        *(f"-I{each}" for each in openssl.include_dirs),
+        *(f"-L{each}" for each in openssl.library_dirs),
+        *(f"-Wl,-rpath,{each}" for each in openssl.runtime_dirs),
+        *(f"-l{each}" for each in openssl.libraries),
+        *openssl.link_args,
+    ]
+    subprocess.run(command, check=True)
+    return program
+
+
+def write_certificates(folder: Path) -> None:
+    """An ECDSA P-256 certificate for localhost, and the authority that clients trust."""
+    import pyossl
+
+    authority = pyossl.Authority()
+    own = authority.issue("localhost")
+    (folder / "ca.pem").write_bytes(authority.certificate.to_pem())
+    (folder / "certificate.pem").write_bytes(own.certificate_pem())
+    (folder / "key.pem").write_bytes(own.private_key.to_pem())
+
+
+@dataclass
+class Bench:
+    """The peer, the certificates and the C contender, in a folder of their own; for a ``with`` statement."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="pyossl-benchmarks-")))
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def __enter__(self) -> Bench:
+        (self.folder / "openssl.cnf").write_text(CONFIGURATION)
+        write_certificates(self.folder)
+        self.client = compile_program("client", self.folder)
+        certificates = [str(self.folder / each) for each in ("certificate.pem", "key.pem")]
+        self.peer = subprocess.Popen(
+            [str(compile_program("peer", self.folder)), *certificates],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.peer.stdout is not None
+        for _ in range(4):
+            name, port = self.peer.stdout.readline().split()
+            self.ports[name] = int(port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.peer.communicate()
+        shutil.rmtree(self.folder)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "OPENSSL_CONF": str(self.folder / "openssl.cnf"),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **more,
+        }
+
+    def command(self, row: Row, contender: str, count: int) -> list[str]:
+        """What runs ``count`` operations of the row."""
+        if row.kind == "import":
+            return [sys.executable, "-c", IMPORTS[contender] if count == 2 else "pass"]
+        place = [str(self.folder), str(self.ports[row.service])]
+        if contender in ("c", "c_released"):
+            kind = {"recv_into_timeout": "recv_into"}.get(row.kind, row.kind) + contender[1:]
+            return [str(self.client), kind, str(row.size), str(count), *place]
+        arguments = [row.kind, str(row.size), str(count), *place, str(row.connections)]
+        return [sys.executable, "-m", "benchmarks.worker", contender, *arguments]
+
+    def _run(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        if done.returncode != 0:
+            raise ContenderError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+        return done
+
+    def times(self, row: Row, contender: str, count: int) -> dict[str, Any]:
+        """``cpu`` and ``wall`` of one operation in seconds, ``memory`` in bytes; and the contender's ``openssl``."""
+        if row.kind == "import":
+            return self._import_times(contender)
+        taken: dict[str, Any] = json.loads(self._run(self.command(row, contender, count)).stdout)
+        return {name: value / count if isinstance(value, (int, float)) else value for name, value in taken.items()}
+
+    def _import_times(self, contender: str) -> dict[str, Any]:
+        program = (
+            "import time, resource\n"
+            "def cpu():\n    u = resource.getrusage(resource.RUSAGE_SELF)\n    return u.ru_utime + u.ru_stime\n"
+            f"w, c = time.perf_counter(), cpu()\n{IMPORTS[contender]}\n"
+            "print(time.perf_counter() - w, cpu() - c)"
+        )
+        wall, cpu = map(float, self._run([sys.executable, "-c", program]).stdout.split())
+        return {"wall": wall, "cpu": cpu}
+
+    def instructions(self, row: Row, contender: str) -> float:
+        """The instructions of one operation, by callgrind."""
+        once, twice = (self._count(self.command(row, contender, n * row.counted)) for n in (1, 2))
+        return (twice - once) / row.counted
+
+    def _count(self, command: list[str]) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "callgrind"
+            valgrind = ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={out}"]
+            self._run([*valgrind, *command], OPENSSL_ia32cap=WITHOUT_AVX)
+            return instructions_in(out.read_text())
+
+    def system_calls(self, row: Row, contender: str) -> dict[str, float]:
+        """The system calls of one operation, by strace: how many of each name."""
+        once, twice = (self._trace(self.command(row, contender, n * row.counted)) for n in (1, 2))
+        difference = {name: (twice.get(name, 0) - once.get(name, 0)) / row.counted for name in sorted({*once, *twice})}
+        return {name: number for name, number in difference.items() if number}
+
+    def _trace(self, command: list[str]) -> dict[str, int]:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "strace"
+            self._run(["strace", "-f", "-c", "-o", str(out), *command])
+            return calls_in(out.read_text())
+
+
+def instructions_in(profile: str) -> int:
+    """The total of a callgrind profile."""
+    found = re.search(r"^(?:summary|totals): (\d+)", profile, re.MULTILINE)
+    if found is None:
+        raise ContenderError("callgrind's profile has no total")
+    return int(found[1])
+
+
+def calls_in(table: str) -> dict[str, int]:
+    """The calls of each name in the table of ``strace -c``."""
+    rows = (line.split() for line in table.splitlines()[2:])
+    return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[-1] != "total" and row[3].isdigit()}

@@ -1,0 +1,50 @@
+"""One contender's process: ``python -m benchmarks.worker CONTENDER KIND SIZE COUNT FOLDER PORT CONNECTIONS``.
+
+Prints what the work took, in JSON: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.work import Task
+
+
+def cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def memory() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def main(name: str, kind: str, size: str, count: str, folder: str, port: str, connections: str) -> None:
+    task = Task(kind, int(size), int(count), Path(folder), int(port), int(connections))
+    contender = importlib.import_module(f"benchmarks.contenders.{name}").contender(task)
+    work = getattr(contender, kind)()
+    next(work)
+    memory_before, wall_before, cpu_before = memory(), time.perf_counter(), cpu()
+    next(work)
+    taken = {
+        "cpu": cpu() - cpu_before,
+        "wall": time.perf_counter() - wall_before,
+        "memory": memory() - memory_before,
+        "openssl": contender.openssl(),
+    }
+    for _ in work:
+        raise RuntimeError(f"{kind} goes on")
+    print(json.dumps(taken))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
