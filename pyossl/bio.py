@@ -148,8 +148,13 @@ class BIO:
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        pointer = check_ptr(lib.pyossl_socket_bio(descriptor_of(sock)), "BIO_new")
+        pointer = check_ptr(lib.pyossl_socket_bio(descriptor_of(sock), False), "BIO_new")
         return BIO(own(pointer, lib.BIO_free_all), keep=sock)
+
+    @classmethod
+    def own_socket(cls, descriptor: int) -> BIO:
+        """A BIO over a socket's descriptor, whose calls never wait, even where the socket blocks.  BIO_s_socket(3)"""
+        return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor, True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod
     def fd(cls, file: Any, *, close: bool = False) -> BIO:

@@ -1,12 +1,15 @@
 """Connections of a generic context: told later which side they are, and configured one by one.  SSL_new(3)
 
-What a call came to is told as every ``Connection`` tells it; the state of its own that a ``GenericConnection`` has are
-callbacks, which are copied from the context, so that one connection's may differ.
+What a call came to is told as every ``Connection`` tells it, over a socket that blocks too: ``waited_for`` waits there,
+and the call is to be made again.  The state of its own that a ``GenericConnection`` has are callbacks, which are copied
+from the context, so that one connection's may differ.
 """
 
 from __future__ import annotations
 
 import copy
+import os
+import select
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,6 +27,7 @@ from pyossl.session import Session
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed
 
 _OWN_CALLBACKS = ("verify", "info")
+_EVENTS = {Want.READ: select.POLLIN, Want.WRITE: select.POLLOUT}
 
 
 class GenericConnection(Connection):
@@ -37,7 +41,8 @@ class GenericConnection(Connection):
     """Whatever face stands before this connection: its callbacks ask for it."""
 
     def __init__(self, context: GenericContext, fd: int | None = None) -> None:
-        super().__init__(context, bio=None if fd is None else BIO.socket(fd))
+        super().__init__(context, bio=None if fd is None else BIO.own_socket(fd))
+        self._fd = fd
         self._callbacks.of_context = copy.copy(context.callbacks)
 
     def _take_side(self, ssl: Any) -> None:
@@ -50,6 +55,20 @@ class GenericConnection(Connection):
     def set_connect_state(self) -> None:
         """This is the client's side.  SSL_set_connect_state(3)"""
         self._ask(lib.SSL_set_connect_state)
+
+    def waited_for(self, want: Want) -> bool:
+        """Waits for the socket as ``want`` says, outside of the connection's lock, where the socket is one that blocks;
+        whether it did, and the call that came to ``want`` is to be made again.
+
+        Raises ``OSError`` where the descriptor has been closed.  poll(2)
+        """
+        events = _EVENTS.get(want)
+        if events is None or self._fd is None or not os.get_blocking(self._fd):
+            return False
+        poller = select.poll()
+        poller.register(self._fd, events)
+        poller.poll()
+        return True
 
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
         """A call that answers 1 for success; raises ``Error`` for anything else."""

@@ -3,57 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from pyopenssl_pairs import AUTHORITY, carry, contexts, pair, shake_hands
 
-import pyossl
 from pyossl.pyopenssl import SSL
-
-AUTHORITY = pyossl.Authority()
-CREDENTIALS = AUTHORITY.issue("localhost", "127.0.0.1")
-
-
-def contexts() -> tuple[SSL.Context, SSL.Context]:
-    """A client's and a server's context."""
-    client, server = SSL.Context(SSL.TLS_METHOD), SSL.Context(SSL.TLS_METHOD)
-    server._context.use_certificate(CREDENTIALS.certificate)
-    server._context.use_private_key(CREDENTIALS.private_key)
-    return client, server
-
-
-def carry(*connections: SSL.Connection) -> None:
-    """Everything that each has for the other."""
-    for source, target in (connections, connections[::-1]):
-        try:
-            target.bio_write(source.bio_read(1 << 20))
-        except SSL.WantReadError:
-            continue
-
-
-def shake_hands(client: SSL.Connection, server: SSL.Connection) -> None:
-    client.set_connect_state()
-    server.set_accept_state()
-    waiting = [client, server]
-    while waiting:
-        for each in list(waiting):
-            try:
-                each.do_handshake()
-            except SSL.WantReadError:
-                pass
-            else:
-                waiting.remove(each)
-        carry(client, server)
-
-
-def pair(prepare: Callable[[SSL.Context, SSL.Context], Any] = lambda client, server: None) -> list[SSL.Connection]:
-    """A client and a server in memory, whose handshake is finished."""
-    both = contexts()
-    prepare(*both)
-    client, server = (SSL.Connection(context) for context in both)
-    shake_hands(client, server)
-    return [client, server]
 
 
 def test_a_second_read_after_an_end_without_close_notify_is_the_same_end() -> None:

@@ -6,6 +6,7 @@
 
 typedef struct {
     int fd;
+    int never_waits;         /* the descriptor blocks, calls of the BIO do not */
     int eof;
     int sys_errno;    /* of the last call, 0 if it did not fail: the thread's errno is anybody's by the time it is asked */
 } pyossl_socket;
@@ -34,6 +35,11 @@ static int pyossl_socket_destroy(BIO *bio)
     return 1;
 }
 
+static int pyossl_socket_flags(const pyossl_socket *state)
+{
+    return state->never_waits ? MSG_DONTWAIT : 0;
+}
+
 static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
 {
     pyossl_socket *state = BIO_get_data(bio);
@@ -41,7 +47,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
 
     BIO_clear_retry_flags(bio);
     *got = 0;
-    result = recv(state->fd, buffer, size, 0);
+    result = recv(state->fd, buffer, size, pyossl_socket_flags(state));
     state->sys_errno = result < 0 ? errno : 0;
     state->eof = result == 0 && size > 0;
     if (result > 0) {
@@ -60,7 +66,7 @@ static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *
 
     BIO_clear_retry_flags(bio);
     *written = 0;
-    result = send(state->fd, data, size, MSG_NOSIGNAL);
+    result = send(state->fd, data, size, MSG_NOSIGNAL | pyossl_socket_flags(state));
     state->sys_errno = result < 0 ? errno : 0;
     if (result >= 0) {
         *written = (size_t)result;
@@ -121,11 +127,14 @@ static int pyossl_socket_errno(BIO *bio)
     return state->sys_errno;
 }
 
-static BIO *pyossl_socket_bio(int fd)
+static BIO *pyossl_socket_bio(int fd, int never_waits)
 {
     BIO *bio = BIO_new(pyossl_socket_method);
-    if (bio != NULL)
+    if (bio != NULL) {
+        pyossl_socket *state = BIO_get_data(bio);
+        state->never_waits = never_waits;
         BIO_set_fd(bio, fd, BIO_NOCLOSE);
+    }
     return bio;
 }
 

@@ -7,9 +7,11 @@ connection that has failed raises the same again.
 from __future__ import annotations
 
 import socket
+import threading
 import typing
 import weakref
 from collections.abc import Callable
+from errno import errorcode
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from pyossl import errors
@@ -29,6 +31,7 @@ from pyossl.pyopenssl.contexts import (
 from pyossl.pyopenssl.deprecation import bytes_of
 from pyossl.pyopenssl.failures import (
     Error,
+    SysCallError,
     WantReadError,
     ZeroReturnError,
     connection_error,
@@ -100,6 +103,8 @@ class Connection:
         self._context = _context(context)
         self._socket = socket
         self._app_data: Any = None
+        # A record that waits for a socket that blocks is to be finished before another thread sends.
+        self._sending = threading.RLock()
         context._used = True
         with translated:
             self._tls = GenericConnection(context._context, None if socket is None else _descriptor(socket))
@@ -113,7 +118,8 @@ class Connection:
     def _now(self, call: Callable[..., _T | Want], *arguments: Any) -> _T:
         """What a call of the core's came to, told as pyOpenSSL tells it."""
         try:
-            result = call(*arguments)
+            while isinstance(result := call(*arguments), Want) and self._waited_for(result):
+                continue
         except errors.UsageError as error:
             raise Error(self._misuse(error)) from error
         except errors.Error as error:
@@ -121,6 +127,12 @@ class Connection:
         if isinstance(result, Want):
             raise want_error(result)
         return result
+
+    def _waited_for(self, want: Want) -> bool:
+        try:
+            return self._tls.waited_for(want)
+        except OSError as error:
+            raise SysCallError(error.errno, errorcode.get(error.errno or 0)) from error
 
     def _misuse(self, error: errors.UsageError) -> list[tuple[str, str, str]]:
         if not self._tls.is_handshake_finished:
@@ -229,7 +241,9 @@ class Connection:
         if len(data) > _LARGEST:
             raise ValueError("Cannot send more than 2**31-1 bytes at once.")
         # One record, as there: who sends more than the transport takes has no record half sent behind the rest.
-        return self._now(self._tls.write, data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD])
+        record = data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
+        with self._sending:
+            return self._now(self._tls.write, record)
 
     write = send
 
@@ -237,8 +251,9 @@ class Connection:
         """Sends every byte; how many there were."""
         data = memoryview(bytes_of("buf", buf)).cast("B")
         sent = 0
-        while sent < len(data):
-            sent += self._now(self._tls.write, data[sent:])
+        with self._sending:
+            while sent < len(data):
+                sent += self._now(self._tls.write, data[sent:])
         return sent
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
@@ -315,7 +330,8 @@ class Connection:
 
     def shutdown(self) -> bool:
         """Sends our close_notify; whether the peer's is here."""
-        return self._now(self._tls.shutdown)
+        with self._sending:
+            return self._now(self._tls.shutdown)
 
     def sock_shutdown(self, *args: Any, **kwargs: Any) -> None:
         """The socket's own ``shutdown``."""

@@ -111,7 +111,7 @@ void pyossl_set_callback(SSL_CTX *context, int which, int on);
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
-BIO *pyossl_socket_bio(int fd);
+BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
