@@ -47,6 +47,7 @@ NOT_RUN = {
     "./ci/demo": "sets the machine up, from the network; the demo itself is run by test_the_demo_in_the_readme",
     "./ci/test": "runs this test",
     "./ci/matrix": "runs this test on each OpenSSL",
+    "./ci/peers": "another project's suite, which .ci/run runs by itself",
     "pip install": "takes build tools from the network; ci/setup and ci/matrix do it on each OpenSSL",
     "PYOSSL_OPENSSL_DIR=": "needs an OpenSSL besides the system's; ci/matrix's row 1.1.1 does it",
     "ruff": "./ci/test runs it, with mypy",
