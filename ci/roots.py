@@ -66,9 +66,11 @@ def kept(path: Path, make: Callable[[Path], None], *, again: bool = False) -> Pa
 def forget() -> None:
     """Removes what no run has used for a month."""
     for old in CACHE.glob("*/*"):
-        # What another run is making has the times of the packages in it.
-        if old.suffix not in (".unfinished", ".packages") and time.time() - old.stat().st_mtime > UNUSED:
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        # A root that another run is making has the date of its base-files: its lock has that of its use.
+        lock = old.with_name(f"{old.name.partition('.unfinished')[0]}.lock")
+        with contextlib.suppress(FileNotFoundError):  # that run has just finished it, or removed it too
+            if time.time() - (lock if lock.exists() else old).stat().st_mtime > UNUSED:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def bootstrap(variant: str, packages: list[str], row: dict[str, Any], *hooks: str) -> list[str]:
@@ -93,9 +95,20 @@ chroot "$1" apt-get install --yes --no-install-recommends --target-release {over
 
 
 def free_threaded(row: dict[str, Any]) -> str:
-    """The shell text that builds a row's interpreter, without the lock, from the suite's own source of it."""
-    suite, version = row["suite"], row["python"].removesuffix("t")
+    """The shell text that builds a row's interpreter, without the lock, from the suite's own source of it.
+
+    A mirror whose index is ahead of its pool has not that source: then it is the older one that matrix.toml names.
+    """
+    suite, package = row["suite"], f"python{row['python'].removesuffix('t')}"
     prefix = Path(row["interpreter"]).parent.parent
+    older = ""
+    if source := row.get("source"):
+        older = f"""|| {{
+    mirror=$(awk '$1 == "deb" {{ print $2; exit }}' /etc/apt/sources.list)
+    curl --fail --no-progress-meter --remote-name "$mirror/pool/main/p/{package}/{source["file"]}"
+    echo "{source["sha256"]}  {source["file"]}" | sha256sum --check
+    tar --extract --file={source["file"]}
+}}"""
     return f"""set -eu
 sed 's/^deb /deb-src /' "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/{suite}-source.list"
 chroot "$1" sh -eu <<'BUILD'
@@ -103,8 +116,8 @@ apt-get update
 apt-get install --yes --no-install-recommends dpkg-dev make zlib1g-dev libffi-dev libbz2-dev liblzma-dev libsqlite3-dev
 mkdir /tmp/build
 cd /tmp/build
-apt-get source --only-source python{version}
-cd python{version}-*
+apt-get source --only-source {package} {older}
+cd [Pp]ython*/
 ./configure --quiet --disable-gil --prefix={prefix} --disable-test-modules
 make --silent -j "$(nproc)"
 make --silent install
