@@ -1,0 +1,360 @@
+"""Many threads start at one object at once: what they come to is what one after the other would (PITFALLS 14, 15, 27).
+
+A Python without a lock runs Python's code in all of them at once; every other runs the C calls so, around which cffi
+gives the lock up.  Nothing is compared but whole messages, whose digests stand in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import TypeVar
+
+import pytest
+from pairs import carry, meet, shake_hands
+from served import SocketPair, Task
+
+import pyossl
+from pyossl import Connection, Context, Options, Session, Version
+
+THREADS = 8
+EACH = 20
+SIZE = 20_000
+"""More than a record, so that a message is whole only if nobody came between its records."""
+SECONDS = 120
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _switching() -> Iterator[None]:
+    """Threads take turns as often as they can, where there is a lock to take turns at."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def at_once(works: Iterable[Callable[[], T]]) -> list[T]:
+    """What each of these functions returns; all of them start when all of their threads have."""
+    functions = list(works)
+    barrier = threading.Barrier(len(functions))
+
+    def begin(work: Callable[[], T]) -> T:
+        barrier.wait(SECONDS)
+        return work()
+
+    tasks = [Task(partial(begin, work)) for work in functions]
+    return [task.result(SECONDS) for task in tasks]
+
+
+def times(work: Callable[[int], T]) -> list[T]:
+    """``work`` in each of THREADS threads, which tells them apart by their number."""
+    return at_once(partial(work, number) for number in range(THREADS))
+
+
+def message(*about: object) -> bytes:
+    body = random.Random(repr(about)).randbytes(SIZE - 32)
+    return hashlib.sha256(body).digest() + body
+
+
+def whole(data: object) -> bytes:
+    """The digest that a message begins with, and that its rest has."""
+    assert isinstance(data, bytes)
+    assert len(data) == SIZE
+    assert hashlib.sha256(data[32:]).digest() == data[:32]
+    return data[:32]
+
+
+def messages_of(side: str) -> Callable[[int], list[bytes]]:
+    return lambda number: [message(side, number, n) for n in range(EACH)]
+
+
+def sent(lists: Sequence[list[bytes]]) -> list[bytes]:
+    return sorted(whole(each) for messages in lists for each in messages)
+
+
+def test_one_connection_s_messages_are_whole_however_many_write_and_read_them(
+    connected: tuple[Connection, Connection],
+) -> None:
+    """Both ends are written to by many threads while a thread carries their bytes, and read by many, all at once."""
+    client, server = connected
+    given = {
+        client: list(map(messages_of("client"), range(THREADS))),
+        server: list(map(messages_of("server"), range(THREADS))),
+    }
+    written = threading.Semaphore(0)
+
+    def write(side: Connection, number: int) -> None:
+        for each in given[side][number]:
+            assert side.write(each) == SIZE
+        written.release()
+
+    def carry_all() -> None:
+        for _ in range(2 * THREADS):
+            while not written.acquire(blocking=False):
+                carry(client, server)
+        carry(client, server)
+
+    at_once([carry_all, *(partial(write, side, number) for side in given for number in range(THREADS))])
+
+    def read(side: Connection, _: int) -> list[bytes]:
+        return [whole(side.read(SIZE)) for _ in range(EACH)]
+
+    read_by = at_once(partial(read, side, number) for side in given for number in range(THREADS))
+    assert sorted(chain.from_iterable(read_by[:THREADS])) == sent(given[server])
+    assert sorted(chain.from_iterable(read_by[THREADS:])) == sent(given[client])
+
+
+def test_the_sockets_of_many_senders_and_one_reader_each_carry_whole_messages(sockets: SocketPair) -> None:
+    """Two readers and many writers at once: nobody who waits keeps another out, and no message is torn."""
+    client, server = sockets
+    given = {
+        client: list(map(messages_of("client"), range(THREADS))),
+        server: list(map(messages_of("server"), range(THREADS))),
+    }
+    for side in given:
+        side.settimeout(SECONDS)
+
+    def write(side: pyossl.Socket, number: int) -> list[bytes]:
+        for each in given[side][number]:
+            side.sendall(each)
+        return []
+
+    def read(side: pyossl.Socket) -> list[bytes]:
+        file = side.makefile("rb")
+        return [whole(file.read(SIZE)) for _ in range(THREADS * EACH)]
+
+    writers = [partial(write, side, number) for side in given for number in range(THREADS)]
+    at_client, at_server, *_ = at_once([partial(read, client), partial(read, server), *writers])
+    assert sorted(at_client) == sent(given[server])
+    assert sorted(at_server) == sent(given[client])
+
+
+def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
+    new_pair: Callable[[], tuple[Connection, Connection]],
+) -> None:
+    """PITFALLS 2."""
+    for _ in range(EACH):
+        client, server = new_pair()
+        shake_hands(client, server)
+        server.receive_data(b"\x17\x03\x03\x00\x20" + bytes(32))
+
+        def meet_the_end(_: int, server: Connection = server) -> pyossl.Failure | None:
+            with pytest.raises(pyossl.Error) as caught:
+                server.read()
+            return caught.value.failure
+
+        failures = times(meet_the_end)
+        assert server.failure is not None
+        assert server.failure.records
+        assert all(failure is server.failure for failure in failures)
+
+
+def test_a_connection_is_closed_once_by_all_who_close_it(new_pair: Callable[[], tuple[Connection, Connection]]) -> None:
+    def use_and_close(client: Connection, number: int) -> None:
+        try:
+            while number % 2:
+                client.write(b"x")
+                assert client.version
+        except pyossl.UsageError as error:
+            assert "closed" in str(error)  # noqa: PT017 - most often it is raised, and need not be
+        client.close()
+
+    for _ in range(EACH):
+        client, server = new_pair()
+        shake_hands(client, server)
+        times(partial(use_and_close, client))
+        assert client.closed
+
+
+def test_a_context_s_first_connections_may_be_made_at_once(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """PITFALLS 14: whichever comes first freezes it.  Each callback comes in the thread of its own connection."""
+    for _ in range(EACH):
+        clients = Context.client(trust=authority.certificate, alpn=["h2"])
+        servers = Context.server((credentials.certificate, *credentials.chain), credentials.private_key)
+        mine = threading.local()
+
+        def called(connection: Connection, *_: object, mine: threading.local = mine) -> None:
+            assert connection in mine.connections
+            mine.calls[connection] += 1
+
+        def choose(connection: Connection, offered: Sequence[str], mine: threading.local = mine) -> str:
+            called(connection)
+            return offered[0]
+
+        clients.keylog_callback = called
+        clients.info_callback = called
+        servers.alpn_callback = choose
+
+        def talk(
+            number: int, clients: Context = clients, servers: Context = servers, mine: threading.local = mine
+        ) -> tuple[bytes, bool]:
+            mine.connections = client, server = Connection(clients, "example.com"), Connection(servers)
+            mine.calls = Counter()
+            shake_hands(client, server)
+            client.write(message(number))
+            server.receive_data(client.data_to_send())
+            assert client.alpn == "h2"
+            return whole(server.read(SIZE)), mine.calls[client] > 0 and mine.calls[server] > 0
+
+        assert times(talk) == [(message(number)[:32], True) for number in range(THREADS)]
+        with pytest.raises(pyossl.UsageError):
+            clients.alpn_callback = choose
+
+
+RESUMPTIONS = [
+    pytest.param(Version.TLSv1_2, Options(0), id="TLSv1_2 by ticket"),
+    pytest.param(Version.TLSv1_2, Options.NO_TICKET, id="TLSv1_2 by id"),
+    pytest.param(Version.TLSv1_3, Options(0), id="TLSv1_3 by ticket"),
+    pytest.param(Version.TLSv1_3, Options.NO_TICKET, id="TLSv1_3 by id"),
+]
+
+
+@pytest.mark.parametrize(("version", "options"), RESUMPTIONS)
+def test_a_session_is_resumed_by_many_at_once(
+    version: Version, options: Options, authority: pyossl.Authority, server_context: Context
+) -> None:
+    """One SSL_SESSION and the cache of one SSL_CTX, looked into by all of them."""
+    server_context.options |= options
+    clients = Context.client(trust=authority.certificate, maximum_version=version)
+    sessions: list[Session] = []
+    clients.new_session_callback = lambda _, session: sessions.append(session)
+    first, _ = meet(clients, server_context)
+    while version is Version.TLSv1_3 and len(sessions) < THREADS * EACH:
+        meet(clients, server_context)  # a session of TLS 1.3 is good for one resumption
+    had = sessions[:]
+    shared = had[0]
+    der = shared.to_der()
+
+    def resume(number: int) -> int:
+        resumed = 0
+        for n in range(EACH):
+            session = shared if version is Version.TLSv1_2 else had[number * EACH + n]
+            client, server = meet(clients, server_context, session=session)
+            resumed += client.session_reused and server.session_reused
+            client.write(message(number, n))
+            server.receive_data(client.data_to_send())
+            assert whole(server.read(SIZE)) == message(number, n)[:32]
+            assert shared.to_der() == der
+        return resumed
+
+    assert times(resume) == [EACH] * THREADS
+    assert first.version == version.name.replace("_", ".")
+    assert len({each.to_der() for each in sessions}) == len(sessions)
+
+
+def test_a_certificate_tells_many_the_same(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
+    """OpenSSL looks at a certificate's extensions when it is first asked, and keeps what it found in it."""
+
+    def ask(certificate: pyossl.Certificate, store: pyossl.Store, _: int) -> tuple[object, ...]:
+        return (
+            certificate.fingerprint(),
+            certificate.subject_alt_names,
+            certificate.key_usage,
+            certificate.is_ca,
+            certificate.matches("example.com"),
+            certificate.public_key.to_der(),
+            store.verify(certificate, name="example.com"),
+        )
+
+    pem, root = credentials.certificate.to_pem(), authority.certificate.to_pem()
+    for _ in range(EACH):
+        certificate, store = pyossl.Certificate.load(pem), pyossl.Store.of(root)
+        answers = times(partial(ask, certificate, store))
+        assert answers == [ask(pyossl.Certificate.load(pem), pyossl.Store.of(root), 0)] * THREADS
+
+
+def test_a_store_is_listed_while_it_grows() -> None:
+    """PITFALLS 27: every list is one of what was there; none has what is not whole."""
+    authorities = [pyossl.Authority(f"authority {number}") for number in range(THREADS * 4)]
+    leaf = authorities[0].issue("example.com").certificate
+    everyone = {authority.certificate for authority in authorities}
+    for _ in range(EACH):
+        store = pyossl.Store.of(authorities[0].certificate)
+
+        def work(number: int, store: pyossl.Store = store) -> None:
+            if number % 2:
+                for authority in authorities[number::THREADS]:
+                    store.add(authority.certificate)
+                return
+            listed: set[pyossl.Certificate] = set()
+            for _ in range(10):
+                now = store.certificates
+                assert listed <= set(now) <= everyone
+                listed = set(now)
+                assert store.verify(leaf)[-1] == authorities[0].certificate
+
+        times(work)
+        added = {a.certificate for number in range(1, THREADS, 2) for a in authorities[number::THREADS]}
+        assert set(store.certificates) == added | {authorities[0].certificate}
+
+
+def test_each_thread_s_errors_are_its_own(client_context: Context, authority: pyossl.Authority) -> None:
+    """PITFALLS 1: the queue is the thread's; what is taken from it must be what this very call left."""
+    stranger = pyossl.Authority("stranger").issue("example.com").certificate
+    store = pyossl.Store.of(authority.certificate)
+
+    def refused_certificate() -> None:
+        store.verify(stranger)
+
+    def refused_ciphers() -> None:
+        Context.client(trust=authority.certificate).set_cipher_list("NONSENSE")
+
+    def not_a_key() -> None:
+        pyossl.PrivateKey.load(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+    def not_a_session() -> None:
+        Session.load(b"\x30\x03\x02\x01\x01", client_context, "example.com")
+
+    faults = [refused_certificate, refused_ciphers, not_a_key, not_a_session]
+
+    def provoke(number: int) -> list[tuple[type, str]]:
+        met = []
+        for _ in range(EACH):
+            with pytest.raises((pyossl.Error, ValueError)) as caught:
+                faults[number % len(faults)]()
+            met.append((type(caught.value), str(caught.value)))
+        return met
+
+    alone = [provoke(number)[:1] * EACH for number in range(len(faults))]
+    assert len({met[0] for met in alone}) == len(faults)
+    assert times(provoke) == [alone[number % len(faults)] for number in range(THREADS)]
+
+
+def test_both_halves_of_a_bio_pair_are_used_at_once() -> None:
+    """They touch each other's memory, and so have one lock."""
+    one, other = pyossl.BIO.pair()
+
+    def give(bio: pyossl.BIO, name: str) -> bytes:
+        for n in range(EACH):
+            rest = message(name, n)
+            while rest:
+                if isinstance(taken := bio.write(rest[:700]), int):
+                    rest = rest[taken:]
+                else:
+                    time.sleep(0)  # another thread
+        return b""
+
+    def take(bio: pyossl.BIO) -> bytes:
+        taken = bytearray()
+        while len(taken) < EACH * SIZE:
+            if isinstance(data := bio.read(500), bytes):
+                taken += data
+            else:
+                time.sleep(0)  # another thread
+        return bytes(taken)
+
+    halves = [partial(give, one, "one"), partial(give, other, "other"), partial(take, one), partial(take, other)]
+    *_, from_other, from_one = at_once(halves)
+    assert from_one == b"".join(message("one", n) for n in range(EACH))
+    assert from_other == b"".join(message("other", n) for n in range(EACH))
