@@ -107,6 +107,7 @@ class Connection(Negotiated):
         self._indicated = None
         if reference is not None:
             self._expect(ssl, reference)
+        self._other_names: tuple[str, ...] = ()
         self._expect_also(ssl, tuple(other_names))
         self._email = email
         self._expect_email(ssl)
@@ -143,6 +144,7 @@ class Connection(Negotiated):
             if other.is_address or reference_name(self._name).is_address:
                 raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
             check(lib.SSL_add1_dnsname(ssl, other.text.encode()), f"expecting the name {name!r}")
+            self._other_names += (other.text,)
 
     def _expect_email(self, ssl: Any) -> None:
         if self._email is None:
@@ -152,6 +154,9 @@ class Connection(Negotiated):
         address = c_string(self._email, "an email address")
         parameters = lib.SSL_get0_param(ssl)
         check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {self._email!r}")
+        if self._context.is_server:
+            sessions = self._context.sessions_with(self._email)
+            check(lib.SSL_set_session_id_context(ssl, sessions, len(sessions)), "SSL_set_session_id_context")
 
     def _offer(self, ssl: Any, session: Session) -> None:
         """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
@@ -161,6 +166,10 @@ class Connection(Negotiated):
             raise ValueError("the session belongs to another context")
         if self._context.checks_hostname and session.server_hostname != self._name:
             raise ValueError(f"the session is with {session.server_hostname!r}, not with {self._name!r}")
+        if self._context.checks_hostname and (others := set(session.other_names) - set(self._other_names)):
+            raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
+        if self._email not in (None, session.email):
+            raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
         check(lib.SSL_set_session(ssl, session._session), "SSL_set_session")
         if self._context.verifies and lib.SSL_get_verify_result(ssl) != lib.X509_V_OK:
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")

@@ -65,8 +65,9 @@ class Context(Policy):
         self._alpn: Any = None
         self._trust: Store | None = None
         self._configured = []
-        self._session_id_context = b""
+        self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
+        self._verify_time: int | None = None
         self.callbacks = ContextCallbacks()
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
         lib.SSL_CTX_set_mode(self._ctx, NEEDED_MODES)
@@ -216,9 +217,9 @@ class Context(Policy):
             if self.callbacks.verify is not None and not self.verifies:
                 raise UsageError("this context verifies nobody: its verify callback would not be heeded")
             if self.is_server:
-                own_sessions = self._session_id_context or self._sessions_digest()
+                self._sessions = self._session_id_context or self._sessions_digest()
                 check(
-                    lib.SSL_CTX_set_session_id_context(self._ctx, own_sessions, len(own_sessions)),
+                    lib.SSL_CTX_set_session_id_context(self._ctx, self._sessions, len(self._sessions)),
                     "SSL_CTX_set_session_id_context",
                 )
             self._frozen = True
@@ -229,8 +230,9 @@ class Context(Policy):
         and verifies in the same way, in this process or in another that has the same ticket keys.
 
         Resuming a session takes the place of verifying the peer, so that a session of a context that asks less must
-        not be resumed by one that asks more.  (And without any session id context, a server that verifies clients
-        refuses every resumption.)  PITFALLS 12
+        not be resumed by one that asks more.  What a verify callback asks nobody can tell: a context that has one
+        resumes its own sessions only.  (And without any session id context, a server that verifies clients refuses
+        every resumption.)  PITFALLS 12
         """
         certificate = borrowed(lib.SSL_CTX_get0_certificate(self._ctx))
         parts = [
@@ -239,20 +241,18 @@ class Context(Policy):
             repr(self._configured).encode(),
         ]
         if self.verifies:
-            parameters, callback = lib.SSL_CTX_get0_param(self._ctx), self.callbacks.verify
-            mode, depth = lib.SSL_CTX_get_verify_mode(self._ctx), lib.X509_VERIFY_PARAM_get_depth(parameters)
-            called = getattr(callback, "__module__", ""), getattr(callback, "__qualname__", repr(type(callback)))
-            parts.append(repr((mode, depth, int(self.verify_flags), self._purpose, called)).encode())
+            mode = lib.SSL_CTX_get_verify_mode(self._ctx)
+            asked = mode, self.verify_depth, int(self.verify_flags), self._purpose, self._verify_time
+            parts.append(repr((*asked, self.security_level)).encode())
+            if self.callbacks.verify is not None:
+                parts.append(os.urandom(16))
             if self._trust is not None:
-                parts += [
-                    *map(os.fsencode, self._trust.directories),
-                    *sorted(c.to_der() for c in self._trust.certificates),
-                ]
-        data = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-        digest = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE)
-        length = ffi.new("unsigned int *")
-        check(lib.EVP_Digest(data, len(data), digest, length, lib.EVP_sha256(), ffi.NULL), "EVP_Digest")
-        return bytes(ffi.buffer(digest, length[0]))
+                parts.append(self._trust.identity)
+        return digest_of(*parts)
+
+    def sessions_with(self, email: str) -> bytes:
+        """The session id context of the connections whose peer must have an email address besides.  PITFALLS 12"""
+        return digest_of(b"pyossl", self._sessions, email.encode())
 
     @property
     def verifies(self) -> bool:
@@ -298,7 +298,8 @@ class Context(Policy):
     def set_verify_time(self, moment: datetime.datetime) -> None:
         """Verifies as if it were ``moment``, an aware datetime.  X509_VERIFY_PARAM_set_time(3)"""
         self._change()
-        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), seconds_of(moment))
+        self._verify_time = seconds_of(moment)
+        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), self._verify_time)
 
     def set_purpose(self, purpose: str) -> None:
         """What the peer's certificate must be for, by OpenSSL's short name: ``sslserver``, ``sslclient``, ``any``, …
@@ -472,7 +473,11 @@ class Context(Policy):
     @property
     def session_id_context(self) -> bytes:
         """What keeps a server's sessions apart from those of other contexts; empty for what is made of the certificate
-        and the way of verifying when the first connection comes.  1 to 32 bytes.  SSL_CTX_set_session_id_context(3)
+        and the way of verifying when the first connection comes.  1 to 32 bytes.
+
+        What is made is the same in every process, but where there is a verify callback, or a trust store with a
+        directory, CRLs, flags or a time of its own: who lets several processes resume such sessions vouches, by
+        setting this, for their verifying alike.  SSL_CTX_set_session_id_context(3)
         """
         return self._session_id_context
 
@@ -490,6 +495,14 @@ class Context(Policy):
 
     def __repr__(self) -> str:
         return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ' that verifies nobody'}>"
+
+
+def digest_of(*parts: bytes) -> bytes:
+    """The SHA-256 of several byte strings, told apart.  EVP_Digest(3)"""
+    data = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    digest, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
+    check(lib.EVP_Digest(data, len(data), digest, length, lib.EVP_sha256(), ffi.NULL), "EVP_Digest")
+    return bytes(ffi.buffer(digest, length[0]))
 
 
 def _mismatch(message: str) -> Error:

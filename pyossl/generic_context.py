@@ -74,8 +74,9 @@ class GenericContext(Context):
         self._alpn: Any = None
         self._trust = None
         self._configured = []
-        self._session_id_context = b""
+        self._session_id_context = self._sessions = b""
         self._purpose = None
+        self._verify_time = None
         self.callbacks: GenericCallbacks = GenericCallbacks()
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         lib.SSL_CTX_set_mode(

@@ -22,7 +22,7 @@ from pyossl.outcome import take_records
 from pyossl.x509 import Certificate
 
 _BOOLEAN, _BIT_STRING, _OCTET_STRING, _SEQUENCE = 0x01, 0x03, 0x04, 0x30
-_KEY_IDENTIFIER, _DNS_NAME, _IP_ADDRESS = 0x80, 0x82, 0x87
+_KEY_IDENTIFIER, _EMAIL, _DNS_NAME, _IP_ADDRESS = 0x80, 0x81, 0x82, 0x87
 _SERVER_AND_CLIENT = bytes.fromhex("06082b06010505070301" + "06082b06010505070302")
 _DAY = datetime.timedelta(days=1)
 _LONGEST_COMMON_NAME = 64
@@ -71,7 +71,7 @@ class Authority:
         not_after: datetime.datetime | None = None,
         private_key: PrivateKey | None = None,
     ) -> Credentials:
-        """A certificate for DNS names and IP addresses, for servers and clients alike.
+        """A certificate for DNS names, IP addresses and email addresses, for servers and clients alike.
 
         The key is a new one on the curve P-256 if none is given.  The certificate is valid from a day ago for a year,
         unless ``not_before`` and ``not_after`` (aware datetimes) say else.  Raises ``ValueError`` for a name that no
@@ -111,11 +111,21 @@ def _leaf(names: tuple[str, ...]) -> list[Extension]:
 
 
 def _general_name(name: str) -> bytes:
+    if "@" in name:
+        return _der(_EMAIL, _email(name))
     bare, wildcard = (name[2:], "*.") if name.startswith("*.") else (name, "")
     reference = reference_name(bare)
     if reference.is_address:
         return _der(_IP_ADDRESS, ipaddress.ip_address(reference.text).packed)
     return _der(_DNS_NAME, (wildcard + reference.text).encode())
+
+
+def _email(address: str) -> bytes:
+    """RFC 5280's rfc822Name, which is ASCII: what stands before the @ is nobody's to encode but its host's."""
+    local_part, _, host = address.rpartition("@")
+    if not local_part.isascii() or not local_part.isprintable() or " " in local_part or not local_part:
+        raise ValueError(f"no certificate can be for the email address {address!r}")
+    return f"{local_part}@{reference_name(host).text}".encode()
 
 
 def _issue(

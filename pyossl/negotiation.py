@@ -40,6 +40,8 @@ class Negotiated:
     _turn: Turn
     _context: Context
     _name: str
+    _other_names: tuple[str, ...]
+    _email: str | None
     _indicated: str | None
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
@@ -49,7 +51,7 @@ class Negotiated:
             return question(self._c.ssl)
 
     def _session_of(self, pointer: Any) -> Session:
-        return session_of(pointer, self._context, self._name or None)
+        return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
 
     @property
     def context(self) -> Context:
@@ -117,7 +119,8 @@ class Negotiated:
             pointer = self._ask(lib.SSL_get1_session)
             if pointer == ffi.NULL:
                 return None
-            return Session(own(pointer, lib.SSL_SESSION_free), self._context, self._name or None)
+            owned = own(pointer, lib.SSL_SESSION_free)
+            return Session(owned, self._context, self._name or None, self._other_names, self._email)
 
     @property
     def session_reused(self) -> bool:

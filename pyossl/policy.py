@@ -137,10 +137,12 @@ class Policy:
     def set_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms, such as ``ECDSA+SHA256:ed25519``.  SSL_CTX_set1_sigalgs_list(3)"""
         self._choose("signature algorithms", lib.SSL_CTX_set1_sigalgs_list, algorithms)
+        self._configured.append(("SignatureAlgorithms", algorithms))
 
     def set_client_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms for client certificates.  SSL_CTX_set1_client_sigalgs_list(3)"""
         self._choose("client signature algorithms", lib.SSL_CTX_set1_client_sigalgs_list, algorithms)
+        self._configured.append(("ClientSignatureAlgorithms", algorithms))
 
     def _choose(self, what: str, function: Callable[[Any, bytes], int], value: str) -> None:
         self._change()

@@ -1,8 +1,8 @@
 """Sessions: what a client remembers of a connection, to resume it.  SSL_SESSION_new(3)
 
 OpenSSL resumes a session in any context and under any name without a look, and a resumed connection is not verified
-again.  A ``Session`` therefore knows the context that it belongs to and the name that it was verified for, and a
-``Connection`` takes it with that context and that name only.
+again.  A ``Session`` therefore knows the context that it belongs to and what its peer was verified for, and a
+``Connection`` takes it with that context, and where it would have verified no more than that, only.
 """
 
 from __future__ import annotations
@@ -24,11 +24,22 @@ class Session:
     Had from ``Connection.session`` or the context's ``new_session_callback``, or loaded from DER or PEM.
     """
 
-    def __init__(self, pointer: Any, context: Context, server_hostname: str | None) -> None:
+    def __init__(
+        self,
+        pointer: Any,
+        context: Context,
+        server_hostname: str | None,
+        other_names: tuple[str, ...] = (),
+        email: str | None = None,
+    ) -> None:
         self._session = pointer
         self._context = context
         self.server_hostname: str | None = server_hostname
         """The name that the session's connection was verified for, None for a server's or an unnamed one."""
+        self.other_names: tuple[str, ...] = other_names
+        """The names of which the certificate may have had one instead."""
+        self.email: str | None = email
+        """The address that the certificate had besides, where it had to have one."""
 
     @classmethod
     def load(cls, data: bytes, context: Context, server_hostname: str | None = None) -> Session:
@@ -122,8 +133,10 @@ class Session:
         return f"<Session{name} of {self.time:%Y-%m-%d %H:%M:%S}{'' if self.is_resumable else ', not resumable'}>"
 
 
-def session_of(pointer: Any, context: Context, server_hostname: str | None) -> Session:
+def session_of(
+    pointer: Any, context: Context, server_hostname: str | None, other_names: tuple[str, ...], email: str | None
+) -> Session:
     """A ``Session`` with a reference of its own to an ``SSL_SESSION *`` that OpenSSL keeps."""
     if lib.SSL_SESSION_up_ref(pointer) != 1:
         raise failed("SSL_SESSION_up_ref")
-    return Session(own(pointer, lib.SSL_SESSION_free), context, server_hostname)
+    return Session(own(pointer, lib.SSL_SESSION_free), context, server_hostname, other_names, email)

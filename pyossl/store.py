@@ -28,6 +28,7 @@ class Store:
         self._is_shared = False
         self.directories: tuple[str, ...] = ()
         """The directories whose certificates are trusted, by their hashes."""
+        self._unlike = b""
 
     @classmethod
     def empty(cls) -> Store:
@@ -51,6 +52,7 @@ class Store:
             store = cls.empty()
             check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
             take_records()
+            store._differ()
             store._is_shared = True
             _system_stores.clear()
             _system_stores[key] = store
@@ -85,6 +87,7 @@ class Store:
                 f"trusting the directory {source!r}",
             )
             self.directories += (os.fspath(source),)
+            self._differ()
         else:
             for certificate in load_certificates(source):
                 self.add(certificate)
@@ -97,6 +100,7 @@ class Store:
         self._change()
         for crl in [source] if isinstance(source, CRL) else load_crls(source):
             check(lib.X509_STORE_add_crl(self._store, crl._crl), "X509_STORE_add_crl")
+        self._differ()
 
     def add_locations(self, file: bytes | None, directory: bytes | None) -> None:
         """Trusts a PEM file's certificates and CRLs, and a directory's by their hashes; ``Error`` for none.
@@ -107,11 +111,13 @@ class Store:
         take_records()
         paths = (ffi.NULL if path is None else path for path in (file, directory))
         check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
+        self._differ()
 
     def add_flags(self, flags: int) -> None:
         """Verifies everything with these flags besides those that are set.  X509_STORE_set_flags(3)"""
         self._change()
         check(lib.X509_STORE_set_flags(self._store, flags), "X509_STORE_set_flags")
+        self._differ()
 
     def set_time(self, moment: datetime.datetime) -> None:
         """Verifies everything as if it were ``moment``, an aware datetime.  X509_STORE_set1_param(3)"""
@@ -119,6 +125,18 @@ class Store:
         parameters = own(check_ptr(lib.X509_VERIFY_PARAM_new(), "X509_VERIFY_PARAM_new"), lib.X509_VERIFY_PARAM_free)
         lib.X509_VERIFY_PARAM_set_time(parameters, seconds_of(moment))
         check(lib.X509_STORE_set1_param(self._store, parameters), "X509_STORE_set1_param")
+        self._differ()
+
+    def _differ(self) -> None:
+        self._unlike = os.urandom(16)
+
+    @property
+    def identity(self) -> bytes:
+        """What two stores have in common when they trust alike: their certificates, as long as they have nothing else.
+
+        Directories, CRLs, flags and times make a store like no other: what they come to cannot be told beforehand.
+        """
+        return self._unlike + b"".join(sorted(certificate.to_der() for certificate in self.certificates))
 
     def _change(self) -> None:
         if self._is_shared:

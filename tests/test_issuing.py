@@ -110,3 +110,63 @@ def test_openssls_strict_mode_accepts_the_chain(authority: pyossl.Authority, tmp
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.pem", "-untrusted"]
     done = subprocess.run([*command, "second.pem", "leaf.pem"], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout == "leaf.pem: OK\n", done.stderr
+
+
+NAMES = ("example.com", "*.example.org", "127.0.0.1", "::1", "Someone@example.com", "other@bücher.example")
+
+
+@pytest.mark.feature("a development authority")
+def test_names_of_every_kind_are_in_one_certificate(authority: pyossl.Authority) -> None:
+    alternatives = [(name.type.name, str(name.value)) for name in authority.issue(*NAMES).certificate.subject_alt_names]
+    assert alternatives == [
+        ("DNS", "example.com"),
+        ("DNS", "*.example.org"),
+        ("IPADD", "127.0.0.1"),
+        ("IPADD", "::1"),
+        ("EMAIL", "Someone@example.com"),
+        ("EMAIL", "other@xn--bcher-kva.example"),
+    ]
+
+
+@pytest.mark.feature("email address as reference name", "IP address as reference name", "several reference names")
+def test_a_connection_finds_names_of_every_kind_in_one_certificate(authority: pyossl.Authority) -> None:
+    own = authority.issue(*NAMES)
+    server_context = pyossl.Context.server(own.certificate, own.private_key)
+    client_context = pyossl.Context.client(trust=authority.certificate)
+
+    def meet(name: str, **arguments: object) -> pyossl.Connection:
+        client = pyossl.Connection(client_context, name, **arguments)  # type: ignore[arg-type]
+        shake_hands(client, pyossl.Connection(server_context))
+        return client
+
+    assert meet("example.com", email="Someone@example.com").verified_name == "example.com"
+    assert meet("elsewhere.example", other_names=["www.example.org"]).verified_name == "*.example.org"
+    for address in ("127.0.0.1", "::1"):
+        assert meet(address, email="other@xn--bcher-kva.example").verify_code == lib.X509_V_OK
+    for wrong in ("someone@example.com", "Someone@example.org", "nobody@example.com"):
+        with pytest.raises(pyossl.CertificateError) as caught:
+            meet("example.com", email=wrong)
+        assert caught.value.code == lib.X509_V_ERR_EMAIL_MISMATCH
+
+
+@pytest.mark.feature("email address as reference name")
+def test_the_openssl_program_finds_the_email_address_too(authority: pyossl.Authority, tmp_path: Path) -> None:
+    """openssl-verify(1): -verify_email"""
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    leaf = authority.issue(*NAMES).certificate
+    (tmp_path / "leaf.pem").write_bytes(leaf.to_pem())
+    store = pyossl.Store.of(authority.certificate)
+    for email, accepted in (("Someone@example.com", True), ("nobody@example.com", False)):
+        command = ["openssl", "verify", "-CAfile", "ca.pem", "-verify_email", email, "leaf.pem"]
+        assert (subprocess.run(command, capture_output=True, cwd=tmp_path).returncode == 0) == accepted
+        if accepted:
+            assert store.verify(leaf, email=email, name="127.0.0.1")[0] == leaf
+        else:
+            with pytest.raises(pyossl.CertificateError):
+                store.verify(leaf, email=email)
+
+
+@pytest.mark.parametrize("email", ["@example.com", "a b@example.com", "ä@example.com", "a@", "a@*", "a\0@example.com"])
+def test_a_certificate_is_for_email_addresses_that_can_be(authority: pyossl.Authority, email: str) -> None:
+    with pytest.raises(ValueError, match=r"email address|server name"):
+        authority.issue(email)
