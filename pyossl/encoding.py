@@ -130,6 +130,18 @@ def password_bytes(password: Password) -> bytes:
     raise TypeError(f"a password is str or bytes, not {type(known).__name__}")
 
 
+MOST_ITERATIONS: int = lib.PYOSSL_MOST_ITERATIONS
+"""How often a password may be hashed for all that one file locks with it: ten million times, which takes seconds."""
+
+
+def check_iterations(iterations: int, what: str) -> None:
+    """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
+    if iterations > MOST_ITERATIONS:
+        raise DecodeError(
+            f"{what} would take {iterations} iterations of its password's hash or more, and {MOST_ITERATIONS} are allowed"
+        )
+
+
 def cryptography(module: str) -> Any:
     """A module of the package ``cryptography``, which is imported only where one of its objects is asked for.
 

@@ -10,6 +10,7 @@ from pyossl.encoding import (
     Password,
     Source,
     c_string,
+    check_iterations,
     cryptography,
     describe,
     encoded,
@@ -138,10 +139,13 @@ class PrivateKey(Key):
         """The key in PEM or DER, from a file's path or from bytes.
 
         ``password`` is asked for only when the key is encrypted; nothing ever prompts on a terminal.  Raises
-        ``PasswordError`` when it is missing or wrong, ``DecodeError`` when there is no private key.
+        ``PasswordError`` when it is missing or wrong, ``DecodeError`` when there is no private key, or one whose
+        password is to be hashed more than ten million times, which would take minutes.
         PEM_read_bio_PrivateKey(3), d2i_PKCS8PrivateKey_bio(3)
         """
         data = encoded(source)
+        iterations = lib.pyossl_key_iterations(BIO.memory(data)._bio, is_pem(data))
+        check_iterations(iterations, f"the private key in {describe(source)}")
         known = None if callable(password) else password
         pointer, asked = _decode(data, known)
         if pointer == ffi.NULL and asked and callable(password):

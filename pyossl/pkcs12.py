@@ -7,7 +7,17 @@ from typing import Any
 
 from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO
-from pyossl.encoding import Password, Source, c_string, describe, encoded, password_bytes, written
+from pyossl.encoding import (
+    MOST_ITERATIONS,
+    Password,
+    Source,
+    c_string,
+    check_iterations,
+    describe,
+    encoded,
+    password_bytes,
+    written,
+)
 from pyossl.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.keys import PrivateKey
 from pyossl.outcome import Record, take_records
@@ -44,6 +54,7 @@ class PKCS12:
         ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
         ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
         (RC2, single DES) need the provider ``legacy``; a file without a MAC may open only where it is not encrypted.
+        A file that wants its password hashed more than ten million times is a ``DecodeError``, and is not waited for.
         d2i_PKCS12_bio(3), PKCS12_parse(3)
         """
         data = encoded(source)
@@ -66,8 +77,8 @@ class PKCS12:
         ``iterations`` is how often the password is hashed.  Raises ``ValueError`` for an empty password, or one with
         a NUL, which not every program can read.  PKCS12_create(3)
         """
-        if iterations < 1:
-            raise ValueError(f"a password is hashed once or more often, not {iterations} times")
+        if not 1 <= iterations <= MOST_ITERATIONS // _HASHED:
+            raise ValueError(f"a password is hashed 1 to {MOST_ITERATIONS // _HASHED} times, not {iterations}")
         secret = _password(password_bytes(password))
         if not secret:
             raise ValueError("the password is empty")
@@ -102,6 +113,7 @@ class PKCS12:
 
 
 _NO_MAC_YET = -1
+_HASHED = 3  # for the MAC, the key, and the certificates
 
 
 def _password(secret: bytes) -> bytes:
@@ -114,6 +126,8 @@ def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
     secret = ffi.NULL if password is None else _password(password)
     key, certificate, chain = ffi.new("EVP_PKEY **"), ffi.new("X509 **"), ffi.new("struct stack_st_X509 **")
     take_records()
+    iterations = lib.pyossl_pkcs12_iterations(pkcs12, secret, 0 if password is None else len(password))
+    check_iterations(iterations, f"the PKCS#12 in {describe(source)}")
     if lib.PKCS12_parse(pkcs12, secret, key, certificate, chain) != 1:
         raise _why(password, source)
     take_records()

@@ -56,6 +56,7 @@
 #include "io.c"
 #include "bio_io.c"
 #include "generic.c"
+#include "iterations.c"
 #include "wait.c"
 #include "start.c"
 #include "system.c"
