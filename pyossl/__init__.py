@@ -41,6 +41,7 @@ from pyossl.policy import Version
 from pyossl.session import Session
 from pyossl.sockets import Socket, connect
 from pyossl.store import Store
+from pyossl.uri import load_uri
 from pyossl.x509 import Certificate, load_certificates
 
 openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
@@ -108,6 +109,7 @@ __all__ = [
     "listen",
     "load_certificates",
     "load_crls",
+    "load_uri",
     "openssl_version",
     "outcome",
     "self_signed",

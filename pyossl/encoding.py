@@ -138,7 +138,8 @@ def check_iterations(iterations: int, what: str) -> None:
     """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
     if iterations > MOST_ITERATIONS:
         raise DecodeError(
-            f"{what} would take {iterations} iterations of its password's hash or more, and {MOST_ITERATIONS} are allowed"
+            f"{what} would take {iterations} iterations of its password's hash or more, "
+            f"and {MOST_ITERATIONS} are allowed"
         )
 
 

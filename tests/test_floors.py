@@ -45,6 +45,7 @@ FLOORS = {
         "draft",
         "generic_context",
         "system",
+        "uri",
     },
     4: {"connection", "generic_connection", "negotiation", "waiting", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},

@@ -135,7 +135,7 @@ def test_an_encrypted_key_that_would_take_long_is_refused_at_once(form: str) -> 
         slow = pem(slow)
         assert PrivateKey.load(pem(der), "password") == key
     for password in ("password", "wrong", None, lambda: "password"):
-        with pytest.raises(pyossl.DecodeError, match="private key .* are allowed") as caught:
+        with pytest.raises(pyossl.DecodeError, match=r"private key .* are allowed") as caught:
             PrivateKey.load(slow, password)
         assert not isinstance(caught.value, pyossl.PasswordError)
 

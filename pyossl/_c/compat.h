@@ -77,6 +77,37 @@ static int pyossl_pkcs12_parse(PKCS12 *pkcs12, const char *password, EVP_PKEY **
 }
 #  define PKCS12_parse pyossl_pkcs12_parse
 
+/* Before 3.0 a store gives public keys as keys of any kind, and the key itself tells which it is. */
+#  define OSSL_STORE_INFO_PUBKEY (-1)
+static EVP_PKEY *OSSL_STORE_INFO_get1_PUBKEY(const OSSL_STORE_INFO *info)
+{
+    (void)info;
+    return NULL;
+}
+
+static int pyossl_is_private(const EVP_PKEY *key)
+{
+    const BIGNUM *number = NULL;
+    unsigned char raw[EVP_MAX_KEY_LENGTH * 2];
+    size_t length = sizeof(raw);
+    switch (EVP_PKEY_base_id(key)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+        RSA_get0_key(EVP_PKEY_get0_RSA((EVP_PKEY *)key), NULL, NULL, &number);
+        return number != NULL;
+    case EVP_PKEY_DSA:
+        DSA_get0_key(EVP_PKEY_get0_DSA((EVP_PKEY *)key), NULL, &number);
+        return number != NULL;
+    case EVP_PKEY_DH:
+        DH_get0_key(EVP_PKEY_get0_DH((EVP_PKEY *)key), NULL, &number);
+        return number != NULL;
+    case EVP_PKEY_EC:
+        return EC_KEY_get0_private_key(EVP_PKEY_get0_EC_KEY((EVP_PKEY *)key)) != NULL;
+    default:
+        return EVP_PKEY_get_raw_private_key(key, raw, &length) == 1;
+    }
+}
+
 /* The caller owns the stack and a reference to each certificate. */
 static STACK_OF(X509) *X509_STORE_get1_all_certs(X509_STORE *store)
 {
@@ -94,6 +125,12 @@ static STACK_OF(X509) *X509_STORE_get1_all_certs(X509_STORE *store)
     }
     X509_STORE_unlock(store);
     return certificates;
+}
+#else
+static int pyossl_is_private(const EVP_PKEY *key)
+{
+    (void)key;    /* a store has said so */
+    return 1;
 }
 #endif
 

@@ -42,6 +42,7 @@ typedef ... SSL_DANE;
 typedef ... SSL_METHOD;
 typedef ... SSL_SESSION;
 typedef ... TLS_SESSION_TICKET_EXT;
+typedef ... UI_METHOD;
 typedef ... X509;
 typedef ... X509_EXTENSION;
 typedef ... X509_NAME;

@@ -134,6 +134,7 @@ void pyossl_set_connection_info(pyossl_connection *connection, int on);
 void pyossl_set_generic_callback(SSL_CTX *context, int which);
 int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
+int pyossl_is_private(const EVP_PKEY *key);
 EVP_PKEY *pyossl_generate_dsa(int bits);
 long long pyossl_dtls_listen(pyossl_connection *connection);
 long long pyossl_dtls_handle_timeout(pyossl_connection *connection);

@@ -1,0 +1,233 @@
+"""What is kept under a URI: files of every format, and tokens where pkcs11-provider makes PKCS#11 of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from certificate_making import crl_der, make, revoke
+
+import pyossl
+from pyossl import CRL, PKCS12, Certificate, PrivateKey, PublicKey, load_uri
+
+PASSWORD = "pässword"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, credentials: pyossl.Credentials, authority: pyossl.Authority) -> Path:
+    certificate, key = credentials.certificate, credentials.private_key
+    issuer = make("an issuer", ca=True)
+    crl = CRL.load(crl_der(revoke(issuer, {1: None})))
+    files = {
+        "key.pem": key.to_pem(),
+        "key.der": key.to_der(),
+        "locked.pem": key.to_pem(PASSWORD),
+        "locked.der": key.to_der(PASSWORD),
+        "public.pem": key.public_key.to_pem(),
+        "certificate.pem": certificate.to_pem(),
+        "certificate.der": certificate.to_der(),
+        "crl.pem": crl.to_pem(),
+        "bundle.pem": certificate.to_pem() + key.to_pem() + authority.certificate.to_pem() + crl.to_pem(),
+        "all.p12": PKCS12(key, certificate, [authority.certificate]).to_der(PASSWORD),
+        "garbage": b"garbage",
+        "empty": b"",
+        "cut.pem": certificate.to_pem() + key.to_pem()[:100],
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.feature("keys and certificates by URI")
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}", "file://localhost{}"])
+def test_a_file_is_loaded_by_its_path_and_by_its_uri(form: str, folder: Path, credentials: pyossl.Credentials) -> None:
+    for name in ("key.pem", "key.der"):
+        assert load_uri(form.format(folder / name)) == [credentials.private_key]
+    for name in ("certificate.pem", "certificate.der"):
+        assert load_uri(form.format(folder / name)) == [credentials.certificate]
+
+
+def test_all_that_is_in_a_file_comes_in_its_order(
+    folder: Path, credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> None:
+    certificate, key, root, crl = load_uri(str(folder / "bundle.pem"))
+    assert (certificate, key, root) == (credentials.certificate, credentials.private_key, authority.certificate)
+    assert isinstance(crl, CRL)
+    assert load_uri(str(folder / "crl.pem")) == [crl]
+
+
+def test_of_one_kind_is_what_is_of_it(
+    folder: Path, credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> None:
+    bundle = str(folder / "bundle.pem")
+    assert load_uri(bundle, kind=Certificate) == [credentials.certificate, authority.certificate]
+    assert load_uri(bundle, kind=PrivateKey) == [credentials.private_key]
+    assert len(load_uri(bundle, kind=CRL)) == 1
+    with pytest.raises(pyossl.DecodeError, match="there is no PublicKey"):
+        load_uri(bundle, kind=PublicKey)
+
+
+@pytest.mark.parametrize("type", ["EC", "RSA", "DSA", "ED25519", "X448"])
+def test_a_public_key_is_no_private_one(type: str, tmp_path: Path) -> None:
+    """Before 3.0 a store does not tell one from the other."""
+    key = PrivateKey.generate(type)
+    path = tmp_path / "key.pem"
+    path.write_bytes(key.public_key.to_pem())
+    assert load_uri(str(path)) == load_uri(str(path), kind=PublicKey) == [key.public_key]
+    with pytest.raises(pyossl.DecodeError, match="there is no PrivateKey"):
+        load_uri(str(path), kind=PrivateKey)
+    path.write_bytes(key.to_pem())
+    assert load_uri(str(path)) == load_uri(str(path), kind=PrivateKey) == [key]
+
+
+LOCKED = pytest.mark.parametrize("name", ["locked.pem", "locked.der", "all.p12"])
+
+
+@LOCKED
+@pytest.mark.parametrize("password", [PASSWORD, PASSWORD.encode(), lambda: PASSWORD], ids=["str", "bytes", "function"])
+def test_a_password_opens_what_is_locked(
+    name: str, password: pyossl.keys.Password, folder: Path, credentials: pyossl.Credentials
+) -> None:
+    found = load_uri(str(folder / name), password)
+    assert credentials.private_key in found
+    assert (credentials.certificate in found) == (name == "all.p12")
+
+
+@LOCKED
+@pytest.mark.parametrize("password", ["wrong", b"", None, lambda: "wrong"], ids=["wrong", "empty", "none", "function"])
+def test_a_wrong_or_missing_password_is_told_and_never_asked_for(
+    name: str, password: pyossl.keys.Password | None, folder: Path
+) -> None:
+    for arguments in ({}, {"kind": PrivateKey}):
+        with pytest.raises(pyossl.PasswordError, match="password") as caught:
+            load_uri(str(folder / name), password, **arguments)  # type: ignore[call-overload]
+        assert ("needs" in str(caught.value)) == (password is None)
+
+
+def test_a_function_is_not_asked_without_need_and_what_it_raises_is_raised(folder: Path) -> None:
+    def ask() -> str:
+        raise KeyboardInterrupt
+
+    assert load_uri(str(folder / "key.pem"), ask)
+    with pytest.raises(KeyboardInterrupt):
+        load_uri(str(folder / "locked.pem"), ask)
+
+
+@pytest.mark.parametrize("name", ["garbage", "empty"])
+def test_what_is_nothing_is_malformed(name: str, folder: Path) -> None:
+    with pytest.raises(pyossl.DecodeError):
+        load_uri(str(folder / name))
+
+
+def test_a_file_that_is_malformed_behind_its_beginning_is_malformed(folder: Path) -> None:
+    path = folder / "spoiled.pem"
+    path.write_bytes(
+        (folder / "certificate.pem").read_bytes().replace(b"\nMII", b"\nMIX") + (folder / "key.pem").read_bytes()
+    )
+    with pytest.raises(pyossl.DecodeError):
+        load_uri(str(path))
+
+
+def test_what_is_not_there_is_an_oserror(tmp_path: Path) -> None:
+    for uri in (str(tmp_path / "missing"), f"file:{tmp_path}/missing", f"file://{tmp_path}/missing"):
+        with pytest.raises(FileNotFoundError) as caught:
+            load_uri(uri)
+        assert isinstance(caught.value, pyossl.TransportError)
+
+
+@pytest.mark.parametrize("uri", ["nobodys-scheme:token=mine", "http://localhost/key.pem"])
+def test_a_scheme_that_nobody_knows_is_unsupported(uri: str) -> None:
+    with pytest.raises(pyossl.UnsupportedError, match="URIs that begin with"):
+        load_uri(uri)
+
+
+def test_a_folder_has_the_uris_of_its_files(folder: Path, credentials: pyossl.Credentials) -> None:
+    names = load_uri(str(folder))
+    assert {os.path.basename(str(name)) for name in names} == {path.name for path in folder.iterdir()}
+    key = next(str(name) for name in names if str(name).endswith("/key.pem"))
+    assert load_uri(key) == [credentials.private_key]
+
+
+@pytest.mark.parametrize("uri", ["", "a\0b"])
+def test_what_is_no_uri_is_refused(uri: str) -> None:
+    with pytest.raises((ValueError, pyossl.Error)):
+        load_uri(uri)
+
+
+# PKCS#11
+
+MODULES = [*Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"), *Path("/usr/lib").glob("softhsm/libsofthsm2.so")]
+PROVIDERS = list(Path("/usr/lib").glob("*/ossl-modules/pkcs11.so"))
+CONFIGURATION = """\
+openssl_conf = all
+[all]
+providers = providers
+[providers]
+default = default
+pkcs11 = pkcs11
+[default]
+activate = 1
+[pkcs11]
+module = {provider}
+pkcs11-module-path = {module}
+pkcs11-module-quirks = no-deinit
+activate = 1
+"""
+SCRIPT = """
+import socket, sys, threading
+import pyossl
+from pyossl import Certificate, PrivateKey, load_uri
+
+token, certificate, trust = "pkcs11:token=ours", *sys.argv[1:]
+try:
+    load_uri(f"{token};object=key;type=private", "4321", kind=PrivateKey)
+except pyossl.Error as error:
+    print("refused", isinstance(error, pyossl.DecodeError))
+(key,) = load_uri(f"{token};object=key;type=private", lambda: "1234", kind=PrivateKey)
+try:
+    key.to_pem()
+except pyossl.Error:
+    print("stays where it is")
+server = pyossl.Context.server(certificate, key)
+client = pyossl.Context.client(trust=trust)
+ours, theirs = pyossl.BIO.pair()
+first = pyossl.Connection(client, "localhost", bio=ours)
+second = pyossl.Connection(server, bio=theirs)
+for _ in range(10):
+    if (first.handshake(), second.handshake()) == (None, None):
+        print("signed", first.version, first.peer_certificate == Certificate.load(certificate))
+        break
+"""
+
+
+@pytest.mark.skipif(
+    not (MODULES and PROVIDERS),
+    reason="needs a PKCS#11 module and pkcs11-provider: Debian's softhsm2 and pkcs11-provider, from trixie on",
+)
+@pytest.mark.feature("PKCS#11 keys by URI")
+def test_a_key_in_a_token_signs_a_handshake(tmp_path: Path, authority: pyossl.Authority) -> None:
+    """A process of its own, because a provider is openssl.cnf's to load."""
+    own = authority.issue("localhost")
+    for name, data in {
+        "key.pem": own.private_key.to_pem(),
+        "certificate.pem": own.certificate.to_pem(),
+        "trust.pem": authority.certificate.to_pem(),
+        "softhsm2.conf": f"directories.tokendir = {tmp_path / 'tokens'}\n".encode(),
+        "openssl.cnf": CONFIGURATION.format(provider=PROVIDERS[0], module=MODULES[0]).encode(),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "tokens").mkdir()
+    own_token = {**os.environ, "SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
+    for arguments in (
+        ["--init-token", "--free", "--label", "ours", "--pin", "1234", "--so-pin", "5678"],
+        ["--import", str(tmp_path / "key.pem"), "--token", "ours", "--label", "key", "--id", "01", "--pin", "1234"],
+    ):
+        subprocess.run(["softhsm2-util", *arguments], env=own_token, check=True, capture_output=True)
+    environment = {**own_token, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "certificate.pem"), str(tmp_path / "trust.pem")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["refused True", "stays where it is", "signed TLSv1.3 True"]
