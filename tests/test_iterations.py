@@ -15,8 +15,8 @@ from certificate_making import tlv
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import pyossl
-from pyossl import PKCS12, PrivateKey
-from pyossl.encoding import MOST_ITERATIONS
+from pyossl import BIO, PKCS12, PrivateKey, ffi, lib
+from pyossl.encoding import MOST_ITERATIONS, written
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -96,7 +96,7 @@ SHROUDED_KEY_BAG = bytes.fromhex("060b2a864886f70d010c0a0102")
 
 
 def locked_in_a_part(encrypted_key: bytes, *, nested: bool) -> bytes:
-    """A PKCS#12 without a MAC whose one encrypted part has an encrypted key in it, which few programs write."""
+    """A PKCS#12 whose one encrypted part has an encrypted key in it, which few programs write."""
     bag = tlv(SEQUENCE, SHROUDED_KEY_BAG, tlv(0xA0, encrypted_key))
     if nested:
         bag = tlv(SEQUENCE, bytes.fromhex("060b2a864886f70d010c0a0106"), tlv(0xA0, tlv(SEQUENCE, bag)))
@@ -113,7 +113,14 @@ def locked_in_a_part(encrypted_key: bytes, *, nested: bool) -> bytes:
     content = tlv(SEQUENCE, DATA, algorithm, tlv(0x80, secret))
     part = tlv(SEQUENCE, ENCRYPTED_DATA, tlv(0xA0, tlv(SEQUENCE, integer(0), content)))
     safe = tlv(SEQUENCE, DATA, tlv(0xA0, tlv(OCTET_STRING, tlv(SEQUENCE, part))))
-    return tlv(SEQUENCE, integer(3), safe)
+    return with_mac(tlv(SEQUENCE, integer(3), safe))
+
+
+def with_mac(der: bytes) -> bytes:
+    """OpenSSL 1.1.1 does not look into a file that has none."""
+    pkcs12 = ffi.gc(lib.d2i_PKCS12_bio(BIO.memory(der)._bio, ffi.NULL), lib.PKCS12_free)
+    assert lib.PKCS12_set_mac(pkcs12, b"password", 8, ffi.NULL, 0, FEW, lib.EVP_sha256()) == 1
+    return written(lib.i2d_PKCS12_bio, pkcs12)
 
 
 @pytest.mark.parametrize("nested", [False, True])

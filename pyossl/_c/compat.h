@@ -90,6 +90,7 @@ static int pyossl_is_private(const EVP_PKEY *key)
     const BIGNUM *number = NULL;
     unsigned char raw[EVP_MAX_KEY_LENGTH * 2];
     size_t length = sizeof(raw);
+    int is_private;
     switch (EVP_PKEY_base_id(key)) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS:
@@ -104,7 +105,11 @@ static int pyossl_is_private(const EVP_PKEY *key)
     case EVP_PKEY_EC:
         return EC_KEY_get0_private_key(EVP_PKEY_get0_EC_KEY((EVP_PKEY *)key)) != NULL;
     default:
-        return EVP_PKEY_get_raw_private_key(key, raw, &length) == 1;
+        ERR_set_mark();
+        is_private = EVP_PKEY_get_raw_private_key(key, raw, &length) == 1;
+        ERR_pop_to_mark();
+        OPENSSL_cleanse(raw, sizeof(raw));
+        return is_private;
     }
 }
 
