@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any, NamedTuple, TypeVar, overload
 
 from pyossl._lib import ffi, lib, own, text
@@ -39,11 +40,12 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     """
     known = None if callable(password) else password
     found = _search(uri, known, kind)
-    if found.asked and found.failed and callable(password):
+    if found.asked and not found.things and callable(password):
         take_records()
         found = _search(uri, known := password(), kind)
     what = f"loading {uri!r}"
-    if found.failed and found.asked and not (kind and found.things):
+    # Of a wrong PIN a token's provider says nothing: it finds nothing.
+    if found.asked and (not found.things or (found.failed and kind is None)):
         why = "needs a password" if known is None else "was not opened by this password"
         raise failed(f"what is kept under {uri!r} {why}: {what}", PasswordError)
     if not found.things and (kind is not None or not found.failed):
@@ -70,6 +72,33 @@ def _search(uri: str, password: str | bytes | None, kind: type[Any] | None) -> _
     take_records()
     wrapped = lib.UI_UTIL_wrap_read_pem_callback(lib.pyossl_password_callback, 0)
     method = own(check_ptr(wrapped, "UI_UTIL_wrap_read_pem_callback"), lib.UI_destroy_method)
+    with _silence:
+        return _searched(uri, kind, method, answer, kept)
+
+
+class _Silence:
+    """While it is held nothing in this process is asked for on a terminal, as a token's provider does of itself where
+    the password that it asked for was not given.  UI_null(3)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._method: Any = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._method = lib.UI_get_default_method()
+        lib.UI_set_default_method(lib.UI_null())
+
+    def __exit__(self, *_: object) -> None:
+        lib.UI_set_default_method(self._method)
+        self._lock.release()
+
+
+_silence = _Silence()
+
+
+def _searched(uri: str, kind: type[Any] | None, method: Any, answer: Any, kept: Any) -> _Found:
     context = lib.OSSL_STORE_open(c_string(uri, "a URI"), method, answer, ffi.NULL, ffi.NULL)
     if context == ffi.NULL:
         raise _unopened(uri)
@@ -81,6 +110,7 @@ def _search(uri: str, password: str | bytes | None, kind: type[Any] | None) -> _
         info = lib.OSSL_STORE_load(store)
         # OSSL_STORE_error(3) is also that there is no more; and what is not of the kind that is expected is one, too.
         if info != ffi.NULL:
+            take_records()
             thing = _taken(own(info, lib.OSSL_STORE_INFO_free))
             if thing is not None and (kind is None or isinstance(thing, kind)):
                 things.append(thing)
@@ -114,6 +144,7 @@ def _taken(info: Any) -> Stored | str | None:
     return None
 
 
+_NOBODY_S = (lib.OSSL_STORE_R_UNREGISTERED_SCHEME, lib.ERR_R_UNSUPPORTED)
 _SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -123,8 +154,7 @@ def _unopened(uri: str) -> Exception:
         return error
     for record in error.records:
         # A path is tried first, so that the queue begins with a file that there is not.
-        is_scheme = record.reason_code == lib.OSSL_STORE_R_UNREGISTERED_SCHEME
-        if record.library_code == lib.ERR_LIB_OSSL_STORE and is_scheme:
+        if record.library_code == lib.ERR_LIB_OSSL_STORE and record.reason_code in _NOBODY_S:
             scheme = uri.partition(":")[0]
             unsupported = UnsupportedError(
                 f"store for URIs that begin with {scheme!r}: openssl.cnf may load a provider"

@@ -164,28 +164,29 @@ PROVIDERS = list(Path("/usr/lib").glob("*/ossl-modules/pkcs11.so"))
 CONFIGURATION = """\
 openssl_conf = all
 [all]
-providers = providers
-[providers]
-default = default
-pkcs11 = pkcs11
-[default]
+providers = both
+[both]
+default = its_own
+pkcs11 = the_token_s
+[its_own]
 activate = 1
-[pkcs11]
+[the_token_s]
 module = {provider}
 pkcs11-module-path = {module}
 pkcs11-module-quirks = no-deinit
 activate = 1
 """
 SCRIPT = """
-import socket, sys, threading
+import sys
 import pyossl
 from pyossl import Certificate, PrivateKey, load_uri
 
 token, certificate, trust = "pkcs11:token=ours", *sys.argv[1:]
-try:
-    load_uri(f"{token};object=key;type=private", "4321", kind=PrivateKey)
-except pyossl.Error as error:
-    print("refused", isinstance(error, pyossl.DecodeError))
+for pin in (None, "4321"):
+    try:
+        load_uri(f"{token};object=key;type=private", pin, kind=PrivateKey)
+    except pyossl.PasswordError as error:
+        print("refused", "needs a password" in str(error))
 (key,) = load_uri(f"{token};object=key;type=private", lambda: "1234", kind=PrivateKey)
 try:
     key.to_pem()
@@ -230,4 +231,6 @@ def test_a_key_in_a_token_signs_a_handshake(tmp_path: Path, authority: pyossl.Au
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "certificate.pem"), str(tmp_path / "trust.pem")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["refused True", "stays where it is", "signed TLSv1.3 True"]
+    said = ["refused True", "refused False", "stays where it is", "signed TLSv1.3 True"]
+    assert done.stdout.splitlines() == said
+    assert "Enter PIN" not in done.stderr, "the provider asks a terminal where there is none to answer"
