@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.measuring import IMPORTS, REPOSITORY, Bench, ContenderError
+from benchmarks.measuring import REPOSITORY, Bench, ContenderError
 from benchmarks.results import Results, machine
 from benchmarks.rows import ROWS, TITLES, Row
 from benchmarks.table import row_lines
@@ -31,25 +30,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def present(results: Results, contender: str) -> bool:
-    """Whether a contender can run here; why not is noted."""
-    if contender in results.missing:
-        return False
-    if contender in ("c", "c_released", *IMPORTS):
-        module = IMPORTS.get(contender, "pass")
-    else:
-        module = f"import benchmarks.contenders.{contender}"
-    if contender not in results.openssl:
-        done = subprocess.run([sys.executable, "-c", module], cwd=REPOSITORY, capture_output=True, text=True)
-        if done.returncode != 0:
-            results.missing[contender] = done.stderr.strip().rpartition("\n")[2]
-            return False
-    return True
-
-
 def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace, meters: list[str]) -> None:
     contenders = [each for each in row.contenders if not chosen.contenders or each in chosen.contenders]
-    contenders = [each for each in contenders if present(results, each)]
+    for contender in set(contenders) - set(results.here) - set(results.missing):
+        if why := bench.why_missing(contender):
+            results.missing[contender] = why
+        else:
+            results.here.append(contender)
+    contenders = [each for each in contenders if each in results.here]
     if "time" in meters:
         turns = chosen.turns or (3 if chosen.quick else 9)
         count = max(row.count // 4, 1) if chosen.quick and row.service else row.count

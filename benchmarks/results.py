@@ -52,6 +52,7 @@ class Results:
     machine: dict[str, str]
     rows: dict[str, dict[str, Cell]] = field(default_factory=dict)
     openssl: dict[str, str] = field(default_factory=dict)
+    here: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     """The contenders that are not here, and what they say."""
 
@@ -72,7 +73,7 @@ class Results:
         rows = {
             row: {name: Cell(**cell) for name, cell in contenders.items()} for row, contenders in text["rows"].items()
         }
-        return cls(text["machine"], rows, text["openssl"], text["missing"])
+        return cls(text["machine"], rows, text["openssl"], text["here"], text["missing"])
 
 
 def machine() -> dict[str, str]:

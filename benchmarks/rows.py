@@ -22,7 +22,6 @@ TITLES = {
     "uvloop": "uvloop",
     "pyossl_asyncio": "pyossl.aio",
     "pyossl_uvloop": "pyossl.aio on uvloop",
-    "python": "bare Python",
     "socket": "socket",
 }
 
@@ -31,8 +30,8 @@ TITLES = {
 class Row:
     """One kind of work.
 
-    ``count`` operations are timed in each turn; ``counted`` and then twice as many are done under valgrind and strace,
-    whose difference is what ``counted`` operations cost; 0 where counting them would say nothing.
+    ``count`` operations are timed in each turn; ``counted`` are done under valgrind and strace, 0 where counting says
+    nothing.
     """
 
     name: str
@@ -83,7 +82,7 @@ ROWS = (
         (*BLOCKING, "c_released", "released"),
     ),
     Row("trust", "a client context that trusts the system", "trust", 1, "echo", 20, 0),
-    Row("import", "import", "import", 0, "echo", 1, 1, ("python", "socket", "stdlib", "pyossl", "pyopenssl", "face")),
+    Row("import", "import", "import", 0, "echo", 1, 1, ("socket", "stdlib", "pyossl", "pyopenssl", "face")),
     *(
         Row(
             f"{kind}-echo-{connections}",
