@@ -47,7 +47,7 @@ FLOORS = {
         "system",
         "uri",
     },
-    4: {"connection", "generic_connection", "negotiation", "waiting", "dtls", "quic"},
+    4: {"connection", "generic_connection", "negotiation", "waiting", "evented", "dtls", "quic"},
     5: {"sockets", "listener", "aio", "trio"},
     6: {"pyopenssl", "stdlib"},
     7: {"cli", "__main__"},

@@ -1,0 +1,96 @@
+"""TLS over a socket that the loop watches: the selector loops, uvloop, and any other with ``add_reader``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from asyncio import trsock
+from collections.abc import Callable
+from typing import Any
+
+from pyossl.aio.transport import Transport
+from pyossl.evented import EventedConnection
+from pyossl.sockets import send_at_once
+
+_DRAINED_AT_CLOSE = 16
+_CHUNK = 65536
+
+
+class SocketTransport(Transport):
+    """TLS over a connected, non-blocking socket, which the transport owns.  SSL_set_fd(3)"""
+
+    __slots__ = ("_fd", "_sock")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        connection: EventedConnection,
+        protocol: asyncio.BaseProtocol,
+        **options: Any,
+    ) -> None:
+        self._sock = sock
+        self._fd = sock.fileno()
+        super().__init__(loop, connection, protocol, _extra_of(sock), **options)
+
+    def _watch_reader(self, callback: Callable[[], object]) -> None:
+        self._loop.add_reader(self._fd, callback)
+
+    def _unwatch_reader(self) -> None:
+        self._loop.remove_reader(self._fd)
+
+    def _watch_writer(self, callback: Callable[[], object]) -> None:
+        self._loop.add_writer(self._fd, callback)
+
+    def _unwatch_writer(self) -> None:
+        self._loop.remove_writer(self._fd)
+
+    def _release(self) -> None:
+        if not self._is_of_another_process():
+            _take_what_has_come(self._sock)
+        self._sock.close()
+
+
+def _take_what_has_come(sock: socket.socket) -> None:
+    """The kernel answers a close with unread bytes by a reset, which could overtake the alert that says why."""
+    with contextlib.suppress(OSError):
+        for _ in range(_DRAINED_AT_CLOSE):
+            if len(sock.recv(_CHUNK)) < _CHUNK:
+                return
+
+
+def _extra_of(sock: socket.socket) -> dict[str, Any]:
+    extra: dict[str, Any] = {"socket": trsock.TransportSocket(sock), "peername": None}
+    try:
+        extra["sockname"] = sock.getsockname()
+    except OSError:
+        extra["sockname"] = None
+    with contextlib.suppress(OSError):  # the peer may have gone
+        extra["peername"] = sock.getpeername()
+    return extra
+
+
+def tls_over(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    context: Any,
+    protocol: asyncio.BaseProtocol,
+    server_hostname: Any = None,
+    session: Any = None,
+    **options: Any,
+) -> SocketTransport:
+    """A transport over a connected socket, in its handshake; the socket is closed where there cannot be one."""
+    try:
+        sock.setblocking(False)
+        send_at_once(sock)
+        connection = EventedConnection(context, server_hostname, sock.fileno(), session=session)
+        transport = SocketTransport(loop, sock, connection, protocol, **options)
+    except BaseException:
+        sock.close()
+        raise
+    if context.is_server:
+        transport._start_reader(transport._shake_hands)
+    else:
+        transport._shake_hands()
+    return transport

@@ -1,0 +1,165 @@
+"""TLS over another transport: on a loop without descriptors, or where the transport was there first (``start_tls``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pyossl.aio.layered import LayeredConnection
+from pyossl.aio.transport import FLUSHING, Transport
+from pyossl.context import Context
+from pyossl.session import Session
+
+
+class BelowTLS(asyncio.Protocol):
+    """The protocol of the transport below: it makes the TLS transport when it is connected.
+
+    ``above`` is the protocol above.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+        above: asyncio.BaseProtocol,
+        server_hostname: Any = None,
+        session: Session | None = None,
+        **options: Any,
+    ) -> None:
+        self._loop = loop
+        self._above = above
+        self._options = options
+        self._below: asyncio.Transport | None = None
+        self.connection = LayeredConnection(context, server_hostname, self._carry, session=session)
+        self.transport: LayeredTransport | None = None
+
+    def _carry(self, data: bytes) -> None:
+        if self._below is not None:
+            self._below.write(data)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._below = below = transport  # type: ignore[assignment]  # protocols are given what they are for
+        self.transport = LayeredTransport(self._loop, below, self.connection, self._above, **self._options)
+        self.transport._shake_hands()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        transport, self.transport, self._below = self.transport, None, None
+        if transport is not None:
+            transport._below_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport is not None and not self.connection.closed:
+            self.connection.receive_data(data)
+            self.transport._below_has_read()
+
+    def eof_received(self) -> bool:
+        if self.transport is not None:
+            self.transport._below_ended()
+        return True  # the TLS transport closes it
+
+    def pause_writing(self) -> None:
+        self.connection.is_full = True
+
+    def resume_writing(self) -> None:
+        self.connection.is_full = False
+        if self.transport is not None:
+            self.transport._below_has_room()
+
+
+class LayeredTransport(Transport):
+    """TLS over a transport, which is closed with it."""
+
+    __slots__ = ("_below", "_below_is_lost", "_ending", "_has_ended", "_reader_step", "_will_write", "_writer_step")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        below: Any,
+        connection: LayeredConnection,
+        protocol: asyncio.BaseProtocol,
+        **options: Any,
+    ) -> None:
+        self._below = below
+        self._below_is_lost = self._has_ended = False
+        self._ending: tuple[BaseException | None, bool] | None = None
+        self._will_write = False
+        self._reader_step: Callable[[], object] | None = None
+        self._writer_step: Callable[[], object] | None = None
+        extra = {name: below.get_extra_info(name) for name in ("socket", "peername", "sockname")}
+        super().__init__(loop, connection, protocol, extra, **options)
+
+    def _watch_reader(self, callback: Callable[[], object]) -> None:
+        self._reader_step = callback
+        self._below.resume_reading()
+
+    def _unwatch_reader(self) -> None:
+        self._reader_step = None
+        self._below.pause_reading()
+
+    def _watch_writer(self, callback: Callable[[], object]) -> None:
+        self._writer_step = callback
+        self._write_soon()
+
+    def _unwatch_writer(self) -> None:
+        self._writer_step = None
+
+    def _below_has_read(self) -> None:
+        if self._reader_step is not None:
+            self._reader_step()
+
+    def _write_soon(self) -> None:
+        """As a loop does with a descriptor that is writable: a step each turn, as long as there is room and a step."""
+        if self._writer_step is not None and not self._below_is_full() and not self._will_write:
+            self._will_write = True
+            self._loop.call_soon(self._below_has_room)
+
+    def _below_is_full(self) -> bool:
+        assert isinstance(self._connection, LayeredConnection), "it was made with one"
+        return self._connection.is_full
+
+    def _below_has_room(self) -> None:
+        self._will_write = False
+        if self._writer_step is not None:
+            self._writer_step()
+            self._write_soon()
+
+    def _below_ended(self) -> None:
+        if not self._connection.closed and not self._has_ended:
+            self._has_ended = True
+            self._connection.receive_data(b"")
+            self._below_has_read()
+
+    def _below_lost(self, error: BaseException | None) -> None:
+        self._below_is_lost = True
+        if self._ending is not None:
+            self._loop.call_soon(self._connection_lost, *self._ending)
+        elif error is not None:
+            self._failed(error, "the transport below")
+        else:
+            self._below_ended()
+            if self._state >= FLUSHING:
+                self._lose(None)
+
+    def _end(self, error: BaseException | None, made: bool) -> None:
+        """The connection is lost when the transport below is."""
+        if self._below_is_lost:
+            super()._end(error, made)
+            return
+        self._ending = error, made
+        self._below.close()  # an alert may be on its way
+        self._timer = self._loop.call_later(self._shutdown_timeout, self._below.abort)
+
+    def abort(self) -> None:
+        self._below.abort()
+        super().abort()
+
+    def _read_ready(self) -> None:
+        super()._read_ready()
+        if self._has_ended and self.is_reading() and not self._eof_received:
+            self._loop.call_soon(self._read_ready)  # no event will come for what is left, or for the end of it
+
+    def _release(self) -> None:
+        self._cancel_timer()
+        if not self._below_is_lost and not self._loop.is_closed() and not self._is_of_another_process():
+            self._below.abort()

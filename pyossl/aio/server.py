@@ -1,0 +1,333 @@
+"""Listening sockets of a loop, whose connections speak TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import stat
+from asyncio import trsock
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyossl.aio.connecting import has_descriptors, limits
+from pyossl.aio.descriptor import tls_over
+from pyossl.aio.over_transport import BelowTLS
+from pyossl.context import Context
+
+if TYPE_CHECKING:
+    from pyossl.aio.transport import Transport
+
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_RETRY_DELAY = 1.0
+
+
+class Server(asyncio.AbstractServer):
+    """As ``asyncio.Server``.  ``wait_closed`` waits for the connections too, as asyncio's does from Python 3.12.
+
+    SSL_accept(3)
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Sequence[socket.socket],
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        context: Context,
+        backlog: int,
+        options: dict[str, float],
+    ) -> None:
+        self._loop = loop
+        self._listeners: Sequence[socket.socket] | None = listeners
+        self._protocol_factory = protocol_factory
+        self._context = context
+        self._backlog = backlog
+        self._options = options
+        self._transports: set[Transport] = set()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._serves = False
+        self._forever: asyncio.Future[None] | None = None
+        self._below: list[asyncio.AbstractServer] = []
+
+    def _attach(self, transport: Transport) -> None:
+        self._transports.add(transport)
+
+    def _detach(self, transport: Transport) -> None:
+        self._transports.discard(transport)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._listeners is None and not self._transports:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    @property
+    def sockets(self) -> tuple[trsock.TransportSocket, ...]:
+        """The listening sockets, none once the server is closed."""
+        return tuple(trsock.TransportSocket(sock) for sock in self._listeners or ())
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the server runs in."""
+        return self._loop
+
+    def is_serving(self) -> bool:
+        """Whether the server accepts connections."""
+        return self._serves
+
+    async def start_serving(self) -> None:
+        """Begins to accept connections."""
+        await self._start()
+        await asyncio.sleep(0)
+
+    async def _start(self) -> None:
+        if self._listeners is None:
+            raise RuntimeError(f"server {self!r} is closed")
+        if self._serves:
+            return
+        self._serves = True
+        for sock in self._listeners:
+            if has_descriptors(self._loop):
+                sock.listen(self._backlog)
+                self._loop.add_reader(sock.fileno(), self._accept, sock)
+            else:
+                self._below.append(
+                    await self._loop.create_server(self._protocol_below, sock=sock.dup(), backlog=self._backlog)
+                )
+
+    async def serve_forever(self) -> None:
+        """Serves until it is cancelled; the server is closed then."""
+        if self._forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        await self._start()
+        self._forever = self._loop.create_future()
+        try:
+            await self._forever
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
+        finally:
+            self._forever = None
+
+    def close(self) -> None:
+        """Stops listening; connections go on."""
+        listeners, self._listeners = self._listeners, None
+        if listeners is None:
+            return
+        self._serves = False
+        for sock in listeners:
+            if has_descriptors(self._loop) and not self._loop.is_closed():
+                self._loop.remove_reader(sock.fileno())
+            sock.close()
+        for server in self._below:
+            server.close()
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        self._wake()
+
+    def close_clients(self) -> None:
+        """Closes every connection, each with a close_notify."""
+        for transport in tuple(self._transports):
+            transport.close()
+
+    def abort_clients(self) -> None:
+        """Ends every connection at once."""
+        for transport in tuple(self._transports):
+            transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Waits until the server is closed and its connections have ended."""
+        if self._listeners is None and not self._transports:
+            return
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(self._backlog + 1):
+            try:
+                sock, _address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self._report("socket.accept() out of system resource", error)
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(_RETRY_DELAY, self._accept_again, listener)
+                return
+            try:
+                protocol = self._protocol_factory()
+            except Exception as error:
+                sock.close()
+                self._report("the protocol's factory failed", error)
+                continue
+            try:
+                tls_over(self._loop, sock, self._context, protocol, server=self, **self._options)
+            except Exception as error:
+                self._report("accepting a connection failed", error)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if self._serves:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _protocol_below(self) -> BelowTLS:
+        options: dict[str, Any] = {"server": self, **self._options}
+        return BelowTLS(self._loop, self._context, self._protocol_factory(), **options)
+
+    def _report(self, message: str, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": message, "exception": error})
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} sockets={self.sockets!r}>"
+
+
+def server_context(ssl: Context) -> Context:
+    """``ssl``, which must be a server's context."""
+    if not isinstance(ssl, Context):
+        raise TypeError(f"ssl is a pyossl.Context, not {ssl!r}")
+    if not ssl.is_server:
+        raise ValueError("ssl is a client's context, and this is a server")
+    return ssl
+
+
+async def create_server(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    host: str | Sequence[str] | None = None,
+    port: int | str | None = None,
+    *,
+    ssl: Context,
+    family: int = socket.AF_UNSPEC,
+    flags: int = socket.AI_PASSIVE,
+    sock: socket.socket | None = None,
+    backlog: int = 100,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    keep_alive: bool | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    start_serving: bool = True,
+) -> Server:
+    """A server on a host and port, on several hosts, on all addresses (host None), or on a bound ``sock``.
+
+    As ``loop.create_server``, but that ``ssl`` is a server's ``Context``.  A client that stalls in its handshake keeps
+    nobody else out.  Raises ``OSError`` when an address cannot be had.  SSL_accept(3)
+    """
+    loop = asyncio.get_running_loop()
+    context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    if sock is not None and (host is not None or port is not None):
+        raise ValueError("host/port and sock can not be specified at the same time")
+    if sock is None:
+        if host is None and port is None:
+            raise ValueError("Neither host/port nor sock were specified")
+        listeners = await _bound(loop, host, port, family, flags, reuse_address, reuse_port, keep_alive)
+    else:
+        listeners = [_stream(sock)]
+    return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
+
+
+async def create_unix_server(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    ssl: Context,
+    sock: socket.socket | None = None,
+    backlog: int = 100,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    start_serving: bool = True,
+) -> Server:
+    """As ``create_server``, on the path of a Unix socket; one that is left there is replaced.  SSL_accept(3)"""
+    if (path is None) == (sock is None):
+        raise ValueError("either path or sock is to be given, and not both")
+    loop = asyncio.get_running_loop()
+    context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    if sock is None:
+        assert path is not None, "checked above"
+        path = os.fspath(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if path[:1] not in ("", "\0"):
+                with contextlib.suppress(FileNotFoundError):
+                    if stat.S_ISSOCK(os.stat(path).st_mode):
+                        os.remove(path)
+            sock.bind(path)
+        except BaseException:
+            sock.close()
+            raise
+    listeners = [_stream(sock)]
+    return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
+
+
+async def _served(server: Server, start_serving: bool) -> Server:
+    for sock in server._listeners or ():
+        sock.setblocking(False)
+    if start_serving:
+        await server.start_serving()
+    return server
+
+
+def _stream(sock: socket.socket) -> socket.socket:
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
+    return sock
+
+
+async def _bound(
+    loop: asyncio.AbstractEventLoop,
+    host: str | Sequence[str] | None,
+    port: int | str | None,
+    family: int,
+    flags: int,
+    reuse_address: bool | None,
+    reuse_port: bool | None,
+    keep_alive: bool | None,
+) -> list[socket.socket]:
+    """Sockets bound to each address of each host."""
+    hosts: Iterable[str | None] = [host or None] if host is None or isinstance(host, str) else host
+    addresses: dict[tuple[int, int, Any], None] = {}
+    for each in hosts:
+        found = await loop.getaddrinfo(each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
+        addresses.update(dict.fromkeys((of, proto, where) for of, _, proto, _, where in found))
+    sockets: list[socket.socket] = []
+    try:
+        for of, proto, where in addresses:
+            try:
+                sock = socket.socket(of, socket.SOCK_STREAM, proto)
+            except OSError:  # an address family that this kernel lacks
+                continue
+            sockets.append(sock)
+            if reuse_address is not False and os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if keep_alive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if of == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                sock.bind(where)
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL and len(addresses) > 1:  # IPv6 is off on this machine
+                    sockets.pop().close()
+                    continue
+                message = f"error while attempting to bind on address {where!r}: {error.strerror}"
+                raise OSError(error.errno, message) from None
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    if not sockets:
+        raise OSError(f"could not bind on any address out of {[where for _, _, where in addresses]!r}")
+    return sockets

@@ -1,0 +1,120 @@
+"""A connection over a non-blocking descriptor that an event loop waits for.
+
+Each call is one step that never waits: what was done, or the ``Want`` that the loop is to watch the descriptor for.
+The loop's watch is on the descriptor alone, while OpenSSL and the BIO below it may hold bytes that they have taken off
+it already: a read goes on until they are used up, or until it has filled its room.  So whoever gets less than ``ROOM``
+bytes may wait for the descriptor, and whoever gets all of them must read again first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyossl import scratch
+from pyossl._lib import ffi, lib
+from pyossl.bio import BIO
+from pyossl.callbacks import MessageCallback
+from pyossl.connection import WANTS, Bytes, Connection, readable
+from pyossl.context import Context
+from pyossl.outcome import Want
+from pyossl.session import Session
+
+ROOM = scratch.LARGEST
+"""A read that brought as many bytes is to be repeated before the descriptor is waited for."""
+SLICE = 1 << 20
+"""As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
+
+
+def room_to_read() -> Any:
+    """``ROOM`` bytes to receive into, for all the connections of one loop."""
+    return ffi.new("char[]", ROOM)
+
+
+class Destination:
+    """What is to be read, of a length known beforehand, decrypted straight into the ``bytes`` that it becomes.
+
+    Nobody else has seen that object when it is written to, and nobody does before it is full.
+    """
+
+    __slots__ = ("_place", "data", "filled", "size")
+
+    def __init__(self, size: int, begun: Bytes) -> None:
+        self.data = bytes(size)
+        self.size = size
+        self._place = ffi.from_buffer(self.data)
+        self.filled = 0
+        self.take(begun)
+
+    def rest(self) -> Any:
+        return self._place + self.filled
+
+    def take(self, data: Bytes) -> int:
+        """Takes bytes that were read elsewhere; how many."""
+        ffi.memmove(self.rest(), data, len(data))
+        self.filled += len(data)
+        return len(data)
+
+    def so_far(self) -> bytes:
+        """What has been filled, where the rest will not come."""
+        return self.data[: self.filled]
+
+
+class EventedConnection(Connection):
+    """A ``Connection`` over a descriptor, whose reads and writes are a step each.  SSL_set_fd(3)"""
+
+    def __init__(
+        self,
+        context: Context,
+        server_hostname: Any,
+        fd: int,
+        *,
+        message_callback: MessageCallback | None = None,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__(
+            context, server_hostname, bio=BIO.socket(fd), message_callback=message_callback, session=session
+        )
+
+    def receive(self, room: Any) -> bytes | Want:
+        """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
+        result = lib.pyossl_read(self._c, room, ROOM)
+        if result > 0:
+            data: bytes = ffi.unpack(room, result)
+            return data
+        return WANTS.get(result) or (self._waits(result, "reading") if result else b"")
+
+    def fill(self, destination: Destination) -> int | Want:
+        """As ``receive``, into the rest of ``destination``; how many bytes, 0 once the peer has closed."""
+        result = lib.pyossl_read(self._c, destination.rest(), destination.size - destination.filled)
+        if result < 0:
+            return self._waits(result, "reading")
+        destination.filled += result
+        return result
+
+    def send(self, data: Bytes, start: int = 0) -> int | Want:
+        """Sends of ``data`` what is from ``start`` on, at most ``SLICE`` bytes; how many were taken.
+
+        As for ``Connection.write``, what was not taken is to be offered next.  SSL_write_ex(3)
+        """
+        if start == 0 and isinstance(data, bytes):
+            result = lib.pyossl_write(self._c, data, min(len(data), SLICE))
+            return result if result >= 0 else self._waits(result, "writing")
+        with readable(data) as source:
+            return self._write(source + start, min(len(source) - start, SLICE))
+
+
+def cipher_facts(connection: Connection) -> tuple[str, str, int] | None:
+    """The cipher's name, the protocol's and the cipher's secret bits, None before they are agreed on.
+
+    SSL_CIPHER_get_bits(3)
+    """
+
+    def facts(ssl: Any) -> tuple[str, str, int] | None:
+        cipher = lib.SSL_get_current_cipher(ssl)
+        if cipher == ffi.NULL:
+            return None
+        bits = lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
+        return str(connection.cipher), str(connection.version), int(bits)
+
+    answer: tuple[str, str, int] | None = connection._ask(facts)
+    return answer
