@@ -26,6 +26,7 @@ from pyproject import REPOSITORY, load
 
 LIST = REPOSITORY / "ci" / "peers_pyopenssl.toml"
 PLUGIN = Path("ci") / "peers_pyopenssl.py"
+ENVIRONMENTS = {"original": "original", "face": "venv"}
 LIMIT = 900
 """Seconds for the whole suite."""
 
@@ -166,13 +167,46 @@ class PeerRow(matrix.Row):
             raise matrix.RowError("no test passed")
 
 
+class SideBySideRow(matrix.Row):
+    """A row of ci/matrix that runs one program with pyOpenSSL and with pyossl in its place."""
+
+    def _requirements(self) -> list[str]:
+        table = self.matrix.facts["peers"]
+        return [*super()._requirements(), *table["requirements"], table["suite"]]
+
+    def _install(self) -> None:
+        super()._install()
+        table = self.matrix.facts["peers"]
+        original = str(self.seen / "original")
+        self._do("installing what the program needs", [*self._pip("install"), *table["requirements"]])
+        self._do("the original's virtual environment", [self.interpreter, "-m", "venv", original])
+        pip = [f"{original}/bin/python", *self._pip("install")[1:], table["suite"]]
+        self._do("installing the original", pip)
+
+    def _environment(self) -> list[str]:
+        pythons = {kind: str(self.seen / name / "bin" / "python") for kind, name in ENVIRONMENTS.items()}
+        return [*super()._environment(), f"PYOSSL_SIDE_BY_SIDE={json.dumps(pythons)}"]
+
+
 def everywhere(table: dict[str, Any], rows: list[str], arguments: list[str], *, rebuild: bool) -> int:
     """Runs the suite in these rows of ci/matrix, or in its five OpenSSLs."""
-    facts = load(REPOSITORY / "ci" / "matrix.toml")
     suite(table["suite"])
-    # What is tried is the face, which is Python: the C below it is the matrix's to optimise.
-    chosen = [{"build": ["CFLAGS=-O1 -g0"], **row} for row in matrix.chosen(facts, rows, False)]
-    return matrix.run({**facts, "extras": [], "peers": table}, chosen, rebuild=rebuild, pytest=arguments, kind=PeerRow)
+    facts = {**load(REPOSITORY / "ci" / "matrix.toml"), "extras": [], "peers": table}
+    return matrix.run(facts, unoptimised(facts, rows), rebuild=rebuild, pytest=arguments, kind=PeerRow)
+
+
+def side_by_side(table: dict[str, Any], rows: list[str], arguments: list[str], *, rebuild: bool) -> int:
+    """Runs tests/interop/test_pyopenssl_side_by_side.py in these rows, or in the one of the original's OpenSSL."""
+    facts = {**load(REPOSITORY / "ci" / "matrix.toml"), "extras": ["test"], "peers": table}
+    chosen = unoptimised(facts, rows or [table["side_by_side"]])
+    options = ["-p", "no:cacheprovider", *arguments]
+    chosen = [{**row, "tests": ["tests/interop/test_pyopenssl_side_by_side.py"], "pytest": options} for row in chosen]
+    return matrix.run(facts, chosen, rebuild=rebuild, pytest=[], kind=SideBySideRow)
+
+
+def unoptimised(facts: dict[str, Any], rows: list[str]) -> list[dict[str, Any]]:
+    """The rows, quickly built: what is tried is the face, which is Python."""
+    return [{"build": ["CFLAGS=-O1 -g0"], **row} for row in matrix.chosen(facts, rows, False)]
 
 
 def here(table: dict[str, Any], arguments: list[str]) -> int:
@@ -209,7 +243,7 @@ def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
-    parser.add_argument("peer", choices=["pyopenssl", "programs"])
+    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "programs"])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="of ci/matrix; without one its five OpenSSLs")
     parser.add_argument("--here", action="store_true", help="this machine's OpenSSL, the tree as it is")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
@@ -220,8 +254,9 @@ def main(arguments: list[str]) -> int:
         return programs(table["programs"], pytest)
     if chosen.here:
         return here(table, pytest)
+    in_rows = everywhere if chosen.peer == "pyopenssl" else side_by_side
     try:
-        return everywhere(table, chosen.rows, pytest, rebuild=chosen.rebuild)
+        return in_rows(table, chosen.rows, pytest, rebuild=chosen.rebuild)
     except KeyboardInterrupt:
         print("ci/peers was stopped", file=sys.stderr)
         return 130

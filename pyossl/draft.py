@@ -164,7 +164,7 @@ def _set_time(pointer: Any, when: bytes | int) -> None:
         check_ptr(lib.X509_gmtime_adj(pointer, when), "X509_gmtime_adj")
     elif b"\0" in when or lib.ASN1_TIME_set_string(pointer, when) != 1:
         take_records()
-        raise ValueError(f"not a time that a certificate can hold: {when!r}")
+        raise ValueError("Invalid string")
 
 
 def key_number(key: Key) -> int:

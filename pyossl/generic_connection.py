@@ -185,6 +185,16 @@ class GenericConnection(Connection):
             return borrowed(self._ask(lib.SSL_get_certificate))
 
     @property
+    def has_peer_chain(self) -> bool:
+        """Whether the peer has sent certificates, none but its own to a server maybe.  SSL_get_peer_cert_chain(3)"""
+        return bool(self._ask(lib.SSL_get_peer_cert_chain) != ffi.NULL)
+
+    @property
+    def is_client(self) -> bool:
+        """SSL_is_server(3)"""
+        return not self._ask(lib.SSL_is_server)
+
+    @property
     def client_authorities(self) -> tuple[Name, ...]:
         """Whom a server names to its clients, or a client was told of.  SSL_get_client_CA_list(3)"""
         with self._turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyossl.constants import version_text
+from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
 from pyossl.pyopenssl.connections import Connection, Session
 from pyossl.pyopenssl.contexts import (
     NO_OVERLAPPING_PROTOCOLS,
@@ -17,6 +18,7 @@ from pyossl.pyopenssl.failures import (
     WantX509LookupError,
     ZeroReturnError,
 )
+from pyossl.pyopenssl.keys import FILETYPE_PEM as FILETYPE_PEM, PKey as PKey
 from pyossl.pyopenssl.numbers import (
     DTLS_CLIENT_METHOD,
     DTLS_METHOD,
@@ -110,6 +112,7 @@ from pyossl.pyopenssl.numbers import (
     TLSv1_METHOD,
     X509VerificationCodes,
 )
+from pyossl.pyopenssl.stores import X509Store as X509Store
 
 __all__ = [
     "DTLS_CLIENT_METHOD",

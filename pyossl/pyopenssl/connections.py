@@ -39,7 +39,7 @@ from pyossl.pyopenssl.failures import (
     want_error,
 )
 from pyossl.pyopenssl.keys import PKey
-from pyossl.pyopenssl.numbers import SENT_SHUTDOWN
+from pyossl.pyopenssl.numbers import SENT_SHUTDOWN, TLS1_3_VERSION
 from pyossl.scratch import RECORD
 from pyossl.session import Session as CoreSession
 from pyossl.x509 import Certificate
@@ -394,9 +394,9 @@ class Connection:
         """Waits for a client that brings our cookie back."""
         self._now(self._tls.listen)
 
-    def DTLSv1_get_timeout(self) -> float | None:  # noqa: N802
+    def DTLSv1_get_timeout(self) -> int | None:  # noqa: N802
         """Seconds until ``DTLSv1_handle_timeout`` is due, None while no timer runs."""
-        return self._tls.timeout
+        return typing.cast("int | None", self._tls.timeout)  # a float: so pyOpenSSL calls its own
 
     def DTLSv1_handle_timeout(self) -> bool:  # noqa: N802
         """Sends the last flight again if it is time; whether it was."""
@@ -487,6 +487,26 @@ class Connection:
         with translated:
             self._tls.use_session(session._session)
 
+    def session_reused(self) -> bool:
+        """Whether the handshake resumed a session.  Not in pyOpenSSL."""
+        return self._tls.session_reused
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """What binds a login to this connection, ``tls-exporter`` or ``tls-unique``; None before the handshake ends.
+
+        Raises ``ValueError`` for another type, and for ``tls-unique`` in TLS 1.3, which has none.  Not in pyOpenSSL.
+        """
+        if cb_type not in ("tls-exporter", "tls-unique"):
+            raise ValueError(f"{cb_type!r} channel binding type not implemented")
+        if not self._tls.is_handshake_finished:
+            return None
+        if cb_type == "tls-exporter":
+            return self.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        if self.get_protocol_version() == TLS1_3_VERSION:
+            raise ValueError("TLS 1.3 has no tls-unique: ask for tls-exporter")
+        # The first Finished of the handshake: the client's, or the server's where a session is resumed.
+        return self.get_finished() if self._tls.is_client != self._tls.session_reused else self.get_peer_finished()
+
     def get_app_data(self) -> Any:
         """What ``set_app_data`` was given."""
         return self._app_data
@@ -538,7 +558,9 @@ class Connection:
 
     def get_peer_cert_chain(self, *, as_cryptography: bool = False) -> list[X509] | list[x509.Certificate] | None:
         """The certificates that the peer sent."""
-        return _every(self._tls.peer_chain, as_cryptography)
+        chain = self._tls.peer_chain
+        # A server's view leaves the client's own certificate out, and may be of none.
+        return _every(chain, as_cryptography) if chain or not self._tls.has_peer_chain else []
 
     @typing.overload
     def get_verified_chain(self, *, as_cryptography: Literal[True]) -> list[x509.Certificate] | None: ...

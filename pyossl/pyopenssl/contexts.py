@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from pyossl import errors
 from pyossl.callbacks import Verification
 from pyossl.encoding import Password
 from pyossl.general_names import Name
@@ -16,8 +17,15 @@ from pyossl.generic_context import GenericContext, Method
 from pyossl.keys import PrivateKey
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.deprecation import bytes_of, deprecated, warn_about
-from pyossl.pyopenssl.failures import Error, Translated
-from pyossl.pyopenssl.keys import FILETYPE_PEM, PKey, _EllipticCurve, checked_passphrase, encoded_as
+from pyossl.pyopenssl.failures import Error, ErrorQueue, Translated, queue_of, reason
+from pyossl.pyopenssl.keys import (
+    FILETYPE_PEM,
+    Error as KeyFormError,
+    PKey,
+    _EllipticCurve,
+    checked_passphrase,
+    encoded_as,
+)
 from pyossl.pyopenssl.numbers import (
     DTLS_CLIENT_METHOD,
     DTLS_METHOD,
@@ -34,7 +42,7 @@ from pyossl.pyopenssl.numbers import (
     TLSv1_METHOD,
 )
 from pyossl.pyopenssl.stores import StrOrBytesPath, X509Store
-from pyossl.x509 import Certificate
+from pyossl.x509 import Certificate, load_certificates
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -122,6 +130,15 @@ def _integer(name: str, value: Any) -> int:
 
 def _path(path: StrOrBytesPath) -> bytes:
     return os.fsencode(path)
+
+
+def _not_opened(error: OSError, behind: ErrorQueue) -> Error:
+    """As OpenSSL tells of a file that it cannot open; what stands behind depends on who asks."""
+    return Error([("system library", "", error.strerror or str(error)), *behind])
+
+
+def _not_read(form: int) -> ErrorQueue:
+    return reason("PEM lib" if form == FILETYPE_PEM else "ASN1 lib")
 
 
 def _unused(method: _F) -> _F:
@@ -229,7 +246,7 @@ class Context:
         try:
             self._context.use_dh_parameters(os.fsdecode(path))
         except OSError as error:
-            raise Error([("system library", "", error.strerror or str(error))]) from error
+            raise _not_opened(error, [("BIO routines", "", "no such file")]) from error
 
     @_unused
     def set_tmp_ecdh(self, curve: _EllipticCurve | ec.EllipticCurve) -> None:
@@ -263,6 +280,14 @@ class Context:
         self._context.use_certificate_chain_file(_path(certfile))
 
     @_unused
+    def use_certificate_chain(self, data: bytes) -> None:
+        """The certificate and its chain, from PEM in memory.  Not in pyOpenSSL."""
+        certificate, *chain = load_certificates(data)
+        self._context.use_certificate(certificate)
+        for each in chain:
+            self._context.add_extra_chain_certificate(each)
+
+    @_unused
     def use_certificate_file(self, certfile: StrOrBytesPath, filetype: int = FILETYPE_PEM) -> None:
         """A file with the certificate."""
         path = _path(certfile)
@@ -287,12 +312,15 @@ class Context:
             with open(path, "rb") as file:
                 data = file.read()
         except OSError as error:
-            raise Error([("system library", "", error.strerror or str(error))]) from error
+            raise _not_opened(error, [("BIO routines", "", "system lib"), *reason("system lib")]) from error
         try:
             encoded_as(filetype, data)
-        except Exception as error:
-            raise Error(*error.args) from error
-        self._context.use_private_key(PrivateKey.load(data, self._ask_passphrase))
+            key = PrivateKey.load(data, self._ask_passphrase)
+        except KeyFormError as error:
+            raise Error([*error.args[0], *_not_read(filetype)]) from error
+        except errors.Error as error:
+            raise Error([*queue_of(error), *_not_read(filetype)]) from error
+        self._context.use_private_key(key)
 
     @_unused
     def use_privatekey(self, pkey: _PrivateKey | PKey) -> None:
@@ -307,10 +335,18 @@ class Context:
     # Verification
 
     @_unused
-    def load_verify_locations(self, cafile: StrOrBytesPath | None, capath: StrOrBytesPath | None = None) -> None:
-        """Trusts the certificates of a PEM file, and those of a directory by their hashes."""
-        file = None if cafile is None else _path(cafile)
-        self._context.load_verify_locations(file, None if capath is None else _path(capath))
+    def load_verify_locations(
+        self, cafile: StrOrBytesPath | None = None, capath: StrOrBytesPath | None = None, *, cadata: bytes | None = None
+    ) -> None:
+        """Trusts the certificates of a PEM file, and those of a directory by their hashes.
+
+        ``cadata``, which pyOpenSSL has not, is PEM or DER in memory.
+        """
+        if cadata is not None:
+            self._context.store.add(bytes(cadata))
+        if cadata is None or cafile is not None or capath is not None:
+            file = None if cafile is None else _path(cafile)
+            self._context.load_verify_locations(file, None if capath is None else _path(capath))
 
     @_unused
     def set_default_verify_paths(self) -> None:
@@ -409,7 +445,7 @@ class Context:
                 callback(face_of(connection))
             except Exception as error:
                 sys.excepthook(type(error), error, error.__traceback__)
-                raise Error([("SSL routines", "", "the server name callback failed")]) from error
+                raise Error(reason("callback failed")) from error
 
         self._context.servername_callback = servername
 
