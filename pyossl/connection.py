@@ -372,6 +372,7 @@ class Connection(Negotiated):
         """The facts of the connection's end, taken from C once."""
         with self._turn:
             if self._failure is None:
+                lib.pyossl_hear_last_words(self._c)
                 self._failure = self._failure_of(operation)
             return self._failure
 

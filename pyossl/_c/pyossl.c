@@ -57,6 +57,7 @@
 #include "python_bio.c"
 #include "io.c"
 #include "bio_io.c"
+#include "last_words.c"
 #include "generic.c"
 #include "iterations.c"
 #include "wait.c"

@@ -1,0 +1,107 @@
+"""A client that writes first hears why the server has hung up, and not only that it has (PITFALLS 5)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+
+import pytest
+from served import Task, tcp_pair, until
+
+import pyossl
+from pyossl import Context, Version
+
+CERTIFICATE_REQUIRED, UNKNOWN_CA = 116, 48
+
+
+def write_until_it_fails(tls: pyossl.Socket) -> None:
+    """The first write after the end may still succeed: the reset is its answer."""
+
+    def write() -> bool:
+        tls.sendall(b"x" * 1000)
+        return False
+
+    until(write)
+
+
+def refused(server_context: Context, client_context: Context, first: bytes) -> tuple[pyossl.Socket, pyossl.Error]:
+    """A client that has written until it learned of its end, and what it learned."""
+    ours, theirs = tcp_pair()
+
+    def serve() -> None:
+        with contextlib.suppress(pyossl.Error):
+            server_context.wrap_socket(theirs)
+
+    server = Task(serve)
+    tls = client_context.wrap_socket(ours, "example.com")
+    if first:
+        tls.sendall(first)
+    server.result()
+    with pytest.raises(pyossl.Error) as caught:
+        write_until_it_fails(tls)
+    return tls, caught.value
+
+
+@pytest.mark.parametrize("first", [b"", b"early"], ids=["later", "at once"])
+def test_a_client_that_writes_learns_that_a_certificate_was_required(
+    first: bytes, authority: pyossl.Authority, credentials: pyossl.Credentials, client_context: Context
+) -> None:
+    """With TLS 1.3 the server looks at the certificate, or its absence, when the client has finished."""
+    server_context = Context.server(
+        credentials.certificate,
+        credentials.private_key,
+        trust=authority.certificate,
+        verify=True,
+        minimum_version=Version.TLSv1_3,
+    )
+    tls, error = refused(server_context, client_context, first)
+    with tls:
+        assert isinstance(error, pyossl.AlertError)
+        assert error.number == CERTIFICATE_REQUIRED
+        assert "writing failed" in str(error)
+        for call in (lambda: tls.sendall(b"x"), lambda: tls.recv(1)):
+            with pytest.raises(pyossl.AlertError) as again:
+                call()
+            assert again.value.number == CERTIFICATE_REQUIRED
+
+
+def test_a_client_whose_certificate_is_refused_learns_that_by_writing(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    stranger = pyossl.Authority("another").issue("a-stranger.example")
+    client_context = Context.client(
+        trust=authority.certificate, certificate=stranger.certificate, private_key=stranger.private_key
+    )
+    server_context = Context.server(
+        credentials.certificate,
+        credentials.private_key,
+        trust=authority.certificate,
+        verify=True,
+        minimum_version=Version.TLSv1_3,
+    )
+    tls, error = refused(server_context, client_context, b"early")
+    with tls:
+        assert isinstance(error, pyossl.AlertError)
+        assert error.number == UNKNOWN_CA
+
+
+def test_a_peer_that_says_nothing_is_an_error_of_the_transport(
+    client_context: Context, server_context: Context
+) -> None:
+    """What it had sent before is no alert, and does not hide the reset."""
+    ours, theirs = tcp_pair()
+
+    def serve() -> None:
+        tls = server_context.wrap_socket(theirs)
+        tls.sendall(b"data " * 10_000)
+        tls.connection.close()
+        with socket.socket(fileno=tls.detach()) as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server = Task(serve)
+    with client_context.wrap_socket(ours, "example.com") as tls:
+        server.result()
+        with pytest.raises(pyossl.TransportError) as caught:
+            write_until_it_fails(tls)
+        assert isinstance(caught.value, ConnectionError)
