@@ -93,11 +93,9 @@ def test_a_peer_that_says_nothing_is_an_error_of_the_transport(
     ours, theirs = tcp_pair()
 
     def serve() -> None:
-        tls = server_context.wrap_socket(theirs)
-        tls.sendall(b"data " * 10_000)
-        tls.connection.close()
-        with socket.socket(fileno=tls.detach()) as plain:
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with server_context.wrap_socket(theirs) as tls:
+            tls.sendall(b"data " * 10_000)
 
     server = Task(serve)
     with client_context.wrap_socket(ours, "example.com") as tls:
