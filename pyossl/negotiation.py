@@ -6,15 +6,56 @@ Every question is asked under the connection's lock: another thread may be in a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import INHERITED
 from pyossl.context import Context
 from pyossl.errors import UsageError
 from pyossl.general_names import Name, names_in
+from pyossl.outcome import take_records
 from pyossl.session import Session, session_of
 from pyossl.x509 import Certificate, chain_of
+
+_T = TypeVar("_T")
+
+_OURS = frozenset(
+    (
+        "SSL_accept",
+        "SSL_clear",
+        "SSL_connect",
+        "SSL_do_handshake",
+        "SSL_free",
+        "SSL_peek",
+        "SSL_peek_ex",
+        "SSL_read",
+        "SSL_read_early_data",
+        "SSL_read_ex",
+        "SSL_renegotiate",
+        "SSL_renegotiate_abbreviated",
+        "SSL_sendfile",
+        "SSL_set0_rbio",
+        "SSL_set0_wbio",
+        "SSL_set_SSL_CTX",
+        "SSL_set_bio",
+        "SSL_set_ex_data",
+        "SSL_set_fd",
+        "SSL_set_mode",
+        "SSL_set_msg_callback",
+        "SSL_set_msg_callback_arg",
+        "SSL_set_rfd",
+        "SSL_set_verify",
+        "SSL_set_wfd",
+        "SSL_shutdown",
+        "SSL_stateless",
+        "SSL_verify_client_post_handshake",
+        "SSL_write",
+        "SSL_write_early_data",
+        "SSL_write_ex",
+        "SSL_write_ex2",
+    )
+)
+"""What would do I/O that pyossl does not see, or take from a connection what it stands on."""
 
 
 class Turn:
@@ -49,6 +90,24 @@ class Negotiated:
             if self._c.closed:
                 raise UsageError("the connection is closed")
             return question(self._c.ssl)
+
+    def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
+
+        It is called under the connection's lock and with an empty error queue, which it leaves as it is.  ``ssl``, and
+        what OpenSSL lends of it, is not to be kept: a function of one's own copies what it wants.  What reads, writes,
+        shakes hands, frees or exchanges parts that pyossl counts on is refused with ``UsageError``, as is any call of
+        a closed connection, or one that a parent process made.  SSL_get_ex_data(3)
+        """
+        if getattr(function, "__name__", "") in _OURS:
+            raise UsageError(f"{function.__name__} would go on behind the connection's back: it has methods for that")
+
+        def ask(ssl: Any) -> _T:
+            take_records()
+            return function(ssl, *arguments)
+
+        result: _T = self._ask(ask)
+        return result
 
     def _session_of(self, pointer: Any) -> Session:
         return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
