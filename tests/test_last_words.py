@@ -103,3 +103,19 @@ def test_a_peer_that_says_nothing_is_an_error_of_the_transport(
         with pytest.raises(pyossl.TransportError) as caught:
             write_until_it_fails(tls)
         assert isinstance(caught.value, ConnectionError)
+
+
+def test_a_write_to_who_has_closed_is_an_error_of_the_transport(
+    client_context: Context, server_context: Context
+) -> None:
+    """Before 3.2 SSL_get_error(3) answers ``SSL_ERROR_ZERO_RETURN``, as for a read, once there was a close_notify."""
+    ours, theirs = tcp_pair()
+    server = Task(lambda: server_context.wrap_socket(theirs))
+    client = client_context.wrap_socket(ours, "example.com")
+    with server.result() as tls:
+        client.close()
+        assert tls.recv(1) == b""
+        with pytest.raises(pyossl.TransportError) as caught:
+            write_until_it_fails(tls)
+        assert isinstance(caught.value, ConnectionError)
+        assert "writing failed" in str(caught.value)

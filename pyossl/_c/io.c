@@ -147,7 +147,10 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
         pyossl_clear_errors();
         return -(long long)error;
     case SSL_ERROR_ZERO_RETURN:
-        if (SSL_is_init_finished(connection->ssl)) {
+        /* The peer has said its close_notify: before 3.2 that is the answer for a write that then failed, too. */
+        if (SSL_want(connection->ssl) == SSL_WRITING) {
+            error = SSL_ERROR_SYSCALL;
+        } else if (SSL_is_init_finished(connection->ssl)) {
             pyossl_clear_errors();
             return -(long long)error;
         }
