@@ -65,15 +65,16 @@ class SClient(ReturningPeer):
     name = "s_client"
 
     def visit(self, visit: Visit) -> Finished:
-        return self._visit(visit)
+        return self.visit_with(visit)
 
     def visit_twice(self, visit: Visit, folder: Path) -> None:
         session = folder / "session.pem"
         for option in ("-sess_out", "-sess_in"):
-            finished = self._visit(visit, option, session)
+            finished = self.visit_with(visit, option, session)
             assert finished.status == 0, finished
 
-    def _visit(self, visit: Visit, *more: str | Path) -> Finished:
+    def visit_with(self, visit: Visit, *more: str | Path) -> Finished:
+        """As ``visit``, with more options of s_client(1)."""
         command: list[str | Path] = [program("openssl"), "s_client", "-quiet", *more]
         command += ["-connect", _host_and_port(visit.address), "-CAfile", visit.trust, "-verify_return_error"]
         if is_address(visit.server_name):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interop.client_peers import ClientPeer, Visit, is_address, request
-from interop.listening import port_of
+from interop.listening import kept_to_the_loopback, port_of
 from interop.programs import Finished, Program, program
 from interop.refusals import Alert
 from interop.server_peers import Refusals, Running, ServerPeer, Service
@@ -31,12 +31,12 @@ class GnutlsServer(ServerPeer):
 
     @contextlib.contextmanager
     def serving(self, service: Service) -> Iterator[Running]:
-        with Program(*self.command(service), folder=service.folder) as run:
+        command = self.command(service)
+        with Program(*command, folder=service.folder, environment=kept_to_the_loopback()) as run:
             run.wait_for(rb"listening on IPv6 .*done" if ":" in service.host else rb"listening on IPv4 .*done")
             yield Running(run, (service.host, port_of(run, service.host)))
 
     def command(self, service: Service) -> list[str | Path]:
-        # It listens on every address of the machine, and cannot be told to listen on one.
         command: list[str | Path] = [program("gnutls-serv"), "--port", "0", "--http"]
         command += ["--httpdata", service.folder / service.file, "--priority", _PRIORITIES[service.version]]
         command += ["--x509certfile", service.identity.certificate, "--x509keyfile", service.identity.private_key]
@@ -60,8 +60,16 @@ class GnutlsClient(ClientPeer):
     only_alert = Alert.BAD_CERTIFICATE
 
     def visit(self, visit: Visit) -> Finished:
+        return self._visit(visit)
+
+    def visit_again(self, visit: Visit) -> Finished:
+        """Makes two connections: one for a session, on which nothing is said, and one that resumes it."""
+        waits = ["--waitresumption"] if visit.version is pyossl.Version.TLSv1_3 else []
+        return self._visit(visit, "--resume", *waits)
+
+    def _visit(self, visit: Visit, *more: str) -> Finished:
         host, port = visit.address
-        command: list[str | Path] = [program("gnutls-cli"), "--port", str(port), "--logfile", "/dev/stderr"]
+        command: list[str | Path] = [program("gnutls-cli"), "--port", str(port), "--logfile", "/dev/stderr", *more]
         command += ["--x509cafile", visit.trust, "--verify-hostname", visit.server_name]
         command += ["--disable-sni"] if is_address(visit.server_name) else ["--sni-hostname", visit.server_name]
         command += ["--priority", _PRIORITIES[visit.version]]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from interop.programs import Program
@@ -42,8 +47,19 @@ def port_of(program: Program, host: str) -> int:
     sockets = {os.readlink(descriptor) for descriptor in descriptors.iterdir()}
     table = Path(f"/proc/{program.pid}/net/{'tcp6' if ':' in host else 'tcp'}").read_text().splitlines()[1:]
     rows = [line.split() for line in table]
-    ports = {
-        int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENING and f"socket:[{row[9]}]" in sockets
-    }
+    places = {row[1] for row in rows if row[3] == _LISTENING and f"socket:[{row[9]}]" in sockets}
+    assert not any(int(place.rpartition(":")[0], 16) == 0 for place in places), f"{program} is open to everybody"
+    ports = {int(place.rpartition(":")[2], 16) for place in places}
     assert len(ports) == 1, f"{program} listens on {ports or 'no port'}"
     return ports.pop()
+
+
+@functools.cache
+def kept_to_the_loopback() -> Mapping[str, str]:
+    """The environment of a server that cannot be told where to listen, and would on every address of the machine."""
+    folder = Path(tempfile.mkdtemp(prefix="pyossl-loopback-"))
+    atexit.register(shutil.rmtree, folder)
+    library = folder / "loopback.so"
+    source = Path(__file__).with_name("loopback.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(library)}

@@ -16,10 +16,15 @@ SERVER_PEERS: list[ServerPeer] = [SServer(), PythonServer(), Nginx(), GnutlsServ
 CLIENT_PEERS: list[ClientPeer] = [SClient(), Curl(), PythonClient(), GnutlsClient(), NodeClient()]
 
 # The openssl program, curl and Python's ssl are in every row; these are not.
-_INSTALLED = {"nginx": "nginx", "gnutls-serv": "gnutls-serv", "gnutls-cli": "gnutls-cli", "Node": "node"}
+_INSTALLED = {
+    "nginx": ("nginx",),
+    "gnutls-serv": ("gnutls-serv", "cc"),
+    "gnutls-cli": ("gnutls-cli",),
+    "Node": ("node",),
+}
 
 
 def each(peers: Iterable[ServerPeer] | Iterable[ClientPeer]) -> list[object]:
     """The parameters of a fixture."""
-    marks = {name: where_installed(needed) for name, needed in _INSTALLED.items()}
+    marks = {name: where_installed(*needed) for name, needed in _INSTALLED.items()}
     return [pytest.param(peer, marks=marks.get(peer.name, ()), id=peer.name) for peer in peers]

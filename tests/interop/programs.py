@@ -10,9 +10,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, NamedTuple
 
 import pytest
@@ -57,7 +57,7 @@ class Program:
     """A running program.  What it prints is collected as it comes, so that no full pipe ever stops it.
 
     ``feed`` is what it reads from its standard input, which stays open until the program ends; ``user`` is whose
-    rights it has.
+    rights it has; ``environment`` is what its environment has besides.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Program:
         feed: Iterable[bytes] = (),
         folder: Path | None = None,
         user: str | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.command = [str(part) for part in command]
         self._printed = threading.Condition()
@@ -77,7 +78,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name.lower() not in _PROXIES},
+            env={name: value for name, value in os.environ.items() if name.lower() not in _PROXIES} | environment,
             user=user,
         )
         assert self._process.stdin is not None

@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from interop.answering import Serve
+from interop import http_requests as http
+from interop.answering import Answered, Serve, answering
 from interop.authorities import Authority, Identity
-from interop.client_peers import ReturningPeer, Visit
+from interop.bodies import GREETING
+from interop.client_peers import ReturningPeer, SClient, Visit
+from interop.gnutls_peers import GnutlsClient
+from interop.programs import where_installed
+from interop.server_peers import ServerPeer, Service
 
 import pyossl
 
@@ -44,3 +49,83 @@ def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
         first, second = server.outcome(), server.outcome()
         assert (first.reused, second.reused) == (False, True)
         assert first.client == second.client == pyossl.Certificate.load(client_identity.certificate)
+
+
+def fetch(
+    address: tuple[str, int], context: pyossl.Context, session: pyossl.Session | None = None
+) -> tuple[pyossl.Session, bool]:
+    """The session of a connection on which a file was fetched, and whether it was resumed."""
+    with pyossl.connect(address, context, server_hostname="localhost", timeout=60, session=session) as tls:
+        tls.sendall(http.get("greeting"))
+        _, body = http.receive_head(tls)
+        while len(body) < len(GREETING):
+            body += tls.recv(100)
+        assert body == GREETING
+        found = tls.connection.session
+        assert found is not None
+        return found, tls.connection.session_reused
+
+
+@pytest.mark.feature("resumption")
+def test_a_server_resumes_our_session(
+    server_peer: ServerPeer,
+    version: pyossl.Version,
+    identity: Identity,
+    trustme_authority: Authority,
+    folder: Path,
+) -> None:
+    """Also one that was stored meanwhile."""
+    context = pyossl.Context.client(trust=trustme_authority.trust)
+    with server_peer.serving(Service(identity, folder, version=version)) as running:
+        session, resumed = fetch(running.address, context)
+        assert not resumed
+        assert session.is_resumable
+        session, resumed = fetch(running.address, context, session)
+        assert resumed
+        stored = pyossl.Session.load(session.to_pem(), context, "localhost")
+        assert fetch(running.address, context, stored)[1]
+
+
+@pytest.mark.feature("resumption", "GnuTLS")
+@where_installed("gnutls-cli")
+def test_gnutls_cli_resumes_its_session(
+    version: pyossl.Version, identity: Identity, trustme_authority: Authority, folder: Path
+) -> None:
+    """It says nothing on the connection that it has the session of."""
+
+    def handle(tls: pyossl.Socket) -> Answered:
+        tls.handshake()
+        connection = tls.connection
+        try:
+            request = http.answer(tls, folder)
+        except http.ClosedEarlyError:
+            request = http.Request("", "", "")
+        return Answered(tls.version, tls.cipher, None, None, connection.session_reused, None, request)
+
+    with answering(handle, pyossl.Context.server(*identity)) as server:
+        visited = GnutlsClient().visit_again(Visit(server.address, trustme_authority.trust, version=version))
+        assert (visited.status, visited.output) == (0, GREETING), visited.complaints
+        first, second = server.outcome(), server.outcome()
+    assert (first.reused, first.request.method) == (False, "")
+    assert (second.reused, second.request.method) == (True, "GET")
+
+
+@pytest.mark.feature("session in DER and PEM", "openssl s_server and s_client")
+def test_a_session_that_s_client_has_stored_is_resumed_by_us_and_ours_by_it(
+    version: pyossl.Version, identity: Identity, trustme_authority: Authority, tmp_path: Path, serve: Serve
+) -> None:
+    """The form in which OpenSSL stores sessions is its own program's as well: s_client(1), -sess_out and -sess_in."""
+    context = pyossl.Context.client(trust=trustme_authority.trust, maximum_version=version)
+    theirs, ours = tmp_path / "theirs.pem", tmp_path / "ours.pem"
+    with serve(pyossl.Context.server(*identity)) as server:
+        visit = Visit(server.address, trustme_authority.trust, version=version)
+        assert SClient().visit_with(visit, "-sess_out", theirs).status == 0
+        assert not server.outcome().reused
+        loaded = pyossl.Session.load(theirs.read_bytes(), context, "localhost")
+        assert loaded.is_resumable
+        session, resumed = fetch(server.address, context, loaded)
+        assert resumed
+        assert server.outcome().reused
+        ours.write_bytes(session.to_pem())
+        assert SClient().visit_with(visit, "-sess_in", ours).status == 0
+        assert server.outcome().reused
