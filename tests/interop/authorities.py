@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from interop.programs import Program, program
 
 import pyossl
@@ -27,6 +30,14 @@ class Authority(Protocol):
 
     def issue(self, *names: str, expired: bool = False) -> Identity:
         """A certificate for DNS names and IP addresses."""
+        ...
+
+
+class RevokingAuthority(Authority, Protocol):
+    """One that takes back what it has issued."""
+
+    def revoke(self, *identities: Identity) -> Path:
+        """A CRL of these, in PEM."""
         ...
 
 
@@ -71,6 +82,21 @@ class TrustmeAuthority:
         identity.certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
         leaf.private_key_pem.write_to_path(identity.private_key)
         return identity
+
+    def revoke(self, *identities: Identity) -> Path:
+        key = serialization.load_pem_private_key(self._authority.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        own = x509.load_pem_x509_certificate(self.trust.read_bytes())
+        yesterday = _yesterday()
+        builder = x509.CertificateRevocationListBuilder().issuer_name(own.subject)
+        builder = builder.last_update(yesterday).next_update(yesterday + datetime.timedelta(days=9))
+        for identity in identities:
+            serial_number = x509.load_pem_x509_certificate(identity.certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial_number).revocation_date(yesterday)
+            builder = builder.add_revoked_certificate(entry.build())
+        path = self._folder / f"{next(self._numbers)}.crl"
+        path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return path
 
 
 _CONFIGURATION = """\
@@ -127,6 +153,31 @@ class ProgramAuthority:
             *("-sha256", "-out", identity.certificate),
         )
         return identity
+
+    def revoke(self, *identities: Identity) -> Path:
+        """openssl-ca(1), whose database is a file of lines."""
+        path = self._folder / f"{next(self._numbers)}.crl"
+        database, configuration = path.with_suffix(".txt"), path.with_suffix(".ca")
+        moment = _yesterday().strftime("%y%m%d%H%M%SZ")
+        numbers = [pyossl.Certificate.load(identity.certificate).serial_number for identity in identities]
+        database.write_text(
+            "".join(f"R\t491231235959Z\t{moment}\t{number:04X}\tunknown\t/CN=x\n" for number in numbers)
+        )
+        configuration.write_text(_LEDGER.format(database=database))
+        _openssl(
+            *("ca", "-config", configuration, "-gencrl", "-keyfile", self._key, "-cert", self.trust, "-out", path),
+        )
+        return path
+
+
+_LEDGER = """\
+[ca]
+default_ca = ours
+[ours]
+database = {database}
+default_md = sha256
+default_crl_days = 9
+"""
 
 
 def _openssl(*arguments: str | Path) -> None:

@@ -10,7 +10,9 @@ from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ClientPeer, Visit
+from interop.nginx_peer import Nginx
 from interop.peers import SERVER_PEERS, each
+from interop.programs import where_installed
 from interop.refusals import Alert, Reason
 from interop.server_peers import ServerPeer, Service
 
@@ -91,6 +93,32 @@ def test_a_server_refuses_a_client_with_a_certificate_of_another_authority(
         else:
             with pytest.raises((pyossl.TruncationError, pyossl.TransportError)):
                 ask(running.address, stranger)
+
+
+@pytest.mark.feature("nginx with client certificates")
+@where_installed("nginx")
+def test_nginx_says_in_http_what_it_misses(
+    service: Service, trustme_authority: Authority, client_identity: Identity
+) -> None:
+    """It finishes the handshake with anybody, and answers the request with a 400."""
+    stranger = trustme_authority.issue("a-stranger.example")
+    with Nginx().serving(service) as running:
+        for identity, said in (
+            (None, b"No required SSL certificate was sent"),
+            (stranger, b"The SSL certificate error"),
+        ):
+            with pyossl.connect(running.address, client(trustme_authority.trust, identity), timeout=60) as tls:
+                tls.sendall(http.get("greeting"))
+                lines, body = http.receive_head(tls)
+                while more := tls.recv(1000):
+                    body += more
+            assert lines[0] == "HTTP/1.1 400 Bad Request"
+            assert said in body
+        with pyossl.connect(running.address, client(trustme_authority.trust, client_identity), timeout=60) as tls:
+            tls.sendall(http.get("greeting"))
+            lines, _ = http.receive_head(tls)
+        assert lines[0] == "HTTP/1.1 200 OK"
+        assert any("SUCCESS CN=a-client.example" in line for line in lines), lines
 
 
 def demanding(identity: Identity, authority: Authority, verify: bool | str = True) -> pyossl.Context:
