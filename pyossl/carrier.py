@@ -1,0 +1,399 @@
+"""A connection over an asynchronous stream of bytes, whichever library runs it.  SSL_do_handshake(3)
+
+Theory of operation
+-------------------
+A ``Connection`` without a transport of its own never waits: a step of it either comes to something or to ``Want.READ``,
+and may leave bytes for the peer behind.  A ``Carrier`` turns steps into coroutines.  Between a step and the next await
+nothing of another task runs, so that what a step said is still true when the await begins, and exactly one thing is
+awaited before the step is tried again: bytes are sent, or bytes are received.
+
+*Sending.*  Bytes of the connection must reach the transport in the order in which OpenSSL made them.  They are kept in
+one queue, and only who holds the sending lock takes from it, until it is empty: whoever waits for that lock finds
+afterwards that his bytes have been sent.  What was taken and whose sending was interrupted is lost in part, and nobody
+knows which: the stream is broken.
+
+*Reading* may leave bytes to be sent too: the answer to a KeyUpdate, to a request for a certificate, an alert.  When
+data came with them they are left for the next write, or the next read that has to wait: who was cancelled while he sent
+them would lose the data.  A reader never waits behind a writer for whom the peer has no room, because that peer may be
+waiting for the reader: the writer sends what the reader left, in his turn.  Only when a peer has brought so many answers
+about that they are no longer small does the reader wait.
+
+*Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
+other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
+that can be cancelled: a cancelled read loses none.
+
+*Tickets.*  A TLS 1.3 server's session tickets go out with its first write, not with the handshake: a client that only
+writes and closes would leave them unread, and the kernel answers such a close by a reset (PITFALLS 9).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from types import ModuleType
+from typing import Any, TypeVar
+
+from pyossl.connection import Bytes, Connection
+from pyossl.errors import Error, TruncationError, UsageError, exception_of
+from pyossl.outcome import Want
+
+_T = TypeVar("_T")
+
+CHUNK = 131072
+"""So many bytes at most are encrypted before they are sent: what a slow peer makes us keep."""
+READ = 65536
+"""As much as one read returns where the caller leaves it open."""
+_ANSWERS = 16384
+"""So many bytes of answers may wait behind a writer before the reader waits too."""
+_DRAINED_AT_CLOSE = 1 << 20
+
+
+class Carrier:
+    """Drives ``connection`` over a transport.
+
+    ``library`` is the module ``trio`` or ``anyio``, which call their locks, checkpoints and exceptions by the same
+    names; ``send`` sends all bytes, ``receive`` returns some, ``b""`` at the end of the transport.  With
+    ``forgives_truncation`` an end of the transport without a close_notify is an end like any other.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        library: ModuleType,
+        send: Callable[[bytes], Awaitable[Any]],
+        receive: Callable[[], Awaitable[Bytes]],
+        *,
+        forgives_truncation: bool = False,
+    ) -> None:
+        self.connection = connection
+        self.closed = False
+        self._library, self._lowlevel = library, library.lowlevel
+        self._send, self._receive = send, receive
+        self._forgives_truncation = forgives_truncation
+        self._broken = self._shaken = self._ended = self._at_end = False
+        self._unsent: list[bytes] = []
+        self._tickets: list[bytes] = []
+        self._read: bytes | None = None
+        self._received = 0
+        self._shaking, self._sending, self._receiving = library.Lock(), library.Lock(), library.Lock()
+        self._senders = self._receivers = 0
+        self._writing = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing more can be sent or received, because of a failure or a cancellation."""
+        return self._broken
+
+    # What tasks do
+
+    async def handshake(self) -> None:
+        """Finishes the handshake; another task that does so already is waited for."""
+        self._check()
+        await self._lowlevel.checkpoint_if_cancelled()
+        if self._shaken:
+            await self._lowlevel.cancel_shielded_checkpoint()
+        await self._shake()
+
+    async def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, ``b""`` once the peer has closed."""
+        with self._receiver():
+            self._check_readable()
+            await self._lowlevel.checkpoint_if_cancelled()
+            if self._read is None:
+                if not self._shaken:
+                    await self._shake()
+                waited, self._read = await self._read_some(size)
+                if waited:
+                    return self._take_read(size)
+            # Kept meanwhile: asyncio cancels even what is shielded.
+            await self._lowlevel.cancel_shielded_checkpoint()
+            return self._take_read(size)
+
+    def _take_read(self, size: int) -> bytes:
+        data, self._read = self._read or b"", None
+        if len(data) > size:
+            data, self._read = data[:size], data[size:]
+        return data
+
+    async def _read_some(self, size: int) -> tuple[bool, bytes]:
+        if self._at_end:
+            return False, b""
+        try:
+            return await self._finish(lambda: self.connection.read(size), reads=True)
+        except self._library.BrokenResourceError as error:
+            if not (self._forgives_truncation and isinstance(error.__cause__, TruncationError)):
+                raise
+            self._at_end = True
+            return False, b""
+
+    async def write(self, data: Bytes) -> None:
+        """Sends all bytes.  Where it raises after the first of them the stream is broken."""
+        with self._sender(), memoryview(data).cast("B") as view:
+            self._check_writable()
+            await self._lowlevel.checkpoint_if_cancelled()
+            if not self._shaken:
+                await self._shake()
+            if not view:
+                await self._lowlevel.cancel_shielded_checkpoint()
+                return
+            self._writing = True
+            try:
+                for start in range(0, len(view), CHUNK):
+                    with view[start : start + CHUNK] as chunk:
+                        await self._write_chunk(chunk)
+            except BaseException:
+                self._broken = True
+                raise
+            finally:
+                self._writing = False
+
+    async def _write_chunk(self, chunk: memoryview) -> None:
+        sent = 0
+        while sent < len(chunk):
+            with chunk[sent:] as rest:
+                sent += (await self._finish(partial(self.connection.write, rest)))[1]
+        await self._flush()
+
+    async def end(self) -> None:
+        """Sends close_notify; what the peer sends can still be read.  ``NotImplementedError`` before TLS 1.3."""
+        with self._sender():
+            self._check()
+            await self._lowlevel.checkpoint_if_cancelled()
+            await self._shake()
+            if self._ended:
+                await self._lowlevel.cancel_shielded_checkpoint()
+                return
+            if self.connection.version != "TLSv1.3":
+                raise NotImplementedError(f"{self.connection.version} has no half-close: the peer would close too")
+            await self._end()
+
+    async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:
+        """Waits with ``wait`` until the transport might take bytes."""
+        with self._sender():
+            self._check()
+            await self._acquire(self._sending)
+            try:
+                await wait()
+            finally:
+                self._sending.release()
+            if self._unsent:
+                await self._flush()
+
+    async def unwrap(self) -> bytes:
+        """Exchanges close_notify with the peer; what has been received behind the peer's.
+
+        Raises ``UsageError`` when the peer has sent data that was not read.
+        """
+        with self._receiver(), self._sender():
+            self._check()
+            await self._lowlevel.checkpoint_if_cancelled()
+            await self._shake()
+            if self._read:
+                raise UsageError(_UNREAD)
+            if not self._ended:
+                await self._end()
+            if (await self._finish(lambda: self.connection.peek(1)))[1]:
+                raise UsageError(_UNREAD)
+            await self._finish(self.connection.shutdown)
+            trailing = self._trailing()
+            self.close()
+            return trailing
+
+    def _trailing(self) -> bytes:
+        reader = self.connection._reader
+        data = reader.read(reader.pending) if reader.pending else b""
+        return data if isinstance(data, bytes) else b""
+
+    async def say_goodbye(self) -> None:
+        """Sends close_notify, once, and waits for nothing but the transport; nothing where it cannot be sent now."""
+        if self._broken or self._writing or self._sending.locked() or self._shaking.locked():
+            return
+        library = self._library
+        # The peer has closed before us, or another task of ours.
+        with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
+            await self._shake()
+            await self._end()
+
+    def close(self) -> None:
+        """Frees the connection; a task that is in another method raises ``ClosedResourceError``."""
+        self.closed = True
+        self.connection.close()
+
+    # The steps
+
+    async def _shake(self) -> None:
+        if self._shaken:
+            return
+        await self._acquire(self._shaking)
+        try:
+            if self._shaken:
+                return
+            self._check()
+            await self._finish(self.connection.handshake)
+            if self.connection.context.is_server and self.connection.version == "TLSv1.3":
+                self._tickets, self._unsent = self._unsent, []
+            await self._flush()
+            self._shaken = True
+        except BaseException:
+            # Half a handshake is nothing that a later close could wait for.
+            self._broken = True
+            raise
+        finally:
+            self._shaking.release()
+
+    async def _end(self) -> None:
+        if not self._ended:
+            await self._try(self.connection.shutdown)
+            self._ended = True
+        await self._flush()
+
+    async def _finish(self, step: Callable[[], _T | Want], *, reads: bool = False) -> tuple[bool, _T]:
+        """Repeats a step until it comes to something: whether there was a wait, and what it came to."""
+        waited = False
+        while isinstance(result := await self._try(step), Want):
+            if result is not Want.READ:
+                raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
+            if self._unsent and not (reads and self._is_left_to_a_writer()):
+                await self._flush()
+            else:
+                await self._fill()
+            waited = True
+        return waited, result
+
+    def _is_left_to_a_writer(self) -> bool:
+        return (self._writing or self._sending.locked()) and sum(map(len, self._unsent)) < _ANSWERS
+
+    async def _try(self, step: Callable[[], _T]) -> _T:
+        if self.closed:
+            raise self._library.ClosedResourceError("the stream was closed by another task")
+        try:
+            return step()
+        except Error as error:
+            if self.connection.failure is None:
+                raise
+            self._broken = True
+            await self._send_alert()
+            raise self._library.BrokenResourceError(str(error)) from error
+        except BaseException:
+            self._broken |= self.connection.failure is not None
+            await self._send_alert()
+            raise
+        finally:
+            self._take_unsent()
+
+    def _take_unsent(self) -> None:
+        if not self.closed and (data := self.connection.data_to_send()):
+            self._unsent.append(data)
+
+    async def _send_alert(self) -> None:
+        """Tells the peer why, if that needs nobody's turn."""
+        self._take_unsent()
+        if self._unsent and not self._sending.locked():
+            self._sending.acquire_nowait()
+            try:
+                with contextlib.suppress(self._library.BrokenResourceError, self._library.ClosedResourceError):
+                    await self._send_unsent()
+            finally:
+                self._sending.release()
+
+    async def _flush(self) -> None:
+        if not self._unsent and not self._sending.locked():
+            return
+        await self._acquire(self._sending)
+        try:
+            self._check()
+            while self._unsent:
+                await self._send_unsent()
+        finally:
+            self._sending.release()
+
+    async def _send_unsent(self) -> None:
+        await self._lowlevel.checkpoint_if_cancelled()
+        data = b"".join([*self._tickets, *self._unsent])
+        self._tickets, self._unsent = [], []
+        try:
+            await self._send(data)
+        except BaseException:
+            self._broken = True
+            raise
+
+    async def _fill(self) -> None:
+        received = self._received
+        await self._acquire(self._receiving)
+        try:
+            if received != self._received:
+                return
+            try:
+                data = await self._receive()
+            except self._library.BrokenResourceError:
+                self._broken = True
+                raise
+            if not self.closed:
+                self.connection.receive_data(data)
+            self._received += 1
+        finally:
+            self._receiving.release()
+
+    async def _acquire(self, lock: Any) -> None:
+        if lock.locked():
+            await lock.acquire()
+        else:
+            lock.acquire_nowait()
+
+    # Whether it can be done at all
+
+    def _check(self) -> None:
+        if self.closed:
+            raise self._library.ClosedResourceError("the stream is closed")
+        if self._broken:
+            failure = self.connection.failure
+            if failure is None:
+                raise self._library.BrokenResourceError("an operation on the stream failed, or was cancelled half-way")
+            error = exception_of(failure)
+            raise self._library.BrokenResourceError(str(error)) from error
+
+    def _check_readable(self) -> None:
+        # What was received before the failure, or stands for it, can be had after it.
+        if self.closed or not (self._at_end or self._read):
+            self._check()
+
+    def _check_writable(self) -> None:
+        self._check()
+        if self._ended:
+            raise self._library.ClosedResourceError("the stream's sending side is closed")
+
+    @contextlib.contextmanager
+    def _sender(self) -> Iterator[None]:
+        if self._senders:
+            raise self._library.BusyResourceError("another task is sending on this stream")
+        self._senders += 1
+        try:
+            yield
+        finally:
+            self._senders -= 1
+
+    @contextlib.contextmanager
+    def _receiver(self) -> Iterator[None]:
+        if self._receivers:
+            raise self._library.BusyResourceError("another task is receiving from this stream")
+        self._receivers += 1
+        try:
+            yield
+        finally:
+            self._receivers -= 1
+
+
+_UNREAD = "the peer has sent data that was not read: read to the end before unwrap()"
+
+
+def drain(fd: int) -> None:
+    """Takes what has arrived off a non-blocking descriptor that is about to be closed.
+
+    The kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet.
+    """
+    taken = 0
+    with contextlib.suppress(OSError):
+        while taken < _DRAINED_AT_CLOSE and (data := os.read(fd, READ)):
+            taken += len(data)

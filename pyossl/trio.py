@@ -1,0 +1,256 @@
+"""TLS over trio's streams.
+
+``TLSStream`` is to a pyossl ``Context`` what ``trio.SSLStream`` is to one of the standard library's: a stream over any
+other stream.  It keeps trio's rules: every method that waits is a checkpoint; two tasks may send and receive at once,
+two that send, or two that receive, raise ``trio.BusyResourceError``; what has failed, or was cancelled half-way, raises
+``trio.BrokenResourceError`` from then on.  See pyossl/carrier.py.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+try:
+    import trio
+except ModuleNotFoundError as error:
+    raise ImportError("pyossl.trio needs trio: pip install 'pyossl[trio]'", name="trio") from error
+
+from pyossl.carrier import READ, Carrier, drain
+from pyossl.connection import Bytes, Connection
+from pyossl.context import Context
+from pyossl.errors import UsageError
+from pyossl.message import Message
+from pyossl.session import Session
+
+_Stream = TypeVar("_Stream", bound=trio.abc.Stream)
+_HAPPY_EYEBALLS_DELAY = 0.25  # seconds: trio's own, RFC 8305's
+
+
+class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
+    """A stream whose bytes go encrypted over ``transport_stream``, as client or server according to ``context``.
+
+    ``server_hostname`` and the other arguments are those of ``pyossl.Connection``.  The handshake is done by the first
+    method that needs it.  With ``https_compatible`` no close_notify is sent, and none is missed: only for protocols
+    that say themselves where a message ends.
+
+    Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
+    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A failed or cancelled handshake, and
+    a ``send_all`` or ``send_eof`` that was cancelled after its first byte, leave the stream broken: all that can be done
+    is ``aclose``.  A cancelled ``receive_some`` loses nothing, and may be repeated.
+    """
+
+    def __init__(
+        self,
+        transport_stream: _Stream,
+        context: Context,
+        server_hostname: Any = None,
+        *,
+        session: Session | None = None,
+        message_callback: Callable[[Message], object] | None = None,
+        https_compatible: bool = False,
+    ) -> None:
+        self.transport_stream: _Stream = transport_stream
+        self.connection = Connection(context, server_hostname, session=session, message_callback=message_callback)
+        self._https_compatible = https_compatible
+        self._carrier = Carrier(
+            self.connection,
+            trio,
+            transport_stream.send_all,
+            transport_stream.receive_some,
+            forgives_truncation=https_compatible,
+        )
+
+    async def do_handshake(self) -> None:
+        """Finishes the handshake; where another task does so already, waits for it.  SSL_do_handshake(3)"""
+        await self._carrier.handshake()
+
+    async def send_all(self, data: Bytes) -> None:
+        """Sends all bytes.  SSL_write_ex(3)"""
+        await self._carrier.write(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As ``trio.abc.SendStream`` has it: returns, perhaps early and never late, when the transport takes bytes."""
+        await self._carrier.wait_writable(self.transport_stream.wait_send_all_might_not_block)
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Some of what the peer sent, at most ``max_bytes``; ``b""`` once it has closed.
+
+        An end without a close_notify raises ``trio.BrokenResourceError`` from ``TruncationError``: what was received
+        may have been cut short.  With ``https_compatible`` it is ``b""``.  SSL_read_ex(3)
+        """
+        size = READ if max_bytes is None else operator.index(max_bytes)
+        if size < 1:
+            raise ValueError(f"max_bytes is at least 1, not {max_bytes}")
+        return await self._carrier.read(size)
+
+    async def send_eof(self) -> None:
+        """Says close_notify; what the peer sends can still be received.  SSL_shutdown(3)
+
+        Raises ``NotImplementedError`` before TLS 1.3, where the peer would have to close too.
+        """
+        await self._carrier.end()
+
+    async def unwrap(self) -> tuple[_Stream, bytes]:
+        """Exchanges close_notify with the peer; the transport, which goes on without TLS, and what has been received
+        from it behind the peer's close_notify.
+
+        Raises ``UsageError`` when the peer has sent data that has not been received yet.  SSL_shutdown(3)
+        """
+        return self.transport_stream, await self._carrier.unwrap()
+
+    async def aclose(self) -> None:
+        """Says close_notify, does not wait for the peer's, and closes the transport.
+
+        Where it is cancelled, or cannot be said at once because another task is sending, the transport is closed
+        without it.  It finishes a handshake that has not been begun, and does not wait for one that failed.
+        SSL_shutdown(3)
+        """
+        carrier = self._carrier
+        if carrier.closed:
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            if not self._https_compatible:
+                await carrier.say_goodbye()
+        except BaseException:
+            carrier.close()
+            await trio.aclose_forcefully(self.transport_stream)
+            raise
+        carrier.close()
+        if isinstance(self.transport_stream, trio.SocketStream):
+            drain(self.transport_stream.socket.fileno())
+        await self.transport_stream.aclose()
+
+    # What was agreed on
+
+    @property
+    def context(self) -> Context:
+        return self.connection.context
+
+    @property
+    def version(self) -> str | None:
+        """As ``Connection.version``.  SSL_get_version(3)"""
+        return self.connection.version
+
+    @property
+    def cipher(self) -> str | None:
+        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
+        return self.connection.cipher
+
+    @property
+    def group(self) -> str | None:
+        """As ``Connection.group``.  SSL_get0_group_name(3)"""
+        return self.connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
+        return self.connection.alpn
+
+    def __repr__(self) -> str:
+        return f"<TLSStream {self.connection!r} over {self.transport_stream!r}>"
+
+
+class TLSListener(trio.abc.Listener[TLSStream[_Stream]]):
+    """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
+
+    ``accept`` never waits for a client's handshake: the stream's first method does it, in the task of its handler.
+    Raises ``UsageError`` for a client's context.
+    """
+
+    def __init__(
+        self, transport_listener: trio.abc.Listener[_Stream], context: Context, *, https_compatible: bool = False
+    ) -> None:
+        if not context.is_server:
+            raise UsageError("a listener needs a server's context")
+        self.transport_listener = transport_listener
+        self.context = context
+        self._https_compatible = https_compatible
+
+    async def accept(self) -> TLSStream[_Stream]:
+        """Waits for a client; its stream, before the handshake."""
+        stream = await self.transport_listener.accept()
+        try:
+            return TLSStream(stream, self.context, https_compatible=self._https_compatible)
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+
+    async def aclose(self) -> None:
+        """Stops listening; streams that have been accepted go on."""
+        await self.transport_listener.aclose()
+
+
+async def open_tcp_stream(
+    host: str,
+    port: int,
+    context: Context | None = None,
+    *,
+    server_hostname: Any = None,
+    session: Session | None = None,
+    message_callback: Callable[[Message], object] | None = None,
+    https_compatible: bool = False,
+    happy_eyeballs_delay: float | None = _HAPPY_EYEBALLS_DELAY,
+    local_address: str | None = None,
+) -> TLSStream[trio.SocketStream]:
+    """A TLS stream to ``host``, before its handshake.
+
+    ``context`` is ``Context.client()`` unless given, ``server_hostname`` is ``host``; the last two arguments are those of
+    ``trio.open_tcp_stream``.  Raises ``OSError`` when there is no connection.  SSL_connect(3)
+    """
+    context = Context.client() if context is None else context
+    stream = await trio.open_tcp_stream(
+        host, port, happy_eyeballs_delay=happy_eyeballs_delay, local_address=local_address
+    )
+    try:
+        return TLSStream(
+            stream,
+            context,
+            host if server_hostname is None else server_hostname,
+            session=session,
+            message_callback=message_callback,
+            https_compatible=https_compatible,
+        )
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+
+
+async def open_tcp_listeners(
+    port: int,
+    context: Context,
+    *,
+    host: str | None = None,
+    backlog: int | None = None,
+    https_compatible: bool = False,
+) -> list[TLSListener[trio.SocketStream]]:
+    """Listeners on every address of ``host`` (None: of this machine); port 0 is any that is free.
+
+    Raises ``OSError`` when an address cannot be had, ``UsageError`` for a client's context.
+    """
+    if not context.is_server:
+        raise UsageError("a listener needs a server's context")
+    listeners = await trio.open_tcp_listeners(port, host=host, backlog=backlog)
+    return [TLSListener(each, context, https_compatible=https_compatible) for each in listeners]
+
+
+async def serve_tcp(
+    handler: Callable[[TLSStream[trio.SocketStream]], Awaitable[object]],
+    port: int,
+    context: Context,
+    *,
+    host: str | None = None,
+    backlog: int | None = None,
+    https_compatible: bool = False,
+    handler_nursery: trio.Nursery | None = None,
+    task_status: trio.TaskStatus[list[TLSListener[trio.SocketStream]]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Listens, and runs ``handler(stream)`` in a task for each client, until it is cancelled.
+
+    The stream is closed when the handler ends; what the handler raises, ``trio.BrokenResourceError`` for a client that
+    fails its handshake among others, reaches the nursery.  With ``nursery.start`` it gives the listeners.
+    """
+    listeners = await open_tcp_listeners(port, context, host=host, backlog=backlog, https_compatible=https_compatible)
+    await trio.serve_listeners(handler, listeners, handler_nursery=handler_nursery, task_status=task_status)
