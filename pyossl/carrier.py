@@ -13,10 +13,10 @@ afterwards that his bytes have been sent.  What was taken and whose sending was 
 knows which: the stream is broken.
 
 *Reading* may leave bytes to be sent too: the answer to a KeyUpdate, to a request for a certificate, an alert.  When
-data came with them they are left for the next write, or the next read that has to wait: who was cancelled while he sent
-them would lose the data.  A reader never waits behind a writer for whom the peer has no room, because that peer may be
-waiting for the reader: the writer sends what the reader left, in his turn.  Only when a peer has brought so many answers
-about that they are no longer small does the reader wait.
+data came with them they are left for the next write, or the next read that has to wait: who was cancelled while he
+sent them would lose the data.  A reader never waits behind a writer for whom the peer has no room, because that peer
+may be waiting for the reader: the writer sends what the reader left, in his turn.  Only when a peer has brought so many
+answers about that they are no longer small does the reader wait.
 
 *Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
 other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
@@ -54,8 +54,9 @@ class Carrier:
     """Drives ``connection`` over a transport.
 
     ``library`` is the module ``trio`` or ``anyio``, which call their locks, checkpoints and exceptions by the same
-    names; ``send`` sends all bytes, ``receive`` returns some, ``b""`` at the end of the transport.  With
-    ``forgives_truncation`` an end of the transport without a close_notify is an end like any other.
+    names; ``send`` sends all bytes, ``receive`` returns some, ``b""`` at the end of the transport, and ``busy`` makes
+    the exception for two tasks that do the same.  With ``forgives_truncation`` an end of the transport without a
+    close_notify is an end like any other.
     """
 
     def __init__(
@@ -64,13 +65,14 @@ class Carrier:
         library: ModuleType,
         send: Callable[[bytes], Awaitable[Any]],
         receive: Callable[[], Awaitable[Bytes]],
+        busy: Callable[[str], Exception],
         *,
         forgives_truncation: bool = False,
     ) -> None:
         self.connection = connection
         self.closed = False
         self._library, self._lowlevel = library, library.lowlevel
-        self._send, self._receive = send, receive
+        self._send, self._receive, self._busy = send, receive, busy
         self._forgives_truncation = forgives_truncation
         self._broken = self._shaken = self._ended = self._at_end = False
         self._unsent: list[bytes] = []
@@ -367,7 +369,7 @@ class Carrier:
     @contextlib.contextmanager
     def _sender(self) -> Iterator[None]:
         if self._senders:
-            raise self._library.BusyResourceError("another task is sending on this stream")
+            raise self._busy("sending on")
         self._senders += 1
         try:
             yield
@@ -377,7 +379,7 @@ class Carrier:
     @contextlib.contextmanager
     def _receiver(self) -> Iterator[None]:
         if self._receivers:
-            raise self._library.BusyResourceError("another task is receiving from this stream")
+            raise self._busy("receiving from")
         self._receivers += 1
         try:
             yield

@@ -213,20 +213,6 @@ class GenericConnection(Connection):
             return tuple(names)
 
     @property
-    def cipher_bits(self) -> int | None:
-        """SSL_CIPHER_get_bits(3)"""
-        with self._turn:
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL))
-
-    @property
-    def cipher_version(self) -> str | None:
-        """SSL_CIPHER_get_version(3)"""
-        with self._turn:
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_version(cipher))
-
-    @property
     def protocol_name(self) -> str:
         """The version's name, agreed on or not.  SSL_get_version(3)"""
         with self._turn:
@@ -289,22 +275,6 @@ class GenericConnection(Connection):
             lib.SSL_export_keying_material, out, length, label, len(label), of, len(of), int(context is not None)
         )
         return bytes(ffi.buffer(out, length))
-
-    def _finished(self, function: Callable[..., int]) -> bytes | None:
-        with self._turn:
-            out = ffi.new("char[]", lib.EVP_MAX_MD_SIZE)
-            length = self._ask(lambda ssl: function(ssl, out, len(out)))
-            return bytes(ffi.buffer(out, length)) if length else None
-
-    @property
-    def finished(self) -> bytes | None:
-        """The Finished message that was sent, None before.  SSL_get_finished(3)"""
-        return self._finished(lib.SSL_get_finished)
-
-    @property
-    def peer_finished(self) -> bytes | None:
-        """The Finished message that the peer sent, None before.  SSL_get_peer_finished(3)"""
-        return self._finished(lib.SSL_get_peer_finished)
 
     # What can be asked for while it is open
 

@@ -5,7 +5,7 @@ Every question is asked under the connection's lock: another thread may be in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
@@ -142,6 +142,30 @@ class Negotiated:
             return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
 
     @property
+    def cipher_bits(self) -> int | None:
+        """The strength of the cipher's key in bits; None before it is agreed.  SSL_CIPHER_get_bits(3)"""
+        with self._turn:
+            cipher = self._ask(lib.SSL_get_current_cipher)
+            return None if cipher == ffi.NULL else int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL))
+
+    @property
+    def cipher_version(self) -> str | None:
+        """The protocol that defined the cipher, such as ``TLSv1.2``; None before that.  SSL_CIPHER_get_version(3)"""
+        with self._turn:
+            cipher = self._ask(lib.SSL_get_current_cipher)
+            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_version(cipher))
+
+    @property
+    def shared_ciphers(self) -> tuple[tuple[str, str, int], ...]:
+        """On a server the ciphers that both sides have, each with the protocol that defined it and its bits, in the
+        client's order; on a client, and before the ClientHello, none.  SSL_get_client_ciphers(3)
+        """
+        with self._turn:
+            ours = {number for number, *_ in _ciphers_in(self._ask(lib.SSL_get_ciphers))}
+            theirs = _ciphers_in(self._ask(lib.SSL_get_client_ciphers))
+            return tuple((name, protocol, bits) for number, name, protocol, bits in theirs if number in ours)
+
+    @property
     def group(self) -> str | None:
         """The key exchange's group, such as ``x25519``; None where there was none, or on a 1.1.1 server.
 
@@ -229,3 +253,38 @@ class Negotiated:
     def verify_code(self) -> int:
         """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
         return int(self._ask(lib.SSL_get_verify_result))
+
+    def _finished(self, function: Callable[..., int]) -> bytes | None:
+        with self._turn:
+            out = ffi.new("char[]", lib.EVP_MAX_MD_SIZE)
+            length = self._ask(lambda ssl: function(ssl, out, len(out)))
+            return bytes(ffi.buffer(out, length)) if length else None
+
+    @property
+    def finished(self) -> bytes | None:
+        """The Finished message that was sent, None before.  SSL_get_finished(3)"""
+        return self._finished(lib.SSL_get_finished)
+
+    @property
+    def peer_finished(self) -> bytes | None:
+        """The Finished message that the peer sent, None before.  SSL_get_peer_finished(3)"""
+        return self._finished(lib.SSL_get_peer_finished)
+
+    @property
+    def tls_unique(self) -> bytes | None:
+        """RFC 5929's channel binding: the first Finished message of the handshake.  None before it, and in TLS 1.3,
+        which has no such binding.  SSL_get_finished(3)
+        """
+        with self._turn:
+            if not self.is_handshake_finished or self.version == "TLSv1.3":
+                return None
+            is_ours_first = self.session_reused == self._context.is_server
+            return self.finished if is_ours_first else self.peer_finished
+
+
+def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
+    """Number, name, protocol and bits of each cipher of a ``STACK_OF(SSL_CIPHER) *``; none where it is NULL."""
+    for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
+        cipher = lib.sk_SSL_CIPHER_value(stack, n)
+        name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
+        yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)

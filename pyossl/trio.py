@@ -36,9 +36,9 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
     that say themselves where a message ends.
 
     Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
-    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A failed or cancelled handshake, and
-    a ``send_all`` or ``send_eof`` that was cancelled after its first byte, leave the stream broken: all that can be done
-    is ``aclose``.  A cancelled ``receive_some`` loses nothing, and may be repeated.
+    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A failed or cancelled handshake,
+    and a ``send_all`` or ``send_eof`` that was cancelled after its first byte, leave the stream broken: all that can be
+    done is ``aclose``.  A cancelled ``receive_some`` loses nothing, and may be repeated.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
             trio,
             transport_stream.send_all,
             transport_stream.receive_some,
+            _busy,
             forgives_truncation=https_compatible,
         )
 
@@ -153,6 +154,10 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
         return f"<TLSStream {self.connection!r} over {self.transport_stream!r}>"
 
 
+def _busy(action: str) -> trio.BusyResourceError:
+    return trio.BusyResourceError(f"another task is already {action} this stream")
+
+
 class TLSListener(trio.abc.Listener[TLSStream[_Stream]]):
     """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
 
@@ -197,8 +202,8 @@ async def open_tcp_stream(
 ) -> TLSStream[trio.SocketStream]:
     """A TLS stream to ``host``, before its handshake.
 
-    ``context`` is ``Context.client()`` unless given, ``server_hostname`` is ``host``; the last two arguments are those of
-    ``trio.open_tcp_stream``.  Raises ``OSError`` when there is no connection.  SSL_connect(3)
+    ``context`` is ``Context.client()`` unless given, ``server_hostname`` is ``host``; the last two arguments are those
+    of ``trio.open_tcp_stream``.  Raises ``OSError`` when there is no connection.  SSL_connect(3)
     """
     context = Context.client() if context is None else context
     stream = await trio.open_tcp_stream(
