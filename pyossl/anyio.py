@@ -45,7 +45,7 @@ class TLSStream(ByteStream):
     Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` when TLS or
     the transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send`` or ``send_eof`` that
     was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive`` loses nothing, and may be repeated.
+    ``receive`` loses nothing, and may be repeated, unless it waited for the peer to take an answer of TLS's own.
     """
 
     def __init__(

@@ -209,13 +209,15 @@ class Carrier:
         return data if isinstance(data, bytes) else b""
 
     async def say_goodbye(self) -> None:
-        """Sends close_notify, once, and waits for nothing but the transport; nothing where it cannot be sent now."""
-        if self._broken or self._writing or self._sending.locked() or self._shaking.locked():
+        """Sends close_notify, once, and waits for nothing but the transport; nothing where it cannot be sent now.
+
+        Before the handshake is finished there is nothing that a close_notify could vouch for, and nobody waits for it.
+        """
+        if self._broken or not self._shaken or self._writing or self._sending.locked():
             return
         library = self._library
         # The peer has closed before us, or another task of ours.
         with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
-            await self._shake()
             await self._end()
 
     def close(self) -> None:
@@ -238,10 +240,6 @@ class Carrier:
                 self._tickets, self._unsent = self._unsent, []
             await self._flush()
             self._shaken = True
-        except BaseException:
-            # Half a handshake is nothing that a later close could wait for.
-            self._broken = True
-            raise
         finally:
             self._shaking.release()
 

@@ -8,6 +8,7 @@ two that send, or two that receive, raise ``trio.BusyResourceError``; what has f
 
 from __future__ import annotations
 
+import logging
 import operator
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -25,6 +26,7 @@ from pyossl.message import Message
 from pyossl.session import Session
 
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
+_log = logging.getLogger(__name__)
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds: trio's own, RFC 8305's
 
 
@@ -36,9 +38,10 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
     that say themselves where a message ends.
 
     Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
-    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A failed or cancelled handshake,
-    and a ``send_all`` or ``send_eof`` that was cancelled after its first byte, leave the stream broken: all that can be
-    done is ``aclose``.  A cancelled ``receive_some`` loses nothing, and may be repeated.
+    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send_all`` or ``send_eof`` that
+    was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
+    ``receive_some`` or ``do_handshake`` loses nothing, and may be repeated, unless it was the peer's refusal to take
+    our bytes that it waited for: then the stream is broken too, and says so.
     """
 
     def __init__(
@@ -104,9 +107,8 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
     async def aclose(self) -> None:
         """Says close_notify, does not wait for the peer's, and closes the transport.
 
-        Where it is cancelled, or cannot be said at once because another task is sending, the transport is closed
-        without it.  It finishes a handshake that has not been begun, and does not wait for one that failed.
-        SSL_shutdown(3)
+        Where it is cancelled, where another task is sending, and before the handshake is finished, the transport is
+        closed without it.  SSL_shutdown(3)
         """
         carrier = self._carrier
         if carrier.closed:
@@ -249,13 +251,28 @@ async def serve_tcp(
     host: str | None = None,
     backlog: int | None = None,
     https_compatible: bool = False,
+    handshake_timeout: float = 30,
     handler_nursery: trio.Nursery | None = None,
     task_status: trio.TaskStatus[list[TLSListener[trio.SocketStream]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listens, and runs ``handler(stream)`` in a task for each client, until it is cancelled.
 
-    The stream is closed when the handler ends; what the handler raises, ``trio.BrokenResourceError`` for a client that
-    fails its handshake among others, reaches the nursery.  With ``nursery.start`` it gives the listeners.
+    The handler is called when the handshake is finished; a client that fails it, or does not finish it within
+    ``handshake_timeout`` seconds, is logged and dropped.  A stream is closed when its handler returns, and without a
+    close_notify when it raises; what it raises reaches the nursery.  With ``nursery.start`` it gives the listeners.
     """
+
+    async def shake_hands_and_handle(stream: TLSStream[trio.SocketStream]) -> None:
+        try:
+            with trio.fail_after(handshake_timeout):
+                await stream.do_handshake()
+        except (trio.BrokenResourceError, trio.TooSlowError) as error:
+            _log.warning("the handshake with a client failed: %s", error or "it took too long")
+            return
+        await handler(stream)
+        await stream.aclose()
+
     listeners = await open_tcp_listeners(port, context, host=host, backlog=backlog, https_compatible=https_compatible)
-    await trio.serve_listeners(handler, listeners, handler_nursery=handler_nursery, task_status=task_status)
+    await trio.serve_listeners(
+        shake_hands_and_handle, listeners, handler_nursery=handler_nursery, task_status=task_status
+    )
