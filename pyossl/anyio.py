@@ -45,7 +45,7 @@ class TLSStream(ByteStream):
     Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` when TLS or
     the transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send`` or ``send_eof`` that
     was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive`` loses nothing, and may be repeated, unless it waited for the peer to take an answer of TLS's own.
+    ``receive`` loses nothing, and may be repeated.
     """
 
     def __init__(
@@ -242,11 +242,13 @@ class TLSListener(Listener[TLSStream]):
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
-        """Closes ``stream`` and logs ``exc``, a failure; raises it again where it is none, but a cancellation."""
+        """Logs ``exc``, a failure, and closes ``stream``; raises it again where it is none, but a cancellation."""
+        is_failure = isinstance(exc, Exception) and not isinstance(exc, anyio.get_cancelled_exc_class())
+        if is_failure:
+            logging.getLogger(__name__).error("the TLS handshake failed", exc_info=exc)
         await anyio.aclose_forcefully(stream)
-        if not isinstance(exc, Exception) or isinstance(exc, anyio.get_cancelled_exc_class()):
+        if not is_failure:
             raise exc
-        logging.getLogger(__name__).error("the TLS handshake failed", exc_info=exc)
 
     async def serve(self, handler: Callable[[TLSStream], Any], task_group: TaskGroup | None = None) -> None:
         """Runs ``handler(stream)`` in a task for each client that has finished its handshake; closing the stream is the

@@ -12,11 +12,13 @@ one queue, and only who holds the sending lock takes from it, until it is empty:
 afterwards that his bytes have been sent.  What was taken and whose sending was interrupted is lost in part, and nobody
 knows which: the stream is broken.
 
-*Reading* may leave bytes to be sent too: the answer to a KeyUpdate, to a request for a certificate, an alert.  When
-data came with them they are left for the next write, or the next read that has to wait: who was cancelled while he
-sent them would lose the data.  A reader never waits behind a writer for whom the peer has no room, because that peer
-may be waiting for the reader: the writer sends what the reader left, in his turn.  Only when a peer has brought so many
-answers about that they are no longer small does the reader wait.
+*Reading* may leave bytes to be sent too: in TLS 1.3 the answer to a KeyUpdate, before it a part of a renegotiation, or
+the alert that refuses one.  An answer to a KeyUpdate is due before our next record and not sooner (RFC 8446, 4.6.3):
+it is left to the next write.  A reader that sent it himself would wait where the peer has no room for it, and that
+peer may be waiting for the reader, in just the same way; and one who is cancelled while he sends would break the
+stream.  For the like reason he leaves whatever it is to a writer that is at work.  Only when a peer has brought so many
+answers about that they are no longer small does the reader send them, or wait his turn.  After our close_notify nothing
+may follow, and answers are dropped.
 
 *Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
 other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
@@ -46,7 +48,7 @@ CHUNK = 131072
 READ = 65536
 """As much as one read returns where the caller leaves it open."""
 _ANSWERS = 16384
-"""So many bytes of answers may wait behind a writer before the reader waits too."""
+"""So many bytes of answers may wait for a writer before the reader sends them."""
 _DRAINED_AT_CLOSE = 1 << 20
 
 
@@ -263,7 +265,8 @@ class Carrier:
         return waited, result
 
     def _is_left_to_a_writer(self) -> bool:
-        return (self._writing or self._sending.locked()) and sum(map(len, self._unsent)) < _ANSWERS
+        comes = self._writing or self._sending.locked() or self.connection.version == "TLSv1.3"
+        return comes and sum(map(len, self._unsent)) < _ANSWERS
 
     async def _try(self, step: Callable[[], _T]) -> _T:
         if self.closed:
@@ -284,7 +287,7 @@ class Carrier:
             self._take_unsent()
 
     def _take_unsent(self) -> None:
-        if not self.closed and (data := self.connection.data_to_send()):
+        if not self.closed and (data := self.connection.data_to_send()) and not self._ended:
             self._unsent.append(data)
 
     async def _send_alert(self) -> None:

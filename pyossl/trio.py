@@ -40,8 +40,7 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
     Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
     transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send_all`` or ``send_eof`` that
     was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive_some`` or ``do_handshake`` loses nothing, and may be repeated, unless it was the peer's refusal to take
-    our bytes that it waited for: then the stream is broken too, and says so.
+    ``receive_some`` loses nothing, and may be repeated; so may a cancelled handshake, unless it was just sending.
     """
 
     def __init__(

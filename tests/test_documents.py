@@ -181,7 +181,8 @@ def world(
     def look_up(host: Any, port: Any, *arguments: Any, **named: Any) -> Any:
         if (host, port) == ("example.com", 443):
             host, port = example_com.listener.address
-        assert host in ("localhost", "127.0.0.1", "::1"), f"the documents talk to example.com:443 alone, not {host}"
+        name = host.decode() if isinstance(host, bytes) else host
+        assert name in ("localhost", "127.0.0.1", "::1"), f"the documents talk to example.com:443 alone, not {name}"
         return resolve(host, port, *arguments, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
