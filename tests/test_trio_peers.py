@@ -190,7 +190,9 @@ def test_s_client_is_served(contexts: Contexts, authority: pyossl.Authority, tmp
             await process.stdin.send_all(b"an echo of this\n")
             received = b""
             while not received.endswith(b"\n"):
-                received += await process.stdout.receive_some()
+                piece = await process.stdout.receive_some()
+                assert piece, f"s_client has ended, after {received!r}"
+                received += piece
             assert received == b"an echo of this\n"
             nursery.cancel_scope.cancel()
 
