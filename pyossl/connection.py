@@ -307,11 +307,6 @@ class Connection(Negotiated):
         """The fatal outcome that ended the connection, None while there is none."""
         return self._failure
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the peer's close_notify or a failure has been met: the next read tells, without the transport."""
-        return bool(self._c.received_end or self._c.dead)
-
     # Bytes of the transport, for a connection without a BIO of the caller's
 
     def receive_data(self, data: Bytes) -> None:

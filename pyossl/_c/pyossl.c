@@ -61,5 +61,6 @@
 #include "generic.c"
 #include "iterations.c"
 #include "wait.c"
+#include "evented.c"
 #include "start.c"
 #include "system.c"

@@ -6,6 +6,7 @@ on any other, and over a transport that is given, the transport carries the byte
 """
 
 from pyossl.aio.connecting import create_connection, create_unix_connection, start_tls
+from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.streams import (
     StreamWriter,
@@ -19,6 +20,7 @@ from pyossl.aio.transport import Transport
 
 __all__ = [
     "Server",
+    "StreamReader",
     "StreamWriter",
     "Transport",
     "create_connection",

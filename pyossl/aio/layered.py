@@ -29,6 +29,7 @@ class LayeredConnection(Connection):
     ) -> None:
         super().__init__(context, server_hostname, session=session)
         self._carry = carry
+        self.has_more = False
         self.is_full = False
         """Whether the transport below has asked to be given nothing for now."""
 
@@ -43,20 +44,26 @@ class LayeredConnection(Connection):
             self._say()
 
     def receive(self, room: Any) -> bytes | Want:
-        try:
-            return self.read(ROOM)
-        finally:
-            self._say()
+        return self.receive_up_to(ROOM)
 
-    def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
+    def receive_up_to(self, size: int) -> bytes | Want:
         try:
-            return super().read_into(buffer, size)
+            data = self.read(min(size, ROOM))
         finally:
             self._say()
+        self.has_more = bool(data) and not isinstance(data, Want)  # what came is all here: until it wants more
+        return data
+
+    def read_some_into(self, buffer: Any) -> int | Want:
+        try:
+            got = self.read_into(buffer)
+        finally:
+            self._say()
+        self.has_more = bool(got) and not isinstance(got, Want)
+        return got
 
     def fill(self, destination: Destination) -> int | Want:
-        data = self.read(min(destination.size - destination.filled, ROOM))
-        self._say()
+        data = self.receive_up_to(destination.size - destination.filled)
         return destination.take(data) if isinstance(data, bytes) else data
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:

@@ -154,11 +154,6 @@ class LayeredTransport(Transport):
         self._below.abort()
         super().abort()
 
-    def _read_ready(self) -> None:
-        super()._read_ready()
-        if self._has_ended and self.is_reading() and not self._eof_received:
-            self._loop.call_soon(self._read_ready)  # no event will come for what is left, or for the end of it
-
     def _release(self) -> None:
         self._cancel_timer()
         if not self._below_is_lost and not self._loop.is_closed() and not self._is_of_another_process():

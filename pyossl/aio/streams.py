@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pyossl.aio.connecting import create_connection, create_unix_connection, start_tls
+from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.transport import Transport
 from pyossl.context import Context
@@ -18,7 +19,7 @@ from pyossl.session import Session
 LIMIT = 1 << 16
 """The default limit of a line, in bytes, as asyncio has it; twice as much is buffered."""
 
-ClientConnected = Callable[["asyncio.StreamReader", "StreamWriter"], "Awaitable[None] | None"]
+ClientConnected = Callable[[StreamReader, "StreamWriter"], "Awaitable[None] | None"]
 
 
 class StreamProtocol(asyncio.Protocol):
@@ -26,7 +27,7 @@ class StreamProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
+        reader: StreamReader,
         loop: asyncio.AbstractEventLoop,
         client_connected: ClientConnected | None = None,
     ) -> None:
@@ -39,6 +40,7 @@ class StreamProtocol(asyncio.Protocol):
         self._error: BaseException | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._closers: list[asyncio.Future[None]] = []
+        self.buffer_updated = reader.filled
         self.data_received = reader.feed_data  # type: ignore[method-assign]  # a call less for each read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,7 +71,7 @@ class StreamProtocol(asyncio.Protocol):
         if exc is None:
             self._reader.feed_eof()
         else:
-            self._reader.set_exception(exc)  # type: ignore[arg-type]  # asyncio's own protocol does so
+            self._reader.set_exception(exc)
         for waiter in (*self._drainers, *self._closers):
             if not waiter.done():
                 if exc is None:
@@ -113,14 +115,14 @@ class StreamWriter(asyncio.StreamWriter):
 
     _transport: Transport
     _protocol: StreamProtocol
-    _reader: asyncio.StreamReader
+    _reader: StreamReader
     _loop: asyncio.AbstractEventLoop
 
     def __init__(
         self,
         transport: Transport,
         protocol: StreamProtocol,
-        reader: asyncio.StreamReader,
+        reader: StreamReader,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(transport, protocol, reader, loop)
@@ -157,7 +159,7 @@ class StreamWriter(asyncio.StreamWriter):
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._reader._transport = self._transport  # type: ignore[attr-defined]  # set_transport is for the first
+        self._reader.set_transport(self._transport)
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         transport = getattr(self, "_transport", None)
@@ -168,10 +170,6 @@ class StreamWriter(asyncio.StreamWriter):
         _warn(f"unclosed {self!r}", ResourceWarning, source=self)
 
 
-def _reader(limit: int, loop: asyncio.AbstractEventLoop) -> asyncio.StreamReader:
-    return asyncio.StreamReader(limit, loop)
-
-
 async def open_connection(
     host: str | None = None,
     port: int | str | None = None,
@@ -179,13 +177,13 @@ async def open_connection(
     limit: int = LIMIT,
     ssl: Context | bool | None = None,
     **options: Any,
-) -> tuple[asyncio.StreamReader, StreamWriter]:
+) -> tuple[StreamReader, StreamWriter]:
     """A reader and a writer over a TLS connection, its handshake finished.
 
     As ``asyncio.open_connection``; ``options`` are those of ``create_connection``.  SSL_connect(3)
     """
     loop = asyncio.get_running_loop()
-    reader = _reader(limit, loop)
+    reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
     transport, _ = await create_connection(lambda: protocol, host, port, ssl=ssl, **options)
     return reader, StreamWriter(transport, protocol, reader, loop)
@@ -197,10 +195,10 @@ async def open_unix_connection(
     limit: int = LIMIT,
     ssl: Context | bool | None = None,
     **options: Any,
-) -> tuple[asyncio.StreamReader, StreamWriter]:
+) -> tuple[StreamReader, StreamWriter]:
     """As ``open_connection``, over a Unix socket; ``server_hostname`` must be given.  SSL_connect(3)"""
     loop = asyncio.get_running_loop()
-    reader = _reader(limit, loop)
+    reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
     transport, _ = await create_unix_connection(lambda: protocol, path, ssl=ssl, **options)
     return reader, StreamWriter(transport, protocol, reader, loop)
@@ -215,12 +213,12 @@ async def open_over(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
-) -> tuple[asyncio.StreamReader, StreamWriter]:
+) -> tuple[StreamReader, StreamWriter]:
     """A reader and a writer over TLS over a transport that is there, such as a plain ``writer.transport`` after
     STARTTLS, as the side that the context is for.  SSL_do_handshake(3)
     """
     loop = asyncio.get_running_loop()
-    reader = _reader(limit, loop)
+    reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
     above = await start_tls(
         transport,
@@ -266,4 +264,4 @@ async def start_unix_server(
 
 def _factory(client_connected: ClientConnected, limit: int) -> Callable[[], StreamProtocol]:
     loop = asyncio.get_running_loop()
-    return lambda: StreamProtocol(_reader(limit, loop), loop, client_connected)
+    return lambda: StreamProtocol(StreamReader(limit, loop), loop, client_connected)

@@ -13,8 +13,8 @@ GOODBYE     close_notify has been sent and the peer's is awaited, what comes bef
 CLOSED      ``connection_lost`` has been called, or will be in the loop's next turn; then all is given back.
 
 What carries the bytes, a descriptor that the loop watches or another transport, is the business of the subclasses:
-descriptor.py and over_transport.py.  A descriptor may be silent while OpenSSL still holds what was on it: whoever fills
-the room of a read reads again before waiting (pyossl/evented.py).
+descriptor.py and over_transport.py.  A descriptor may be silent while what was on it has not been read: where the
+connection ``has_more``, it is read again before anything is waited for (pyossl/evented.py).
 
 Half-closed: ``write_eof`` sends close_notify, and reading goes on.  The peer's close_notify is ``eof_received``; where
 that returns true, writing goes on.  A transport below that ends without a close_notify is no EOF but a
@@ -38,7 +38,7 @@ from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
 from pyossl.connection import Bytes
 from pyossl.errors import Error, UsageError
-from pyossl.evented import ROOM, Destination, EventedConnection, room_to_read
+from pyossl.evented import Destination, EventedConnection, room_to_read
 from pyossl.outcome import Want
 
 if TYPE_CHECKING:
@@ -262,7 +262,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             except BaseException as error:
                 self._failed(error, "protocol.data_received()")
                 return
-            if len(data) == ROOM or self._connection.has_ended:
+            if self._connection.has_more:
+                self._connection.has_more = False
                 self._loop.call_soon(self._read_ready)
         else:
             self._got_eof()
@@ -272,19 +273,14 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _read_into_ready(self) -> None:
         """A step of reading into the protocol's own buffer, or into what a stream's reader waits for."""
-        buffer: Any = None
-        room = ROOM
         try:
             if self._destination is not None:
-                room = self._destination.size - self._destination.filled
                 got = self._connection.fill(self._destination)
             else:
                 buffer = self._protocol.get_buffer(-1)
-                with memoryview(buffer) as view:
-                    room = view.nbytes
-                if room == 0:
+                if not len(buffer):
                     raise RuntimeError("get_buffer() returned an empty buffer")
-                got = self._connection.read_into(buffer)
+                got = self._connection.read_some_into(buffer)
         except BaseException as error:
             self._failed(error, "reading")
             return
@@ -298,7 +294,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             except BaseException as error:
                 self._failed(error, "protocol.buffer_updated()")
                 return
-            if got == room or self._connection.has_ended:
+            if self._connection.has_more:
+                self._connection.has_more = False
                 self._loop.call_soon(self._read_ready)
         else:
             self._got_eof()

@@ -86,6 +86,8 @@ long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
+#define PYOSSL_MORE ...
+long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_shutdown(pyossl_connection *connection);
