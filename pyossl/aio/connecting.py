@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pyossl.aio.descriptor import tls_over
+from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.transport import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT, Transport
 from pyossl.context import Context
@@ -17,11 +18,6 @@ from pyossl.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 AddressInfo = tuple[int, int, int, str, Any]
-
-
-def has_descriptors(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop can watch a descriptor: Windows' proactor cannot."""
-    return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
 def limits(handshake_timeout: float | None, shutdown_timeout: float | None) -> dict[str, float]:
@@ -210,7 +206,13 @@ async def _connect_over(
     loop = asyncio.get_running_loop()
     protocol, waiter = protocol_factory(), loop.create_future()
     below = BelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
-    await connect(lambda: below)
+    try:
+        await connect(lambda: below)
+    except BaseException:
+        waiter.cancel()
+        if below.transport is not None:
+            below.transport.abort()
+        raise
     return await _finished(below, waiter), protocol
 
 

@@ -51,6 +51,9 @@ class SocketTransport(Transport):
             _take_what_has_come(self._sock)
         self._sock.close()
 
+    def _drop(self) -> None:
+        self._sock.close()
+
 
 def _take_what_has_come(sock: socket.socket) -> None:
     """The kernel answers a close with unread bytes by a reset, which could overtake the alert that says why."""

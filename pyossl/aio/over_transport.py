@@ -154,6 +154,9 @@ class LayeredTransport(Transport):
         self._below.abort()
         super().abort()
 
+    def _drop(self) -> None:
+        """The transport below has a finaliser of its own."""
+
     def _release(self) -> None:
         self._cancel_timer()
         if not self._below_is_lost and not self._loop.is_closed() and not self._is_of_another_process():

@@ -12,8 +12,9 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import has_descriptors, limits
+from pyossl.aio.connecting import limits
 from pyossl.aio.descriptor import tls_over
+from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
 from pyossl.context import Context
 

@@ -163,11 +163,12 @@ class StreamWriter(asyncio.StreamWriter):
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         transport = getattr(self, "_transport", None)
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or transport._is_of_another_process():
             return
+        description = transport._description()
         if not self._loop.is_closed():
-            transport.close()
-        _warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            transport._close_dropped()
+        _warn(f"unclosed <{type(self).__name__} {description}>", ResourceWarning, source=self)
 
 
 async def open_connection(

@@ -21,7 +21,8 @@ that returns true, writing goes on.  A transport below that ends without a close
 ``TruncationError``, given to ``connection_lost``.
 
 In a process that was forked while the loop ran, neither the connection nor the loop is touched: its epoll is the
-parent's too.
+parent's too.  Nor does a finaliser touch the connection: in a cycle that is collected, OpenSSL's part may have gone
+first.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-import weakref
 from asyncio import constants, transports
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
+from pyossl.aio.loops import forks, room_of
 from pyossl.connection import Bytes
 from pyossl.errors import Error, UsageError
-from pyossl.evented import Destination, EventedConnection, room_to_read
+from pyossl.evented import Destination, EventedConnection
 from pyossl.outcome import Want
 
 if TYPE_CHECKING:
@@ -53,15 +54,6 @@ _HIGH_WATER = 512 * 1024
 _REPORTED_LOST_WRITES = 5
 
 _log = logging.getLogger("asyncio")
-_rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-
-
-def _room_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """One loop's room to read: its transports read in turn, and an idle one should cost nothing."""
-    room = _rooms.get(loop)
-    if room is None:
-        room = _rooms[loop] = room_to_read()
-    return room
 
 
 class Transport(transports._FlowControlMixin, asyncio.Transport):
@@ -80,6 +72,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         "_eof_received",
         "_eof_written",
         "_flushed_since",
+        "_forks",
         "_lost_writes",
         "_made",
         "_paused",
@@ -124,7 +117,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         super().__init__(extra, loop)
         self._set_write_buffer_limits(_HIGH_WATER)
         self._connection = connection
-        self._room = _room_of(loop)
+        self._forks = forks()
+        self._room = room_of(loop)
         self._state = HANDSHAKE
         self._backlog: Backlog | None = None
         self._flushed_since = False
@@ -555,16 +549,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 waiter.set_exception(error or ConnectionAbortedError("the transport was closed in its handshake"))
 
     def _give_back(self) -> None:
-        server, self._server = self._server, None
         self._protocol = None
         self._destination = None
         self._connection.close()
         self._release()
-        if server is not None:
+        self._detach()
+
+    def _detach(self) -> None:
+        server, self._server = self._server, None
+        if server is not None and not self._is_of_another_process():
             server._detach(self)
 
     def _is_of_another_process(self) -> bool:
-        return self._connection.is_inherited
+        return self._forks != forks()
 
     # What is known of it
 
@@ -578,13 +575,32 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         return question(self._connection)
 
     def __repr__(self) -> str:
+        return f"<{self._description()}, {self._connection!r}>"
+
+    def _description(self) -> str:
         state = ("handshake", "open", "flushing", "closing", "closed")[self._state]
-        return f"<{type(self).__name__} {state}, {self._connection!r}>"
+        return f"{type(self).__name__} {state}, with {self._extra.get('peername')!r}"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
-        if getattr(self, "_state", CLOSED) != CLOSED:
-            if not self._is_of_another_process():
-                _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-            self._state = CLOSED
-            self._connection.close()
-            self._release()
+        if getattr(self, "_state", CLOSED) != CLOSED and not self._is_of_another_process():
+            _warn(f"unclosed transport <{self._description()}>", ResourceWarning, source=self)
+            self._abandon()
+
+    def _close_dropped(self) -> None:
+        """Closes what a finaliser has found open: properly, where the loop has a hold on it."""
+        if self._watches_reader or self._watches_writer:
+            self.close()
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Closes, from a finaliser, what Python has of it."""
+        self._state = CLOSED
+        if self._timer is not None:
+            self._timer.cancel()
+        self._drop()
+        self._detach()
+
+    def _drop(self) -> None:
+        """Closes what carries the bytes, without a look at the connection."""
+        raise NotImplementedError

@@ -1,0 +1,503 @@
+"""pyossl.aio where things go wrong: peers that stall, vanish or flood, tasks that are cancelled, loops that end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import os
+import socket
+import traceback
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import looped
+import pytest
+from looped import Run, close, echo, port_of, until
+from served import Task
+
+import pyossl
+import pyossl.aio
+from pyossl import lib
+
+HOST = "127.0.0.1"
+SOON = 0.2
+"""Seconds: a time limit that is to be exceeded."""
+
+
+@pytest.fixture(params=looped.KINDS)
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    yield from looped.running(request.param)
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(server_context: pyossl.Context) -> Start:
+    """Starts an echoing server, or one with another callback."""
+
+    async def started(serve: Any = echo, **options: Any) -> pyossl.aio.Server:
+        return await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, **options)
+
+    return started
+
+
+Opener = Callable[..., Any]
+
+
+@pytest.fixture
+def connect(client_context: pyossl.Context) -> Opener:
+    async def connected(server: pyossl.aio.Server, **options: Any) -> Any:
+        return await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context, **options)
+
+    return connected
+
+
+# Peers that stall
+
+
+def test_a_server_that_stalls_in_the_handshake_is_given_up(run: Run, client_context: pyossl.Context) -> None:
+    async def main() -> None:
+        slow = pytest.raises(ConnectionAbortedError, match=r"handshake is taking longer")
+        with socket.create_server((HOST, 0)) as silent, slow:
+            port = silent.getsockname()[1]
+            await pyossl.aio.open_connection(HOST, port, ssl=client_context, ssl_handshake_timeout=SOON)
+
+    run(main())
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["silent", "in the middle of a record"])
+def test_clients_that_stall_in_the_handshake_keep_nobody_out_and_are_dropped(
+    run: Run, start: Start, connect: Opener, begun: bytes
+) -> None:
+    async def main() -> None:
+        async with await start(ssl_handshake_timeout=10) as server:
+            stalled = [socket.create_connection((HOST, port_of(server))) for _ in range(20)]
+            for sock in stalled:
+                sock.sendall(begun)
+            reader, writer = await connect(server)
+            writer.write(b"hello\n")
+            assert await reader.readline() == b"hello\n"
+            await close(writer)
+            for sock in stalled:
+                sock.close()
+        async with await start(ssl_handshake_timeout=SOON) as server:
+            with socket.create_connection((HOST, port_of(server))) as sock:
+                sock.sendall(begun)
+                sock.setblocking(False)
+                assert await asyncio.get_running_loop().sock_recv(sock, 100) == b""
+
+    run(main())
+
+
+def test_a_peer_that_stalls_in_the_middle_of_a_record_costs_a_cancelled_read_nothing(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        finish = Task(lambda: _send_half_a_record(listener, server_context))
+
+        async def main() -> None:
+            reader, writer = await pyossl.aio.open_connection(
+                HOST, listener.getsockname()[1], ssl=client_context, server_hostname="localhost"
+            )
+            for _ in range(3):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(reader.readexactly(1), SOON)
+            writer.write(b"go on\n")
+            assert await reader.readexactly(16_000) == b"x" * 16_000
+            assert await reader.read() == b""
+            await close(writer)
+
+        run(main())
+        finish.result()
+
+
+def _send_half_a_record(listener: socket.socket, context: pyossl.Context) -> None:
+    sock, _ = listener.accept()
+    with sock:
+        tls = pyossl.Connection(context)
+        while tls.handshake() is not None:
+            sock.sendall(tls.data_to_send())
+            tls.receive_data(sock.recv(65536))
+        tls.write(b"x" * 16_000)
+        record = tls.data_to_send()
+        sock.sendall(record[:9_000])
+        while tls.read() is pyossl.Want.READ:  # until the client has said to go on
+            tls.receive_data(sock.recv(65536))
+        sock.sendall(record[9_000:])
+        tls.shutdown()
+        sock.sendall(tls.data_to_send())
+        while sock.recv(65536):
+            pass
+
+
+def test_a_peer_that_never_answers_a_close_notify_is_given_up(
+    run: Run, start: Start, client_context: pyossl.Context
+) -> None:
+    ended: list[type[BaseException]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        try:
+            await close(writer)
+        except Exception as error:
+            ended.append(type(error))
+
+    async def main() -> None:
+        server = await start(serve, ssl_shutdown_timeout=SOON)
+        address = HOST, port_of(server)
+        client = await asyncio.get_running_loop().run_in_executor(None, pyossl.connect, address, client_context)
+        await until(lambda: ended)
+        client.close()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+    assert ended == [TimeoutError]
+
+
+def test_a_close_with_a_backlog_gives_up_a_peer_that_does_not_read(run: Run, start: Start, connect: Opener) -> None:
+    deaf: list[pyossl.aio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        deaf.append(writer)
+
+    async def main() -> None:
+        server = await start(serve)
+        _, writer = await connect(server, ssl_shutdown_timeout=SOON)
+        writer.write(bytes(50_000_000))
+        with pytest.raises(TimeoutError, match=r"shutdown timed out"):
+            await close(writer)
+        server.abort_clients()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+# Peers that vanish
+
+
+def test_a_thousand_connections_dropped_at_once_leave_nothing(start: Start, connect: Opener) -> None:
+    async def main() -> None:
+        server = await start(backlog=1000)
+        clients = []
+        for _ in range(10):
+            clients += await asyncio.gather(*(connect(server) for _ in range(50)))
+        assert len(clients) == len(server._transports) == 500
+        for _, writer in clients:
+            writer.transport.abort()
+        for reader, writer in clients:
+            await writer.wait_closed()
+            assert await reader.read() == b""
+        server.close()
+        await server.wait_closed()
+
+    reported: list[dict[str, Any]] = []
+    for run in looped.running("uvloop", reported):  # a server and a client for each: a thousand
+        run(main())
+    assert {type(context["exception"]) for context in reported} <= {pyossl.TruncationError}
+
+
+# Peers that flood, or do not read
+
+
+def test_a_gibibyte_offered_to_a_peer_that_reads_slowly_never_is_in_memory(
+    run: Run, start: Start, connect: Opener
+) -> None:
+    piece = bytes(1 << 20)
+    taken = 0
+
+    async def slow(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        nonlocal taken
+        for _ in range(50):
+            taken += len(await reader.read(100_000))
+            await asyncio.sleep(0)
+        writer.transport.abort()
+
+    async def main() -> None:
+        async with await start(slow) as server:
+            _, writer = await connect(server)
+            with pytest.raises((pyossl.Error, ConnectionError)):
+                await _offer(writer, piece)
+            with pytest.raises((pyossl.Error, ConnectionError)):
+                await close(writer)
+
+    tracemalloc.start()
+    try:
+        run(main())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken > 0
+    assert peak < 16 << 20
+
+
+def test_a_gibibyte_sent_to_a_reader_that_does_not_read_waits_at_the_sender(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """What the reader has taken is bounded by its limit, and by what one step of the transport brings."""
+    kept: list[Any] = []
+
+    async def main() -> None:
+        server = await pyossl.aio.start_server(
+            lambda reader, writer: kept.extend([reader, writer]), HOST, 0, ssl=server_context, limit=65_536
+        )
+        _, writer = await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context)
+        piece = bytes(1 << 20)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(_offer(writer, piece), 5 * SOON)
+        held = kept[0]
+        assert 0 < len(held._fresh) + len(held._buffer) <= 2 * 65_536 + 262_144
+        server.abort_clients()
+        writer.transport.abort()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+async def _offer(writer: pyossl.aio.StreamWriter, piece: bytes) -> None:
+    """A GiB, a piece of a MiB at a time."""
+    for _ in range(1024):
+        writer.write(piece)
+        await writer.drain()
+
+
+# The protocol's own interruptions
+
+
+def test_key_updates_and_tickets_in_the_middle_of_bulk_lose_nothing(run: Run, start: Start, connect: Opener) -> None:
+    pieces = [os.urandom(50_000) for _ in range(100)]
+    received = hashlib.sha256()
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        ssl = writer.get_extra_info("connection")._c.ssl
+        while data := await reader.read(70_000):
+            received.update(data)
+            if not writer.transport.get_write_buffer_size():
+                lib.SSL_key_update(ssl, lib.SSL_KEY_UPDATE_NOT_REQUESTED)
+                if lib.HAVE_NEW_SESSION_TICKET:
+                    lib.SSL_new_session_ticket(ssl)
+            writer.write(data)
+            await writer.drain()
+        await close(writer)
+
+    async def main() -> None:
+        async with await start(serve) as server:
+            reader, writer = await connect(server)
+            back = hashlib.sha256()
+
+            async def read() -> None:
+                while data := await reader.read(100_000):
+                    back.update(data)
+
+            reading = asyncio.create_task(read())
+            for piece in pieces:
+                if not writer.transport.get_write_buffer_size():  # no record is half sent; the next begins with it
+                    lib.SSL_key_update(writer.get_extra_info("connection")._c.ssl, lib.SSL_KEY_UPDATE_NOT_REQUESTED)
+                writer.write(piece)
+                await writer.drain()
+            writer.write_eof()
+            await reading
+            await close(writer)
+            assert back.digest() == received.digest() == hashlib.sha256(b"".join(pieces)).digest()
+
+    run(main())
+
+
+def test_a_buffer_cannot_be_resized_while_it_is_being_filled(run: Run, start: Start, connect: Opener) -> None:
+    """The export of the buffer lasts as long as C writes into it: a callback of OpenSSL's is where Python can try."""
+    tried: list[str] = []
+
+    class Resizing(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.buffer = bytearray(1000)
+            self.data = b""
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            return self.buffer
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data += self.buffer[:nbytes]
+            self.buffer = bytearray(len(self.buffer) + 1)  # between two reads it may be another
+
+    async def main() -> None:
+        async with await start() as server:
+            protocol = Resizing()
+            context = pyossl.Context.client(verify=False)
+
+            def ticket(connection: pyossl.Connection, session: pyossl.Session) -> None:
+                with pytest.raises(BufferError):
+                    protocol.buffer.clear()
+                tried.append("ticket")
+
+            context.new_session_callback = ticket
+            transport, _ = await pyossl.aio.create_connection(lambda: protocol, HOST, port_of(server), ssl=context)
+            transport.write(b"x" * 5000)
+            await until(lambda: protocol.data == b"x" * 5000)
+            transport.close()
+        assert tried
+
+    run(main())
+
+
+# Cancellation
+
+
+@pytest.fixture
+def forgiving(request: pytest.FixtureRequest) -> Callable[[str], Iterator[Run]]:
+    """As ``run``, where a server's callback may be told that its client has gone."""
+    reported: list[dict[str, Any]] = []
+
+    def running(kind: str) -> Iterator[Run]:
+        yield from looped.running(kind, reported)
+        gone = (pyossl.TruncationError, ConnectionError)
+        assert all(isinstance(context["exception"], gone) for context in reported), reported
+        assert {context["message"] for context in reported} <= {"Unhandled exception in client_connected_cb"}
+
+    return running
+
+
+@pytest.mark.parametrize("kind", looped.KINDS)
+def test_open_connection_can_be_cancelled_at_every_step(
+    kind: str, forgiving: Callable[[str], Iterator[Run]], start: Start, connect: Opener
+) -> None:
+    async def main() -> None:
+        async with await start() as server:
+            for turns in range(60):
+                task = asyncio.create_task(connect(server))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                try:
+                    _, writer = await task
+                except asyncio.CancelledError:
+                    continue
+                await close(writer)
+
+    for run in forgiving(kind):
+        run(main())
+
+
+@pytest.mark.parametrize("kind", looped.KINDS)
+def test_a_conversation_can_be_cancelled_at_every_step(
+    kind: str, forgiving: Callable[[str], Iterator[Run]], start: Start, connect: Opener
+) -> None:
+    async def talk(server: pyossl.aio.Server) -> None:
+        reader, writer = await connect(server)
+        try:
+            writer.write(b"x" * 300_000)
+            await writer.drain()
+            await reader.readexactly(300_000)
+            writer.write_eof()
+            await reader.read()
+            await close(writer)
+        finally:
+            writer.transport.abort()
+
+    async def main() -> None:
+        async with await start() as server:
+            for turns in range(0, 120, 3):
+                task = asyncio.create_task(talk(server))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait({task})
+                assert task.cancelled() or task.exception() is None
+
+    for run in forgiving(kind):
+        run(main())
+
+
+# Loops that end
+
+
+@pytest.mark.parametrize("kind", looped.WITH_DESCRIPTORS)
+def test_a_loop_closed_with_connections_open_leaves_no_descriptor(kind: str, start: Start, connect: Opener) -> None:
+    before = looped.open_sockets()
+    loop = looped.KINDS[kind]()
+    kept: list[Any] = []
+
+    async def main() -> None:
+        server = await start(lambda reader, writer: kept.append(writer))
+        reader, writer = await connect(server)
+        writer.write(bytes(20_000_000))  # with a backlog, too
+        kept.extend([server, reader, writer])
+        await until(lambda: len(kept) > 3)
+
+    loop.run_until_complete(main())
+    loop.close()
+    writers = [each for each in kept if isinstance(each, pyossl.aio.StreamWriter)]
+    writers[0].close()
+    writers[1].transport.abort()
+    assert all(writer.is_closing() for writer in writers)
+    next(each for each in kept if isinstance(each, pyossl.aio.Server)).close()
+    gc.collect()
+    assert looped.open_sockets().items() <= before.items()
+
+
+def test_what_is_dropped_with_its_loop_warns_and_closes_its_descriptor(start: Start, connect: Opener) -> None:
+    before = looped.open_sockets()
+
+    async def main() -> tuple[Any, ...]:
+        server = await start(lambda reader, writer: None)
+        return server, *await connect(server)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loop = asyncio.SelectorEventLoop()
+        kept = loop.run_until_complete(main())
+        kept[0].close()
+        loop.close()
+        del kept, loop
+        gc.collect()
+        assert {warning.category for warning in caught} == {ResourceWarning}
+        caught.clear()  # a warning keeps its source
+        gc.collect()
+    assert looped.open_sockets().items() <= before.items()
+
+
+@pytest.mark.parametrize("kind", looped.WITH_DESCRIPTORS)
+def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
+    kind: str, start: Start, connect: Opener
+) -> None:
+    """PITFALLS 23: the child would encrypt with the parent's keys; and the loop's epoll is the parent's too."""
+
+    async def main() -> None:
+        async with await start() as server:
+            reader, writer = await connect(server)
+            connection = writer.get_extra_info("connection")
+            writer.write(b"before\n")
+            assert await reader.readline() == b"before\n"
+            told, tell = os.pipe()
+            if os.fork() == 0:
+                try:
+                    try:
+                        connection.write(b"x")
+                    except pyossl.UsageError:
+                        writer.write(b"from the child\n")
+                        writer.close()
+                        for transport in tuple(server._transports):
+                            transport.abort()
+                        os.write(tell, b"well")
+                except BaseException:
+                    os.write(tell, traceback.format_exc().encode())
+                finally:
+                    os._exit(0)
+            os.close(tell)
+            with open(told, "rb") as answer:
+                assert await asyncio.get_running_loop().run_in_executor(None, answer.read) == b"well"
+            os.wait()
+            writer.write(b"after\n")
+            assert await reader.readline() == b"after\n"
+            await close(writer)
+
+    for run in looped.running(kind):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of fork where there are threads
+            run(main())
