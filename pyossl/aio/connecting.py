@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
-from pyossl.aio.transport import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT, Transport
+from pyossl.aio.transport import Transport
 from pyossl.context import Context
 from pyossl.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+HANDSHAKE_TIMEOUT = 60.0
+SHUTDOWN_TIMEOUT = 30.0
 AddressInfo = tuple[int, int, int, str, Any]
 
 

@@ -47,11 +47,8 @@ if TYPE_CHECKING:
     from pyossl.aio.server import Server
 
 HANDSHAKE, OPEN, FLUSHING, GOODBYE, CLOSED = range(5)
-HANDSHAKE_TIMEOUT = 60.0
-SHUTDOWN_TIMEOUT = 30.0
 
 _HIGH_WATER = 512 * 1024
-_REPORTED_LOST_WRITES = 5
 
 _log = logging.getLogger("asyncio")
 
@@ -110,8 +107,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         *,
         waiter: asyncio.Future[None] | None = None,
         server: Server | None = None,
-        handshake_timeout: float = HANDSHAKE_TIMEOUT,
-        shutdown_timeout: float = SHUTDOWN_TIMEOUT,
+        handshake_timeout: float,
+        shutdown_timeout: float,
         announced: bool = True,
     ) -> None:
         super().__init__(extra, loop)
@@ -363,7 +360,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self._state != OPEN:
             self._lost_writes += 1
-            if self._lost_writes >= _REPORTED_LOST_WRITES:
+            if self._lost_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
                 _log.warning("SSL connection is closed")
         elif data:
             self._queue(data, 0)
@@ -508,14 +505,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             if self._loop.get_debug():
                 _log.debug("%r: %s failed", self, operation, exc_info=error)
         elif isinstance(error, Exception):
-            self._loop.call_exception_handler(
-                {
-                    "message": f"Fatal error: {operation} failed.",
-                    "exception": error,
-                    "transport": self,
-                    "protocol": self._protocol,
-                }
-            )
+            context = {"message": f"Fatal error: {operation} failed.", "exception": error}
+            self._loop.call_exception_handler({**context, "transport": self, "protocol": self._protocol})
         self._lose(error)
         if not isinstance(error, (Exception, asyncio.CancelledError)):
             raise error
