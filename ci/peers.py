@@ -241,9 +241,26 @@ def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
     return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}).returncode
 
 
+def typing(table: dict[str, Any]) -> int:
+    """Whether ``mypy --strict`` passes on tests/typing's program, with pyOpenSSL's types and with pyossl's."""
+    program = REPOSITORY / "tests" / "typing" / "pyopenssl_program.py"
+    python = environment([table["suite"], *table["typing"]])
+    status = 0
+    with tempfile.TemporaryDirectory() as place:
+        ours = Path(place, program.name)
+        text = program.read_text(encoding="utf-8")
+        ours.write_text(text.replace("from OpenSSL", "from pyossl.pyopenssl"), encoding="utf-8")
+        for name, path in (("pyOpenSSL", program), ("pyossl.pyopenssl", ours)):
+            print(f"{name}: ", end="", flush=True)
+            options = ["--strict", "--config-file=", f"--cache-dir={place}/cache"]
+            env = {**os.environ, "MYPYPATH": str(REPOSITORY)}
+            status |= subprocess.run([python, "-m", "mypy", *options, path], cwd=place, env=env).returncode
+    return status
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
-    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "programs"])
+    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "typing", "programs"])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="of ci/matrix; without one its five OpenSSLs")
     parser.add_argument("--here", action="store_true", help="this machine's OpenSSL, the tree as it is")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
@@ -252,6 +269,8 @@ def main(arguments: list[str]) -> int:
     table = load(LIST)
     if chosen.peer == "programs":
         return programs(table["programs"], pytest)
+    if chosen.peer == "typing":
+        return typing(table)
     if chosen.here:
         return here(table, pytest)
     in_rows = everywhere if chosen.peer == "pyopenssl" else side_by_side

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from pyossl.constants import version_text
+from pyossl.pyopenssl._util import interface as _ffi, library as _lib, openssl_assert  # noqa: F401 - see there
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
 from pyossl.pyopenssl.connections import Connection, Session
 from pyossl.pyopenssl.contexts import (
@@ -226,3 +229,4 @@ def OpenSSL_version(type: int) -> bytes:  # noqa: N802 - pyOpenSSL's
 
 
 SSLeay_version = OpenSSL_version
+_openssl_assert = functools.partial(openssl_assert, exception_type=Error)

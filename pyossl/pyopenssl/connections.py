@@ -141,6 +141,11 @@ class Connection:
             return reason("protocol is shutdown")
         return reason("bad write retry") if "to be repeated" in str(error) else [("pyossl", "", str(error))]
 
+    @property
+    def _ssl(self) -> Any:
+        """The SSL, for programs that reach below: see ``_util``."""
+        return self._tls._c.ssl
+
     # Context and side
 
     def get_context(self) -> Context:

@@ -21,7 +21,7 @@ SCRIPTS = Path(__file__).resolve().parent / "pyopenssl_programs"
 PYTHONS: dict[str, str] = json.loads(os.environ.get("PYOSSL_PEER_PROGRAMS", "{}"))
 
 pytestmark = [
-    pytest.mark.skipif(not PYTHONS, reason="ci/peers programs runs these: it installs the four programs first"),
+    pytest.mark.skipif(not PYTHONS, reason="ci/peers programs runs these: it installs the programs first"),
     pytest.mark.timeout(300),
 ]
 
@@ -53,7 +53,7 @@ def port(localhost: Identity) -> Iterator[str]:
         yield site.wait_for(rb"port (\d+)")[1].decode()
 
 
-@pytest.mark.parametrize("package", ["twisted", "urllib3", "service_identity", "scrapy"])
+@pytest.mark.parametrize("package", ["twisted", "urllib3", "service_identity", "scrapy", "mitmproxy"])
 def test_there_is_no_original(package: str) -> None:
     done = subprocess.run([PYTHONS[package], "-c", "import OpenSSL"], capture_output=True, text=True, cwd="/")
     assert "No module named 'OpenSSL'" in done.stderr
@@ -110,3 +110,46 @@ def test_service_identity_looks_at_the_certificate(port: str) -> None:
 
 def test_scrapy_fetches(port: str) -> None:
     assert answer("scrapy", "scrapy_fetch", f"https://localhost:{port}/") == ["200 b'hello from twisted'"]
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_curl_fetches_through_mitmproxy(port: str, trustme_authority: Authority, tmp_path: Path, version: str) -> None:
+    """The proxy is a server with certificates of its own making, and a client that verifies."""
+    with _proxy(tmp_path, trustme_authority) as proxy:
+        done = subprocess.run([*_through(proxy, tmp_path, version), f"https://localhost:{port}/"], capture_output=True)
+    assert done.stdout == b"hello from twisted", done.stderr
+
+
+def test_mitmproxy_verifies_the_server(port: str, pyossl_authority: Authority, tmp_path: Path) -> None:
+    with _proxy(tmp_path, pyossl_authority) as proxy:
+        done = subprocess.run([*_through(proxy, tmp_path, "1.3"), f"https://localhost:{port}/"], capture_output=True)
+    assert b"502 Bad Gateway" in done.stdout
+    assert b"Certificate verify failed" in done.stdout
+
+
+def _proxy(folder: Path, upstream: Authority) -> Program:
+    settings = [f"confdir={folder}", f"ssl_verify_upstream_trusted_ca={upstream.trust}"]
+    options = ["--listen-host", "127.0.0.1", "--listen-port", "0"]
+    return Program(
+        *command("mitmproxy", "mitmdump", *options, *(part for each in settings for part in ("--set", each)))
+    )
+
+
+def _through(proxy: Program, folder: Path, version: str) -> list[str]:
+    """curl by the proxy, with the proxy's own authority trusted."""
+    address = proxy.wait_for(rb"listening at (127\.0\.0\.1:\d+)")[1].decode()
+    trust = str(folder / "mitmproxy-ca-cert.pem")
+    versions = [f"--tlsv{version}", "--tls-max", version]
+    return [
+        program("curl"),
+        "-sS",
+        "--noproxy",
+        "",
+        "--max-time",
+        "60",
+        "--proxy",
+        f"http://{address}",
+        "--cacert",
+        trust,
+        *versions,
+    ]

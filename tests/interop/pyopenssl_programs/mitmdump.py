@@ -1,0 +1,5 @@
+"""mitmproxy without a screen."""
+
+from mitmproxy.tools.main import mitmdump
+
+mitmdump()
