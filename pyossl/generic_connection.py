@@ -17,6 +17,7 @@ from pyossl._lib import ffi, lib, text
 from pyossl.bio import BIO
 from pyossl.callbacks import InfoCallback, VerifyCallback
 from pyossl.connection import Connection
+from pyossl.encoding import c_string
 from pyossl.errors import UsageError, failed
 from pyossl.general_names import Name
 from pyossl.generic_context import GenericContext, wire_protocols
@@ -139,11 +140,11 @@ class GenericConnection(Connection):
 
     def choose_groups(self, groups: str) -> None:
         """SSL_set1_groups_list(3)"""
-        self._done(lib.SSL_set1_groups_list, groups.encode())
+        self._done(lib.SSL_set1_groups_list, c_string(groups, "a list of groups"))
 
     def choose_sigalgs(self, algorithms: str) -> None:
         """SSL_set1_sigalgs_list(3)"""
-        self._done(lib.SSL_set1_sigalgs_list, algorithms.encode())
+        self._done(lib.SSL_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
 
     def offer_protocols(self, protocols: Iterable[bytes]) -> None:
         """SSL_set_alpn_protos(3)"""

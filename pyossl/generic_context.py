@@ -128,6 +128,14 @@ class GenericContext(Context):
         """The ciphersuites of TLS 1.3.  SSL_CTX_set_ciphersuites(3)"""
         self._call(lib.SSL_CTX_set_ciphersuites, ciphersuites)
 
+    def choose_groups(self, groups: str) -> None:
+        """SSL_CTX_set1_groups_list(3)"""
+        self._call(lib.SSL_CTX_set1_groups_list, c_string(groups, "a list of groups"))
+
+    def choose_sigalgs(self, algorithms: str) -> None:
+        """SSL_CTX_set1_sigalgs_list(3)"""
+        self._call(lib.SSL_CTX_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
+
     def use_group(self, name: str) -> bool:
         """Lets key exchanges be made in this one group; whether TLS has it.  SSL_CTX_set1_groups_list(3)"""
         self._change()

@@ -7,7 +7,7 @@ import functools
 from pyossl.constants import version_text
 from pyossl.pyopenssl._util import interface as _ffi, library as _lib, openssl_assert  # noqa: F401 - see there
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
-from pyossl.pyopenssl.connections import Connection, Session
+from pyossl.pyopenssl.connections import Connection
 from pyossl.pyopenssl.contexts import (
     NO_OVERLAPPING_PROTOCOLS,
     Context,
@@ -115,6 +115,7 @@ from pyossl.pyopenssl.numbers import (
     TLSv1_METHOD,
     X509VerificationCodes,
 )
+from pyossl.pyopenssl.sessions import Session
 from pyossl.pyopenssl.stores import X509Store as X509Store
 
 __all__ = [

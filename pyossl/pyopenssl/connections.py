@@ -1,4 +1,4 @@
-"""``Connection`` and ``Session``, a translation onto ``GenericConnection`` and the core's ``Session``.
+"""``Connection``, a translation onto ``GenericConnection``.
 
 What the core returns as a ``Want`` is raised here, and what it raises comes from the same ``Failure``.  A call on a
 connection that has failed raises the same again.
@@ -6,6 +6,7 @@ connection that has failed raises the same again.
 
 from __future__ import annotations
 
+import functools
 import socket
 import threading
 import typing
@@ -21,6 +22,7 @@ from pyossl.outcome import Want
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.contexts import (
     Context,
+    _text,
     certificate_of,
     info_callback,
     private_key_of,
@@ -35,13 +37,14 @@ from pyossl.pyopenssl.failures import (
     WantReadError,
     ZeroReturnError,
     connection_error,
+    queue_of,
     reason,
     want_error,
 )
 from pyossl.pyopenssl.keys import PKey
 from pyossl.pyopenssl.numbers import SENT_SHUTDOWN, TLS1_3_VERSION
+from pyossl.pyopenssl.sessions import Session
 from pyossl.scratch import RECORD
-from pyossl.session import Session as CoreSession
 from pyossl.x509 import Certificate
 
 if TYPE_CHECKING:
@@ -51,34 +54,8 @@ if TYPE_CHECKING:
 
 _Buffer = bytes | bytearray | memoryview
 _T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 _LARGEST = 2**31 - 1
-
-
-class Session:
-    """What a client remembers of a connection, to resume it."""
-
-    _session: CoreSession
-    _context: Context
-
-    @classmethod
-    def _of(cls, session: CoreSession, context: Context) -> Session:
-        new = cls()
-        new._session, new._context = session, context
-        return new
-
-    @classmethod
-    def load(cls, data: bytes, context: Context) -> Session:
-        """A session from ``to_der`` or ``to_pem``.  Not in pyOpenSSL."""
-        with translated:
-            return cls._of(CoreSession.load(data, context._context), context)
-
-    def to_der(self) -> bytes:
-        """The session, its keys included.  Not in pyOpenSSL."""
-        return self._session.to_der()
-
-    def to_pem(self) -> bytes:
-        """The session, its keys included.  Not in pyOpenSSL."""
-        return self._session.to_pem()
 
 
 def _descriptor(thing: Any) -> int:
@@ -135,11 +112,13 @@ class Connection:
             raise SysCallError(error.errno, errorcode.get(error.errno or 0)) from error
 
     def _misuse(self, error: errors.UsageError) -> list[tuple[str, str, str]]:
+        if self._tls.is_inherited:
+            return queue_of(error)
         if not self._tls.is_handshake_finished:
             return reason("shutdown while in init")
         if self._tls.shutdown_state & SENT_SHUTDOWN:
             return reason("protocol is shutdown")
-        return reason("bad write retry") if "to be repeated" in str(error) else [("pyossl", "", str(error))]
+        return reason("bad write retry") if "to be repeated" in str(error) else queue_of(error)
 
     @property
     def _ssl(self) -> Any:
@@ -217,12 +196,12 @@ class Connection:
     def set_groups(self, groups: str) -> None:
         """The groups for the key exchange, such as ``X25519MLKEM768:X25519``.  Not in pyOpenSSL."""
         with translated:
-            self._tls.choose_groups(groups)
+            self._tls.choose_groups(_text("groups", groups))
 
     def set_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms, such as ``ECDSA+SHA256``.  Not in pyOpenSSL."""
         with translated:
-            self._tls.choose_sigalgs(algorithms)
+            self._tls.choose_sigalgs(_text("algorithms", algorithms))
 
     def set_alpn_protos(self, protos: list[bytes]) -> None:
         """The application protocols that a client offers."""
@@ -590,3 +569,19 @@ def _every(chain: tuple[Certificate, ...], as_cryptography: bool) -> list[X509] 
         return None
     shown = [X509._of(certificate) for certificate in chain]
     return [each.to_cryptography() for each in shown] if as_cryptography else shown
+
+
+def _translated(method: _F) -> _F:
+    @functools.wraps(method)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        with translated:
+            return method(*arguments, **named)
+
+    return typing.cast(_F, guarded)
+
+
+# The core refuses any question about a connection that a parent process made. These translate it themselves: they
+# warn about how they were called, or are called often.
+_TRANSLATES = ("send", "sendall", "write", "recv", "read", "bio_write", "use_certificate", "use_privatekey")
+for _name in [name for name in vars(Connection) if not name.startswith("_") and name not in _TRANSLATES]:
+    setattr(Connection, _name, _translated(getattr(Connection, _name)))

@@ -128,6 +128,12 @@ def _integer(name: str, value: Any) -> int:
     return value
 
 
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string")
+    return value
+
+
 def _path(path: StrOrBytesPath) -> bytes:
     return os.fsencode(path)
 
@@ -232,12 +238,12 @@ class Context:
     @_unused
     def set_groups(self, groups: str) -> None:
         """The groups for the key exchange, such as ``X25519MLKEM768:X25519``.  Not in pyOpenSSL."""
-        self._context.set_groups(groups)
+        self._context.choose_groups(_text("groups", groups))
 
     @_unused
     def set_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms, such as ``ECDSA+SHA256``.  Not in pyOpenSSL."""
-        self._context.set_sigalgs(algorithms)
+        self._context.choose_sigalgs(_text("algorithms", algorithms))
 
     @_unused
     def load_tmp_dh(self, dhfile: StrOrBytesPath) -> None:

@@ -1,0 +1,33 @@
+"""``Session``, a translation onto the core's."""
+
+from __future__ import annotations
+
+from pyossl.pyopenssl.contexts import Context, translated
+from pyossl.session import Session as CoreSession
+
+
+class Session:
+    """What a client remembers of a connection, to resume it."""
+
+    _session: CoreSession
+    _context: Context
+
+    @classmethod
+    def _of(cls, session: CoreSession, context: Context) -> Session:
+        new = cls()
+        new._session, new._context = session, context
+        return new
+
+    @classmethod
+    def load(cls, data: bytes, context: Context) -> Session:
+        """A session from ``to_der`` or ``to_pem``.  Not in pyOpenSSL."""
+        with translated:
+            return cls._of(CoreSession.load(data, context._context), context)
+
+    def to_der(self) -> bytes:
+        """The session, its keys included.  Not in pyOpenSSL."""
+        return self._session.to_der()
+
+    def to_pem(self) -> bytes:
+        """The session, its keys included.  Not in pyOpenSSL."""
+        return self._session.to_pem()
