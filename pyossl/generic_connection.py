@@ -315,8 +315,9 @@ class GenericConnection(Connection):
 
     @property
     def data_mtu(self) -> int:
-        """How many bytes of data fit a datagram.  DTLS_get_data_mtu(3)"""
-        return int(self._ask(lib.DTLS_get_data_mtu))
+        """How many bytes of data fit a datagram; 0 where there are none.  DTLS_get_data_mtu(3)"""
+        # OpenSSL reads a TLS connection's state as if it were DTLS's.
+        return int(self._ask(lambda ssl: lib.SSL_is_dtls(ssl) and lib.DTLS_get_data_mtu(ssl)))
 
     def listen(self) -> Want | None:
         """Waits for a ClientHello that brings our cookie back; None once one has.  DTLSv1_listen(3)"""

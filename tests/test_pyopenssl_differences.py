@@ -414,3 +414,15 @@ def test_what_cannot_be_decoded_is_an_error_with_a_reason() -> None:
             with pytest.raises(crypto.Error) as caught:
                 load(form, b"nonsense")
             assert caught.value.args[0][0][2]
+
+
+def test_a_question_for_datagrams_asked_of_a_stream_crashes_nothing() -> None:
+    """OpenSSL reads memory that is not there: DTLS_get_data_mtu(3) of a TLS connection."""
+    client, _ = pair()
+    assert client.get_cleartext_mtu() == 0
+
+
+def test_an_empty_certificate_is_an_error_of_cryptos() -> None:
+    pytest.importorskip("cryptography")
+    with pytest.raises(crypto.Error):
+        crypto.X509().to_cryptography()

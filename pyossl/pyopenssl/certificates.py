@@ -151,7 +151,8 @@ class X509:
 
     def to_cryptography(self) -> x509.Certificate:
         """The same certificate as ``cryptography``'s object."""
-        certificate: x509.Certificate = self._certificate.to_cryptography()
+        with translated:
+            certificate: x509.Certificate = self._certificate.to_cryptography()
         return certificate
 
     @classmethod
