@@ -66,7 +66,7 @@ packages_for() {
         brew:headers) echo openssl@3 ;;
         brew:pkg-config) echo pkgconf ;;
         brew:python) echo python@3.13 ;;
-        *:openssl | *:curl | *:git | *:valgrind) echo "$2" ;;
+        *:openssl | *:curl | *:git | *:valgrind | *:strace) echo "$2" ;;
     esac
 }
 

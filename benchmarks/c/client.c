@@ -167,34 +167,42 @@ static void write_count(SSL *ssl, uint64_t number)
 
 /* Kinds of work */
 
-static void handshake(void)
+static void connect_and_disconnect(long times)
 {
-    start();
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; i < times; i++) {
         SSL *ssl = connect_peer(NULL);
         read_all(ssl, 1);
         disconnect(ssl);
     }
+}
+
+static void handshake(void)
+{
+    connect_and_disconnect(1);
+    start();
+    connect_and_disconnect(count);
     stop();
 }
 
-static void resumed(void)
+static SSL_SESSION *resume(SSL_SESSION *session, long times)
 {
-    SSL *ssl = connect_peer(NULL);
-    SSL_SESSION *session;
-    read_all(ssl, 1);
-    session = SSL_get1_session(ssl);
-    disconnect(ssl);
-    start();
-    for (long i = 0; i < count; i++) {
-        ssl = connect_peer(session);
+    for (long i = 0; i < times; i++) {
+        SSL *ssl = connect_peer(session);
         read_all(ssl, 1);
-        if (!SSL_session_reused(ssl))
+        if (session != NULL && !SSL_session_reused(ssl))
             fail("SSL_session_reused");
         SSL_SESSION_free(session);
         session = SSL_get1_session(ssl);
         disconnect(ssl);
     }
+    return session;
+}
+
+static void resumed(void)
+{
+    SSL_SESSION *session = resume(NULL, 2);
+    start();
+    session = resume(session, count);
     stop();
     SSL_SESSION_free(session);
 }
@@ -280,12 +288,13 @@ static void shake_hands(SSL *client, SSL *server)
 static void memory_handshake(void)
 {
     SSL_CTX *servers = server_context();
-    start();
-    for (long i = 0; i < count; i++) {
+    for (long i = -1; i < count; i++) {
         SSL *client = in_memory(new_client(NULL)), *server = in_memory(SSL_new(servers));
         shake_hands(client, server);
         SSL_free(client);
         SSL_free(server);
+        if (i < 0)
+            start();
     }
     stop();
     SSL_CTX_free(servers);

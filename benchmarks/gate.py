@@ -1,0 +1,151 @@
+"""What ci/performance runs: nothing that repeats may become more than 3 % dearer.
+
+Only instructions and system calls are compared, each as a ratio to what a contender needs that was measured in the same
+run, so that another processor does not matter.  The committed figures (benchmarks/gate.json) hold for the versions that
+stand beside them, and there the contender is C.  On others a Python frame costs something else: there it is the
+standard library, on the same Python, and the limit is wider.
+
+    ci/performance             measures and compares
+    ci/performance --rewrite   measures, and writes the figures anew: on purpose, with a reason in the commit
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Bench
+from benchmarks.results import machine
+from benchmarks.rows import ROWS, TITLES
+
+COMMITTED = Path(__file__).with_name("gate.json")
+LIMIT, LIMIT_ELSEWHERE = 1.03, 1.15
+HOLDS_FOR = ("architecture", "python", "openssl", "cffi", "compiler", "valgrind")
+LEAST_CALLS = 3
+"""System calls depend on when the peer answers: the fewest of so many runs count."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What is compared: ours with ``reference`` where the committed figures hold, with ``elsewhere`` where not."""
+
+    row: str
+    meter: str
+    ours: str
+    reference: str = "c"
+    elsewhere: str = "stdlib"
+
+    @property
+    def name(self) -> str:
+        return f"{self.row} {self.meter} {self.ours}"
+
+
+GATED = (
+    *(
+        Gated(row, "instructions", "pyossl")
+        for row in ("handshake", "handshake-memory", "resumed", "recv-into-64k", "send-1k", "send-64k")
+    ),
+    *(
+        Gated(row, "instructions", ours)
+        for row in ("ping-pong", "memory-64", "memory-16k")
+        for ours in ("pyossl", "face")
+    ),
+    *(Gated(row, "calls", "pyossl") for row in ("recv-into-64k", "send-1k", "send-64k", "ping-pong")),
+    Gated("import", "instructions", "pyossl", "stdlib"),
+)
+BY_NAME = {row.name: row for row in ROWS}
+
+Figures = dict[str, float]
+
+
+def measure(bench: Bench, wanted: set[tuple[str, str, str]]) -> Figures:
+    """``wanted`` are rows, meters and contenders; the figures by the three, joined by blanks."""
+
+    def count(key: tuple[str, str, str]) -> tuple[str, float]:
+        row, _, contender = key
+        return " ".join(key), bench.instructions(BY_NAME[row], contender)
+
+    def calls(key: tuple[str, str, str]) -> tuple[str, float]:
+        row, _, contender = key
+        runs = (bench.system_calls(BY_NAME[row], contender) for _ in range(LEAST_CALLS))
+        return " ".join(key), min(sum(each.values()) for each in runs)
+
+    for contender in sorted({contender for _, _, contender in wanted}):
+        if why := bench.why_missing(contender):
+            sys.exit(f"ci/performance: {TITLES[contender]} is not here: {why}")
+    figures = dict(map(calls, sorted(key for key in wanted if key[1] == "calls")))
+    with ThreadPoolExecutor(2) as pool:
+        figures.update(pool.map(count, sorted(key for key in wanted if key[1] == "instructions")))
+    return figures
+
+
+def judged(committed: Figures, figures: Figures, gated: Gated, reference: str) -> tuple[float, float, float]:
+    """The ratio that was, the ratio that is, and how many times as much that is."""
+
+    def ratio(of: Figures) -> float:
+        ours, theirs = (of[f"{gated.row} {gated.meter} {each}"] for each in (gated.ours, reference))
+        return ours / theirs
+
+    was, now = ratio(committed), ratio(figures)
+    return was, now, now / was
+
+
+def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
+    """Prints a line for each figure; the names of those that have become worse."""
+    limit, worse = LIMIT if same else LIMIT_ELSEWHERE, []
+    print(f"{'':44}{'figure':>13}{'ratio':>8}{'was':>8}")
+    for gated in GATED:
+        reference = gated.reference if same else gated.elsewhere
+        was, now, times = judged(committed, figures, gated, reference)
+        verdict = f"{times - 1:+.1%}"
+        if times > limit:
+            verdict += f"  WORSE, by more than {limit - 1:.0%}"
+            worse.append(gated.name)
+        elif times < 1 / LIMIT and same:
+            verdict += "  better: ci/performance --rewrite keeps it so"
+        figure = figures[gated.name]
+        text = f"{figure:,.0f}" if gated.meter == "instructions" else f"{figure:.2f}"
+        print(f"{gated.name:44}{text:>13}{now:>8.3f}{was:>8.3f}  {verdict}, to {TITLES[reference]}")
+    return worse
+
+
+def versions() -> dict[str, str]:
+    import platform
+
+    found: dict[str, Any] = {**machine(), "architecture": platform.machine()}
+    return {name: found[name] for name in HOLDS_FOR}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="ci/performance", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rewrite", action="store_true", help="write what is measured into benchmarks/gate.json")
+    chosen = parser.parse_args()
+    here = versions()
+    committed = {} if chosen.rewrite else json.loads(COMMITTED.read_text())
+    different = [name for name in HOLDS_FOR if not chosen.rewrite and committed["holds for"][name] != here[name]]
+    wanted = {(each.row, each.meter, each.ours) for each in GATED}
+    if chosen.rewrite or not different:
+        wanted |= {(each.row, each.meter, each.reference) for each in GATED}
+    if chosen.rewrite or different:
+        wanted |= {(each.row, each.meter, each.elsewhere) for each in GATED}
+    with Bench() as bench:
+        figures = measure(bench, wanted)
+    if chosen.rewrite:
+        text = {"holds for": here, "figures": {name: round(figure, 2) for name, figure in sorted(figures.items())}}
+        COMMITTED.write_text(json.dumps(text, indent=1) + "\n")
+        print(f"written: {COMMITTED}")
+        return 0
+    for name in different:
+        print(f"the committed figures hold for {name} {committed['holds for'][name]!r}, and this is {here[name]!r}")
+    worse = compare(committed["figures"], figures, not different)
+    print(f"worse: {', '.join(worse)}" if worse else "nothing is worse")
+    return int(bool(worse))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
