@@ -10,9 +10,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.measuring import REPOSITORY, Bench, ContenderError
+from benchmarks.frames import frames_of
+from benchmarks.measuring import REPOSITORY, Bench, ContenderError, instructions_in
 from benchmarks.results import Results, machine
-from benchmarks.rows import ROWS, TITLES, Row
+from benchmarks.rows import HOT_PATHS, ROWS, TITLES, Row
 from benchmarks.table import row_lines
 
 METERS = {"time": None, "instructions": "valgrind", "calls": "strace"}
@@ -26,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", metavar="NAME", choices=TITLES, help=", ".join(TITLES))
     parser.add_argument("--meters", nargs="+", choices=METERS, help="what to measure; all unless given")
     parser.add_argument("--turns", type=int, metavar="N", help="turns of each contender, 9 unless given")
+    parser.add_argument("--again", action="store_true", help="measure anew what is chosen; the file keeps the rest")
     parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="where the JSON goes")
     return parser.parse_args()
 
@@ -39,8 +41,11 @@ def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace
             results.here.append(contender)
     contenders = [each for each in contenders if each in results.here]
     if "time" in meters:
-        turns = chosen.turns or (3 if chosen.quick else 9)
+        turns = min(chosen.turns or (3 if chosen.quick else 9), row.turns or 1000)
         count = max(row.count // 4, 1) if chosen.quick and row.service else row.count
+        for contender in contenders:
+            cell = results.cell(row.name, contender)
+            cell.cpu, cell.wall, cell.memory = [], [], []
         for _ in range(turns):
             for contender in contenders:
                 taken = bench.times(row, contender, count)
@@ -50,9 +55,20 @@ def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace
                     getattr(cell, meter).append(value)
     for contender in contenders if row.counted else ():
         if "instructions" in meters:
-            results.cell(row.name, contender).instructions = bench.instructions(row, contender)
+            profile(bench, row, contender, results)
         if "calls" in meters:
             results.cell(row.name, contender).system_calls = bench.system_calls(row, contender)
+
+
+def profile(bench: Bench, row: Row, contender: str, results: Results) -> None:
+    text, cell = bench.profile(row, contender), results.cell(row.name, contender)
+    cell.instructions = instructions_in(text) / row.counted
+    if row.name in HOT_PATHS:
+        frames = [each for each in frames_of(text) if each.own >= row.counted]
+        cell.frames = [
+            [each.function, each.library, round(each.own / row.counted), round(each.inclusive / row.counted)]
+            for each in frames
+        ]
 
 
 def main() -> int:
@@ -65,6 +81,9 @@ def main() -> int:
     if unknown := set(chosen.only or ()) - {row.name for row in rows}:
         sys.exit(f"there is no row {', '.join(sorted(unknown))}")
     results = Results(machine())
+    if chosen.again:
+        before = Results.read(chosen.output)
+        results.rows, results.openssl = before.rows, before.openssl
     print("\n".join(f"{name}: {value}" for name, value in results.machine.items() if value), flush=True)
     status = 0
     with Bench() as bench:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,8 @@ class Bench:
     ports: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> Bench:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         (self.folder / "openssl.cnf").write_text(CONFIGURATION)
         write_certificates(self.folder)
         self.client = compile_program("client", self.folder)

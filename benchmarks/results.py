@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -25,6 +26,8 @@ class Cell:
     memory: list[float] = field(default_factory=list)
     instructions: float | None = None
     system_calls: dict[str, float] | None = None
+    frames: list[list[Any]] = field(default_factory=list)
+    """Of a hot path: function, library, instructions of one operation by itself and with all that it calls."""
 
     def value(self, meter: str) -> float | None:
         """The median of ``cpu`` or ``wall`` in seconds or ``memory`` in bytes; ``instructions``; how many ``calls``."""
@@ -65,7 +68,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        path.write_text(re.sub(r"\n {5,}| *\n {4}(?=\])", " ", json.dumps(asdict(self), indent=1)) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Results:
@@ -82,6 +85,7 @@ def machine() -> dict[str, str]:
 
     return {
         "date": datetime.date.today().isoformat(),
+        "load before": f"{os.getloadavg()[0]:.1f}",
         "processor": f"{os.cpu_count()} x {_processor()}",
         "system": f"{_distribution()}, Linux {platform.release()}"
         if platform.system() == "Linux"

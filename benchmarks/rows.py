@@ -31,7 +31,7 @@ class Row:
     """One kind of work.
 
     ``count`` operations are timed in each turn; ``counted`` are done under valgrind and strace, 0 where counting says
-    nothing.
+    nothing.  ``turns`` is how many turns each contender has at most, None for as many as are asked for.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Row:
     counted: int
     contenders: tuple[str, ...] = BLOCKING
     connections: int = 1
+    turns: int | None = None
 
 
 KIB, MIB = 1024, 1024 * 1024
@@ -101,4 +102,18 @@ ROWS = (
     Row("stream-in-1m", "asyncio streams, 1 MiB in", "stream_in", MIB, "source", 200, 10, ASYNCHRONOUS),
     Row("stream-out-1m", "asyncio streams, 1 MiB out", "stream_out", MIB, "sink", 200, 10, ASYNCHRONOUS),
     Row("idle-aio", "memory of an idle asyncio connection", "idle", 16 * KIB, "source", 500, 0, ASYNCHRONOUS),
+    Row(
+        "idle-aio-10000",
+        "10,000 idle asyncio connections in one process",
+        "idle",
+        16 * KIB,
+        "source",
+        10000,
+        0,
+        ("pyossl_asyncio",),
+        turns=1,
+    ),
 )
+
+HOT_PATHS = ("recv-into-64k", "ping-pong")
+"""Of these the page shows what each frame costs."""

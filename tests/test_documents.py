@@ -48,6 +48,8 @@ NOT_RUN = {
     "./ci/test": "runs this test",
     "./ci/matrix": "runs this test on each OpenSSL",
     "./ci/peers": "another project's suite, which .ci/run runs by itself",
+    "./ci/performance": "counts for a minute; .ci/run runs it by itself",
+    "python -m benchmarks": "measures for minutes, or writes into the tree; tests/test_benchmarks.py does all its work",
     "pip install": "takes build tools from the network; ci/setup and ci/matrix do it on each OpenSSL",
     "PYOSSL_OPENSSL_DIR=": "needs an OpenSSL besides the system's; ci/matrix's row 1.1.1 does it",
     "ruff": "./ci/test runs it, with mypy",

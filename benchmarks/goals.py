@@ -1,0 +1,161 @@
+"""The goals, each judged by what was measured.
+
+A goal is some comparisons, all of which must hold.  ``cheaper`` compares what our contender needs with what another
+does, at most so many times as much; ``faster`` is the other way round: theirs divided by ours, at least so much.  What
+is missed is to be accounted for in benchmarks/accounts.toml.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results import Results
+from benchmarks.rows import TITLES
+
+ACCOUNTS = Path(__file__).with_name("accounts.toml")
+UNITS = {"cpu": "CPU", "wall": "wall", "instructions": "instructions", "calls": "system calls", "memory": "memory"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ours with another contender's, on one meter of one row; with ``theirs`` empty, with the bound itself."""
+
+    row: str
+    meter: str
+    ours: str
+    theirs: str
+    bound: float
+    faster: bool
+    slack: float = 0.0
+    """How much of the bound noise may take: what is compared as "not behind" is level within so much."""
+
+    def value(self, results: Results) -> float | None:
+        ours = results.value(self.row, self.ours, self.meter)
+        theirs = results.value(self.row, self.theirs, self.meter) if self.theirs else 1.0
+        if not ours or not theirs:
+            return None
+        return theirs / ours if self.faster else ours / theirs
+
+    def holds(self, value: float) -> bool:
+        if self.faster:
+            return value >= self.bound * (1 - self.slack)
+        return value <= self.bound * (1 + self.slack)
+
+    @property
+    def key(self) -> str:
+        """Its name in accounts.toml."""
+        return " ".join(filter(None, (self.row, self.meter, self.ours, self.theirs)))
+
+    @property
+    def text(self) -> str:
+        sign = "≥" if self.faster else "≤"
+        if not self.theirs:
+            return f"{UNITS[self.meter]} {sign} {self.bound:g}"
+        return f"{UNITS[self.meter]} {sign} {self.bound:g}x {TITLES[self.theirs]}"
+
+
+def cheaper(row: str, meter: str, theirs: str, bound: float, ours: str = "pyossl") -> Comparison:
+    return Comparison(row, meter, ours, theirs, bound, faster=False)
+
+
+def faster(row: str, meter: str, theirs: str, bound: float, ours: str = "pyossl", slack: float = 0.0) -> Comparison:
+    return Comparison(row, meter, ours, theirs, bound, faster=True, slack=slack)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal, by the name of the work."""
+
+    work: str
+    comparisons: tuple[Comparison, ...]
+
+
+BULK = ("recv-into-64k", "recv-into-64k-timeout")
+ECHOES = tuple(f"{kind}-echo-{connections}" for kind in ("protocol", "stream") for connections in (1, 50))
+FACED = (
+    *("handshake", "handshake-memory", "resumed", "recv-into-64k", "recv-256k", "send-1k", "send-64k", "send-1m"),
+    *("ping-pong", "memory-64", "memory-16k"),
+)
+
+GOALS = (
+    Goal(
+        "full handshake, blocking and sans I/O",
+        tuple(cheaper(row, "instructions", "c", 1.02) for row in ("handshake", "handshake-memory")),
+    ),
+    Goal("resumed handshake", (cheaper("resumed", "instructions", "c", 1.05), faster("resumed", "cpu", "stdlib", 2.0))),
+    Goal(
+        "receive 64 KiB with `recv_into`; with a timeout too",
+        tuple(faster(row, "cpu", theirs, bound) for row in BULK for theirs, bound in (("stdlib", 1.2), ("c", 1.0))),
+    ),
+    Goal("`recv(n)`, n ≥ 128 KiB", (faster("recv-256k", "cpu", "stdlib", 3.0),)),
+    Goal(
+        "send 64 KiB and more, 1 KiB",
+        tuple(
+            faster(row, "cpu", "stdlib", bound)
+            for row, bound in (("send-64k", 1.2), ("send-1m", 1.2), ("send-1k", 1.4))
+        ),
+    ),
+    Goal(
+        "ping-pong 128 B",
+        (
+            cheaper("ping-pong", "instructions", "stdlib", 0.70),
+            faster("ping-pong", "cpu", "stdlib", 1.1),
+            faster("ping-pong", "wall", "stdlib", 1.0, slack=0.05),
+            cheaper("ping-pong", "calls", "", 2),
+        ),
+    ),
+    Goal(
+        "sans I/O 64 B / 16 KiB",
+        (
+            faster("memory-64", "cpu", "stdlib", 1.5),
+            faster("memory-64", "cpu", "pyopenssl", 2.5),
+            faster("memory-16k", "cpu", "stdlib", 1.2),
+        ),
+    ),
+    Goal(
+        "pyOpenSSL's face against pyOpenSSL, on every row above",
+        tuple(faster(row, "cpu", "pyopenssl", 1.0, ours="face") for row in FACED),
+    ),
+    Goal(
+        "asyncio echo 64 B, 1 and 50 connections, protocols and streams",
+        tuple(
+            comparison
+            for row in ECHOES
+            for comparison in (
+                cheaper(row, "instructions", "asyncio", 0.5, ours="pyossl_asyncio"),
+                faster(row, "cpu", "asyncio", 1.5, ours="pyossl_asyncio"),
+                faster(row, "wall", "asyncio", 1.3, ours="pyossl_asyncio"),
+                faster(row, "cpu", "uvloop", 1.15, ours="pyossl_uvloop"),
+            )
+        ),
+    ),
+    Goal(
+        "asyncio streams, 1 MiB in / out",
+        (
+            faster("stream-in-1m", "wall", "asyncio", 1.8, ours="pyossl_asyncio"),
+            faster("stream-out-1m", "wall", "asyncio", 1.5, ours="pyossl_asyncio"),
+        ),
+    ),
+    Goal(
+        "memory per idle connection",
+        (cheaper("idle", "memory", "stdlib", 1.1), cheaper("idle", "memory", "pyopenssl", 0.55)),
+    ),
+    Goal(
+        "10,000 idle asyncio connections in one process, KiB of each",
+        (cheaper("idle-aio-10000", "memory", "", 64 * 1024, ours="pyossl_asyncio"),),
+    ),
+    Goal("`import pyossl`", (faster("import", "cpu", "stdlib", 1.0),)),
+    Goal("a client context that trusts the system", (faster("trust", "cpu", "stdlib", 50.0),)),
+)
+
+
+def accounts() -> dict[str, str]:
+    """Why a goal is missed, by the comparison's key."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        found: dict[str, str] = tomllib.loads(ACCOUNTS.read_text())
+        return found
+    raise SystemExit("the page is written with Python 3.11 or later, which reads TOML")

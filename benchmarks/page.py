@@ -1,0 +1,145 @@
+"""Writes what was measured into docs/performance.md, between its marks, and draws its chart.
+
+``python -m benchmarks.page FILE`` shows FILE's results from now on; without FILE those that are shown are shown anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from benchmarks.chart import chart
+from benchmarks.goals import GOALS, Comparison, accounts
+from benchmarks.measuring import REPOSITORY
+from benchmarks.results import Results
+from benchmarks.rows import HOT_PATHS, ROWS, TITLES
+from benchmarks.table import duration, number, size
+
+PAGE = REPOSITORY / "docs" / "performance.md"
+CHART = REPOSITORY / "docs" / "performance.svg"
+SHOWN = REPOSITORY / "benchmarks" / "results" / "shown.json"
+FRAMES = 12
+
+
+def machine_lines(results: Results) -> Iterator[str]:
+    yield "| | |"
+    yield "|---|---|"
+    for name, value in results.machine.items():
+        if value:
+            yield f"| {name} | {value} |"
+    for contender, openssl in results.openssl.items():
+        if openssl and openssl != results.machine["openssl"]:
+            yield f"| {TITLES[contender]} | with {openssl}, its own |"
+
+
+def outcome(comparison: Comparison, results: Results, why: dict[str, str]) -> str:
+    value = comparison.value(results)
+    if value is None:
+        return "not measured"
+    shown = size(value) if not comparison.theirs and comparison.meter == "memory" else f"{value:.2f}"
+    if comparison.holds(value):
+        return f"**{shown}**"
+    return f"{shown}: {why.get(comparison.key, 'missed, and not accounted for')}"
+
+
+def goal_lines(results: Results) -> Iterator[str]:
+    why = accounts()
+    yield "| work | goal | measured |"
+    yield "|---|---|---|"
+    titles = {row.name: row.title for row in ROWS}
+    for goal in GOALS:
+        several = len({each.row for each in goal.comparisons}) > 1
+        for index, comparison in enumerate(goal.comparisons):
+            where = f"{titles[comparison.row]}: " if several else ""
+            text = where + comparison.text
+            yield f"| {'' if index else goal.work} | {text} | {outcome(comparison, results, why)} |"
+
+
+def figure_lines(results: Results) -> Iterator[str]:
+    for row in ROWS:
+        cells = results.rows.get(row.name, {})
+        if not cells:
+            continue
+        yield f"| **{row.title}** | CPU | ± | wall | ± | instructions | system calls | memory |"
+        if row is ROWS[0]:
+            yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+        for contender, cell in cells.items():
+            calls = cell.value("calls")
+            columns = [TITLES[contender]]
+            for meter in ("cpu", "wall"):
+                spread = cell.spread(meter)
+                columns += [duration(cell.value(meter)), "" if spread is None else f"{spread:.0%}"]
+            columns += [number(cell.instructions), "" if calls is None else f"{calls:.2f}"]
+            columns.append(size(cell.value("memory")) if "idle" in row.name else "")
+            yield f"| {' | '.join(columns)} |"
+
+
+def path_lines(results: Results) -> Iterator[str]:
+    for row in ROWS:
+        cells = {name: cell for name, cell in results.rows.get(row.name, {}).items() if cell.frames}
+        if row.name not in HOT_PATHS or "pyossl" not in cells:
+            continue
+        shown = [each for each in ("c", "stdlib", "pyossl") if each in cells]
+        yield f"### {row.title[0].upper()}{row.title[1:]}"
+        yield ""
+        yield f"| instructions of one operation in | {' | '.join(TITLES[each] for each in shown)} |"
+        yield f"|---|{'--:|' * len(shown)}"
+        libraries = {each: Counter[str]() for each in shown}
+        for each in shown:
+            for _, library, own, _ in cells[each].frames:
+                libraries[each][library] += own
+        for library, _ in libraries["pyossl"].most_common():
+            costs = [number(libraries[each][library]) if libraries[each][library] else "" for each in shown]
+            if libraries["pyossl"][library] >= 10:
+                yield f"| {library} | {' | '.join(costs)} |"
+        yield ""
+        yield "| pyossl's frames | of | by itself | with what it calls |"
+        yield "|---|---|--:|--:|"
+        named = (frame for frame in cells["pyossl"].frames if not frame[0].startswith("0x"))
+        for function, library, own, inclusive in list(named)[:FRAMES]:
+            # CPython's frames call themselves by way of others: only their own cost means something.
+            whole = "" if library in ("CPython", "cffi") else number(inclusive)
+            yield f"| `{function.partition(chr(39))[0].partition('@')[0]}` | {library} | {number(own)} | {whole} |"
+        yield ""
+
+
+SECTIONS = {"machine": machine_lines, "goals": goal_lines, "figures": figure_lines, "paths": path_lines}
+
+
+def rewritten(text: str, results: Results) -> str:
+    """The page with these results between its marks."""
+    for name, lines in SECTIONS.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if begin not in text or end not in text:
+            raise ValueError(f"{PAGE} has no marks {begin} and {end}")
+        before, _, rest = text.partition(begin)
+        after = rest.partition(end)[2]
+        section = "\n".join(lines(results)).strip()
+        text = f"{before}{begin}\n{section}\n{end}{after}"
+    return text
+
+
+def missed(results: Results) -> list[Comparison]:
+    """What is missed or not measured, and not accounted for."""
+    why = accounts()
+    every = (comparison for goal in GOALS for comparison in goal.comparisons)
+    measured = ((each, each.value(results)) for each in every)
+    return [each for each, value in measured if (value is None or not each.holds(value)) and each.key not in why]
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        shutil.copy(sys.argv[1], SHOWN)
+    results = Results.read(SHOWN)
+    PAGE.write_text(rewritten(PAGE.read_text(), results))
+    CHART.write_text(chart(results))
+    for comparison in missed(results):
+        value = comparison.value(results)
+        print(f'"{comparison.key}" = ""  # {comparison.text}; {"not measured" if value is None else f"{value:.2f}"}')
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
