@@ -153,8 +153,8 @@ class BIO:
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
-        """A BIO over a socket's descriptor, whose calls never wait, even where the socket blocks.  BIO_s_socket(3)"""
-        return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor, True), "BIO_new"), lib.BIO_free_all))
+        """A BIO over the blocking descriptor of a socket that is pyossl's own: its calls never wait.  BIO_s_socket(3)"""
+        return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor_of(descriptor), True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod
     def fd(cls, file: Any, *, close: bool = False) -> BIO:

@@ -47,6 +47,7 @@ _MISUSES = {
     lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
     lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
     lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, and this is not it",
+    lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
     lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
     lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",

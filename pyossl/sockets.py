@@ -2,9 +2,13 @@
 
 Theory of operation
 -------------------
-The descriptor below is always non-blocking.  Each call takes non-blocking steps on the ``Connection``, under its lock,
-and between two steps waits for the descriptor outside of it, so that a thread that waits to read does not keep
-another from writing (PITFALLS 15).  The timeout is a deadline over the whole call, however many steps it takes.
+Each call takes non-blocking steps on the ``Connection``, under its lock, and between two steps waits for the descriptor
+outside of it, so that a thread that waits to read does not keep another from writing (PITFALLS 15).  The timeout is a
+deadline over the whole call, however many steps it takes.  The descriptor itself blocks, since a reader waits in
+recv(2); all other calls of it say MSG_DONTWAIT.
+
+A read takes as much off the descriptor as the caller has room for, not record after record; what ``unwrap`` would find
+there of the plaintext that follows is refused, not lost (``keeps_to_records``).
 
 A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): writers hold a lock of
 their own from the first byte to the last.
@@ -75,8 +79,8 @@ class Socket:
         self._timeout = _seconds(sock.gettimeout())
         # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
-        self._sock.setblocking(False)
-        self._writing = threading.Lock()
+        self._sock.setblocking(True)
+        self._writing = threading.RLock()
         self._files = 0
         self._closed = False
 
@@ -89,7 +93,8 @@ class Socket:
     def unwrap(self) -> socket.socket:
         """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
 
-        Raises ``UsageError`` when the peer has sent data that has not been read yet.  SSL_shutdown(3)
+        Raises ``UsageError`` when the peer has sent data that has not been read yet, and where the peer's first bytes
+        without TLS are no longer on the descriptor: see ``keeps_to_records``.  SSL_shutdown(3)
         """
         connection, deadline = self.connection, new_deadline()
 
@@ -101,6 +106,11 @@ class Socket:
                 if finish(lambda: connection.peek(1)):
                     raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
                 finish(connection.shutdown)
+        if ahead := connection.leave():
+            raise UsageError(
+                f"{ahead} bytes that came without TLS have been received with what came before them: where the peer "
+                "does not wait for our close_notify, set keeps_to_records before the first read"
+            )
         self._closed = True
         self.connection.close()
         # Files made by makefile() that are closed later must not close what is the caller's now.
@@ -161,7 +171,7 @@ class Socket:
         taken = 0
         while taken < _DRAINED_AT_CLOSE:
             try:
-                data = self._sock.recv(65536)
+                data = self._sock.recv(65536, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             if not data:
@@ -216,11 +226,16 @@ class Socket:
     def _send(self, data: Bytes, flags: int) -> int:
         if flags:
             raise ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
-        if isinstance(data, bytes):
-            with self._writer():
-                return self.connection.send_all(data, len(data), self._timeout)
-        with readable(data) as source, self._writer():
-            return self.connection.send_all(source, len(source), self._timeout)
+        if not isinstance(data, bytes):
+            with readable(data) as source, self._writer():
+                return self.connection.send_all(source, len(source), self._timeout)
+        turn = self._writing
+        if not turn.acquire(False):
+            self._wait_for_turn()
+        try:
+            return self.connection.send_all(data, len(data), self._timeout)
+        finally:
+            turn.release()
 
     def _send_some(self, data: Bytes) -> int:
         with self._writer():
@@ -264,8 +279,26 @@ class Socket:
 
     @property
     def pending(self) -> int:
-        """How many decrypted bytes ``recv`` returns without waiting.  SSL_pending(3)"""
+        """How many bytes ``recv`` returns without the descriptor; 1 where the end, or a failure, is what comes.
+
+        Whoever reads 16 KiB or more at a time need not ask: such a read leaves no whole record behind.  SSL_pending(3)
+        """
         return self.connection.pending
+
+    @property
+    def keeps_to_records(self) -> bool:
+        """Whether a read takes nothing off the descriptor but the records that it needs.
+
+        False at first.  For a peer that goes on without TLS and does not wait for our close_notify: with True, before
+        the first read, ``unwrap`` leaves all that it sends then on the descriptor.
+        """
+        self._check_open()
+        return self.connection.keeps_to_records
+
+    @keeps_to_records.setter
+    def keeps_to_records(self, value: bool) -> None:
+        self._check_open()
+        self.connection.keeps_to_records = value
 
     # What was agreed on
 
@@ -308,7 +341,7 @@ class Socket:
         return self._sock.proto
 
     def fileno(self) -> int:
-        """The descriptor, which is non-blocking, or -1 after ``close``.  Look at ``pending`` before waiting for it."""
+        """The descriptor, or -1 after ``close``.  Look at ``pending`` before waiting for it."""
         return -1 if self._is_closed else self._sock.fileno()
 
     def settimeout(self, timeout: float | None) -> None:
@@ -375,6 +408,14 @@ class Socket:
     def _writer(self) -> _Turn:
         return _Turn(self)
 
+    def _wait_for_turn(self) -> None:
+        """Waits until no other thread writes, no longer than the call may take."""
+        timeout = self._timeout
+        if timeout == 0:
+            raise WouldBlockError(Want.WRITE)
+        if not self._writing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            raise TimeoutError(f"writing timed out after {timeout} s: another thread is writing")
+
     # Files
 
     def _file_opened(self) -> None:
@@ -387,7 +428,7 @@ class Socket:
 
 
 class _Turn:
-    """A writer's turn, for a ``with`` statement: waited for no longer than the call may take."""
+    """A writer's turn, for a ``with`` statement."""
 
     __slots__ = ("_socket",)
 
@@ -395,13 +436,8 @@ class _Turn:
         self._socket = sock
 
     def __enter__(self) -> None:
-        lock, timeout = self._socket._writing, self._socket._timeout
-        if lock.acquire(blocking=False):
-            return
-        if timeout == 0:
-            raise WouldBlockError(Want.WRITE)
-        if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            raise TimeoutError(f"writing timed out after {timeout} s: another thread is writing")
+        if not self._socket._writing.acquire(False):
+            self._socket._wait_for_turn()
 
     def __exit__(self, *_: object) -> None:
         self._socket._writing.release()

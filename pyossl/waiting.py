@@ -23,6 +23,9 @@ from pyossl.session import Session
 FOREVER = -1.0
 """The timeout of a call that has none; 0 is that of one that does not wait."""
 
+INTERRUPTED: int = lib.PYOSSL_INTERRUPTED
+"""A signal interrupted the call; an answer below it tells the deadline too."""
+
 _T = TypeVar("_T")
 _FD_WANTS = (Want.READ, Want.WRITE)
 
@@ -42,19 +45,17 @@ class WaitingConnection(Connection):
         message_callback: MessageCallback | None,
         session: Session | None = None,
     ) -> None:
-        super().__init__(
-            context, server_hostname, bio=BIO.socket(fd), message_callback=message_callback, session=session
-        )
-        self._c.fd = fd
+        bio = BIO.own_socket(fd)
+        super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
+        lib.pyossl_wait_for(self._c, fd)
 
     def receive(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
         buffer = scratch.borrow(size)
-        room, deadline = min(size, scratch.LARGEST), 0.0
-        result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, deadline)
-        while result == lib.PYOSSL_INTERRUPTED:
-            deadline = lib.pyossl_deadline()
-            result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, deadline)
+        room = min(size, scratch.LARGEST)
+        result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, 0)
+        while result <= INTERRUPTED:
+            result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, INTERRUPTED - result)
         data = ffi.unpack(buffer, result) if result > 0 else b""
         scratch.give_back(buffer)
         if result < 0:
@@ -63,48 +64,74 @@ class WaitingConnection(Connection):
 
     def receive_into(self, target: Any, size: int, timeout: float) -> int:
         """Up to ``size`` bytes into a buffer of cffi's; 0 once the peer has closed.  SSL_read_ex(3)"""
-        deadline = 0.0
-        while (result := lib.pyossl_read_waiting(self._c, target, size, timeout, deadline)) < 0:
-            if result != lib.PYOSSL_INTERRUPTED:
-                raise self._not_in_time(result, "reading", timeout)
-            deadline = lib.pyossl_deadline()
+        result = lib.pyossl_read_waiting(self._c, target, size, timeout, 0)
+        while result <= INTERRUPTED:
+            result = lib.pyossl_read_waiting(self._c, target, size, timeout, INTERRUPTED - result)
+        if result < 0:
+            raise self._not_in_time(result, "reading", timeout)
         return result
 
     def send_all(self, data: Any, size: int, timeout: float) -> int:
         """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
         is 0.  SSL_write_ex(3)
         """
-        result = lib.pyossl_write_waiting(self._c, data, size, timeout, 0.0)
-        if result == lib.PYOSSL_INTERRUPTED:
-            result = self._send_on(data, size, timeout)
+        result = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
+        if result <= INTERRUPTED:
+            result = self._send_on(data, size, timeout, result)
         if result < 0:
             raise self._not_in_time(result, "writing", timeout)
         return result
 
-    def _send_on(self, data: Any, size: int, timeout: float) -> int:
+    def _send_on(self, data: Any, size: int, timeout: float, result: int) -> int:
         """Goes on with a write that a signal interrupted, from the byte that it had come to."""
-        with ffi.from_buffer(data) if isinstance(data, bytes) else data as source:
-            start = 0
-            result = lib.PYOSSL_INTERRUPTED
-            while result == lib.PYOSSL_INTERRUPTED:
+        source, start = ffi.from_buffer(data), 0
+        try:
+            while result <= INTERRUPTED:
                 start += self._c.written
-                deadline = lib.pyossl_deadline()
-                result = lib.pyossl_write_waiting(self._c, source + start, size - start, timeout, deadline)
-            return result if result < 0 else start + result
+                result = lib.pyossl_write_waiting(
+                    self._c, source + start, size - start, timeout, INTERRUPTED - result, True
+                )
+        finally:
+            self._c.writing = False
+        return result if result < 0 else start + result
 
     def finish(self, step: Callable[[], _T | Want], operation: str, timeout: float, deadline: Any = None) -> _T:
         """Repeats ``step`` until it no longer wants the descriptor; returns what it came to.
 
-        ``deadline`` is for a call of several steps, which share one: a ``double *`` that holds 0 at first.
+        ``deadline`` is for a call of several steps, which share one: a ``long long *`` that holds 0 at first.
         """
-        deadline = ffi.new("double *") if deadline is None else deadline
+        deadline = ffi.new("long long *") if deadline is None else deadline
         while isinstance(result := step(), Want):
             if timeout == 0 or result not in _FD_WANTS:
                 raise self._not_in_time(-result.value, operation, timeout)
             waited = lib.pyossl_wait(self._c, -result.value, timeout, deadline)
-            if waited not in (0, lib.PYOSSL_INTERRUPTED):
+            if waited not in (0, INTERRUPTED):
                 raise self._not_in_time(waited, operation, timeout)
         return result
+
+    @property
+    def pending(self) -> int:
+        """How many decrypted bytes can be read without the descriptor; 1 where the end, or a failure, comes next.
+
+        SSL_pending(3)
+        """
+        result: int = lib.pyossl_pending(self._c)
+        if result < 0:
+            raise self._error(result, "looking at what is pending")
+        return result
+
+    def leave(self) -> int:
+        """Leaves the descriptor to its owner; how many bytes have been taken off it that no call has read."""
+        return int(lib.pyossl_leave_socket(self._c))
+
+    @property
+    def keeps_to_records(self) -> bool:
+        """Whether a read takes nothing off the descriptor but the records that it needs."""
+        return bool(self._c.keeps_to_records)
+
+    @keeps_to_records.setter
+    def keeps_to_records(self, value: bool) -> None:
+        self._c.keeps_to_records = value
 
     @property
     def waiters(self) -> int:
@@ -129,4 +156,4 @@ class WaitingConnection(Connection):
 
 def new_deadline(timeout: float | None = None) -> Any:
     """For several calls of ``finish`` that share a deadline: in ``timeout`` seconds, or fixed by the first wait."""
-    return ffi.new("double *", 0.0 if timeout is None else lib.pyossl_now() + timeout)
+    return ffi.new("long long *", 0 if timeout is None else lib.pyossl_deadline(timeout))

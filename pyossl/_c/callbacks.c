@@ -11,9 +11,13 @@ typedef struct pyossl_connection {
     int sys_errno;               /* errno of that call, read before anything else could run */
     int record_count;
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
+    struct pyossl_socket *socket;    /* of the BIO below, where pyossl owns it; NULL for any other */
     size_t written;              /* by a waiting write that did not end: it has the writers' turn, and no other has */
+    int writing;                 /* such a write has begun */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
-    unsigned char *pending;      /* its first record's bytes, which are encrypted already; owned */
+    size_t gathered;             /* its first bytes, whose records the BIO has gathered */
+    unsigned char *pending;      /* a copy of what is encrypted already, where the writer has not kept it; owned */
+    size_t pending_size;
     pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps */
     pyossl_lock *other_lock;     /* NULL where they are the same */
     int fd;                      /* the transport's descriptor, or -1 */
@@ -23,6 +27,7 @@ typedef struct pyossl_connection {
     int closed;                  /* the user has closed the connection: the SSL is gone */
     int dead;                    /* a call has failed for good: OpenSSL is not asked again */
     int parked;                  /* a callback raised: Python keeps the exception */
+    int keeps_to_records;        /* nothing is received ahead: what follows the close_notify is left to the descriptor */
     int received_end;            /* the peer's close_notify is here */
     int sent_close_notify;       /* ours is on its way */
     int flushed_close_notify;    /* and the transport has taken it */

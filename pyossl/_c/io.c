@@ -20,8 +20,8 @@ enum {
     PYOSSL_SHUT = -107,         /* our close_notify has been sent: nothing can follow it */
     PYOSSL_TOO_EARLY = -108,    /* there is nothing to shut down before the handshake is finished */
     PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
-    PYOSSL_INTERRUPTED = -110,  /* a signal came, and Python's handlers are to run */
-    PYOSSL_WRITE_FIRST = -111   /* a write is to be repeated before the shutdown */
+    PYOSSL_WRITE_FIRST = -110,  /* a write is to be repeated before the shutdown */
+    PYOSSL_WRITING = -111       /* this thread is in the middle of another write: a signal handler writes */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -188,28 +188,29 @@ enum { PYOSSL_RECORD = SSL3_RT_MAX_PLAIN_LENGTH };
 
 static void pyossl_forget_pending(pyossl_connection *connection)
 {
-    if (connection->pending != NULL) {
-        size_t kept = connection->write_pending < PYOSSL_RECORD ? connection->write_pending : PYOSSL_RECORD;
-        OPENSSL_clear_free(connection->pending, kept);
-        connection->pending = NULL;
-    }
-    connection->write_pending = 0;
+    OPENSSL_clear_free(connection->pending, connection->pending_size);
+    connection->pending = NULL;
+    connection->pending_size = connection->write_pending = connection->gathered = 0;
 }
 
-static void pyossl_keep_pending(pyossl_connection *connection, const void *data, size_t size)
+/* Keeps what a repeated write is to begin with, for pyossl_is_repeated: all that has been gathered, and a record. */
+static void pyossl_copy_pending(pyossl_connection *connection, const void *data)
 {
-    pyossl_forget_pending(connection);
-    connection->write_pending = size;
-    connection->pending = OPENSSL_memdup(data, size < PYOSSL_RECORD ? size : PYOSSL_RECORD);
+    size_t size = connection->gathered + PYOSSL_RECORD;
+    if (size > connection->write_pending)
+        size = connection->write_pending;
+    connection->pending = OPENSSL_memdup(data, size);
+    connection->pending_size = connection->pending == NULL ? 0 : size;
 }
 
 /* Whether `data` can be the write that waits.  OpenSSL looks at the length only, and would send the record that it has
- * and count it as whatever is offered: other bytes would be lost without a word. */
-static int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size)
+ * and count it as whatever is offered: other bytes would be lost without a word.  There is no copy where the writer,
+ * in the middle of one call, has kept the bytes himself. */
+static int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size, int is_kept)
 {
-    size_t pending = connection->write_pending;
-    return size >= pending && connection->pending != NULL
-        && memcmp(data, connection->pending, pending < PYOSSL_RECORD ? pending : PYOSSL_RECORD) == 0;
+    if (connection->pending == NULL)
+        return is_kept;
+    return size >= connection->write_pending && memcmp(data, connection->pending, connection->pending_size) == 0;
 }
 
 static long long pyossl_shake_hands(pyossl_connection *connection, int (*function)(SSL *))
@@ -242,6 +243,21 @@ static int pyossl_may_hold_more(SSL *ssl)
     return SSL_has_pending(ssl) || BIO_ctrl_pending(SSL_get_rbio(ssl)) > 0;
 }
 
+/* How far a read of `size` bytes may look ahead.  Who asks for less than a record has to look at what is pending before
+ * he waits for the descriptor anyway: he may have the rest of a short record as well. */
+static size_t pyossl_look_ahead(const pyossl_connection *connection, size_t size)
+{
+    if (connection->keeps_to_records || connection->sent_close_notify || !SSL_is_init_finished(connection->ssl))
+        return 0;
+    return size < PYOSSL_RECORD ? size + SSL3_RT_MAX_ENCRYPTED_OVERHEAD + SSL3_RT_HEADER_LENGTH : size;
+}
+
+static void pyossl_allow(pyossl_connection *connection, size_t size)
+{
+    size_t allowed = pyossl_look_ahead(connection, size), there = pyossl_stretch_length(&connection->socket->ahead);
+    connection->socket->allowance = allowed > there ? allowed - there : 0;
+}
+
 static long long pyossl_receive(pyossl_connection *connection, char *buffer, size_t size, int peeks)
 {
     size_t got = 0;
@@ -250,8 +266,11 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         return 0;
     for (;;) {
         size_t step = 0;
-        int result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
-                           : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
+        int result;
+        if (connection->socket != NULL)
+            pyossl_allow(connection, size - got);
+        result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
+                       : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
         if (result != 1) {
             long long outcome = pyossl_not_done(connection, result);
             if (outcome == -SSL_ERROR_ZERO_RETURN && !connection->dead) {
@@ -280,41 +299,90 @@ static long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t
     return answer != 0 ? answer : pyossl_end(connection, pyossl_receive(connection, buffer, size, 1));
 }
 
-/* Writes record after record until all is written or the transport wants to wait.  A record that waits has been
- * encrypted already: the rest must be offered again, from its first byte, and at least as long. */
-static long long pyossl_send_records(pyossl_connection *connection, const char *data, size_t size)
+/* Sends what the BIO has gathered. */
+static long long pyossl_flush(pyossl_connection *connection)
 {
-    size_t written = 0;
+    BIO *bio = SSL_get_wbio(connection->ssl);
+
+    if (pyossl_socket_flush(bio))
+        return 0;
+    if (BIO_should_retry(bio))
+        return -SSL_ERROR_WANT_WRITE;
+    connection->dead = 1;
+    connection->error = SSL_ERROR_SYSCALL;
+    connection->sys_errno = connection->socket->sys_errno;
+    return -SSL_ERROR_SYSCALL;
+}
+
+static int pyossl_is_gathered_full(const pyossl_connection *connection)
+{
+    return pyossl_stretch_length(&connection->socket->gathered) > PYOSSL_STRETCH - SSL3_RT_MAX_PACKET_SIZE;
+}
+
+/* The write stops, of whose `size` bytes the first `sent` are on their way and the first `encrypted` are gathered. */
+static long long pyossl_stop_sending(pyossl_connection *connection, const char *data, size_t size, size_t sent,
+                                     size_t encrypted, int is_kept, long long outcome)
+{
+    /* The BIO below may wait for anything, a tunnel for what it has to read first. */
+    int holds_record = SSL_want(connection->ssl) == SSL_WRITING && SSL_is_init_finished(connection->ssl);
+
+    pyossl_forget_pending(connection);
+    if (!connection->dead && (encrypted > sent || holds_record)) {
+        connection->write_pending = size - sent;
+        connection->gathered = encrypted - sent;
+        if (!is_kept)
+            pyossl_copy_pending(connection, data + sent);
+    }
+    return sent > 0 && !connection->dead ? (long long)sent : outcome;
+}
+
+/* Writes record after record until all is written or the transport wants to wait.  A record that waits has been
+ * encrypted already: the rest must be offered again, from its first byte, and at least as long.  `is_kept` says that
+ * the caller himself sees to that. */
+static long long pyossl_send_records(pyossl_connection *connection, const char *data, size_t size, int is_kept)
+{
+    pyossl_socket *socket = connection->socket;
+    size_t encrypted = connection->gathered, sent = 0;
+    long long outcome = 0;
 
     if (connection->sent_close_notify)
         return PYOSSL_SHUT;
-    if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size))
+    if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
-    while (written < size) {
+    while (outcome == 0 && sent < size) {
         size_t step = 0;
-        int result = SSL_write_ex(connection->ssl, data + written, size - written, &step);
-        if (result != 1) {
-            long long outcome = pyossl_not_done(connection, result);
-            /* The BIO below may wait for anything, a tunnel for what it has to read first. */
-            int encrypted = !connection->dead && SSL_want(connection->ssl) == SSL_WRITING
-                && SSL_is_init_finished(connection->ssl);
-            if (encrypted)
-                pyossl_keep_pending(connection, data + written, size - written);
-            else
-                pyossl_forget_pending(connection);
-            return written > 0 && !connection->dead ? (long long)written : outcome;
+        if (socket != NULL && (encrypted == size || pyossl_is_gathered_full(connection))) {
+            outcome = pyossl_flush(connection);
+            sent = outcome == 0 ? encrypted : sent;
+        } else {
+            int result;
+            if (socket != NULL)
+                socket->gathers = size - sent > PYOSSL_RECORD;
+            result = SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
+            outcome = result == 1 ? 0 : pyossl_not_done(connection, result);
+            encrypted += step;
+            if (socket == NULL || pyossl_stretch_length(&socket->gathered) == 0)
+                sent = encrypted;
         }
-        written += step;
     }
+    if (socket != NULL)
+        socket->gathers = 0;
+    if (outcome != 0)
+        return pyossl_stop_sending(connection, data, size, sent, encrypted, is_kept, outcome);
     if (connection->write_pending != 0)
         pyossl_forget_pending(connection);
-    return pyossl_done((long long)written);
+    return pyossl_done((long long)sent);
+}
+
+static long long pyossl_write_step(pyossl_connection *connection, const void *data, size_t size, int is_kept)
+{
+    int answer = pyossl_begin(connection);
+    return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size, is_kept));
 }
 
 static long long pyossl_write(pyossl_connection *connection, const void *data, size_t size)
 {
-    int answer = pyossl_begin(connection);
-    return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size));
+    return pyossl_write_step(connection, data, size, 0);
 }
 
 /* Whether the peer's close_notify comes next: 0 where it does, 1 where data does, which SSL_shutdown(3) would take for a
@@ -397,6 +465,7 @@ static void pyossl_free_ssl(pyossl_connection *connection)
 
     connection->handle = NULL;
     connection->ssl = NULL;
+    connection->socket = NULL;
     /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
      * since TLS 1.1 only a fatal failure does. */
     if (ssl != NULL && !connection->dead && SSL_is_init_finished(ssl))

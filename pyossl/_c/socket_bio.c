@@ -2,13 +2,37 @@
  *
  * OpenSSL's own BIO_s_socket(3) sends with write(2), and so raises SIGPIPE in a program that does not ignore it when
  * the peer has hung up (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE
- * where there is no such flag. */
+ * where there is no such flag.
+ *
+ * Where pyossl owns the socket it saves system calls as well; wait.c and io.c drive that, under the connection's lock:
+ *
+ * Ahead.  OpenSSL asks for the five bytes of a record's header, then for the rest of it: two calls a record.  A read
+ * here takes what follows along, as far as the connection allows, and later reads are served from that.  The allowance
+ * is what the caller of SSL_read has room for: since ciphertext is longer than plaintext, no whole record is left here
+ * when the call returns, and a program that asks select(2) about the descriptor is told the truth.
+ *
+ * Gathered.  The records of one long write are kept and sent together.
+ *
+ * Both lie in buffers that are borrowed only while something is in them: an idle connection has none. */
+
+enum { PYOSSL_STRETCH = 128 * 1024, PYOSSL_SPARES = 8 };
 
 typedef struct {
+    unsigned char *bytes;    /* of PYOSSL_STRETCH; NULL while it is empty */
+    size_t start, end;
+} pyossl_stretch;
+
+typedef struct pyossl_socket {
     int fd;
     int never_waits;         /* the descriptor blocks, calls of the BIO do not */
     int eof;
-    int sys_errno;    /* of the last call, 0 if it did not fail: the thread's errno is anybody's by the time it is asked */
+    int sys_errno;           /* of the last call, 0 if it did not fail: the thread's errno is anybody's by the time it is asked */
+    int receiving;           /* a thread waits in recv(2), outside the lock: what it gets comes before anything else */
+    int received_errno;      /* what that recv(2) failed with, for the next read: the kernel tells it once */
+    long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds */
+    int gathers;             /* writes are kept as long as there is room */
+    size_t allowance;        /* how many bytes a read may take off the descriptor */
+    pyossl_stretch ahead, gathered;
 } pyossl_socket;
 
 #ifndef MSG_NOSIGNAL
@@ -17,6 +41,54 @@ typedef struct {
 
 static BIO_METHOD *pyossl_socket_method;
 static int pyossl_socket_type;
+
+static unsigned char *pyossl_spares[PYOSSL_SPARES];
+
+static unsigned char *pyossl_stretch_borrow(void)
+{
+    for (int n = 0; n < PYOSSL_SPARES; n++) {
+        unsigned char *spare = __atomic_exchange_n(&pyossl_spares[n], NULL, __ATOMIC_ACQ_REL);
+        if (spare != NULL)
+            return spare;
+    }
+    return malloc(PYOSSL_STRETCH);
+}
+
+static void pyossl_stretch_give_back(unsigned char *bytes)
+{
+    for (int n = 0; bytes != NULL && n < PYOSSL_SPARES; n++) {
+        unsigned char *nothing = NULL;
+        if (__atomic_compare_exchange_n(&pyossl_spares[n], &nothing, bytes, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            return;
+    }
+    free(bytes);
+}
+
+static size_t pyossl_stretch_length(const pyossl_stretch *stretch)
+{
+    return stretch->end - stretch->start;
+}
+
+static void pyossl_stretch_take(pyossl_stretch *stretch, size_t size)
+{
+    stretch->start += size;
+    if (stretch->start == stretch->end) {
+        pyossl_stretch_give_back(stretch->bytes);
+        memset(stretch, 0, sizeof(*stretch));
+    }
+}
+
+/* 1 where `size` more bytes are in it now, 0 where it has no room. */
+static int pyossl_stretch_append(pyossl_stretch *stretch, const void *data, size_t size)
+{
+    if (size > PYOSSL_STRETCH - stretch->end)
+        return 0;
+    if (stretch->bytes == NULL && (stretch->bytes = pyossl_stretch_borrow()) == NULL)
+        return 0;
+    memcpy(stretch->bytes + stretch->end, data, size);
+    stretch->end += size;
+    return 1;
+}
 
 static int pyossl_socket_create(BIO *bio)
 {
@@ -30,9 +102,21 @@ static int pyossl_socket_create(BIO *bio)
 
 static int pyossl_socket_destroy(BIO *bio)
 {
-    free(BIO_get_data(bio));
+    pyossl_socket *state = BIO_get_data(bio);
+    if (state != NULL) {
+        pyossl_stretch_give_back(state->ahead.bytes);
+        pyossl_stretch_give_back(state->gathered.bytes);
+    }
+    free(state);
     BIO_set_data(bio, NULL);
     return 1;
+}
+
+/* The connection's side of a chain's head, NULL where that is any other BIO or one over a caller's socket. */
+static pyossl_socket *pyossl_own_socket(BIO *bio)
+{
+    pyossl_socket *state = bio != NULL && BIO_method_type(bio) == pyossl_socket_type ? BIO_get_data(bio) : NULL;
+    return state != NULL && state->never_waits ? state : NULL;
 }
 
 static int pyossl_socket_flags(const pyossl_socket *state)
@@ -40,17 +124,59 @@ static int pyossl_socket_flags(const pyossl_socket *state)
     return state->never_waits ? MSG_DONTWAIT : 0;
 }
 
+/* recv(2), and what follows goes ahead. */
+static ssize_t pyossl_socket_receive(pyossl_socket *state, char *buffer, size_t size)
+{
+    struct iovec parts[2] = {{buffer, size}, {NULL, 0}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t result;
+
+    if (state->allowance <= size || (parts[1].iov_base = pyossl_stretch_borrow()) == NULL)
+        return recv(state->fd, buffer, size, pyossl_socket_flags(state));
+    parts[1].iov_len = state->allowance - size < PYOSSL_STRETCH ? state->allowance - size : PYOSSL_STRETCH;
+    result = recvmsg(state->fd, &message, pyossl_socket_flags(state));
+    if (result > (ssize_t)size) {
+        state->ahead.bytes = parts[1].iov_base;
+        state->ahead.end = (size_t)result - size;
+        result = (ssize_t)size;
+    } else {
+        int kept = errno;
+        pyossl_stretch_give_back(parts[1].iov_base);
+        errno = kept;
+    }
+    return result;
+}
+
 static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
 {
     pyossl_socket *state = BIO_get_data(bio);
+    size_t there = pyossl_stretch_length(&state->ahead);
     ssize_t result;
 
     BIO_clear_retry_flags(bio);
     *got = 0;
-    result = recv(state->fd, buffer, size, pyossl_socket_flags(state));
+    state->sys_errno = 0;
+    if (there > 0) {
+        *got = size < there ? size : there;
+        memcpy(buffer, state->ahead.bytes + state->ahead.start, *got);
+        pyossl_stretch_take(&state->ahead, *got);
+        return 1;
+    }
+    if (state->receiving) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    if (state->received_errno != 0) {
+        state->sys_errno = errno = state->received_errno;
+        state->received_errno = 0;
+        return -1;
+    }
+    result = pyossl_socket_receive(state, buffer, size);
     state->sys_errno = result < 0 ? errno : 0;
     state->eof = result == 0 && size > 0;
     if (result > 0) {
+        size_t taken = (size_t)result + pyossl_stretch_length(&state->ahead);
+        state->allowance -= taken < state->allowance ? taken : state->allowance;
         *got = (size_t)result;
         return 1;
     }
@@ -59,14 +185,11 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     return result < 0 ? -1 : 0;
 }
 
-static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *written)
+static int pyossl_socket_send(BIO *bio, const void *data, size_t size, size_t *written)
 {
     pyossl_socket *state = BIO_get_data(bio);
-    ssize_t result;
+    ssize_t result = send(state->fd, data, size, MSG_NOSIGNAL | pyossl_socket_flags(state));
 
-    BIO_clear_retry_flags(bio);
-    *written = 0;
-    result = send(state->fd, data, size, MSG_NOSIGNAL | pyossl_socket_flags(state));
     state->sys_errno = result < 0 ? errno : 0;
     if (result >= 0) {
         *written = (size_t)result;
@@ -75,6 +198,37 @@ static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *
     if (BIO_sock_should_retry(-1))
         BIO_set_retry_write(bio);
     return -1;
+}
+
+/* 1: nothing is gathered any more. */
+static int pyossl_socket_flush(BIO *bio)
+{
+    pyossl_socket *state = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    while (pyossl_stretch_length(&state->gathered) > 0) {
+        size_t written = 0;
+        if (pyossl_socket_send(bio, state->gathered.bytes + state->gathered.start,
+                               pyossl_stretch_length(&state->gathered), &written) != 1)
+            return 0;
+        pyossl_stretch_take(&state->gathered, written);
+    }
+    return 1;
+}
+
+static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *written)
+{
+    pyossl_socket *state = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    *written = 0;
+    if (state->gathers && pyossl_stretch_append(&state->gathered, data, size)) {
+        *written = size;
+        return 1;
+    }
+    if (!pyossl_socket_flush(bio))
+        return -1;
+    return pyossl_socket_send(bio, data, size, written);
 }
 
 static int pyossl_socket_puts(BIO *bio, const char *text)
@@ -113,8 +267,13 @@ static long pyossl_socket_ctrl(BIO *bio, int command, long number, void *pointer
         return 1;
     case BIO_CTRL_EOF:
         return state->eof;
-    case BIO_CTRL_DUP:
+    case BIO_CTRL_PENDING:
+        return (long)pyossl_stretch_length(&state->ahead);
+    case BIO_CTRL_WPENDING:
+        return (long)pyossl_stretch_length(&state->gathered);
     case BIO_CTRL_FLUSH:
+        return pyossl_socket_flush(bio) ? 1 : -1;
+    case BIO_CTRL_DUP:
         return 1;
     default:
         return 0;
@@ -127,6 +286,7 @@ static int pyossl_socket_errno(BIO *bio)
     return state->sys_errno;
 }
 
+/* `never_waits` where pyossl owns the socket, whose descriptor blocks. */
 static BIO *pyossl_socket_bio(int fd, int never_waits)
 {
     BIO *bio = BIO_new(pyossl_socket_method);

@@ -1,43 +1,47 @@
 /* Calls that wait: a non-blocking step under the lock, then a wait for the descriptor outside of it, and again.
  *
  * One call of Python's covers all of it, with the GIL given up once.  `timeout` is in seconds: below 0 there is none,
- * 0 means not to wait.  The deadline is fixed at the first wait and covers the whole call; where a signal interrupts
- * it, Python runs its handlers and calls again with the `deadline` that pyossl_deadline tells. */
+ * 0 means not to wait.  The deadline, in nanoseconds on the monotonic clock and 0 while there is none, is fixed at the
+ * first wait and covers the whole call.  Where a signal interrupts it, Python runs its handlers and calls again with
+ * the deadline, which stands in the answer: a handler may make such calls itself.
+ *
+ * A read that knows that nothing is there yet begins with the wait, and waits in recv(2) itself, which is poll(2) and
+ * recv(2) in one; what comes goes to the BIO, ahead of what OpenSSL asks for.  Only one thread does so at a time, and
+ * nobody else takes anything off the descriptor meanwhile. */
 
-static _Thread_local double pyossl_thread_deadline;
+#define PYOSSL_INTERRUPTED (-(1LL << 32))    /* and what lies below: the deadline, negative */
 
-static double pyossl_now(void)
+static long long pyossl_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* When the call of this thread that was interrupted has to end, on the monotonic clock. */
-static double pyossl_deadline(void)
+static long long pyossl_deadline(double timeout)
 {
-    return pyossl_thread_deadline;
+    return pyossl_now() + (long long)(timeout * 1e9);
 }
 
-/* A signal that comes just before poll(2) does not interrupt it, and Python's handler would have to wait for the peer:
+/* A signal that comes just before the wait does not interrupt it, and Python's handler would have to wait for the peer:
  * no wait is longer than this, in milliseconds, before Python is let go on. */
-enum { PYOSSL_LONGEST_POLL = 1000 };
+enum { PYOSSL_LONGEST_WAIT = 1000 };
 
 /* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it; 0, or PYOSSL_x. */
-static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, double *deadline)
+static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     struct pollfd poller;
-    int ready, milliseconds = PYOSSL_LONGEST_POLL;
+    int ready, milliseconds = PYOSSL_LONGEST_WAIT;
 
     if (timeout >= 0) {
-        double left;
+        long long left;
         if (*deadline == 0)
-            *deadline = pyossl_now() + timeout;
+            *deadline = pyossl_deadline(timeout);
         left = *deadline - pyossl_now();
         if (left <= 0)
             return PYOSSL_TIMED_OUT;
-        if (left * 1000 < PYOSSL_LONGEST_POLL)
-            milliseconds = (int)(left * 1000) + 1;
+        if (left / 1000000 < PYOSSL_LONGEST_WAIT)
+            milliseconds = (int)(left / 1000000) + 1;
     }
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
@@ -51,11 +55,7 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
     pyossl_connection_release(connection);
     ready = poll(&poller, 1, milliseconds);
     __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
-    if (ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_POLL)) {
-        pyossl_thread_deadline = *deadline;
-        return PYOSSL_INTERRUPTED;
-    }
-    return 0;
+    return ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_WAIT) ? PYOSSL_INTERRUPTED : 0;
 }
 
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
@@ -64,55 +64,136 @@ static int pyossl_may_wait(pyossl_connection *connection, long long outcome, dou
         && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE);
 }
 
-static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size,
-                                     double timeout, double deadline)
+/* Whether SSL_read(3) has nothing to go by, and nothing to do but to ask the descriptor. */
+static int pyossl_is_idle(pyossl_connection *connection)
 {
-    long long result, waited;
+    SSL *ssl = connection->ssl;
 
-    for (;;) {
+    return !connection->closed && !connection->busy && !connection->dead && !connection->received_end
+        && connection->socket != NULL && !connection->socket->receiving && connection->socket->received_errno == 0
+        && !pyossl_may_hold_more(ssl) && !SSL_renegotiate_pending(ssl)
+        && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
+}
+
+static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
+{
+    long limit = timeout < 0 || timeout * 1000 > PYOSSL_LONGEST_WAIT ? PYOSSL_LONGEST_WAIT * 1000L
+                                                                     : (long)(timeout * 1e6) + 1;
+    struct timeval interval = {limit / 1000000, limit % 1000000};
+
+    if (socket->receive_timeout != limit
+        && setsockopt(socket->fd, SOL_SOCKET, SO_RCVTIMEO, &interval, sizeof(interval)) == 0)
+        socket->receive_timeout = limit;
+}
+
+/* The wait of a read of `size` bytes that has not begun, in recv(2); 0, or PYOSSL_x.  Where it cannot be had, or took
+ * too long, the ordinary step comes next. */
+static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t size, double timeout, long long *deadline)
+{
+    pyossl_socket *socket;
+    unsigned char *bytes = NULL;
+    ssize_t result;
+    int fd, sys_errno;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    socket = connection->socket;
+    if (pyossl_is_idle(connection) && (size = pyossl_look_ahead(connection, size)) > 0)
+        bytes = pyossl_stretch_borrow();
+    if (bytes == NULL) {
+        pyossl_connection_release(connection);
+        return 0;
+    }
+    if (timeout > 0)
+        *deadline = pyossl_deadline(timeout);
+    pyossl_set_receive_timeout(socket, timeout);
+    socket->receiving = 1;
+    fd = socket->fd;
+    __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
+    pyossl_connection_release(connection);
+
+    result = recv(fd, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH, 0);
+    sys_errno = result < 0 ? errno : 0;
+
+    __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
+    if (!pyossl_connection_acquire(connection) || connection->closed) {
+        pyossl_stretch_give_back(bytes);
+        return PYOSSL_CLOSED;
+    }
+    socket->receiving = 0;
+    if (result > 0) {
+        socket->ahead.bytes = bytes;
+        socket->ahead.end = (size_t)result;
+    } else {
+        pyossl_stretch_give_back(bytes);
+        if (sys_errno != EINTR && sys_errno != EAGAIN && sys_errno != EWOULDBLOCK)
+            socket->received_errno = sys_errno;
+    }
+    pyossl_connection_release(connection);
+    return sys_errno == EINTR ? PYOSSL_INTERRUPTED : 0;
+}
+
+static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size,
+                                     double timeout, long long deadline)
+{
+    long long result = 0;
+
+    if (timeout != 0 && deadline == 0 && size > 0)
+        result = pyossl_wait_in_receive(connection, size, timeout, &deadline);
+    while (result == 0) {
         result = pyossl_read(connection, buffer, size);
         if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
             return result;
-        waited = pyossl_wait(connection, result, timeout, &deadline);
-        if (waited != 0)
-            return waited;
+        result = pyossl_wait(connection, result, timeout, &deadline);
     }
+    return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
 }
 
 /* As long as the peer keeps up nothing waits, and a call could go on for minutes: it lets readers in after each slice,
  * looks at its deadline, and now and then at Python's signal handlers. */
 enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
 
+/* 0 where the next slice may follow. */
+static long long pyossl_after_slice(size_t slices, long long deadline)
+{
+    if (deadline != 0 && pyossl_now() > deadline)
+        return PYOSSL_TIMED_OUT;
+    return slices % PYOSSL_SLICES == 0 ? PYOSSL_INTERRUPTED : 0;
+}
+
 /* All of `data`, or where `timeout` is 0 as much as the descriptor takes; `written` tells what had been written
- * when the call ended in another way. */
+ * when the call ended in another way.  `goes_on` with the rest after an interruption; whoever does not must set
+ * `writing` to 0. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size,
-                                      double timeout, double deadline)
+                                      double timeout, long long deadline, int goes_on)
 {
     size_t done = 0, slices = 0;
+    long long result;
 
+    if (connection->writing && !goes_on)
+        return PYOSSL_WRITING;
+    connection->writing = 1;
     if (timeout > 0 && size > PYOSSL_SLICE && deadline == 0)
-        deadline = pyossl_now() + timeout;
-    for (;;) {
+        deadline = pyossl_deadline(timeout);
+    do {
         size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
-        long long result = pyossl_write(connection, (const char *)data + done, slice);
+        result = pyossl_write_step(connection, (const char *)data + done, slice, timeout != 0);
         if (result >= 0) {
             done += (size_t)result;
-            if (done == size || timeout == 0)
-                return (long long)done;
-            if (deadline != 0 && pyossl_now() > deadline)
-                result = PYOSSL_TIMED_OUT;
-            else if (++slices % PYOSSL_SLICES == 0)
-                result = PYOSSL_INTERRUPTED;
-            else
-                continue;    /* the next step says what the rest waits for */
-            pyossl_thread_deadline = deadline;
+            result = done == size || timeout == 0 ? 1 : pyossl_after_slice(++slices, deadline);
         } else if (pyossl_may_wait(connection, result, timeout))
             result = pyossl_wait(connection, result, timeout, &deadline);
-        if (result != 0) {
-            connection->written = done;
-            return result;
-        }
+    } while (result == 0);
+    connection->written = done;
+    connection->writing = result == PYOSSL_INTERRUPTED;
+    if (result > 0)
+        return (long long)done;
+    if (pyossl_connection_acquire(connection)) {
+        if (connection->write_pending != 0 && connection->pending == NULL)
+            pyossl_copy_pending(connection, (const char *)data + done);
+        pyossl_connection_release(connection);
     }
+    return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
 }
 
 /* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may
@@ -126,4 +207,48 @@ static void pyossl_wake_waiters(pyossl_connection *connection)
     shutdown(connection->fd, SHUT_RDWR);
     while (__atomic_load_n(&connection->waiters, __ATOMIC_SEQ_CST) > 0 && patience-- > 0)
         usleep(1000);
+}
+
+/* How many bytes a read returns without the descriptor; 1 where the end, or a failure, is what comes.  What has been
+ * received ahead is looked into. */
+static long long pyossl_pending(pyossl_connection *connection)
+{
+    int answer = pyossl_begin(connection);
+    long long result;
+    char byte;
+
+    if (answer != 0)
+        return answer == PYOSSL_DEAD ? 1 : answer;
+    result = SSL_pending(connection->ssl);
+    if (result == 0 && connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0) {
+        connection->socket->receiving++;    /* what is on the descriptor is not asked for */
+        result = pyossl_receive(connection, &byte, 1, 1);
+        connection->socket->receiving--;
+        result = result == -SSL_ERROR_WANT_READ ? 0 : result > 0 ? SSL_pending(connection->ssl) : 1;
+    }
+    return pyossl_end(connection, result);
+}
+
+/* Leaves the descriptor as it was; how many bytes have been taken off it that no call has read. */
+static size_t pyossl_leave_socket(pyossl_connection *connection)
+{
+    struct timeval none = {0, 0};
+    size_t ahead = 0;
+
+    if (!pyossl_connection_acquire(connection))
+        return 0;
+    if (connection->socket != NULL) {
+        ahead = pyossl_stretch_length(&connection->socket->ahead);
+        if (connection->socket->receive_timeout != 0)
+            setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
+    }
+    pyossl_connection_release(connection);
+    return ahead;
+}
+
+/* The connection waits for this descriptor; where its BIO is pyossl's own, by way of that. */
+static void pyossl_wait_for(pyossl_connection *connection, int fd)
+{
+    connection->fd = fd;
+    connection->socket = pyossl_own_socket(SSL_get_wbio(connection->ssl));
 }

@@ -25,6 +25,7 @@ typedef struct {
     int record_count;
     pyossl_record *records;
     size_t written;
+    int writing;
     size_t write_pending;
     int fd;
     int waiters;
@@ -32,6 +33,7 @@ typedef struct {
     int closed;
     int dead;
     int parked;
+    int keeps_to_records;
     int received_end;
     int calls_verify;
     int verify_error;
@@ -80,8 +82,9 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_SHUT ...
 #define PYOSSL_TOO_EARLY ...
 #define PYOSSL_TIMED_OUT ...
-#define PYOSSL_INTERRUPTED ...
+static const long long PYOSSL_INTERRUPTED;
 #define PYOSSL_WRITE_FIRST ...
+#define PYOSSL_WRITING ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
@@ -95,12 +98,14 @@ void pyossl_hear_last_words(pyossl_connection *connection);
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
 int pyossl_close(pyossl_connection *connection);
-long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, double *deadline);
-long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, double deadline);
-long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout, double deadline);
+long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline);
+long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, long long deadline);
+long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout, long long deadline, int goes_on);
+void pyossl_wait_for(pyossl_connection *connection, int fd);
+size_t pyossl_leave_socket(pyossl_connection *connection);
+long long pyossl_pending(pyossl_connection *connection);
 void pyossl_wake_waiters(pyossl_connection *connection);
-double pyossl_now(void);
-double pyossl_deadline(void);
+long long pyossl_deadline(double timeout);
 int pyossl_connection_acquire(pyossl_connection *connection);
 void pyossl_connection_release(pyossl_connection *connection);
 
