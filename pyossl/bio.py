@@ -153,7 +153,7 @@ class BIO:
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
-        """A BIO over the blocking descriptor of a socket that is pyossl's own: its calls never wait.  BIO_s_socket(3)"""
+        """A BIO over the blocking descriptor of a socket of pyossl's own: its calls never wait.  BIO_s_socket(3)"""
         return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor_of(descriptor), True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod

@@ -13,7 +13,8 @@ LARGEST = 262144
 """As much as one call reads, however much is asked for."""
 
 _KEPT = 8
-_small: list[Any] = []
+small: list[Any] = []
+"""Buffers of ``RECORD`` bytes that nobody uses."""
 _large: list[Any] = []
 
 
@@ -22,13 +23,13 @@ def borrow(size: int) -> Any:
     if size < 0:
         raise ValueError(f"size cannot be negative: {size}")
     try:
-        return (_small if size <= RECORD else _large).pop()
+        return (small if size <= RECORD else _large).pop()
     except IndexError:
         return ffi.new("char[]", RECORD if size <= RECORD else LARGEST)
 
 
 def give_back(buffer: Any) -> None:
     """Takes a buffer back, for the next one who borrows."""
-    pool = _small if len(buffer) == RECORD else _large
+    pool = small if len(buffer) == RECORD else _large
     if len(pool) < _KEPT:
         pool.append(buffer)

@@ -10,9 +10,6 @@ recv(2); all other calls of it say MSG_DONTWAIT.
 A read takes as much off the descriptor as the caller has room for, not record after record; what ``unwrap`` would find
 there of the plaintext that follows is refused, not lost (``keeps_to_records``).
 
-A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): writers hold a lock of
-their own from the first byte to the last.
-
 ``close`` says close_notify once, without waiting, and takes what has already arrived off the descriptor first: the
 kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet, and in
 TLS 1.3 there are unread bytes, the session tickets, on every client that only writes.
@@ -26,19 +23,19 @@ import io
 import math
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any, Final, TypeVar
 
-from pyossl.connection import Bytes, readable, writable
+from pyossl.connection import Bytes
 from pyossl.context import Context
 from pyossl.errors import Error, UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.outcome import Want
 from pyossl.session import Session
+from pyossl.stream import Stream
 from pyossl.waiting import FOREVER, WaitingConnection, new_deadline
 
 Address = tuple[str, int] | str | os.PathLike[str]
@@ -56,7 +53,7 @@ _DRAINED_AT_CLOSE = 1 << 20
 _LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
 
 
-class Socket:
+class Socket(Stream):
     """A TLS connection over a connected stream socket, with the methods of a ``socket.socket``.
 
     Made by ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket``.  One thread may read while another
@@ -75,12 +72,11 @@ class Socket:
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-        self.connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
-        self._timeout = _seconds(sock.gettimeout())
+        connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
+        super().__init__(connection, _seconds(sock.gettimeout()))
         # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
         self._sock.setblocking(True)
-        self._writing = threading.RLock()
         self._files = 0
         self._closed = False
 
@@ -180,72 +176,9 @@ class Socket:
 
     # Data
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        """Up to ``size`` bytes, at most one record's; ``b""`` once the peer has closed.
-
-        ``flags`` may be ``MSG_PEEK``.  Raises ``TruncationError`` when the transport ended without a close_notify.
-        SSL_read_ex(3)
-        """
-        if flags and _peeks(flags):
-            return self.connection.finish(lambda: self.connection.peek(size), "reading", self._timeout)
-        return self.connection.receive(size, self._timeout)
-
-    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """As ``recv``, into a writable buffer; returns the number of bytes, 0 once the peer has closed.
-
-        ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
-        """
-        if flags and _peeks(flags):
-            with memoryview(buffer).cast("B") as view:
-                data = self.recv(size or len(view), flags)
-                view[: len(data)] = data
-                return len(data)
-        with writable(buffer) as target:
-            if not 0 <= size <= len(target):
-                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
-            return self.connection.receive_into(target, size or len(target), self._timeout)
-
-    def send(self, data: Bytes, flags: int = 0) -> int:
-        """Sends bytes and returns how many: all of them, or where the timeout is 0 what the descriptor took, at most
-        1 MiB.
-
-        What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)
-        """
-        return self._send(data, flags)
-
-    def sendall(self, data: Bytes, flags: int = 0) -> None:
-        """Sends all bytes, before the one deadline of the call.
-
-        Where the timeout is 0, or has passed, some of them may have been sent.  SSL_write_ex(3)
-        """
-        if self._timeout == 0:
-            self._send_without_waiting(data, flags)
-        else:
-            self._send(data, flags)
-
-    def _send(self, data: Bytes, flags: int) -> int:
-        if flags:
-            raise ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
-        if not isinstance(data, bytes):
-            with readable(data) as source, self._writer():
-                return self.connection.send_all(source, len(source), self._timeout)
-        turn = self._writing
-        if not turn.acquire(False):
-            self._wait_for_turn()
-        try:
-            return self.connection.send_all(data, len(data), self._timeout)
-        finally:
-            turn.release()
-
     def _send_some(self, data: Bytes) -> int:
         with self._writer():
             return self.connection.finish(lambda: self.connection.write(data), "writing", self._timeout)
-
-    def _send_without_waiting(self, data: Bytes, flags: int) -> None:
-        with readable(data), memoryview(data).cast("B") as view:
-            sent = 0
-            while sent < len(view):
-                sent += self._send(view[sent:], flags)
 
     def makefile(
         self,
@@ -348,7 +281,7 @@ class Socket:
         """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
         if timeout is not None and not 0 <= timeout < math.inf:
             raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
-        self._timeout = _seconds(timeout)
+        self._set_timeout(_seconds(timeout))
 
     def gettimeout(self) -> float | None:
         """The timeout in seconds, None for none."""
@@ -408,14 +341,6 @@ class Socket:
     def _writer(self) -> _Turn:
         return _Turn(self)
 
-    def _wait_for_turn(self) -> None:
-        """Waits until no other thread writes, no longer than the call may take."""
-        timeout = self._timeout
-        if timeout == 0:
-            raise WouldBlockError(Want.WRITE)
-        if not self._writing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            raise TimeoutError(f"writing timed out after {timeout} s: another thread is writing")
-
     # Files
 
     def _file_opened(self) -> None:
@@ -436,11 +361,10 @@ class _Turn:
         self._socket = sock
 
     def __enter__(self) -> None:
-        if not self._socket._writing.acquire(False):
-            self._socket._wait_for_turn()
+        self._socket.connection.take_turn(self._socket._timeout)
 
     def __exit__(self, *_: object) -> None:
-        self._socket._writing.release()
+        self._socket.connection.give_turn()
 
 
 class _SocketFile(io.RawIOBase):
@@ -484,12 +408,6 @@ class _SocketFile(io.RawIOBase):
         if not self.closed:
             super().close()
             self._socket._file_closed()
-
-
-def _peeks(flags: int) -> bool:
-    if flags & ~socket.MSG_PEEK:
-        raise ValueError(f"the only flag of a TLS socket is MSG_PEEK, not {flags:#x}")
-    return bool(flags)
 
 
 def _seconds(timeout: float | None) -> float:

@@ -49,22 +49,26 @@ class WaitingConnection(Connection):
         super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
         lib.pyossl_wait_for(self._c, fd)
 
+    @property
+    def pointer(self) -> Any:
+        """The ``pyossl_connection *``, for the functions of pyossl/_c/wait.c."""
+        return self._c
+
     def receive(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
         buffer = scratch.borrow(size)
-        room = min(size, scratch.LARGEST)
-        result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, 0)
-        while result <= INTERRUPTED:
-            result = lib.pyossl_read_waiting(self._c, buffer, room, timeout, INTERRUPTED - result)
-        data = ffi.unpack(buffer, result) if result > 0 else b""
+        result = self.receive_into(buffer, min(size, scratch.LARGEST), timeout)
+        data = ffi.unpack(buffer, result) if result else b""
         scratch.give_back(buffer)
-        if result < 0:
-            raise self._not_in_time(result, "reading", timeout)
         return data
 
     def receive_into(self, target: Any, size: int, timeout: float) -> int:
         """Up to ``size`` bytes into a buffer of cffi's; 0 once the peer has closed.  SSL_read_ex(3)"""
-        result = lib.pyossl_read_waiting(self._c, target, size, timeout, 0)
+        result: int = lib.pyossl_read_waiting(self._c, target, size, timeout, 0)
+        return result if result >= 0 else self.receive_on(target, size, timeout, result)
+
+    def receive_on(self, target: Any, size: int, timeout: float, result: int) -> int:
+        """Goes on with a read that came to ``result``, below 0, if a signal interrupted it; else raises what it is."""
         while result <= INTERRUPTED:
             result = lib.pyossl_read_waiting(self._c, target, size, timeout, INTERRUPTED - result)
         if result < 0:
@@ -75,25 +79,32 @@ class WaitingConnection(Connection):
         """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
         is 0.  SSL_write_ex(3)
         """
-        result = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
+        result: int = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
+        return result if result >= 0 else self.send_on(data, size, timeout, result)
+
+    def send_on(self, data: Any, size: int, timeout: float, result: int) -> int:
+        """Goes on with a write that came to ``result``, below 0, as ``receive_on`` does with a read."""
         if result <= INTERRUPTED:
-            result = self._send_on(data, size, timeout, result)
+            try:
+                while result <= INTERRUPTED:
+                    result = lib.pyossl_write_waiting(self._c, data, size, timeout, INTERRUPTED - result, True)
+            finally:
+                lib.pyossl_give_turn(self._c)
         if result < 0:
             raise self._not_in_time(result, "writing", timeout)
         return result
 
-    def _send_on(self, data: Any, size: int, timeout: float, result: int) -> int:
-        """Goes on with a write that a signal interrupted, from the byte that it had come to."""
-        source, start = ffi.from_buffer(data), 0
-        try:
-            while result <= INTERRUPTED:
-                start += self._c.written
-                result = lib.pyossl_write_waiting(
-                    self._c, source + start, size - start, timeout, INTERRUPTED - result, True
-                )
-        finally:
-            self._c.writing = False
-        return result if result < 0 else start + result
+    def take_turn(self, timeout: float) -> None:
+        """Waits until no other thread writes; until ``give_turn`` none can."""
+        deadline = ffi.new("long long *")
+        while (result := lib.pyossl_take_turn(self._c, timeout, deadline)) == INTERRUPTED:
+            pass
+        if result < 0:
+            raise self._not_in_time(result, "writing", timeout)
+
+    def give_turn(self) -> None:
+        """Lets the next thread write."""
+        lib.pyossl_give_turn(self._c)
 
     def finish(self, step: Callable[[], _T | Want], operation: str, timeout: float, deadline: Any = None) -> _T:
         """Repeats ``step`` until it no longer wants the descriptor; returns what it came to.

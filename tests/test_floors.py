@@ -45,10 +45,9 @@ FLOORS = {
         "draft",
         "generic_context",
         "system",
-        "uri",
     },
-    4: {"connection", "generic_connection", "negotiation", "peercert", "waiting", "evented", "dtls", "quic"},
-    5: {"sockets", "listener", "carrier", "aio", "trio", "anyio"},
+    4: {"connection", "generic_connection", "negotiation", "waiting", "stream", "dtls", "quic"},
+    5: {"sockets", "listener", "aio", "trio"},
     6: {"pyopenssl", "stdlib"},
     7: {"cli", "__main__"},
 }

@@ -12,8 +12,12 @@ typedef struct pyossl_connection {
     int record_count;
     pyossl_record *records;      /* the queue after that call, oldest first; owned */
     struct pyossl_socket *socket;    /* of the BIO below, where pyossl owns it; NULL for any other */
-    size_t written;              /* by a waiting write that did not end: it has the writers' turn, and no other has */
-    int writing;                 /* such a write has begun */
+    double timeout;              /* of the calls that take none, in seconds; below 0: none */
+    int writing;                 /* a thread has the writers' turn: a record that waits comes before anybody else's */
+    pthread_t writer;            /* which */
+    int turn_waiters;            /* threads that wait for the turn, at `turn`, under `lock` */
+    pthread_cond_t turn;
+    size_t written;              /* by a write that was interrupted, and keeps its turn */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
     size_t gathered;             /* its first bytes, whose records the BIO has gathered */
     unsigned char *pending;      /* a copy of what is encrypted already, where the writer has not kept it; owned */

@@ -243,6 +243,13 @@ static int pyossl_may_hold_more(SSL *ssl)
     return SSL_has_pending(ssl) || BIO_ctrl_pending(SSL_get_rbio(ssl)) > 0;
 }
 
+static int pyossl_holds_more(const pyossl_connection *connection)
+{
+    if (connection->socket != NULL)
+        return pyossl_stretch_length(&connection->socket->ahead) > 0 || SSL_has_pending(connection->ssl);
+    return pyossl_may_hold_more(connection->ssl);
+}
+
 /* How far a read of `size` bytes may look ahead.  Who asks for less than a record has to look at what is pending before
  * he waits for the descriptor anyway: he may have the rest of a short record as well. */
 static size_t pyossl_look_ahead(const pyossl_connection *connection, size_t size)
@@ -281,7 +288,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
             return got > 0 ? (long long)got : outcome;
         }
         got += step;
-        if (peeks || got == size || connection->parked || !pyossl_may_hold_more(connection->ssl))
+        if (peeks || got == size || connection->parked || !pyossl_holds_more(connection))
             return pyossl_done((long long)got);
     }
 }
@@ -484,6 +491,7 @@ static int pyossl_close(pyossl_connection *connection)
         answer = PYOSSL_BUSY;
     } else if (!connection->closed) {
         connection->closed = 1;
+        pthread_cond_broadcast(&connection->turn);
         pyossl_free_ssl(connection);
     }
     pyossl_connection_release(connection);
@@ -498,6 +506,7 @@ static void pyossl_connection_free(pyossl_connection *connection)
     X509_free(connection->verify_certificate);
     free(connection->records);
     pyossl_forget_pending(connection);
+    pthread_cond_destroy(&connection->turn);
     free(connection);
 }
 
@@ -509,6 +518,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *l
     connection->lock = lock;
     connection->other_lock = other_lock == lock ? NULL : other_lock;
     connection->fd = -1;
+    pthread_cond_init(&connection->turn, NULL);
     connection->ssl = SSL_new(context);
     if (connection->ssl == NULL || !SSL_set_ex_data(connection->ssl, pyossl_connection_index, connection)) {
         pyossl_connection_free(connection);

@@ -7,7 +7,10 @@
  *
  * A read that knows that nothing is there yet begins with the wait, and waits in recv(2) itself, which is poll(2) and
  * recv(2) in one; what comes goes to the BIO, ahead of what OpenSSL asks for.  Only one thread does so at a time, and
- * nobody else takes anything off the descriptor meanwhile. */
+ * nobody else takes anything off the descriptor meanwhile.
+ *
+ * A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): a writer has the
+ * turn from its first byte to its last, and keeps it while it is interrupted. */
 
 #define PYOSSL_INTERRUPTED (-(1LL << 32))    /* and what lies below: the deadline, negative */
 
@@ -71,7 +74,7 @@ static int pyossl_is_idle(pyossl_connection *connection)
 
     return !connection->closed && !connection->busy && !connection->dead && !connection->received_end
         && connection->socket != NULL && !connection->socket->receiving && connection->socket->received_errno == 0
-        && !pyossl_may_hold_more(ssl) && !SSL_renegotiate_pending(ssl)
+        && !pyossl_holds_more(connection) && !SSL_renegotiate_pending(ssl)
         && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
 }
 
@@ -149,6 +152,81 @@ static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer
     return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
 }
 
+/* With the connection's own timeout: the fewer arguments, the cheaper the call. */
+static long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size)
+{
+    return pyossl_read_waiting(connection, buffer, size, connection->timeout, 0);
+}
+
+static int pyossl_has_turn(const pyossl_connection *connection)
+{
+    return connection->writing && pthread_equal(connection->writer, pthread_self());
+}
+
+/* Waits under the lock until another thread gives its turn, for no longer than Python can wait; 0, or PYOSSL_x. */
+static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline)
+{
+    struct timespec until;
+    long long left = PYOSSL_LONGEST_WAIT * 1000000LL;
+    int expired;
+
+    if (timeout == 0)
+        return -SSL_ERROR_WANT_WRITE;
+    if (timeout > 0) {
+        if (*deadline == 0)
+            *deadline = pyossl_deadline(timeout);
+        if (*deadline - pyossl_now() < left)
+            left = *deadline - pyossl_now();
+        if (left <= 0)
+            return PYOSSL_TIMED_OUT;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += left % 1000000000;
+    until.tv_sec += left / 1000000000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    connection->turn_waiters++;
+    expired = pthread_cond_timedwait(&connection->turn, &connection->lock->mutex, &until) != 0;
+    connection->turn_waiters--;
+    return expired && left == PYOSSL_LONGEST_WAIT * 1000000LL ? PYOSSL_INTERRUPTED : 0;
+}
+
+/* 0: this thread writes, until pyossl_give_turn. */
+static long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline)
+{
+    long long result = 0;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    while (result == 0 && connection->writing) {
+        if (connection->closed)
+            result = PYOSSL_CLOSED;
+        else if (connection->busy)
+            result = PYOSSL_BUSY;
+        else
+            result = pyossl_has_turn(connection) ? PYOSSL_WRITING
+                                                 : pyossl_wait_for_turn(connection, timeout, deadline);
+    }
+    if (result == 0) {
+        connection->writing = 1;
+        connection->writer = pthread_self();
+        connection->written = 0;
+    }
+    pyossl_connection_release(connection);
+    return result;
+}
+
+static void pyossl_give_turn(pyossl_connection *connection)
+{
+    if (!pyossl_connection_acquire(connection))
+        return;
+    if (pyossl_has_turn(connection)) {
+        connection->writing = 0;
+        if (connection->turn_waiters > 0)
+            pthread_cond_signal(&connection->turn);
+    }
+    pyossl_connection_release(connection);
+}
+
 /* As long as the peer keeps up nothing waits, and a call could go on for minutes: it lets readers in after each slice,
  * looks at its deadline, and now and then at Python's signal handlers. */
 enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
@@ -161,39 +239,55 @@ static long long pyossl_after_slice(size_t slices, long long deadline)
     return slices % PYOSSL_SLICES == 0 ? PYOSSL_INTERRUPTED : 0;
 }
 
-/* All of `data`, or where `timeout` is 0 as much as the descriptor takes; `written` tells what had been written
- * when the call ended in another way.  `goes_on` with the rest after an interruption; whoever does not must set
- * `writing` to 0. */
+/* Goes on at the byte that `written` tells; 1 where all is written, or where `timeout` is 0 what the descriptor took. */
+static long long pyossl_write_on(pyossl_connection *connection, const char *data, size_t size,
+                                 double timeout, long long *deadline)
+{
+    size_t done = connection->written, slices = 0;
+    long long result;
+
+    if (timeout > 0 && size > PYOSSL_SLICE && *deadline == 0)
+        *deadline = pyossl_deadline(timeout);
+    do {
+        size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
+        result = pyossl_write_step(connection, data + done, slice, timeout != 0);
+        if (result >= 0) {
+            done += (size_t)result;
+            result = done == size || timeout == 0 ? 1 : pyossl_after_slice(++slices, *deadline);
+        } else if (pyossl_may_wait(connection, result, timeout))
+            result = pyossl_wait(connection, result, timeout, deadline);
+    } while (result == 0);
+    connection->written = done;
+    if (result < 0 && pyossl_connection_acquire(connection)) {
+        if (connection->write_pending != 0 && connection->pending == NULL)
+            pyossl_copy_pending(connection, data + done);
+        pyossl_connection_release(connection);
+    }
+    return result;
+}
+
+/* All of `data`, or where `timeout` is 0 as much as the descriptor takes.  An interrupted call is made again with all
+ * of `data` and the deadline, or given up by pyossl_give_turn. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size,
                                       double timeout, long long deadline, int goes_on)
 {
-    size_t done = 0, slices = 0;
-    long long result;
+    long long result = 0;
 
-    if (connection->writing && !goes_on)
-        return PYOSSL_WRITING;
-    connection->writing = 1;
-    if (timeout > 0 && size > PYOSSL_SLICE && deadline == 0)
-        deadline = pyossl_deadline(timeout);
-    do {
-        size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
-        result = pyossl_write_step(connection, (const char *)data + done, slice, timeout != 0);
-        if (result >= 0) {
-            done += (size_t)result;
-            result = done == size || timeout == 0 ? 1 : pyossl_after_slice(++slices, deadline);
-        } else if (pyossl_may_wait(connection, result, timeout))
-            result = pyossl_wait(connection, result, timeout, &deadline);
-    } while (result == 0);
-    connection->written = done;
-    connection->writing = result == PYOSSL_INTERRUPTED;
-    if (result > 0)
-        return (long long)done;
-    if (pyossl_connection_acquire(connection)) {
-        if (connection->write_pending != 0 && connection->pending == NULL)
-            pyossl_copy_pending(connection, (const char *)data + done);
-        pyossl_connection_release(connection);
+    if (!(goes_on && pyossl_has_turn(connection)))
+        result = pyossl_take_turn(connection, timeout, &deadline);
+    if (result == 0) {
+        result = pyossl_write_on(connection, data, size, timeout, &deadline);
+        if (result > 0)
+            result = (long long)connection->written;
+        if (result != PYOSSL_INTERRUPTED)
+            pyossl_give_turn(connection);
     }
     return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
+}
+
+static long long pyossl_send(pyossl_connection *connection, const void *data, size_t size)
+{
+    return pyossl_write_waiting(connection, data, size, connection->timeout, 0, 0);
 }
 
 /* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may
