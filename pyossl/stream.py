@@ -12,7 +12,7 @@ from typing import Any
 from pyossl import scratch
 from pyossl._lib import ffi, lib
 from pyossl.connection import Bytes, readable, writable
-from pyossl.waiting import WaitingConnection
+from pyossl.waiting import INTERRUPTED, WaitingConnection
 
 _recv, _send, _unpack = lib.pyossl_recv, lib.pyossl_send, ffi.unpack
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
@@ -88,12 +88,9 @@ class Stream:
         if flags:
             raise _no_flags(flags)
         if type(data) is bytes:
-            result: int = _send(self._c, data, len(data))
-            return result if result >= 0 else self.connection.send_on(data, len(data), self._timeout, result)
+            return self.connection.send_all(data, len(data), self._timeout)
         with readable(data) as source:
-            size = len(source)
-            result = _send(self._c, source, size)
-            return result if result >= 0 else self.connection.send_on(source, size, self._timeout, result)
+            return self.connection.send_all(source, len(source), self._timeout)
 
     def sendall(self, data: Bytes, flags: int = 0) -> None:
         """Sends all bytes, before the one deadline of the call.
@@ -103,11 +100,17 @@ class Stream:
         if flags:
             raise _no_flags(flags)
         if type(data) is bytes:
-            sent = _send(self._c, data, len(data))
-            if sent == len(data):
-                return
+            try:
+                sent = _send(self._c, data, len(data))
+                if sent == len(data):
+                    return
+                if sent <= INTERRUPTED:
+                    sent = self.connection.send_on(data, len(data), self._timeout, sent)
+            except BaseException:  # a signal's handler raised, and the write had kept its turn
+                self.connection.give_turn()
+                raise
             if sent < 0:
-                sent = self.connection.send_on(data, len(data), self._timeout, sent)
+                self.connection.not_sent(sent, self._timeout)
         else:
             sent = self.send(data)
         with readable(data), memoryview(data).cast("B") as view:

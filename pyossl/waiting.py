@@ -8,7 +8,7 @@ whole call.  A signal interrupts the wait, Python's handlers run, and the call g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib
@@ -79,20 +79,26 @@ class WaitingConnection(Connection):
         """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
         is 0.  SSL_write_ex(3)
         """
-        result: int = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
-        return result if result >= 0 else self.send_on(data, size, timeout, result)
+        try:
+            result: int = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
+            if result <= INTERRUPTED:
+                result = self.send_on(data, size, timeout, result)
+        except BaseException:
+            self.give_turn()
+            raise
+        return result if result >= 0 else self.not_sent(result, timeout)
 
     def send_on(self, data: Any, size: int, timeout: float, result: int) -> int:
-        """Goes on with a write that came to ``result``, below 0, as ``receive_on`` does with a read."""
-        if result <= INTERRUPTED:
-            try:
-                while result <= INTERRUPTED:
-                    result = lib.pyossl_write_waiting(self._c, data, size, timeout, INTERRUPTED - result, True)
-            finally:
-                lib.pyossl_give_turn(self._c)
-        if result < 0:
-            raise self._not_in_time(result, "writing", timeout)
+        """Goes on with a write that was interrupted, which has kept the turn: whoever calls it gives the turn where a
+        signal's handler raises, from before the first step on.
+        """
+        while result <= INTERRUPTED:
+            result = lib.pyossl_write_waiting(self._c, data, size, timeout, INTERRUPTED - result, True)
         return result
+
+    def not_sent(self, result: int, timeout: float) -> NoReturn:
+        """Raises what a write came to."""
+        raise self._not_in_time(result, "writing", timeout)
 
     def take_turn(self, timeout: float) -> None:
         """Waits until no other thread writes; until ``give_turn`` none can."""
