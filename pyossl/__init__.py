@@ -4,113 +4,71 @@
 OpenSSL's functions by their own names.
 """
 
-from pyossl import errors, outcome
+from importlib import import_module
+
 from pyossl._lib import ffi, lib, text
-from pyossl.bio import BIO
-from pyossl.bio_filters import Base64Filter, BufferFilter, CipherFilter, DigestFilter, PrefixFilter
-from pyossl.bio_network import AcceptBIO, ConnectBIO, DatagramBIO
-from pyossl.bio_python import PythonBIO, SSLFilter
-from pyossl.callbacks import Verification
-from pyossl.connection import Connection
-from pyossl.context import Context
-from pyossl.crl import CRL, Revoked, load_crls
-from pyossl.errors import (
-    AlertError,
-    CertificateError,
-    ClosedError,
-    DecodeError,
-    Error,
-    PasswordError,
-    TransportError,
-    TruncationError,
-    UnsupportedError,
-    UsageError,
-    WouldBlockError,
-)
-from pyossl.extensions import Extension, KeyUsage
-from pyossl.features import features
-from pyossl.flags import InfoWhere, Modes, Options, VerifyFlags
-from pyossl.general_names import Attribute, GeneralName, GeneralNameType, Name, OtherName
-from pyossl.issuing import Authority, Credentials, self_signed
-from pyossl.keys import PrivateKey, PublicKey
-from pyossl.listener import Listener, listen
-from pyossl.message import Message
-from pyossl.outcome import Failure, Record, Want
-from pyossl.pkcs12 import PKCS12
-from pyossl.policy import Version
-from pyossl.session import Session
-from pyossl.sockets import Socket, connect
-from pyossl.store import Store
-from pyossl.uri import load_uri
-from pyossl.x509 import Certificate, load_certificates
 
 openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
 """The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
 
-__all__ = [
-    "BIO",
-    "CRL",
-    "PKCS12",
-    "AcceptBIO",
-    "AlertError",
-    "Attribute",
-    "Authority",
-    "Base64Filter",
-    "BufferFilter",
-    "Certificate",
-    "CertificateError",
-    "CipherFilter",
-    "ClosedError",
-    "ConnectBIO",
-    "Connection",
-    "Context",
-    "Credentials",
-    "DatagramBIO",
-    "DecodeError",
-    "DigestFilter",
-    "Error",
-    "Extension",
-    "Failure",
-    "GeneralName",
-    "GeneralNameType",
-    "InfoWhere",
-    "KeyUsage",
-    "Listener",
-    "Message",
-    "Modes",
-    "Name",
-    "Options",
-    "OtherName",
-    "PasswordError",
-    "PrefixFilter",
-    "PrivateKey",
-    "PublicKey",
-    "PythonBIO",
-    "Record",
-    "Revoked",
-    "SSLFilter",
-    "Session",
-    "Socket",
-    "Store",
-    "TransportError",
-    "TruncationError",
-    "UnsupportedError",
-    "UsageError",
-    "Verification",
-    "VerifyFlags",
-    "Version",
-    "Want",
-    "WouldBlockError",
-    "connect",
-    "errors",
-    "features",
-    "ffi",
-    "lib",
-    "listen",
-    "load_certificates",
-    "load_crls",
-    "load_uri",
-    "openssl_version",
-    "outcome",
-    "self_signed",
-]
+_HOMES = {
+    "bio": ("BIO",),
+    "bio_filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
+    "bio_network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
+    "bio_python": ("PythonBIO", "SSLFilter"),
+    "callbacks": ("Verification",),
+    "connection": ("Connection",),
+    "context": ("Context",),
+    "crl": ("CRL", "Revoked", "load_crls"),
+    "errors": (
+        "AlertError",
+        "CertificateError",
+        "ClosedError",
+        "DecodeError",
+        "Error",
+        "PasswordError",
+        "TransportError",
+        "TruncationError",
+        "UnsupportedError",
+        "UsageError",
+        "WouldBlockError",
+    ),
+    "extensions": ("Extension", "KeyUsage"),
+    "flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
+    "have": ("features",),
+    "general_names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
+    "issuing": ("Authority", "Credentials", "self_signed"),
+    "keys": ("PrivateKey", "PublicKey"),
+    "listener": ("Listener", "listen"),
+    "message": ("Message",),
+    "outcome": ("Failure", "Record", "Want"),
+    "pkcs12": ("PKCS12",),
+    "policy": ("Version",),
+    "session": ("Session",),
+    "sockets": ("Socket", "connect"),
+    "store": ("Store",),
+    "uri": ("load_uri",),
+    "x509": ("Certificate", "load_certificates"),
+}
+"""Each name's module, which is loaded when somebody first asks for the name: no program needs them all.
+
+``__init__.pyi`` says the same to those who read types.
+"""
+
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = ("errors", "outcome")
+
+__all__ = [*_HOME, *_MODULES, "ffi", "lib", "openssl_version"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"pyossl.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'pyossl' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"pyossl.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,10 @@ names, and ``lib.HAVE_x`` for what not every version has; no Python code compare
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own, which takes longer to import than all that is imported here
+if TYPE_CHECKING:
+    from typing import Any
 
 _ADVICE = "pyossl must be rebuilt on this system: pip install --force-reinstall --no-binary pyossl pyossl"
 

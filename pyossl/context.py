@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pyossl._lib import ffi, lib, own
@@ -142,8 +143,8 @@ class Context(Policy):
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
 
-    socket_face: ClassVar[Callable[..., Socket]]
-    """Who makes a ``Socket``: pyossl/sockets.py, a floor above, which a context must not import."""
+    socket_face: ClassVar[Callable[..., Socket] | None] = None
+    """Who makes a ``Socket``: pyossl/sockets.py, a floor above, says so when it is loaded."""
 
     def wrap_socket(
         self,
@@ -160,6 +161,9 @@ class Context(Policy):
         is closed, and the error of ``Connection.handshake`` raised.  ``session`` is a client's, offered for
         resumption.  SSL_set_fd(3)
         """
+        if self.socket_face is None:
+            import_module("pyossl.sockets")
+        assert self.socket_face is not None
         return self.socket_face(
             self, sock, server_hostname, handshake=handshake, message_callback=message_callback, session=session
         )

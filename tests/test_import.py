@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -158,5 +159,45 @@ def test_cffi_is_the_only_dependency() -> None:
 
 
 def test_every_public_name_is_there() -> None:
-    for name in pyossl.__all__:
+    for name in vars(pyossl)["__all__"]:
         assert getattr(pyossl, name) is not None
+
+
+def test_the_names_found_on_demand_are_those_that_the_stub_declares() -> None:
+    stub = ast.parse(Path(pyossl.__file__).with_suffix(".pyi").read_text())
+    declared: dict[str, str | None] = {}
+    for node in stub.body:
+        if isinstance(node, ast.ImportFrom):
+            declared |= {alias.name: node.module for alias in node.names}
+    homes = {name: f"pyossl.{home}" for name, home in vars(pyossl)["_HOME"].items()}
+    homes |= {"errors": "pyossl", "outcome": "pyossl", "ffi": "pyossl._lib", "lib": "pyossl._lib"}
+    assert declared == homes
+
+
+@pytest.mark.parametrize("name", ["Context", "features", "errors", "connect"])
+def test_a_name_is_found_whatever_was_loaded_before_it(name: str) -> None:
+    for first in ("pyossl", "pyossl.have", "pyossl.context", "pyossl.aio"):
+        done = python(f"import {first}; from pyossl import {name}; import types; print(type({name}).__name__)")
+        assert (done.returncode, done.stdout) == (0, f"{type(getattr(pyossl, name)).__name__}\n"), done.stderr
+
+
+def test_a_context_alone_knows_how_to_wrap_a_socket() -> None:
+    code = """
+import socket
+from pyossl.context import Context
+ours, theirs = socket.socketpair()
+print(type(Context.client(verify=False, check_hostname=False).wrap_socket(ours, "example.com", handshake=False)).__name__)
+"""
+    done = python(code)
+    assert (done.returncode, done.stdout) == (0, "Socket\n"), done.stderr
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'pyossl' has no attribute 'nothing'"):
+        pyossl.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the point
+
+
+def test_whoever_imports_pyossl_alone_loads_the_binding_alone() -> None:
+    """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
+    done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
+    assert set(done.stdout.split()) == {"pyossl._lib", "pyossl._openssl", "pyossl._openssl.lib"}
