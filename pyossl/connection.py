@@ -41,6 +41,12 @@ from pyossl.x509 import HOST_FLAGS, borrowed
 
 Bytes = bytes | bytearray | memoryview
 
+# What the four methods of a transfer without I/O look up in each call.
+_pyossl_read, _pyossl_write, _unpack = lib.pyossl_read, lib.pyossl_write, ffi.unpack
+_pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
+_borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
+_RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
+
 WANTS = {-want.value: want for want in Want}
 _MISUSES = {
     lib.PYOSSL_CLOSED: "the connection is closed",
@@ -221,7 +227,16 @@ class Connection(Negotiated):
         A ``Want`` when there is nothing yet.  Finishes the handshake first, if need be.  Raises ``TruncationError``
         when the transport ended without a close_notify, and as ``handshake`` does.  SSL_read_ex(3)
         """
-        return self._read("reading", lib.pyossl_read, size)
+        if not 0 < size <= _RECORD:
+            return self._read("reading", lib.pyossl_read, size)
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(size)
+        result = _pyossl_read(self._c, buffer, size)
+        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        return data if result >= 0 else self._waits(result, "reading")
 
     def peek(self, size: int = scratch.RECORD) -> bytes | Want:
         """As ``read``, but what is returned stays to be read.  SSL_peek_ex(3)"""
@@ -254,8 +269,9 @@ class Connection(Negotiated):
         its first byte and no shorter; a shorter rest raises ``UsageError``, and nothing is lost.  An empty write
         does nothing.  Finishes the handshake first, if need be.  Raises as ``handshake`` does.  SSL_write_ex(3)
         """
-        if isinstance(data, bytes):
-            return self._write(data, len(data))
+        if type(data) is bytes:
+            result: int = _pyossl_write(self._c, data, len(data))
+            return result if result >= 0 else self._waits(result, "writing")
         with readable(data) as source:
             return self._write(source, len(source))
 
@@ -312,10 +328,15 @@ class Connection(Negotiated):
 
     def receive_data(self, data: Bytes) -> None:
         """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
-        self._check_carries()
-        with readable(data) as source:
-            size = len(source)
-            result = lib.pyossl_receive_data(self._c, source, size)
+        if not self._carries:
+            self._check_carries()
+        if type(data) is bytes:
+            size = len(data)
+            result = _pyossl_receive_data(self._c, data, size)
+        else:
+            with readable(data) as source:
+                size = len(source)
+                result = lib.pyossl_receive_data(self._c, source, size)
         if result < 0:
             raise self._error(result, "receiving")
         if result != size:
@@ -323,12 +344,24 @@ class Connection(Negotiated):
 
     def data_to_send(self, size: int = -1) -> bytes:
         """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
-        self._check_carries()
-        pieces: list[bytes] = []
+        if not self._carries:
+            self._check_carries()
+        if size >= 0:
+            return self._take(size, [])
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(_RECORD)
+        result = _pyossl_data_to_send(self._c, buffer, _ENCRYPTED)
+        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        return data if 0 <= result < _ENCRYPTED else self._take(size, [data])
+
+    def _take(self, size: int, pieces: list[bytes]) -> bytes:
+        """``pieces``, and at most ``size`` bytes to be sent, or all where that is negative."""
         while size != 0:
             room = scratch.LARGEST if size < 0 else min(size, scratch.LARGEST)
-            buffer = scratch.borrow(room if pieces else min(room, scratch.RECORD))
-            room = min(room, len(buffer))
+            buffer = scratch.borrow(room)
             result = lib.pyossl_data_to_send(self._c, buffer, room)
             if result > 0:
                 pieces.append(ffi.unpack(buffer, result))

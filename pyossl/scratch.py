@@ -9,12 +9,14 @@ from pyossl._lib import ffi
 
 RECORD = 16384
 """A record carries at most so much plaintext."""
+ENCRYPTED = RECORD + 1024
+"""No record is longer, with its header and whatever encryption adds.  SSL3_RT_MAX_PACKET_SIZE"""
 LARGEST = 262144
 """As much as one call reads, however much is asked for."""
 
 _KEPT = 8
 small: list[Any] = []
-"""Buffers of ``RECORD`` bytes that nobody uses."""
+"""Buffers of ``ENCRYPTED`` bytes that nobody uses."""
 _large: list[Any] = []
 
 
@@ -23,13 +25,13 @@ def borrow(size: int) -> Any:
     if size < 0:
         raise ValueError(f"size cannot be negative: {size}")
     try:
-        return (small if size <= RECORD else _large).pop()
+        return (small if size <= ENCRYPTED else _large).pop()
     except IndexError:
-        return ffi.new("char[]", RECORD if size <= RECORD else LARGEST)
+        return ffi.new("char[]", ENCRYPTED if size <= ENCRYPTED else LARGEST)
 
 
 def give_back(buffer: Any) -> None:
     """Takes a buffer back, for the next one who borrows."""
-    pool = small if len(buffer) == RECORD else _large
+    pool = small if len(buffer) == ENCRYPTED else _large
     if len(pool) < _KEPT:
         pool.append(buffer)

@@ -186,7 +186,8 @@ def test_a_context_alone_knows_how_to_wrap_a_socket() -> None:
 import socket
 from pyossl.context import Context
 ours, theirs = socket.socketpair()
-print(type(Context.client(verify=False, check_hostname=False).wrap_socket(ours, "example.com", handshake=False)).__name__)
+context = Context.client(verify=False, check_hostname=False)
+print(type(context.wrap_socket(ours, "example.com", handshake=False)).__name__)
 """
     done = python(code)
     assert (done.returncode, done.stdout) == (0, "Socket\n"), done.stderr
