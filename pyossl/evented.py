@@ -1,9 +1,9 @@
 """A connection over a non-blocking descriptor that an event loop waits for.
 
 Each call is one step that never waits: what was done, or the ``Want`` that the loop is to watch the descriptor for.
-The loop's watch is on the descriptor alone, while OpenSSL and the BIO below it may hold bytes that they have taken off
-it already: a read goes on until they are used up, or until it has filled its room.  So whoever gets less than ``ROOM``
-bytes may wait for the descriptor, and whoever gets all of them must read again first.
+The loop's watch is on the descriptor alone, while the next bytes, the peer's close_notify or a failure may have been
+taken off it already, by OpenSSL or by the BIO below: ``has_more`` is set then, and the loop is to read again first
+(pyossl/_c/evented.c).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pyossl import scratch
 from pyossl._lib import ffi, lib
 from pyossl.bio import BIO
 from pyossl.callbacks import MessageCallback
-from pyossl.connection import WANTS, Bytes, Connection, readable
+from pyossl.connection import WANTS, Bytes, Connection, readable, writable
 from pyossl.context import Context
 from pyossl.outcome import Want
 from pyossl.session import Session
 
 ROOM = scratch.LARGEST
-"""A read that brought as many bytes is to be repeated before the descriptor is waited for."""
+"""As much as one step reads."""
+_MORE = lib.PYOSSL_MORE
 SLICE = 1 << 20
 """As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
 
@@ -74,22 +75,38 @@ class EventedConnection(Connection):
         bio = BIO.own_socket(fd)
         super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
         lib.pyossl_wait_for(self._c, fd)
+        self.has_more = False
+        """Whether the next read needs no wait; whoever reads sets it back."""
 
     def receive(self, room: Any) -> bytes | Want:
         """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        result = lib.pyossl_read(self._c, room, ROOM)
+        result = lib.pyossl_read_step(self._c, room, ROOM)
         if result > 0:
+            if result > _MORE:
+                self.has_more = True
+                result -= _MORE
             data: bytes = ffi.unpack(room, result)
             return data
         return WANTS.get(result) or (self._waits(result, "reading") if result else b"")
 
+    def read_some_into(self, buffer: Any) -> int | Want:
+        """As ``receive``, into a writable buffer; how many bytes, 0 once the peer has closed.  SSL_read_ex(3)"""
+        with writable(buffer) as target:
+            return self._read_step(target, len(target))
+
     def fill(self, destination: Destination) -> int | Want:
-        """As ``receive``, into the rest of ``destination``; how many bytes, 0 once the peer has closed."""
-        result = lib.pyossl_read(self._c, destination.rest(), destination.size - destination.filled)
-        if result < 0:
-            return self._waits(result, "reading")
-        destination.filled += result
+        """As ``receive``, into the rest of ``destination``."""
+        result = self._read_step(destination.rest(), destination.size - destination.filled)
+        if isinstance(result, int):
+            destination.filled += result
         return result
+
+    def _read_step(self, place: Any, size: int) -> int | Want:
+        result = lib.pyossl_read_step(self._c, place, size)
+        if result > _MORE:
+            self.has_more = True
+            result -= _MORE
+        return result if result >= 0 else self._waits(result, "reading")
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
         """Sends of ``data`` what is from ``start`` on, at most ``SLICE`` bytes; how many were taken.

@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "recv": (10,),
     "recv_into": (bytearray(10),),
     "read_into": (bytearray(10),),
+    "call": (lambda ssl: None,),
     "send": (b"x",),
     "sendall": (b"x",),
     "write": (b"x",),

@@ -47,8 +47,8 @@ FLOORS = {
         "system",
         "uri",
     },
-    4: {"connection", "generic_connection", "negotiation", "waiting", "evented", "stream", "dtls", "quic"},
-    5: {"sockets", "listener", "aio", "trio"},
+    4: {"connection", "generic_connection", "negotiation", "peercert", "waiting", "stream", "evented", "dtls", "quic"},
+    5: {"sockets", "listener", "carrier", "aio", "trio", "anyio"},
     6: {"pyopenssl", "stdlib"},
     7: {"cli", "__main__"},
 }

@@ -109,6 +109,16 @@ def test_pending_tells_of_an_end_that_has_been_received(peer: Peer) -> None:
     assert client.recv(1) == b""
 
 
+def test_pending_tells_of_an_end_that_came_with_the_last_of_the_data(peer: Peer) -> None:
+    client, server, theirs = peer
+    data = records(server, 100)
+    server.shutdown()
+    theirs.sendall(data + server.data_to_send())
+    assert len(client.recv(65536)) == 100
+    assert client.pending == 1
+    assert client.recv(1) == b""
+
+
 def test_pending_tells_of_a_failure_that_has_been_received(peer: Peer) -> None:
     client, server, theirs = peer
     data, bad = records(server, 1), bytearray(records(server, 5))

@@ -313,7 +313,7 @@ static long long pyossl_pending(pyossl_connection *connection)
 
     if (answer != 0)
         return answer == PYOSSL_DEAD ? 1 : answer;
-    result = SSL_pending(connection->ssl);
+    result = connection->received_end ? 1 : SSL_pending(connection->ssl);
     if (result == 0 && connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0) {
         connection->socket->receiving++;    /* what is on the descriptor is not asked for */
         result = pyossl_receive(connection, &byte, 1, 1);
