@@ -75,10 +75,9 @@ class StreamReader(asyncio.StreamReader):
             self._fresh = data
             size = len(data)
         waiter = self._waiter
-        if waiter is not None:
+        if waiter is not None and not waiter.done():
             self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+            waiter.set_result(None)
         elif size > 2 * self._limit and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -127,18 +126,13 @@ class StreamReader(asyncio.StreamReader):
         return self._take(n)
 
     async def _read_straight(self, n: int) -> bytes:
-        waiting = self._wait("readexactly")
-        if self._waiter is None:  # else it raises
-            begun = self._take(n)
-            self._destination = self._transport._destination = Destination(n, begun)
-        destination = self._destination
+        waiter = self._wait("readexactly")
+        destination = self._destination = self._transport._destination = Destination(n, self._take(n))
         try:
-            await waiting
+            await waiter
         except BaseException:
-            if self._waiter is None and destination is not None:
-                self._give_up(destination)
+            self._give_up(destination)
             raise
-        assert destination is not None, "nobody else was waiting"
         self._destination = None
         if destination.filled == n:
             return destination.data
@@ -199,9 +193,9 @@ class StreamReader(asyncio.StreamReader):
         await self._wait(func_name)
         self._settle()
 
-    async def _wait(self, caller: str) -> None:
-        """Waits until there is more than before, or the end; raises what the connection was lost by."""
-        if self._waiter is not None:
+    def _wait(self, caller: str) -> asyncio.Future[None]:
+        """What is done when there is more than before, or the end; raises what the connection was lost by."""
+        if self._waiter is not None and not self._waiter.done():  # done: it was cancelled
             raise RuntimeError(  # in asyncio's words
                 f"{caller}() called while another coroutine is already waiting for incoming data"
             )
@@ -211,7 +205,4 @@ class StreamReader(asyncio.StreamReader):
             self._paused = False
             self._transport.resume_reading()
         self._waiter = waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter

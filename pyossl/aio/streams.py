@@ -12,7 +12,7 @@ from typing import Any
 from pyossl.aio.connecting import create_connection, create_unix_connection, start_tls
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
-from pyossl.aio.transport import Transport
+from pyossl.aio.transport import OPEN, Transport
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -129,12 +129,13 @@ class StreamWriter(asyncio.StreamWriter):
 
     async def drain(self) -> None:
         """Waits until what was written has gone far enough to write more; raises what the connection was lost by."""
-        error = self._reader.exception()
-        if error is not None:
-            raise error
-        if self._transport.is_closing():
+        failure, protocol = self._reader._failure, self._protocol
+        if failure is not None:
+            raise failure
+        if self._transport._state != OPEN:
             await asyncio.sleep(0)  # so that connection_lost comes first, and a loop of writes ends
-        await self._protocol.drained()
+        if protocol._is_lost or protocol._is_paused:
+            await protocol.drained()
 
     async def wait_closed(self) -> None:
         """Waits until the connection is closed; raises what it was lost by."""
