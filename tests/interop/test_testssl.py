@@ -43,7 +43,14 @@ CHECKS = {
             "SWEET32": "OK",
         },
     ),
+    "what HTTP has besides": (
+        ["--server-preference", "--ticketbleed"],
+        {"cipher_order": "OK", "protocol_negotiated": "OK", "cipher_negotiated": "OK", "ticketbleed": "OK"},
+    ),
 }
+
+# Without HTTP testssl.sh does not look for this one.
+OVER_HTTP = {"what HTTP has besides"}
 
 
 @pytest.fixture
@@ -74,6 +81,8 @@ def test_nothing_above_low_is_found(checks: str, identity: tuple[Identity, Path]
     options, expected = CHECKS[checks]
     report = tmp_path / "report.json"
     server = [sys.executable, "-u", "-m", "pyossl", "server", "--host", "127.0.0.1", "--port", "0"]
+    if checks in OVER_HTTP:
+        server += ["--folder", str(tmp_path)]
     with Program(*server, "--cert", certificate, "--key", private_key) as serving:
         port = int(serving.wait_for(rb"127\.0\.0\.1:(\d+)")[1])
         command = [program("testssl"), "--quiet", "--color", "0", "--warnings", "batch", "--nodns", "min"]
