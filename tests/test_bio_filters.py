@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pairs import take_turns
 
 import pyossl
 from pyossl import (
@@ -231,3 +232,23 @@ def test_a_chain_over_a_file_is_what_openssl_reads_from_it(tmp_path: Path) -> No
         assert str(chain) == "cipher → base64 → file"
         chain.write(TEXT)
     assert openssl(*ENC, "-d", "-base64", "-in", os.fspath(path), given=b"") == TEXT
+
+
+def test_under_a_connection_a_buffer_holds_back_what_is_written_until_it_is_flushed(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """The handshake and the close_notify are flushed by OpenSSL; data is the user's to flush."""
+    ours, theirs = pyossl.BIO.pair()
+    out = BufferFilter(1 << 20).push(ours)
+    client = pyossl.Connection(client_context, "example.com", bio=(ours, out))
+    server = pyossl.Connection(server_context, bio=theirs)
+    take_turns(client, server)
+    client.write(b"held ")
+    client.write(b"back")
+    assert server.read() is Want.READ
+    assert out.flush() is None
+    assert server.read() == b"held back"
+    client.write(b"last")
+    client.shutdown()
+    assert server.read() == b"last"
+    assert server.read() == b""

@@ -40,6 +40,8 @@ import pyossl
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+# Their programs are run by tests/test_cli_documents.py; their links lead somewhere like all others.
+LINKED = DOCUMENTS + sorted((ROOT / "docs" / "cli").glob("*.md")) + sorted((ROOT / "benchmarks").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 # Commands of the documents that no test runs, and why.
@@ -282,7 +284,7 @@ def test_an_example_prints_what_its_docstring_says(
 
 
 def links() -> Iterator[tuple[Path, str]]:
-    for document in DOCUMENTS:
+    for document in LINKED:
         prose = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
         for target in re.findall(r"\]\(([^)]+)\)|src(?:set)?=\"([^\"]+)\"", prose):
             yield document, "".join(target)
@@ -304,6 +306,16 @@ def test_links_lead_to_files_and_headings_that_exist() -> None:
         if not file.exists() or (anchor and anchor not in anchors(file)):
             lost.append(f"{document.relative_to(ROOT)}: {target}")
     assert not lost
+
+
+def test_every_page_is_found_by_links_from_the_readme() -> None:
+    """A link to a folder is one to the pages in it."""
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        targets = {(page.parent / target.partition("#")[0]).resolve() for page, target in links() if page in new}
+        new = {page for target in targets for page in (target.glob("*.md") if target.is_dir() else [target])} - found
+    assert set(LINKED) <= found, f"no way leads to {sorted(map(str, set(LINKED) - found))}"
 
 
 def test_each_exception_has_its_section_in_errors_md() -> None:
