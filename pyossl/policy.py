@@ -41,7 +41,8 @@ class Policy:
 
     def _set_versions(self, minimum: int | None, maximum: int | None) -> None:
         if minimum is not None and maximum is not None and minimum > maximum:
-            raise ValueError(f"the minimum version {minimum!r} is above the maximum version {maximum!r}")
+            oldest, newest = Version(minimum).name, Version(maximum).name
+            raise ValueError(f"the minimum version {oldest} is above the maximum version {newest}")
         if minimum is not None:
             check(
                 lib.SSL_CTX_set_min_proto_version(self._ctx, Version(minimum)),
@@ -50,7 +51,8 @@ class Policy:
         if maximum is not None:
             if minimum is None and maximum < lib.SSL_CTX_get_min_proto_version(self._ctx):
                 raise ValueError(
-                    f"the maximum version {Version(maximum).name} is below the minimum: say minimum_version too"
+                    f"the maximum version {Version(maximum).name} is below the minimum {self.minimum_version.name}: "
+                    "say that it is lower, too"
                 )
             check(
                 lib.SSL_CTX_set_max_proto_version(self._ctx, Version(maximum)),

@@ -3,7 +3,9 @@
  * With TLS 1.3 a client has finished its handshake before the server has looked at its certificate.  A client that
  * writes then meets a connection that the server has reset, while the alert that says why lies in the receive buffer,
  * unread: the write's error is true, and not what anybody wants to know.  So when a write fails because there is
- * nobody any more, what has come is read to its end, and a fatal alert in it is what the connection died of. */
+ * nobody any more, what has come is read to its end, and a fatal alert in it is what the connection died of.
+ *
+ * OpenSSL 4.0 reads nothing more once a write has failed for good: there it stays at the write's error. */
 
 enum { PYOSSL_LAST_WORDS = 1 << 20 };    /* bytes before the alert that are looked through */
 

@@ -42,7 +42,9 @@ def program(name: str) -> str:
 def where_installed(*names: str) -> pytest.MarkDecorator:
     """The mark of a test with programs too large, or too fond of starting themselves, to be installed in every row."""
     missing = [name for name in names if _find(name) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"runs where ci/programs has installed {' and '.join(missing)}")
+    wanted = " and ".join(missing)
+    reason = f"needs {wanted}, which ci/programs installs on a machine and ci/matrix in none of its roots"
+    return pytest.mark.skipif(bool(missing), reason=reason)
 
 
 class Finished(NamedTuple):
