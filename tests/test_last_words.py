@@ -44,7 +44,7 @@ def refused(server_context: Context, client_context: Context, first: bytes) -> t
 
 
 def assert_it_was_told(error: pyossl.Error, alert: int) -> None:
-    """OpenSSL 4.0 reads nothing more from a connection on which a write has failed: there it is the transport's error."""
+    """OpenSSL 4.0 reads nothing from a connection on which a write has failed: there it is the transport's error."""
     if lib.HAVE_API_4_0:
         assert isinstance(error, pyossl.TransportError)
         assert isinstance(error, ConnectionError)
