@@ -32,10 +32,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pyossl.connection import Bytes, Connection
 from pyossl.errors import Error, TruncationError, UsageError, exception_of
@@ -74,7 +74,7 @@ class Carrier:
         self.connection = connection
         self.closed = False
         self._library, self._lowlevel = library, library.lowlevel
-        self._send, self._receive, self._busy = send, receive, busy
+        self._send, self._receive = send, receive
         self._forgives_truncation = forgives_truncation
         self._broken = self._shaken = self._ended = self._at_end = False
         self._unsent: list[bytes] = []
@@ -82,7 +82,7 @@ class Carrier:
         self._read: bytes | None = None
         self._received = 0
         self._shaking, self._sending, self._receiving = library.Lock(), library.Lock(), library.Lock()
-        self._senders = self._receivers = 0
+        self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
 
     @property
@@ -102,7 +102,7 @@ class Carrier:
 
     async def read(self, size: int) -> bytes:
         """Up to ``size`` bytes, ``b""`` once the peer has closed."""
-        with self._receiver():
+        with self._receiver:
             self._check_readable()
             await self._lowlevel.checkpoint_if_cancelled()
             if self._read is None:
@@ -134,7 +134,7 @@ class Carrier:
 
     async def write(self, data: Bytes) -> None:
         """Sends all bytes.  Where it raises after the first of them the stream is broken."""
-        with self._sender(), memoryview(data).cast("B") as view:
+        with self._sender, memoryview(data).cast("B") as view:
             self._check_writable()
             await self._lowlevel.checkpoint_if_cancelled()
             if not self._shaken:
@@ -144,6 +144,9 @@ class Carrier:
                 return
             self._writing = True
             try:
+                if len(view) <= CHUNK and isinstance(data, bytes):
+                    await self._write_chunk(data)
+                    return
                 for start in range(0, len(view), CHUNK):
                     with view[start : start + CHUNK] as chunk:
                         await self._write_chunk(chunk)
@@ -153,16 +156,16 @@ class Carrier:
             finally:
                 self._writing = False
 
-    async def _write_chunk(self, chunk: memoryview) -> None:
-        sent = 0
-        while sent < len(chunk):
-            with chunk[sent:] as rest:
+    async def _write_chunk(self, chunk: bytes | memoryview) -> None:
+        _, sent = await self._finish(partial(self.connection.write, chunk))
+        while sent < len(chunk):  # a renegotiation came between
+            with memoryview(chunk)[sent:] as rest:
                 sent += (await self._finish(partial(self.connection.write, rest)))[1]
         await self._flush()
 
     async def end(self) -> None:
         """Sends close_notify; what the peer sends can still be read.  ``NotImplementedError`` before TLS 1.3."""
-        with self._sender():
+        with self._sender:
             self._check()
             await self._lowlevel.checkpoint_if_cancelled()
             await self._shake()
@@ -175,7 +178,7 @@ class Carrier:
 
     async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:
         """Waits with ``wait`` until the transport might take bytes."""
-        with self._sender():
+        with self._sender:
             self._check()
             await self._acquire(self._sending)
             try:
@@ -190,7 +193,7 @@ class Carrier:
 
         Raises ``UsageError`` when the peer has sent data that was not read.
         """
-        with self._receiver(), self._sender():
+        with self._receiver, self._sender:
             self._check()
             await self._lowlevel.checkpoint_if_cancelled()
             await self._shake()
@@ -247,14 +250,28 @@ class Carrier:
 
     async def _end(self) -> None:
         if not self._ended:
-            await self._try(self.connection.shutdown)
+            await self._finish(self._shut)
             self._ended = True
         await self._flush()
+
+    def _shut(self) -> None:
+        self.connection.shutdown()  # the peer's close_notify is somebody else's to wait for
 
     async def _finish(self, step: Callable[[], _T | Want], *, reads: bool = False) -> tuple[bool, _T]:
         """Repeats a step until it comes to something: whether there was a wait, and what it came to."""
         waited = False
-        while isinstance(result := await self._try(step), Want):
+        while True:
+            if self.closed:
+                raise self._library.ClosedResourceError("the stream was closed by another task")
+            try:
+                result = step()
+            except BaseException as error:
+                await self._fail(error)
+            if not isinstance(result, Want):
+                if not reads:  # what reading leaves waits for the next step
+                    self._take_unsent()
+                return waited, result
+            self._take_unsent()
             if result is not Want.READ:
                 raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
             if self._unsent and not (reads and self._is_left_to_a_writer()):
@@ -262,29 +279,19 @@ class Carrier:
             else:
                 await self._fill()
             waited = True
-        return waited, result
 
     def _is_left_to_a_writer(self) -> bool:
         comes = self._writing or self._sending.locked() or self.connection.version == "TLSv1.3"
         return comes and sum(map(len, self._unsent)) < _ANSWERS
 
-    async def _try(self, step: Callable[[], _T]) -> _T:
-        if self.closed:
-            raise self._library.ClosedResourceError("the stream was closed by another task")
-        try:
-            return step()
-        except Error as error:
-            if self.connection.failure is None:
-                raise
+    async def _fail(self, error: BaseException) -> NoReturn:
+        """Raises what a step has raised, as the library's exception where TLS has failed."""
+        if self.connection.failure is not None:
             self._broken = True
             await self._send_alert()
-            raise self._library.BrokenResourceError(str(error)) from error
-        except BaseException:
-            self._broken |= self.connection.failure is not None
-            await self._send_alert()
-            raise
-        finally:
-            self._take_unsent()
+            if isinstance(error, Error):
+                raise self._library.BrokenResourceError(str(error)) from error
+        raise error
 
     def _take_unsent(self) -> None:
         if not self.closed and (data := self.connection.data_to_send()) and not self._ended:
@@ -367,25 +374,22 @@ class Carrier:
         if self._ended:
             raise self._library.ClosedResourceError("the stream's sending side is closed")
 
-    @contextlib.contextmanager
-    def _sender(self) -> Iterator[None]:
-        if self._senders:
-            raise self._busy("sending on")
-        self._senders += 1
-        try:
-            yield
-        finally:
-            self._senders -= 1
 
-    @contextlib.contextmanager
-    def _receiver(self) -> Iterator[None]:
-        if self._receivers:
-            raise self._busy("receiving from")
-        self._receivers += 1
-        try:
-            yield
-        finally:
-            self._receivers -= 1
+class _Direction:
+    """What one task at a time may do, for a ``with`` statement."""
+
+    __slots__ = ("_action", "_busy", "_taken")
+
+    def __init__(self, action: str, busy: Callable[[str], Exception]) -> None:
+        self._action, self._busy, self._taken = action, busy, False
+
+    def __enter__(self) -> None:
+        if self._taken:
+            raise self._busy(self._action)
+        self._taken = True
+
+    def __exit__(self, *_: object) -> None:
+        self._taken = False
 
 
 _UNREAD = "the peer has sent data that was not read: read to the end before unwrap()"
