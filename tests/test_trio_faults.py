@@ -9,6 +9,7 @@ import hashlib
 import mmap
 import os
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import trio.testing
 from trio_pairs import (
     CancelledAtStep,
     Metered,
+    Transports,
     both,
     outcome,
     read_all,
@@ -121,11 +123,19 @@ def test_a_handshake_that_is_cancelled_at_any_step_goes_on_or_is_broken(contexts
     run(work)
 
 
-def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(contexts: Contexts) -> None:
+async def lockstep_transports() -> Transports:
+    return trio.testing.lockstep_stream_pair()
+
+
+@pytest.mark.parametrize("transports", [lockstep_transports, tcp_transports])
+def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(
+    contexts: Contexts, transports: Callable[[], Awaitable[Transports]]
+) -> None:
+    """While the transport sends, and (a socket cannot be cancelled when it has sent) between two of its sendings."""
     data = text(3 * carrier.CHUNK)
 
     async def attempt(step: int) -> bool:
-        client, server = streams(*contexts, trio.testing.lockstep_stream_pair())
+        client, server = streams(*contexts, await transports())
         await shake_hands(client, server)
 
         async def send() -> bool:
@@ -333,6 +343,28 @@ def test_new_keys_in_bulk_both_ways_lose_nothing_and_nobody_waits_for_the_other(
         ]
 
     run(work)
+
+
+def test_a_reader_does_not_wait_for_room_for_its_answer(contexts: Contexts) -> None:
+    """Nobody writes, the peer takes nothing, and what it sends is read all the same."""
+
+    async def work() -> None:
+        first, second = trio.testing.memory_stream_pair()
+        meter = Metered(first)
+        client, server = streams(*contexts, (meter, second))
+        await shake_hands(client, server)
+        sent, meter.room = meter.sent, 0
+        for word in (b"first", b"second", b"third"):
+            update_keys(server)
+            with trio.fail_after(60):
+                received, _ = await both(client.receive_some(), server.send_all(word))
+            assert received == word
+        assert meter.sent == sent
+        meter.make_room()
+        await client.send_all(b"with three answers")
+        assert await server.receive_some() == b"with three answers"
+
+    trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts) -> None:
