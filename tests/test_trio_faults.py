@@ -30,7 +30,7 @@ from trio_pairs import (
 )
 
 import pyossl
-from pyossl import carrier
+from pyossl import carrier, lib
 from pyossl.trio import TLSStream
 
 pytestmark = pytest.mark.feature("trio streams under cancellation and faults")
@@ -388,6 +388,39 @@ def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts
         assert 10_000 < kept < 40_000
 
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_a_renegotiation_where_both_allow_it_is_gone_through(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """TLS 1.2: the client's reader has a handshake to send, and its writer one to receive."""
+    server_context = pyossl.Context.server(
+        credentials.certificate, credentials.private_key, maximum_version=pyossl.Version.TLSv1_2
+    )
+    client_context = pyossl.Context.client(trust=authority.certificate)
+    for context in (client_context, server_context):
+        context.options = context.options & ~pyossl.Options.NO_RENEGOTIATION
+
+    async def echo(stream: TLSStream[Any]) -> None:
+        async for data in stream:
+            await stream.send_all(data)
+        await stream.aclose()
+
+    async def renegotiate(stream: TLSStream[Any]) -> None:
+        for times in range(1, 4):
+            ssl = stream.connection._c.ssl
+            assert lib.SSL_renegotiate(ssl) == 1
+            await stream.send_all(b"before")
+            assert await stream.receive_some() == b"before"
+            assert lib.SSL_total_renegotiations(ssl) == times
+        await stream.aclose()
+
+    async def work() -> None:
+        client, server = streams(client_context, server_context)
+        await shake_hands(client, server)
+        await both(echo(client), renegotiate(server))
+
+    run(work)
 
 
 # Nothing is left
