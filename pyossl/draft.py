@@ -6,6 +6,10 @@ can be changed, and it may be left in a state that no verifier accepts.
 
 from __future__ import annotations
 
+import functools
+import inspect
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
@@ -69,7 +73,11 @@ def name_line(name: Name) -> str:
 
 
 class Draft(Certificate):
-    """A certificate whose fields can be set.  X509_new(3)"""
+    """A certificate whose fields can be set, by one thread at a time.  X509_new(3)"""
+
+    def __init__(self, pointer: Any) -> None:
+        super().__init__(pointer)
+        self._lock = threading.RLock()
 
     @classmethod
     def empty(cls) -> Draft:
@@ -147,6 +155,23 @@ class Draft(Certificate):
     def extension_count(self) -> int:
         """X509_get_ext_count(3)"""
         return int(lib.X509_get_ext_count(self._x509))
+
+
+def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def guarded(draft: Draft, *arguments: Any, **named: Any) -> Any:
+        with draft._lock:
+            return function(draft, *arguments, **named)
+
+    return guarded
+
+
+# A certificate is shared and not locked, because it does not change: a draft does, under whoever reads it.
+for _name, _member in [*vars(Certificate).items(), *vars(Draft).items()]:
+    if not _name.startswith("_") and isinstance(_member, property) and _member.fget:
+        setattr(Draft, _name, property(_locked(_member.fget), doc=_member.__doc__))
+    elif not _name.startswith("_") and inspect.isfunction(_member):
+        setattr(Draft, _name, _locked(_member))
 
 
 def _time_text(pointer: Any) -> bytes | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,33 @@ def test_a_certificate_can_be_made_field_by_field() -> None:
     assert again.has_expired()
     assert again.get_signature_algorithm() == b"sha256WithRSAEncryption"
     assert pyossl.Certificate.load(crypto.dump_certificate(crypto.FILETYPE_PEM, again)).subject == "CN=field by field"
+
+
+def test_threads_that_change_and_read_one_certificate_crash_nothing() -> None:
+    """OpenSSL frees the old name under whoever reads it."""
+    shared = certificate()
+
+    def work(number: int) -> None:
+        for turn in range(100):
+            with suppress(AttributeError):  # a view, which another thread has ended
+                shared.get_subject().CN = f"{number} {turn}"
+                shared.set_subject(shared.get_issuer())
+                shared.get_subject().get_components()
+            shared.set_serial_number(turn)
+            shared.digest("sha256")
+            crypto.dump_certificate(crypto.FILETYPE_ASN1, shared)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, number) for number in range(4)]:
+            done.result(60)
+    shared.set_subject(shared.get_issuer())
+    assert shared.get_subject() == shared.get_issuer()
+
+
+def test_views_of_a_name_are_not_kept() -> None:
+    ours = certificate()
+    first = ours.get_subject()
+    for _ in range(100):
+        ours.get_subject()
+    assert len(ours._views["subject_name"]) <= 2
+    assert first.CN == "localhost"

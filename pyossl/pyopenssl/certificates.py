@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyossl import draft
@@ -136,7 +137,7 @@ class X509:
 
     def _take(self, certificate: Draft) -> None:
         self._certificate = certificate
-        self._views: dict[str, list[X509Name]] = {"subject_name": [], "issuer_name": []}
+        self._views: dict[str, list[weakref.ref[X509Name]]] = {"subject_name": [], "issuer_name": []}
 
     @classmethod
     def _of(cls, certificate: Certificate) -> X509:
@@ -270,7 +271,8 @@ class X509:
 
     def _view(self, field: str) -> X509Name:
         view = X509Name._view(self, field)
-        self._views[field].append(view)
+        views = self._views[field] = [each for each in self._views[field] if each() is not None]
+        views.append(weakref.ref(view))
         return view
 
     def _replace(self, field: str, name: X509Name) -> None:
@@ -278,9 +280,10 @@ class X509:
             raise TypeError("name must be an X509Name")
         with translated:
             getattr(self._certificate, f"set_{field}")(name._name)
-        for view in self._views[field]:
-            view._invalidate()
-        self._views[field].clear()
+        views, self._views[field] = self._views[field], []
+        for each in views:
+            if (view := each()) is not None:
+                view._invalidate()
 
     @deprecated("X509.get_issuer is deprecated. You should use cryptography's X.509 APIs instead.")
     def get_issuer(self) -> X509Name:
