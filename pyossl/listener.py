@@ -42,7 +42,7 @@ class Listener:
         sock, address = self._sock.accept()
         try:
             send_at_once(sock)
-            return Socket(sock, self.context, message_callback=message_callback), address
+            return Socket(sock, self.context, message_callback=message_callback, is_ours=True), address
         except BaseException:
             sock.close()
             raise

@@ -6,10 +6,12 @@ address, so that the question is answered once, here.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import NamedTuple
 
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
+_REMEMBERED = 256  # names: a program has few peers, or it has so many that the cost of one does not show
 
 
 class ReferenceName(NamedTuple):
@@ -29,6 +31,11 @@ def reference_name(name: str | ipaddress.IPv4Address | ipaddress.IPv6Address) ->
         name = str(name)
     if not isinstance(name, str):
         raise TypeError(f"a server name is str or an ipaddress object, not {type(name).__name__}")
+    return _of_text(name)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _of_text(name: str) -> ReferenceName:
     bare = name.removesuffix(".")
     if address := _address(bare):
         return ReferenceName(address, True)

@@ -18,7 +18,6 @@ TLS 1.3 there are unread bytes, the session tickets, on every client that only w
 from __future__ import annotations
 
 import builtins
-import contextlib
 import io
 import math
 import os
@@ -49,7 +48,6 @@ class _Default:
 
 
 _DEFAULT: Final = _Default()
-_DRAINED_AT_CLOSE = 1 << 20
 _LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
 
 
@@ -69,13 +67,14 @@ class Socket(Stream):
         *,
         message_callback: Callable[[Message], object] | None = None,
         session: Session | None = None,
+        is_ours: bool = False,
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
         connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
         super().__init__(connection, _seconds(sock.gettimeout()))
         # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
-        self._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+        self._sock = sock if is_ours else socket.socket(sock.family, sock.type, sock.proto, sock.detach())
         self._sock.setblocking(True)
         self._files = 0
         self._closed = False
@@ -157,22 +156,13 @@ class Socket(Stream):
 
     def _say_goodbye(self) -> None:
         connection = self.connection
-        with contextlib.suppress(Error, OSError):  # the peer may be gone; there is nobody left to tell
+        try:
             if not connection.closed and connection.failure is None and connection.is_handshake_finished:
                 connection.shutdown()
-        with contextlib.suppress(OSError):
-            self._drain()
-
-    def _drain(self) -> None:
-        taken = 0
-        while taken < _DRAINED_AT_CLOSE:
-            try:
-                data = self._sock.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            if not data:
-                return
-            taken += len(data)
+        except (Error, OSError):
+            pass  # the peer may be gone; there is nobody left to tell
+        finally:
+            connection.drain()
 
     # Data
 
@@ -466,7 +456,7 @@ def connect(
     deadline, shared_deadline = None if limit is None else time.monotonic() + limit, new_deadline(limit)
     sock = _connected(address, deadline, limit)
     try:
-        tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session)
+        tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session, is_ours=True)
     except BaseException:
         sock.close()
         raise

@@ -137,6 +137,10 @@ class WaitingConnection(Connection):
             raise self._error(result, "looking at what is pending")
         return result
 
+    def drain(self) -> None:
+        """Takes what has arrived off the descriptor, before it is closed.  recv(2)"""
+        lib.pyossl_drain(self._c)
+
     def leave(self) -> int:
         """Leaves the descriptor to its owner; how many bytes have been taken off it that no call has read."""
         return int(lib.pyossl_leave_socket(self._c))

@@ -323,6 +323,17 @@ static long long pyossl_pending(pyossl_connection *connection)
     return pyossl_end(connection, result);
 }
 
+/* Takes what has arrived off the descriptor, within reason: the kernel answers a close with unread bytes by a reset. */
+static void pyossl_drain(pyossl_connection *connection)
+{
+    enum { REASON = 1 << 20 };
+    char bytes[16384];
+    ssize_t result = 1;
+
+    for (size_t taken = 0; result > 0 && taken < REASON; taken += (size_t)result)
+        result = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+}
+
 /* Leaves the descriptor as it was; how many bytes have been taken off it that no call has read. */
 static size_t pyossl_leave_socket(pyossl_connection *connection)
 {
