@@ -48,13 +48,9 @@ class Gated:
 GATED = (
     *(
         Gated(row, "instructions", "pyossl")
-        for row in ("handshake", "handshake-memory", "resumed", "recv-into-64k", "send-1k", "send-64k")
+        for row in ("handshake", "handshake-memory", "resumed", "recv-into-64k", "send-1k", "send-64k", "memory-16k")
     ),
-    *(
-        Gated(row, "instructions", ours)
-        for row in ("ping-pong", "memory-64", "memory-16k")
-        for ours in ("pyossl", "face")
-    ),
+    *(Gated(row, "instructions", ours) for row in ("ping-pong", "memory-64") for ours in ("pyossl", "face")),
     *(Gated(row, "calls", "pyossl") for row in ("recv-into-64k", "send-1k", "send-64k", "ping-pong")),
     Gated("import", "instructions", "pyossl", "stdlib"),
 )

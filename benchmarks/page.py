@@ -72,7 +72,7 @@ def figure_lines(results: Results) -> Iterator[str]:
                 spread = cell.spread(meter)
                 columns += [duration(cell.value(meter)), "" if spread is None else f"{spread:.0%}"]
             columns += [number(cell.instructions), "" if calls is None else f"{calls:.2f}"]
-            columns.append(size(cell.value("memory")) if "idle" in row.name else "")
+            columns.append(size(cell.value("memory")) if row.kind == "idle" else "")
             yield f"| {' | '.join(columns)} |"
 
 

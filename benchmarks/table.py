@@ -15,18 +15,18 @@ def row_lines(row: Row, results: Results) -> list[str]:
     lines = ["", row.title, HEADER]
     for contender in row.contenders:
         if contender in cells:
-            lines.append(f"  {TITLES[contender]:22}{_figures(cells[contender], first)}")
+            lines.append(f"  {TITLES[contender]:22}{_figures(cells[contender], first, row.kind == 'idle')}")
     return lines
 
 
-def _figures(cell: Cell, first: Cell | None) -> str:
+def _figures(cell: Cell, first: Cell | None, with_memory: bool) -> str:
     calls = cell.value("calls")
     parts = [
         f"{duration(cell.value('cpu')):>10}{share(cell.spread('cpu')):>6}",
         f"{duration(cell.value('wall')):>11}{share(cell.spread('wall')):>6}",
         f"{number(cell.instructions):>14}",
         f"{'' if calls is None else f'{calls:.2f}':>8}",
-        f"{size(cell.value('memory')):>11}",
+        f"{size(cell.value('memory')) if with_memory else '':>11}",
     ]
     if first is not None and cell.instructions and first.instructions:
         parts.append(f"  {cell.instructions / first.instructions:.2f}x")
