@@ -126,6 +126,13 @@ def test_the_gate_fails_where_a_ratio_has_become_worse(dearer: float, same: bool
     assert gate.compare(committed, figures, same) == ([gated.name] if worse else [])
 
 
+def test_the_gate_fails_for_a_system_call_more_but_not_for_one_now_and_then() -> None:
+    committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
+    name = "ping-pong calls pyossl"
+    assert gate.compare(committed, {**committed, name: committed[name] + 0.4}, True) == []
+    assert gate.compare(committed, {**committed, name: committed[name] + 1}, True) == [name]
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the page is written with tomllib")
 def test_the_page_shows_the_results_that_are_committed() -> None:
     """To write it again: python -m benchmarks.page"""
