@@ -22,6 +22,7 @@ from pyossl.session import Session
 ROOM = scratch.LARGEST
 """As much as one step reads."""
 _MORE = lib.PYOSSL_MORE
+_read_step, _write, _unpack = lib.pyossl_read_step, lib.pyossl_write, ffi.unpack  # looked up once
 SLICE = 1 << 20
 """As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
 
@@ -80,12 +81,12 @@ class EventedConnection(Connection):
 
     def receive(self, room: Any) -> bytes | Want:
         """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        result = lib.pyossl_read_step(self._c, room, ROOM)
+        result = _read_step(self._c, room, ROOM)
         if result > 0:
             if result > _MORE:
                 self.has_more = True
                 result -= _MORE
-            data: bytes = ffi.unpack(room, result)
+            data: bytes = _unpack(room, result)
             return data
         return WANTS.get(result) or (self._waits(result, "reading") if result else b"")
 
@@ -113,8 +114,9 @@ class EventedConnection(Connection):
 
         As for ``Connection.write``, what was not taken is to be offered next.  SSL_write_ex(3)
         """
-        if start == 0 and isinstance(data, bytes):
-            result = lib.pyossl_write(self._c, data, min(len(data), SLICE))
+        if start == 0 and data.__class__ is bytes:
+            size = len(data)
+            result: int = _write(self._c, data, size if size < SLICE else SLICE)
             return result if result >= 0 else self._waits(result, "writing")
         with readable(data) as source:
             return self._write(source + start, min(len(source) - start, SLICE))

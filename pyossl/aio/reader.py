@@ -62,11 +62,12 @@ class StreamReader(asyncio.StreamReader):
         self._wake()
 
     def feed_data(self, data: Any) -> None:
-        """What has been received; ``bytes`` are kept as they are."""
-        if data.__class__ is not bytes:
-            data = bytes(data)
-        if not data:
-            return
+        """What has been received."""
+        if data:
+            self.received(bytes(data))
+
+    def received(self, data: bytes) -> None:
+        """What the transport has received, which is kept as it is."""
         if self._fresh or self._buffer:
             self._settle()
             self._buffer += data

@@ -41,7 +41,7 @@ class StreamProtocol(asyncio.Protocol):
         self._drainers: list[asyncio.Future[None]] = []
         self._closers: list[asyncio.Future[None]] = []
         self.buffer_updated = reader.filled
-        self.data_received = reader.feed_data  # type: ignore[method-assign]  # a call less for each read
+        self.data_received = reader.received  # type: ignore[method-assign]  # a call less for each read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._reader.set_transport(transport)
@@ -126,6 +126,7 @@ class StreamWriter(asyncio.StreamWriter):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(transport, protocol, reader, loop)
+        self.write = transport.write  # type: ignore[method-assign]  # as data_received above
 
     async def drain(self) -> None:
         """Waits until what was written has gone far enough to write more; raises what the connection was lost by."""
@@ -161,6 +162,7 @@ class StreamWriter(asyncio.StreamWriter):
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         self._reader.set_transport(self._transport)
+        self.write = self._transport.write  # type: ignore[method-assign]  # as above
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         transport = getattr(self, "_transport", None)

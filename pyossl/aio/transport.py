@@ -347,12 +347,14 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         except BaseException as error:
             self._failed(error, "writing")
             return
-        if sent.__class__ is not int:
+        if sent == len(data):
+            return
+        if isinstance(sent, Want):
             self._queue(data, 0)
             if sent is Want.READ:
                 self._write_wants_read = True
                 self._stop_writer()
-        elif sent != len(data):
+        else:
             self._queue(data, sent)
 
     def _write_later(self, data: Bytes) -> None:
