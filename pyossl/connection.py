@@ -43,6 +43,7 @@ Bytes = bytes | bytearray | memoryview
 
 # What the four methods of a transfer without I/O look up in each call.
 _pyossl_read, _pyossl_write, _unpack = lib.pyossl_read, lib.pyossl_write, ffi.unpack
+_pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
 _pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
@@ -373,6 +374,63 @@ class Connection(Negotiated):
             size = size - result if size > 0 else size
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def encrypt(self, data: Bytes) -> bytes | Want:
+        """``write`` and ``data_to_send`` in one call: all that is to be sent to the peer, with the records of ``data``.
+
+        A ``Want`` when the handshake has to go on first; nothing has been written then.  SSL_write_ex(3), BIO_s_mem(3)
+        """
+        if not self._carries:
+            self._check_carries()
+        if type(data) is not bytes:
+            with readable(data):
+                data = bytes(data)
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(_RECORD)
+        result = _pyossl_encrypt(self._c, data, len(data), buffer, _ENCRYPTED)
+        sent: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        if 0 <= result < _ENCRYPTED:
+            return sent
+        return self._take(-1, [sent]) if result > 0 else self._waits(result, "writing")
+
+    def decrypt(self, data: Bytes) -> bytes | Want:
+        """``receive_data`` and ``read`` in one call: all plaintext that the peer's bytes ``data`` complete.
+
+        ``b""`` once the peer has closed; a ``Want`` when there is nothing yet.  Where plaintext comes with the end, or
+        with a failure, the end is met by the next ``read``.  Raises as ``read`` does.  BIO_s_mem(3), SSL_read_ex(3)
+        """
+        if not self._carries:
+            self._check_carries()
+        if type(data) is not bytes:
+            with readable(data):
+                data = bytes(data)
+        if not data:
+            self.receive_data(data)
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(_RECORD)
+        result = _pyossl_decrypt(self._c, data, len(data), buffer, _RECORD)
+        plain: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        if 0 <= result < _RECORD:
+            return plain
+        return self._read_on(plain) if result > 0 else self._waits(result, "reading")
+
+    def _read_on(self, begun: bytes) -> bytes:
+        """``begun``, and all that can be read after it; what ends that is met by the next read."""
+        pieces = [begun]
+        while True:
+            buffer = scratch.borrow(scratch.LARGEST)
+            result = lib.pyossl_read(self._c, buffer, scratch.LARGEST)
+            if result > 0:
+                pieces.append(ffi.unpack(buffer, result))
+            scratch.give_back(buffer)
+            if result < scratch.LARGEST:
+                return b"".join(pieces)
+
     def _check_carries(self) -> None:
         if not self._carries:
             raise UsageError("this connection has a BIO of its own, which carries its bytes")
@@ -388,6 +446,8 @@ class Connection(Negotiated):
 
     def _error(self, result: int, operation: str) -> BaseException:
         """The exception for a negative result that is no ``Want``."""
+        if result == lib.PYOSSL_NO_MEMORY:
+            return MemoryError("a memory BIO could not grow")
         if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()
             if error is not None:

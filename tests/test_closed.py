@@ -26,6 +26,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "recv_into": (bytearray(10),),
     "read_into": (bytearray(10),),
     "call": (lambda ssl: None,),
+    "encrypt": (b"x",),
+    "decrypt": (b"x",),
     "send": (b"x",),
     "sendall": (b"x",),
     "write": (b"x",),
@@ -120,7 +122,7 @@ def test_a_dead_connection_raises_its_failure_or_answers(
     server.receive_data(b"\x16\x03\x01\xff\xff no TLS at all")
     with pytest.raises(pyossl.Error) as first:
         server.handshake()
-    if name in ("handshake", "accept", "read", "peek", "read_into", "write", "shutdown"):
+    if name in ("handshake", "accept", "read", "peek", "read_into", "write", "encrypt", "decrypt", "shutdown"):
         with pytest.raises(pyossl.Error) as again:
             use(server)
         assert type(again.value) is type(first.value)

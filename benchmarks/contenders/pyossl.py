@@ -41,12 +41,9 @@ class Pyossl(Contender):
 
     def memory_transfer(self, pair: tuple[pyossl.Connection, pyossl.Connection], message: bytes, count: int) -> None:
         client, server = pair
-        write, take, give, read = client.write, client.data_to_send, server.receive_data, server.read
-        size = len(message)
+        encrypt, decrypt = client.encrypt, server.decrypt
         for _ in range(count):
-            write(message)
-            give(take())
-            read(size)
+            decrypt(encrypt(message))
 
 
 class Released(Pyossl):

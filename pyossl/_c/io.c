@@ -21,7 +21,8 @@ enum {
     PYOSSL_TOO_EARLY = -108,    /* there is nothing to shut down before the handshake is finished */
     PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
     PYOSSL_WRITE_FIRST = -110,  /* a write is to be repeated before the shutdown */
-    PYOSSL_WRITING = -111       /* this thread is in the middle of another write: a signal handler writes */
+    PYOSSL_WRITING = -111,      /* this thread is in the middle of another write: a signal handler writes */
+    PYOSSL_NO_MEMORY = -112     /* a memory BIO could not grow */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -464,6 +465,36 @@ static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer
         BIO_read_ex(SSL_get_wbio(connection->ssl), buffer, size, &got);
     pyossl_connection_release(connection);
     return (long long)got;
+}
+
+/* pyossl_write and pyossl_data_to_send in one: how many of the bytes to be sent went into `buffer`. */
+static long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
+{
+    size_t got = 0;
+    int answer = pyossl_begin(connection);
+    long long result;
+
+    if (answer != 0)
+        return answer;
+    result = pyossl_send_records(connection, data, size, 0);
+    if (result >= 0 && BIO_ctrl_pending(SSL_get_wbio(connection->ssl)) > 0)
+        BIO_read_ex(SSL_get_wbio(connection->ssl), buffer, room, &got);
+    return pyossl_end(connection, result < 0 ? result : (long long)got);
+}
+
+/* pyossl_receive_data and pyossl_read in one: how many decrypted bytes went into `buffer`. */
+static long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
+{
+    size_t written = 0;
+    int answer = pyossl_begin(connection);
+
+    if (answer != 0)
+        return answer;
+    if (size > 0 && (BIO_write_ex(SSL_get_rbio(connection->ssl), data, size, &written) != 1 || written != size)) {
+        pyossl_clear_errors();
+        return pyossl_end(connection, PYOSSL_NO_MEMORY);
+    }
+    return pyossl_end(connection, pyossl_receive(connection, buffer, room, 0));
 }
 
 static void pyossl_free_ssl(pyossl_connection *connection)

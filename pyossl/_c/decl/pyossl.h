@@ -84,6 +84,7 @@ void pyossl_connection_free(pyossl_connection *connection);
 static const long long PYOSSL_INTERRUPTED;
 #define PYOSSL_WRITE_FIRST ...
 #define PYOSSL_WRITING ...
+#define PYOSSL_NO_MEMORY ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
@@ -96,6 +97,8 @@ long long pyossl_shutdown(pyossl_connection *connection);
 void pyossl_hear_last_words(pyossl_connection *connection);
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
+long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 int pyossl_close(pyossl_connection *connection);
 long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline);
 long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, long long deadline);
