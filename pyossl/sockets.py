@@ -148,7 +148,7 @@ class Socket(Stream):
                 self._close()
 
     def _close(self) -> None:
-        if not self.connection.is_inherited:
+        if self._sock.fileno() >= 0 and not self.connection.is_inherited:  # after unwrap() it is the caller's
             self._say_goodbye()
             self.connection.close()
             self.connection.wake_waiters()

@@ -103,8 +103,12 @@ class WaitingConnection(Connection):
     def take_turn(self, timeout: float) -> None:
         """Waits until no other thread writes; until ``give_turn`` none can."""
         deadline = ffi.new("long long *")
-        while (result := lib.pyossl_take_turn(self._c, timeout, deadline)) == INTERRUPTED:
-            pass
+        try:
+            while (result := lib.pyossl_take_turn(self._c, timeout, deadline)) == INTERRUPTED:
+                pass
+        except BaseException:  # a signal's handler raised, and the turn may have been had
+            self.give_turn()
+            raise
         if result < 0:
             raise self._not_in_time(result, "writing", timeout)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from served import SocketPair, tls_pair
+from served import SocketPair, Task, tls_pair, until
 
 import pyossl
 from pyossl import Want, lib
@@ -417,3 +417,89 @@ def test_key_updates_in_the_middle_of_a_long_transfer_lose_nothing(sockets: Sock
             client.sendall(piece)
         client.shutdown(socket.SHUT_WR)
         assert reading.result(SECONDS) == hashlib.sha256(piece * 8).hexdigest()
+
+
+# What a read leaves behind
+
+
+def is_left_to_be_seen(client: pyossl.Socket, size: int, total: int) -> None:
+    while total:
+        assert is_readable(client), f"{total} bytes have come, and select(2) does not know"
+        total -= len(client.recv(size))
+
+
+@pytest.mark.parametrize("lengths", [(5, RECORD), (5, RECORD - 405, 100, 200, 79, 50, 50), (RECORD - 1, 1, 1)])
+def test_a_record_that_there_is_no_room_for_is_left_on_the_descriptor(peer: Peer, lengths: tuple[int, ...]) -> None:
+    client, server, theirs = peer
+    theirs.sendall(records(server, *lengths))
+    is_left_to_be_seen(client, RECORD, sum(lengths))
+
+
+@pytest.mark.parametrize("part", [1, 5, 6, 16000])
+def test_what_openssl_holds_of_a_record_takes_its_share_of_the_room(peer: Peer, part: int) -> None:
+    client, server, theirs = peer
+    first, second = records(server, RECORD), records(server, 100, 1)
+    client.settimeout(0)
+    theirs.sendall(first[:part])
+    with pytest.raises(pyossl.WouldBlockError):
+        client.recv(RECORD)
+    theirs.sendall(first[part:] + second)
+    is_left_to_be_seen(client, RECORD, RECORD + 101)
+
+
+def test_a_peek_takes_no_more_than_the_read_after_it_has_room_for(peer: Peer) -> None:
+    client, server, theirs = peer
+    theirs.sendall(records(server, 5, 6000, 6000, 6000))
+    assert len(client.recv(65536, socket.MSG_PEEK)) == 5
+    is_left_to_be_seen(client, RECORD, 18005)
+
+
+# The end of a connection that others use
+
+
+def test_a_connection_that_was_closed_while_a_reader_waited_says_so_to_every_later_call(sockets: SocketPair) -> None:
+    client, server = sockets
+    server.sendall(b"tickets have come")
+    client.recv(100)
+    reading = Task(lambda: client.recv(1))
+    until(lambda: client.connection.waiters)
+    client.close()
+    for task in reading, Task(lambda: client.recv(1)), Task(lambda: client.sendall(b"x")):
+        with pytest.raises(pyossl.UsageError, match="closed"):
+            task.result()
+
+
+def test_a_file_that_is_closed_after_unwrap_takes_nothing_off_the_callers_descriptor(peer: Peer) -> None:
+    client, server, theirs = peer
+    file = client.makefile("rb")
+    server.shutdown()
+    theirs.sendall(server.data_to_send())
+    with client.unwrap() as plain:
+        theirs.sendall(b"220 plain")
+        file.close()
+        assert plain.recv(100) == b"220 plain"
+
+
+def test_a_handler_that_raises_while_a_shutdown_waits_for_its_turn_lets_others_write(
+    sockets: SocketPair, alarm: Callable[[Callable[[], object]], None]
+) -> None:
+    client, server = sockets
+    size = 8_000_000
+    writing = Task(lambda: client.sendall(bytes(size)))
+    until(lambda: client.connection.waiters)
+
+    def give_up() -> None:
+        raise InterruptedError("enough")
+
+    def read() -> int:
+        time.sleep(0.6)
+        return sum(iter(lambda: len(server.recv(65536)), 0))
+
+    alarm(give_up)
+    reading = Task(read)
+    with pytest.raises(InterruptedError, match="enough"):
+        client.shutdown(socket.SHUT_WR)
+    writing.result()
+    Task(lambda: client.sendall(b"x")).result()
+    client.shutdown(socket.SHUT_WR)
+    assert reading.result() == size + 1

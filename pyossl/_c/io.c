@@ -71,6 +71,8 @@ static int pyossl_begin(pyossl_connection *connection)
     connection->busy = 1;
     connection->outer = pyossl_calling;
     pyossl_calling = connection;
+    if (connection->socket != NULL)
+        connection->socket->allowance = 0;    /* what a read was allowed is not a handshake's to take */
     pyossl_clear_errors();
     errno = 0;
     return 0;
@@ -260,10 +262,27 @@ static size_t pyossl_look_ahead(const pyossl_connection *connection, size_t size
     return size < PYOSSL_RECORD ? size + SSL3_RT_MAX_ENCRYPTED_OVERHEAD + SSL3_RT_HEADER_LENGTH : size;
 }
 
-static void pyossl_allow(pyossl_connection *connection, size_t size)
+/* How many bytes may be taken off the descriptor for a read of which `got` bytes are there. */
+static size_t pyossl_allowance(const pyossl_connection *connection, size_t size, size_t got, int peeks)
 {
-    size_t allowed = pyossl_look_ahead(connection, size), there = pyossl_stretch_length(&connection->socket->ahead);
-    connection->socket->allowance = allowed > there ? allowed - there : 0;
+    pyossl_socket *socket = connection->socket;
+    size_t allowed = pyossl_look_ahead(connection, size), taken;
+
+    if (!SSL_has_pending(connection->ssl))
+        socket->handed = 0;
+    if (peeks && allowed > (size < PYOSSL_RECORD ? size : PYOSSL_RECORD))
+        allowed = size < PYOSSL_RECORD ? size : PYOSSL_RECORD;    /* the read that follows may have room for no more */
+    taken = got + pyossl_stretch_length(&socket->ahead) + socket->handed;
+    return allowed > taken ? allowed - taken : 0;
+}
+
+/* Whether a read goes on to the next record.  Where there is no room for any record it must be here and whole, and then
+ * there is room for it: the rest of one that did not fit would be left where select(2) does not see it. */
+static int pyossl_goes_on(const pyossl_connection *connection, size_t size, size_t got)
+{
+    if (connection->socket == NULL || size < PYOSSL_RECORD || size - got >= PYOSSL_RECORD)
+        return pyossl_holds_more(connection);
+    return SSL_has_pending(connection->ssl) || pyossl_stretch_holds_record(&connection->socket->ahead);
 }
 
 static long long pyossl_receive(pyossl_connection *connection, char *buffer, size_t size, int peeks)
@@ -276,7 +295,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         size_t step = 0;
         int result;
         if (connection->socket != NULL)
-            pyossl_allow(connection, size - got);
+            connection->socket->allowance = pyossl_allowance(connection, size, got, peeks);
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
         if (result != 1) {
@@ -289,7 +308,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
             return got > 0 ? (long long)got : outcome;
         }
         got += step;
-        if (peeks || got == size || connection->parked || !pyossl_holds_more(connection))
+        if (peeks || got == size || connection->parked || !pyossl_goes_on(connection, size, got))
             return pyossl_done((long long)got);
     }
 }

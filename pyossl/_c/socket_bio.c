@@ -8,8 +8,9 @@
  *
  * Ahead.  OpenSSL asks for the five bytes of a record's header, then for the rest of it: two calls a record.  A read
  * here takes what follows along, as far as the connection allows, and later reads are served from that.  The allowance
- * is what the caller of SSL_read has room for: since ciphertext is longer than plaintext, no whole record is left here
- * when the call returns, and a program that asks select(2) about the descriptor is told the truth.
+ * is what the caller of SSL_read has room for, less what OpenSSL and this hold already: since ciphertext is longer than
+ * plaintext, no whole record is left here when the call returns, and a program that asks select(2) about the descriptor
+ * is told the truth.
  *
  * Gathered.  The records of one long write are kept and sent together.
  *
@@ -32,6 +33,7 @@ typedef struct pyossl_socket {
     long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds */
     int gathers;             /* writes are kept as long as there is room */
     size_t allowance;        /* how many bytes a read may take off the descriptor */
+    size_t handed;           /* bytes that OpenSSL was given since it held none: it may hold so much of a record */
     pyossl_stretch ahead, gathered;
 } pyossl_socket;
 
@@ -76,6 +78,16 @@ static void pyossl_stretch_take(pyossl_stretch *stretch, size_t size)
         pyossl_stretch_give_back(stretch->bytes);
         memset(stretch, 0, sizeof(*stretch));
     }
+}
+
+/* Whether it begins with all of a record. */
+static int pyossl_stretch_holds_record(const pyossl_stretch *stretch)
+{
+    size_t length = pyossl_stretch_length(stretch);
+    const unsigned char *header = stretch->bytes + stretch->start;
+
+    return length >= SSL3_RT_HEADER_LENGTH
+        && length - SSL3_RT_HEADER_LENGTH >= ((size_t)header[3] << 8 | header[4]);
 }
 
 /* 1 where `size` more bytes are in it now, 0 where it has no room. */
@@ -159,6 +171,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     if (there > 0) {
         *got = size < there ? size : there;
         memcpy(buffer, state->ahead.bytes + state->ahead.start, *got);
+        state->handed += *got;
         pyossl_stretch_take(&state->ahead, *got);
         return 1;
     }
@@ -178,6 +191,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
         size_t taken = (size_t)result + pyossl_stretch_length(&state->ahead);
         state->allowance -= taken < state->allowance ? taken : state->allowance;
         *got = (size_t)result;
+        state->handed += *got;
         return 1;
     }
     if (result < 0 && BIO_sock_should_retry(-1))

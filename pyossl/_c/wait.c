@@ -101,7 +101,7 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
     socket = connection->socket;
-    if (pyossl_is_idle(connection) && (size = pyossl_look_ahead(connection, size)) > 0)
+    if (pyossl_is_idle(connection) && (size = pyossl_allowance(connection, size, 0, 0)) > 0)
         bytes = pyossl_stretch_borrow();
     if (bytes == NULL) {
         pyossl_connection_release(connection);
@@ -119,7 +119,12 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
     sys_errno = result < 0 ? errno : 0;
 
     __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
-    if (!pyossl_connection_acquire(connection) || connection->closed) {
+    if (!pyossl_connection_acquire(connection)) {
+        pyossl_stretch_give_back(bytes);
+        return PYOSSL_INHERITED;
+    }
+    if (connection->closed) {
+        pyossl_connection_release(connection);
         pyossl_stretch_give_back(bytes);
         return PYOSSL_CLOSED;
     }
