@@ -503,3 +503,20 @@ def test_a_handler_that_raises_while_a_shutdown_waits_for_its_turn_lets_others_w
     Task(lambda: client.sendall(b"x")).result()
     client.shutdown(socket.SHUT_WR)
     assert reading.result() == size + 1
+
+
+def test_an_unwrap_learns_at_once_of_what_a_waiting_reader_has_received(peer: Peer) -> None:
+    client, server, theirs = peer
+    with contextlib.ExitStack() as stack:
+        reading = Task(lambda: client.recv(10))
+        until(lambda: client.connection.waiters)
+        unwrapping = Task(lambda: (stack.enter_context(client.unwrap()), time.monotonic())[1])
+        server.receive_data(theirs.recv(65536))
+        assert server.read() == b""
+        time.sleep(0.1)
+        server.shutdown()
+        answered = time.monotonic()
+        theirs.sendall(server.data_to_send())
+        assert unwrapping.result() - answered < 0.5
+        with contextlib.suppress(pyossl.UsageError):
+            assert reading.result() == b""

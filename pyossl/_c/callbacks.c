@@ -15,7 +15,7 @@ typedef struct pyossl_connection {
     double timeout;              /* of the calls that take none, in seconds; below 0: none */
     int writing;                 /* a thread has the writers' turn: a record that waits comes before anybody else's */
     pthread_t writer;            /* which */
-    int turn_waiters;            /* threads that wait for the turn, at `turn`, under `lock` */
+    int turn_waiters;            /* threads that wait for the turn, or the one in recv(2), at `turn`, under `lock` */
     pthread_cond_t turn;
     size_t written;              /* by a write that was interrupted, and keeps its turn */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */

@@ -30,6 +30,8 @@ static long long pyossl_deadline(double timeout)
  * no wait is longer than this, in milliseconds, before Python is let go on. */
 enum { PYOSSL_LONGEST_WAIT = 1000 };
 
+static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline);
+
 /* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it; 0, or PYOSSL_x. */
 static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
@@ -51,6 +53,12 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
     if (connection->closed || connection->fd < 0) {
         pyossl_connection_release(connection);
         return PYOSSL_CLOSED;
+    }
+    if (outcome == -SSL_ERROR_WANT_READ && connection->socket != NULL && connection->socket->receiving) {
+        /* What comes is that reader's to take, and poll(2) would miss it. */
+        long long answer = pyossl_wait_for_turn(connection, timeout, deadline);
+        pyossl_connection_release(connection);
+        return answer;
     }
     poller.fd = connection->fd;
     poller.events = outcome == -SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
@@ -129,6 +137,8 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
         return PYOSSL_CLOSED;
     }
     socket->receiving = 0;
+    if (connection->turn_waiters > 0)
+        pthread_cond_broadcast(&connection->turn);
     if (result > 0) {
         socket->ahead.bytes = bytes;
         socket->ahead.end = (size_t)result;
@@ -168,7 +178,8 @@ static int pyossl_has_turn(const pyossl_connection *connection)
     return connection->writing && pthread_equal(connection->writer, pthread_self());
 }
 
-/* Waits under the lock until another thread gives its turn, for no longer than Python can wait; 0, or PYOSSL_x. */
+/* Waits under the lock until another thread gives its turn, or has come back from recv(2), for no longer than Python
+ * can wait; 0, or PYOSSL_x. */
 static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline)
 {
     struct timespec until;
@@ -227,7 +238,7 @@ static void pyossl_give_turn(pyossl_connection *connection)
     if (pyossl_has_turn(connection)) {
         connection->writing = 0;
         if (connection->turn_waiters > 0)
-            pthread_cond_signal(&connection->turn);
+            pthread_cond_broadcast(&connection->turn);
     }
     pyossl_connection_release(connection);
 }
