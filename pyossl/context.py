@@ -56,6 +56,23 @@ class Context(Policy):
     of threads at once.
     """
 
+    # A setting whose name is misspelt must be an error, not an attribute that nobody reads.
+    __slots__ = (
+        "__weakref__",
+        "_alpn",
+        "_configured",
+        "_ctx",
+        "_frozen",
+        "_purpose",
+        "_session_id_context",
+        "_sessions",
+        "_trust",
+        "_verify_time",
+        "_wants_hostname",
+        "callbacks",
+        "is_server",
+    )
+
     def __init__(self, *, is_server: bool) -> None:
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
         take_records()

@@ -30,6 +30,8 @@ class Version(enum.IntEnum):
 class Policy:
     """What a ``Context`` has of versions, algorithms, options and OpenSSL's configuration language."""
 
+    __slots__ = ()
+
     _ctx: Any
     _frozen: bool
     _configured: list[tuple[str, str]]

@@ -113,3 +113,10 @@ def test_nothing_changes_in_a_frozen_context(connected: object, client_context: 
     for change in client_context.set_cipher_list, client_context.set_ciphersuites, client_context.set_groups:
         with pytest.raises(pyossl.UsageError, match="frozen"):
             change("x")
+
+
+@pytest.mark.parametrize("name", ["cipher_list", "verify", "minimum_verson"])
+def test_a_setting_that_there_is_not_is_refused(client_context: pyossl.Context, name: str) -> None:
+    """What nobody reads would leave the connection less safe than its author thinks."""
+    with pytest.raises(AttributeError, match=name):
+        setattr(client_context, name, "HIGH")
