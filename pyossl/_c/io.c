@@ -216,13 +216,47 @@ static int pyossl_is_repeated(const pyossl_connection *connection, const void *d
     return size >= connection->write_pending && memcmp(data, connection->pending, connection->pending_size) == 0;
 }
 
+/* Sends what the BIO has gathered. */
+static long long pyossl_flush(pyossl_connection *connection)
+{
+    BIO *bio = SSL_get_wbio(connection->ssl);
+
+    if (pyossl_socket_flush(bio))
+        return 0;
+    if (BIO_should_retry(bio))
+        return -SSL_ERROR_WANT_WRITE;
+    connection->dead = 1;
+    connection->error = SSL_ERROR_SYSCALL;
+    connection->sys_errno = connection->socket->sys_errno;
+    return -SSL_ERROR_SYSCALL;
+}
+
+/* `outcome`, or what the call waits for first: in a renegotiation the peer answers nothing that he has not got. */
+static long long pyossl_after_flush(pyossl_connection *connection, long long outcome)
+{
+    long long flushed;
+
+    if (connection->socket == NULL || outcome != -SSL_ERROR_WANT_READ)
+        return outcome;
+    flushed = pyossl_flush(connection);
+    return flushed != 0 && (connection->dead || !SSL_is_init_finished(connection->ssl)) ? flushed : outcome;
+}
+
+/* From now on OpenSSL need not wait for what it has left with the BIO. */
+static void pyossl_let_wait(pyossl_connection *connection)
+{
+    if (connection->socket != NULL && !connection->socket->lets_wait)
+        connection->socket->lets_wait = SSL_is_init_finished(connection->ssl);
+}
+
 static long long pyossl_shake_hands(pyossl_connection *connection, int (*function)(SSL *))
 {
     int result = pyossl_begin(connection);
     if (result != 0)
         return result;
     result = function(connection->ssl);
-    return pyossl_end(connection, result == 1 ? pyossl_done(0) : pyossl_not_done(connection, result));
+    return pyossl_end(connection, result == 1 ? pyossl_done(0)
+                                              : pyossl_after_flush(connection, pyossl_not_done(connection, result)));
 }
 
 static long long pyossl_handshake(pyossl_connection *connection)
@@ -291,6 +325,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
 
     if (size == 0 || connection->received_end)
         return 0;
+    pyossl_let_wait(connection);
     for (;;) {
         size_t step = 0;
         int result;
@@ -305,7 +340,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
                 outcome = 0;
             }
             /* What came before is the caller's; what ended it is met again by the next call. */
-            return got > 0 ? (long long)got : outcome;
+            return got > 0 ? (long long)got : pyossl_after_flush(connection, outcome);
         }
         got += step;
         if (peeks || got == size || connection->parked || !pyossl_goes_on(connection, size, got))
@@ -324,21 +359,6 @@ static long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t
 {
     int answer = pyossl_begin(connection);
     return answer != 0 ? answer : pyossl_end(connection, pyossl_receive(connection, buffer, size, 1));
-}
-
-/* Sends what the BIO has gathered. */
-static long long pyossl_flush(pyossl_connection *connection)
-{
-    BIO *bio = SSL_get_wbio(connection->ssl);
-
-    if (pyossl_socket_flush(bio))
-        return 0;
-    if (BIO_should_retry(bio))
-        return -SSL_ERROR_WANT_WRITE;
-    connection->dead = 1;
-    connection->error = SSL_ERROR_SYSCALL;
-    connection->sys_errno = connection->socket->sys_errno;
-    return -SSL_ERROR_SYSCALL;
 }
 
 static int pyossl_is_gathered_full(const pyossl_connection *connection)
@@ -376,6 +396,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         return PYOSSL_SHUT;
     if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
+    pyossl_let_wait(connection);
     while (outcome == 0 && sent < size) {
         size_t step = 0;
         if (socket != NULL && (encrypted == size || pyossl_is_gathered_full(connection))) {
@@ -386,7 +407,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
             if (socket != NULL)
                 socket->gathers = size - sent > PYOSSL_RECORD;
             result = SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
-            outcome = result == 1 ? 0 : pyossl_not_done(connection, result);
+            outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
             encrypted += step;
             if (socket == NULL || pyossl_stretch_length(&socket->gathered) == 0)
                 sent = encrypted;
@@ -432,6 +453,12 @@ static long long pyossl_shutdown(pyossl_connection *connection)
         return pyossl_end(connection, PYOSSL_TOO_EARLY);
     if (connection->write_pending != 0)
         return pyossl_end(connection, PYOSSL_WRITE_FIRST);
+    if (connection->socket != NULL) {
+        outcome = pyossl_flush(connection);
+        if (outcome != 0)
+            return pyossl_end(connection, outcome);
+        connection->flushed_close_notify |= connection->sent_close_notify;
+    }
     if (connection->flushed_close_notify) {
         outcome = pyossl_next_is_data(connection);
         if (outcome != 0)
@@ -440,6 +467,11 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     result = SSL_shutdown(connection->ssl);
     outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+    if (result >= 0 && connection->socket != NULL) {
+        long long flushed = pyossl_flush(connection);
+        if (flushed != 0)
+            return pyossl_end(connection, flushed);
+    }
     connection->flushed_close_notify |= result >= 0;
     connection->received_end |= result == 1;
     return pyossl_end(connection, outcome);

@@ -12,7 +12,10 @@
  * plaintext, no whole record is left here when the call returns, and a program that asks select(2) about the descriptor
  * is told the truth.
  *
- * Gathered.  The records of one long write are kept and sent together.
+ * Gathered.  The records of one long write are kept and sent together, and so is a record that the descriptor does not
+ * take: OpenSSL never holds one itself.  It could not bear to: a read that meets a KeyUpdate while a record waits answers
+ * it, and fails for good with "bad length".  Nor does that answer keep the read waiting: once the handshake is finished
+ * a flush that finds no room has succeeded as far as OpenSSL is concerned.  The connection flushes in its turn.
  *
  * Both lie in buffers that are borrowed only while something is in them: an idle connection has none. */
 
@@ -31,6 +34,8 @@ typedef struct pyossl_socket {
     int receiving;           /* a thread waits in recv(2), outside the lock: what it gets comes before anything else */
     int received_errno;      /* what that recv(2) failed with, for the next read: the kernel tells it once */
     long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds */
+    int attended;            /* a connection sees to it that what is gathered gets sent */
+    int lets_wait;           /* OpenSSL need not wait for it: the handshake has been finished once */
     int gathers;             /* writes are kept as long as there is room */
     size_t allowance;        /* how many bytes a read may take off the descriptor */
     size_t handed;           /* bytes that OpenSSL was given since it held none: it may hold so much of a record */
@@ -93,8 +98,13 @@ static int pyossl_stretch_holds_record(const pyossl_stretch *stretch)
 /* 1 where `size` more bytes are in it now, 0 where it has no room. */
 static int pyossl_stretch_append(pyossl_stretch *stretch, const void *data, size_t size)
 {
-    if (size > PYOSSL_STRETCH - stretch->end)
+    if (size > PYOSSL_STRETCH - pyossl_stretch_length(stretch))
         return 0;
+    if (size > PYOSSL_STRETCH - stretch->end) {
+        memmove(stretch->bytes, stretch->bytes + stretch->start, pyossl_stretch_length(stretch));
+        stretch->end -= stretch->start;
+        stretch->start = 0;
+    }
     if (stretch->bytes == NULL && (stretch->bytes = pyossl_stretch_borrow()) == NULL)
         return 0;
     memcpy(stretch->bytes + stretch->end, data, size);
@@ -240,9 +250,14 @@ static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *
         *written = size;
         return 1;
     }
-    if (!pyossl_socket_flush(bio))
+    if (pyossl_socket_flush(bio) && pyossl_socket_send(bio, data, size, written) == 1)
+        return 1;
+    if (!state->attended || !BIO_should_retry(bio) || !pyossl_stretch_append(&state->gathered, data, size))
         return -1;
-    return pyossl_socket_send(bio, data, size, written);
+    BIO_clear_retry_flags(bio);
+    state->sys_errno = 0;
+    *written = size;
+    return 1;
 }
 
 static int pyossl_socket_puts(BIO *bio, const char *text)
@@ -286,7 +301,10 @@ static long pyossl_socket_ctrl(BIO *bio, int command, long number, void *pointer
     case BIO_CTRL_WPENDING:
         return (long)pyossl_stretch_length(&state->gathered);
     case BIO_CTRL_FLUSH:
-        return pyossl_socket_flush(bio) ? 1 : -1;
+        if (!pyossl_socket_flush(bio) && !(state->lets_wait && BIO_should_retry(bio)))
+            return -1;
+        BIO_clear_retry_flags(bio);
+        return 1;
     case BIO_CTRL_DUP:
         return 1;
     default:

@@ -82,6 +82,7 @@ static int pyossl_is_idle(pyossl_connection *connection)
 
     return !connection->closed && !connection->busy && !connection->dead && !connection->received_end
         && connection->socket != NULL && !connection->socket->receiving && connection->socket->received_errno == 0
+        && pyossl_stretch_length(&connection->socket->gathered) == 0
         && !pyossl_holds_more(connection) && !SSL_renegotiate_pending(ssl)
         && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
 }
@@ -372,4 +373,6 @@ static void pyossl_wait_for(pyossl_connection *connection, int fd)
 {
     connection->fd = fd;
     connection->socket = pyossl_own_socket(SSL_get_wbio(connection->ssl));
+    if (connection->socket != NULL)
+        connection->socket->attended = 1;
 }
