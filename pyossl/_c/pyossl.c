@@ -58,6 +58,7 @@
 #include "guarded_bio.c"
 #include "python_bio.c"
 #include "io.c"
+#include "carry.c"
 #include "bio_io.c"
 #include "last_words.c"
 #include "generic.c"
