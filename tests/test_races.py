@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -358,3 +359,29 @@ def test_both_halves_of_a_bio_pair_are_used_at_once() -> None:
     *_, from_other, from_one = at_once(halves)
     assert from_one == b"".join(message("one", n) for n in range(EACH))
     assert from_other == b"".join(message("other", n) for n in range(EACH))
+
+
+ASKING = """
+import threading, pyossl
+names, barrier, wrong = pyossl.__all__, threading.Barrier(8), []
+def ask(number):
+    barrier.wait(60)
+    for name in names[number:] + names[:number]:
+        try:
+            getattr(pyossl, name)
+        except BaseException as error:
+            wrong.append(f"{name}: {error!r}")
+threads = [threading.Thread(target=ask, args=(number * len(names) // 8,)) for number in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(60)
+print(wrong, [thread for thread in threads if thread.is_alive()])
+"""
+
+
+def test_the_package_s_names_are_asked_for_by_many_at_once() -> None:
+    """Each loads its module when it is first asked for, and the modules load each other."""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", ASKING], capture_output=True, text=True, timeout=100, check=False)
+        assert (done.stdout, done.stderr) == ("[] []\n", "")
