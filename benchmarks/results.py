@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 import platform
 import re
@@ -34,7 +35,7 @@ class Cell:
         if meter == "instructions":
             return self.instructions
         if meter == "calls":
-            return None if self.system_calls is None else sum(self.system_calls.values())
+            return None if self.system_calls is None else math.fsum(self.system_calls.values())
         turns: list[float] = getattr(self, meter)
         return statistics.median(turns) if turns else None
 

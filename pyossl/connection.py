@@ -412,10 +412,10 @@ class Connection(Negotiated):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(_RECORD)
-        result = _pyossl_decrypt(self._c, data, len(data), buffer, _RECORD)
+        result = _pyossl_decrypt(self._c, data, len(data), buffer, _ENCRYPTED)
         plain: bytes = _unpack(buffer, result) if result > 0 else b""
         _give_back_record(buffer)
-        if 0 <= result < _RECORD:
+        if 0 <= result < _ENCRYPTED:
             return plain
         return self._read_on(plain) if result > 0 else self._waits(result, "reading")
 
