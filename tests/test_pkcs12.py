@@ -198,3 +198,27 @@ def test_a_server_runs_on_one(exported: bytes, chain: tuple[Made, Made, Made], t
     assert found.private_key is not None
     context = pyossl.Context.server((found.certificate, *found.chain), found.private_key)
     assert context.is_server
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    return bytes([tag, len(content)]) + content
+
+
+def content_info(kind: str, content: bytes | None = None) -> bytes:
+    oid = bytes.fromhex("2a864886f70d0107") + {"data": b"\x01", "encrypted data": b"\x06"}[kind]
+    return tlv(0x30, tlv(0x06, oid) + (b"" if content is None else tlv(0xA0, content)))
+
+
+def pkcs12_of(authenticated_safe: bytes) -> bytes:
+    return tlv(0x30, tlv(0x02, b"\x03") + authenticated_safe)
+
+
+@pytest.mark.parametrize("kind", ["data", "encrypted data"])
+@pytest.mark.parametrize("where", ["the file", "its part"])
+def test_a_file_without_the_content_that_it_announces_opens_nothing(kind: str, where: str) -> None:
+    """A ContentInfo's content is optional (RFC 2315, 7): OpenSSL has NULL there."""
+    inside = content_info(kind)
+    if where == "its part":
+        inside = content_info("data", tlv(0x04, tlv(0x30, inside)))
+    with pytest.raises(pyossl.Error):
+        PKCS12.load(pkcs12_of(inside), "a password")

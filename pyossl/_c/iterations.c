@@ -70,6 +70,17 @@ static long long pyossl_mac_iterations(const PKCS12 *pkcs12)
     return pyossl_count(iterations);
 }
 
+/* A part's content is optional: where there is none, whatever the part says it is, there is nothing to open. */
+static int pyossl_is_encrypted(PKCS7 *part)
+{
+    return part->d.ptr != NULL && PKCS7_type_is_encrypted(part);
+}
+
+static int pyossl_is_data(PKCS7 *part)
+{
+    return part->d.ptr != NULL && PKCS7_type_is_data(part);
+}
+
 static long long pyossl_bags_iterations(const STACK_OF(PKCS12_SAFEBAG) *bags)
 {
     long long count = 0;
@@ -109,9 +120,9 @@ static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, 
 
     for (n = 0; n < sk_PKCS7_num(parts); n++) {
         PKCS7 *part = sk_PKCS7_value(parts, n);
-        if (PKCS7_type_is_encrypted(part)) {
+        if (pyossl_is_encrypted(part)) {
             count += pyossl_algorithm_iterations(part->d.encrypted->enc_data->algorithm);
-        } else if (PKCS7_type_is_data(part)) {
+        } else if (pyossl_is_data(part)) {
             STACK_OF(PKCS12_SAFEBAG) *bags = PKCS12_unpack_p7data(part);
             count += pyossl_bags_iterations(bags);
             sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
@@ -119,7 +130,7 @@ static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, 
     }
     for (n = 0; n < sk_PKCS7_num(parts) && count <= PYOSSL_MOST_ITERATIONS; n++) {
         PKCS7 *part = sk_PKCS7_value(parts, n);
-        if (PKCS7_type_is_encrypted(part)) {
+        if (pyossl_is_encrypted(part)) {
             STACK_OF(PKCS12_SAFEBAG) *bags = pyossl_opened(part, password, length);
             count += pyossl_bags_iterations(bags);
             sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
