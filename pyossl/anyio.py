@@ -28,13 +28,14 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.anyio needs anyio: pip install 'pyossl[anyio]'", name="anyio") from error
 
-from pyossl.carrier import READ, Carrier, drain
+from pyossl.carrier import READ, Carrier
 from pyossl.connection import Connection
 from pyossl.context import Context
 from pyossl.errors import Error, TruncationError, UsageError
 from pyossl.message import Message
 from pyossl.peercert import peercert
 from pyossl.session import Session
+from pyossl.waiting import drain
 
 __all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connect_tcp"]
 

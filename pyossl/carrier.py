@@ -31,7 +31,6 @@ writes and closes would leave them unread, and the kernel answers such a close b
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import ModuleType
@@ -49,7 +48,6 @@ READ = 65536
 """As much as one read returns where the caller leaves it open."""
 _ANSWERS = 16384
 """So many bytes of answers may wait for a writer before the reader sends them."""
-_DRAINED_AT_CLOSE = 1 << 20
 
 
 class Carrier:
@@ -393,14 +391,3 @@ class _Direction:
 
 
 _UNREAD = "the peer has sent data that was not read: read to the end before unwrap()"
-
-
-def drain(fd: int) -> None:
-    """Takes what has arrived off a non-blocking descriptor that is about to be closed.
-
-    The kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet.
-    """
-    taken = 0
-    with contextlib.suppress(OSError):
-        while taken < _DRAINED_AT_CLOSE and (data := os.read(fd, READ)):
-            taken += len(data)

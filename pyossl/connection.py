@@ -382,8 +382,7 @@ class Connection(Negotiated):
         if not self._carries:
             self._check_carries()
         if type(data) is not bytes:
-            with readable(data):
-                data = bytes(data)
+            data = _copied(data)
         try:
             buffer = _borrow_record()
         except IndexError:
@@ -404,8 +403,7 @@ class Connection(Negotiated):
         if not self._carries:
             self._check_carries()
         if type(data) is not bytes:
-            with readable(data):
-                data = bytes(data)
+            data = _copied(data)
         if not data:
             self.receive_data(data)
         try:
@@ -511,6 +509,11 @@ def readable(data: Bytes) -> Any:
     if isinstance(data, str):
         raise TypeError("bytes are needed, not str: encode it first")
     return ffi.from_buffer(data)
+
+
+def _copied(data: Bytes) -> bytes:
+    with readable(data):
+        return bytes(data)
 
 
 def writable(buffer: Any) -> Any:

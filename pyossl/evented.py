@@ -12,12 +12,9 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib
-from pyossl.bio import BIO
-from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Bytes, Connection, readable, writable
-from pyossl.context import Context
 from pyossl.outcome import Want
-from pyossl.session import Session
+from pyossl.waiting import DescriptorConnection
 
 ROOM = scratch.LARGEST
 """As much as one step reads."""
@@ -61,23 +58,11 @@ class Destination:
         return self.data[: self.filled]
 
 
-class EventedConnection(Connection):
+class EventedConnection(DescriptorConnection):
     """A ``Connection`` over a descriptor, whose reads and writes are a step each.  SSL_set_fd(3)"""
 
-    def __init__(
-        self,
-        context: Context,
-        server_hostname: Any,
-        fd: int,
-        *,
-        message_callback: MessageCallback | None = None,
-        session: Session | None = None,
-    ) -> None:
-        bio = BIO.own_socket(fd)
-        super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
-        lib.pyossl_wait_for(self._c, fd)
-        self.has_more = False
-        """Whether the next read needs no wait; whoever reads sets it back."""
+    has_more = False
+    """Whether the next read needs no wait; whoever reads sets it back."""
 
     def receive(self, room: Any) -> bytes | Want:
         """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""

@@ -288,3 +288,33 @@ def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         cipher = lib.sk_SSL_CIPHER_value(stack, n)
         name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
+
+
+class Agreed:
+    """What was agreed on, asked of the stream over a connection."""
+
+    connection: Negotiated
+
+    @property
+    def context(self) -> Context:
+        return self.connection.context
+
+    @property
+    def version(self) -> str | None:
+        """As ``Connection.version``.  SSL_get_version(3)"""
+        return self.connection.version
+
+    @property
+    def cipher(self) -> str | None:
+        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
+        return self.connection.cipher
+
+    @property
+    def group(self) -> str | None:
+        """As ``Connection.group``.  SSL_get0_group_name(3)"""
+        return self.connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
+        return self.connection.alpn

@@ -35,7 +35,7 @@ from pyossl.names import reference_name
 from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.stream import Stream
-from pyossl.waiting import FOREVER, WaitingConnection, new_deadline
+from pyossl.waiting import FOREVER, WaitingConnection, drain, new_deadline
 
 Address = tuple[str, int] | str | os.PathLike[str]
 """Where a peer is: a host and a port, or the path of a Unix socket."""
@@ -162,7 +162,7 @@ class Socket(Stream):
         except (Error, OSError):
             pass  # the peer may be gone; there is nobody left to tell
         finally:
-            connection.drain()
+            drain(self._sock.fileno())
 
     # Data
 
@@ -224,32 +224,6 @@ class Socket(Stream):
     def keeps_to_records(self, value: bool) -> None:
         self._check_open()
         self.connection.keeps_to_records = value
-
-    # What was agreed on
-
-    @property
-    def context(self) -> Context:
-        return self.connection.context
-
-    @property
-    def version(self) -> str | None:
-        """As ``Connection.version``.  SSL_get_version(3)"""
-        return self.connection.version
-
-    @property
-    def cipher(self) -> str | None:
-        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
-        return self.connection.cipher
-
-    @property
-    def group(self) -> str | None:
-        """As ``Connection.group``.  SSL_get0_group_name(3)"""
-        return self.connection.group
-
-    @property
-    def alpn(self) -> str | None:
-        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
-        return self.connection.alpn
 
     # The socket below
 

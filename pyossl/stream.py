@@ -12,6 +12,7 @@ from typing import Any
 from pyossl import scratch
 from pyossl._lib import ffi, lib
 from pyossl.connection import Bytes, readable, writable
+from pyossl.negotiation import Agreed
 from pyossl.waiting import INTERRUPTED, WaitingConnection
 
 _recv, _send, _unpack = lib.pyossl_recv, lib.pyossl_send, ffi.unpack
@@ -19,7 +20,7 @@ _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _RECORD, _LARGEST = scratch.RECORD, scratch.LARGEST
 
 
-class Stream:
+class Stream(Agreed):
     """Reads and writes; ``Socket`` adds the rest of a socket's methods."""
 
     connection: WaitingConnection

@@ -18,19 +18,21 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.trio needs trio: pip install 'pyossl[trio]'", name="trio") from error
 
-from pyossl.carrier import READ, Carrier, drain
+from pyossl.carrier import READ, Carrier
 from pyossl.connection import Bytes, Connection
 from pyossl.context import Context
 from pyossl.errors import UsageError
 from pyossl.message import Message
+from pyossl.negotiation import Agreed
 from pyossl.session import Session
+from pyossl.waiting import drain
 
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
 _log = logging.getLogger(__name__)
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds: trio's own, RFC 8305's
 
 
-class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
+class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
     """A stream whose bytes go encrypted over ``transport_stream``, as client or server according to ``context``.
 
     ``server_hostname`` and the other arguments are those of ``pyossl.Connection``.  The handshake is done by the first
@@ -124,32 +126,6 @@ class TLSStream(trio.abc.HalfCloseableStream, Generic[_Stream]):
         if isinstance(self.transport_stream, trio.SocketStream):
             drain(self.transport_stream.socket.fileno())
         await self.transport_stream.aclose()
-
-    # What was agreed on
-
-    @property
-    def context(self) -> Context:
-        return self.connection.context
-
-    @property
-    def version(self) -> str | None:
-        """As ``Connection.version``.  SSL_get_version(3)"""
-        return self.connection.version
-
-    @property
-    def cipher(self) -> str | None:
-        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
-        return self.connection.cipher
-
-    @property
-    def group(self) -> str | None:
-        """As ``Connection.group``.  SSL_get0_group_name(3)"""
-        return self.connection.group
-
-    @property
-    def alpn(self) -> str | None:
-        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
-        return self.connection.alpn
 
     def __repr__(self) -> str:
         return f"<TLSStream {self.connection!r} over {self.transport_stream!r}>"

@@ -30,11 +30,10 @@ _T = TypeVar("_T")
 _FD_WANTS = (Want.READ, Want.WRITE)
 
 
-class WaitingConnection(Connection):
-    """A ``Connection`` over a non-blocking descriptor.  SSL_set_fd(3)
+class DescriptorConnection(Connection):
+    """A ``Connection`` over a socket of pyossl's own, by its descriptor, which may block: no step here does.
 
-    The methods here take a timeout in seconds, 0 for not to wait and ``FOREVER``; they raise ``WouldBlockError`` and
-    ``TimeoutError`` where the others return a ``Want``.
+    SSL_set_fd(3)
     """
 
     def __init__(
@@ -42,12 +41,20 @@ class WaitingConnection(Connection):
         context: Context,
         server_hostname: Any,
         fd: int,
-        message_callback: MessageCallback | None,
+        message_callback: MessageCallback | None = None,
         session: Session | None = None,
     ) -> None:
         bio = BIO.own_socket(fd)
         super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
         lib.pyossl_wait_for(self._c, fd)
+
+
+class WaitingConnection(DescriptorConnection):
+    """A ``Connection`` whose calls can wait for its descriptor.
+
+    The methods here take a timeout in seconds, 0 for not to wait and ``FOREVER``; they raise ``WouldBlockError`` and
+    ``TimeoutError`` where the others return a ``Want``.
+    """
 
     @property
     def pointer(self) -> Any:
@@ -141,10 +148,6 @@ class WaitingConnection(Connection):
             raise self._error(result, "looking at what is pending")
         return result
 
-    def drain(self) -> None:
-        """Takes what has arrived off the descriptor, before it is closed.  recv(2)"""
-        lib.pyossl_drain(self._c)
-
     def leave(self) -> int:
         """Leaves the descriptor to its owner; how many bytes have been taken off it that no call has read."""
         return int(lib.pyossl_leave_socket(self._c))
@@ -177,6 +180,15 @@ class WaitingConnection(Connection):
         if want in _FD_WANTS:
             return WouldBlockError(want)
         return UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
+
+
+def drain(descriptor: int) -> None:
+    """Takes what has arrived off a socket's descriptor that is about to be closed, without waiting.
+
+    The kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet.
+    recv(2)
+    """
+    lib.pyossl_drain(descriptor)
 
 
 def new_deadline(timeout: float | None = None) -> Any:

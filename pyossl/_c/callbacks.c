@@ -4,6 +4,12 @@
  * Every callback that can answer answers with a failure when either is missing, and every answer that comes from
  * Python starts out as the failure: the `onerror` value that pyossl/callbacks.py gives to cffi. */
 
+#ifdef __APPLE__
+#define PYOSSL_TURN_CLOCK CLOCK_REALTIME    /* a condition knows no other there */
+#else
+#define PYOSSL_TURN_CLOCK CLOCK_MONOTONIC
+#endif
+
 typedef struct pyossl_connection {
     SSL *ssl;
     void *handle;                /* borrowed: ffi.new_handle() of the Python side, or NULL */
@@ -16,7 +22,7 @@ typedef struct pyossl_connection {
     int writing;                 /* a thread has the writers' turn: a record that waits comes before anybody else's */
     pthread_t writer;            /* which */
     int turn_waiters;            /* threads that wait for the turn, or the one in recv(2), at `turn`, under `lock` */
-    pthread_cond_t turn;
+    pthread_cond_t turn;         /* goes by PYOSSL_TURN_CLOCK */
     size_t written;              /* by a write that was interrupted, and keeps its turn */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
     size_t gathered;             /* its first bytes, whose records the BIO has gathered */

@@ -275,16 +275,11 @@ static long long pyossl_accept(pyossl_connection *connection)
 }
 
 /* Whether another record may be there without asking the transport: reading on costs nothing then. */
-static int pyossl_may_hold_more(SSL *ssl)
-{
-    return SSL_has_pending(ssl) || BIO_ctrl_pending(SSL_get_rbio(ssl)) > 0;
-}
-
 static int pyossl_holds_more(const pyossl_connection *connection)
 {
-    if (connection->socket != NULL)
-        return pyossl_stretch_length(&connection->socket->ahead) > 0 || SSL_has_pending(connection->ssl);
-    return pyossl_may_hold_more(connection->ssl);
+    return SSL_has_pending(connection->ssl)
+        || (connection->socket != NULL ? pyossl_stretch_length(&connection->socket->ahead)
+                                       : BIO_ctrl_pending(SSL_get_rbio(connection->ssl))) > 0;
 }
 
 /* How far a read of `size` bytes may look ahead.  Who asks for less than a record has to look at what is pending before
@@ -374,6 +369,8 @@ static long long pyossl_stop_sending(pyossl_connection *connection, const char *
     int holds_record = SSL_want(connection->ssl) == SSL_WRITING && SSL_is_init_finished(connection->ssl);
 
     pyossl_forget_pending(connection);
+    if (connection->dead && connection->socket != NULL)
+        (void)pyossl_socket_flush(SSL_get_wbio(connection->ssl));    /* an alert may say why; there is no second try */
     if (!connection->dead && (encrypted > sent || holds_record)) {
         connection->write_pending = size - sent;
         connection->gathered = encrypted - sent;
@@ -521,6 +518,18 @@ static void pyossl_connection_free(pyossl_connection *connection)
     free(connection);
 }
 
+static void pyossl_turn_new(pthread_cond_t *turn)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    pthread_condattr_setclock(&attributes, PYOSSL_TURN_CLOCK);
+#endif
+    pthread_cond_init(turn, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 static pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *lock, pyossl_lock *other_lock)
 {
     pyossl_connection *connection = calloc(1, sizeof(*connection));
@@ -529,7 +538,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *l
     connection->lock = lock;
     connection->other_lock = other_lock == lock ? NULL : other_lock;
     connection->fd = -1;
-    pthread_cond_init(&connection->turn, NULL);
+    pyossl_turn_new(&connection->turn);
     connection->ssl = SSL_new(context);
     if (connection->ssl == NULL || !SSL_set_ex_data(connection->ssl, pyossl_connection_index, connection)) {
         pyossl_connection_free(connection);

@@ -197,7 +197,7 @@ static long long pyossl_wait_for_turn(pyossl_connection *connection, double time
         if (left <= 0)
             return PYOSSL_TIMED_OUT;
     }
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(PYOSSL_TURN_CLOCK, &until);
     until.tv_nsec += left % 1000000000;
     until.tv_sec += left / 1000000000 + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -335,20 +335,23 @@ static long long pyossl_pending(pyossl_connection *connection)
         connection->socket->receiving++;    /* what is on the descriptor is not asked for */
         result = pyossl_receive(connection, &byte, 1, 1);
         connection->socket->receiving--;
-        result = result == -SSL_ERROR_WANT_READ ? 0 : result > 0 ? SSL_pending(connection->ssl) : 1;
+        if (result == -SSL_ERROR_WANT_READ || result == -SSL_ERROR_WANT_WRITE)
+            result = 0;
+        else
+            result = result > 0 ? SSL_pending(connection->ssl) : 1;
     }
     return pyossl_end(connection, result);
 }
 
 /* Takes what has arrived off the descriptor, within reason: the kernel answers a close with unread bytes by a reset. */
-static void pyossl_drain(pyossl_connection *connection)
+static void pyossl_drain(int fd)
 {
     enum { REASON = 1 << 20 };
     char bytes[16384];
     ssize_t result = 1;
 
     for (size_t taken = 0; result > 0 && taken < REASON; taken += (size_t)result)
-        result = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        result = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 }
 
 /* Leaves the descriptor as it was; how many bytes have been taken off it that no call has read. */

@@ -12,9 +12,7 @@ from typing import Any
 from pyossl.aio.transport import Transport
 from pyossl.evented import EventedConnection
 from pyossl.sockets import send_at_once
-
-_DRAINED_AT_CLOSE = 16
-_CHUNK = 65536
+from pyossl.waiting import drain
 
 
 class SocketTransport(Transport):
@@ -48,19 +46,11 @@ class SocketTransport(Transport):
 
     def _release(self) -> None:
         if not self._is_of_another_process():
-            _take_what_has_come(self._sock)
+            drain(self._fd)
         self._sock.close()
 
     def _drop(self) -> None:
         self._sock.close()
-
-
-def _take_what_has_come(sock: socket.socket) -> None:
-    """The kernel answers a close with unread bytes by a reset, which could overtake the alert that says why."""
-    with contextlib.suppress(OSError):
-        for _ in range(_DRAINED_AT_CLOSE):
-            if len(sock.recv(_CHUNK)) < _CHUNK:
-                return
 
 
 def _extra_of(sock: socket.socket) -> dict[str, Any]:

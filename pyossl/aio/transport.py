@@ -236,33 +236,33 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if self._state != OPEN or self._paused:
             return
         if self._destination is not None or self._reads_into:
-            self._read_into_ready()
-            return
+            self._read_into()
+        else:
+            self._read_bytes()
+        if self._connection.has_more:
+            self._connection.has_more = False
+            self._loop.call_soon(self._read_ready)
+        if self._write_wants_read:
+            self._write_wants_read = False
+            self._write_ready()
+
+    def _read_bytes(self) -> None:
         try:
             data = self._connection.receive(self._room)
         except BaseException as error:
             self._failed(error, "reading")
             return
         if data.__class__ is not bytes:
-            if data is Want.WRITE:
-                self._read_wants_write = True
-                self._start_writer(self._write_ready)
+            self._read_waits(data)
         elif data:
             try:
                 self._protocol.data_received(data)
             except BaseException as error:
                 self._failed(error, "protocol.data_received()")
-                return
-            if self._connection.has_more:
-                self._connection.has_more = False
-                self._loop.call_soon(self._read_ready)
         else:
             self._got_eof()
-        if self._write_wants_read:
-            self._write_wants_read = False
-            self._write_ready()
 
-    def _read_into_ready(self) -> None:
+    def _read_into(self) -> None:
         """A step of reading into the protocol's own buffer, or into what a stream's reader waits for."""
         try:
             if self._destination is not None:
@@ -276,20 +276,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._failed(error, "reading")
             return
         if isinstance(got, Want):
-            if got is Want.WRITE:
-                self._read_wants_write = True
-                self._start_writer(self._write_ready)
+            self._read_waits(got)
         elif got:
             try:
                 self._protocol.buffer_updated(got)
             except BaseException as error:
                 self._failed(error, "protocol.buffer_updated()")
-                return
-            if self._connection.has_more:
-                self._connection.has_more = False
-                self._loop.call_soon(self._read_ready)
         else:
             self._got_eof()
+
+    def _read_waits(self, want: Any) -> None:
+        if want is Want.WRITE:
+            self._read_wants_write = True
+            self._start_writer(self._write_ready)
 
     def _got_eof(self) -> None:
         self._eof_received = True

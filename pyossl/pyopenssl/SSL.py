@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 
 from pyossl.constants import version_text
-from pyossl.pyopenssl._util import interface as _ffi, library as _lib, openssl_assert  # noqa: F401 - see there
+from pyossl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
+from pyossl.pyopenssl._util import openssl_assert
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
 from pyossl.pyopenssl.connections import Connection
 from pyossl.pyopenssl.contexts import (

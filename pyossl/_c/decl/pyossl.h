@@ -108,7 +108,7 @@ long long pyossl_send(pyossl_connection *connection, const void *data, size_t si
 long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline);
 void pyossl_give_turn(pyossl_connection *connection);
 void pyossl_wait_for(pyossl_connection *connection, int fd);
-void pyossl_drain(pyossl_connection *connection);
+void pyossl_drain(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
 void pyossl_wake_waiters(pyossl_connection *connection);
