@@ -28,7 +28,7 @@ from pyossl.flags import Options, VerifyFlags
 from pyossl.general_names import Name, names_in, stack_of_names
 from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
-from pyossl.policy import NEEDED_MODES, Policy, Version
+from pyossl.policy import DEFAULT_MODES, Policy, Version
 from pyossl.store import Store, Trust, purpose_number, seconds_of
 from pyossl.x509 import Certificate, borrowed, load_certificates
 
@@ -88,7 +88,7 @@ class Context(Policy):
         self._verify_time: int | None = None
         self.callbacks = ContextCallbacks()
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
-        lib.SSL_CTX_set_mode(self._ctx, NEEDED_MODES)
+        lib.SSL_CTX_set_mode(self._ctx, DEFAULT_MODES)
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         policy = lib.SSL_CTX_get_min_proto_version(self._ctx)
         self._set_versions(max(policy, _FLOOR), None)

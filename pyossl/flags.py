@@ -77,7 +77,7 @@ class Modes(enum.IntFlag):
     AUTO_RETRY = lib.SSL_MODE_AUTO_RETRY
     NO_AUTO_CHAIN = lib.SSL_MODE_NO_AUTO_CHAIN
     RELEASE_BUFFERS = lib.SSL_MODE_RELEASE_BUFFERS
-    """Half the memory of an idle connection, for some more work at each call."""
+    """Half the memory of an idle connection, for some more work at each call: set unless it is taken away."""
     SEND_CLIENTHELLO_TIME = lib.SSL_MODE_SEND_CLIENTHELLO_TIME
     SEND_SERVERHELLO_TIME = lib.SSL_MODE_SEND_SERVERHELLO_TIME
     SEND_FALLBACK_SCSV = lib.SSL_MODE_SEND_FALLBACK_SCSV

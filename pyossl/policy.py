@@ -16,6 +16,8 @@ _HIGHEST_LEVEL = 5
 
 NEEDED_MODES = Modes.ENABLE_PARTIAL_WRITE | Modes.ACCEPT_MOVING_WRITE_BUFFER | Modes.AUTO_RETRY
 """What a ``Connection`` relies on."""
+DEFAULT_MODES = NEEDED_MODES | Modes.RELEASE_BUFFERS
+"""Most connections are idle, and each would keep 34 KB for its next record."""
 
 
 class Version(enum.IntEnum):

@@ -68,7 +68,6 @@ def test_the_servers_order_of_ciphers_decides_where_it_says_so(
 def test_a_mode_is_set_and_those_that_a_connection_needs_stay() -> None:
     """PITFALLS 7: "`PARTIAL_WRITE` + `ACCEPT_MOVING_WRITE_BUFFER` are on"."""
     context = Context.client(verify=False)
-    context.modes |= Modes.RELEASE_BUFFERS
     assert Modes.RELEASE_BUFFERS in context.modes
     for needed in Modes.ENABLE_PARTIAL_WRITE, Modes.ACCEPT_MOVING_WRITE_BUFFER, Modes.AUTO_RETRY:
         assert needed in context.modes
@@ -76,6 +75,8 @@ def test_a_mode_is_set_and_those_that_a_connection_needs_stay() -> None:
             context.modes &= ~needed
     context.modes &= ~Modes.RELEASE_BUFFERS
     assert Modes.RELEASE_BUFFERS not in context.modes
+    context.modes |= Modes.RELEASE_BUFFERS
+    assert Modes.RELEASE_BUFFERS in context.modes
 
 
 @pytest.mark.feature("verification flags")

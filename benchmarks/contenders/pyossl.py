@@ -46,12 +46,12 @@ class Pyossl(Contender):
             decrypt(encrypt(message))
 
 
-class Released(Pyossl):
-    """With ``SSL_MODE_RELEASE_BUFFERS``, for connections that are idle."""
+class Kept(Pyossl):
+    """Without ``SSL_MODE_RELEASE_BUFFERS``, for connections that are busy."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.context.modes |= pyossl.Modes.RELEASE_BUFFERS
+        self.context.modes &= ~pyossl.Modes.RELEASE_BUFFERS
 
 
 contender = Pyossl

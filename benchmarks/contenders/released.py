@@ -1,5 +1,0 @@
-"""pyossl with ``SSL_MODE_RELEASE_BUFFERS``."""
-
-from benchmarks.contenders.pyossl import Released
-
-contender = Released
