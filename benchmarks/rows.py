@@ -71,7 +71,7 @@ ROWS = (
     Row("send-1m", "send 1 MiB", "sendall", MIB, "sink", 400, 20),
     Row("ping-pong", "ping-pong 128 B", "ping_pong", 128, "echo", 8000, 500, (*BLOCKING, "kept")),
     Row("memory-64", "sans I/O 64 B", "memory_transfers", 64, "echo", 40000, 500),
-    Row("memory-16k", "sans I/O 16 KiB", "memory_transfers", 16 * KIB, "echo", 12000, 200),
+    Row("memory-16k", "sans I/O 16 KiB", "memory_transfers", 16 * KIB, "echo", 12000, 200, (*BLOCKING, "kept")),
     Row(
         "idle",
         "memory of an idle connection after 16 KiB",

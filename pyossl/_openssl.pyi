@@ -1066,6 +1066,7 @@ class _Library:
     PYOSSL_MOST_ITERATIONS: int
     PYOSSL_NEW_SESSION: int
     PYOSSL_NO_MEMORY: int
+    PYOSSL_OTHER_BIO: int
     PYOSSL_OTHER_WRITE: int
     PYOSSL_PARKED: int
     PYOSSL_SERVERNAME: int
@@ -3600,6 +3601,7 @@ class _Library:
     def pyossl_lock_new(self) -> Any: ...
     def pyossl_lock_release(self, a0: Any, /) -> None: ...
     def pyossl_lock_try(self, a0: Any, /) -> int: ...
+    def pyossl_memory_bio(self) -> Any: ...
     pyossl_on_alpn: Any
     pyossl_on_bio_control: Any
     pyossl_on_bio_read: Any

@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-A ``Connection`` drives one SSL over a pair of BIOs: by default two memory BIOs, filled by ``receive_data`` and emptied
-by ``data_to_send``; with ``bio=`` whatever transport the caller chose.
+A ``Connection`` drives one SSL over one BIO or two: by default one in memory, filled by ``receive_data`` and emptied by
+``data_to_send`` (pyossl/_c/memory_bio.c); with ``bio=`` whatever transport the caller chose.
 
 Every call that does I/O is one C function of pyossl/_c/io.c, which takes the connection's lock, and comes to one of
 three things.  It is *done*: the method returns what was done.  It *waits*: the method returns a ``Want``, and is to be
@@ -53,6 +53,7 @@ _MISUSES = {
     lib.PYOSSL_CLOSED: "the connection is closed",
     lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
     lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
+    lib.PYOSSL_OTHER_BIO: "this connection has a BIO of its own, which carries its bytes",
     lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, and this is not it",
     lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
     lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
@@ -92,8 +93,7 @@ class Connection(Negotiated):
             raise ValueError("server_hostname is for clients")
         if context.checks_hostname and reference is None:
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
-        self._reader, self._writer = _memories() if bio is None else _two(bio)
-        self._carries = bio is None
+        self._reader, self._writer = _two(BIO.own_memory() if bio is None else bio)
         self._context = context
         self._callbacks = Callbacks(self, context.callbacks)
         self._handle = ffi.new_handle(self._callbacks)
@@ -329,24 +329,16 @@ class Connection(Negotiated):
 
     def receive_data(self, data: Bytes) -> None:
         """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
-        if not self._carries:
-            self._check_carries()
         if type(data) is bytes:
-            size = len(data)
-            result = _pyossl_receive_data(self._c, data, size)
+            result = _pyossl_receive_data(self._c, data, len(data))
         else:
             with readable(data) as source:
-                size = len(source)
-                result = lib.pyossl_receive_data(self._c, source, size)
+                result = _pyossl_receive_data(self._c, source, len(source))
         if result < 0:
             raise self._error(result, "receiving")
-        if result != size:
-            raise MemoryError(f"the memory BIO did not take {size} bytes")
 
     def data_to_send(self, size: int = -1) -> bytes:
         """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
-        if not self._carries:
-            self._check_carries()
         if size >= 0:
             return self._take(size, [])
         try:
@@ -360,7 +352,7 @@ class Connection(Negotiated):
 
     def _take(self, size: int, pieces: list[bytes]) -> bytes:
         """``pieces``, and at most ``size`` bytes to be sent, or all where that is negative."""
-        while size != 0:
+        while True:
             room = scratch.LARGEST if size < 0 else min(size, scratch.LARGEST)
             buffer = scratch.borrow(room)
             result = lib.pyossl_data_to_send(self._c, buffer, room)
@@ -369,9 +361,9 @@ class Connection(Negotiated):
             scratch.give_back(buffer)
             if result < 0:
                 raise self._error(result, "sending")
-            if result < room:
-                break
             size = size - result if size > 0 else size
+            if result < room or size == 0:
+                break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def encrypt(self, data: Bytes) -> bytes | Want:
@@ -379,8 +371,6 @@ class Connection(Negotiated):
 
         A ``Want`` when the handshake has to go on first; nothing has been written then.  SSL_write_ex(3), BIO_s_mem(3)
         """
-        if not self._carries:
-            self._check_carries()
         if type(data) is not bytes:
             data = _copied(data)
         try:
@@ -400,8 +390,6 @@ class Connection(Negotiated):
         ``b""`` once the peer has closed; a ``Want`` when there is nothing yet.  Where plaintext comes with the end, or
         with a failure, the end is met by the next ``read``.  Raises as ``read`` does.  BIO_s_mem(3), SSL_read_ex(3)
         """
-        if not self._carries:
-            self._check_carries()
         if type(data) is not bytes:
             data = _copied(data)
         if not data:
@@ -429,10 +417,6 @@ class Connection(Negotiated):
             if result < scratch.LARGEST:
                 return b"".join(pieces)
 
-    def _check_carries(self) -> None:
-        if not self._carries:
-            raise UsageError("this connection has a BIO of its own, which carries its bytes")
-
     # What a call came to
 
     def _waits(self, result: int, operation: str) -> Want:
@@ -445,7 +429,7 @@ class Connection(Negotiated):
     def _error(self, result: int, operation: str) -> BaseException:
         """The exception for a negative result that is no ``Want``."""
         if result == lib.PYOSSL_NO_MEMORY:
-            return MemoryError("a memory BIO could not grow")
+            return MemoryError("there is no memory for the bytes that this connection is to keep")
         if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()
             if error is not None:
@@ -489,12 +473,6 @@ class Connection(Negotiated):
             else:
                 what = f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
         return f"<Connection {side}{f' of {self._name!r}' if self._name else ''}, {what}>"
-
-
-def _memories() -> tuple[BIO, BIO]:
-    reader, writer = BIO.memory(), BIO.memory()
-    writer.lock = reader.lock
-    return reader, writer
 
 
 def _two(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:

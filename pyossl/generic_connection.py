@@ -18,7 +18,7 @@ from pyossl.bio import BIO
 from pyossl.callbacks import InfoCallback, VerifyCallback
 from pyossl.connection import Connection
 from pyossl.encoding import c_string
-from pyossl.errors import UsageError, failed
+from pyossl.errors import failed
 from pyossl.general_names import Name
 from pyossl.generic_context import GenericContext, wire_protocols
 from pyossl.keys import PrivateKey
@@ -339,6 +339,4 @@ class GenericConnection(Connection):
 
     def end_of_transport(self) -> None:
         """Says that no more bytes will come; for a connection whose caller carries them.  BIO_set_mem_eof_return(3)"""
-        if not self._carries:
-            raise UsageError("this connection has a transport of its own")
         self.receive_data(b"")

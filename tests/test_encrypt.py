@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from pairs import carry
+from pairs import carry, shake_hands
 
 import pyossl
 from pyossl import Want, lib
@@ -126,3 +126,56 @@ def test_text_is_refused(connected: Pair) -> None:
     for call in (connected[0].encrypt, connected[0].decrypt):
         with pytest.raises(TypeError, match="str"):
             call("text")  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize("every", [1, 5], ids=["at once", "later"])
+def test_what_a_callback_takes_in_the_middle_of_a_call_is_the_first_of_it(
+    client_context: pyossl.Context, server_context: pyossl.Context, every: int
+) -> None:
+    messages: list[pyossl.Message] = []
+    pieces: list[bytes] = []
+
+    def take(message: pyossl.Message) -> None:
+        messages.append(message)
+        if client.is_handshake_finished and len(messages) % every == 0:
+            pieces.append(client.data_to_send())
+
+    client = pyossl.Connection(client_context, "example.com", message_callback=take)
+    server = pyossl.Connection(server_context)
+    shake_hands(client, server)
+    messages.clear()
+    pieces.clear()
+    data = os.urandom(200_000)
+    rest = client.encrypt(data)
+    assert isinstance(rest, bytes)
+    assert sum(map(bool, pieces)) > 2
+    assert server.decrypt(b"".join([*pieces, rest])) == data
+
+
+def test_what_a_callback_gives_in_the_middle_of_a_call_comes_after_the_call_s(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    further: list[bytes] = []
+    server = pyossl.Connection(
+        server_context, message_callback=lambda message: server.receive_data(further.pop()) if further else None
+    )
+    client = pyossl.Connection(client_context, "example.com")
+    shake_hands(client, server)
+    first, second = client.encrypt(b"a" * 40_000), client.encrypt(b"b" * 40_000)
+    assert isinstance(first, bytes)
+    assert isinstance(second, bytes)
+    further.append(second)
+    assert server.decrypt(first) == b"a" * 40_000 + b"b" * 40_000
+
+
+def test_a_call_that_wants_the_peer_keeps_what_it_has_to_say(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    client, server = pyossl.Connection(client_context, "example.com"), pyossl.Connection(server_context)
+    assert client.encrypt(b"question") is Want.READ
+    assert server.decrypt(client.data_to_send()) is Want.READ
+    client.receive_data(server.data_to_send())
+    assert client.handshake() is None
+    question = client.encrypt(b"question")
+    assert isinstance(question, bytes)
+    assert server.decrypt(question) == b"question"

@@ -1,70 +1,103 @@
-/* Bytes between the user and the memory BIOs of a connection without a transport.  They go on after a failure: an alert
- * may be waiting to be sent. */
+/* Bytes between the user and a connection without a transport, by way of memory_bio.c.  They go on after a failure: an
+ * alert may be waiting to be sent. */
 
-static int pyossl_begin_carrying(pyossl_connection *connection)
+/* NULL where the SSL has a BIO of the user's. */
+static pyossl_memory *pyossl_memory_of(const pyossl_connection *connection)
 {
+    BIO *bio = SSL_get_rbio(connection->ssl);
+    return bio != NULL && BIO_method_type(bio) == pyossl_memory_type ? BIO_get_data(bio) : NULL;
+}
+
+/* 0, and `memory` is the connection's; or PYOSSL_x.  A callback may carry bytes in the middle of a call. */
+static int pyossl_begin_carrying(pyossl_connection *connection, pyossl_memory **memory)
+{
+    int answer = 0;
+
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
-    if (!connection->closed)
-        return 0;
-    pyossl_connection_release(connection);
-    return PYOSSL_CLOSED;
+    if (connection->closed)
+        answer = PYOSSL_CLOSED;
+    else if ((*memory = pyossl_memory_of(connection)) == NULL)
+        answer = PYOSSL_OTHER_BIO;
+    else if (!pyossl_memory_settle(*memory))
+        answer = PYOSSL_NO_MEMORY;
+    if (answer != 0)
+        pyossl_connection_release(connection);
+    return answer;
 }
 
 static long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size)
 {
-    size_t written = 0;
-    int answer = pyossl_begin_carrying(connection);
+    pyossl_memory *memory;
+    long long answer = pyossl_begin_carrying(connection, &memory);
 
     if (answer != 0)
         return answer;
-    if (size == 0)
-        BIO_set_mem_eof_return(SSL_get_rbio(connection->ssl), 0);
-    else
-        BIO_write_ex(SSL_get_rbio(connection->ssl), data, size, &written);
+    memory->ended |= size == 0;
+    if (!pyossl_kept_append(&memory->incoming, data, size))
+        answer = PYOSSL_NO_MEMORY;
     pyossl_connection_release(connection);
-    return (long long)written;
+    return answer;
 }
 
 static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size)
 {
-    size_t got = 0;
-    int answer = pyossl_begin_carrying(connection);
+    pyossl_memory *memory;
+    long long answer = pyossl_begin_carrying(connection, &memory);
 
     if (answer != 0)
         return answer;
-    if (size > 0 && BIO_ctrl_pending(SSL_get_wbio(connection->ssl)) > 0)
-        BIO_read_ex(SSL_get_wbio(connection->ssl), buffer, size, &got);
+    answer = (long long)pyossl_kept_take(&memory->outgoing, buffer, size);
     pyossl_connection_release(connection);
-    return (long long)got;
+    return answer;
+}
+
+/* Ends a call that was lent the user's buffers. */
+static long long pyossl_end_carrying(pyossl_connection *connection, pyossl_memory *memory, long long result)
+{
+    if (!pyossl_memory_settle(memory)) {
+        connection->dead = 1;    /* bytes are lost */
+        result = PYOSSL_NO_MEMORY;
+    }
+    return pyossl_end(connection, result);
 }
 
 /* pyossl_write and pyossl_data_to_send in one: how many of the bytes to be sent went into `buffer`. */
 static long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
 {
-    size_t got = 0;
     int answer = pyossl_begin(connection);
+    pyossl_memory *memory;
     long long result;
 
     if (answer != 0)
         return answer;
+    memory = pyossl_memory_of(connection);
+    if (memory == NULL)
+        return pyossl_end(connection, PYOSSL_OTHER_BIO);
+    memory->room = buffer;
+    memory->room_size = room;
+    memory->filled = pyossl_kept_take(&memory->outgoing, buffer, room);
     result = pyossl_send_records(connection, data, size, 0);
-    if (result >= 0 && BIO_ctrl_pending(SSL_get_wbio(connection->ssl)) > 0)
-        BIO_read_ex(SSL_get_wbio(connection->ssl), buffer, room, &got);
-    return pyossl_end(connection, result < 0 ? result : (long long)got);
+    if (result >= 0) {
+        size_t filled = memory->filled;
+        memory->filled = 0;    /* they are returned, and are not to be kept */
+        result = (long long)(filled + pyossl_kept_take(&memory->outgoing, (char *)buffer + filled, room - filled));
+    }
+    return pyossl_end_carrying(connection, memory, result);
 }
 
 /* pyossl_receive_data and pyossl_read in one: how many decrypted bytes went into `buffer`. */
 static long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
 {
-    size_t written = 0;
     int answer = pyossl_begin(connection);
+    pyossl_memory *memory;
 
     if (answer != 0)
         return answer;
-    if (size > 0 && (BIO_write_ex(SSL_get_rbio(connection->ssl), data, size, &written) != 1 || written != size)) {
-        pyossl_clear_errors();
-        return pyossl_end(connection, PYOSSL_NO_MEMORY);
-    }
-    return pyossl_end(connection, pyossl_receive(connection, buffer, room, 0));
+    memory = pyossl_memory_of(connection);
+    if (memory == NULL)
+        return pyossl_end(connection, PYOSSL_OTHER_BIO);
+    memory->given = data;
+    memory->given_size = size;
+    return pyossl_end_carrying(connection, memory, pyossl_receive(connection, buffer, room, 0));
 }

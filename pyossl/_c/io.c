@@ -22,7 +22,8 @@ enum {
     PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
     PYOSSL_WRITE_FIRST = -110,  /* a write is to be repeated before the shutdown */
     PYOSSL_WRITING = -111,      /* this thread is in the middle of another write: a signal handler writes */
-    PYOSSL_NO_MEMORY = -112     /* a memory BIO could not grow */
+    PYOSSL_NO_MEMORY = -112,    /* bytes that are to be kept find no room */
+    PYOSSL_OTHER_BIO = -113     /* the user does not carry the connection's bytes: it has another BIO */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */

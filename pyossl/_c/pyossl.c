@@ -56,6 +56,7 @@
 #include "callbacks.c"
 #include "socket_bio.c"
 #include "guarded_bio.c"
+#include "memory_bio.c"
 #include "python_bio.c"
 #include "io.c"
 #include "carry.c"

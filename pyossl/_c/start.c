@@ -6,7 +6,8 @@ static int pyossl_initialise(void)
     if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) || pthread_atfork(NULL, NULL, pyossl_forked) != 0)
         return 0;
     pyossl_connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    return pyossl_connection_index >= 0 && pyossl_socket_method_new() && pyossl_python_method_new();
+    return pyossl_connection_index >= 0 && pyossl_socket_method_new() && pyossl_memory_method_new()
+        && pyossl_python_method_new();
 }
 
 /* Whether a library of this version can serve the headers that the extension was compiled with: 0 if so, 1 if it is

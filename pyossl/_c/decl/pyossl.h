@@ -85,6 +85,7 @@ static const long long PYOSSL_INTERRUPTED;
 #define PYOSSL_WRITE_FIRST ...
 #define PYOSSL_WRITING ...
 #define PYOSSL_NO_MEMORY ...
+#define PYOSSL_OTHER_BIO ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
@@ -130,6 +131,7 @@ long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int len
 long long pyossl_key_iterations(BIO *bio, int is_pem);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd, int never_waits);
+BIO *pyossl_memory_bio(void);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
