@@ -157,11 +157,6 @@ class BIO:
         return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor_of(descriptor), True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod
-    def own_memory(cls) -> BIO:
-        """The BIO of a connection whose bytes the caller carries, for both directions.  BIO_s_mem(3)"""
-        return BIO(own(check_ptr(lib.pyossl_memory_bio(), "BIO_new"), lib.BIO_free_all))
-
-    @classmethod
     def fd(cls, file: Any, *, close: bool = False) -> BIO:
         """A BIO over a descriptor of any kind (a pipe, a terminal), or over a Python file that has one.
 

@@ -76,7 +76,7 @@ class ContextCallbacks:
 class Callbacks:
     """One connection's callbacks, and the exception that one of them raised."""
 
-    __slots__ = ("__weakref__", "connection", "flag", "is_named", "message", "of_context", "of_first", "parked")
+    __slots__ = ("__weakref__", "connection", "is_named", "message", "of_context", "of_first", "parked")
 
     def __init__(self, connection: Connection, of_context: ContextCallbacks) -> None:
         self.connection: weakref.ref[Connection] = weakref.ref(connection)
@@ -86,12 +86,12 @@ class Callbacks:
         self.is_named = False
         self.message: MessageCallback | None = None
         self.parked: BaseException | None = None
-        self.flag: Any = None
 
     def park(self, error: BaseException) -> None:
-        if self.parked is None:
+        connection = self.connection()
+        if self.parked is None and connection is not None:
             self.parked = error
-            self.flag.parked = 1
+            connection._c.parked = 1
 
     def take_parked(self) -> BaseException | None:
         error, self.parked = self.parked, None

@@ -202,14 +202,9 @@ class Carrier:
             if (await self._finish(lambda: self.connection.peek(1)))[1]:
                 raise UsageError(_UNREAD)
             await self._finish(self.connection.shutdown)
-            trailing = self._trailing()
+            trailing = self.connection._received_beyond()
             self.close()
             return trailing
-
-    def _trailing(self) -> bytes:
-        reader = self.connection._reader
-        data = reader.read(reader.pending) if reader.pending else b""
-        return data if isinstance(data, bytes) else b""
 
     async def say_goodbye(self) -> None:
         """Sends close_notify, once, and waits for nothing but the transport; nothing where it cannot be sent now.

@@ -34,10 +34,10 @@ from pyossl.encoding import c_string
 from pyossl.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
-from pyossl.negotiation import Negotiated, Turn
-from pyossl.outcome import Failure, Want, record_of, take_records
+from pyossl.negotiation import Negotiated
+from pyossl.outcome import Failure, Want, record_of
 from pyossl.session import Session
-from pyossl.x509 import HOST_FLAGS, borrowed
+from pyossl.x509 import borrowed
 
 Bytes = bytes | bytearray | memoryview
 
@@ -75,6 +75,15 @@ class Connection(Negotiated):
     Raises ``UsageError`` or ``ValueError`` for what cannot be.
     """
 
+    _takes_side = True
+    """Whether the context says which side the connection is."""
+    _bios: tuple[BIO, BIO] | None
+    _name = ""
+    _other_names: tuple[str, ...] = ()
+    _email: str | None = None
+    _indicated: str | None = None
+    _failure: Failure | None = None
+
     def __init__(
         self,
         context: Context,
@@ -86,101 +95,101 @@ class Connection(Negotiated):
         other_names: Iterable[str] = (),
         email: str | None = None,
     ) -> None:
+        self._bios = None if bio is None else _two(bio)
+        self._begin(context, server_hostname, message_callback, session, other_names, email)
+        for each in self._bios or ():
+            each.serve(self)
+
+    def _begin(
+        self,
+        context: Context,
+        server_hostname: str | ipaddress.IPv4Address | ipaddress.IPv6Address | None,
+        message_callback: Callable[[Message], object] | None,
+        session: Session | None,
+        other_names: Iterable[str] = (),
+        email: str | None = None,
+    ) -> None:
         if not isinstance(context, Context):
             raise TypeError(f"a Connection is made from a Context, not {type(context).__name__}")
         reference = None if server_hostname is None else reference_name(server_hostname)
         if context.is_server and reference is not None:
             raise ValueError("server_hostname is for clients")
-        if context.checks_hostname and reference is None:
+        checks_hostname = context.checks_hostname
+        if checks_hostname and reference is None:
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
-        self._reader, self._writer = _two(BIO.own_memory() if bio is None else bio)
         self._context = context
+        self._c = own(check_ptr(self._new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
         self._callbacks = Callbacks(self, context.callbacks)
-        self._handle = ffi.new_handle(self._callbacks)
-        take_records()
-        locks = self._reader.lock.pointer, self._writer.lock.pointer
-        self._c = own(
-            check_ptr(lib.pyossl_connection_new(context._freeze(), *locks), "SSL_new"), lib.pyossl_connection_free
-        )
-        self._c.handle = self._handle
-        self._callbacks.flag = ffi.cast("pyossl_connection *", self._c)
-        self._turn = Turn(self._c)
-        ssl = self._c.ssl
-        lib.SSL_set0_rbio(ssl, self._reader.reference())
-        lib.SSL_set0_wbio(ssl, self._writer.reference())
-        self._reader.serve(self)
-        self._writer.serve(self)
-        self._take_side(ssl)
-        self._name = ""
-        self._indicated = None
+        self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
-            self._expect(ssl, reference)
-        self._other_names: tuple[str, ...] = ()
-        self._expect_also(ssl, tuple(other_names))
-        self._email = email
-        self._expect_email(ssl)
+            self._expect(reference, checks_hostname)
+        if other_names:
+            self._expect_also(tuple(other_names))
+        if email is not None:
+            self._expect_email(email)
         if context.callbacks.verify is not None:
             self._c.calls_verify = 1
         if session is not None:
-            self._offer(ssl, session)
+            self._offer(session, checks_hostname)
         if message_callback is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
-        self._failure: Failure | None = None
 
-    def _take_side(self, ssl: Any) -> None:
-        (lib.SSL_set_accept_state if self._context.is_server else lib.SSL_set_connect_state)(ssl)
+    def _new(self, ctx: Any) -> Any:
+        """A new ``pyossl_connection *``, NULL where it cannot be made."""
+        if self._bios is None:
+            return lib.pyossl_connection_in_memory(ctx, self._takes_side)
+        reader, writer = self._bios
+        # A chain that is changed after our end takes another lock, and ours is still asked then.
+        self._locks = reader.lock, writer.lock
+        pointers = reader._pointer, writer._pointer, reader.lock.pointer, writer.lock.pointer
+        return lib.pyossl_connection_over_bios(ctx, self._takes_side, *pointers)
 
-    def _expect(self, ssl: Any, reference: ReferenceName) -> None:
-        self._name, name = reference.text, reference.text.encode()
-        if not reference.is_address:
-            check(lib.SSL_set_tlsext_host_name(ssl, name), "SSL_set_tlsext_host_name")
-        if self._context.checks_hostname:
-            lib.SSL_set_hostflags(ssl, HOST_FLAGS)
-            expect = lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname
-            if expect(ssl, name) != 1:
-                why = ": it takes none of a single character" if len(name) == 1 else ""
-                raise ValueError(f"this OpenSSL refuses the server name {reference.text!r}{why}") from failed(
-                    "SSL_set1_dnsname"
-                )
+    def _expect(self, reference: ReferenceName, is_checked: bool) -> None:
+        self._name, is_address = reference
+        result = lib.pyossl_expect(self._c, self._name.encode(), is_address, is_checked)
+        if result == 0:
+            why = ": it takes none of a single character" if len(self._name) == 1 else ""
+            refused = failed("SSL_set1_dnsname")
+            raise ValueError(f"this OpenSSL refuses the server name {self._name!r}{why}") from refused
+        check(result, "SSL_set_tlsext_host_name")
 
-    def _expect_also(self, ssl: Any, names: tuple[str, ...]) -> None:
+    def _expect_also(self, names: tuple[str, ...]) -> None:
         if names and not self._context.checks_hostname:
             raise UsageError("other_names are given, and this context does not check names")
         for name in names:
             other = reference_name(name)
             if other.is_address or reference_name(self._name).is_address:
                 raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
-            check(lib.SSL_add1_dnsname(ssl, other.text.encode()), f"expecting the name {name!r}")
+            check(lib.SSL_add1_dnsname(self._c.ssl, other.text.encode()), f"expecting the name {name!r}")
             self._other_names += (other.text,)
 
-    def _expect_email(self, ssl: Any) -> None:
-        if self._email is None:
-            return
+    def _expect_email(self, email: str) -> None:
         if not self._context.verifies:
             raise UsageError("email is given, and this context verifies nobody")
-        address = c_string(self._email, "an email address")
+        self._email, ssl = email, self._c.ssl
+        address = c_string(email, "an email address")
         parameters = lib.SSL_get0_param(ssl)
-        check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {self._email!r}")
+        check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
         if self._context.is_server:
-            sessions = self._context.sessions_with(self._email)
+            sessions = self._context.sessions_with(email)
             check(lib.SSL_set_session_id_context(ssl, sessions, len(sessions)), "SSL_set_session_id_context")
 
-    def _offer(self, ssl: Any, session: Session) -> None:
+    def _offer(self, session: Session, checks_hostname: bool) -> None:
         """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
         if self._context.is_server:
             raise UsageError("session is for clients: a server finds the session that the client offers")
-        if session.context is not self._context:
+        if session._context is not self._context:
             raise ValueError("the session belongs to another context")
-        if self._context.checks_hostname and session.server_hostname != self._name:
+        if checks_hostname and session.server_hostname != self._name:
             raise ValueError(f"the session is with {session.server_hostname!r}, not with {self._name!r}")
-        if self._context.checks_hostname and (others := set(session.other_names) - set(self._other_names)):
+        if checks_hostname and (others := set(session.other_names) - set(self._other_names)):
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
         if self._email not in (None, session.email):
             raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
-        check(lib.SSL_set_session(ssl, session._session), "SSL_set_session")
-        if self._context.verifies and lib.SSL_get_verify_result(ssl) != lib.X509_V_OK:
+        if (result := lib.pyossl_offer(self._c, session._session)) == 0:
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
+        check(result, "SSL_set_session")
 
     def _switch_context(self, context: Context) -> None:
         """Goes on with another server context: its credentials, its trust, and its verification of clients."""
@@ -192,7 +201,8 @@ class Connection(Negotiated):
         self._context = context
         self._c.calls_verify = context.callbacks.verify is not None
         self._callbacks.of_context = context.callbacks
-        self._expect_email(self._c.ssl)
+        if self._email is not None:
+            self._expect_email(self._email)
 
     # The handshake
 
@@ -308,7 +318,10 @@ class Connection(Negotiated):
         SSL_free(3)
         """
         if lib.pyossl_close(self._c) == lib.PYOSSL_BUSY:
-            raise UsageError("a callback cannot close its connection")
+            raise self._in_a_callback()
+
+    def _in_a_callback(self) -> UsageError:
+        return UsageError("a callback cannot close its connection")
 
     @property
     def closed(self) -> bool:
@@ -318,7 +331,7 @@ class Connection(Negotiated):
     @property
     def is_inherited(self) -> bool:
         """Whether the connection was made before this process was forked, and so is the parent's to use."""
-        return bool(lib.pyossl_lock_is_inherited(self._reader.lock.pointer))
+        return bool(lib.pyossl_lock_is_inherited(self._c.lock))
 
     @property
     def failure(self) -> Failure | None:
@@ -416,6 +429,17 @@ class Connection(Negotiated):
             scratch.give_back(buffer)
             if result < scratch.LARGEST:
                 return b"".join(pieces)
+
+    def _received_beyond(self) -> bytes:
+        """What ``receive_data`` was given beyond the end of TLS.  BIO_read(3)"""
+
+        def unread(ssl: Any) -> bytes:
+            reader = lib.SSL_get_rbio(ssl)
+            buffer = ffi.new("char[]", lib.BIO_ctrl_pending(reader))
+            return bytes(ffi.buffer(buffer, max(lib.BIO_read(reader, buffer, len(buffer)), 0)))
+
+        data: bytes = self._ask(unread)
+        return data
 
     # What a call came to
 

@@ -38,6 +38,7 @@ class GenericConnection(Connection):
     """
 
     _context: GenericContext
+    _takes_side = False
     face: Any = None
     """Whatever face stands before this connection: its callbacks ask for it."""
 
@@ -45,9 +46,6 @@ class GenericConnection(Connection):
         super().__init__(context, bio=None if fd is None else BIO.own_socket(fd))
         self._fd = fd
         self._callbacks.of_context = copy.copy(context.callbacks)
-
-    def _take_side(self, ssl: Any) -> None:
-        """Neither side, yet."""
 
     def set_accept_state(self) -> None:
         """This is the server's side.  SSL_set_accept_state(3)"""

@@ -42,7 +42,10 @@ class Listener:
         sock, address = self._sock.accept()
         try:
             send_at_once(sock)
-            return Socket(sock, self.context, message_callback=message_callback, is_ours=True), address
+            timeout = sock.gettimeout()
+            if timeout is not None:
+                sock.setblocking(True)
+            return Socket(sock, self.context, None, message_callback, None, timeout), address
         except BaseException:
             sock.close()
             raise

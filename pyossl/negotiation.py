@@ -68,28 +68,40 @@ class Turn:
 
     def __enter__(self) -> None:
         if not lib.pyossl_connection_acquire(self._c):
-            raise UsageError(f"the connection cannot be used: {INHERITED}")
+            raise _inherited()
 
     def __exit__(self, *_: object) -> None:
         lib.pyossl_connection_release(self._c)
+
+
+def _inherited() -> UsageError:
+    return UsageError(f"the connection cannot be used: {INHERITED}")
 
 
 class Negotiated:
     """The questions that a ``Connection`` answers."""
 
     _c: Any
-    _turn: Turn
     _context: Context
     _name: str
     _other_names: tuple[str, ...]
     _email: str | None
     _indicated: str | None
 
+    @property
+    def _turn(self) -> Turn:
+        return Turn(self._c)
+
     def _ask(self, question: Callable[[Any], Any]) -> Any:
-        with self._turn:
-            if self._c.closed:
+        c = self._c
+        if not lib.pyossl_connection_acquire(c):
+            raise _inherited()
+        try:
+            if c.closed:
                 raise UsageError("the connection is closed")
-            return question(self._c.ssl)
+            return question(c.ssl)
+        finally:
+            lib.pyossl_connection_release(c)
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
@@ -198,12 +210,11 @@ class Negotiated:
         """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
         the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
         """
-        with self._turn:
-            pointer = self._ask(lib.SSL_get1_session)
-            if pointer == ffi.NULL:
-                return None
-            owned = own(pointer, lib.SSL_SESSION_free)
-            return Session(owned, self._context, self._name or None, self._other_names, self._email)
+        pointer = self._ask(lib.SSL_get1_session)
+        if pointer == ffi.NULL:
+            return None
+        owned = own(pointer, lib.SSL_SESSION_free)
+        return Session(owned, self._context, self._name or None, self._other_names, self._email)
 
     @property
     def session_reused(self) -> bool:
@@ -213,9 +224,8 @@ class Negotiated:
     @property
     def peer_certificate(self) -> Certificate | None:
         """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
-        with self._turn:
-            pointer = self._ask(lib.SSL_get1_peer_certificate)
-            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+        pointer = self._ask(lib.SSL_get1_peer_certificate)
+        return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:

@@ -18,24 +18,25 @@ TLS 1.3 there are unread bytes, the session tickets, on every client that only w
 from __future__ import annotations
 
 import builtins
+import contextlib
+import functools
 import io
 import math
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, Final, TypeVar
 
 from pyossl.connection import Bytes
 from pyossl.context import Context
-from pyossl.errors import Error, UsageError, WouldBlockError
+from pyossl.errors import UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.stream import Stream
-from pyossl.waiting import FOREVER, WaitingConnection, drain, new_deadline
+from pyossl.waiting import FOREVER, WaitingConnection, deadline_in, new_deadline, seconds_until
 
 Address = tuple[str, int] | str | os.PathLike[str]
 """Where a peer is: a host and a port, or the path of a Unix socket."""
@@ -49,6 +50,7 @@ class _Default:
 
 _DEFAULT: Final = _Default()
 _LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
+_REMEMBERED = 256  # addresses: as for names
 
 
 class Socket(Stream):
@@ -63,19 +65,15 @@ class Socket(Stream):
         self,
         sock: socket.socket,
         context: Context,
-        server_hostname: Any = None,
-        *,
-        message_callback: Callable[[Message], object] | None = None,
-        session: Session | None = None,
-        is_ours: bool = False,
+        server_hostname: Any,
+        message_callback: Callable[[Message], object] | None,
+        session: Session | None,
+        timeout: float | None,
     ) -> None:
-        if sock.type != socket.SOCK_STREAM:
-            raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
+        """Over a blocking socket, which belongs to the ``Socket`` from now on."""
         connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
-        super().__init__(connection, _seconds(sock.gettimeout()))
-        # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
-        self._sock = sock if is_ours else socket.socket(sock.family, sock.type, sock.proto, sock.detach())
-        self._sock.setblocking(True)
+        super().__init__(connection, _seconds(timeout))
+        self._sock = sock
         self._files = 0
         self._closed = False
 
@@ -83,7 +81,7 @@ class Socket(Stream):
 
     def handshake(self) -> None:
         """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
-        self.connection.finish(self.connection.handshake, "the handshake", self._timeout)
+        self.connection.shake_hands(self._timeout)
 
     def unwrap(self) -> socket.socket:
         """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
@@ -143,26 +141,15 @@ class Socket(Stream):
         SSL_shutdown(3), SSL_free(3)
         """
         if not self._closed:
-            self._closed = True
             if self._files == 0:
                 self._close()
+            self._closed = True
 
     def _close(self) -> None:
-        if self._sock.fileno() >= 0 and not self.connection.is_inherited:  # after unwrap() it is the caller's
-            self._say_goodbye()
-            self.connection.close()
-            self.connection.wake_waiters()
+        raised = self.connection.end() if self._sock.fileno() >= 0 else None  # after unwrap() it is the caller's
         self._sock.close()
-
-    def _say_goodbye(self) -> None:
-        connection = self.connection
-        try:
-            if not connection.closed and connection.failure is None and connection.is_handshake_finished:
-                connection.shutdown()
-        except (Error, OSError):
-            pass  # the peer may be gone; there is nobody left to tell
-        finally:
-            drain(self._sock.fileno())
+        if raised is not None:
+            raise raised
 
     # Data
 
@@ -390,7 +377,12 @@ def wrap_socket(
     session: Session | None = None,
 ) -> Socket:
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
-    tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session)
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
+    tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
+    # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
+    tls._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+    tls._sock.setblocking(True)
     if handshake:
         try:
             tls.handshake()
@@ -427,34 +419,37 @@ def connect(
         server_hostname = address[0]
     if server_hostname is not None:
         reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
-    deadline, shared_deadline = None if limit is None else time.monotonic() + limit, new_deadline(limit)
-    sock = _connected(address, deadline, limit)
+    deadline = 0 if limit is None else deadline_in(limit)
+    sock = _connected(address, limit, deadline)
     try:
-        tls = Socket(sock, context, server_hostname, message_callback=message_callback, session=session, is_ours=True)
+        tls = Socket(sock, context, server_hostname, message_callback, session, limit)
     except BaseException:
         sock.close()
         raise
-    tls.settimeout(limit)
     try:
-        tls.connection.finish(tls.connection.connect, "the handshake", _seconds(limit), shared_deadline)
+        if context.is_server:
+            raise UsageError("connect() is a client's: this connection is a server's")
+        tls.connection.shake_hands(tls._timeout, deadline)
     except BaseException:
         tls.close()
         raise
     return tls
 
 
-def _connected(address: Address, deadline: float | None, limit: float | None) -> socket.socket:
+def _connected(address: Address, limit: float | None, deadline: int) -> socket.socket:
     problem: OSError | None = None
     for family, kind, protocol, where in _resolved(address):
-        left = None if deadline is None else deadline - time.monotonic()
+        left = None if limit is None else min(seconds_until(deadline), _LONGEST_WAIT)
         if left is not None and left <= 0:
             problem = TimeoutError()
             break
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(None if left is None else min(left, _LONGEST_WAIT))
+            if sock.gettimeout() != left:
+                sock.settimeout(left)
             sock.connect(where)
-            sock.settimeout(None)
+            if left is not None:
+                sock.settimeout(None)
             send_at_once(sock)
             return sock
         except OSError as error:
@@ -473,21 +468,34 @@ def send_at_once(sock: socket.socket) -> None:
     """Turns Nagle's algorithm off: a record is whole when it is sent, and a server's first answer, on the heels of its
     session tickets, would wait for the client's delayed acknowledgement.  SSL_connect(3), NOTES
     """
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
+    try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        return  # it is no TCP socket, or its peer has gone, which the first read or write tells
 
 
-def _resolved(address: Address) -> Iterator[tuple[int, int, int, Any]]:
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
-        for family, kind, protocol, _, where in found:
-            yield family, kind, protocol, where
-    else:
-        yield socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address)
+def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
+    """The family, type, protocol and socket address of each place that ``address`` may be."""
+    if not isinstance(address, tuple):
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address))]
+    host, port = address[:2]
+    if type(host) is str and type(port) is int and 0 <= port <= 0xFFFF and (family := _family_of(host)):
+        return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port))]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
+    return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]
+
+
+@functools.lru_cache(_REMEMBERED)
+def _family_of(host: str) -> int | None:
+    """The family of an IP address, which needs no look-up; None for a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return family
+    return None
 
 
 Context.socket_face = staticmethod(wrap_socket)

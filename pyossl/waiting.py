@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib
-from pyossl.bio import BIO
+from pyossl.bio import descriptor_of
 from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Connection
 from pyossl.context import Context
@@ -44,9 +44,11 @@ class DescriptorConnection(Connection):
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
     ) -> None:
-        bio = BIO.own_socket(fd)
-        super().__init__(context, server_hostname, bio=bio, message_callback=message_callback, session=session)
-        lib.pyossl_wait_for(self._c, fd)
+        self._fd = descriptor_of(fd)
+        self._begin(context, server_hostname, message_callback, session)
+
+    def _new(self, ctx: Any) -> Any:
+        return lib.pyossl_connection_over_socket(ctx, self._takes_side, self._fd)
 
 
 class WaitingConnection(DescriptorConnection):
@@ -60,6 +62,13 @@ class WaitingConnection(DescriptorConnection):
     def pointer(self) -> Any:
         """The ``pyossl_connection *``, for the functions of pyossl/_c/wait.c."""
         return self._c
+
+    def shake_hands(self, timeout: float, deadline: int = 0) -> None:
+        """Finishes the handshake, before ``deadline``, of ``deadline_in``, where that is not 0.  SSL_do_handshake(3)"""
+        while (result := lib.pyossl_handshake_waiting(self._c, timeout, deadline)) <= INTERRUPTED:
+            deadline = INTERRUPTED - result
+        if result < 0:
+            raise self._not_in_time(result, "the handshake", timeout)
 
     def receive(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
@@ -166,9 +175,16 @@ class WaitingConnection(DescriptorConnection):
         """How many threads wait for the descriptor now."""
         return int(self._c.waiters)
 
-    def wake_waiters(self) -> None:
-        """Lets every thread that waits in a call of the closed connection go, and returns when it has gone."""
-        lib.pyossl_wake_waiters(self._c)
+    def end(self) -> BaseException | None:
+        """``close``, after our close_notify if that needs no waiting, and lets go whoever waits in another call: the
+        descriptor can be closed.  Returns what a callback raised meanwhile.  In a child process it does nothing.
+
+        SSL_shutdown(3), SSL_free(3)
+        """
+        result = lib.pyossl_end_socket(self._c)
+        if result == lib.PYOSSL_BUSY:
+            raise self._in_a_callback()
+        return self._error(result, "shutting down") if result == lib.PYOSSL_PARKED else None
 
     def _not_in_time(self, result: int, operation: str, timeout: float) -> BaseException:
         if result == lib.PYOSSL_TIMED_OUT:
@@ -191,6 +207,16 @@ def drain(descriptor: int) -> None:
     lib.pyossl_drain(descriptor)
 
 
-def new_deadline(timeout: float | None = None) -> Any:
-    """For several calls of ``finish`` that share a deadline: in ``timeout`` seconds, or fixed by the first wait."""
-    return ffi.new("long long *", 0 if timeout is None else lib.pyossl_deadline(timeout))
+def new_deadline() -> Any:
+    """For several calls of ``finish`` that share a deadline, which the first wait fixes."""
+    return ffi.new("long long *")
+
+
+def deadline_in(timeout: float) -> int:
+    """The time in ``timeout`` seconds, in nanoseconds by the clock that the waits go by.  clock_gettime(2)"""
+    return int(lib.pyossl_deadline(timeout))
+
+
+def seconds_until(deadline: int) -> float:
+    """How long it is to ``deadline``, of ``deadline_in``; below 0 where it has passed."""
+    return (deadline - deadline_in(0)) / 1e9

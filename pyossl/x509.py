@@ -16,7 +16,7 @@ from pyossl.keys import Key, PrivateKey, PublicKey
 from pyossl.names import reference_name
 from pyossl.outcome import take_records
 
-HOST_FLAGS: int = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+HOST_FLAGS: int = lib.PYOSSL_HOST_FLAGS
 """How names are compared everywhere: a wildcard is a whole label, and a subject is nobody's host name."""
 
 

@@ -30,8 +30,7 @@ def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
     client, _ = connected
 
     def others_turn(ssl: object) -> bool:
-        lock = client._reader.lock.pointer
-        return Task(lambda: bool(lib.pyossl_lock_try(lock))).result()
+        return Task(lambda: bool(lib.pyossl_lock_try(client._c.lock))).result()
 
     assert client.call(others_turn) is False
     assert client.call(lib.SSL_version) == lib.TLS1_3_VERSION

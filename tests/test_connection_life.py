@@ -6,12 +6,13 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pairs import shake_hands, take_turns
 
 import pyossl
-from pyossl import BIO, Want, lib
+from pyossl import BIO, BufferFilter, Want, lib
 
 Pair = tuple[pyossl.Connection, pyossl.Connection]
 NewPair = Callable[[], Pair]
@@ -29,12 +30,13 @@ CALLS: dict[str, Callable[[pyossl.Connection], object]] = {
 # Locks, PITFALLS 15
 
 
-def other_thread_may_enter(lock: pyossl.bio.Lock) -> bool:
+def other_thread_may_enter(lock: Any) -> bool:
+    """Whether a ``pyossl_lock *`` is free."""
     entered: list[bool] = []
 
     def enter() -> None:
-        if lock.acquire(blocking=False):
-            lock.release()
+        if lib.pyossl_lock_try(lock):
+            lib.pyossl_lock_release(lock)
             entered.append(True)
 
     thread = threading.Thread(target=enter)
@@ -47,18 +49,16 @@ def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     """PITFALLS 15: a call in C holds the lock; who carries the bytes meanwhile waits, for a memory BIO has none."""
-    free: dict[str, bool] = {}
+    free: list[bool] = []
 
     def look(message: pyossl.Message) -> None:
-        if message.is_protocol and not free:
-            free["reader"] = other_thread_may_enter(client._reader.lock)
-            free["writer"] = other_thread_may_enter(client._writer.lock)
+        free.append(other_thread_may_enter(client._c.lock))
 
     client = pyossl.Connection(client_context, "example.com", message_callback=look)
     assert client.handshake() is Want.READ
-    assert free == {"reader": False, "writer": False}
-    assert other_thread_may_enter(client._reader.lock), "it is not held while somebody waits"
-    assert other_thread_may_enter(client._writer.lock)
+    assert free
+    assert not any(free)
+    assert other_thread_may_enter(client._c.lock), "it is not held while somebody waits"
 
 
 def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context) -> None:
@@ -67,13 +67,31 @@ def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context)
     reader, (writer, outside) = BIO.memory(), BIO.pair()
 
     def look(message: pyossl.Message) -> None:
-        free.extend(other_thread_may_enter(bio.lock) for bio in (reader, writer, outside))
+        free.extend(other_thread_may_enter(bio.lock.pointer) for bio in (reader, writer, outside))
 
     client = pyossl.Connection(client_context, "example.com", bio=(reader, writer), message_callback=look)
     assert client.handshake() is Want.READ
     assert free
     assert not any(free)
-    assert all(other_thread_may_enter(bio.lock) for bio in (reader, writer, outside))
+    assert all(other_thread_may_enter(bio.lock.pointer) for bio in (reader, writer, outside))
+
+
+def test_a_connection_that_is_closed_keeps_its_lock_when_the_chain_takes_another(
+    client_context: pyossl.Context,
+) -> None:
+    """PITFALLS 18: what C points to lives as long as the connection; this read memory that had been freed."""
+    chain = BufferFilter().push(BIO.memory())
+    lock = weakref.ref(chain.lock.pointer)
+    client = pyossl.Connection(client_context, "example.com", bio=chain)
+    client.close()
+    chain.pop()
+    assert chain.lock.pointer is not lock()
+    assert lock() is not None
+    with pytest.raises(pyossl.UsageError, match="closed"):
+        client.read()
+    del client
+    gc.collect()
+    assert lock() is None
 
 
 def test_a_callback_may_ask_its_connection_questions(client_context: pyossl.Context) -> None:
@@ -253,4 +271,4 @@ def test_two_connections_over_the_halves_of_one_pair(
     client = pyossl.Connection(client_context, "example.com", bio=first)
     server = pyossl.Connection(server_context, bio=second)
     take_turns(client, server)
-    assert client._reader.lock is server._reader.lock
+    assert client._c.lock == server._c.lock == first.lock.pointer

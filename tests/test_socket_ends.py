@@ -244,6 +244,25 @@ def test_a_handler_that_raises_ends_a_recv_and_harms_nothing(
     assert client.recv(100) == b"unharmed"
 
 
+def test_a_timeout_of_centuries_is_waited_for(
+    client_context: pyossl.Context,
+    server_context: pyossl.Context,
+    alarm: Callable[[Callable[[], object]], None],
+) -> None:
+    """Nanoseconds in 64 bits end after 292 years: the deadline that a signal came before was no number of its kind."""
+    first, second = tcp_pair()
+    client = client_context.wrap_socket(first, "example.com", handshake=False)
+    client.settimeout(1e11)
+    servers: list[Task[pyossl.Socket]] = []
+    alarm(lambda: servers.append(Task(lambda: server_context.wrap_socket(second))))
+    client.handshake()
+    server = servers[0].result()
+    alarm(lambda: server.sendall(b"sent by the handler"))
+    assert client.recv(100) == b"sent by the handler"
+    client.close()
+    server.close()
+
+
 SIGPIPE_AT_DEFAULT = """
 import os, signal, socket, sys
 import pyossl
@@ -272,3 +291,57 @@ def test_a_peer_that_hung_up_is_an_exception_and_not_a_sigpipe() -> None:
         [sys.executable, "-c", SIGPIPE_AT_DEFAULT], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "BrokenPipeError\n", "")
+
+
+# Closing from a callback, and with one that raises
+
+
+class CallbackError(Exception):
+    pass
+
+
+def test_a_callback_cannot_close_its_socket_and_whoever_called_can(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """PITFALLS 16: nothing has been taken off the descriptor for it, and no descriptor stays open."""
+    refused: list[pyossl.UsageError] = []
+
+    def close(message: pyossl.Message) -> None:
+        with pytest.raises(pyossl.UsageError, match="cannot close") as caught:
+            client.close()
+        refused.append(caught.value)
+
+    first, second = tcp_pair()
+    client = client_context.wrap_socket(first, "example.com", handshake=False, message_callback=close)
+    serving = Task(lambda: server_context.wrap_socket(second))
+    client.handshake()
+    assert refused
+    number = client.fileno()
+    client.close()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(number)
+    serving.result().close()
+
+
+def test_a_callback_that_raises_in_close_is_told_and_the_descriptor_closed(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """PITFALLS 16: "re-raise from the call the user made"."""
+
+    def look(message: pyossl.Message) -> None:
+        if armed:
+            raise CallbackError
+
+    armed = False
+    first, second = tcp_pair()
+    serving = Task(lambda: server_context.wrap_socket(second))
+    client = client_context.wrap_socket(first, "example.com", message_callback=look)
+    number, armed = client.fileno(), True
+    with pytest.raises(CallbackError):
+        client.close()
+    client.close()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(number)
+    with pytest.raises(pyossl.UsageError, match="closed"):
+        client.recv(1)
+    serving.result().close()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import SECONDS, SocketPair, Task, read_all, serving, serving_plain, tcp_pair, until
@@ -411,6 +412,59 @@ def test_a_record_is_sent_at_once(client_context: pyossl.Context, server_context
         with pyossl.connect(listener.address, client_context, timeout=SECONDS) as tls:
             assert tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert serving.result()
+
+
+def test_an_address_is_connected_to_as_it_is_and_a_name_is_looked_up(
+    client_context: pyossl.Context, server_context: pyossl.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whatever stands for socket.getaddrinfo, which programs replace."""
+    looked_up: list[object] = []
+    look_up = socket.getaddrinfo
+
+    def replaced(host: object, *arguments: Any, **options: Any) -> Any:
+        looked_up.append(host)
+        return look_up("127.0.0.1", *arguments, **options)
+
+    def serve(tls: pyossl.Socket) -> None:
+        tls.handshake()
+
+    monkeypatch.setattr(socket, "getaddrinfo", replaced)
+    for host in ("127.0.0.1", "example.com", "127.1", "::1%1"):
+        with serving(server_context, serve) as (_, port):
+            pyossl.connect((host, port), client_context, server_hostname="example.com", timeout=SECONDS).close()
+    assert looked_up == ["example.com", "127.1", "::1%1"]
+
+
+@pytest.mark.parametrize("timeout", [None, SECONDS])
+def test_connect_leaves_a_blocking_descriptor_and_its_own_timeout(
+    client_context: pyossl.Context, server_context: pyossl.Context, timeout: float | None
+) -> None:
+    """Whatever socket.setdefaulttimeout says: a reader waits in recv(2)."""
+    socket.setdefaulttimeout(SECONDS / 2)
+    try:
+        with (
+            serving(server_context, lambda tls: tls.handshake()) as address,
+            pyossl.connect(address, client_context, timeout=timeout) as tls,
+        ):
+            assert tls.gettimeout() == timeout
+            assert os.get_blocking(tls.fileno())
+            assert tls.proto == socket.IPPROTO_TCP
+        with (
+            serving(server_context, lambda tls: tls.handshake()) as address,
+            pyossl.connect(address, client_context) as tls,
+        ):
+            assert tls.gettimeout() == SECONDS / 2
+            assert os.get_blocking(tls.fileno())
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def test_connecting_is_a_clients(server_context: pyossl.Context, tmp_path: Path) -> None:
+    with (
+        pyossl.listen(tmp_path / "listener", server_context) as listener,
+        pytest.raises(pyossl.UsageError, match="is a client's"),
+    ):
+        pyossl.connect(listener.address, server_context, timeout=SECONDS)
 
 
 def test_a_host_that_cannot_be_found_is_named(client_context: pyossl.Context) -> None:

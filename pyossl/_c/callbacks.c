@@ -28,8 +28,9 @@ typedef struct pyossl_connection {
     size_t gathered;             /* its first bytes, whose records the BIO has gathered */
     unsigned char *pending;      /* a copy of what is encrypted already, where the writer has not kept it; owned */
     size_t pending_size;
-    pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps */
+    pyossl_lock *lock;           /* of the BIO read from, and of the one written to, which Python keeps; or `own_lock` */
     pyossl_lock *other_lock;     /* NULL where they are the same */
+    pyossl_lock own_lock;
     int fd;                      /* the transport's descriptor, or -1 */
     struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */

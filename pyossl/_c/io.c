@@ -516,35 +516,7 @@ static void pyossl_connection_free(pyossl_connection *connection)
     free(connection->records);
     pyossl_forget_pending(connection);
     pthread_cond_destroy(&connection->turn);
+    if (connection->lock == &connection->own_lock)
+        pthread_mutex_destroy(&connection->own_lock.mutex);
     free(connection);
-}
-
-static void pyossl_turn_new(pthread_cond_t *turn)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-#ifndef __APPLE__
-    pthread_condattr_setclock(&attributes, PYOSSL_TURN_CLOCK);
-#endif
-    pthread_cond_init(turn, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-static pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *lock, pyossl_lock *other_lock)
-{
-    pyossl_connection *connection = calloc(1, sizeof(*connection));
-    if (connection == NULL)
-        return NULL;
-    connection->lock = lock;
-    connection->other_lock = other_lock == lock ? NULL : other_lock;
-    connection->fd = -1;
-    pyossl_turn_new(&connection->turn);
-    connection->ssl = SSL_new(context);
-    if (connection->ssl == NULL || !SSL_set_ex_data(connection->ssl, pyossl_connection_index, connection)) {
-        pyossl_connection_free(connection);
-        return NULL;
-    }
-    pyossl_set_verify(connection, SSL_get_verify_mode(connection->ssl));
-    return connection;
 }

@@ -2,7 +2,8 @@
  *
  * An SSL is one thread's at a time, and cffi gives up the GIL around every call: the lock is ours.  It belongs to a BIO,
  * because the two halves of a BIO pair touch each other's memory and so share one; a connection works under the lock
- * of its BIO.  It is recursive: a callback may ask the connection questions.
+ * of its BIO, or under one of its own where nobody else has the BIO.  It is recursive: a callback may ask the connection
+ * questions.
  *
  * In a child process the thread that held a lock may not exist: a lock made before the fork is refused there, not
  * waited for. */
@@ -27,24 +28,29 @@ static void pyossl_lock_free(pyossl_lock *lock)
     free(lock);
 }
 
+/* 1 where it is ready to be used, 0 where there are no means for it. */
+static int pyossl_lock_set_up(pyossl_lock *lock)
+{
+    pthread_mutexattr_t attributes;
+    int failed;
+
+    if (pthread_mutexattr_init(&attributes) != 0)
+        return 0;
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    failed = pthread_mutex_init(&lock->mutex, &attributes);
+    lock->generation = pyossl_generation;
+    pthread_mutexattr_destroy(&attributes);
+    return !failed;
+}
+
 static pyossl_lock *pyossl_lock_new(void)
 {
     pyossl_lock *lock = calloc(1, sizeof(*lock));
-    pthread_mutexattr_t attributes;
 
-    if (lock == NULL || pthread_mutexattr_init(&attributes) != 0) {
-        free(lock);
-        return NULL;
-    }
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    if (pthread_mutex_init(&lock->mutex, &attributes) != 0) {
-        free(lock);
-        lock = NULL;
-    } else {
-        lock->generation = pyossl_generation;
-    }
-    pthread_mutexattr_destroy(&attributes);
-    return lock;
+    if (lock != NULL && pyossl_lock_set_up(lock))
+        return lock;
+    free(lock);
+    return NULL;
 }
 
 static int pyossl_lock_is_inherited(const pyossl_lock *lock)

@@ -66,5 +66,6 @@
 #include "iterations.c"
 #include "wait.c"
 #include "evented.c"
+#include "ends.c"
 #include "start.c"
 #include "system.c"

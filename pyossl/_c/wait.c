@@ -21,9 +21,11 @@ static long long pyossl_now(void)
     return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* A timeout may be any number of seconds; in nanoseconds not every one would fit. */
 static long long pyossl_deadline(double timeout)
 {
-    return pyossl_now() + (long long)(timeout * 1e9);
+    enum { LONGEST = 1000000000 };    /* thirty years */
+    return pyossl_now() + (long long)((timeout < LONGEST ? timeout : LONGEST) * 1e9);
 }
 
 /* A signal that comes just before the wait does not interrupt it, and Python's handler would have to wait for the peer:
@@ -369,13 +371,4 @@ static size_t pyossl_leave_socket(pyossl_connection *connection)
     }
     pyossl_connection_release(connection);
     return ahead;
-}
-
-/* The connection waits for this descriptor; where its BIO is pyossl's own, by way of that. */
-static void pyossl_wait_for(pyossl_connection *connection, int fd)
-{
-    connection->fd = fd;
-    connection->socket = pyossl_own_socket(SSL_get_wbio(connection->ssl));
-    if (connection->socket != NULL)
-        connection->socket->attended = 1;
 }

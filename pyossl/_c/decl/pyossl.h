@@ -26,6 +26,7 @@ typedef struct {
     pyossl_record *records;
     double timeout;
     size_t write_pending;
+    pyossl_lock *lock;
     int fd;
     int waiters;
     int busy;
@@ -70,7 +71,11 @@ const char *pyossl_headers(void);
 int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 
-pyossl_connection *pyossl_connection_new(SSL_CTX *context, pyossl_lock *lock, pyossl_lock *other_lock);
+pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
+pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
+pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
+int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
+int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session);
 void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_CLOSED ...
 #define PYOSSL_INHERITED ...
@@ -89,6 +94,9 @@ static const long long PYOSSL_INTERRUPTED;
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
+long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline);
+long long pyossl_end_socket(pyossl_connection *connection);
+#define PYOSSL_HOST_FLAGS ...
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 #define PYOSSL_MORE ...
 long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
@@ -108,7 +116,6 @@ long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline);
 void pyossl_give_turn(pyossl_connection *connection);
-void pyossl_wait_for(pyossl_connection *connection, int fd);
 void pyossl_drain(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
@@ -131,7 +138,6 @@ long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int len
 long long pyossl_key_iterations(BIO *bio, int is_pem);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd, int never_waits);
-BIO *pyossl_memory_bio(void);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
