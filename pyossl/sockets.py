@@ -141,12 +141,16 @@ class Socket(Stream):
         SSL_shutdown(3), SSL_free(3)
         """
         if not self._closed:
+            self._closed = True
             if self._files == 0:
                 self._close()
-            self._closed = True
 
     def _close(self) -> None:
-        raised = self.connection.end() if self._sock.fileno() >= 0 else None  # after unwrap() it is the caller's
+        try:
+            raised = self.connection.end() if self._sock.fileno() >= 0 else None  # after unwrap() it is the caller's
+        except UsageError:
+            self._closed = False  # a callback called, which cannot close what its own caller still uses
+            raise
         self._sock.close()
         if raised is not None:
             raise raised
