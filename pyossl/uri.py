@@ -106,8 +106,10 @@ def _searched(uri: str, kind: type[Any] | None, method: Any, answer: Any, kept: 
     if kind is not None and (expected := _EXPECTED.get(kind)) is not None:
         check(lib.OSSL_STORE_expect(store, expected), "OSSL_STORE_expect")
     things: list[Stored | str] = []
-    while not lib.OSSL_STORE_eof(store):
+    in_vain = 0
+    while in_vain < _MOST_IN_VAIN and not lib.OSSL_STORE_eof(store):
         info = lib.OSSL_STORE_load(store)
+        in_vain = 0 if info != ffi.NULL else in_vain + 1
         # OSSL_STORE_error(3) is also that there is no more; and what is not of the kind that is expected is one, too.
         if info != ffi.NULL:
             take_records()
@@ -118,6 +120,9 @@ def _searched(uri: str, kind: type[Any] | None, method: Any, answer: Any, kept: 
             break
     return _Found(things, bool(answer.asked), lib.ERR_peek_error() != 0)
 
+
+_MOST_IN_VAIN = 100_000
+"""So many loads one after the other that come to nothing: a file that cannot be read, say, never comes to its end."""
 
 _EXPECTED: dict[type[Stored], int] = {PrivateKey: lib.OSSL_STORE_INFO_PKEY, Certificate: lib.OSSL_STORE_INFO_CERT}
 _EXPECTED[CRL] = lib.OSSL_STORE_INFO_CRL

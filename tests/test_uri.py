@@ -138,6 +138,13 @@ def test_what_is_not_there_is_an_oserror(tmp_path: Path) -> None:
         assert isinstance(caught.value, pyossl.TransportError)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc: a file whose every read fails")
+@pytest.mark.parametrize("kind", [None, Certificate])
+def test_a_file_that_cannot_be_read_is_given_up(kind: type[Certificate] | None) -> None:
+    with pytest.raises(pyossl.Error):
+        load_uri("/proc/self/mem", kind=kind)
+
+
 @pytest.mark.parametrize("uri", ["nobodys-scheme:token=mine", "http://localhost/key.pem"])
 def test_a_scheme_that_nobody_knows_is_unsupported(uri: str) -> None:
     with pytest.raises(pyossl.UnsupportedError, match="URIs that begin with"):
