@@ -20,6 +20,8 @@ class SocketTransport(Transport):
 
     __slots__ = ("_fd", "_sock")
 
+    wakes_at_once = True
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,

@@ -3,7 +3,8 @@
 What a read of the transport brought is kept as it is, in ``_fresh``, and is handed out in pieces of it: the ordinary
 read copies nothing.  Only where the next arrives before that is used up, or where asyncio's own code is to look for a
 separator, do the two go into ``_buffer``, which is asyncio's.  A long ``readexactly`` is decrypted into what it
-returns.
+returns.  What the transport brings wakes the task that waits for it at once, where the transport knows that it may
+(waking.py).
 
 The exception that the connection is lost by comes after the bytes that came before it.
 """
@@ -11,13 +12,19 @@ The exception that the connection is lost by comes after the bytes that came bef
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyossl.aio.waking import wake
 from pyossl.evented import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
 """The lengths that are read straight to their destination: for less it gains nothing, for more nobody should have to
 believe in a length before its bytes come."""
+
+
+def _wake_by_queue(waiter: asyncio.Future[None]) -> None:
+    waiter.set_result(None)
 
 
 class StreamReader(asyncio.StreamReader):
@@ -38,6 +45,7 @@ class StreamReader(asyncio.StreamReader):
         self._start = 0  # of what is left of it
         self._destination: Destination | None = None
         self._failure: BaseException | None = None
+        self._wake: Callable[[asyncio.Future[None]], object] = _wake_by_queue
 
     # What the protocol tells
 
@@ -55,16 +63,20 @@ class StreamReader(asyncio.StreamReader):
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
         """The transport that is paused when too much waits here; another one after ``start_tls``."""
         self._transport = transport
+        self._wake = wake if getattr(transport, "wakes_at_once", False) else _wake_by_queue
 
     def feed_eof(self) -> None:
         """The peer has closed."""
         self._eof = True
-        self._wake()
+        self._end_wait(_wake_by_queue)
 
     def feed_data(self, data: Any) -> None:
-        """What has been received."""
+        """What has been received, by whomever."""
         if data:
+            waiter, self._waiter = self._waiter, None
             self.received(bytes(data))
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
 
     def received(self, data: bytes) -> None:
         """What the transport has received, which is kept as it is."""
@@ -78,7 +90,7 @@ class StreamReader(asyncio.StreamReader):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._waiter = None
-            waiter.set_result(None)
+            self._wake(waiter)
         elif size > 2 * self._limit and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -86,14 +98,14 @@ class StreamReader(asyncio.StreamReader):
     def filled(self, size: int) -> None:
         """Bytes have gone where ``readexactly`` wants them."""
         if self._destination is not None and self._destination.filled == self._destination.size:
-            self._wake()
+            self._end_wait(self._wake)
 
-    def _wake(self) -> None:
+    def _end_wait(self, wake: Callable[[asyncio.Future[None]], object]) -> None:
         if self._transport is not None:
             self._transport._destination = None
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            wake(waiter)
 
     # Reading
 

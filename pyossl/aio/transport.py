@@ -87,6 +87,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         "_write_wants_read",
     )
 
+    wakes_at_once = False
+    """Whether only the loop itself calls for what is delivered, and so a task may be woken at once (waking.py)."""
     _sendfile_compatible = constants._SendfileMode.FALLBACK
     _connection: EventedConnection | LayeredConnection
     if TYPE_CHECKING:  # the mixin's, which typeshed leaves out
@@ -215,7 +217,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             waiter.set_result(None)
         if self._state == OPEN and not self._paused:
             self._start_reader(self._read_ready)
-            self._read_ready()  # what came on the heels of the handshake may be off the descriptor already
+            self._loop.call_soon(self._read_ready)  # what came on its heels may be off the descriptor already
 
     def _handshake_timed_out(self, timeout: float) -> None:
         self._failed(
@@ -235,55 +237,44 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _read_ready(self) -> None:
         if self._state != OPEN or self._paused:
             return
-        if self._destination is not None or self._reads_into:
-            self._read_into()
+        got: Any
+        try:
+            if self._destination is None and not self._reads_into:
+                got = self._connection.receive(self._room)
+            else:
+                got = self._read_into()
+        except BaseException as error:
+            self._failed(error, "reading")
+            return
+        if got.__class__ is Want:
+            self._read_waits(got)
+        elif got:
+            if self._connection.has_more:
+                self._connection.has_more = False
+                self._loop.call_soon(self._read_ready)
+            try:
+                if got.__class__ is bytes:
+                    self._protocol.data_received(got)
+                else:
+                    self._protocol.buffer_updated(got)
+            except (KeyboardInterrupt, SystemExit):  # out of a task that this has woken, and not the connection's end
+                raise
+            except BaseException as error:
+                self._failed(error, f"protocol.{'data_received' if got.__class__ is bytes else 'buffer_updated'}()")
         else:
-            self._read_bytes()
-        if self._connection.has_more:
-            self._connection.has_more = False
-            self._loop.call_soon(self._read_ready)
+            self._got_eof()
         if self._write_wants_read:
             self._write_wants_read = False
             self._write_ready()
 
-    def _read_bytes(self) -> None:
-        try:
-            data = self._connection.receive(self._room)
-        except BaseException as error:
-            self._failed(error, "reading")
-            return
-        if data.__class__ is not bytes:
-            self._read_waits(data)
-        elif data:
-            try:
-                self._protocol.data_received(data)
-            except BaseException as error:
-                self._failed(error, "protocol.data_received()")
-        else:
-            self._got_eof()
-
-    def _read_into(self) -> None:
+    def _read_into(self) -> int | Want:
         """A step of reading into the protocol's own buffer, or into what a stream's reader waits for."""
-        try:
-            if self._destination is not None:
-                got = self._connection.fill(self._destination)
-            else:
-                buffer = self._protocol.get_buffer(-1)
-                if not len(buffer):
-                    raise RuntimeError("get_buffer() returned an empty buffer")
-                got = self._connection.read_some_into(buffer)
-        except BaseException as error:
-            self._failed(error, "reading")
-            return
-        if isinstance(got, Want):
-            self._read_waits(got)
-        elif got:
-            try:
-                self._protocol.buffer_updated(got)
-            except BaseException as error:
-                self._failed(error, "protocol.buffer_updated()")
-        else:
-            self._got_eof()
+        if self._destination is not None:
+            return self._connection.fill(self._destination)
+        buffer = self._protocol.get_buffer(-1)
+        if not len(buffer):
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        return self._connection.read_some_into(buffer)
 
     def _read_waits(self, want: Any) -> None:
         if want is Want.WRITE:

@@ -1,0 +1,203 @@
+"""The task that waits for bytes takes its next step when they come, in the same turn of the loop
+(pyossl/aio/waking.py): it must not be able to tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+
+import looped
+import pytest
+from looped import Run, close, echo, port_of
+
+import pyossl
+import pyossl.aio
+from pyossl.aio.waking import wake
+
+HOST = "127.0.0.1"
+Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
+Meet = Callable[[], contextlib.AbstractAsyncContextManager[Streams]]
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
+
+
+@pytest.fixture(params=looped.KINDS)
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    yield from looped.running(request.param)
+
+
+@pytest.fixture
+def meet(client_context: pyossl.Context, server_context: pyossl.Context) -> Meet:
+    """The streams of a client whose server echoes."""
+
+    @contextlib.asynccontextmanager
+    async def met() -> AsyncIterator[Streams]:
+        async with await pyossl.aio.start_server(echo, HOST, 0, ssl=server_context) as server:
+            reader, writer = await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context)
+            try:
+                yield reader, writer
+            finally:
+                await close(writer)
+
+    return met
+
+
+async def exchange(streams: Streams, message: bytes) -> bytes:
+    reader, writer = streams
+    writer.write(message)
+    await writer.drain()
+    return await reader.readexactly(len(message))
+
+
+class Counting(asyncio.SelectorEventLoop):
+    """Counts what is put into its queue."""
+
+    queued = 0
+
+    def call_soon(self, *arguments: Any, **keywords: Any) -> asyncio.Handle:
+        self.queued += 1
+        return super().call_soon(*arguments, **keywords)
+
+
+@pytest.mark.parametrize("size", [10, 40_000])  # the long one is read straight to its destination
+def test_the_loops_queue_is_not_needed(meet: Meet, size: int) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Counting)
+        async with meet() as streams:
+            await exchange(streams, bytes(size))
+            before = loop.queued
+            for _ in range(100):
+                await exchange(streams, bytes(size))
+            assert loop.queued - before < 150  # by the queue it would be 200 and more: the server is here too
+
+    loop = Counting()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
+
+
+def test_a_step_is_its_tasks_in_its_context(run: Run, meet: Meet) -> None:
+    async def main() -> None:
+        async def ask(name: str) -> None:
+            async with meet() as streams:
+                NAME.set(name)  # after the loop has been told to watch the descriptor, in a context that it keeps
+                for size in (10, 100_000):
+                    assert await exchange(streams, bytes(size)) == bytes(size)
+                    assert NAME.get() == name
+                    task = asyncio.current_task()
+                    assert task is not None
+                    assert task.get_name() == name
+
+        await asyncio.gather(*(asyncio.create_task(ask(name), name=name) for name in ("one", "two", "three")))
+        assert NAME.get() == "nobody"
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("kind", looped.KINDS)
+def test_what_escapes_a_task_stops_the_loop_and_leaves_the_connection(
+    kind: str, error: type[BaseException], size: int, meet: Meet
+) -> None:
+    loop = looped.KINDS[kind]()
+    reported: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: reported.append(context))
+    kept: list[Any] = []
+
+    async def leave(streams: Streams) -> None:
+        await exchange(streams, bytes(size))
+        raise error
+
+    async def begin() -> None:
+        stack = contextlib.AsyncExitStack()
+        streams = await stack.enter_async_context(meet())
+        kept.extend([stack, streams, asyncio.ensure_future(leave(streams))])
+        await asyncio.sleep(3600)
+
+    async def go_on() -> None:
+        stack, streams, leaver = kept
+        assert isinstance(leaver.exception(), error)
+        assert await exchange(streams, b"still here") == b"still here"
+        await stack.aclose()
+
+    beginning = loop.create_task(begin())
+    with pytest.raises(error):
+        loop.run_until_complete(beginning)
+    loop.run_until_complete(asyncio.wait_for(go_on(), looped.SECONDS))
+    beginning.cancel()
+    loop.run_until_complete(asyncio.wait([beginning]))
+    loop.close()
+    assert not reported, reported
+
+
+def test_who_is_in_a_step_feeds_a_reader_and_takes_no_other_step(run: Run, meet: Meet) -> None:
+    async def main() -> None:
+        async with meet() as (reader, _):
+            seen: list[bytes] = []
+
+            async def read() -> None:
+                seen.append(await reader.read(100))
+
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(0)
+            reader.feed_data(b"from a task")
+            assert seen == []
+            await reading
+            assert seen == [b"from a task"]
+
+    run(main())
+
+
+def test_a_task_in_python_is_woken_too(run: Run, meet: Meet) -> None:
+    async def main() -> None:
+        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+            return asyncio.tasks._PyTask(coroutine, loop=loop, **options)  # type: ignore[attr-defined]
+
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        try:
+            async with meet() as streams:
+                for size in (10, 100_000):
+                    assert await exchange(streams, bytes(size)) == bytes(size)
+        finally:
+            loop.set_task_factory(None)
+
+    run(main())
+
+
+def test_two_that_wait_are_both_woken_by_the_queue(run: Run) -> None:
+    async def main() -> None:
+        waiter, seen = asyncio.get_running_loop().create_future(), []
+
+        async def wait(name: str) -> None:
+            await waiter
+            seen.append(name)
+
+        waiting: list[Coroutine[Any, Any, None]] = [wait("one"), wait("two")]
+        tasks = [asyncio.create_task(each) for each in waiting]
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(wake, waiter)
+        await asyncio.gather(*tasks)
+        assert seen == ["one", "two"]
+
+    run(main())
+
+
+def test_another_who_waits_is_called_by_the_queue(run: Run) -> None:
+    """What it raises is the loop's to report, and not the connection's end."""
+
+    async def main() -> None:
+        waiter, seen = asyncio.get_running_loop().create_future(), []
+        waiter.add_done_callback(seen.append)
+        wake(waiter)
+        assert seen == []
+        await asyncio.sleep(0)
+        assert seen == [waiter]
+
+    run(main())
