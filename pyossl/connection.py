@@ -114,15 +114,14 @@ class Connection(Negotiated):
         reference = None if server_hostname is None else reference_name(server_hostname)
         if context.is_server and reference is not None:
             raise ValueError("server_hostname is for clients")
-        checks_hostname = context.checks_hostname
-        if checks_hostname and reference is None:
+        if reference is None and context.checks_hostname:
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         self._context = context
         self._c = own(check_ptr(self._new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
         self._callbacks = Callbacks(self, context.callbacks)
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
-            self._expect(reference, checks_hostname)
+            self._expect(reference)
         if other_names:
             self._expect_also(tuple(other_names))
         if email is not None:
@@ -130,7 +129,7 @@ class Connection(Negotiated):
         if context.callbacks.verify is not None:
             self._c.calls_verify = 1
         if session is not None:
-            self._offer(session, checks_hostname)
+            self._offer(session)
         if message_callback is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
@@ -145,9 +144,9 @@ class Connection(Negotiated):
         pointers = reader._pointer, writer._pointer, reader.lock.pointer, writer.lock.pointer
         return lib.pyossl_connection_over_bios(ctx, self._takes_side, *pointers)
 
-    def _expect(self, reference: ReferenceName, is_checked: bool) -> None:
+    def _expect(self, reference: ReferenceName) -> None:
         self._name, is_address = reference
-        result = lib.pyossl_expect(self._c, self._name.encode(), is_address, is_checked)
+        result = lib.pyossl_expect(self._c, self._name.encode(), is_address, self._context.checks_hostname)
         if result == 0:
             why = ": it takes none of a single character" if len(self._name) == 1 else ""
             refused = failed("SSL_set1_dnsname")
@@ -175,15 +174,16 @@ class Connection(Negotiated):
             sessions = self._context.sessions_with(email)
             check(lib.SSL_set_session_id_context(ssl, sessions, len(sessions)), "SSL_set_session_id_context")
 
-    def _offer(self, session: Session, checks_hostname: bool) -> None:
+    def _offer(self, session: Session) -> None:
         """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
         if self._context.is_server:
             raise UsageError("session is for clients: a server finds the session that the client offers")
         if session._context is not self._context:
             raise ValueError("the session belongs to another context")
-        if checks_hostname and session.server_hostname != self._name:
+        if session.server_hostname != self._name and self._context.checks_hostname:
             raise ValueError(f"the session is with {session.server_hostname!r}, not with {self._name!r}")
-        if checks_hostname and (others := set(session.other_names) - set(self._other_names)):
+        others = set(session.other_names) - set(self._other_names)
+        if others and self._context.checks_hostname:
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
         if self._email not in (None, session.email):
             raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
