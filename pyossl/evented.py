@@ -12,16 +12,19 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib
-from pyossl.connection import WANTS, Bytes, Connection, readable, writable
+from pyossl.connection import Bytes, Connection, readable, writable
 from pyossl.outcome import Want
 from pyossl.waiting import DescriptorConnection
 
 ROOM = scratch.LARGEST
 """As much as one step reads."""
-_MORE = lib.PYOSSL_MORE
-_read_step, _write, _unpack = lib.pyossl_read_step, lib.pyossl_write, ffi.unpack  # looked up once
 SLICE = 1 << 20
 """As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
+MORE: int = lib.PYOSSL_MORE
+"""What ``read_step`` adds to the number of bytes where the next read needs no wait."""
+read_step, write_step, unpack = lib.pyossl_read_step, lib.pyossl_write, ffi.unpack
+"""For who has no call of Python's to spare: of a connection's ``pointer``, a place, and a size; ``unpack`` takes bytes
+from a room.  What does not come to bytes is for ``received`` and ``sent`` of the connection."""
 
 
 def room_to_read() -> Any:
@@ -64,16 +67,24 @@ class EventedConnection(DescriptorConnection):
     has_more = False
     """Whether the next read needs no wait; whoever reads sets it back."""
 
+    @property
+    def pointer(self) -> Any:
+        """The ``pyossl_connection *``, for ``read_step`` and ``write_step``."""
+        return self._c
+
     def receive(self, room: Any) -> bytes | Want:
         """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        result = _read_step(self._c, room, ROOM)
+        return self.received(read_step(self._c, room, ROOM), room)
+
+    def received(self, result: int, room: Any) -> bytes | Want:
+        """What a ``read_step`` into ``room`` came to, as ``receive`` returns or raises it."""
+        if result > MORE:
+            self.has_more = True
+            result -= MORE
         if result > 0:
-            if result > _MORE:
-                self.has_more = True
-                result -= _MORE
-            data: bytes = _unpack(room, result)
+            data: bytes = unpack(room, result)
             return data
-        return WANTS.get(result) or (self._waits(result, "reading") if result else b"")
+        return self._waits(result, "reading") if result else b""
 
     def read_some_into(self, buffer: Any) -> int | Want:
         """As ``receive``, into a writable buffer; how many bytes, 0 once the peer has closed.  SSL_read_ex(3)"""
@@ -88,10 +99,10 @@ class EventedConnection(DescriptorConnection):
         return result
 
     def _read_step(self, place: Any, size: int) -> int | Want:
-        result = lib.pyossl_read_step(self._c, place, size)
-        if result > _MORE:
+        result: int = read_step(self._c, place, size)
+        if result > MORE:
             self.has_more = True
-            result -= _MORE
+            result -= MORE
         return result if result >= 0 else self._waits(result, "reading")
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
@@ -100,11 +111,13 @@ class EventedConnection(DescriptorConnection):
         As for ``Connection.write``, what was not taken is to be offered next.  SSL_write_ex(3)
         """
         if start == 0 and data.__class__ is bytes:
-            size = len(data)
-            result: int = _write(self._c, data, size if size < SLICE else SLICE)
-            return result if result >= 0 else self._waits(result, "writing")
+            return self.sent(write_step(self._c, data, min(len(data), SLICE)))
         with readable(data) as source:
             return self._write(source + start, min(len(source) - start, SLICE))
+
+    def sent(self, result: int) -> int | Want:
+        """What a ``write_step`` came to, as ``send`` returns or raises it."""
+        return result if result >= 0 else self._waits(result, "writing")
 
 
 def cipher_facts(connection: Connection) -> tuple[str, str, int] | None:

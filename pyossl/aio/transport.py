@@ -245,7 +245,11 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 got = self._read_into()
         except BaseException as error:
             self._failed(error, "reading")
-            return
+        else:
+            self._take(got)
+
+    def _take(self, got: Any) -> None:
+        """What a step of reading came to: bytes, their number where they have been read into a buffer, or a want."""
         if got.__class__ is Want:
             self._read_waits(got)
         elif got:
@@ -257,15 +261,18 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                     self._protocol.data_received(got)
                 else:
                     self._protocol.buffer_updated(got)
-            except (KeyboardInterrupt, SystemExit):  # out of a task that this has woken, and not the connection's end
-                raise
             except BaseException as error:
-                self._failed(error, f"protocol.{'data_received' if got.__class__ is bytes else 'buffer_updated'}()")
+                self._protocol_failed(error, "data_received" if got.__class__ is bytes else "buffer_updated")
         else:
             self._got_eof()
         if self._write_wants_read:
             self._write_wants_read = False
             self._write_ready()
+
+    def _protocol_failed(self, error: BaseException, method: str) -> None:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise error  # out of a task that was woken, and not the connection's end
+        self._failed(error, f"protocol.{method}()")
 
     def _read_into(self) -> int | Want:
         """A step of reading into the protocol's own buffer, or into what a stream's reader waits for."""
@@ -336,9 +343,12 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             sent = self._connection.send(data)
         except BaseException as error:
             self._failed(error, "writing")
-            return
-        if sent == len(data):
-            return
+        else:
+            if sent != len(data):
+                self._keep_rest(data, sent)
+
+    def _keep_rest(self, data: Bytes, sent: int | Want) -> None:
+        """What a step of writing has not taken waits."""
         if isinstance(sent, Want):
             self._queue(data, 0)
             if sent is Want.READ:
