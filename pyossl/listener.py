@@ -43,8 +43,7 @@ class Listener:
         try:
             send_at_once(sock)
             timeout = sock.gettimeout()
-            if timeout is not None:
-                sock.setblocking(True)
+            sock.setblocking(True)  # whatever the system lets it inherit from the listener
             return Socket(sock, self.context, None, message_callback, None, timeout), address
         except BaseException:
             sock.close()
