@@ -87,13 +87,6 @@ async def create_connection(
         if not host:
             raise ValueError("You must set server_hostname when using ssl without a host")
         server_hostname = host
-    if not has_descriptors(loop):
-        tcp: dict[str, Any] = {"sock": sock} if sock else {"host": host, "port": port, "local_addr": local_addr}
-        more = {"happy_eyeballs_delay": happy_eyeballs_delay, "interleave": interleave}
-        tcp.update({"family": family, "proto": proto, "flags": flags}, **more)
-        return await _connect_over(
-            protocol_factory, context, server_hostname, session, options, lambda f: loop.create_connection(f, **tcp)
-        )
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
         found: list[Any] = list(await loop.getaddrinfo(host, port, **hints))
@@ -130,6 +123,7 @@ async def create_unix_connection(
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
+    options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if sock is None:
         assert path is not None, "checked above"
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -139,7 +133,6 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
 
 
@@ -158,17 +151,33 @@ async def start_tls(
 
     As ``loop.start_tls``.  Where the handshake fails the transport is closed.  SSL_do_handshake(3)
     """
+    options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    return await over_transport(transport, protocol, sslcontext, server_side, server_hostname, session, b"", options)
+
+
+async def over_transport(
+    transport: Any,
+    protocol: asyncio.BaseProtocol,
+    sslcontext: Context,
+    server_side: bool,
+    server_hostname: str | None,
+    session: Session | None,
+    received: bytes,
+    options: dict[str, float],
+) -> Transport:
+    """As ``start_tls``; ``received`` is what the transport had delivered of the peer's TLS before."""
     if not isinstance(sslcontext, Context):
         raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r}")
     if server_side != sslcontext.is_server:
         raise ValueError(f"server_side is {server_side}, and the context is not for that side")
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
-    options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
-    transport.pause_reading()  # type: ignore[attr-defined]  # until the protocol below is there to be given it
+    transport.pause_reading()  # until the protocol below is there to be given it
     transport.set_protocol(below)
     below.connection_made(transport)
+    if received:
+        below.data_received(received)
     return await _finished(below, waiter)
 
 
@@ -180,14 +189,20 @@ async def _over_socket(
     session: Session | None,
     options: dict[str, float],
 ) -> tuple[Transport, P]:
+    """By the descriptor, or by a transport of the loop's own; the socket is closed where there is no connection."""
     loop = asyncio.get_running_loop()
-    protocol = protocol_factory()
-    if not has_descriptors(loop):
-        return await _connect_over(
-            lambda: protocol, context, server_hostname, session, options, lambda f: loop.create_connection(f, sock=sock)
-        )
     waiter = loop.create_future()
-    transport = tls_over(loop, sock, context, protocol, server_hostname, session, waiter=waiter, **options)
+    try:
+        protocol = protocol_factory()
+        if has_descriptors(loop):
+            transport = tls_over(loop, sock, context, protocol, server_hostname, session, waiter=waiter, **options)
+        else:
+            below = BelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
+    except BaseException:
+        sock.close()
+        raise
+    if not has_descriptors(loop):
+        return await _carried(below, sock, waiter), protocol
     try:
         await waiter
     except BaseException:
@@ -196,36 +211,27 @@ async def _over_socket(
     return transport, protocol
 
 
-async def _connect_over(
-    protocol_factory: Callable[[], P],
-    context: Context,
-    server_hostname: str,
-    session: Session | None,
-    options: dict[str, float],
-    connect: Callable[[Callable[[], BelowTLS]], Any],
-) -> tuple[Transport, P]:
-    """By a transport of the loop's own, which ``connect`` makes."""
-    loop = asyncio.get_running_loop()
-    protocol, waiter = protocol_factory(), loop.create_future()
-    below = BelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
+async def _carried(below: BelowTLS, sock: socket.socket, waiter: asyncio.Future[None]) -> Transport:
+    """By a transport of the loop's own, which it makes over the socket, and closes where that fails."""
     try:
-        await connect(lambda: below)
+        await asyncio.get_running_loop().create_connection(lambda: below, sock=sock)
     except BaseException:
         waiter.cancel()
         if below.transport is not None:
             below.transport.abort()
         raise
-    return await _finished(below, waiter), protocol
+    return await _finished(below, waiter)
 
 
 async def _finished(below: BelowTLS, waiter: asyncio.Future[None]) -> Transport:
-    transport = below.transport
-    assert transport is not None, "connection_made has been called"
+    transport = below.transport  # None where it is lost already: then the waiter has, or gets, the reason
     try:
         await waiter
     except BaseException:
-        transport.abort()
+        if transport is not None:
+            transport.abort()
         raise
+    assert transport is not None, "it has finished a handshake"
     return transport
 
 

@@ -187,6 +187,10 @@ class StreamReader(asyncio.StreamReader):
             self._resume(self._limit)
         return data
 
+    def taken(self) -> bytes:
+        """All that is here, and is not to be read: it is of the TLS that begins now."""
+        return self._take(len(self._fresh) + len(self._buffer))
+
     def _resume(self, most: int) -> None:
         if len(self._fresh) - self._start + len(self._buffer) <= most:
             self._paused = False

@@ -90,22 +90,39 @@ class Server(asyncio.AbstractServer):
         if self._serves:
             return
         self._serves = True
-        for sock in self._listeners:
-            if has_descriptors(self._loop):
-                sock.listen(self._backlog)
-                self._loop.add_reader(sock.fileno(), self._accept, sock)
-            else:
-                self._below.append(
-                    await self._loop.create_server(self._protocol_below, sock=sock.dup(), backlog=self._backlog)
-                )
+        try:
+            for sock in self._listeners:
+                await self._listen(sock)
+        except BaseException:
+            self._stop(self._listeners or ())
+            raise
+
+    async def _listen(self, sock: socket.socket) -> None:
+        if has_descriptors(self._loop):
+            sock.listen(self._backlog)
+            self._loop.add_reader(sock.fileno(), self._accept, sock)
+            return
+        options: dict[str, Any] = {"backlog": self._backlog, "start_serving": False}
+        below = await self._loop.create_server(self._protocol_below, sock=sock.dup(), **options)
+        self._below.append(below)  # before a wait that can be cancelled
+        await below.start_serving()
+
+    def _stop(self, listeners: Iterable[socket.socket]) -> None:
+        self._serves = False
+        if has_descriptors(self._loop) and not self._loop.is_closed():
+            for sock in listeners:
+                self._loop.remove_reader(sock.fileno())
+        below, self._below = self._below, []
+        for server in below:
+            server.close()
 
     async def serve_forever(self) -> None:
         """Serves until it is cancelled; the server is closed then."""
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
-        await self._start()
         self._forever = self._loop.create_future()
         try:
+            await self._start()
             await self._forever
         except asyncio.CancelledError:
             self.close()
@@ -119,13 +136,9 @@ class Server(asyncio.AbstractServer):
         listeners, self._listeners = self._listeners, None
         if listeners is None:
             return
-        self._serves = False
+        self._stop(listeners)
         for sock in listeners:
-            if has_descriptors(self._loop) and not self._loop.is_closed():
-                self._loop.remove_reader(sock.fileno())
             sock.close()
-        for server in self._below:
-            server.close()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake()
@@ -272,10 +285,14 @@ async def create_unix_server(
 
 
 async def _served(server: Server, start_serving: bool) -> Server:
-    for sock in server._listeners or ():
-        sock.setblocking(False)
-    if start_serving:
-        await server.start_serving()
+    try:
+        for sock in server._listeners or ():
+            sock.setblocking(False)
+        if start_serving:
+            await server.start_serving()
+    except BaseException:
+        server.close()
+        raise
     return server
 
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from pyossl.aio.connecting import create_connection, create_unix_connection, start_tls
+from pyossl.aio.connecting import create_connection, create_unix_connection, limits, over_transport
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.transport import OPEN, Transport
@@ -152,15 +152,14 @@ class StreamWriter(asyncio.StreamWriter):
     ) -> None:
         """TLS inside this connection's TLS, for this writer and its reader.  SSL_do_handshake(3)"""
         await self.drain()
-        self._transport = await start_tls(
-            self._transport,
-            self._protocol,
-            sslcontext,
-            server_side=sslcontext.is_server,
-            server_hostname=server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
-        )
+        options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+        below, protocol = self._transport, self._protocol
+        try:
+            self._transport = await _over_stream(below, protocol, sslcontext, server_hostname, None, options)
+        except BaseException as error:
+            if below.is_closing() and not protocol._is_lost:  # nobody else will tell who waits for the end
+                protocol.connection_lost(error if isinstance(error, Exception) else None)
+            raise
         self._reader.set_transport(self._transport)
         self.write = self._transport.write  # type: ignore[method-assign]  # as above
 
@@ -224,18 +223,36 @@ async def open_over(
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
-    above = await start_tls(
-        transport,
-        protocol,
-        sslcontext,
-        server_side=sslcontext.is_server,
-        server_hostname=server_hostname,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-        session=session,
-    )
+    options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    above = await _over_stream(transport, protocol, sslcontext, server_hostname, session, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
+
+
+async def _over_stream(
+    transport: Any,
+    protocol: StreamProtocol,
+    sslcontext: Context,
+    server_hostname: str | None,
+    session: Session | None,
+    options: dict[str, float],
+) -> Transport:
+    """TLS over a transport that a stream may have read from already: the peer need not have waited for us."""
+    received = _taken_from(transport.get_protocol())
+    side = sslcontext.is_server
+    return await over_transport(transport, protocol, sslcontext, side, server_hostname, session, received, options)
+
+
+def _taken_from(protocol: Any) -> bytes:
+    """What a stream's reader has and nobody has read: plaintext is no part of what comes under TLS (CVE-2011-0411)."""
+    if isinstance(protocol, StreamProtocol):
+        return protocol._reader.taken()
+    reader = getattr(protocol, "_stream_reader", None)  # asyncio's own
+    if not isinstance(reader, asyncio.StreamReader):
+        return b""
+    received = bytes(reader._buffer)  # type: ignore[attr-defined]  # which typeshed leaves out
+    reader._buffer.clear()  # type: ignore[attr-defined]
+    return received
 
 
 async def start_server(
