@@ -307,11 +307,12 @@ static size_t pyossl_allowance(const pyossl_connection *connection, size_t size,
 }
 
 /* Whether a read goes on to the next record.  Where there is no room for any record it must be here and whole, and then
- * there is room for it: the rest of one that did not fit would be left where select(2) does not see it. */
+ * there is room for it: the rest of one that did not fit would be left where select(2) does not see it.  A datagram is a
+ * message, and is not run together with the next. */
 static int pyossl_goes_on(const pyossl_connection *connection, size_t size, size_t got)
 {
     if (connection->socket == NULL || size < PYOSSL_RECORD || size - got >= PYOSSL_RECORD)
-        return pyossl_holds_more(connection);
+        return pyossl_holds_more(connection) && !SSL_is_dtls(connection->ssl);
     return SSL_has_pending(connection->ssl) || pyossl_stretch_holds_record(&connection->socket->ahead);
 }
 

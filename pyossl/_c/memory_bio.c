@@ -182,8 +182,8 @@ static long pyossl_memory_ctrl(BIO *bio, int command, long number, void *pointer
         return state->ended && incoming == 0;
     case BIO_CTRL_PENDING:
         return (long)incoming;
-    case BIO_CTRL_WPENDING:
-        return (long)(state->filled + pyossl_kept_length(&state->outgoing));
+    case BIO_CTRL_WPENDING:    /* what waits to be fetched has left: DTLS would make its next datagram the smaller by it */
+        return 0;
     case BIO_CTRL_GET_CLOSE:
         return BIO_get_shutdown(bio);
     case BIO_CTRL_SET_CLOSE:
