@@ -178,30 +178,6 @@ def test_a_close_with_a_backlog_gives_up_a_peer_that_does_not_read(run: Run, sta
     run(main())
 
 
-# Peers that vanish
-
-
-def test_a_thousand_connections_dropped_at_once_leave_nothing(start: Start, connect: Opener) -> None:
-    async def main() -> None:
-        server = await start(backlog=1000)
-        clients = []
-        for _ in range(10):
-            clients += await asyncio.gather(*(connect(server) for _ in range(50)))
-        assert len(clients) == len(server._transports) == 500
-        for _, writer in clients:
-            writer.transport.abort()
-        for reader, writer in clients:
-            await writer.wait_closed()
-            assert await reader.read() == b""
-        server.close()
-        await server.wait_closed()
-
-    reported: list[dict[str, Any]] = []
-    for run in looped.running("uvloop", reported):  # a server and a client for each: a thousand
-        run(main())
-    assert {type(context["exception"]) for context in reported} <= {pyossl.TruncationError}
-
-
 # Peers that flood, or do not read
 
 

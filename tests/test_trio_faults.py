@@ -3,8 +3,6 @@ in the middle of it all."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
 import mmap
 import os
@@ -419,38 +417,5 @@ def test_a_renegotiation_where_both_allow_it_is_gone_through(
         client, server = streams(client_context, server_context)
         await shake_hands(client, server)
         await both(echo(client), renegotiate(server))
-
-    run(work)
-
-
-# Nothing is left
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system has no /proc")
-def test_a_hundred_connections_cut_off_at_once_leave_no_descriptor_and_no_task(contexts: Contexts) -> None:
-    async def echo(stream: TLSStream[trio.SocketStream]) -> None:
-        with contextlib.suppress(trio.BrokenResourceError):
-            async for data in stream:
-                await stream.send_all(data)
-            pytest.fail("there was no end")
-
-    async def work() -> None:
-        gc.collect()
-        before = len(os.listdir("/proc/self/fd"))
-        async with trio.open_nursery() as nursery:
-            (listener,) = await nursery.start(_serving(contexts[1], echo))
-            port = listener.transport_listener.socket.getsockname()[1]
-            clients = []
-            for _ in range(100):
-                client = await pyossl.trio.open_tcp_stream("127.0.0.1", port, contexts[0])
-                await client.send_all(b"x")
-                assert await client.receive_some() == b"x"
-                clients.append(client)
-            for client in clients:
-                await trio.aclose_forcefully(client.transport_stream)
-            while len(os.listdir("/proc/self/fd")) > before + 1:  # the listener's
-                await trio.sleep(0.01)
-            nursery.cancel_scope.cancel()
-        assert len(os.listdir("/proc/self/fd")) == before
 
     run(work)
