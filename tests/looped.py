@@ -54,8 +54,8 @@ def open_sockets() -> dict[str, str]:
     return found
 
 
-def running(kind: str, reported: list[dict[str, Any]] | None = None) -> Iterator[Run[Any]]:
-    """For a fixture: a function that runs a coroutine in a loop of that kind, within ``SECONDS``.
+def running(kind: str, reported: list[dict[str, Any]] | None = None, seconds: float = SECONDS) -> Iterator[Run[Any]]:
+    """For a fixture: a function that runs a coroutine in a loop of that kind, within ``seconds``.
 
     What the loop's exception handler is told fails the test, unless a list is given for it.
     """
@@ -67,8 +67,8 @@ def running(kind: str, reported: list[dict[str, Any]] | None = None) -> Iterator
     asyncio.set_event_loop(loop)
 
     async def limited(main: Coroutine[Any, Any, T]) -> T:
-        result = await asyncio.wait_for(main, SECONDS)
-        end = loop.time() + SECONDS
+        result = await asyncio.wait_for(main, seconds)
+        end = loop.time() + seconds
         while len(asyncio.all_tasks()) > 1 and loop.time() < end:  # a server's callbacks end a turn or two later
             await asyncio.sleep(0.001)
         return result
