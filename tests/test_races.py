@@ -20,10 +20,10 @@ from typing import TypeVar
 
 import pytest
 from pairs import carry, meet, shake_hands
-from served import SocketPair, Task
+from served import SocketPair, Task, tls_pair
 
 import pyossl
-from pyossl import Connection, Context, Options, Session, Version
+from pyossl import Connection, Context, Options, Session, UsageError, Version
 
 THREADS = 8
 EACH = 20
@@ -385,3 +385,30 @@ def test_the_package_s_names_are_asked_for_by_many_at_once() -> None:
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", ASKING], capture_output=True, text=True, timeout=100, check=False)
         assert (done.stdout, done.stderr) == ("[] []\n", "")
+
+
+def test_a_close_while_another_thread_reads_is_no_failure_of_the_peer_s(
+    client_context: Context, server_context: Context
+) -> None:
+    """What close takes off the descriptor is not missed by a read: that met the middle of a record, a bad MAC."""
+
+    def send_on(sock: pyossl.Socket) -> None:
+        while True:
+            sock.sendall(bytes(SIZE))
+
+    def read_on(sock: pyossl.Socket) -> None:
+        while sock.recv(1 << 14):
+            read.set()
+
+    for _ in range(2 * EACH):
+        client, server = tls_pair(client_context, server_context)
+        read = threading.Event()
+        sending, *readings = Task(partial(send_on, server)), *(Task(partial(read_on, client)) for _ in range(2))
+        assert read.wait(SECONDS)
+        client.close()
+        for reading in readings:
+            with pytest.raises(UsageError, match="closed"):
+                reading.result(SECONDS)
+        with pytest.raises(pyossl.TransportError):
+            sending.result(SECONDS)
+        server.close()

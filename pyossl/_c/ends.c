@@ -140,18 +140,19 @@ static long long pyossl_handshake_waiting(pyossl_connection *connection, double 
 }
 
 /* Ends a connection over a socket of pyossl's own, which is to be closed next: says close_notify, if that needs no
- * waiting, takes what has arrived off the descriptor, frees the SSL and lets go whoever waits.  0, or PYOSSL_PARKED where
- * a callback raised; PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end. */
+ * waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever waits.  In that order: another
+ * thread that reads meanwhile would meet the middle of a record.  0, or PYOSSL_PARKED where a callback raised;
+ * PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end. */
 static long long pyossl_end_socket(pyossl_connection *connection)
 {
     long long said = pyossl_shutdown(connection), closed;
 
     if (said == PYOSSL_INHERITED || said == PYOSSL_BUSY)
         return said;
-    pyossl_drain(connection->fd);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell then */
-    closed = pyossl_close(connection);
+    closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
     if (closed != 0)
         return closed;
+    pyossl_drain(connection->fd);
     pyossl_wake_waiters(connection);
     return said == PYOSSL_PARKED ? said : 0;
 }
