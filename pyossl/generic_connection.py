@@ -1,34 +1,46 @@
 """Connections of a generic context: told later which side they are, and configured one by one.  SSL_new(3)
 
-What a call came to is told as every ``Connection`` tells it, over a socket that blocks too: ``waited_for`` waits there,
-and the call is to be made again.  The state of its own that a ``GenericConnection`` has are callbacks, which are copied
-from the context, so that one connection's may differ.
+What a call came to is told as every ``Connection`` tells it.  Over a socket, which stays the caller's, a call waits
+where the socket blocks, and returns a ``Want`` where it does not: see pyossl/_c/callers_socket.c.  Where nothing goes
+wrong what is called often is one frame of Python's and one function of C's, the making of a connection included: its
+BIOs are nobody else's, and C makes them.
 """
 
 from __future__ import annotations
 
 import copy
-import os
-import select
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from pyossl._lib import ffi, lib, text
-from pyossl.bio import BIO
-from pyossl.callbacks import InfoCallback, VerifyCallback
-from pyossl.connection import Connection
+from pyossl import scratch
+from pyossl._lib import ffi, lib, own, text
+from pyossl.callbacks import Callbacks, InfoCallback, VerifyCallback
+from pyossl.connection import Bytes, Connection, readable, writable
 from pyossl.encoding import c_string
-from pyossl.errors import failed
+from pyossl.errors import Error, failed
 from pyossl.general_names import Name
-from pyossl.generic_context import GenericContext, wire_protocols
+from pyossl.generic_context import GenericCallbacks, GenericContext, wire_protocols
 from pyossl.keys import PrivateKey
 from pyossl.names import reference_name
-from pyossl.outcome import Want, take_records
+from pyossl.outcome import Failure, Want
 from pyossl.session import Session
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed
 
+_T = TypeVar("_T")
+
 _OWN_CALLBACKS = ("verify", "info")
-_EVENTS = {Want.READ: select.POLLIN, Want.WRITE: select.POLLOUT}
+
+_in_memory, _over_callers_socket = lib.pyossl_connection_in_memory, lib.pyossl_connection_over_callers_socket
+_free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
+_send_server_name, _use_session = lib.pyossl_send_server_name, lib.pyossl_use_session
+_read, _send, _send_on = lib.pyossl_generic_read, lib.pyossl_generic_send, lib.pyossl_generic_send_on
+_handshake, _shutdown = lib.pyossl_generic_handshake, lib.pyossl_generic_shutdown
+_data_to_send, _set_side, _unpack = lib.pyossl_data_to_send, lib.pyossl_set_side, ffi.unpack
+_enter, _leave, _clear_errors = lib.pyossl_enter, lib.pyossl_connection_release, lib.pyossl_clear_errors
+_borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
+_from_buffer, _release = ffi.from_buffer, ffi.release
+_RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
+_INTERRUPTED: int = lib.PYOSSL_INTERRUPTED
 
 
 class GenericConnection(Connection):
@@ -43,40 +55,160 @@ class GenericConnection(Connection):
     """Whatever face stands before this connection: its callbacks ask for it."""
 
     def __init__(self, context: GenericContext, fd: int | None = None) -> None:
-        super().__init__(context, bio=None if fd is None else BIO.own_socket(fd))
-        self._fd = fd
-        self._callbacks.of_context = copy.copy(context.callbacks)
+        self._context = context
+        self._has_socket = fd is not None
+        ctx = context._freeze()
+        pointer = _in_memory(ctx, self._takes_side) if fd is None else _over_callers_socket(ctx, fd)
+        if not pointer:
+            raise failed("SSL_new")
+        self._c = own(pointer, _free)
+        self._callbacks = Callbacks(self, context.callbacks)
+        self._handle = pointer.handle = _new_handle(self._callbacks)
+        if context.callbacks.verify is not None:
+            pointer.calls_verify = 1
 
     def set_accept_state(self) -> None:
         """This is the server's side.  SSL_set_accept_state(3)"""
-        self._ask(lib.SSL_set_accept_state)
+        if not _set_side(self._c, True):
+            raise self._refused()
 
     def set_connect_state(self) -> None:
         """This is the client's side.  SSL_set_connect_state(3)"""
-        self._ask(lib.SSL_set_connect_state)
+        if not _set_side(self._c, False):
+            raise self._refused()
 
-    def waited_for(self, want: Want) -> bool:
-        """Waits for the socket as ``want`` says, outside of the connection's lock, where the socket is one that blocks;
-        whether it did, and the call that came to ``want`` is to be made again.
+    # The handshake, data, the end
 
-        Raises ``OSError`` where the descriptor has been closed.  poll(2)
+    def handshake(self) -> Want | None:
+        """As ``Connection.handshake``.  SSL_do_handshake(3)"""
+        while (result := _handshake(self._c)) <= _INTERRUPTED:
+            pass
+        return None if result == 0 else self._waits(result, "the handshake")
+
+    def read(self, size: int = scratch.RECORD) -> bytes | Want:
+        """As ``Connection.read``; over a socket one record at most.  SSL_read_ex(3)"""
+        if not 0 < size <= _RECORD:
+            if size <= 0 or not self._has_socket:
+                return self._read("reading", self._read_uninterrupted, size)
+            size = _RECORD
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(size)
+        result = _read(self._c, buffer, size)
+        if result <= _INTERRUPTED:
+            result = self._read_uninterrupted(self._c, buffer, size)
+        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        return data if result >= 0 else self._waits(result, "reading")
+
+    def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
+        """As ``Connection.read_into``; over a socket one record at most.  SSL_read_ex(3)"""
+        try:
+            target = _from_buffer("char[]", buffer, True)
+        except BufferError:
+            target = writable(buffer)
+        try:
+            room = len(target) if size is None or size == 0 else size
+            if not 0 <= room <= len(target):
+                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
+            result: int = _read(self._c, target, room)
+            if result <= _INTERRUPTED:
+                result = self._read_uninterrupted(self._c, target, room)
+        finally:
+            _release(target)
+        return result if result >= 0 else self._waits(result, "reading")
+
+    @staticmethod
+    def _read_uninterrupted(c: Any, target: Any, size: int) -> int:
+        """A read that goes on when a signal's handler has returned."""
+        while (result := int(_read(c, target, size))) <= _INTERRUPTED:
+            pass
+        return result
+
+    def peek(self, size: int = scratch.RECORD) -> bytes | Want:
+        """As ``Connection.peek``.  SSL_peek_ex(3)"""
+        return self._waited(super().peek, size)
+
+    def write(self, data: Bytes) -> int | Want:
+        """Sends all bytes; how many there were, or a ``Want`` where the transport does not wait.
+
+        Of more than a record some may have been sent then.  SSL_write_ex(3)
         """
-        events = _EVENTS.get(want)
-        if events is None or self._fd is None or not os.get_blocking(self._fd):
-            return False
-        poller = select.poll()
-        poller.register(self._fd, events)
-        poller.poll()
-        return True
+        if type(data) is bytes:
+            return self._write(data, len(data))
+        with readable(data) as source:
+            return self._write(source, len(source))
+
+    def _write(self, data: Any, size: int) -> int | Want:
+        try:
+            result: int = _send(self._c, data, size)
+            while result <= _INTERRUPTED:
+                result = _send_on(self._c, data, size, True)
+        except BaseException:  # a signal's handler raised, and the write had kept its turn
+            lib.pyossl_give_turn(self._c)
+            raise
+        return result if result >= 0 else self._waits(result, "writing")
+
+    def shutdown(self) -> bool | Want:
+        """As ``Connection.shutdown``.  SSL_shutdown(3)"""
+        while (result := _shutdown(self._c)) <= _INTERRUPTED:
+            pass
+        return result == 1 if result >= 0 else self._waits(result, "shutting down")
+
+    def data_to_send(self, size: int = -1) -> bytes:
+        """As ``Connection.data_to_send``.  BIO_s_mem(3)"""
+        room = size if 0 <= size < _ENCRYPTED else _ENCRYPTED
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = scratch.borrow(room)
+        result = _data_to_send(self._c, buffer, room)
+        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        _give_back_record(buffer)
+        if 0 <= result < room or result == size:
+            return data
+        return self._take(size if size < 0 else size - len(data), [data])
+
+    def _waited(self, step: Callable[..., _T | Want], *arguments: Any) -> _T | Want:
+        """Repeats a step until it comes to something else than what the socket waits for."""
+        while isinstance(result := step(*arguments), Want):
+            waited = lib.pyossl_wait_as_caller(self._c, -result.value)
+            if waited not in (0, _INTERRUPTED):
+                return self._waits(waited, "waiting")
+        return result
+
+    def _fail(self, operation: str) -> Failure:
+        # A write that failed is what the caller is told: what the peer has said is there to be read.
+        with self._turn:
+            if self._failure is None:
+                self._failure = self._failure_of(operation)
+            return self._failure
 
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
         """A call that answers 1 for success; raises ``Error`` for anything else."""
-        with self._turn:
-            take_records()
-            if self._ask(lambda ssl: function(ssl, *arguments)) != 1:
+        ssl = _enter(self._c)
+        if not ssl:
+            raise self._refused()
+        try:
+            _clear_errors()
+            if function(ssl, *arguments) != 1:
                 raise failed(getattr(function, "__name__", "a call"))
+        finally:
+            _leave(self._c)
+
+    def _why_not(self, answer: int, operation: str) -> Error:
+        return self._refused() if answer < 0 else failed(operation)
 
     # What it goes by
+
+    def _own_callbacks(self) -> GenericCallbacks:
+        """Where what is this connection's own can be set: the context's callbacks are shared until then."""
+        callbacks = self._callbacks.of_context
+        if callbacks is self._context.callbacks:
+            callbacks = self._callbacks.of_context = copy.copy(callbacks)
+        assert isinstance(callbacks, GenericCallbacks)
+        return callbacks
 
     def change_context(self, context: GenericContext) -> None:
         """Goes on with another context's credentials and callbacks, but this connection's own verification.
@@ -104,14 +236,14 @@ class GenericConnection(Connection):
         """SSL_set_verify(3)"""
         with self._turn:
             self._ask(lambda ssl: lib.pyossl_set_verify(self._c, mode))
-            self._callbacks.of_context.verify = callback
+            self._own_callbacks().verify = callback
             self._c.calls_verify = callback is not None
 
     def set_info_callback(self, callback: InfoCallback) -> None:
         """SSL_set_info_callback(3)"""
         with self._turn:
             self._ask(lambda ssl: lib.pyossl_set_connection_info(self._c, 1))
-            self._callbacks.of_context.info = callback
+            self._own_callbacks().info = callback
 
     def use_certificate(self, certificate: Certificate) -> None:
         """SSL_use_certificate(3)"""
@@ -123,7 +255,8 @@ class GenericConnection(Connection):
 
     def send_server_name(self, name: bytes) -> None:
         """What a client sends as the server's name.  SSL_set_tlsext_host_name(3)"""
-        self._done(lib.SSL_set_tlsext_host_name, name)
+        if (answer := _send_server_name(self._c, name)) != 1:
+            raise self._why_not(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:
         """A DNS name or an IP address that the peer's certificate must have.
@@ -157,7 +290,8 @@ class GenericConnection(Connection):
 
     def use_session(self, session: Session) -> None:
         """Offers a session for resumption, whoever was verified then.  SSL_set_session(3)"""
-        self._done(lib.SSL_set_session, session._session)
+        if (answer := _use_session(self._c, session._session)) != 1:
+            raise self._why_not(answer, "SSL_set_session")
 
     # What has been agreed on
 
@@ -237,7 +371,7 @@ class GenericConnection(Connection):
     @property
     def wants(self) -> Want | None:
         """What the last call waits for, ``READ`` or ``WRITE``.  SSL_want(3)"""
-        return {lib.SSL_READING: Want.READ, lib.SSL_WRITING: Want.WRITE}.get(self._ask(lib.SSL_want))
+        return self._ask(_wanted)  # type: ignore[no-any-return]  # what the question answers
 
     # Secrets
 
@@ -319,6 +453,9 @@ class GenericConnection(Connection):
 
     def listen(self) -> Want | None:
         """Waits for a ClientHello that brings our cookie back; None once one has.  DTLSv1_listen(3)"""
+        return self._waited(self._listen)
+
+    def _listen(self) -> Want | None:
         result = lib.pyossl_dtls_listen(self._c)
         return None if result == 0 else self._waits(result, "listening")
 
@@ -332,9 +469,20 @@ class GenericConnection(Connection):
 
     def handle_timeout(self) -> bool | Want:
         """Sends the last flight again if it is time; whether it was.  DTLSv1_handle_timeout(3)"""
+        return self._waited(self._handle_timeout)
+
+    def _handle_timeout(self) -> bool | Want:
         result = lib.pyossl_dtls_handle_timeout(self._c)
         return result == 1 if result >= 0 else self._waits(result, "handling the timeout")
 
     def end_of_transport(self) -> None:
         """Says that no more bytes will come; for a connection whose caller carries them.  BIO_set_mem_eof_return(3)"""
         self.receive_data(b"")
+
+
+def _wanted(ssl: Any) -> Want | None:
+    wanted = lib.SSL_want(ssl)
+    if wanted == lib.SSL_READING:
+        return Want.READ
+    # What found no room may wait below OpenSSL, which has done with it.
+    return Want.WRITE if wanted == lib.SSL_WRITING or lib.BIO_ctrl_wpending(lib.SSL_get_wbio(ssl)) else None

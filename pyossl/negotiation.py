@@ -19,6 +19,9 @@ from pyossl.x509 import Certificate, chain_of
 
 _T = TypeVar("_T")
 
+_enter, _leave = lib.pyossl_enter, lib.pyossl_connection_release
+_session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
+
 _OURS = frozenset(
     (
         "SSL_accept",
@@ -94,14 +97,18 @@ class Negotiated:
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
         c = self._c
-        if not lib.pyossl_connection_acquire(c):
-            raise _inherited()
+        ssl = _enter(c)
+        if not ssl:
+            raise self._refused()
         try:
-            if c.closed:
-                raise UsageError("the connection is closed")
-            return question(c.ssl)
+            return question(ssl)
         finally:
-            lib.pyossl_connection_release(c)
+            _leave(c)
+
+    def _refused(self) -> UsageError:
+        """Why there is no SSL to be had."""
+        inherited = lib.pyossl_lock_is_inherited(self._c.lock)
+        return _inherited() if inherited else UsageError("the connection is closed")
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
@@ -210,10 +217,11 @@ class Negotiated:
         """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
         the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
         """
-        pointer = self._ask(lib.SSL_get1_session)
-        if pointer == ffi.NULL:
+        pointer = _session(self._c)
+        if not pointer:
+            self._ask(bool)  # raises where the connection cannot be asked
             return None
-        owned = own(pointer, lib.SSL_SESSION_free)
+        owned = own(pointer, _session_free)
         return Session(owned, self._context, self._name or None, self._other_names, self._email)
 
     @property

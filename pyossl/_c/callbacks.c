@@ -33,6 +33,7 @@ typedef struct pyossl_connection {
     pyossl_lock own_lock;
     int fd;                      /* the transport's descriptor, or -1 */
     struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
+    int blocks;                  /* a descriptor that is the caller's did so when it was last asked */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */
     int busy;                    /* a call is under way: it is a callback that calls again */
     int closed;                  /* the user has closed the connection: the SSL is gone */

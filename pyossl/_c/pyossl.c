@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -67,5 +68,6 @@
 #include "wait.c"
 #include "evented.c"
 #include "ends.c"
+#include "callers_socket.c"
 #include "start.c"
 #include "system.c"

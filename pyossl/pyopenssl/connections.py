@@ -6,20 +6,17 @@ connection that has failed raises the same again.
 
 from __future__ import annotations
 
-import functools
 import socket
-import threading
 import typing
 import weakref
 from collections.abc import Callable
-from errno import errorcode
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pyossl import errors
-from pyossl.encoding import cryptography
 from pyossl.generic_connection import GenericConnection
 from pyossl.outcome import Want
-from pyossl.pyopenssl.certificates import X509, X509Name
+from pyossl.pyopenssl.agreed import Agreed
+from pyossl.pyopenssl.certificates import X509
 from pyossl.pyopenssl.contexts import (
     Context,
     _text,
@@ -28,12 +25,12 @@ from pyossl.pyopenssl.contexts import (
     private_key_of,
     protocols_of,
     translated,
+    translates,
     verify_callback,
 )
 from pyossl.pyopenssl.deprecation import bytes_of
 from pyossl.pyopenssl.failures import (
     Error,
-    SysCallError,
     WantReadError,
     ZeroReturnError,
     connection_error,
@@ -42,10 +39,9 @@ from pyossl.pyopenssl.failures import (
     want_error,
 )
 from pyossl.pyopenssl.keys import PKey
-from pyossl.pyopenssl.numbers import SENT_SHUTDOWN, TLS1_3_VERSION
+from pyossl.pyopenssl.numbers import SENT_SHUTDOWN
 from pyossl.pyopenssl.sessions import Session
 from pyossl.scratch import RECORD
-from pyossl.x509 import Certificate
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -54,12 +50,15 @@ if TYPE_CHECKING:
 
 _Buffer = bytes | bytearray | memoryview
 _T = TypeVar("_T")
-_F = TypeVar("_F", bound=Callable[..., Any])
 _LARGEST = 2**31 - 1
+_HAS_SOCKET = "Connection sock was not None"
+_WRITABLE = (bytearray, memoryview)
+"""What can be read into as it stands; anything else that takes bytes gets them afterwards."""
 
 
 def _descriptor(thing: Any) -> int:
-    found = thing if isinstance(thing, int) else getattr(thing, "fileno", lambda: None)()
+    fileno = getattr(thing, "fileno", None)
+    found = thing if fileno is None else fileno()
     if not isinstance(found, int):
         raise TypeError("argument must be an int, or have a fileno() method.")
     if found < 0:
@@ -73,43 +72,47 @@ def _context(context: Any) -> Context:
     return context
 
 
-class Connection:
+def _record(data: Any) -> Any:
+    """As much as one call sends: who sends more than the transport takes has no record half sent behind the rest."""
+    if len(data) > _LARGEST:
+        raise ValueError("Cannot send more than 2**31-1 bytes at once.")
+    return data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
+
+
+class Connection(Agreed):
     """One connection over a socket, or over bytes that the caller carries (``bio_read``, ``bio_write``)."""
 
+    _app_data: Any = None
+
     def __init__(self, context: Context, socket: socket.socket | None = None) -> None:
-        self._context = _context(context)
+        if not isinstance(context, Context):
+            raise TypeError("context must be a Context instance")
+        self._context = context
         self._socket = socket
-        self._app_data: Any = None
-        # A record that waits for a socket that blocks is to be finished before another thread sends.
-        self._sending = threading.RLock()
         context._used = True
-        with translated:
+        try:
             self._tls = GenericConnection(context._context, None if socket is None else _descriptor(socket))
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or self._socket is None:
+        if name[:1] == "_" or self._socket is None:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return getattr(self._socket, name)
 
     def _now(self, call: Callable[..., _T | Want], *arguments: Any) -> _T:
-        """What a call of the core's came to, told as pyOpenSSL tells it."""
+        """What a call of the core's came to, told as pyOpenSSL tells it; what is called often does that itself."""
         try:
-            while isinstance(result := call(*arguments), Want) and self._waited_for(result):
-                continue
-        except errors.UsageError as error:
-            raise Error(self._misuse(error)) from error
+            result = call(*arguments)
         except errors.Error as error:
-            raise connection_error(error) from error
+            raise self._error(error) from error
         if isinstance(result, Want):
             raise want_error(result)
         return result
 
-    def _waited_for(self, want: Want) -> bool:
-        try:
-            return self._tls.waited_for(want)
-        except OSError as error:
-            raise SysCallError(error.errno, errorcode.get(error.errno or 0)) from error
+    def _error(self, error: errors.Error) -> Error:
+        return Error(self._misuse(error)) if isinstance(error, errors.UsageError) else connection_error(error)
 
     def _misuse(self, error: errors.UsageError) -> list[tuple[str, str, str]]:
         if self._tls.is_inherited:
@@ -141,11 +144,17 @@ class Connection:
 
     def set_accept_state(self) -> None:
         """This is the server's side."""
-        self._tls.set_accept_state()
+        try:
+            self._tls.set_accept_state()
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
 
     def set_connect_state(self) -> None:
         """This is the client's side."""
-        self._tls.set_connect_state()
+        try:
+            self._tls.set_connect_state()
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
 
     def set_options(self, options: int) -> int:
         """Sets ``OP_x`` besides those that are set; all of them."""
@@ -185,8 +194,10 @@ class Connection:
             raise TypeError("name must be a byte string")
         if b"\0" in name:
             raise TypeError("name must not contain NUL byte")
-        with translated:
+        try:
             self._tls.send_server_name(name)
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
 
     def set_verify_host(self, name: str) -> None:
         """A DNS name or an IP address that the peer's certificate must have.  Not in pyOpenSSL."""
@@ -221,74 +232,110 @@ class Connection:
 
     def send(self, buf: _Buffer, flags: int = 0) -> int:
         """Sends bytes; how many were taken."""
-        data = bytes_of("buf", buf)
-        if len(data) > _LARGEST:
-            raise ValueError("Cannot send more than 2**31-1 bytes at once.")
-        # One record, as there: who sends more than the transport takes has no record half sent behind the rest.
-        record = data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
-        with self._sending:
-            return self._now(self._tls.write, record)
+        if type(buf) is not bytes or len(buf) > RECORD:
+            buf = _record(bytes_of("buf", buf))
+        try:
+            sent = self._tls.write(buf)
+        except errors.Error as error:
+            raise self._error(error) from error
+        if isinstance(sent, int):
+            return sent
+        raise want_error(sent)
 
     write = send
 
     def sendall(self, buf: _Buffer, flags: int = 0) -> int:
         """Sends every byte; how many there were."""
-        data = memoryview(bytes_of("buf", buf)).cast("B")
-        sent = 0
-        with self._sending:
-            while sent < len(data):
-                sent += self._now(self._tls.write, data[sent:])
-        return sent
+        if type(buf) is not bytes:
+            buf = memoryview(bytes_of("buf", buf)).cast("B")
+        try:
+            sent = self._tls.write(buf)
+        except errors.Error as error:
+            raise self._error(error) from error
+        if isinstance(sent, int):
+            return sent
+        raise want_error(sent)
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """Up to so many bytes; ``ZeroReturnError`` once the peer has closed."""
-        peeks = flags is not None and flags & socket.MSG_PEEK
-        data = self._now(self._tls.peek if peeks else self._tls.read, bufsiz)
+        try:
+            peeks = flags is not None and flags & socket.MSG_PEEK
+            data = self._tls.peek(bufsiz) if peeks else self._tls.read(bufsiz)
+        except errors.Error as error:
+            raise self._error(error) from error
+        if not isinstance(data, bytes):
+            raise want_error(data)
         if not data and bufsiz:
-            raise ZeroReturnError()
+            raise ZeroReturnError
         return data
 
     read = recv
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
         """As ``recv``, into a buffer; how many bytes."""
-        size = len(buffer) if nbytes is None else min(nbytes, len(buffer))
-        data = self.recv(size, flags)
-        buffer[: len(data)] = memoryview(data)
-        return len(data)
+        size = len(buffer)
+        if nbytes is not None and nbytes < size:
+            size = nbytes
+        if flags is not None or size <= 0 or type(buffer) not in _WRITABLE:
+            data = self.recv(size, flags)
+            buffer[: len(data)] = memoryview(data)
+            return len(data)
+        try:
+            received = self._tls.read_into(buffer, size)
+        except errors.Error as error:
+            raise self._error(error) from error
+        if not isinstance(received, int):
+            raise want_error(received)
+        if not received:
+            raise ZeroReturnError
+        return received
 
     def bio_read(self, bufsiz: int) -> bytes:
         """Up to so many bytes for the peer; ``WantReadError`` where there are none."""
-        self._check_memory()
+        if self._socket is not None:
+            raise TypeError(_HAS_SOCKET)
         if not isinstance(bufsiz, int):
             raise TypeError("bufsiz must be an integer")
-        data = self._now(self._tls.data_to_send, bufsiz)
+        if bufsiz < 0:
+            raise ValueError("bufsiz cannot be negative")
+        try:
+            data = self._tls.data_to_send(bufsiz)
+        except errors.Error as error:
+            raise self._error(error) from error
         if not data:
-            raise WantReadError()
+            raise WantReadError
         return data
 
     def bio_write(self, buf: _Buffer) -> int:
         """Takes bytes from the peer; how many."""
-        data = bytes_of("buf", buf)
-        self._check_memory()
-        if len(data) > 0:
-            self._now(self._tls.receive_data, data)
-        return len(data)
+        if type(buf) is not bytes:
+            buf = bytes_of("buf", buf)
+        if self._socket is not None:
+            raise TypeError(_HAS_SOCKET)
+        size = len(buf)
+        if size > 0:
+            try:
+                self._tls.receive_data(buf)
+            except errors.Error as error:
+                raise self._error(error) from error
+        return size
 
     def bio_shutdown(self) -> None:
         """Says that the peer's bytes have ended."""
-        self._check_memory()
-        self._now(self._tls.end_of_transport)
-
-    def _check_memory(self) -> None:
         if self._socket is not None:
-            raise TypeError("Connection sock was not None")
+            raise TypeError(_HAS_SOCKET)
+        self._now(self._tls.end_of_transport)
 
     # The handshake and the end
 
     def do_handshake(self) -> None:
         """Goes on with the handshake."""
-        self._now(self._tls.handshake)
+        try:
+            want = self._tls.handshake()
+        except errors.Error as error:
+            raise self._error(error) from error
+        if want is not None:
+            raise want_error(want)
 
     def connect(self, addr: Any) -> None:
         """Connects the socket; this is the client's side."""
@@ -314,8 +361,13 @@ class Connection:
 
     def shutdown(self) -> bool:
         """Sends our close_notify; whether the peer's is here."""
-        with self._sending:
-            return self._now(self._tls.shutdown)
+        try:
+            is_whole = self._tls.shutdown()
+        except errors.Error as error:
+            raise self._error(error) from error
+        if isinstance(is_whole, bool):
+            return is_whole
+        raise want_error(is_whole)
 
     def sock_shutdown(self, *args: Any, **kwargs: Any) -> None:
         """The socket's own ``shutdown``."""
@@ -386,77 +438,6 @@ class Connection:
         """Sends the last flight again if it is time; whether it was."""
         return self._now(self._tls.handle_timeout)
 
-    # What has been agreed on
-
-    def get_servername(self) -> bytes | None:
-        """The server's name that the client sent."""
-        return self._tls.server_name
-
-    def get_cipher_list(self) -> list[str]:
-        """The ciphers that may be used."""
-        return list(self._tls.cipher_list)
-
-    def get_cipher_name(self) -> str | None:
-        """The cipher's name."""
-        return self._tls.cipher
-
-    def get_cipher_bits(self) -> int | None:
-        """How many secret bits the cipher has."""
-        return self._tls.cipher_bits
-
-    def get_cipher_version(self) -> str | None:
-        """The version that the cipher came with."""
-        return self._tls.cipher_version
-
-    def get_protocol_version_name(self) -> str:
-        """Such as ``TLSv1.3``."""
-        return self._tls.protocol_name
-
-    def get_protocol_version(self) -> int:
-        """Such as ``TLS1_3_VERSION``."""
-        return self._tls.protocol_number
-
-    def get_alpn_proto_negotiated(self) -> bytes:
-        """The application protocol, ``b""`` without one."""
-        return self._tls.alpn_selected
-
-    def get_selected_srtp_profile(self) -> bytes:
-        """The SRTP profile, ``b""`` without one."""
-        return self._tls.srtp_profile
-
-    def get_group_name(self) -> str | None:
-        """The key exchange's group."""
-        return self._tls.group
-
-    def get_state_string(self) -> bytes:
-        """Where the handshake is, in OpenSSL's words."""
-        return self._tls.state.encode()
-
-    def server_random(self) -> bytes | None:
-        """The random of the ServerHello."""
-        return self._tls.server_random
-
-    def client_random(self) -> bytes | None:
-        """The random of the ClientHello."""
-        return self._tls.client_random
-
-    def master_key(self) -> bytes | None:
-        """The session's secret."""
-        return self._tls.master_key
-
-    def export_keying_material(self, label: bytes, olen: int, context: bytes | None = None) -> bytes:
-        """RFC 5705's exporter."""
-        with translated:
-            return self._tls.export_keying_material(label, olen, context)
-
-    def get_finished(self) -> bytes | None:
-        """The Finished message that was sent."""
-        return self._tls.finished
-
-    def get_peer_finished(self) -> bytes | None:
-        """The Finished message that the peer sent."""
-        return self._tls.peer_finished
-
     def get_session(self) -> Session | None:
         """The session, None while there is none."""
         session = self._tls.session
@@ -468,28 +449,10 @@ class Connection:
             raise TypeError("session must be a Session instance")
         if session._context is not self._context:
             raise ValueError("session must have been created by a Connection using the same Context as this one")
-        with translated:
+        try:
             self._tls.use_session(session._session)
-
-    def session_reused(self) -> bool:
-        """Whether the handshake resumed a session.  Not in pyOpenSSL."""
-        return self._tls.session_reused
-
-    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
-        """What binds a login to this connection, ``tls-exporter`` or ``tls-unique``; None before the handshake ends.
-
-        Raises ``ValueError`` for another type, and for ``tls-unique`` in TLS 1.3, which has none.  Not in pyOpenSSL.
-        """
-        if cb_type not in ("tls-exporter", "tls-unique"):
-            raise ValueError(f"{cb_type!r} channel binding type not implemented")
-        if not self._tls.is_handshake_finished:
-            return None
-        if cb_type == "tls-exporter":
-            return self.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
-        if self.get_protocol_version() == TLS1_3_VERSION:
-            raise ValueError("TLS 1.3 has no tls-unique: ask for tls-exporter")
-        # The first Finished of the handshake: the client's, or the server's where a session is resumed.
-        return self.get_finished() if self._tls.is_client != self._tls.session_reused else self.get_peer_finished()
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
 
     def get_app_data(self) -> Any:
         """What ``set_app_data`` was given."""
@@ -499,89 +462,27 @@ class Connection:
         """Anything that goes with the connection."""
         self._app_data = data
 
-    # Certificates
 
-    @typing.overload
-    def get_client_ca_list(self, *, as_cryptography: Literal[True]) -> list[x509.Name]: ...
-
-    @typing.overload
-    def get_client_ca_list(self, *, as_cryptography: Literal[False] = False) -> list[X509Name]: ...
-
-    def get_client_ca_list(self, *, as_cryptography: bool = False) -> list[X509Name] | list[x509.Name]:
-        """Whom a server names to its clients, or a client was told of."""
-        names = self._tls.client_authorities
-        if as_cryptography:
-            return [cryptography("x509").Name.from_bytes(name.to_der()) for name in names]
-        return [X509Name._of(name) for name in names]
-
-    @typing.overload
-    def get_certificate(self, *, as_cryptography: Literal[True]) -> x509.Certificate | None: ...
-
-    @typing.overload
-    def get_certificate(self, *, as_cryptography: Literal[False] = False) -> X509 | None: ...
-
-    def get_certificate(self, *, as_cryptography: bool = False) -> X509 | x509.Certificate | None:
-        """The connection's own certificate."""
-        return _shown(self._tls.certificate, as_cryptography)
-
-    @typing.overload
-    def get_peer_certificate(self, *, as_cryptography: Literal[True]) -> x509.Certificate | None: ...
-
-    @typing.overload
-    def get_peer_certificate(self, *, as_cryptography: Literal[False] = False) -> X509 | None: ...
-
-    def get_peer_certificate(self, *, as_cryptography: bool = False) -> X509 | x509.Certificate | None:
-        """The peer's certificate."""
-        return _shown(self._tls.peer_certificate, as_cryptography)
-
-    @typing.overload
-    def get_peer_cert_chain(self, *, as_cryptography: Literal[True]) -> list[x509.Certificate] | None: ...
-
-    @typing.overload
-    def get_peer_cert_chain(self, *, as_cryptography: Literal[False] = False) -> list[X509] | None: ...
-
-    def get_peer_cert_chain(self, *, as_cryptography: bool = False) -> list[X509] | list[x509.Certificate] | None:
-        """The certificates that the peer sent."""
-        chain = self._tls.peer_chain
-        # A server's view leaves the client's own certificate out, and may be of none.
-        return _every(chain, as_cryptography) if chain or not self._tls.has_peer_chain else []
-
-    @typing.overload
-    def get_verified_chain(self, *, as_cryptography: Literal[True]) -> list[x509.Certificate] | None: ...
-
-    @typing.overload
-    def get_verified_chain(self, *, as_cryptography: Literal[False] = False) -> list[X509] | None: ...
-
-    def get_verified_chain(self, *, as_cryptography: bool = False) -> list[X509] | list[x509.Certificate] | None:
-        """The chain that was built and verified."""
-        return _every(self._tls.verified_chain, as_cryptography)
-
-
-def _shown(certificate: Certificate | None, as_cryptography: bool) -> X509 | x509.Certificate | None:
-    if certificate is None:
-        return None
-    shown = X509._of(certificate)
-    return shown.to_cryptography() if as_cryptography else shown
-
-
-def _every(chain: tuple[Certificate, ...], as_cryptography: bool) -> list[X509] | list[x509.Certificate] | None:
-    if not chain:
-        return None
-    shown = [X509._of(certificate) for certificate in chain]
-    return [each.to_cryptography() for each in shown] if as_cryptography else shown
-
-
-def _translated(method: _F) -> _F:
-    @functools.wraps(method)
-    def guarded(*arguments: Any, **named: Any) -> Any:
-        with translated:
-            return method(*arguments, **named)
-
-    return typing.cast(_F, guarded)
-
-
-# The core refuses any question about a connection that a parent process made. These translate it themselves: they
-# warn about how they were called, or are called often.
-_TRANSLATES = ("send", "sendall", "write", "recv", "read", "bio_write", "use_certificate", "use_privatekey")
-for _name in [name for name in vars(Connection) if not name.startswith("_") and name not in _TRANSLATES]:
-    setattr(Connection, _name, _translated(getattr(Connection, _name)))
+# These translate what the core raises themselves: they warn about how they were called, or are called often.
+_TRANSLATES = frozenset(
+    (
+        "bio_read",
+        "bio_write",
+        "do_handshake",
+        "get_context",
+        "read",
+        "recv",
+        "recv_into",
+        "send",
+        "sendall",
+        "set_accept_state",
+        "set_connect_state",
+        "set_session",
+        "set_tlsext_host_name",
+        "shutdown",
+        "use_certificate",
+        "use_privatekey",
+        "write",
+    )
+)
+translates(Connection, but=_TRANSLATES)

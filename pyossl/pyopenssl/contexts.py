@@ -63,6 +63,25 @@ VerifyCallback = Callable[["Connection", X509, int, int, int], bool]
 InfoCallback = Callable[["Connection", int, int], None]
 
 
+def _translated(method: _F) -> _F:
+    @functools.wraps(method)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        try:
+            return method(*arguments, **named)
+        except errors.Error as error:
+            raise Error(queue_of(error)) from error
+
+    return typing.cast(_F, guarded)
+
+
+def translates(kind: type, but: frozenset[str] = frozenset()) -> None:
+    """Lets the methods of a class raise ``Error`` for what the core raises: it refuses any question about a connection
+    that a parent process made.
+    """
+    for name in [name for name in vars(kind) if not name.startswith("_") and name not in but]:
+        setattr(kind, name, _translated(getattr(kind, name)))
+
+
 class _NoOverlappingProtocols:
     pass
 

@@ -9,6 +9,8 @@ from pyossl import errors
 from pyossl.constants import constant
 from pyossl.outcome import Failure, Want
 
+_READ, _WRITE = Want.READ, Want.WRITE
+
 ErrorQueue = list[tuple[str, str, str]]
 
 
@@ -36,13 +38,6 @@ class SysCallError(Error):
     """The transport failed: (errno, its name), or (-1, "Unexpected EOF") where it ended."""
 
 
-_WANTS: dict[Want, type[Error]] = {
-    Want.READ: WantReadError,
-    Want.WRITE: WantWriteError,
-    Want.X509_LOOKUP: WantX509LookupError,
-}
-
-
 def queue_of(error: errors.Error) -> ErrorQueue:
     """The entries of OpenSSL's queue as pyOpenSSL shows them; pyossl's own words where the queue was empty.
 
@@ -60,8 +55,11 @@ def reason(text: str) -> ErrorQueue:
 
 def want_error(want: Want) -> Error:
     """The exception for a call that is to be repeated."""
-    kind = _WANTS.get(want)
-    return kind() if kind else Error(reason(f"the operation waits for {want.name}"))
+    if want is _READ:
+        return WantReadError()
+    if want is _WRITE:
+        return WantWriteError()
+    return WantX509LookupError() if want is Want.X509_LOOKUP else Error(reason(f"the operation waits for {want.name}"))
 
 
 def connection_error(error: errors.Error) -> Error:

@@ -121,8 +121,21 @@ size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
 void pyossl_wake_waiters(pyossl_connection *connection);
 long long pyossl_deadline(double timeout);
+SSL *pyossl_enter(pyossl_connection *connection);
 int pyossl_connection_acquire(pyossl_connection *connection);
 void pyossl_connection_release(pyossl_connection *connection);
+
+pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
+int pyossl_set_side(pyossl_connection *connection, int is_server);
+int pyossl_send_server_name(pyossl_connection *connection, const char *name);
+int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session);
+SSL_SESSION *pyossl_session(pyossl_connection *connection);
+long long pyossl_generic_handshake(pyossl_connection *connection);
+long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size);
+long long pyossl_generic_send_on(pyossl_connection *connection, const char *data, size_t size, int goes_on);
+long long pyossl_generic_shutdown(pyossl_connection *connection);
+long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
 
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
 void pyossl_set_callback(SSL_CTX *context, int which, int on);

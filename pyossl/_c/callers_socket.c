@@ -1,0 +1,280 @@
+/* Connections over memory, or over a socket that stays the caller's, which blocks or does not as the caller says at any
+ * time.  pyossl's own BIO is below, whose calls never wait; what the caller's socket would have waited for is waited for
+ * here, outside of the connection's lock (PITFALLS 15), and what it would not have waited for is the answer.
+ *
+ * Whether the descriptor blocks is asked when there is something to wait for; `blocks` remembers it in the meantime.
+ * By it a reader that knows of nothing to read begins with recv(2) of the next record's header, which waits or does not
+ * as the descriptor does, and a writer takes the turn, since he may have to wait in the middle.  Where it is wrong by
+ * now the call costs a look more, and comes to the same.
+ *
+ * Nothing but the records that a read needs is taken off the descriptor: what follows them, without TLS maybe, is the
+ * caller's to receive, and select(2) tells him of it. */
+
+static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd)
+{
+    pyossl_connection *connection = pyossl_connection_over_socket(context, 0, fd);
+
+    if (connection == NULL)
+        return NULL;
+    connection->keeps_to_records = 1;
+    connection->blocks = !SSL_is_dtls(connection->ssl);
+    if (!connection->blocks) {
+        connection->socket->attended = 0;
+        connection->socket = NULL;    /* datagrams are not gathered */
+    }
+    return connection;
+}
+
+/* The SSL, under the connection's lock until pyossl_connection_release; NULL where it cannot be had. */
+static SSL *pyossl_enter(pyossl_connection *connection)
+{
+    if (!pyossl_connection_acquire(connection))
+        return NULL;
+    if (!connection->closed)
+        return connection->ssl;
+    pyossl_connection_release(connection);
+    return NULL;
+}
+
+/* 0 where the SSL cannot be had. */
+static int pyossl_set_side(pyossl_connection *connection, int is_server)
+{
+    SSL *ssl = pyossl_enter(connection);
+
+    if (ssl == NULL)
+        return 0;
+    if (is_server)
+        SSL_set_accept_state(ssl);
+    else
+        SSL_set_connect_state(ssl);
+    pyossl_connection_release(connection);
+    return 1;
+}
+
+/* What connections are given and asked for one after the other, in one call each: as SSL_set_tlsext_host_name(3) and
+ * SSL_set_session(3) answer, and below 0 where the SSL cannot be had. */
+static int pyossl_send_server_name(pyossl_connection *connection, const char *name)
+{
+    SSL *ssl = pyossl_enter(connection);
+    int answer = -1;
+
+    if (ssl != NULL) {
+        pyossl_clear_errors();
+        answer = (int)SSL_set_tlsext_host_name(ssl, name);
+        pyossl_connection_release(connection);
+    }
+    return answer;
+}
+
+static int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session)
+{
+    SSL *ssl = pyossl_enter(connection);
+    int answer = -1;
+
+    if (ssl != NULL) {
+        pyossl_clear_errors();
+        answer = SSL_set_session(ssl, session);
+        pyossl_connection_release(connection);
+    }
+    return answer;
+}
+
+/* The caller's own reference; NULL where there is none, or the SSL cannot be had. */
+static SSL_SESSION *pyossl_session(pyossl_connection *connection)
+{
+    SSL *ssl = pyossl_enter(connection);
+    SSL_SESSION *session = NULL;
+
+    if (ssl != NULL) {
+        session = SSL_get1_session(ssl);
+        pyossl_connection_release(connection);
+    }
+    return session;
+}
+
+static int pyossl_descriptor_blocks(pyossl_connection *connection)
+{
+    /* Of a descriptor that is closed the next step tells. */
+    int flags = connection->fd < 0 ? O_NONBLOCK : fcntl(connection->fd, F_GETFL);
+    int blocks = flags < 0 || !(flags & O_NONBLOCK);
+
+    __atomic_store_n(&connection->blocks, blocks && connection->socket != NULL, __ATOMIC_RELAXED);
+    return blocks;
+}
+
+static int pyossl_expects_to_wait(const pyossl_connection *connection)
+{
+    return __atomic_load_n(&connection->blocks, __ATOMIC_RELAXED);
+}
+
+/* What comes after a step that came to `outcome`: 0 where the step is to be made again, else the answer of the call. */
+static long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome)
+{
+    long long deadline = 0;
+
+    if ((outcome != -SSL_ERROR_WANT_READ && outcome != -SSL_ERROR_WANT_WRITE) || !pyossl_descriptor_blocks(connection))
+        return outcome;
+    return pyossl_wait(connection, outcome, -1, &deadline);
+}
+
+static long long pyossl_generic_handshake(pyossl_connection *connection)
+{
+    long long result;
+
+    do {
+        result = pyossl_handshake(connection);
+    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
+    return result;
+}
+
+/* The wait of a read that has nothing to go by, in recv(2) itself, for the header of the next record.  0, or PYOSSL_x;
+ * -SSL_ERROR_WANT_READ where the descriptor has not waited, or no longer. */
+static long long pyossl_wait_for_header(pyossl_connection *connection)
+{
+    pyossl_socket *socket;
+    unsigned char *bytes;
+    ssize_t result;
+    int sys_errno;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (!pyossl_is_idle(connection) || !SSL_is_init_finished(connection->ssl)
+        || (bytes = pyossl_stretch_borrow()) == NULL) {
+        pyossl_connection_release(connection);
+        return 0;
+    }
+    socket = connection->socket;
+    socket->receiving = 1;
+    __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
+    pyossl_connection_release(connection);
+
+    result = recv(connection->fd, bytes, SSL3_RT_HEADER_LENGTH, 0);
+    sys_errno = result < 0 ? errno : 0;
+
+    __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
+    if (!pyossl_connection_acquire(connection)) {
+        pyossl_stretch_give_back(bytes);
+        return PYOSSL_INHERITED;
+    }
+    if (connection->closed) {
+        pyossl_connection_release(connection);
+        pyossl_stretch_give_back(bytes);
+        return PYOSSL_CLOSED;
+    }
+    socket->receiving = 0;
+    if (connection->turn_waiters > 0)
+        pthread_cond_broadcast(&connection->turn);
+    if (result > 0) {
+        socket->ahead.bytes = bytes;
+        socket->ahead.end = (size_t)result;
+    } else {
+        pyossl_stretch_give_back(bytes);
+        if (sys_errno != EINTR && sys_errno != EAGAIN && sys_errno != EWOULDBLOCK)
+            socket->received_errno = sys_errno;
+    }
+    pyossl_connection_release(connection);
+    if (sys_errno == EINTR)
+        return PYOSSL_INTERRUPTED;
+    return sys_errno == EAGAIN || sys_errno == EWOULDBLOCK ? -SSL_ERROR_WANT_READ : 0;
+}
+
+/* 0 bytes: the peer has sent its close_notify. */
+static long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size)
+{
+    long long result = 0;
+
+    if (size > 0 && pyossl_expects_to_wait(connection)) {
+        result = pyossl_wait_for_header(connection);
+        if (result == -SSL_ERROR_WANT_READ) {
+            pyossl_descriptor_blocks(connection);
+            return pyossl_read(connection, buffer, size);    /* OpenSSL is to know what it wants */
+        }
+        if (result != 0)
+            return result;
+    }
+    do {
+        result = pyossl_read(connection, buffer, size);
+    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
+    return result;
+}
+
+/* Goes on at the byte that `done` tells; 1 where all is written. */
+static long long pyossl_generic_write_on(pyossl_connection *connection, const char *data, size_t size, int has_turn,
+                                         size_t *done)
+{
+    size_t slices = 0;
+    long long result;
+
+    do {
+        size_t slice = size - *done < PYOSSL_SLICE ? size - *done : PYOSSL_SLICE;
+        result = pyossl_write_step(connection, data + *done, slice, has_turn);
+        if (result >= 0) {
+            *done += (size_t)result;
+            result = *done == size ? 1 : has_turn ? pyossl_after_slice(++slices, 0) : 0;
+        } else if (has_turn) {
+            result = pyossl_wait_as_caller(connection, result);
+        }
+    } while (result == 0);
+    return result;
+}
+
+/* All of `data`; of more than a record some may have been sent whatever the answer is.  Where the call has been
+ * interrupted it keeps the turn: with `goes_on` it is made again, or given up by pyossl_give_turn. */
+static long long pyossl_generic_send_on(pyossl_connection *connection, const char *data, size_t size, int goes_on)
+{
+    size_t done = 0;
+    long long deadline = 0, result = 0;
+    int has_turn = goes_on && pyossl_has_turn(connection);
+
+    if (has_turn)
+        done = connection->written;
+    else if (pyossl_expects_to_wait(connection) || (size > PYOSSL_RECORD && pyossl_descriptor_blocks(connection)))
+        has_turn = (result = pyossl_take_turn(connection, -1, &deadline)) == 0;
+    if (result != 0)
+        return result;
+    result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+    if (!has_turn && done == 0 && (result == -SSL_ERROR_WANT_READ || result == -SSL_ERROR_WANT_WRITE)
+        && pyossl_descriptor_blocks(connection)) {
+        result = pyossl_take_turn(connection, -1, &deadline);
+        if (result != 0)
+            return result;
+        has_turn = 1;
+        result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+    }
+    if (has_turn) {
+        connection->written = done;
+        if (result < 0 && pyossl_connection_acquire(connection)) {
+            if (connection->write_pending != 0 && connection->pending == NULL)
+                pyossl_copy_pending(connection, data + done);
+            pyossl_connection_release(connection);
+        }
+        if (result != PYOSSL_INTERRUPTED)
+            pyossl_give_turn(connection);
+    }
+    return result == 1 ? (long long)size : result;
+}
+
+static long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size)
+{
+    return pyossl_generic_send_on(connection, data, size, 0);
+}
+
+/* As pyossl_shutdown; behind another thread's record that waits. */
+static long long pyossl_generic_shutdown(pyossl_connection *connection)
+{
+    long long deadline = 0, result;
+    int has_turn = 0;
+
+    if (pyossl_expects_to_wait(connection)) {
+        result = pyossl_take_turn(connection, -1, &deadline);
+        if (result != 0)
+            return result;
+        has_turn = 1;
+    }
+    do {
+        result = pyossl_shutdown(connection);
+    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
+    if (has_turn)
+        pyossl_give_turn(connection);
+    return result;
+}
