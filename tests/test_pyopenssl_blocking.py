@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -176,3 +177,102 @@ def test_a_signal_handler_runs_while_a_call_waits(both: list[SSL.Connection]) ->
         signal.signal(signal.SIGALRM, before)
     both[1].send(b"after")
     assert both[0].recv(10) == b"after"
+
+
+def test_what_follows_a_record_stays_on_the_descriptor(both: list[SSL.Connection]) -> None:
+    """Records of which the program has read one, and bytes that are not TLS, are the caller's to receive."""
+    client, server = both
+    server.send(b"one")
+    server.send(b"two")
+    ends = client._socket, server._socket
+    assert ends[0] is not None
+    assert ends[1] is not None
+    ends[1].sendall(b"plain")
+    assert client.recv(16384) == b"one"
+    assert client.pending() == 0
+    assert client.recv_into(bytearray(16384)) == 3
+    assert ends[0].recv(100) == b"plain"
+
+
+def test_a_read_waits_no_longer_than_the_sockets_own_limit(both: list[SSL.Connection]) -> None:
+    """SO_RCVTIMEO, which a descriptor that blocks may have: as in pyOpenSSL the read is to be made again."""
+    client, server = both
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 10_000))
+    for _ in range(2):
+        with pytest.raises(SSL.WantReadError):
+            client.recv(1)
+        assert client.want_read()
+    server.send(b"x")
+    assert client.recv(1) == b"x"
+
+
+def test_a_buffer_that_cannot_be_written_costs_no_bytes(both: list[SSL.Connection]) -> None:
+    client, server = both
+    server.send(b"bytes")
+    with pytest.raises(TypeError):
+        client.recv_into(memoryview(b"12345"))
+    buffer = bytearray(10)
+    assert client.recv_into(memoryview(buffer)[2:], 4) == 4
+    assert client.recv_into(buffer, 1) == 1
+    assert bytes(buffer) == b"s\0byte\0\0\0\0"
+
+
+def send_until_there_is_no_room(connection: SSL.Connection, record: bytes) -> int:
+    """How many records were sent before one had to wait."""
+    connection.setblocking(False)
+    sent = 0
+    with suppress(SSL.WantWriteError):
+        while True:
+            connection.send(record)
+            sent += 1
+    assert connection.want_write()
+    connection.setblocking(True)
+    return sent
+
+
+def test_a_writer_whom_a_signal_ends_leaves_the_turn_to_others(
+    both: list[SSL.Connection], pool: ThreadPoolExecutor
+) -> None:
+    """What the handler raises ends the wait for room; the record that waits is repeated by another thread."""
+
+    def ring(number: int, frame: object) -> None:
+        raise LookupError
+
+    def write() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        client.send(record)
+
+    client, server = both
+    record = b"r" * 16384
+    sent = send_until_there_is_no_room(client, record)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with pytest.raises(LookupError):
+            write()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    again = pool.submit(client.send, record)
+    left = (sent + 1) * len(record)
+    while left:
+        left -= len(server.recv(16384))
+    assert again.result(LIMIT) == len(record)
+
+
+def test_a_write_to_who_has_refused_us_is_a_system_call_error(pool: ThreadPoolExecutor) -> None:
+    """As in pyOpenSSL, though the alert lies there, unread: the core's own connections tell that."""
+    client_context, server_context = contexts()
+    server_context.set_min_proto_version(SSL.TLS1_3_VERSION)
+    server_context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    ends = socket.socketpair()
+    with ends[0], ends[1]:
+        client, server = SSL.Connection(client_context, ends[0]), SSL.Connection(server_context, ends[1])
+        client.set_connect_state()
+        server.set_accept_state()
+        refused = pool.submit(server.do_handshake)
+        client.do_handshake()
+        assert isinstance(refused.exception(LIMIT), SSL.Error)
+        server.close()
+        for _ in range(2):
+            with pytest.raises(SSL.SysCallError) as caught:
+                client.send(b"x")
+            assert caught.value.args == (32, "EPIPE")
