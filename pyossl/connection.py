@@ -114,14 +114,14 @@ class Connection(Negotiated):
         reference = None if server_hostname is None else reference_name(server_hostname)
         if context.is_server and reference is not None:
             raise ValueError("server_hostname is for clients")
-        if reference is None and context.checks_hostname:
-            raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         self._context = context
         self._c = own(check_ptr(self._new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
         self._callbacks = Callbacks(self, context.callbacks)
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
             self._expect(reference)
+        elif context.checks_hostname:  # which nothing changes any more
+            raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         if other_names:
             self._expect_also(tuple(other_names))
         if email is not None:

@@ -6,6 +6,7 @@ gives the lock up.  Nothing is compared but whole messages, whose digests stand 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import subprocess
@@ -23,7 +24,7 @@ from pairs import carry, meet, shake_hands
 from served import SocketPair, Task, tls_pair
 
 import pyossl
-from pyossl import Connection, Context, Options, Session, UsageError, Version
+from pyossl import Connection, Context, Options, Session, UsageError, Version, lib
 
 THREADS = 8
 EACH = 20
@@ -412,3 +413,22 @@ def test_a_close_while_another_thread_reads_is_no_failure_of_the_peer_s(
         with pytest.raises(pyossl.TransportError):
             sending.result(SECONDS)
         server.close()
+
+
+def test_a_context_that_is_made_to_verify_meanwhile_has_no_connection_without_a_name() -> None:
+    """Whether a name is needed is asked when the context cannot change any more."""
+
+    def connect(context: Context) -> None:
+        try:
+            connection = Connection(context)
+        except UsageError:
+            return
+        assert connection.call(lib.SSL_get_verify_mode) == lib.SSL_VERIFY_NONE
+
+    def configure(context: Context) -> None:
+        with contextlib.suppress(UsageError):  # too late
+            context.configure("VerifyMode", "Peer")
+
+    for _ in range(50 * EACH):
+        context = Context.client(verify=False)
+        at_once([partial(connect, context), partial(configure, context)])
