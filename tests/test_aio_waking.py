@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -154,11 +155,26 @@ def test_who_is_in_a_step_feeds_a_reader_and_takes_no_other_step(run: Run, meet:
     run(main())
 
 
-def test_a_task_in_python_is_woken_too(run: Run, meet: Meet) -> None:
-    async def main() -> None:
-        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
-            return asyncio.tasks._PyTask(coroutine, loop=loop, **options)  # type: ignore[attr-defined]
+class OwnTask(asyncio.Task[Any]):
+    """A task of a program's own."""
 
+
+def of_python(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+    return asyncio.tasks._PyTask(coroutine, loop=loop, **options)  # type: ignore[attr-defined]
+
+
+def of_its_own(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+    return OwnTask(coroutine, loop=loop, **options)
+
+
+FACTORIES: list[Any] = [of_python, of_its_own]
+if sys.version_info >= (3, 12):
+    FACTORIES.append(asyncio.eager_task_factory)
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_any_kind_of_task_is_woken(run: Run[None], meet: Meet, factory: Any) -> None:
+    async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_task_factory(factory)
         try:
