@@ -42,7 +42,7 @@ from pyossl.x509 import borrowed
 Bytes = bytes | bytearray | memoryview
 
 # What the four methods of a transfer without I/O look up in each call.
-_pyossl_read, _pyossl_write, _unpack = lib.pyossl_read, lib.pyossl_write, ffi.unpack
+_pyossl_read, _pyossl_write = lib.pyossl_read, lib.pyossl_write
 _pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
 _pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
@@ -244,8 +244,9 @@ class Connection(Negotiated):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(size)
-        result = _pyossl_read(self._c, buffer, size)
-        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        room, view = buffer
+        result = _pyossl_read(self._c, room, size)
+        data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if result >= 0 else self._waits(result, "reading")
 
@@ -254,9 +255,9 @@ class Connection(Negotiated):
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
-        buffer = scratch.borrow(size)
-        result = function(self._c, buffer, min(size, scratch.LARGEST))
-        data = ffi.unpack(buffer, result) if result > 0 else b""
+        room, view = buffer = scratch.borrow(size)
+        result = function(self._c, room, min(size, scratch.LARGEST))
+        data = view[:result] if result > 0 else b""
         scratch.give_back(buffer)
         return data if result >= 0 else self._waits(result, operation)
 
@@ -358,24 +359,25 @@ class Connection(Negotiated):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(_RECORD)
-        result = _pyossl_data_to_send(self._c, buffer, _ENCRYPTED)
-        data: bytes = _unpack(buffer, result) if result > 0 else b""
+        room, view = buffer
+        result = _pyossl_data_to_send(self._c, room, _ENCRYPTED)
+        data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if 0 <= result < _ENCRYPTED else self._take(size, [data])
 
     def _take(self, size: int, pieces: list[bytes]) -> bytes:
         """``pieces``, and at most ``size`` bytes to be sent, or all where that is negative."""
         while True:
-            room = scratch.LARGEST if size < 0 else min(size, scratch.LARGEST)
-            buffer = scratch.borrow(room)
-            result = lib.pyossl_data_to_send(self._c, buffer, room)
+            most = scratch.LARGEST if size < 0 else min(size, scratch.LARGEST)
+            room, view = buffer = scratch.borrow(most)
+            result = lib.pyossl_data_to_send(self._c, room, most)
             if result > 0:
-                pieces.append(ffi.unpack(buffer, result))
+                pieces.append(view[:result])
             scratch.give_back(buffer)
             if result < 0:
                 raise self._error(result, "sending")
             size = size - result if size > 0 else size
-            if result < room or size == 0:
+            if result < most or size == 0:
                 break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -390,8 +392,9 @@ class Connection(Negotiated):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(_RECORD)
-        result = _pyossl_encrypt(self._c, data, len(data), buffer, _ENCRYPTED)
-        sent: bytes = _unpack(buffer, result) if result > 0 else b""
+        room, view = buffer
+        result = _pyossl_encrypt(self._c, data, len(data), room, _ENCRYPTED)
+        sent: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         if 0 <= result < _ENCRYPTED:
             return sent
@@ -411,8 +414,9 @@ class Connection(Negotiated):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(_RECORD)
-        result = _pyossl_decrypt(self._c, data, len(data), buffer, _ENCRYPTED)
-        plain: bytes = _unpack(buffer, result) if result > 0 else b""
+        room, view = buffer
+        result = _pyossl_decrypt(self._c, data, len(data), room, _ENCRYPTED)
+        plain: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         if 0 <= result < _ENCRYPTED:
             return plain
@@ -422,10 +426,10 @@ class Connection(Negotiated):
         """``begun``, and all that can be read after it; what ends that is met by the next read."""
         pieces = [begun]
         while True:
-            buffer = scratch.borrow(scratch.LARGEST)
-            result = lib.pyossl_read(self._c, buffer, scratch.LARGEST)
+            room, view = buffer = scratch.borrow(scratch.LARGEST)
+            result = lib.pyossl_read(self._c, room, scratch.LARGEST)
             if result > 0:
-                pieces.append(ffi.unpack(buffer, result))
+                pieces.append(view[:result])
             scratch.give_back(buffer)
             if result < scratch.LARGEST:
                 return b"".join(pieces)

@@ -35,7 +35,7 @@ _free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
 _send_server_name, _use_session = lib.pyossl_send_server_name, lib.pyossl_use_session
 _read, _send, _send_on = lib.pyossl_generic_read, lib.pyossl_generic_send, lib.pyossl_generic_send_on
 _handshake, _shutdown = lib.pyossl_generic_handshake, lib.pyossl_generic_shutdown
-_data_to_send, _set_side, _unpack = lib.pyossl_data_to_send, lib.pyossl_set_side, ffi.unpack
+_data_to_send, _set_side = lib.pyossl_data_to_send, lib.pyossl_set_side
 _enter, _leave, _clear_errors = lib.pyossl_enter, lib.pyossl_connection_release, lib.pyossl_clear_errors
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _from_buffer, _release = ffi.from_buffer, ffi.release
@@ -95,10 +95,11 @@ class GenericConnection(Connection):
             buffer = _borrow_record()
         except IndexError:
             buffer = scratch.borrow(size)
-        result = _read(self._c, buffer, size)
+        room, view = buffer
+        result = _read(self._c, room, size)
         if result <= _INTERRUPTED:
-            result = self._read_uninterrupted(self._c, buffer, size)
-        data: bytes = _unpack(buffer, result) if result > 0 else b""
+            result = self._read_uninterrupted(self._c, room, size)
+        data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if result >= 0 else self._waits(result, "reading")
 
@@ -158,15 +159,16 @@ class GenericConnection(Connection):
 
     def data_to_send(self, size: int = -1) -> bytes:
         """As ``Connection.data_to_send``.  BIO_s_mem(3)"""
-        room = size if 0 <= size < _ENCRYPTED else _ENCRYPTED
+        most = size if 0 <= size < _ENCRYPTED else _ENCRYPTED
         try:
             buffer = _borrow_record()
         except IndexError:
-            buffer = scratch.borrow(room)
-        result = _data_to_send(self._c, buffer, room)
-        data: bytes = _unpack(buffer, result) if result > 0 else b""
+            buffer = scratch.borrow(most)
+        room, view = buffer
+        result = _data_to_send(self._c, room, most)
+        data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
-        if 0 <= result < room or result == size:
+        if 0 <= result < most or result == size:
             return data
         return self._take(size if size < 0 else size - len(data), [data])
 

@@ -10,12 +10,12 @@ from _socket import MSG_PEEK  # without the enumerations of socket, a third of t
 from typing import Any
 
 from pyossl import scratch
-from pyossl._lib import ffi, lib
+from pyossl._lib import lib
 from pyossl.connection import Bytes, readable, writable
 from pyossl.negotiation import Agreed
 from pyossl.waiting import INTERRUPTED, WaitingConnection
 
-_recv, _send, _unpack = lib.pyossl_recv, lib.pyossl_send, ffi.unpack
+_recv, _send = lib.pyossl_recv, lib.pyossl_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _RECORD, _LARGEST = scratch.RECORD, scratch.LARGEST
 
@@ -47,17 +47,18 @@ class Stream(Agreed):
                 buffer = _borrow_record()
             except IndexError:
                 buffer = scratch.borrow(size)
-            result = _recv(self._c, buffer, size)
+            room, view = buffer
+            result = _recv(self._c, room, size)
             if result > 0:
-                data: bytes = _unpack(buffer, result)
+                data: bytes = view[:result]
                 _give_back_record(buffer)
                 return data
         else:
-            buffer = scratch.borrow(size)
-            result = _recv(self._c, buffer, size if size < _LARGEST else _LARGEST)
+            room, view = buffer = scratch.borrow(size)
+            result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
         if result < 0:
-            result = self.connection.receive_on(buffer, min(size, _LARGEST), self._timeout, result)
-        data = _unpack(buffer, result) if result else b""
+            result = self.connection.receive_on(room, min(size, _LARGEST), self._timeout, result)
+        data = view[:result] if result else b""
         scratch.give_back(buffer)
         return data
 

@@ -72,9 +72,9 @@ class WaitingConnection(DescriptorConnection):
 
     def receive(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        buffer = scratch.borrow(size)
-        result = self.receive_into(buffer, min(size, scratch.LARGEST), timeout)
-        data = ffi.unpack(buffer, result) if result else b""
+        room, view = buffer = scratch.borrow(size)
+        result = self.receive_into(room, min(size, scratch.LARGEST), timeout)
+        data = view[:result] if result else b""
         scratch.give_back(buffer)
         return data
 
