@@ -127,6 +127,29 @@ def test_a_protocol_is_called_in_asyncios_order(run: Run, meet: Meet) -> None:
     run(main())
 
 
+def test_eof_is_received_once_where_it_comes_with_data_to_a_reader_that_resumes(run: Run, meet: Meet) -> None:
+    """Two looks were due in that turn of the loop, and a third because of the data: the end was told twice."""
+
+    class Paused(Recorded):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.pause_reading()
+
+    async def main() -> None:
+        serving, calling, server = await meet(lambda: Paused(keeps_open=True))
+        calling.transport.write(b"all there is")
+        calling.transport.write_eof()
+        await asyncio.sleep(0)
+        serving.transport.resume_reading()
+        await until(lambda: "eof_received" in serving.calls)
+        serving.transport.write(b"an answer")
+        await until(lambda: calling.data == b"an answer")
+        assert serving.calls == ["connection_made", "data_received", "eof_received"]
+        await finish(server, serving.transport, calling.transport)
+
+    run(main())
+
+
 def test_eof_received_decides_whether_the_connection_stays_open(run: Run, meet: Meet) -> None:
     async def main() -> None:
         serving, calling, server = await meet(serving=lambda: Recorded(keeps_open=True))

@@ -289,6 +289,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._start_writer(self._write_ready)
 
     def _got_eof(self) -> None:
+        if self._eof_received:  # a look that was due already when the end was met
+            return
         self._eof_received = True
         self._stop_reader()
         try:
