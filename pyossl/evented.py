@@ -22,14 +22,15 @@ SLICE = 1 << 20
 """As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
 MORE: int = lib.PYOSSL_MORE
 """What ``read_step`` adds to the number of bytes where the next read needs no wait."""
-read_step, write_step, unpack = lib.pyossl_read_step, lib.pyossl_write, ffi.unpack
-"""For who has no call of Python's to spare: of a connection's ``pointer``, a place, and a size; ``unpack`` takes bytes
-from a room.  What does not come to bytes is for ``received`` and ``sent`` of the connection."""
+read_step, write_step = lib.pyossl_read_step, lib.pyossl_write
+"""For who has no call of Python's to spare: of a connection's ``pointer``, a place, and a size.  What does not come to
+bytes is for ``received`` and ``sent`` of the connection."""
 
 
-def room_to_read() -> Any:
+def room_to_read() -> scratch.Buffer:
     """``ROOM`` bytes to receive into, for all the connections of one loop."""
-    return ffi.new("char[]", ROOM)
+    room = ffi.new("char[]", ROOM)
+    return room, ffi.buffer(room)
 
 
 class Destination:
@@ -72,17 +73,17 @@ class EventedConnection(DescriptorConnection):
         """The ``pyossl_connection *``, for ``read_step`` and ``write_step``."""
         return self._c
 
-    def receive(self, room: Any) -> bytes | Want:
+    def receive(self, room: scratch.Buffer) -> bytes | Want:
         """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        return self.received(read_step(self._c, room, ROOM), room)
+        return self.received(read_step(self._c, room[0], ROOM), room)
 
-    def received(self, result: int, room: Any) -> bytes | Want:
+    def received(self, result: int, room: scratch.Buffer) -> bytes | Want:
         """What a ``read_step`` into ``room`` came to, as ``receive`` returns or raises it."""
         if result > MORE:
             self.has_more = True
             result -= MORE
         if result > 0:
-            data: bytes = unpack(room, result)
+            data: bytes = room[1][:result]
             return data
         return self._waits(result, "reading") if result else b""
 

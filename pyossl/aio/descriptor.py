@@ -11,7 +11,7 @@ from typing import Any
 
 from pyossl.aio.transport import OPEN, Transport
 from pyossl.connection import Bytes
-from pyossl.evented import MORE, ROOM, SLICE, EventedConnection, read_step, unpack, write_step
+from pyossl.evented import MORE, ROOM, SLICE, EventedConnection, read_step, write_step
 from pyossl.sockets import send_at_once
 from pyossl.waiting import drain
 
@@ -46,12 +46,13 @@ class SocketTransport(Transport):
         if self._state != OPEN or self._paused or self._reads_into or self._destination is not None:
             super()._read_ready()
             return
-        result = read_step(self._pointer, self._room, ROOM)
+        room, view = self._room
+        result = read_step(self._pointer, room, ROOM)
         if not 0 < result < MORE or self._write_wants_read:
             self._take_result(result)
             return
         try:
-            self._protocol.data_received(unpack(self._room, result))
+            self._protocol.data_received(view[:result])
         except BaseException as error:
             self._protocol_failed(error, "data_received")
 

@@ -13,6 +13,7 @@ from pyossl.connection import Bytes, Connection
 from pyossl.context import Context
 from pyossl.evented import ROOM, SLICE, Destination
 from pyossl.outcome import Want
+from pyossl.scratch import Buffer
 from pyossl.session import Session
 
 
@@ -43,7 +44,7 @@ class LayeredConnection(Connection):
         finally:  # where it has failed, an alert says so
             self._say()
 
-    def receive(self, room: Any) -> bytes | Want:
+    def receive(self, room: Buffer) -> bytes | Want:
         return self.receive_up_to(ROOM)
 
     def receive_up_to(self, size: int) -> bytes | Want:

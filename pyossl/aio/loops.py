@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from typing import Any
 
 from pyossl.evented import room_to_read
+from pyossl.scratch import Buffer
 
-_rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+_rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Buffer] = weakref.WeakKeyDictionary()
 _forks = 0
 
 
@@ -18,7 +18,7 @@ def has_descriptors(loop: asyncio.AbstractEventLoop) -> bool:
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
-def room_of(loop: asyncio.AbstractEventLoop) -> Any:
+def room_of(loop: asyncio.AbstractEventLoop) -> Buffer:
     """One loop's room to read: its transports read in turn, and an idle one should cost nothing."""
     room = _rooms.get(loop)
     if room is None:
