@@ -370,6 +370,35 @@ def test_what_is_dropped_with_its_loop_warns_and_closes_its_descriptor(start: St
     assert looped.open_sockets().items() <= before.items()
 
 
+def test_the_end_of_a_connection_whose_socket_was_closed_takes_nothing_from_who_has_the_number_now(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    async def main() -> None:
+        given, of_peer = socket.socketpair()
+        serving = Task(lambda: server_context.wrap_socket(of_peer))
+        transport, _ = await pyossl.aio.create_connection(
+            asyncio.Protocol, ssl=client_context, sock=given, server_hostname="example.com"
+        )
+        transport.pause_reading()
+        server = await asyncio.to_thread(serving.result)
+        number = given.fileno()
+        given.close()
+        pairs = [socket.socketpair() for _ in range(2)]
+        taken = next(pair for pair in pairs if number in (pair[0].fileno(), pair[1].fileno()))
+        new, sender = sorted(taken, key=lambda sock: sock.fileno() != number)
+        sender.send(b"somebody else's")
+        transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert new.recv(100, socket.MSG_DONTWAIT) == b"somebody else's"
+        server.close()
+        for sock in (sock for pair in pairs for sock in pair):
+            sock.close()
+
+    for run in looped.running("asyncio"):
+        run(main())
+
+
 @pytest.mark.parametrize("kind", looped.WITH_DESCRIPTORS)
 def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
     kind: str, start: Start, connect: Opener

@@ -100,7 +100,7 @@ class SocketTransport(Transport):
 
     def _release(self) -> None:
         if not self._is_of_another_process():
-            drain(self._fd)
+            drain(self._sock.fileno())  # -1 where its owner has closed it: the number may be another's
         self._sock.close()
 
     def _drop(self) -> None:
