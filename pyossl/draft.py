@@ -78,6 +78,7 @@ class Draft(Certificate):
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer)
         self._lock = threading.RLock()
+        self._is_shared = False
 
     @classmethod
     def empty(cls) -> Draft:
@@ -86,28 +87,37 @@ class Draft(Certificate):
 
     @classmethod
     def of(cls, certificate: Certificate) -> Draft:
-        """The same certificate, and not a copy: what is set here is set there."""
-        return cls(certificate._x509)
+        """The same certificate, which others have as well, a trust store maybe: what is set is set in a copy."""
+        draft = cls(certificate._x509)
+        draft._is_shared = True
+        return draft
+
+    def _changing(self) -> Any:
+        """The ``X509 *`` that can be changed.  X509_dup(3)"""
+        if self._is_shared:
+            self._x509 = own(check_ptr(lib.X509_dup(self._x509), "X509_dup"), lib.X509_free)
+            self._is_shared = False
+        return self._x509
 
     def set_version(self, version: int) -> None:
         """The number as it is encoded, 2 for version 3.  X509_set_version(3)"""
-        check(lib.X509_set_version(self._x509, version), "X509_set_version")
+        check(lib.X509_set_version(self._changing(), version), "X509_set_version")
 
     def set_serial_number(self, number: int) -> None:
         """X509_set_serialNumber(3)"""
-        check(lib.X509_set_serialNumber(self._x509, asn1_integer(number)), "X509_set_serialNumber")
+        check(lib.X509_set_serialNumber(self._changing(), asn1_integer(number)), "X509_set_serialNumber")
 
     def set_subject_name(self, name: Name) -> None:
         """X509_set_subject_name(3)"""
-        check(lib.X509_set_subject_name(self._x509, name._name), "X509_set_subject_name")
+        check(lib.X509_set_subject_name(self._changing(), name._name), "X509_set_subject_name")
 
     def set_issuer_name(self, name: Name) -> None:
         """X509_set_issuer_name(3)"""
-        check(lib.X509_set_issuer_name(self._x509, name._name), "X509_set_issuer_name")
+        check(lib.X509_set_issuer_name(self._changing(), name._name), "X509_set_issuer_name")
 
     def set_public_key(self, key: Key) -> None:
         """X509_set_pubkey(3)"""
-        check(lib.X509_set_pubkey(self._x509, key._key), "X509_set_pubkey")
+        check(lib.X509_set_pubkey(self._changing(), key._key), "X509_set_pubkey")
 
     def sign(self, key: PrivateKey, digest: str) -> None:
         """Signs what has been set; ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
@@ -115,7 +125,7 @@ class Draft(Certificate):
         if algorithm == ffi.NULL:
             raise ValueError(f"OpenSSL has no digest {digest!r}")
         take_records()
-        check(lib.X509_sign(self._x509, key._key, algorithm), "X509_sign")
+        check(lib.X509_sign(self._changing(), key._key, algorithm), "X509_sign")
 
     @property
     def not_before_text(self) -> bytes | None:
@@ -129,11 +139,11 @@ class Draft(Certificate):
 
     def set_not_before(self, when: bytes | int) -> None:
         """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
-        _set_time(lib.X509_getm_notBefore(self._x509), when)
+        _set_time(lib.X509_getm_notBefore(self._changing()), when)
 
     def set_not_after(self, when: bytes | int) -> None:
         """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
-        _set_time(lib.X509_getm_notAfter(self._x509), when)
+        _set_time(lib.X509_getm_notAfter(self._changing()), when)
 
     @property
     def subject_name_hash(self) -> int:

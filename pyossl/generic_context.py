@@ -198,8 +198,8 @@ class GenericContext(Context):
 
     def trust_system(self) -> None:
         """Trusts whom the system trusts.  SSL_CTX_set_default_verify_paths(3)"""
-        self._call(lib.SSL_CTX_set_default_verify_paths)
-        take_records()
+        self._change()
+        self.store.trust_system()
 
     @property
     def store(self) -> Store:

@@ -58,6 +58,17 @@ class Store:
             _system_stores[key] = store
         return store
 
+    def trust_system(self) -> None:
+        """Trusts whom the system trusts, besides: as it is now, and what is added later is this store's alone.
+
+        X509_STORE_set_default_paths(3)
+        """
+        self._change()
+        take_records()
+        done = lib.pyossl_trust_system(self._store, _default_file()._store)
+        check(done, "X509_STORE_set_default_paths")
+        self._differ()
+
     @classmethod
     def of(cls, trust: Trust) -> Store:
         """The store for ``trust``; ``ValueError`` for what holds no certificate at all."""
@@ -259,6 +270,27 @@ def seconds_of(moment: datetime.datetime) -> int:
 
 
 _system_stores: dict[tuple[str, str, int], Store] = {}
+
+
+_default_files: dict[tuple[str | int, ...], Store] = {}
+
+
+def _default_file() -> Store:
+    """What is in the file of trusted certificates as it is now: it is parsed again when it has changed."""
+    path = default_certificate_file()
+    key: tuple[str | int, ...] = (path,)
+    try:
+        status = os.stat(path)
+        key += (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+    except OSError:
+        pass
+    store = _default_files.get(key)
+    if store is None:
+        store = Store.empty()
+        check(lib.pyossl_load_default_file(store._store), "X509_LOOKUP_load_file")
+        _default_files.clear()
+        _default_files[key] = store
+    return store
 
 
 def _changed(path: str) -> int:

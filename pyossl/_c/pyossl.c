@@ -71,3 +71,4 @@
 #include "callers_socket.c"
 #include "start.c"
 #include "system.c"
+#include "trust.c"

@@ -141,6 +141,7 @@ class X509:
 
     @classmethod
     def _of(cls, certificate: Certificate) -> X509:
+        """Of a certificate that others have as well."""
         new = cls.__new__(cls)
         new._take(Draft.of(certificate))
         return new

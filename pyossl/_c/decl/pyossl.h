@@ -70,6 +70,8 @@ const char *pyossl_crypto_library(void);
 const char *pyossl_headers(void);
 int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
+int pyossl_load_default_file(X509_STORE *store);
+int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);

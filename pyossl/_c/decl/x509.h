@@ -3,6 +3,7 @@
 
 X509 *X509_new(void);
 int X509_up_ref(X509 *certificate);
+X509 *X509_dup(const X509 *certificate);
 void X509_free(X509 *certificate);
 X509 *d2i_X509_bio(BIO *bio, X509 **certificate);
 int i2d_X509_bio(BIO *bio, X509 *certificate);
