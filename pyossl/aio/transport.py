@@ -30,12 +30,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from asyncio import constants, transports
+from asyncio import constants
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
+from pyossl.aio.flow_control import FlowControl
 from pyossl.aio.loops import forks, room_of
 from pyossl.connection import Bytes
 from pyossl.errors import Error, UsageError
@@ -53,7 +54,7 @@ _HIGH_WATER = 512 * 1024
 _log = logging.getLogger("asyncio")
 
 
-class Transport(transports._FlowControlMixin, asyncio.Transport):
+class Transport(FlowControl):
     """A TLS connection as asyncio's transport.  SSL_read_ex(3), SSL_write_ex(3)
 
     ``get_extra_info`` knows asyncio's names: ``peername``, ``sockname``, ``socket``, ``sslcontext`` (the ``Context``),
@@ -91,14 +92,6 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     """Whether only the loop itself calls for what is delivered, and so a task may be woken at once (waking.py)."""
     _sendfile_compatible = constants._SendfileMode.FALLBACK
     _connection: EventedConnection | LayeredConnection
-    if TYPE_CHECKING:  # the mixin's, which typeshed leaves out
-        _extra: dict[str, Any]
-        _loop: asyncio.AbstractEventLoop
-        _low_water: int
-
-        def _set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-        def _maybe_pause_protocol(self) -> None: ...
-        def _maybe_resume_protocol(self) -> None: ...
 
     def __init__(
         self,
@@ -351,13 +344,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _keep_rest(self, data: Bytes, sent: int | Want) -> None:
         """What a step of writing has not taken waits."""
-        if isinstance(sent, Want):
-            self._queue(data, 0)
-            if sent is Want.READ:
-                self._write_wants_read = True
-                self._stop_writer()
-        else:
-            self._queue(data, sent)
+        self._queue(data, 0 if isinstance(sent, Want) else sent)
+        if sent is Want.READ:
+            self._write_wants_read = True
+            self._stop_writer()
 
     def _write_later(self, data: Bytes) -> None:
         if self._eof_written:
