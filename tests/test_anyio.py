@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import anyio.streams.stapled
 import anyio.streams.tls
 import pytest
 from anyio.abc import SocketAttribute
-from served import SECONDS
+from anyio_pairs import LIMIT, Contexts, both, close, memory_transports, outcome, read_all, tcp_transports, wrapped
 
 import pyossl
 from pyossl import lib
@@ -30,9 +28,6 @@ pytestmark = [
     pytest.mark.feature("anyio streams, listeners and typed attributes, on asyncio and trio"),
 ]
 
-Contexts = tuple[pyossl.Context, pyossl.Context]
-LIMIT = 3 * SECONDS
-"""How long a test of many steps may take on a machine that is busy, or under a sanitizer."""
 DATA = random.Random(2).randbytes(1 << 20)
 
 
@@ -57,82 +52,6 @@ def stdlib_contexts(
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
     return client, server
-
-
-async def both(*works: Awaitable[Any]) -> list[Any]:
-    """Awaits all at once; their results, or the first exception that one of them raises."""
-    results: list[Any] = [None] * len(works)
-    errors: list[Exception] = []
-
-    async with anyio.create_task_group() as tasks:
-
-        async def keep(number: int, work: Awaitable[Any]) -> None:
-            try:
-                results[number] = await work
-            except Exception as error:
-                errors.append(error)
-                tasks.cancel_scope.cancel()
-
-        for number, work in enumerate(works):
-            tasks.start_soon(keep, number, work)
-    if errors:
-        raise errors[0]
-    return results
-
-
-async def outcome(work: Awaitable[Any]) -> Any:
-    """What ``work`` returns, or the exception that it raises."""
-    try:
-        return await work
-    except Exception as error:
-        return error
-
-
-def memory_transports(room: int = 0) -> tuple[anyio.abc.ObjectStream[bytes], anyio.abc.ObjectStream[bytes]]:
-    """Two ends over memory: what is sent waits until it is received, but for ``room`` sendings."""
-    to_second, from_first = anyio.create_memory_object_stream[bytes](room)
-    to_first, from_second = anyio.create_memory_object_stream[bytes](room)
-    stapled = anyio.streams.stapled.StapledObjectStream
-    return stapled(to_second, from_second), stapled(to_first, from_first)
-
-
-@contextlib.asynccontextmanager
-async def tcp_transports() -> AsyncIterator[tuple[anyio.abc.SocketStream, anyio.abc.SocketStream]]:
-    """Two connected TCP streams."""
-    accepted: list[anyio.abc.SocketStream] = []
-    came, over = anyio.Event(), anyio.Event()
-
-    async def handle(stream: anyio.abc.SocketStream) -> None:
-        accepted.append(stream)
-        came.set()
-        await over.wait()
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, handle)
-        first = await anyio.connect_tcp("127.0.0.1", listener.extra(SocketAttribute.local_port))
-        await came.wait()
-        async with first, accepted[0]:
-            yield first, accepted[0]
-        over.set()
-        tasks.cancel_scope.cancel()
-
-
-async def wrapped(contexts: Contexts, transports: Any, **options: Any) -> tuple[TLSStream, TLSStream]:
-    first, second = transports
-    client, server = await both(
-        TLSStream.wrap(first, hostname="example.com", ssl_context=contexts[0], **options),
-        TLSStream.wrap(second, ssl_context=contexts[1], **options),
-    )
-    return client, server
-
-
-async def read_all(stream: anyio.abc.ByteReceiveStream) -> bytes:
-    return b"".join([data async for data in stream])
-
-
-async def close(*streams: anyio.abc.AsyncResource) -> None:
-    await both(*(stream.aclose() for stream in streams))
 
 
 # Data and its end
