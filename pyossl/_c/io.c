@@ -468,6 +468,7 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
     if (result >= 0 && connection->socket != NULL) {
         long long flushed = pyossl_flush(connection);
+        connection->socket->is_shut = 1;
         if (flushed != 0)
             return pyossl_end(connection, flushed);
     }

@@ -17,6 +17,9 @@
  * it, and fails for good with "bad length".  Nor does that answer keep the read waiting: once the handshake is finished
  * a flush that finds no room has succeeded as far as OpenSSL is concerned.  The connection flushes in its turn.
  *
+ * Shut.  After close_notify nothing may follow, and OpenSSL answers a KeyUpdate all the same: a peer that has read our
+ * close_notify, sent all it had and closed would reset the connection, and what we have not read yet would be lost.
+ *
  * Both lie in buffers that are borrowed only while something is in them: an idle connection has none. */
 
 enum { PYOSSL_STRETCH = 128 * 1024, PYOSSL_SPARES = 8 };
@@ -37,6 +40,7 @@ typedef struct pyossl_socket {
     int attended;            /* a connection sees to it that what is gathered gets sent */
     int lets_wait;           /* OpenSSL need not wait for it: the handshake has been finished once */
     int gathers;             /* writes are kept as long as there is room */
+    int is_shut;             /* close_notify has been written: what comes after it is dropped */
     size_t allowance;        /* how many bytes a read may take off the descriptor */
     size_t handed;           /* bytes that OpenSSL was given since it held none: it may hold so much of a record */
     pyossl_stretch ahead, gathered;
@@ -245,7 +249,9 @@ static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *
     pyossl_socket *state = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
-    *written = 0;
+    *written = state->is_shut ? size : 0;
+    if (state->is_shut)
+        return 1;
     if (state->gathers && pyossl_stretch_append(&state->gathered, data, size)) {
         *written = size;
         return 1;

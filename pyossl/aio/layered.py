@@ -33,9 +33,10 @@ class LayeredConnection(Connection):
         self.has_more = False
         self.is_full = False
         """Whether the transport below has asked to be given nothing for now."""
+        self._is_shut = False
 
     def _say(self) -> None:
-        if data := self.data_to_send():
+        if (data := self.data_to_send()) and not self._is_shut:
             self._carry(data)
 
     def handshake(self) -> Want | None:
@@ -78,6 +79,8 @@ class LayeredConnection(Connection):
 
     def shutdown(self) -> bool | Want:
         try:
-            return super().shutdown()
+            done = super().shutdown()
         finally:
             self._say()
+        self._is_shut = True  # nothing may follow, and OpenSSL answers a KeyUpdate all the same
+        return done
