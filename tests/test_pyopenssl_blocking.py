@@ -276,3 +276,36 @@ def test_a_write_to_who_has_refused_us_is_a_system_call_error(pool: ThreadPoolEx
             with pytest.raises(SSL.SysCallError) as caught:
                 client.send(b"x")
             assert caught.value.args == (32, "EPIPE")
+
+
+def set_limit(sock: socket.socket, option: int, seconds: float) -> None:
+    whole, rest = divmod(seconds, 1)
+    sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", int(whole), int(rest * 1_000_000)))
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.1], ids=["within a wait", "over several"])
+def test_a_handshake_waits_no_longer_than_the_socket(seconds: float) -> None:
+    """pyOpenSSL's programs limit a socket that blocks by SO_RCVTIMEO: a peer that is silent kept them for ever."""
+    silent, end = socket.socketpair()
+    with silent, end:
+        set_limit(end, socket.SO_RCVTIMEO, seconds)
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), end)
+        connection.set_connect_state()
+        with pytest.raises(SSL.WantReadError):
+            connection.do_handshake()
+
+
+def test_the_rest_of_a_record_is_waited_for_no_longer_than_the_socket_does(both: list[SSL.Connection]) -> None:
+    client, server = both
+    set_limit(client._socket, socket.SO_RCVTIMEO, 0.1)
+    server._socket.send(b"\x17\x03\x03\x00\x20")
+    for _ in range(2):
+        with pytest.raises(SSL.WantReadError):
+            client.recv(100)
+
+
+def test_a_write_waits_for_room_no_longer_than_the_socket(both: list[SSL.Connection]) -> None:
+    client, _ = both
+    set_limit(client._socket, socket.SO_SNDTIMEO, 0.1)
+    with pytest.raises(SSL.WantWriteError):
+        client.sendall(bytes(20_000_000))

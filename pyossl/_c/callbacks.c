@@ -34,6 +34,7 @@ typedef struct pyossl_connection {
     int fd;                      /* the transport's descriptor, or -1 */
     struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
     int blocks;                  /* a descriptor that is the caller's did so when it was last asked */
+    long long deadlines[2];      /* of the waits for it, to read and to write, that have begun; 0 where there is none */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */
     int busy;                    /* a call is under way: it is a callback that calls again */
     int closed;                  /* the user has closed the connection: the SSL is gone */

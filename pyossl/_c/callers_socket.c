@@ -107,14 +107,31 @@ static int pyossl_expects_to_wait(const pyossl_connection *connection)
     return __atomic_load_n(&connection->blocks, __ATOMIC_RELAXED);
 }
 
-/* What comes after a step that came to `outcome`: 0 where the step is to be made again, else the answer of the call. */
+/* How long the caller's socket waits for what `outcome` names, SO_RCVTIMEO or SO_SNDTIMEO; below 0 for ever. */
+static double pyossl_callers_timeout(const pyossl_connection *connection, long long outcome)
+{
+    struct timeval limit = {0, 0};
+    socklen_t size = sizeof(limit);
+    int option = outcome == -SSL_ERROR_WANT_WRITE ? SO_SNDTIMEO : SO_RCVTIMEO;
+
+    if (getsockopt(connection->fd, SOL_SOCKET, option, &limit, &size) != 0 || (limit.tv_sec == 0 && limit.tv_usec == 0))
+        return -1;
+    return (double)limit.tv_sec + (double)limit.tv_usec / 1e6;
+}
+
+/* What comes after a step that came to `outcome`: 0 where the step is to be made again, else the answer of the call.
+ * Each wait has the socket's time limit of its own, as each recv(2) has; one that is interrupted goes on with the rest
+ * of it. */
 static long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome)
 {
-    long long deadline = 0;
+    long long *deadline = &connection->deadlines[outcome == -SSL_ERROR_WANT_WRITE], result;
 
     if ((outcome != -SSL_ERROR_WANT_READ && outcome != -SSL_ERROR_WANT_WRITE) || !pyossl_descriptor_blocks(connection))
         return outcome;
-    return pyossl_wait(connection, outcome, -1, &deadline);
+    result = pyossl_wait(connection, outcome, pyossl_callers_timeout(connection, outcome), deadline);
+    if (result != PYOSSL_INTERRUPTED && (result != 0 || pyossl_now() < *deadline))
+        *deadline = 0;
+    return result == PYOSSL_TIMED_OUT ? outcome : result;
 }
 
 static long long pyossl_generic_handshake(pyossl_connection *connection)
