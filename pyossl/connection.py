@@ -525,6 +525,6 @@ def _copied(data: Bytes) -> bytes:
 def writable(buffer: Any) -> Any:
     """The room in ``buffer`` as C sees it, for a ``with`` statement; ``TypeError`` for what cannot be written."""
     try:
-        return ffi.from_buffer(buffer, require_writable=True)
+        return ffi.from_buffer("char[]", buffer, True)  # by position: keywords are a thousand instructions
     except BufferError as error:
         raise TypeError(f"a writable buffer is needed, and this {type(buffer).__name__} is read-only") from error
