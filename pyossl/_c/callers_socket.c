@@ -144,55 +144,19 @@ static long long pyossl_generic_handshake(pyossl_connection *connection)
     return result;
 }
 
-/* The wait of a read that has nothing to go by, in recv(2) itself, for the header of the next record.  0, or PYOSSL_x;
- * -SSL_ERROR_WANT_READ where the descriptor has not waited, or no longer. */
+/* The wait of a read that has nothing to go by, in recv(2) itself, for the header of the next record; 0, or what
+ * pyossl_receive_ahead came to. */
 static long long pyossl_wait_for_header(pyossl_connection *connection)
 {
-    pyossl_socket *socket;
     unsigned char *bytes;
-    ssize_t result;
-    int sys_errno;
 
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
-    if (!pyossl_is_idle(connection) || !SSL_is_init_finished(connection->ssl)
-        || (bytes = pyossl_stretch_borrow()) == NULL) {
-        pyossl_connection_release(connection);
-        return 0;
-    }
-    socket = connection->socket;
-    socket->receiving = 1;
-    __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
+    if (pyossl_is_idle(connection) && SSL_is_init_finished(connection->ssl)
+        && (bytes = pyossl_stretch_borrow()) != NULL)
+        return pyossl_receive_ahead(connection, bytes, SSL3_RT_HEADER_LENGTH);
     pyossl_connection_release(connection);
-
-    result = recv(connection->fd, bytes, SSL3_RT_HEADER_LENGTH, 0);
-    sys_errno = result < 0 ? errno : 0;
-
-    __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
-    if (!pyossl_connection_acquire(connection)) {
-        pyossl_stretch_give_back(bytes);
-        return PYOSSL_INHERITED;
-    }
-    if (connection->closed) {
-        pyossl_connection_release(connection);
-        pyossl_stretch_give_back(bytes);
-        return PYOSSL_CLOSED;
-    }
-    socket->receiving = 0;
-    if (connection->turn_waiters > 0)
-        pthread_cond_broadcast(&connection->turn);
-    if (result > 0) {
-        socket->ahead.bytes = bytes;
-        socket->ahead.end = (size_t)result;
-    } else {
-        pyossl_stretch_give_back(bytes);
-        if (sys_errno != EINTR && sys_errno != EAGAIN && sys_errno != EWOULDBLOCK)
-            socket->received_errno = sys_errno;
-    }
-    pyossl_connection_release(connection);
-    if (sys_errno == EINTR)
-        return PYOSSL_INTERRUPTED;
-    return sys_errno == EAGAIN || sys_errno == EWOULDBLOCK ? -SSL_ERROR_WANT_READ : 0;
+    return 0;
 }
 
 /* 0 bytes: the peer has sent its close_notify. */

@@ -100,34 +100,22 @@ static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
         socket->receive_timeout = limit;
 }
 
-/* The wait of a read of `size` bytes that has not begun, in recv(2); 0, or PYOSSL_x.  Where it cannot be had, or took
- * too long, the ordinary step comes next. */
-static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t size, double timeout, long long *deadline)
+/* recv(2) of at most `size` bytes, which go ahead; the lock is held before and not after, nor meanwhile.  0, or
+ * PYOSSL_x; -SSL_ERROR_WANT_READ where the descriptor does not wait, or no longer. */
+static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned char *bytes, size_t size)
 {
-    pyossl_socket *socket;
-    unsigned char *bytes = NULL;
+    pyossl_socket *socket = connection->socket;
+    int fd = socket->fd, sys_errno;
     ssize_t result;
-    int fd, sys_errno;
 
-    if (!pyossl_connection_acquire(connection))
-        return PYOSSL_INHERITED;
-    socket = connection->socket;
-    if (pyossl_is_idle(connection) && (size = pyossl_allowance(connection, size, 0, 0)) > 0)
-        bytes = pyossl_stretch_borrow();
-    if (bytes == NULL) {
-        pyossl_connection_release(connection);
-        return 0;
-    }
-    if (timeout > 0)
-        *deadline = pyossl_deadline(timeout);
-    pyossl_set_receive_timeout(socket, timeout);
     socket->receiving = 1;
-    fd = socket->fd;
     __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
     pyossl_connection_release(connection);
 
-    result = recv(fd, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH, 0);
+    result = recv(fd, bytes, size, 0);
     sys_errno = result < 0 ? errno : 0;
+    if (sys_errno == EWOULDBLOCK)
+        sys_errno = EAGAIN;
 
     __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
     if (!pyossl_connection_acquire(connection)) {
@@ -147,11 +135,33 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
         socket->ahead.end = (size_t)result;
     } else {
         pyossl_stretch_give_back(bytes);
-        if (sys_errno != EINTR && sys_errno != EAGAIN && sys_errno != EWOULDBLOCK)
+        if (sys_errno != EINTR && sys_errno != EAGAIN)
             socket->received_errno = sys_errno;
     }
     pyossl_connection_release(connection);
-    return sys_errno == EINTR ? PYOSSL_INTERRUPTED : 0;
+    return sys_errno == EINTR ? PYOSSL_INTERRUPTED : sys_errno == EAGAIN ? -SSL_ERROR_WANT_READ : 0;
+}
+
+/* The wait of a read of `size` bytes that has not begun, in recv(2); 0, or PYOSSL_x.  Where it cannot be had, or took
+ * too long, the ordinary step comes next. */
+static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t size, double timeout, long long *deadline)
+{
+    unsigned char *bytes = NULL;
+    long long result;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (pyossl_is_idle(connection) && (size = pyossl_allowance(connection, size, 0, 0)) > 0)
+        bytes = pyossl_stretch_borrow();
+    if (bytes == NULL) {
+        pyossl_connection_release(connection);
+        return 0;
+    }
+    if (timeout > 0)
+        *deadline = pyossl_deadline(timeout);
+    pyossl_set_receive_timeout(connection->socket, timeout);
+    result = pyossl_receive_ahead(connection, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH);
+    return result == -SSL_ERROR_WANT_READ ? 0 : result;
 }
 
 static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size,
