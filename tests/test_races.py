@@ -410,9 +410,9 @@ def test_a_close_while_another_thread_reads_is_no_failure_of_the_peer_s(
         for reading in readings:
             with pytest.raises(UsageError, match="closed"):
                 reading.result(SECONDS)
-        with pytest.raises(pyossl.TransportError):
+        server.close()  # the kernel may owe the sender a word for a minute: its window was full when the reader went
+        with pytest.raises((pyossl.TransportError, UsageError)):
             sending.result(SECONDS)
-        server.close()
 
 
 def test_a_context_that_is_made_to_verify_meanwhile_has_no_connection_without_a_name() -> None:
