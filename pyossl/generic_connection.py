@@ -22,7 +22,7 @@ from pyossl.general_names import Name
 from pyossl.generic_context import GenericCallbacks, GenericContext, wire_protocols
 from pyossl.keys import PrivateKey
 from pyossl.names import reference_name
-from pyossl.outcome import Failure, Want
+from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed
 

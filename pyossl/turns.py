@@ -75,7 +75,7 @@ def pyossl_on_interrupt() -> int:
 
 
 def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T]) -> _T:
-    """What ``function`` returns or raises under the lock that ``hold``, a function of pyossl/_c/turn.c, takes of ``of``.
+    """What ``function`` returns or raises under the lock of ``of``, which ``hold``, a function of turn.c, takes.
 
     ``UsageError`` where the lock is a parent process's, ``BlockingIOError`` where it is not free and ``hold`` does not
     wait.
