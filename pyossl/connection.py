@@ -142,7 +142,7 @@ class Connection(Negotiated):
         reader, writer = self._bios
         # A chain that is changed after our end takes another lock, and ours is still asked then.
         self._locks = reader.lock, writer.lock
-        pointers = reader._pointer, writer._pointer, reader.lock.pointer, writer.lock.pointer
+        pointers = reader.transport(), writer.transport(), reader.lock.pointer, writer.lock.pointer
         return lib.pyossl_connection_over_bios(ctx, self._takes_side, *pointers)
 
     def _expect(self, reference: ReferenceName) -> None:

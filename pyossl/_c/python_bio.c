@@ -73,6 +73,8 @@ static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
         BIO_set_retry_read(bio);
         return -1;
     }
+    if (!pyossl_search_goes_on(bio))
+        return -1;
     aside = pyossl_set_aside();
     answer = pyossl_on_bio_read(state->handle, buffer, size);
     pyossl_put_back(aside);
@@ -81,6 +83,7 @@ static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
         return pyossl_python_waits(bio, answer);
     *got = (size_t)answer;
     pyossl_has_given(*got);
+    pyossl_search_took(*got);
     state->eof = answer == 0;
     return answer > 0;
 }
@@ -93,8 +96,10 @@ static int pyossl_python_write(BIO *bio, const char *data, size_t size, size_t *
 
     *written = 0;
     BIO_clear_retry_flags(bio);
-    if (state->handle == NULL || size == 0)
+    if (size == 0)
         return 0;
+    if (state->handle == NULL)
+        return -1;    /* the flush of a filter above would take 0 for progress */
     aside = pyossl_set_aside();
     answer = pyossl_on_bio_write(state->handle, data, size);
     pyossl_put_back(aside);

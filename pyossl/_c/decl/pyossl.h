@@ -169,6 +169,10 @@ BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
+BIO *pyossl_counted(BIO *bio);
+BIO *pyossl_searching(BIO *bio);
+#define PYOSSL_INCOMPLETE ...
+int pyossl_is_complete(BIO *bio);
 long long pyossl_bio_read(BIO *bio, void *buffer, size_t size);
 long long pyossl_bio_write(BIO *bio, const void *data, size_t size);
 long long pyossl_bio_line(BIO *bio, char *buffer, int size);
