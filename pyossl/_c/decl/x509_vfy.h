@@ -139,5 +139,6 @@ int X509_VERIFY_PARAM_get_depth(const X509_VERIFY_PARAM *parameters);
 #endif
 int X509_STORE_set_flags(X509_STORE *store, unsigned long flags);
 int X509_STORE_set1_param(X509_STORE *store, const X509_VERIFY_PARAM *parameters);
+X509_VERIFY_PARAM *X509_STORE_get0_param(const X509_STORE *store);
 X509_VERIFY_PARAM *X509_VERIFY_PARAM_new(void);
 void X509_VERIFY_PARAM_free(X509_VERIFY_PARAM *parameters);
