@@ -92,9 +92,6 @@ class Draft(Certificate):
         draft._is_whole = True
         return draft
 
-    def _copy(self) -> Any:
-        return own(check_ptr(lib.pyossl_copy_certificate(self._x509), "i2d_X509_AUX"), lib.X509_free)
-
     def _set(self, function: Callable[..., int], *arguments: Any) -> None:
         """Calls a function that changes the ``X509 *``, which is its first argument.
 
@@ -103,7 +100,9 @@ class Draft(Certificate):
         verified is what is shown.  i2d_re_X509_tbs(3)
         """
         take_records()
-        pointer = self._copy() if self._is_whole else self._x509
+        pointer = self._x509
+        if self._is_whole:
+            pointer = own(check_ptr(lib.pyossl_copy_certificate(pointer), "i2d_X509_AUX"), lib.X509_free)
         check(function(pointer, *arguments), function.__name__)
         lib.i2d_re_X509_tbs(pointer, ffi.NULL)
         take_records()
@@ -135,7 +134,11 @@ class Draft(Certificate):
         if algorithm == ffi.NULL:
             raise ValueError(f"OpenSSL has no digest {digest!r}")
         self._set(lib.X509_sign, key._key, algorithm)
-        self._x509, self._is_whole = self._copy(), True
+        # A new one has been changed where it was; it may lack what no certificate can be without, and stays as it is.
+        copy = lib.pyossl_copy_certificate(self._x509)
+        take_records()
+        if copy != ffi.NULL:
+            self._x509, self._is_whole = own(copy, lib.X509_free), True
 
     @property
     def not_before_text(self) -> bytes | None:
