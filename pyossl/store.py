@@ -94,7 +94,9 @@ class Store:
         """
         self._change()
         if isinstance(source, Certificate):
-            if uses_of(source) and any(each == source and uses_of(each) != uses_of(source) for each in self.certificates):
+            if uses_of(source) and any(
+                each == source and uses_of(each) != uses_of(source) for each in self.certificates
+            ):
                 raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
         elif not isinstance(source, bytes) and os.path.isdir(source):
