@@ -118,7 +118,7 @@ def test_one_that_is_cut_or_something_else_is_malformed(issuer: Made, crl: CRL) 
             CRL.load(wrong)
 
 
-UNSORTED = {n: None for n in (300, 5, 200, 1, 77)}
+UNSORTED: dict[int, x509.ReasonFlags | None] = dict.fromkeys((300, 5, 200, 1, 77))
 
 
 def test_a_search_leaves_the_order_and_the_iteration_under_way_as_they_are(issuer: Made) -> None:
@@ -145,9 +145,9 @@ def test_threads_may_search_and_iterate_one_crl(issuer: Made) -> None:
         crl = CRL.load(crl_der(revoke(issuer, dict.fromkeys(numbers))))
         with ThreadPoolExecutor(4) as pool:
             searches = [pool.submit(crl.find, number) for number in (1, 399, 200)]
-            iterations = [pool.submit(lambda crl=crl: [each.serial_number for each in crl]) for _ in range(3)]
+            iterations = [pool.submit(list, crl) for _ in range(3)]
             assert [each.result(60).serial_number for each in searches] == [1, 399, 200]  # type: ignore[union-attr]
-            assert all(each.result(60) == numbers for each in iterations)
+            assert all([entry.serial_number for entry in each.result(60)] == numbers for each in iterations)
 
 
 def indirect(issuer: Made, entries: list[tuple[int, str | None]]) -> CRL:

@@ -109,7 +109,7 @@ def test_openssl_verify_agrees(said: str, chain: tuple[Made, Made, Made], tmp_pa
         answers[purpose] = expected
         certificates = pyossl.load_certificates(content)
         for trust in (file, str(file), content, certificates, Store.of(content).certificates):
-            assert accepts(Store.of(trust), purpose, chain) == expected, (purpose, type(trust))  # type: ignore[arg-type]
+            assert accepts(Store.of(trust), purpose, chain) == expected, (purpose, type(trust))
     if SAID[said] == (["-serverAuth"], None):
         assert answers == {None: True, "sslserver": False, "sslclient": True, "smimesign": False, "any": True}
 
