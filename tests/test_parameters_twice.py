@@ -134,6 +134,37 @@ def test_flags_do_not_take_a_context_s_time_away(flags: VerifyFlags, chain: tupl
     assert flags in context.verify_flags
 
 
+TIMES = {"none": None, "in time": IN_TIME, "too late": TOO_LATE}
+
+
+@pytest.mark.parametrize("of_first", TIMES)
+@pytest.mark.parametrize("of_second", TIMES)
+@pytest.mark.parametrize("of_store", TIMES)
+def test_a_server_goes_on_with_the_time_of_the_context_that_its_callback_chose(
+    of_first: str, of_second: str, of_store: str, chain: tuple[Made, Made, Made]
+) -> None:
+    leaf, between, root = chain
+    shown, key = [ours(leaf), ours(between)], PrivateKey.load(leaf.key_pem)
+    contexts = []
+    for moment in (of_first, of_second):
+        store = Store.of(ours(root))
+        if of_store != "none":
+            store.set_time(TIMES[of_store])  # type: ignore[arg-type]
+        context = Context.server(shown, key, trust=store, verify=True)
+        if moment != "none":
+            context.set_verify_time(TIMES[moment])  # type: ignore[arg-type]
+        contexts.append(context)
+    contexts[0].servername_callback = lambda connection, name: contexts[1]
+    own = make("a client", between)
+    client = Context.client(trust=ours(root), certificate=[ours(own), ours(between)], private_key=own.key_pem)
+    try:
+        shake_hands(pyossl.Connection(client, "localhost"), pyossl.Connection(contexts[0]))
+        accepted = True
+    except pyossl.CertificateError:
+        accepted = False
+    assert accepted == ((of_store if of_second == "none" else of_second) != "too late")
+
+
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 def test_a_moment_of_one_verification_takes_the_place_of_the_store_s_time(
     order: tuple[str, str], chain: tuple[Made, Made, Made]
