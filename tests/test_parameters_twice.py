@@ -98,15 +98,6 @@ def test_of_two_times_of_a_store_the_last_counts(order: tuple[str, str], chain: 
     assert shakes_hands(Context.client(trust=store), leaf, between) == accepted
 
 
-def test_a_time_of_a_store_that_has_connections_can_be_set_again(chain: tuple[Made, Made, Made]) -> None:
-    leaf, between, root = chain
-    store = Store.of(ours(root))
-    context = Context.client(trust=store)
-    for moment in (IN_TIME, TOO_LATE, IN_TIME):
-        store.set_time(moment)
-        assert shakes_hands(context, leaf, between) == (moment == IN_TIME)
-
-
 @pytest.mark.parametrize("of_store", [IN_TIME, TOO_LATE], ids=["in time", "too late"])
 @pytest.mark.parametrize("of_context", [IN_TIME, TOO_LATE], ids=["in time", "too late"])
 @pytest.mark.parametrize("store_first", [False, True])
