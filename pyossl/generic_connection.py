@@ -243,7 +243,7 @@ class GenericConnection(Connection):
             raise self._why_not(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:
-        """A DNS name or an IP address that the peer's certificate must have.
+        """A DNS name or an IP address that the peer's certificate must have, and none that was expected before.
 
         Raises ``ValueError`` for what is neither.  SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
         """
@@ -253,6 +253,9 @@ class GenericConnection(Connection):
         def expect(ssl: Any) -> None:
             lib.SSL_set_hostflags(ssl, HOST_FLAGS)
             self._done(lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname, wanted)
+            # OpenSSL would go on to expect one of the other kind besides.
+            forget = lib.X509_VERIFY_PARAM_set1_host if reference.is_address else lib.X509_VERIFY_PARAM_set1_ip
+            self._ask(lambda ssl: forget(lib.SSL_get0_param(ssl), ffi.NULL, 0))
 
         self._ask(expect)
 

@@ -77,6 +77,9 @@ int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 int pyossl_load_default_file(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
+X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
+X509 *pyossl_copy_certificate(X509 *certificate);
+void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
