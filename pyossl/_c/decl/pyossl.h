@@ -16,9 +16,6 @@ typedef struct {
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
 int pyossl_lock_is_inherited(const pyossl_lock *lock);
-int pyossl_lock_acquire(pyossl_lock *lock);
-int pyossl_lock_try(pyossl_lock *lock);
-void pyossl_lock_release(pyossl_lock *lock);
 int pyossl_under_lock(pyossl_lock *lock, void *question);
 int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
 
