@@ -16,7 +16,7 @@ from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.context import Context
-from pyossl.encoding import Source, c_string, encoded
+from pyossl.encoding import Source, c_string, encoded, pem_text
 from pyossl.errors import check, check_ptr, failed, require
 from pyossl.general_names import Name
 from pyossl.keys import PrivateKey
@@ -147,7 +147,7 @@ class GenericContext(Context):
     def use_dh_parameters(self, source: Source) -> None:
         """Diffie-Hellman parameters in PEM, for servers of TLS 1.2 and before.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         take_records()
-        pointer = lib.PEM_read_bio_Parameters(BIO.memory(encoded(source))._bio, ffi.NULL)
+        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(encoded(source)))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         self._change()
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:
