@@ -100,6 +100,9 @@ def pem_blocks(text: bytes, reading: str) -> tuple[list[Block], Error | None]:
     if _is_at_the_end():
         take_records()
         return blocks, None
+    # Of some of what it does not take OpenSSL says nothing.
+    if lib.ERR_peek_error() == 0:
+        return blocks, DecodeError(f"{reading} failed: one of its PEM blocks is malformed")
     return blocks, failed(reading, DecodeError)
 
 

@@ -88,7 +88,7 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
         why = "needs a password" if known is None else "was not opened by this password"
         said = found.error or f"{what} failed"
         raise PasswordError(f"what is kept under {uri!r} {why}: {said}", found.error.failure if found.error else None)
-    if found.error and kind is None:
+    if found.error and (kind is None or (isinstance(place, bytes) and not found.things)):
         raise found.error
     if not found.things:
         raise DecodeError(f"{what} failed: there is no {kind.__name__ if kind else 'key, certificate or CRL'}")
@@ -219,7 +219,7 @@ def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, wh
             raise
         except DecodeError:
             take_records()
-    return _by_decoders(piece, kind, what)
+    return _by_decoders(piece, kind, what, password)
 
 
 def _private_key(piece: Block, password: str | bytes | None) -> PrivateKey:
@@ -250,8 +250,11 @@ def _is_pkcs12(der: bytes) -> bool:
     return bool(own(pointer, lib.PKCS12_free) != ffi.NULL)
 
 
-def _by_decoders(piece: Block, kind: type[Any] | None, what: str) -> _Found:
-    """What OpenSSL's decoders, and those of its providers, make of a piece that has no password to be hashed."""
+def _by_decoders(piece: Block, kind: type[Any] | None, what: str, password: str | bytes | None) -> _Found:
+    """What OpenSSL's decoders, and those of its providers, make of a piece that is none of the usual ones.
+
+    Of a password Microsoft's PVK has one digest, and no other format any that is left here.
+    """
     data, type_name = piece.der, b"DER"
     if piece.label == _OTHER:
         type_name = ffi.NULL
@@ -265,7 +268,7 @@ def _by_decoders(piece: Block, kind: type[Any] | None, what: str) -> _Found:
     def attached(method: Any, answer: Any) -> Any:
         return check_ptr(lib.pyossl_store_attach(bio._bio, type_name, method, answer), what, DecodeError)
 
-    found = _in_store(attached, kind, what, None, most=1)
+    found = _in_store(attached, kind, what, password, most=1)
     if piece.label == _OTHER and found.things and len(contents(bio)):
         raise DecodeError(f"{what} failed: bytes stand behind what it holds")
     return found
