@@ -14,6 +14,7 @@ and so does the line ``0 s:CN=example.com`` of s_client(1).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -69,6 +70,17 @@ def pem_text(data: bytes) -> bytes:
 def is_pem(data: bytes) -> bool:
     """Whether these bytes are PEM text, and not DER."""
     return bool(pem_text(data))
+
+
+def pem_file(path: bytes) -> bytes:
+    """The path of a file that OpenSSL opens and reads PEM from; of an empty one where it is DER that quotes PEM."""
+    with contextlib.suppress(OSError):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            if b"-----BEGIN " in data and not is_pem(data):
+                return os.fsencode(os.devnull)
+    return path
 
 
 class Block(NamedTuple):

@@ -172,6 +172,25 @@ def test_diffie_hellman_parameters_are_not_taken_out_of_der(tmp_path: Path) -> N
         context.load_tmp_dh(path)
 
 
+FACE_FILES: dict[str, Callable[[SSL.Context, bytes], Any]] = {
+    "load_verify_locations": lambda context, path: context.load_verify_locations(path),
+    "X509Store.load_locations": lambda _, path: crypto.X509Store().load_locations(path),
+    "load_client_ca": lambda context, path: context.load_client_ca(path),
+    "use_certificate_file": lambda context, path: context.use_certificate_file(path),
+    "use_certificate_chain_file": lambda context, path: context.use_certificate_chain_file(path),
+}
+
+
+@pytest.mark.parametrize("how", FACE_FILES)
+def test_a_file_that_the_face_takes_for_pem_is_not_der_that_quotes_it(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "certificates"
+    path.write_bytes(OUTER.der)
+    with pytest.raises((SSL.Error, crypto.Error)):
+        FACE_FILES[how](SSL.Context(SSL.TLS_METHOD), bytes(path))
+    path.write_bytes(b"0 s:CN = x\n" + OUTER.pem)
+    FACE_FILES[how](SSL.Context(SSL.TLS_METHOD), bytes(path))
+
+
 TEXTS = {
     "nothing": b"",
     "what pkcs12(1) writes": b"Bag Attributes\n    friendlyName: Z\xc3\xbcrich\nsubject=CN = x\n",
