@@ -394,6 +394,16 @@ def test_more_of_anything_is_never_less_work(cost: int, blocks: int, parallel: i
     assert work(old(cost + more)) >= work(old(cost)) >= min(cost, MOST_ITERATIONS)
 
 
+def test_what_is_written_can_be_read(credentials: pyossl.Credentials) -> None:
+    bundle = PKCS12(credentials.private_key, credentials.certificate)
+    data = bundle.to_der("password", iterations=MOST_ITERATIONS // 5)
+    assert PKCS12.load(data, lambda: "password").private_key == credentials.private_key
+    with pytest.raises(pyossl.PasswordError):
+        PKCS12.load(data)
+    with pytest.raises(pyossl.PasswordError):
+        PKCS12.load(data, "wrong")
+
+
 def test_what_could_not_be_read_is_not_written(authority: pyossl.Authority) -> None:
     for count in (0, -1, MOST_ITERATIONS, ABSURD):
         with pytest.raises(ValueError, match="hashed 1 to"):

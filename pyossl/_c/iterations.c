@@ -202,26 +202,28 @@ static double pyossl_bags_work(const STACK_OF(PKCS12_SAFEBAG) *bags)
     return work;
 }
 
-/* No password and the empty one are two to PKCS#12, and PKCS12_parse(3) tries both. */
-static int pyossl_is_either(const char *password, int length)
+/* No password and the empty one are two to PKCS#12, and PKCS12_parse(3) tries both; for either, this is the other. */
+static int pyossl_has_other(const char **password, int length)
 {
-    return password == NULL || length == 0;
+    if (*password != NULL && length != 0)
+        return 0;
+    *password = *password == NULL ? "" : NULL;
+    return 1;
 }
 
-static STACK_OF(PKCS12_SAFEBAG) *pyossl_opened(PKCS7 *part, const char *password, int length)
+static STACK_OF(PKCS12_SAFEBAG) *pyossl_opened(PKCS7 *part, const char *password, int length, int has_mac)
 {
     STACK_OF(PKCS12_SAFEBAG) *bags = PKCS12_unpack_p7encdata(part, password, length);
-    if (bags == NULL && pyossl_is_either(password, length))
-        bags = PKCS12_unpack_p7encdata(part, password == NULL ? "" : NULL, 0);
+    if (bags == NULL && !has_mac && pyossl_has_other(&password, length))
+        bags = PKCS12_unpack_p7encdata(part, password, 0);
     return bags;
 }
 
-/* PKCS12_parse(3) opens nothing where the MAC is not right. */
-static int pyossl_would_be_opened(PKCS12 *pkcs12, const char *password, int length)
+/* PKCS12_parse(3) opens nothing where the MAC is not right, and everything with the password that it is right for. */
+static int pyossl_would_be_opened(PKCS12 *pkcs12, const char **password, int length)
 {
-    if (!PKCS12_mac_present(pkcs12) || PKCS12_verify_mac(pkcs12, password, length))
-        return 1;
-    return pyossl_is_either(password, length) && PKCS12_verify_mac(pkcs12, password == NULL ? "" : NULL, 0);
+    return !PKCS12_mac_present(pkcs12) || PKCS12_verify_mac(pkcs12, *password, length)
+        || (pyossl_has_other(password, length) && PKCS12_verify_mac(pkcs12, *password, 0));
 }
 
 static long long pyossl_iterations(double work)
@@ -237,7 +239,7 @@ static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, 
 {
     double work = 4 * pyossl_mac_work(pkcs12);
     int has_mac = PKCS12_mac_present(pkcs12);
-    int passes = !has_mac ? 5 : pyossl_is_either(password, length) ? 3 : 2;
+    int passes = has_mac ? 2 : 5;
     STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(pkcs12);
     int n;
 
@@ -251,11 +253,11 @@ static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, 
             sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
         }
     }
-    if (work <= PYOSSL_MOST_ITERATIONS && pyossl_would_be_opened(pkcs12, password, length)) {
+    if (work <= PYOSSL_MOST_ITERATIONS && pyossl_would_be_opened(pkcs12, &password, length)) {
         for (n = 0; n < sk_PKCS7_num(parts) && work <= PYOSSL_MOST_ITERATIONS; n++) {
             PKCS7 *part = sk_PKCS7_value(parts, n);
             if (pyossl_is_encrypted(part)) {
-                STACK_OF(PKCS12_SAFEBAG) *bags = pyossl_opened(part, password, length);
+                STACK_OF(PKCS12_SAFEBAG) *bags = pyossl_opened(part, password, length, has_mac);
                 work += (has_mac ? 1 : 2) * pyossl_bags_work(bags);
                 sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
             }
