@@ -75,7 +75,8 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     search: Callable[[str | bytes | None], _Found]
     if isinstance(place, bytes):
         pieces, malformed = _pieces(place, what)
-        check_iterations(sum(map(iterations_of, pieces)), f"what is kept under {uri!r}")
+        if kind in (None, PrivateKey):
+            check_iterations(sum(map(iterations_of, pieces)), f"what is kept under {uri!r}")
         search = partial(_in_file, pieces, malformed, kind, what)
     else:
         search = partial(_in_store, partial(_opened, place), kind, what)
@@ -197,7 +198,7 @@ def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, wh
     check_header(piece, what)
     if label.endswith("PARAMETERS"):
         return _NOTHING
-    if label and (is_private(piece) or iterations_of(piece)):
+    if iterations_of(piece) or (label and is_private(piece)):
         return _Found([] if kind not in (None, PrivateKey) else [_private_key(piece, password)], False, None)
     if label in _READERS:
         its_kind, read = _READERS[label]

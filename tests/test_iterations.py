@@ -225,7 +225,6 @@ LOADERS: dict[str, Callable[[bytes, Path], object]] = {
     "PrivateKey.load of a file": by_file(lambda path: PrivateKey.load(path, lambda: "password")),
     "load_uri of a path": by_file(lambda path: load_uri(path, "password")),
     "load_uri of a key": by_file(lambda path: load_uri(f"file:{path}", lambda: "password", kind=PrivateKey)),
-    "load_uri of a certificate": by_file(lambda path: load_uri(f"file://{path}", "password", kind=Certificate)),
     "the face": lambda data, _: crypto.load_privatekey(crypto.FILETYPE_PEM, data, b"password"),
     "the face's context": by_file(face_context),
 }
@@ -291,6 +290,16 @@ def test_a_key_is_not_encrypted_twice(label: bytes, tmp_path: Path) -> None:
         PrivateKey.load(path, "password")
     with pytest.raises(pyossl.DecodeError):
         load_uri(str(path), "password")
+
+
+def test_a_certificate_beside_such_a_key_is_read(tmp_path: Path, authority: pyossl.Authority) -> None:
+    certificate, key = authority.certificate, locked_by(pbkdf2(ABSURD))
+    path = tmp_path / "both"
+    for data in (certificate.to_pem() + pem(key), pem(key) + certificate.to_pem(), key + certificate.to_der()):
+        path.write_bytes(data)
+        assert load_uri(str(path), "password", kind=Certificate) == [certificate]
+        with pytest.raises(pyossl.DecodeError, match="are allowed"):
+            load_uri(str(path), "password")
 
 
 def test_elements_of_der_count_together(tmp_path: Path) -> None:
