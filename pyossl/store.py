@@ -9,7 +9,7 @@ from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.crl import CRL, load_crls, stack_of_crls
-from pyossl.encoding import Source, c_string
+from pyossl.encoding import Source, c_string, pem_file
 from pyossl.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.flags import VerifyFlags
 from pyossl.names import reference_name
@@ -128,7 +128,7 @@ class Store:
         """
         self._change()
         take_records()
-        paths = (ffi.NULL if path is None else path for path in (file, directory))
+        paths = (ffi.NULL if file is None else pem_file(file), ffi.NULL if directory is None else directory)
         check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
         self._differ()
 

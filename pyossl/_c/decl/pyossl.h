@@ -163,7 +163,7 @@ int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 #define PYOSSL_MOST_ITERATIONS ...
 long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
-long long pyossl_key_iterations(BIO *bio, int is_pem);
+long long pyossl_key_iterations(const unsigned char *der, long length);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
