@@ -77,8 +77,8 @@ def pyossl_on_interrupt() -> int:
 def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T], what: str = "connection") -> _T:
     """What ``function`` returns or raises under the lock of ``of``, which ``hold``, a function of turn.c, takes.
 
-    ``UsageError`` where the lock is a parent process's, ``TakenError`` where another thread has it and ``hold`` does not
-    wait.
+    ``UsageError`` where the lock is a parent process's; ``TakenError`` where another thread has it, and ``hold`` does
+    not wait.
     """
     question = _Question(function)
     held = hold(of, ffi.new_handle(question))
