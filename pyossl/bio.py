@@ -310,7 +310,7 @@ class BIO:
             raise UsageError(f"{below.name} is in another chain: {below._head()}")
         if below is self._head():
             raise UsageError(f"{below} cannot be below itself")
-        check_ptr(lib.BIO_push(last._pointer, below.reference()), "BIO_push")
+        check(lib.pyossl_push(last._pointer, below._pointer), "BIO_push")
         last._below, below._above = below, weakref.ref(last)
         for member in self._head():
             member.lock = below.lock
@@ -324,15 +324,10 @@ class BIO:
 
     def _pop(self) -> BIO | None:
         above, below = self._upper(), self._below
-        # Of the references that a chain has, this one's to the next goes to the one above.
+        lib.pyossl_pop(ffi.NULL if above is None else above._pointer, self._pointer)
         if above is not None:
-            lib.BIO_set_next(above._pointer, ffi.NULL if below is None else below._pointer)
-            lib.BIO_free(self._pointer)
             above._below = below
-        elif below is not None:
-            lib.BIO_free(below._pointer)
         if below is not None:
-            lib.BIO_set_next(self._pointer, ffi.NULL)
             below._above = None if above is None else weakref.ref(above)
         self._above = self._below = None
         if self.is_filter:
@@ -378,9 +373,9 @@ class BIO:
         if below is not None:
             below._above = None
             below._in_turn(lambda: below._close(depth + 1, is_served))
+        release(pointer)
         # A connection over the chain keeps this object alone, and uses all that is kept until it is closed itself.
         self._keep = (self._keep, below) if is_served else None
-        release(pointer)
 
     def __enter__(self: _B) -> _B:
         return self

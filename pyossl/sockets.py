@@ -120,10 +120,9 @@ class Socket(Stream):
 
         SSL_shutdown(3), SSL_free(3)
         """
-        if not self._closed:
-            self._closed = True
-            if self._files == 0:
-                self._close()
+        self._closed = True
+        if self._files == 0:  # again where it is called again: what interrupted the first call may have come anywhere
+            self._close()
 
     def _close(self) -> None:
         try:

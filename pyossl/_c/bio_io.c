@@ -110,3 +110,26 @@ static long long pyossl_bio_control(BIO *bio, int command, long number, long lea
     result = BIO_ctrl(bio, command, number, NULL);
     return pyossl_bio_leave(&call, bio, result >= least ? result : -1, -SSL_ERROR_SSL);
 }
+
+/* Each BIO of a chain owns a reference to the next.  What moves them is one call each: between two the handler of a
+ * signal could raise, and a reference would have two owners. */
+
+/* Puts `below` at the end of a chain, which gets a reference of its own to it. */
+static int pyossl_push(BIO *last, BIO *below)
+{
+    return BIO_up_ref(below) && BIO_push(last, below) != NULL;
+}
+
+/* Takes `bio` out of its chain, where `above`, which may be NULL, is above it. */
+static void pyossl_pop(BIO *above, BIO *bio)
+{
+    BIO *below = BIO_next(bio);
+
+    BIO_set_next(bio, NULL);
+    if (above != NULL) {
+        BIO_set_next(above, below);
+        BIO_free(bio);
+    } else {
+        BIO_free(below);
+    }
+}

@@ -177,6 +177,8 @@ long long pyossl_bio_read(BIO *bio, void *buffer, size_t size);
 long long pyossl_bio_write(BIO *bio, const void *data, size_t size);
 long long pyossl_bio_line(BIO *bio, char *buffer, int size);
 long long pyossl_bio_control(BIO *bio, int command, long number, long least);
+int pyossl_push(BIO *last, BIO *below);
+void pyossl_pop(BIO *above, BIO *bio);
 BIO *pyossl_python_bio(void *handle, int filters);
 void pyossl_python_bio_free(BIO *bio);
 pyossl_connection *pyossl_park(void);
