@@ -1,7 +1,7 @@
 """Objects in cycles of garbage, used by the ``__del__`` of another object of the same cycle (PITFALLS 31).
 
-The collector finalises the objects of a cycle in any order; what OpenSSL owns is freed when nothing can name it any more,
-and not before.  In a subprocess, where freed memory is overwritten: by Python's own allocator and by glibc's.
+The collector finalises the objects of a cycle in any order; what OpenSSL owns is freed when nothing can name it any
+more, and not before.  In a subprocess, where freed memory is overwritten: by Python's own allocator and by glibc's.
 """
 
 from __future__ import annotations
@@ -111,10 +111,12 @@ THINGS = {
     (repr, lambda s: s.certificates, lambda s: s.add(ca.certificate), lambda s: s.verify(own.certificate)))""",
     "Name": "(lambda: pyossl.Certificate.load(own.certificate.to_der()).subject_name, (repr, str, hash))",
     "Extension": """(
-    lambda: pyossl.Certificate.load(own.certificate.to_der()).extensions[0], (repr, lambda e: e.value, lambda e: e.text))
+    lambda: pyossl.Certificate.load(own.certificate.to_der()).extensions[0],
+    (repr, lambda e: e.value, lambda e: e.text))
     """,
     "memory BIO": """(
-    pyossl.BIO.memory, (repr, lambda b: b.write(b"x"), lambda b: b.read(), lambda b: b.close(), lambda b: b.pending))""",
+    pyossl.BIO.memory,
+    (repr, lambda b: b.write(b"x"), lambda b: b.read(), lambda b: b.close(), lambda b: b.pending))""",
     "half of a pair": """(
     lambda: pyossl.BIO.pair()[0], (repr, lambda b: b.write(b"x"), lambda b: b.close(), lambda b: b.room))""",
     "chain": """(
@@ -123,7 +125,9 @@ THINGS = {
     "digest": "(lambda: pyossl.DigestFilter('sha256').push(pyossl.BIO.null()), (lambda b: b.digest(), repr))",
     "BIO in Python": "(Doubled, (repr, lambda b: b.read(3), lambda b: b.write(b'x'), lambda b: b.close()))",
     "face's connection": """(
-    face, (repr, lambda c: c.do_handshake(), lambda c: c.shutdown(), lambda c: c.bio_read(100), lambda c: c.get_cipher_list()))
+    face,
+    (repr, lambda c: c.do_handshake(), lambda c: c.shutdown(), lambda c: c.bio_read(100),
+     lambda c: c.get_cipher_list()))
     """,
     "face's certificate": """(
     lambda: crypto.load_certificate(crypto.FILETYPE_PEM, own.certificate.to_pem()),
