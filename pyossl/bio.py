@@ -27,14 +27,13 @@ from __future__ import annotations
 
 import os
 import weakref
-from _thread import get_ident
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, release, text
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
-from pyossl.turns import Lock, TakenError
+from pyossl.turns import Lock, TakenError, take_parked
 
 if TYPE_CHECKING:
     import socket
@@ -63,10 +62,6 @@ _NAMES = {
     lib.BIO_TYPE_SOCKET: "socket",
 }
 """The names of types by which the manual pages call them; OpenSSL's own are longer."""
-
-raised: dict[int, BaseException] = {}
-"""By thread, what a BIO written in Python raised in a call that the thread has made of a chain."""
-
 
 class BIO:
     """A transport of bytes, or a filter on the way to one.  bio(7)
@@ -481,7 +476,7 @@ class BIO:
         if want := _WANTS.get(result):
             return want
         if result == lib.PYOSSL_PARKED:
-            raise raised.pop(get_ident())
+            raise take_parked()
         if result == lib.PYOSSL_INCOMPLETE:
             raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
         if result == -lib.SSL_ERROR_SYSCALL:

@@ -3,21 +3,21 @@
 An exception in one follows the seven steps at the top of pyossl/callbacks.py, with one question more: whose call is it?
 OpenSSL may have been called for a connection over the chain, or for the chain itself; C knows which (``pyossl_calling``
 in pyossl/_c/python_bio.c), and the exception is parked there: on the connection's callbacks, or by thread, in
-``pyossl.bio.raised``.  An answer that cannot be (more bytes than were asked for, a count below 0, another type) is an
+pyossl/turns.py.  An answer that cannot be (more bytes than were asked for, a count below 0, another type) is an
 exception like any other: what a BIO says of bytes is never believed further than the bytes.
 """
 
 from __future__ import annotations
 
 import weakref
-from _thread import get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyossl._lib import ffi, lib, own
-from pyossl.bio import BIO, raised
+from pyossl.bio import BIO
 from pyossl.errors import UsageError, check_ptr
 from pyossl.outcome import Want
+from pyossl.turns import callback, park
 
 if TYPE_CHECKING:
     from pyossl.connection import Connection
@@ -116,16 +116,6 @@ class SSLFilter(PythonBIO):
         return "closed" if self.closed else "ssl"
 
 
-def _park(error: BaseException) -> int:
-    """Keeps ``error`` for the call that the user made."""
-    connection = lib.pyossl_park()
-    if connection == ffi.NULL:
-        raised.setdefault(get_ident(), error)
-    elif connection.handle != ffi.NULL:
-        ffi.from_handle(connection.handle).park(error)
-    return _FAILED
-
-
 def _ask(handle: Any, question: Callable[[PythonBIO], int]) -> int:
     try:
         bio: PythonBIO | None = ffi.from_handle(handle)()
@@ -133,7 +123,8 @@ def _ask(handle: Any, question: Callable[[PythonBIO], int]) -> int:
             raise UsageError("the BIO is gone")
         return question(bio)
     except BaseException as error:  # raised again by the call that the user made
-        return _park(error)
+        park(error)
+        return _FAILED
 
 
 def _want(bio: PythonBIO, method: str, answer: Any) -> int:
@@ -145,7 +136,7 @@ def _want(bio: PythonBIO, method: str, answer: Any) -> int:
     return -int(answer.value)
 
 
-@ffi.def_extern(error=_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
+@callback(_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
 def pyossl_on_bio_read(handle: Any, buffer: Any, size: int) -> int:
     def question(bio: PythonBIO) -> int:
         data = bio.read(size)
@@ -160,7 +151,7 @@ def pyossl_on_bio_read(handle: Any, buffer: Any, size: int) -> int:
     return _ask(handle, question)
 
 
-@ffi.def_extern(error=_FAILED)  # type: ignore[untyped-decorator]
+@callback(_FAILED)  # type: ignore[untyped-decorator]
 def pyossl_on_bio_write(handle: Any, data: Any, size: int) -> int:
     def question(bio: PythonBIO) -> int:
         taken = bio.write(bytes(ffi.buffer(data, size)))
@@ -173,7 +164,7 @@ def pyossl_on_bio_write(handle: Any, data: Any, size: int) -> int:
     return _ask(handle, question)
 
 
-@ffi.def_extern(error=_FAILED)  # type: ignore[untyped-decorator]
+@callback(_FAILED)  # type: ignore[untyped-decorator]
 def pyossl_on_bio_control(handle: Any, command: int) -> int:
     def question(bio: PythonBIO) -> int:
         if command == lib.BIO_CTRL_FLUSH:

@@ -12,7 +12,8 @@ The life of a callback, in seven steps
    leaves) and calls the user's function.
 5. If that returns, its answer is checked, and goes back to C; an answer of the wrong type is a ``TypeError``.
 6. If it raises, whatever it raises, the exception is parked, and C gets the explicit failure: the handshake fails
-   closed.  The first exception is the one that is kept.
+   closed.  The first exception is the one that is kept.  So is what a signal's handler raises where no ``try`` of ours
+   has begun yet (``callback`` in pyossl/turns.py).
 7. The call that the user made (``handshake``, ``read_into``, …) finds the parked exception when C returns, marks the
    connection dead and raises that very exception.
 """
@@ -27,6 +28,7 @@ from pyossl._lib import ffi, lib, text
 from pyossl.errors import Error
 from pyossl.flags import InfoWhere
 from pyossl.message import Message
+from pyossl.turns import callback
 from pyossl.x509 import Certificate, borrowed, chain_of
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ class Callbacks:
             return failure
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator]  # cffi's own
+@callback()  # type: ignore[untyped-decorator]  # cffi's own
 def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: int, data: Any, length: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.message:
@@ -117,7 +119,7 @@ def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: in
         callbacks.ask(lambda connection: function(message), None)
 
 
-@ffi.def_extern(error=0)  # type: ignore[untyped-decorator]
+@callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     code = lib.X509_STORE_CTX_get_error(store_context)
@@ -145,7 +147,7 @@ def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     return answer
 
 
-@ffi.def_extern(error=0)  # type: ignore[untyped-decorator]
+@callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     indicated = bytes(ffi.buffer(name, length)).decode("utf-8", "backslashreplace") if length else None
@@ -171,7 +173,7 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
 _NONE, _REFUSED = -1, -2
 
 
-@ffi.def_extern(error=_REFUSED)  # type: ignore[untyped-decorator]
+@callback(_REFUSED)  # type: ignore[untyped-decorator]
 def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     places: dict[str, int] = {}
@@ -195,14 +197,14 @@ def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
     return int(callbacks.ask(question, _REFUSED))
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator]
+@callback()  # type: ignore[untyped-decorator]
 def pyossl_on_info(handle: Any, where: int, value: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_context.info:
         callbacks.ask(lambda connection: function(connection, InfoWhere(where), value), None)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator]
+@callback()  # type: ignore[untyped-decorator]
 def pyossl_on_keylog(handle: Any, line: Any) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_context.keylog:
@@ -210,7 +212,7 @@ def pyossl_on_keylog(handle: Any, line: Any) -> None:
         callbacks.ask(lambda connection: function(connection, entry), None)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator]
+@callback()  # type: ignore[untyped-decorator]
 def pyossl_on_new_session(handle: Any, session: Any) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_first.new_session:

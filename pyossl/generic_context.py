@@ -22,6 +22,7 @@ from pyossl.general_names import Name
 from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
 from pyossl.store import Store
+from pyossl.turns import callback
 from pyossl.x509 import Certificate
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def _generic(callbacks: Callbacks) -> GenericCallbacks | None:
     return of_context if isinstance(of_context, GenericCallbacks) else None
 
 
-@ffi.def_extern(error=_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
+@callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
 def pyossl_on_staple(handle: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
@@ -340,7 +341,7 @@ def pyossl_on_staple(handle: Any) -> int:
     return int(callbacks.ask(question, _STAPLE_FAILED))
 
 
-@ffi.def_extern(error=-1)  # type: ignore[untyped-decorator]
+@callback(-1)  # type: ignore[untyped-decorator]
 def pyossl_on_stapled(handle: Any, response: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
@@ -353,7 +354,7 @@ def pyossl_on_stapled(handle: Any, response: Any, length: int) -> int:
     return int(callbacks.ask(question, -1))
 
 
-@ffi.def_extern(error=0)  # type: ignore[untyped-decorator]
+@callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_cookie(handle: Any, cookie: Any, length: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
@@ -372,7 +373,7 @@ def pyossl_on_cookie(handle: Any, cookie: Any, length: Any) -> int:
     return int(callbacks.ask(question, 0))
 
 
-@ffi.def_extern(error=0)  # type: ignore[untyped-decorator]
+@callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_cookie_back(handle: Any, cookie: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)

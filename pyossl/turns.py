@@ -45,6 +45,36 @@ def _keep(kind: type[BaseException], error: BaseException, trace: object) -> Non
     keep_raised(error)
 
 
+_parked: dict[int, BaseException] = {}
+
+
+def park(error: BaseException) -> None:
+    """Keeps what Python raised in a callback for the call that the user made, of a connection or of a BIO."""
+    connection = lib.pyossl_park()
+    if connection == ffi.NULL:
+        _parked.setdefault(get_ident(), error)
+    elif connection.handle != ffi.NULL:
+        ffi.from_handle(connection.handle).park(error)
+
+
+def take_parked() -> BaseException:
+    """The exception that was parked for the call of a BIO from which this thread has just returned."""
+    return _parked.pop(get_ident())
+
+
+def _park_stray(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    park(error)
+
+
+def callback(failure: int | None = None) -> Any:
+    """A decorator for a function that C calls in the middle of a connection's or a BIO's call.
+
+    It catches and parks what the user's function raises; what comes outside of its ``try``, at its first instruction
+    or its last, is parked here.  C gets ``failure`` then.
+    """
+    return ffi.def_extern(error=failure, onerror=_park_stray)
+
+
 class _Question:
     __slots__ = ("answer", "error", "function")
 

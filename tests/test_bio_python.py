@@ -235,7 +235,7 @@ def test_what_a_bio_raises_is_raised_by_the_chains_call(operation: str) -> None:
     bio.answer = 1 if operation == "pending" else None if operation == "flush" else b"x"
     if operation != "write":
         calls[operation]()
-    assert not pyossl.bio.raised
+    assert not pyossl.turns._parked
 
 
 def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_connection(
