@@ -903,6 +903,7 @@ class _Library:
     KU_NON_REPUDIATION: int
     MBSTRING_UTF8: int
     NID_aes_256_cbc: int
+    NID_auth_null: int
     NID_authority_key_identifier: int
     NID_basic_constraints: int
     NID_commonName: int

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
 
@@ -64,7 +65,7 @@ raised: dict[int, BaseException] = {}
 """By thread, what a BIO written in Python raised in a call that the thread has made of a chain."""
 
 
-class Lock:
+class Lock(Uncopied):
     """Whose turn it is, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
 
     __slots__ = ("calls", "pointer")
@@ -90,7 +91,7 @@ class Lock:
         lib.pyossl_lock_release(self.pointer)
 
 
-class BIO:
+class BIO(Uncopied):
     """A transport of bytes, or a filter on the way to one.  bio(7)
 
     Made by ``BIO.memory``, ``BIO.pair``, ``BIO.socket``, ``BIO.fd``, ``BIO.file`` and ``BIO.null``, and by the classes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
+from pyossl.copying import Unpickled
 from pyossl.encoding import (
     Password,
     Source,
@@ -103,6 +105,9 @@ class PublicKey(Key):
         check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
         return cls(own(pointer, lib.EVP_PKEY_free))
 
+    def __reduce__(self) -> tuple[Callable[[bytes], PublicKey], tuple[bytes]]:
+        return PublicKey.load, (self.to_der(),)
+
     def to_der(self) -> bytes:
         """SubjectPublicKeyInfo in DER.  i2d_PUBKEY_bio(3)"""
         return self.public_der()
@@ -131,8 +136,10 @@ class PublicKey(Key):
     __hash__ = Key.__hash__
 
 
-class PrivateKey(Key):
+class PrivateKey(Unpickled, Key):
     """A private key.  EVP_PKEY(3)"""
+
+    _instead = "write it out with to_pem() or to_der(), with a password where it can be read by others"
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import INHERITED
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.general_names import Name, names_in
 from pyossl.outcome import take_records
@@ -81,7 +82,7 @@ def _inherited() -> UsageError:
     return UsageError(f"the connection cannot be used: {INHERITED}")
 
 
-class Negotiated:
+class Negotiated(Uncopied):
     """The questions that a ``Connection`` answers."""
 
     _c: Any
@@ -308,7 +309,7 @@ def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
 
 
-class Agreed:
+class Agreed(Uncopied):
     """What was agreed on, asked of the stream over a connection."""
 
     connection: Negotiated

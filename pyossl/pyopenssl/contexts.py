@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pyossl import errors
 from pyossl.callbacks import Verification
+from pyossl.copying import Uncopied
 from pyossl.encoding import Password
 from pyossl.general_names import Name
 from pyossl.generic_context import GenericContext, Method
@@ -193,7 +194,7 @@ _METHODS: dict[int, tuple[Method, int | None]] = {
 }
 
 
-class Context:
+class Context(Uncopied):
     """What connections have in common; it cannot be changed once there is one."""
 
     _methods: ClassVar[dict[int, tuple[Method, int | None]]] = _METHODS
