@@ -29,7 +29,8 @@ from pyossl.flags import Options, VerifyFlags
 from pyossl.general_names import Name, names_in, stack_of_names
 from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
-from pyossl.policy import DEFAULT_MODES, Policy, Version
+from pyossl.policy import DEFAULT_MODES, Version
+from pyossl.session_policy import SessionPolicy
 from pyossl.store import Store, Trust, purpose_number, seconds_of
 from pyossl.x509 import Certificate, borrowed, load_certificates
 
@@ -47,10 +48,9 @@ ClientVerification = bool | Literal["optional"]
 _FLOOR = Version.TLSv1_2
 _OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 _LONGEST_PROTOCOL = 255
-_MOST_SESSIONS = 512
 
 
-class Context(Policy):
+class Context(SessionPolicy):
     """What the connections of one client or one server have in common.  SSL_CTX_new(3)
 
     Made by ``Context.client`` or ``Context.server``.  The system's policy (openssl.cnf, security level) holds;
@@ -66,11 +66,8 @@ class Context(Policy):
         "_configured",
         "_ctx",
         "_frozen",
-        "_groups",
         "_is_server",
-        "_keeps_sessions",
         "_purpose",
-        "_session_id_context",
         "_sessions",
         "_trust",
         "_verify_time",
@@ -87,8 +84,8 @@ class Context(Policy):
         self._alpn: Any = None
         self._trust: Store | None = None
         self._configured = []
-        self._groups: str | None = None
-        self._keeps_sessions: int | None = None
+        self._groups = None
+        self._keeps_default = True
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
         self._verify_time: int | None = None
@@ -275,25 +272,18 @@ class Context(Policy):
         Other levels than 0 refuse these ciphers whatever the list; those of pre-shared keys and of SRP come to
         nothing without callbacks that a context has not.  See pyossl/_c/admission.c for the second wall.  PITFALLS 33
         """
-        if self.security_level == 0 and self.requires_certificate and (names := self._anonymous_ciphers()):
+        if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
             raise UsageError(
                 f"this context verifies its peers, and these of its ciphers let in one that shows no certificate: "
                 f"{', '.join(names)}; add ':!aNULL' to the cipher list"
             )
 
-    @property
-    def requires_certificate(self) -> bool:
+    def _requires_certificate(self) -> bool:
         """Whether a handshake fails when the peer shows no certificate: a client's does unless it verifies nobody, and
-        a server's with ``verify=True``.  SSL_CTX_set_verify(3)
+        a server's with ``verify=True``.
         """
         mode = lib.SSL_CTX_get_verify_mode(self._ctx)
         return self.verifies and (not self.is_server or bool(mode & lib.SSL_VERIFY_FAIL_IF_NO_PEER_CERT))
-
-    def _bound_sessions(self) -> None:
-        """Bounds the memory of the sessions that a server keeps, each with what its client has shown."""
-        if self._keeps_sessions is None and lib.SSL_CTX_get_verify_mode(self._ctx) & lib.SSL_VERIFY_PEER:
-            least = min(lib.SSL_CTX_sess_get_cache_size(self._ctx) or _MOST_SESSIONS, _MOST_SESSIONS)
-            lib.SSL_CTX_sess_set_cache_size(self._ctx, least)
 
     def _sessions_digest(self) -> bytes:
         """What tells whose sessions a server context may resume: those of a context that shows the same certificate
@@ -488,87 +478,6 @@ class Context(Policy):
             mode = lib.SSL_SESS_CACHE_CLIENT | lib.SSL_SESS_CACHE_NO_INTERNAL if callback else lib.SSL_SESS_CACHE_OFF
             lib.SSL_CTX_set_session_cache_mode(self._ctx, mode)
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_NEW_SESSION, callback is not None)
-
-    # Sessions
-
-    @property
-    def session_timeout(self) -> int:
-        """How many seconds a new session can be resumed.  SSL_CTX_set_timeout(3)"""
-        return lib.SSL_CTX_get_timeout(self._ctx)
-
-    @session_timeout.setter
-    def session_timeout(self, seconds: int) -> None:
-        self._change()
-        lib.SSL_CTX_set_timeout(self._ctx, integer(seconds, "a session's timeout in seconds", 1, LARGEST_INT))
-
-    @property
-    def session_cache_size(self) -> int:
-        """How many sessions a server keeps for clients without tickets, 0 for as many as come.
-
-        SSL_CTX_sess_set_cache_size(3)
-        """
-        return lib.SSL_CTX_sess_get_cache_size(self._ctx)
-
-    @session_cache_size.setter
-    def session_cache_size(self, sessions: int) -> None:
-        self._server_only("session_cache_size")
-        self._keeps_sessions = integer(sessions, "a number of sessions", 0, LARGEST_INT)
-        lib.SSL_CTX_sess_set_cache_size(self._ctx, sessions)
-
-    @property
-    def ticket_count(self) -> int:
-        """How many tickets a server sends after a full handshake of TLS 1.3.  SSL_CTX_set_num_tickets(3)"""
-        return lib.SSL_CTX_get_num_tickets(self._ctx)
-
-    @ticket_count.setter
-    def ticket_count(self, tickets: int) -> None:
-        self._server_only("ticket_count")
-        integer(tickets, "a number of tickets", 0, LARGEST_INT)
-        check(lib.SSL_CTX_set_num_tickets(self._ctx, tickets), "SSL_CTX_set_num_tickets")
-
-    @property
-    def ticket_keys(self) -> bytes:
-        """The secret that a server seals its tickets with: processes that have the same one, the same certificate and
-        the same verification resume each other's sessions.  Whoever has it can read what tickets protect: renew it
-        often.  Of the length that it has when read.  SSL_CTX_set_tlsext_ticket_keys(3)
-        """
-        length = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
-        keys = ffi.new("unsigned char[]", length)
-        check(lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, keys, length), "SSL_CTX_get_tlsext_ticket_keys")
-        return bytes(ffi.buffer(keys))
-
-    @ticket_keys.setter
-    def ticket_keys(self, keys: bytes) -> None:
-        self._server_only("ticket_keys")
-        needed = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
-        if not isinstance(keys, bytes) or len(keys) != needed:
-            raise ValueError(f"ticket keys are {needed} bytes of secret randomness")
-        check(lib.SSL_CTX_set_tlsext_ticket_keys(self._ctx, keys, needed), "SSL_CTX_set_tlsext_ticket_keys")
-
-    @property
-    def session_id_context(self) -> bytes:
-        """What keeps a server's sessions apart from those of other contexts; empty for what is made of the certificate
-        and the way of verifying when the first connection comes.  1 to 32 bytes.
-
-        What is made is the same in every process, but where there is a verify callback, or a trust store with a
-        directory, CRLs, flags or a time of its own: who lets several processes resume such sessions vouches, by
-        setting this, for their verifying alike.  SSL_CTX_set_session_id_context(3)
-        """
-        return self._session_id_context
-
-    @session_id_context.setter
-    def session_id_context(self, identifier: bytes) -> None:
-        self._server_only("session_id_context")
-        if not isinstance(identifier, (bytes, bytearray)):
-            raise TypeError(f"a session id context is bytes, not {type(identifier).__name__}")
-        if not 1 <= len(identifier) <= lib.SSL_MAX_SID_CTX_LENGTH:
-            raise ValueError(f"a session id context is 1 to {lib.SSL_MAX_SID_CTX_LENGTH} bytes, not {len(identifier)}")
-        self._session_id_context = bytes(identifier)
-
-    def _server_only(self, what: str) -> None:
-        self._change()
-        if not self.is_server:
-            raise UsageError(f"{what} is a server's: this context is a client's")
 
     def __repr__(self) -> str:
         return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ' that verifies nobody'}>"

@@ -76,7 +76,7 @@ class GenericContext(Context):
         self._trust = None
         self._configured = []
         self._groups = None
-        self._keeps_sessions = None
+        self._keeps_default = True
         self._session_id_context = self._sessions = b""
         self._purpose = None
         self._verify_time = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.arguments import LARGEST_INT, integer
@@ -36,17 +36,17 @@ class Version(enum.IntEnum):
 class Policy(Uncopied):
     """What a ``Context`` has of versions, algorithms, options and OpenSSL's configuration language."""
 
-    __slots__ = ()
+    __slots__ = ("_groups",)
 
     _instead = "make another one with the same arguments"
     _ctx: Any
     _frozen: bool
     _configured: list[tuple[str, str]]
     _groups: str | None
+    if TYPE_CHECKING:
 
-    @property
-    def is_server(self) -> bool:
-        raise NotImplementedError
+        @property
+        def is_server(self) -> bool: ...
 
     def _change(self) -> None:
         if self._frozen:

@@ -88,8 +88,9 @@ class Store(Uncopied):
         if trust is None:
             return cls.system()
         store = cls.empty()
-        is_one = isinstance(trust, (str, bytes, os.PathLike, Certificate))
-        sources = [trust] if is_one else list(iterated(trust, "trust"))
+        if isinstance(trust, (str, bytes, os.PathLike, Certificate)):
+            trust = [trust]
+        sources = list(iterated(trust, "trust"))
         if not sources:
             raise ValueError("trust names nobody: it is empty")
         for source in sources:

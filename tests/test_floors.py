@@ -40,6 +40,7 @@ FLOORS = {
         "pkcs12",
         "issuing",
         "policy",
+        "session_policy",
         "context",
         "session",
         "draft",

@@ -44,6 +44,7 @@ typedef struct pyossl_connection {
     int received_end;            /* the peer's close_notify is here */
     int sent_close_notify;       /* ours is on its way */
     int flushed_close_notify;    /* and the transport has taken it */
+    SSL_CTX *first_context;      /* that it was made from, to which its sessions belong; borrowed from the SSL */
     int demands_certificate;     /* of a peer that is verified, whatever the cipher: see admission.c */
     int is_admitted;             /* the peer of the last handshake has been looked at, or need not be */
     int calls_verify;            /* Python answers the verify callback */
@@ -71,6 +72,8 @@ static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned i
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
+
+static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session);    /* kept_sessions.c */
 
 static int pyossl_connection_index = -1;
 
@@ -266,6 +269,7 @@ static void pyossl_keylog(const SSL *ssl, const char *line)
 static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 {
     void *handle = pyossl_handle_of(ssl);
+    pyossl_bound_session(ssl, session);
     if (handle != NULL) {
         pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_new_session(handle, session);
