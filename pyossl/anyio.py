@@ -284,7 +284,7 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         }
 
 
-class TLSConnectable(ByteStreamConnectable):
+class TLSConnectable(Uncopied, ByteStreamConnectable):
     """Connects through ``connectable`` and finishes a handshake.  SSL_connect(3)
 
     ``ssl_context`` is ``Context.client()`` unless given; ``hostname`` is whom it means.

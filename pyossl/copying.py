@@ -15,12 +15,12 @@ class Uncopied:
 
     __slots__ = ()
 
-    _instead: ClassVar[str] = "it stands for something that there is once"
+    _instead: ClassVar[str] = "each stands for something that there is once"
     """Why not, or what to do instead."""
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         # copy.copy, copy.deepcopy and pickle all ask this.
-        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: {self._instead}")
+        raise TypeError(f"{type(self).__name__} objects cannot be copied or pickled: {self._instead}")
 
 
 class Unpickled(Uncopied):
@@ -35,4 +35,4 @@ class Unpickled(Uncopied):
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} cannot be pickled: {self._instead}")
+        raise TypeError(f"{type(self).__name__} objects cannot be pickled: {self._instead}")

@@ -139,7 +139,7 @@ class PublicKey(Key):
 class PrivateKey(Unpickled, Key):
     """A private key.  EVP_PKEY(3)"""
 
-    _instead = "write it out with to_pem() or to_der(), with a password where it can be read by others"
+    _instead = "they are secret; store what to_pem() or to_der() gives, with a password where others can read it"
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:

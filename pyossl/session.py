@@ -26,7 +26,7 @@ class Session(Uncopied):
     Had from ``Connection.session`` or the context's ``new_session_callback``, or loaded from DER or PEM.
     """
 
-    _instead = "it holds keys; to_der() gives it to whoever keeps it, and Session.load takes it back"
+    _instead = "they hold keys; store what to_der() gives, and Session.load takes it back"
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session)
     if (stored == NULL)
         SSL_CTX_remove_session(connection->first_context, session);
     else
-        SSL_CTX_add_session(connection->first_context, stored);    /* takes the place of the one with the same id */
+        SSL_CTX_add_session(connection->first_context, stored);    /* in place of the one with its id */
     SSL_SESSION_free(stored);
     ERR_pop_to_mark();
 }

@@ -7,7 +7,6 @@ import datetime
 import json
 from typing import Any
 
-import pyossl
 from pyossl import Certificate, Connection, Verification
 from pyossl.cli import facts, options
 from pyossl.cli.destination import Arrival, arrive

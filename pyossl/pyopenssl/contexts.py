@@ -84,7 +84,8 @@ def translates(kind: type, but: frozenset[str] = frozenset()) -> None:
 
 
 class _NoOverlappingProtocols:
-    pass
+    def __reduce__(self) -> str:
+        return "NO_OVERLAPPING_PROTOCOLS"  # there is one, and it is known by its identity
 
 
 NO_OVERLAPPING_PROTOCOLS = _NoOverlappingProtocols()

@@ -88,6 +88,9 @@ class X509StoreContextError(Exception):
         self.errors = errors
         self.certificate = certificate
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.errors, self.certificate)
+
 
 class X509StoreContext(Uncopied):
     """One certificate to be verified with a store."""
