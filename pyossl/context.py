@@ -405,7 +405,10 @@ class Context(SessionPolicy):
     @property
     def servername_callback(self) -> ServernameCallback | None:
         """A server's, called as ``callback(connection, name)`` with the name that the client means, or None; another
-        server ``Context`` that it returns takes over.  SSL_CTX_set_tlsext_servername_callback(3)
+        server ``Context`` that it returns takes over, and what it refuses is refused: its versions, ciphers, groups,
+        signature algorithms, options and verification hold.  Only groups that this context has set, and the other one
+        has not, hold on; and groups of a section of the configuration are this context's.
+        SSL_CTX_set_tlsext_servername_callback(3)
         """
         return self._callbacks.servername
 
