@@ -6,6 +6,8 @@ names, and ``lib.HAVE_x`` for what not every version has; no Python code compare
 
 from __future__ import annotations
 
+import atexit
+from _weakref import getweakrefs, ref
 from collections.abc import Callable
 
 TYPE_CHECKING = False  # typing's own, which takes longer to import than all that is imported here
@@ -44,15 +46,44 @@ def _guard() -> None:
 _guard()
 
 
+class _Owner(ref):  # type: ignore[type-arg]  # of a pointer
+    """Knows when a pointer is gone, and is like no other: two pointers may be equal."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+_owned: dict[_Owner, Any] = {}
+_let_go = _owned.pop
+
+
 def own(pointer: Any, free: Callable[[Any], Any], keep: object = None) -> Any:
     """``pointer``, freed with ``free`` when Python drops it; until then what it borrows, ``keep``, is kept too.
 
     The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
+
+    ffi.gc() frees when the collector finalises its object, and in a cycle of garbage the ``__del__`` of another object
+    may come after that, and use what has been freed (PITFALLS 31).  So ffi.gc()'s object is kept here, where nothing is
+    garbage, and what is handed out is a plain pointer, of which the collector knows nothing: it ends when the last
+    reference to it does.  All that happens then is C: a signal's handler cannot come between.
     """
-    if keep is None:
-        return ffi.gc(pointer, free)
+    owned = ffi.gc(ffi.cast(ffi.typeof(pointer), pointer), free)
+    _owned[_Owner(pointer, _let_go)] = owned if keep is None else (keep, owned)  # a tuple drops its last item first
+    return pointer
 
-    def free_before(pointer: Any, keep: object = keep) -> None:
-        free(pointer)
 
-    return ffi.gc(pointer, free_before)
+def release(pointer: Any) -> None:
+    """Frees what ``own`` has returned, now.  Nobody may use it any more."""
+    for owner in getweakrefs(pointer):
+        if type(owner) is _Owner:
+            del _owned[owner]
+
+
+def _keep_at_exit() -> None:
+    """As the interpreter ends, what is alive stays so: objects that are dropped later may still use it."""
+    for owned in list(_owned.values()):
+        ffi.gc(owned[1] if type(owned) is tuple else owned, None)
+
+
+atexit.register(_keep_at_exit)

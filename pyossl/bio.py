@@ -16,6 +16,10 @@ SSL_set_bio(3) and its kin take over what they are given.
 share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A chain is changed only while nobody uses
 it: no thread is in a call of it, and no open connection is over it.
 
+*Ends.*  OpenSSL's filters use the BIO below without asking whether there is one.  A chain whose last member is a filter
+is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio_io.c), and when a connection is put over it, which
+then keeps it from being changed.
+
 *Waiting.*  A call that cannot go on now returns a ``Want``; it is to be repeated, a write with the same bytes.
 """
 
@@ -104,7 +108,7 @@ class BIO(Uncopied):
         self._keep = keep
         self._above: weakref.ref[BIO] | None = None
         self._below: BIO | None = None
-        self._connection: weakref.ref[Connection] | None = None
+        self._connections: list[weakref.ref[Connection]] = []
         self._was_read = self._was_written = False
         self.lock = lock if lock is not None else Lock()
 
@@ -149,8 +153,8 @@ class BIO(Uncopied):
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        pointer = check_ptr(lib.pyossl_socket_bio(descriptor_of(sock), False), "BIO_new")
-        return BIO(own(pointer, lib.BIO_free_all), keep=sock)
+        pointer = lib.pyossl_counted(lib.pyossl_socket_bio(descriptor_of(sock), False))
+        return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all), keep=sock)
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
@@ -234,7 +238,8 @@ class BIO(Uncopied):
 
         For a memory BIO or a ``BufferFilter``: the others would read byte by byte, or stop at a NUL.  BIO_gets(3)
         """
-        if lib.BIO_method_type(self._pointer) not in (lib.BIO_TYPE_MEM, lib.BIO_TYPE_BUFFER):
+        kind = lib.BIO_method_type(self._pointer)
+        if kind not in (lib.BIO_TYPE_MEM, lib.BIO_TYPE_BUFFER) or self.name == "prefix":  # OpenSSL's type is buffer's
             raise UsageError(f"{self.name} has no lines: push a BufferFilter on it")
         if not 0 < size < 1 << 30:
             raise ValueError(f"a line has at least 1 byte and less than 1 GiB, not {size}")
@@ -270,7 +275,8 @@ class BIO(Uncopied):
     @property
     def room(self) -> int:
         """How many bytes a half of a pair is certain to take now.  BIO_ctrl_get_write_guarantee(3)"""
-        return int(self._do("BIO_ctrl_get_write_guarantee", lib.BIO_ctrl_get_write_guarantee))
+        command = lib.BIO_C_GET_WRITE_GUARANTEE
+        return int(self._do("BIO_ctrl_get_write_guarantee", lib.pyossl_bio_control, command, 0, 0))
 
     def end(self) -> None:
         """Says that no more will be written: the reader of a memory BIO, or of the other half, then sees the end.
@@ -297,6 +303,7 @@ class BIO(Uncopied):
         """The descriptor at the chain's end, to wait for; raises ``UsageError`` where there is none.  BIO_get_fd(3)"""
         lock = self._enter()
         try:
+            self._require_end()
             fd = self._last()._descriptor()
         finally:
             self._leave(lock)
@@ -324,14 +331,14 @@ class BIO(Uncopied):
         """
         if not isinstance(below, BIO):
             raise TypeError(f"a BIO is pushed, not {type(below).__name__}")
-        last = self._last()
-        if not last.is_filter:
-            raise UsageError(f"{self} is complete: {last.name} is a source and a sink, and nothing goes below it")
-        if below._upper() is not None:
-            raise UsageError(f"{below.name} is in another chain: {below._head()}")
-        if below is self._head():
-            raise UsageError(f"{below} cannot be below itself")
         with _Change(self, below):
+            last = self._last()
+            if not last.is_filter:
+                raise UsageError(f"{self} is complete: {last.name} is a source and a sink, and nothing goes below it")
+            if below._upper() is not None:
+                raise UsageError(f"{below.name} is in another chain: {below._head()}")
+            if below is self._head():
+                raise UsageError(f"{below} cannot be below itself")
             check_ptr(lib.BIO_push(last._pointer, below.reference()), "BIO_push")
             last._below, below._above = below, weakref.ref(last)
             for member in self._head():
@@ -384,24 +391,28 @@ class BIO(Uncopied):
         Of a connection's it drops our reference: the connection goes on with its own.  Raises ``UsageError`` where
         another BIO is above, and in the middle of a call.  BIO_free_all(3)
         """
-        if self._bio is None:
-            return
-        if self._upper() is not None:
-            raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
+        if self._bio is not None:
+            self._close(is_served=False)
+
+    def _close(self, is_served: bool) -> None:
         lock = self._enter()
         try:
+            if self._upper() is not None:
+                raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
             if lock.calls > 1:
                 raise UsageError(f"{self} is in the middle of a call")
+            is_served = is_served or self._is_served()
             below, self._below = self._below, None
             pointer, self._bio = self._bio, None
         finally:
             self._leave(lock)
         if below is not None:
             below._above = None
-            below.close()
+            below._close(is_served)
         with lock:
             ffi.release(pointer)
-            self._keep = None
+            # A connection over the chain keeps this object alone, and uses all that is kept until it is closed itself.
+            self._keep = (self._keep, below) if is_served else None
 
     def __enter__(self: _B) -> _B:
         return self
@@ -409,7 +420,8 @@ class BIO(Uncopied):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             # 1.1.1 writes what a decrypting filter has left below it, which may be open for reading alone.
-            flushes = kind is None and self._bio is not None and (self._was_written or not self._was_read)
+            is_used = self._was_written or (not self._was_read and not self._last().is_filter)
+            flushes = kind is None and self._bio is not None and is_used
             if flushes and isinstance(want := self.flush(), Want):
                 raise UsageError(f"{self} cannot be closed yet: flush() came to {want!r}")
         finally:
@@ -422,7 +434,18 @@ class BIO(Uncopied):
 
     def serve(self, connection: Connection) -> None:
         """Is under ``connection`` from now on, and in no other chain until that is closed."""
-        self._connection = weakref.ref(connection)
+        lock = self._enter()
+        try:
+            self._require_end()
+            self._connections = [each for each in self._connections if _is_open(each())] + [weakref.ref(connection)]
+        finally:
+            self._leave(lock)
+
+    def transport(self) -> Any:
+        """The ``BIO *``, borrowed, for a connection; raises ``UsageError`` where nothing is below the last filter."""
+        pointer = self._pointer
+        self._require_end()
+        return pointer
 
     # How it is done
 
@@ -455,8 +478,11 @@ class BIO(Uncopied):
         return last
 
     def _is_served(self) -> bool:
-        connection = None if self._connection is None else self._connection()
-        return connection is not None and not connection.closed
+        return any(_is_open(each()) for each in self._connections)
+
+    def _require_end(self) -> None:
+        if not lib.pyossl_is_complete(self._pointer):
+            raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
 
     def _enter(self) -> Lock:
         """Takes the lock, which another thread's push may have changed meanwhile; a call is under way then."""
@@ -484,8 +510,8 @@ class BIO(Uncopied):
 
     def _pending(self) -> int:
         result = lib.pyossl_bio_control(self._bio, lib.BIO_CTRL_PENDING, 0, 0)
-        if result == lib.PYOSSL_PARKED:
-            raise raised.pop(get_ident())
+        if result in (lib.PYOSSL_PARKED, lib.PYOSSL_INCOMPLETE):
+            self._waits(result, "BIO_ctrl_pending")
         return max(result, 0)
 
     def _waits(self, result: int, operation: str) -> Want:
@@ -494,6 +520,8 @@ class BIO(Uncopied):
             return want
         if result == lib.PYOSSL_PARKED:
             raise raised.pop(get_ident())
+        if result == lib.PYOSSL_INCOMPLETE:
+            raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
         if result == -lib.SSL_ERROR_SYSCALL:
             number = lib.pyossl_bio_errno(self._bio)
             raise transport_error(
@@ -503,8 +531,6 @@ class BIO(Uncopied):
 
     def _check_end(self) -> None:
         """Raises where the end is not that of the data."""
-        if self._last().is_filter:
-            raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
         for member in self:
             member._check_own_end()
 
@@ -535,7 +561,7 @@ class _Change:
             # Not to wait: two threads could wait for each other.
             if lock.acquire(blocking=False):
                 self._taken.append(lock)
-            if self._taken[-1:] != [lock] or lock.calls:
+            if self._taken[-1:] != [lock] or lock.calls or lock is not bio.lock:  # another's push has changed it
                 self.__exit__()
                 raise UsageError(f"{bio._head()} is in the middle of a call")
             if any(member._is_served() for member in bio._head()):
@@ -545,6 +571,10 @@ class _Change:
     def __exit__(self, *_: object) -> None:
         while self._taken:
             self._taken.pop().release()
+
+
+def _is_open(connection: Connection | None) -> bool:
+    return connection is not None and not connection.closed
 
 
 def descriptor_of(file: Any) -> int:

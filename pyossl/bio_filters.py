@@ -35,11 +35,13 @@ class Base64Filter(BIO):
     """Encodes what is written, in lines of 64 characters, and decodes what is read; ``flush`` writes the last line.
 
     With ``newlines=False`` all is one line, written and read.  What is not base64 ends what is read, and OpenSSL does
-    not tell that from its end.  BIO_f_base64(3)
+    not tell that from its end.  Lines before the first of base64 are skipped; a ``read`` raises ``Error`` after 16 MiB
+    that a file, a descriptor or a BIO written in Python gave without any.  BIO_f_base64(3)
     """
 
     def __init__(self, *, newlines: bool = True) -> None:
         super().__init__(_made(lib.BIO_f_base64()))
+        lib.pyossl_searching(self._bio)
         if not newlines:
             lib.BIO_set_flags(self._bio, lib.BIO_FLAGS_BASE64_NO_NL)
 
@@ -119,3 +121,8 @@ class PrefixFilter(BIO):
         super().__init__(_made(lib.BIO_f_prefix()))
         check(lib.BIO_set_prefix(self._bio, encoded), "BIO_set_prefix")
         check(lib.BIO_set_indent(self._bio, indent), "BIO_set_indent")
+
+    @property
+    def name(self) -> str:
+        """``prefix``, as BIO_method_name(3) has it: the type is a ``BufferFilter``'s."""
+        return "closed" if self.closed else "prefix"

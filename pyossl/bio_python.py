@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pyossl.connection import Connection
 
 _FAILED = -lib.SSL_ERROR_SSL
+_BELIEVED = 1 << 20
+"""So many pending bytes, and no more, are made room for on the word of a BIO."""
+
 _WAITS = (Want.READ, Want.WRITE, Want.CONNECT, Want.ACCEPT)
 
 
@@ -31,8 +34,8 @@ class PythonBIO(BIO):
 
     It can be under a ``Connection`` and in chains.  Its methods are called under the lock of both, by one thread at a
     time; what they raise is raised by the call that the user made, and ends the connection.  A subclass whose
-    ``filters`` is true is a filter, and finds the BIO below as ``next``.  ``__init__`` is to be called before anything
-    else.
+    ``filters`` is true is a filter, and finds the BIO below as ``next``; one that needs none below is no filter.
+    ``__init__`` is to be called before anything else.
     """
 
     filters: ClassVar[bool] = False
@@ -57,6 +60,7 @@ class PythonBIO(BIO):
 
     def flush(self) -> Want | None:
         """Sends on what is held back; None when done, or a ``Want``.  BIO_flush(3)"""
+        self._require_end()
         return None if self.next is None else self.next.flush()
 
     @property
@@ -66,6 +70,7 @@ class PythonBIO(BIO):
 
     def end(self) -> None:
         """Says that no more will be written.  BIO_shutdown_wr(3)"""
+        self._require_end()
         if self.next is not None:
             self.next.end()
 
@@ -180,6 +185,6 @@ def pyossl_on_bio_control(handle: Any, command: int) -> int:
         count = bio.pending
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise ValueError(f"{type(bio).__name__}.pending is {count!r}, which is no number of bytes")
-        return min(count, 0x7FFFFFFF)
+        return min(count, _BELIEVED)
 
     return _ask(handle, question)

@@ -27,7 +27,7 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own
-from pyossl.bio import BIO, INHERITED
+from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
 from pyossl.encoding import c_string
@@ -37,6 +37,7 @@ from pyossl.names import ReferenceName, reference_name
 from pyossl.negotiation import Negotiated
 from pyossl.outcome import Failure, Want, record_of
 from pyossl.session import Session
+from pyossl.turns import INHERITED, ask, take_raised
 from pyossl.x509 import borrowed
 
 Bytes = bytes | bytearray | memoryview
@@ -143,7 +144,7 @@ class Connection(Negotiated):
         reader, writer = self._bios
         # A chain that is changed after our end takes another lock, and ours is still asked then.
         self._locks = reader.lock, writer.lock
-        pointers = reader._pointer, writer._pointer, reader.lock.pointer, writer.lock.pointer
+        pointers = reader.transport(), writer.transport(), reader.lock.pointer, writer.lock.pointer
         return lib.pyossl_connection_over_bios(ctx, self._takes_side, *pointers)
 
     def _expect(self, reference: ReferenceName) -> None:
@@ -298,12 +299,12 @@ class Connection(Negotiated):
     @property
     def pending(self) -> int:
         """How many decrypted bytes can be read without the transport.  SSL_pending(3)"""
-        return int(self._ask(lib.SSL_pending))
+        return self._ask_number(lib.PYOSSL_BYTES_PENDING)
 
     @property
     def has_pending(self) -> bool:
         """Whether OpenSSL holds bytes, decrypted or not: look before waiting for the transport.  SSL_has_pending(3)"""
-        return bool(self._ask(lib.SSL_has_pending))
+        return bool(self._ask_number(lib.PYOSSL_HAS_PENDING))
 
     # The end
 
@@ -446,8 +447,7 @@ class Connection(Negotiated):
             buffer = ffi.new("char[]", lib.BIO_ctrl_pending(reader))
             return bytes(ffi.buffer(buffer, max(lib.BIO_read(reader, buffer, len(buffer)), 0)))
 
-        data: bytes = self._ask(unread)
-        return data
+        return self._ask(unread)
 
     # What a call came to
 
@@ -462,6 +462,8 @@ class Connection(Negotiated):
         """The exception for a negative result that is no ``Want``."""
         if result == lib.PYOSSL_NO_MEMORY:
             return MemoryError("there is no memory for the bytes that this connection is to keep")
+        if result == lib.PYOSSL_RAISED:
+            return take_raised()
         if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()
             if error is not None:
@@ -473,11 +475,17 @@ class Connection(Negotiated):
 
     def _fail(self, operation: str) -> Failure:
         """The facts of the connection's end, taken from C once."""
-        with self._turn:
+
+        def failure() -> Failure:
             if self._failure is None:
-                lib.pyossl_hear_last_words(self._c)
+                self._hear_last_words()
                 self._failure = self._failure_of(operation)
             return self._failure
+
+        return self._in_turn(failure)
+
+    def _hear_last_words(self) -> None:
+        lib.pyossl_hear_last_words(self._c)
 
     def _failure_of(self, operation: str) -> Failure:
         c = self._c
@@ -495,16 +503,20 @@ class Connection(Negotiated):
 
     def __repr__(self) -> str:
         side = "server" if self._context.is_server else "client"
-        if self.is_inherited:
+        try:
+            what = ask(lib.pyossl_in_turn_if_free, self._c, self._condition)
+        except BlockingIOError:
+            what = "in use by another thread"
+        except UsageError:
             return f"<Connection {side}, of the process that forked this one>"
-        with self._turn:
-            if self.closed:
-                what = "closed"
-            elif self._c.dead:
-                what = f"dead: {exception_of(self._fail('the connection'))}"
-            else:
-                what = f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
         return f"<Connection {side}{f' of {self._name!r}' if self._name else ''}, {what}>"
+
+    def _condition(self) -> str:
+        if self.closed:
+            return "closed"
+        if self._c.dead:
+            return f"dead: {exception_of(self._fail('the connection'))}"
+        return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
 
 
 def _two(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:

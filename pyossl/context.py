@@ -353,14 +353,19 @@ class Context(SessionPolicy):
         self._change()
         integer(flags, "verify flags", 0, LARGEST_INT)
         parameters = lib.SSL_CTX_get0_param(self._ctx)
+        if self._verify_time is not None:
+            flags |= VerifyFlags.USE_CHECK_TIME  # without it the time would not be heeded
         check(lib.X509_VERIFY_PARAM_clear_flags(parameters, self.verify_flags & ~flags), "clearing verify flags")
         check(lib.X509_VERIFY_PARAM_set_flags(parameters, flags), "setting verify flags")
 
     def set_verify_time(self, moment: datetime.datetime) -> None:
-        """Verifies as if it were ``moment``, an aware datetime.  X509_VERIFY_PARAM_set_time(3)"""
+        """Verifies as if it were ``moment``, an aware datetime, whatever the store's time.
+
+        X509_VERIFY_PARAM_set_time(3)
+        """
         self._change()
         self._verify_time = seconds_of(moment)
-        lib.X509_VERIFY_PARAM_set_time(lib.SSL_CTX_get0_param(self._ctx), self._verify_time)
+        lib.pyossl_set_verify_time(self._ctx, self._verify_time)
 
     def set_purpose(self, purpose: str) -> None:
         """What the peer's certificate must be for, by OpenSSL's short name: ``sslserver``, ``sslclient``, ``any``, …

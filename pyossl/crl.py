@@ -37,6 +37,17 @@ class CRL:
     def __init__(self, pointer: Any) -> None:
         self._crl = pointer
 
+    def _searched(self) -> Any:
+        """A copy for OpenSSL to search, which is owned: it sorts what it searches, under whoever iterates.
+
+        X509_CRL_dup(3)
+        """
+        copy = self.__dict__.get("_copy")
+        if copy is None:
+            made = own(check_ptr(lib.X509_CRL_dup(self._crl), "X509_CRL_dup"), lib.X509_CRL_free)
+            copy = self.__dict__.setdefault("_copy", made)
+        return copy
+
     @classmethod
     def load(cls, source: Source) -> CRL:
         """The first CRL of a PEM file or DER file, or of such bytes; ``DecodeError`` when there is none.
@@ -111,20 +122,20 @@ class CRL:
         return succeeds(lib.X509_CRL_verify, self._crl, key._key)
 
     def find(self, certificate: Certificate | int) -> Revoked | None:
-        """The entry of a certificate of this issuer's, or of a serial number; None where there is none.
+        """The entry of a certificate, or of a serial number of the CRL's issuer; None where there is none.
 
+        The entries of an indirect CRL are of certificates of several issuers, and one counts for its own only.
         It says nothing of who signed the CRL, nor when: ``Store.verify`` with ``crls`` does.
-        X509_CRL_get0_by_serial(3)
+        X509_CRL_get0_by_cert(3), X509_CRL_get0_by_serial(3)
         """
+        entry, copy = ffi.new("X509_REVOKED **"), self._searched()
         if isinstance(certificate, Certificate):
-            if certificate.issuer_name != self.issuer_name:
-                return None
-            certificate = certificate.serial_number
-        entry = ffi.new("X509_REVOKED **")
-        # 2 would be removeFromCRL, which only delta CRLs have.
-        found = lib.X509_CRL_get0_by_serial(self._crl, entry, asn1_integer(certificate)) == 1
+            answer = lib.X509_CRL_get0_by_cert(copy, entry, certificate._x509)
+        else:
+            answer = lib.X509_CRL_get0_by_serial(copy, entry, asn1_integer(certificate))
         take_records()
-        return _revoked(entry[0]) if found else None
+        # 2 would be removeFromCRL, which only delta CRLs have.
+        return _revoked(entry[0]) if answer == 1 else None
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
         """The digest of the CRL's DER; ``ValueError`` for a digest that OpenSSL does not have.  X509_CRL_digest(3)"""
@@ -144,8 +155,9 @@ class CRL:
         return cryptography("x509").load_der_x509_crl(self.to_der())
 
     def __iter__(self) -> Iterator[Revoked]:
-        entries = lib.X509_CRL_get_REVOKED(self._crl)
-        return (_revoked(lib.sk_X509_REVOKED_value(entries, n)) for n in range(len(self)))
+        # The generator keeps the CRL, which owns the entries.
+        for n in range(len(self)):
+            yield _revoked(lib.sk_X509_REVOKED_value(lib.X509_CRL_get_REVOKED(self._crl), n))
 
     def __len__(self) -> int:
         # Below 0 is the stack that a CRL without entries may lack.
@@ -177,10 +189,11 @@ def _revoked(entry: Any) -> Revoked:
 
 
 def stack_of_crls(crls: Iterable[CRL]) -> Any:
-    """A ``STACK_OF(X509_CRL) *``, owned, that borrows its CRLs: they must outlive it."""
-    stack = own(check_ptr(lib.sk_X509_CRL_new_null(), "sk_X509_CRL_new_null"), lib.sk_X509_CRL_free)
-    for crl in crls:
-        check(lib.sk_X509_CRL_push(stack, crl._crl), "sk_X509_CRL_push")
+    """A ``STACK_OF(X509_CRL) *``, owned, that keeps what it points to: copies, which verification may search."""
+    pointers = [crl._searched() for crl in crls]
+    stack = own(check_ptr(lib.sk_X509_CRL_new_null(), "sk_X509_CRL_new_null"), lib.sk_X509_CRL_free, keep=pointers)
+    for pointer in pointers:
+        check(lib.sk_X509_CRL_push(stack, pointer), "sk_X509_CRL_push")
     return stack
 
 

@@ -78,7 +78,7 @@ class Draft(Certificate):
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer)
         self._lock = threading.RLock()
-        self._is_shared = False
+        self._is_whole = False
 
     @classmethod
     def empty(cls) -> Draft:
@@ -89,43 +89,56 @@ class Draft(Certificate):
     def of(cls, certificate: Certificate) -> Draft:
         """The same certificate, which others have as well, a trust store maybe: what is set is set in a copy."""
         draft = cls(certificate._x509)
-        draft._is_shared = True
+        draft._is_whole = True
         return draft
 
-    def _changing(self) -> Any:
-        """The ``X509 *`` that can be changed.  X509_dup(3)"""
-        if self._is_shared:
-            self._x509 = own(check_ptr(lib.X509_dup(self._x509), "X509_dup"), lib.X509_free)
-            self._is_shared = False
-        return self._x509
+    def _set(self, function: Callable[..., int], *arguments: Any) -> None:
+        """Calls a function that changes the ``X509 *``, which is its first argument.
+
+        What has been whole once is changed in a copy.  Others may have it, and OpenSSL has noted what it looked like:
+        its digest, and what its extensions say.  What is signed is noted too, and that is renewed, so that what is
+        verified is what is shown.  i2d_re_X509_tbs(3)
+        """
+        take_records()
+        pointer = self._x509
+        if self._is_whole:
+            pointer = own(check_ptr(lib.pyossl_copy_certificate(pointer), "i2d_X509_AUX"), lib.X509_free)
+        check(function(pointer, *arguments), function.__name__)
+        lib.i2d_re_X509_tbs(pointer, ffi.NULL)
+        take_records()
+        self._x509 = pointer
 
     def set_version(self, version: int) -> None:
         """The number as it is encoded, 2 for version 3.  X509_set_version(3)"""
-        check(lib.X509_set_version(self._changing(), version), "X509_set_version")
+        self._set(lib.X509_set_version, version)
 
     def set_serial_number(self, number: int) -> None:
         """X509_set_serialNumber(3)"""
-        check(lib.X509_set_serialNumber(self._changing(), asn1_integer(number)), "X509_set_serialNumber")
+        self._set(lib.X509_set_serialNumber, asn1_integer(number))
 
     def set_subject_name(self, name: Name) -> None:
         """X509_set_subject_name(3)"""
-        check(lib.X509_set_subject_name(self._changing(), name._name), "X509_set_subject_name")
+        self._set(lib.X509_set_subject_name, name._name)
 
     def set_issuer_name(self, name: Name) -> None:
         """X509_set_issuer_name(3)"""
-        check(lib.X509_set_issuer_name(self._changing(), name._name), "X509_set_issuer_name")
+        self._set(lib.X509_set_issuer_name, name._name)
 
     def set_public_key(self, key: Key) -> None:
         """X509_set_pubkey(3)"""
-        check(lib.X509_set_pubkey(self._changing(), key._key), "X509_set_pubkey")
+        self._set(lib.X509_set_pubkey, key._key)
 
     def sign(self, key: PrivateKey, digest: str) -> None:
         """Signs what has been set; ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
         algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
         if algorithm == ffi.NULL:
             raise ValueError(f"OpenSSL has no digest {digest!r}")
+        self._set(lib.X509_sign, key._key, algorithm)
+        # A new one has been changed where it was; it may lack what no certificate can be without, and stays as it is.
+        copy = lib.pyossl_copy_certificate(self._x509)
         take_records()
-        check(lib.X509_sign(self._changing(), key._key, algorithm), "X509_sign")
+        if copy != ffi.NULL:
+            self._x509, self._is_whole = own(copy, lib.X509_free), True
 
     @property
     def not_before_text(self) -> bytes | None:
@@ -139,11 +152,11 @@ class Draft(Certificate):
 
     def set_not_before(self, when: bytes | int) -> None:
         """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
-        _set_time(lib.X509_getm_notBefore(self._changing()), when)
+        self._set(lib.X509_set1_notBefore, _time_of(when))
 
     def set_not_after(self, when: bytes | int) -> None:
         """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
-        _set_time(lib.X509_getm_notAfter(self._changing()), when)
+        self._set(lib.X509_set1_notAfter, _time_of(when))
 
     @property
     def subject_name_hash(self) -> int:
@@ -194,12 +207,14 @@ def _time_text(pointer: Any) -> bytes | None:
     return value
 
 
-def _set_time(pointer: Any, when: bytes | int) -> None:
+def _time_of(when: bytes | int) -> Any:
+    pointer = own(check_ptr(lib.ASN1_TIME_new(), "ASN1_TIME_new"), lib.ASN1_TIME_free)
     if isinstance(when, int):
         check_ptr(lib.X509_gmtime_adj(pointer, when), "X509_gmtime_adj")
     elif b"\0" in when or lib.ASN1_TIME_set_string(pointer, when) != 1:
         take_records()
         raise ValueError("Invalid string")
+    return pointer
 
 
 def key_number(key: Key) -> int:

@@ -79,13 +79,22 @@ class EventedConnection(DescriptorConnection):
 
     def received(self, result: int, room: scratch.Buffer) -> bytes | Want:
         """What a ``read_step`` into ``room`` came to, as ``receive`` returns or raises it."""
+        count = self._counted(result)
+        if count.__class__ is int:
+            data: bytes = room[1][:count]
+            return data
+        return count  # type: ignore[return-value]  # a Want
+
+    def _counted(self, result: int) -> int | Want:
         if result > MORE:
             self.has_more = True
-            result -= MORE
-        if result > 0:
-            data: bytes = room[1][:result]
-            return data
-        return self._waits(result, "reading") if result else b""
+            return result - MORE
+        if result >= 0:
+            return result
+        if result == lib.PYOSSL_PAUSED:
+            self.has_more = True
+            return Want.READ
+        return self._waits(result, "reading")
 
     def read_some_into(self, buffer: Any) -> int | Want:
         """As ``receive``, into a writable buffer; how many bytes, 0 once the peer has closed.  SSL_read_ex(3)"""
@@ -100,11 +109,7 @@ class EventedConnection(DescriptorConnection):
         return result
 
     def _read_step(self, place: Any, size: int) -> int | Want:
-        result: int = read_step(self._c, place, size)
-        if result > MORE:
-            self.has_more = True
-            result -= MORE
-        return result if result >= 0 else self._waits(result, "reading")
+        return self._counted(read_step(self._c, place, size))
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
         """Sends of ``data`` what is from ``start`` on, at most ``SLICE`` bytes; how many were taken.

@@ -23,7 +23,7 @@ from pyossl.general_names import Name
 from pyossl.generic_context import GenericCallbacks, GenericContext, wire_protocols
 from pyossl.keys import PrivateKey
 from pyossl.names import reference_name
-from pyossl.outcome import Failure, Want
+from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed
 
@@ -34,14 +34,12 @@ _OWN_CALLBACKS = ("verify", "info")
 _in_memory, _over_callers_socket = lib.pyossl_connection_in_memory, lib.pyossl_connection_over_callers_socket
 _free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
 _send_server_name, _use_session = lib.pyossl_send_server_name, lib.pyossl_use_session
-_read, _send, _send_on = lib.pyossl_generic_read, lib.pyossl_generic_send, lib.pyossl_generic_send_on
+_read, _send = lib.pyossl_generic_read, lib.pyossl_generic_send
 _handshake, _shutdown = lib.pyossl_generic_handshake, lib.pyossl_generic_shutdown
 _data_to_send, _set_side = lib.pyossl_data_to_send, lib.pyossl_set_side
-_enter, _leave, _clear_errors = lib.pyossl_enter, lib.pyossl_connection_release, lib.pyossl_clear_errors
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _from_buffer, _release = ffi.from_buffer, ffi.release
 _RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
-_INTERRUPTED: int = lib.PYOSSL_INTERRUPTED
 
 
 class GenericConnection(Connection):
@@ -82,15 +80,14 @@ class GenericConnection(Connection):
 
     def handshake(self) -> Want | None:
         """As ``Connection.handshake``.  SSL_do_handshake(3)"""
-        while (result := _handshake(self._c)) <= _INTERRUPTED:
-            pass
+        result = _handshake(self._c)
         return None if result == 0 else self._waits(result, "the handshake")
 
     def read(self, size: int = scratch.RECORD) -> bytes | Want:
         """As ``Connection.read``; over a socket one record at most.  SSL_read_ex(3)"""
         if not 0 < size <= _RECORD:
             if size <= 0 or not self._has_socket:
-                return self._read("reading", self._read_uninterrupted, size)
+                return self._read("reading", _read, size)
             size = _RECORD
         try:
             buffer = _borrow_record()
@@ -98,8 +95,6 @@ class GenericConnection(Connection):
             buffer = scratch.borrow(size)
         room, view = buffer
         result = _read(self._c, room, size)
-        if result <= _INTERRUPTED:
-            result = self._read_uninterrupted(self._c, room, size)
         data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if result >= 0 else self._waits(result, "reading")
@@ -115,18 +110,9 @@ class GenericConnection(Connection):
             if not 0 <= room <= len(target):
                 raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
             result: int = _read(self._c, target, room)
-            if result <= _INTERRUPTED:
-                result = self._read_uninterrupted(self._c, target, room)
         finally:
             _release(target)
         return result if result >= 0 else self._waits(result, "reading")
-
-    @staticmethod
-    def _read_uninterrupted(c: Any, target: Any, size: int) -> int:
-        """A read that goes on when a signal's handler has returned."""
-        while (result := int(_read(c, target, size))) <= _INTERRUPTED:
-            pass
-        return result
 
     def peek(self, size: int = scratch.RECORD) -> bytes | Want:
         """As ``Connection.peek``.  SSL_peek_ex(3)"""
@@ -143,19 +129,12 @@ class GenericConnection(Connection):
             return self._write(source, len(source))
 
     def _write(self, data: Any, size: int) -> int | Want:
-        try:
-            result: int = _send(self._c, data, size)
-            while result <= _INTERRUPTED:
-                result = _send_on(self._c, data, size, True)
-        except BaseException:  # a signal's handler raised, and the write had kept its turn
-            lib.pyossl_give_turn(self._c)
-            raise
+        result: int = _send(self._c, data, size)
         return result if result >= 0 else self._waits(result, "writing")
 
     def shutdown(self) -> bool | Want:
         """As ``Connection.shutdown``.  SSL_shutdown(3)"""
-        while (result := _shutdown(self._c)) <= _INTERRUPTED:
-            pass
+        result = _shutdown(self._c)
         return result == 1 if result >= 0 else self._waits(result, "shutting down")
 
     def data_to_send(self, size: int = -1) -> bytes:
@@ -177,28 +156,22 @@ class GenericConnection(Connection):
         """Repeats a step until it comes to something else than what the socket waits for."""
         while isinstance(result := step(*arguments), Want):
             waited = lib.pyossl_wait_as_caller(self._c, -result.value)
-            if waited not in (0, _INTERRUPTED):
+            if waited != 0:
                 return self._waits(waited, "waiting")
         return result
 
-    def _fail(self, operation: str) -> Failure:
-        # A write that failed is what the caller is told: what the peer has said is there to be read.
-        with self._turn:
-            if self._failure is None:
-                self._failure = self._failure_of(operation)
-            return self._failure
+    def _hear_last_words(self) -> None:
+        """Nothing: a write that failed is what the caller is told; what the peer has said is there to be read."""
 
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
         """A call that answers 1 for success; raises ``Error`` for anything else."""
-        ssl = _enter(self._c)
-        if not ssl:
-            raise self._refused()
-        try:
-            _clear_errors()
+
+        def done(ssl: Any) -> None:
+            lib.pyossl_clear_errors()
             if function(ssl, *arguments) != 1:
                 raise failed(getattr(function, "__name__", "a call"))
-        finally:
-            _leave(self._c)
+
+        self._ask(done)
 
     def _why_not(self, answer: int, operation: str) -> Error:
         return self._refused() if answer < 0 else failed(operation)
@@ -218,13 +191,16 @@ class GenericConnection(Connection):
 
         SSL_set_SSL_CTX(3)
         """
-        with self._turn:
-            self._ask(lambda ssl: lib.SSL_set_SSL_CTX(ssl, context._freeze()))
+
+        def change(ssl: Any) -> None:
+            lib.SSL_set_SSL_CTX(ssl, context._freeze())
             callbacks = copy.copy(context._callbacks)
             for name in _OWN_CALLBACKS:
                 setattr(callbacks, name, getattr(self._callbacks.of_context, name))
             self._callbacks.of_context = callbacks
             self._context = context
+
+        self._ask(change)
 
     def add_options(self, options: int) -> int:
         """SSL_set_options(3)"""
@@ -237,16 +213,22 @@ class GenericConnection(Connection):
 
     def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
         """SSL_set_verify(3)"""
-        with self._turn:
-            self._ask(lambda ssl: lib.pyossl_set_verify(self._c, mode))
+
+        def change(ssl: Any) -> None:
+            lib.pyossl_set_verify(self._c, mode)
             self._own_callbacks().verify = callback
             self._c.calls_verify = callback is not None
 
+        self._ask(change)
+
     def set_info_callback(self, callback: InfoCallback) -> None:
         """SSL_set_info_callback(3)"""
-        with self._turn:
-            self._ask(lambda ssl: lib.pyossl_set_connection_info(self._c, 1))
+
+        def change(ssl: Any) -> None:
+            lib.pyossl_set_connection_info(self._c, 1)
             self._own_callbacks().info = callback
+
+        self._ask(change)
 
     def use_certificate(self, certificate: Certificate) -> None:
         """SSL_use_certificate(3)"""
@@ -262,15 +244,21 @@ class GenericConnection(Connection):
             raise self._why_not(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:
-        """A DNS name or an IP address that the peer's certificate must have.
+        """A DNS name or an IP address that the peer's certificate must have, and none that was expected before.
 
         Raises ``ValueError`` for what is neither.  SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
         """
         reference = reference_name(name)
         wanted = reference.text.encode()
-        with self._turn:
-            self._ask(lambda ssl: lib.SSL_set_hostflags(ssl, HOST_FLAGS))
+
+        def expect(ssl: Any) -> None:
+            lib.SSL_set_hostflags(ssl, HOST_FLAGS)
             self._done(lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname, wanted)
+            # OpenSSL would go on to expect one of the other kind besides.
+            forget = lib.X509_VERIFY_PARAM_set1_host if reference.is_address else lib.X509_VERIFY_PARAM_set1_ip
+            self._ask(lambda ssl: forget(lib.SSL_get0_param(ssl), ffi.NULL, 0))
+
+        self._ask(expect)
 
     def choose_groups(self, groups: str) -> None:
         """SSL_set1_groups_list(3)"""
@@ -283,9 +271,12 @@ class GenericConnection(Connection):
     def offer_protocols(self, protocols: Iterable[bytes]) -> None:
         """SSL_set_alpn_protos(3)"""
         wire = wire_protocols(protocols)
-        with self._turn:
-            if self._ask(lambda ssl: lib.SSL_set_alpn_protos(ssl, wire, len(wire))) != 0:
+
+        def offer(ssl: Any) -> None:
+            if lib.SSL_set_alpn_protos(ssl, wire, len(wire)) != 0:
                 raise failed("SSL_set_alpn_protos")
+
+        self._ask(offer)
 
     def request_ocsp(self) -> None:
         """Asks the server for a stapled OCSP response.  SSL_set_tlsext_status_type(3)"""
@@ -301,12 +292,15 @@ class GenericConnection(Connection):
     @property
     def server_name(self) -> bytes | None:
         """What the client sent, or means to send, as the server's name.  SSL_get_servername(3)"""
-        with self._turn:
-            name = self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name))
+
+        def indicated(ssl: Any) -> bytes | None:
+            name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
             if name != ffi.NULL:
                 return bytes(ffi.string(name))
             # A server name callback runs before OpenSSL itself has read the name.
             return None if self._indicated is None else self._indicated.encode()
+
+        return self._ask(indicated)
 
     @property
     def server_hostname(self) -> str | None:
@@ -317,8 +311,7 @@ class GenericConnection(Connection):
     @property
     def certificate(self) -> Certificate | None:
         """The connection's own certificate.  SSL_get_certificate(3)"""
-        with self._turn:
-            return borrowed(self._ask(lib.SSL_get_certificate))
+        return self._ask(lambda ssl: borrowed(lib.SSL_get_certificate(ssl)))
 
     @property
     def has_peer_chain(self) -> bool:
@@ -333,26 +326,31 @@ class GenericConnection(Connection):
     @property
     def client_authorities(self) -> tuple[Name, ...]:
         """Whom a server names to its clients, or a client was told of.  SSL_get_client_CA_list(3)"""
-        with self._turn:
-            stack = self._ask(lib.SSL_get_client_CA_list)
+
+        def named(ssl: Any) -> tuple[Name, ...]:
+            stack = lib.SSL_get_client_CA_list(ssl)
             if stack == ffi.NULL:
                 return ()
             return tuple(Name.copied(lib.sk_X509_NAME_value(stack, n)) for n in range(lib.sk_X509_NAME_num(stack)))
 
+        return self._ask(named)
+
     @property
     def cipher_list(self) -> tuple[str, ...]:
         """The ciphers that may be used.  SSL_get_cipher_list(3)"""
-        with self._turn:
+
+        def listed(ssl: Any) -> tuple[str, ...]:
             names: list[str] = []
-            while name := text(self._ask(lambda ssl: lib.SSL_get_cipher_list(ssl, len(names)))):
+            while name := text(lib.SSL_get_cipher_list(ssl, len(names))):
                 names.append(name)
             return tuple(names)
+
+        return self._ask(listed)
 
     @property
     def protocol_name(self) -> str:
         """The version's name, agreed on or not.  SSL_get_version(3)"""
-        with self._turn:
-            return text(self._ask(lib.SSL_get_version))
+        return self._ask(lambda ssl: text(lib.SSL_get_version(ssl)))
 
     @property
     def protocol_number(self) -> int:
@@ -367,26 +365,32 @@ class GenericConnection(Connection):
     @property
     def srtp_profile(self) -> bytes:
         """The name of the SRTP profile, ``b""`` without one.  SSL_get_selected_srtp_profile(3)"""
-        with self._turn:
-            profile = self._ask(lib.SSL_get_selected_srtp_profile)
+
+        def selected(ssl: Any) -> bytes:
+            profile = lib.SSL_get_selected_srtp_profile(ssl)
             return b"" if profile == ffi.NULL else bytes(ffi.string(profile.name))
+
+        return self._ask(selected)
 
     @property
     def wants(self) -> Want | None:
         """What the last call waits for, ``READ`` or ``WRITE``.  SSL_want(3)"""
-        return self._ask(_wanted)  # type: ignore[no-any-return]  # what the question answers
+        return self._ask(_wanted)
 
     # Secrets
 
     def _secret(self, function: Callable[..., int], of: Any = None) -> bytes | None:
-        with self._turn:
-            session = self._ask(lib.SSL_get_session)
+
+        def secret(ssl: Any) -> bytes | None:
+            session = lib.SSL_get_session(ssl)
             if session == ffi.NULL:
                 return None
-            source = session if of == "session" else self._c.ssl
+            source = session if of == "session" else ssl
             length = function(source, ffi.NULL, 0)
             out = ffi.new("unsigned char[]", length)
             return bytes(ffi.buffer(out, function(source, out, length)))
+
+        return self._ask(secret)
 
     @property
     def server_random(self) -> bytes | None:
@@ -417,7 +421,7 @@ class GenericConnection(Connection):
     @property
     def shutdown_state(self) -> int:
         """SSL_get_shutdown(3)"""
-        return int(self._ask(lib.SSL_get_shutdown))
+        return self._ask_number(lib.PYOSSL_SHUTDOWN_STATE)
 
     def set_shutdown_state(self, state: int) -> None:
         """SSL_set_shutdown(3)"""

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.bio import INHERITED
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.general_names import Name, names_in
 from pyossl.outcome import take_records
 from pyossl.session import Session, session_of
+from pyossl.turns import ask, inherited
 from pyossl.x509 import Certificate, chain_of
 
 _T = TypeVar("_T")
 
-_enter, _leave = lib.pyossl_enter, lib.pyossl_connection_release
+_in_turn, _ask_number = lib.pyossl_in_turn, lib.pyossl_ask
 _session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
 
 _OURS = frozenset(
@@ -62,26 +62,6 @@ _OURS = frozenset(
 """What would do I/O that pyossl does not see, or take from a connection what it stands on."""
 
 
-class Turn:
-    """A connection's turn at its SSL, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
-
-    __slots__ = ("_c",)
-
-    def __init__(self, c: Any) -> None:
-        self._c = c
-
-    def __enter__(self) -> None:
-        if not lib.pyossl_connection_acquire(self._c):
-            raise _inherited()
-
-    def __exit__(self, *_: object) -> None:
-        lib.pyossl_connection_release(self._c)
-
-
-def _inherited() -> UsageError:
-    return UsageError(f"the connection cannot be used: {INHERITED}")
-
-
 class Negotiated(Uncopied):
     """The questions that a ``Connection`` answers."""
 
@@ -92,24 +72,35 @@ class Negotiated(Uncopied):
     _email: str | None
     _indicated: str | None
 
-    @property
-    def _turn(self) -> Turn:
-        return Turn(self._c)
+    def _in_turn(self, function: Callable[[], _T]) -> _T:
+        """What ``function`` comes to under the connection's lock, be the connection closed or not."""
+        return ask(_in_turn, self._c, function)
 
-    def _ask(self, question: Callable[[Any], Any]) -> Any:
+    def _ask(self, question: Callable[[Any], _T]) -> _T:
+        """What ``question`` answers of the ``SSL *``, under the connection's lock.
+
+        ``UsageError`` where the connection is closed, or a parent process's.
+        """
         c = self._c
-        ssl = _enter(c)
-        if not ssl:
+
+        def of_ssl() -> _T:
+            if c.closed:
+                raise self._refused()
+            return question(c.ssl)
+
+        return ask(_in_turn, c, of_ssl)
+
+    def _ask_number(self, question: int) -> int:
+        """The answer to one of C's own questions, ``lib.PYOSSL_IS_FINISHED`` and its like."""
+        answer: int = _ask_number(self._c, question)
+        if answer < 0:
             raise self._refused()
-        try:
-            return question(ssl)
-        finally:
-            _leave(c)
+        return answer
 
     def _refused(self) -> UsageError:
         """Why there is no SSL to be had."""
-        inherited = lib.pyossl_lock_is_inherited(self._c.lock)
-        return _inherited() if inherited else UsageError("the connection is closed")
+        is_inherited = lib.pyossl_lock_is_inherited(self._c.lock)
+        return inherited() if is_inherited else UsageError("the connection is closed")
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
@@ -122,12 +113,11 @@ class Negotiated(Uncopied):
         if getattr(function, "__name__", "") in _OURS:
             raise UsageError(f"{function.__name__} would go on behind the connection's back: it has methods for that")
 
-        def ask(ssl: Any) -> _T:
+        def called(ssl: Any) -> _T:
             take_records()
             return function(ssl, *arguments)
 
-        result: _T = self._ask(ask)
-        return result
+        return self._ask(called)
 
     def _session_of(self, pointer: Any) -> Session:
         return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
@@ -140,7 +130,7 @@ class Negotiated(Uncopied):
     @property
     def is_handshake_finished(self) -> bool:
         """SSL_is_init_finished(3)"""
-        return bool(self._ask(lib.SSL_is_init_finished))
+        return bool(self._ask_number(lib.PYOSSL_IS_FINISHED))
 
     @property
     def state(self) -> str:
@@ -150,40 +140,46 @@ class Negotiated(Uncopied):
     @property
     def version(self) -> str | None:
         """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
-        with self._turn:
-            agreed = self._ask(lib.SSL_get_current_cipher) != ffi.NULL
-            return text(lib.SSL_get_version(self._c.ssl)) if agreed else None
+
+        def agreed(ssl: Any) -> str | None:
+            return None if lib.SSL_get_current_cipher(ssl) == ffi.NULL else text(lib.SSL_get_version(ssl))
+
+        return self._ask(agreed)
 
     @property
     def cipher(self) -> str | None:
         """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
-        with self._turn:
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
+        return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_name(cipher)))
 
     @property
     def cipher_bits(self) -> int | None:
         """The strength of the cipher's key in bits; None before it is agreed.  SSL_CIPHER_get_bits(3)"""
-        with self._turn:
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL))
+        return self._of_cipher(lambda cipher: int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)))
 
     @property
     def cipher_version(self) -> str | None:
         """The protocol that defined the cipher, such as ``TLSv1.2``; None before that.  SSL_CIPHER_get_version(3)"""
-        with self._turn:
-            cipher = self._ask(lib.SSL_get_current_cipher)
-            return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_version(cipher))
+        return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_version(cipher)))
+
+    def _of_cipher(self, question: Callable[[Any], _T]) -> _T | None:
+        def of_ssl(ssl: Any) -> _T | None:
+            cipher = lib.SSL_get_current_cipher(ssl)
+            return None if cipher == ffi.NULL else question(cipher)
+
+        return self._ask(of_ssl)
 
     @property
     def shared_ciphers(self) -> tuple[tuple[str, str, int], ...]:
         """On a server the ciphers that both sides have, each with the protocol that defined it and its bits, in the
         client's order; on a client, and before the ClientHello, none.  SSL_get_client_ciphers(3)
         """
-        with self._turn:
-            ours = {number for number, *_ in _ciphers_in(self._ask(lib.SSL_get_ciphers))}
-            theirs = _ciphers_in(self._ask(lib.SSL_get_client_ciphers))
+
+        def shared(ssl: Any) -> tuple[tuple[str, str, int], ...]:
+            ours = {number for number, *_ in _ciphers_in(lib.SSL_get_ciphers(ssl))}
+            theirs = _ciphers_in(lib.SSL_get_client_ciphers(ssl))
             return tuple((name, protocol, bits) for number, name, protocol, bits in theirs if number in ours)
+
+        return self._ask(shared)
 
     @property
     def group(self) -> str | None:
@@ -191,18 +187,24 @@ class Negotiated(Uncopied):
 
         SSL_get0_group_name(3)
         """
-        with self._turn:
-            if self._ask(lib.SSL_get_current_cipher) == ffi.NULL:
+
+        def of_ssl(ssl: Any) -> str | None:
+            if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
                 return None  # before there is a session OpenSSL follows a NULL pointer
-            return text(lib.SSL_get0_group_name(self._c.ssl)) or None
+            return text(lib.SSL_get0_group_name(ssl)) or None
+
+        return self._ask(of_ssl)
 
     @property
     def alpn(self) -> str | None:
         """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
-        with self._turn:
+
+        def selected(ssl: Any) -> str | None:
             protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
-            self._ask(lambda ssl: lib.SSL_get0_alpn_selected(ssl, protocol, length))
+            lib.SSL_get0_alpn_selected(ssl, protocol, length)
             return bytes(ffi.buffer(protocol[0], length[0])).decode("latin-1") if length[0] else None
+
+        return self._ask(selected)
 
     @property
     def server_hostname(self) -> str | None:
@@ -210,7 +212,7 @@ class Negotiated(Uncopied):
         if not self._context.is_server:
             return self._name or None
         # While a server name callback is asked, OpenSSL has not read the name yet.
-        name = text(self._ask(lambda ssl: lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)))
+        name = self._ask(lambda ssl: text(lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)))
         return name or self._indicated or None
 
     @property
@@ -228,13 +230,17 @@ class Negotiated(Uncopied):
     @property
     def session_reused(self) -> bool:
         """Whether the handshake resumed a session.  SSL_session_reused(3)"""
-        return bool(self._ask(lib.SSL_session_reused))
+        return bool(self._ask_number(lib.PYOSSL_IS_REUSED))
 
     @property
     def peer_certificate(self) -> Certificate | None:
         """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
-        pointer = self._ask(lib.SSL_get1_peer_certificate)
-        return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+
+        def shown(ssl: Any) -> Certificate | None:
+            pointer = lib.SSL_get1_peer_certificate(ssl)
+            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+
+        return self._ask(shown)
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
@@ -242,8 +248,7 @@ class Negotiated(Uncopied):
 
         SSL_get_peer_cert_chain(3)
         """
-        with self._turn:
-            return chain_of(self._ask(lib.SSL_get_peer_cert_chain))
+        return self._ask(lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl)))
 
     @property
     def verified_chain(self) -> tuple[Certificate, ...]:
@@ -251,8 +256,7 @@ class Negotiated(Uncopied):
 
         SSL_get0_verified_chain(3)
         """
-        with self._turn:
-            return chain_of(self._ask(lib.SSL_get0_verified_chain))
+        return self._ask(lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl)))
 
     @property
     def peer_ca_names(self) -> tuple[Name, ...]:
@@ -260,24 +264,22 @@ class Negotiated(Uncopied):
 
         SSL_get0_peer_CA_list(3)
         """
-        with self._turn:
-            return names_in(self._ask(lib.SSL_get0_peer_CA_list))
+        return self._ask(lambda ssl: names_in(lib.SSL_get0_peer_CA_list(ssl)))
 
     @property
     def verified_name(self) -> str | None:
         """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
-        return text(self._ask(lib.SSL_get0_peername)) or None
+        return self._ask(lambda ssl: text(lib.SSL_get0_peername(ssl))) or None
 
     @property
     def verify_code(self) -> int:
         """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
-        return int(self._ask(lib.SSL_get_verify_result))
+        return self._ask_number(lib.PYOSSL_VERIFY_RESULT)
 
     def _finished(self, function: Callable[..., int]) -> bytes | None:
-        with self._turn:
-            out = ffi.new("char[]", lib.EVP_MAX_MD_SIZE)
-            length = self._ask(lambda ssl: function(ssl, out, len(out)))
-            return bytes(ffi.buffer(out, length)) if length else None
+        out = ffi.new("char[]", lib.EVP_MAX_MD_SIZE)
+        length = self._ask(lambda ssl: function(ssl, out, len(out)))
+        return bytes(ffi.buffer(out, length)) if length else None
 
     @property
     def finished(self) -> bytes | None:
@@ -294,11 +296,14 @@ class Negotiated(Uncopied):
         """RFC 5929's channel binding: the first Finished message of the handshake.  None before it, and in TLS 1.3,
         which has no such binding.  SSL_get_finished(3)
         """
-        with self._turn:
+
+        def binding() -> bytes | None:
             if not self.is_handshake_finished or self.version == "TLSv1.3":
                 return None
             is_ours_first = self.session_reused == self._context.is_server
             return self.finished if is_ours_first else self.peer_finished
+
+        return self._in_turn(binding)
 
 
 def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:

@@ -26,22 +26,19 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final
 
-from pyossl.connection import Bytes
+from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.errors import UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
-from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.stream import Stream
-from pyossl.waiting import FOREVER, WaitingConnection, deadline_in, new_deadline, seconds_until
+from pyossl.waiting import FOREVER, WaitingConnection, deadline_in, seconds_until
 
 Address = tuple[str, int] | str | os.PathLike[str]
 """Where a peer is: a host and a port, or the path of a Unix socket."""
-
-_T = TypeVar("_T")
 
 
 class _Default:
@@ -71,7 +68,7 @@ class Socket(Stream):
         timeout: float | None,
     ) -> None:
         """Over a blocking socket, which belongs to the ``Socket`` from now on."""
-        connection = WaitingConnection(context, server_hostname, sock.fileno(), message_callback, session)
+        connection = WaitingConnection(context, server_hostname, sock, message_callback, session)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
         self._files = 0
@@ -89,17 +86,8 @@ class Socket(Stream):
         Raises ``UsageError`` when the peer has sent data that has not been read yet, and where the peer's first bytes
         without TLS are no longer on the descriptor: see ``keeps_to_records``.  SSL_shutdown(3)
         """
-        connection, deadline = self.connection, new_deadline()
-
-        def finish(step: Callable[[], _T | Want]) -> _T:
-            return connection.finish(step, "the shutdown", self._timeout, deadline)
-
-        with self._writer():
-            if not finish(connection.shutdown):
-                if finish(lambda: connection.peek(1)):
-                    raise UsageError("the peer has sent data that was not read: read until b'' before unwrap()")
-                finish(connection.shutdown)
-        if ahead := connection.leave():
+        self.connection.exchange_goodbye(self._timeout)
+        if ahead := self.connection.leave():
             raise UsageError(
                 f"{ahead} bytes that came without TLS have been received with what came before them: where the peer "
                 "does not wait for our close_notify, set keeps_to_records before the first read"
@@ -107,7 +95,8 @@ class Socket(Stream):
         self._closed = True
         self.connection.close()
         # Files made by makefile() that are closed later must not close what is the caller's now.
-        sock = socket.socket(self._sock.family, self._sock.type, self._sock.proto, self._sock.detach())
+        sock = _taken_over(self._sock)
+        self.connection.keep(sock)
         sock.settimeout(self.gettimeout())
         return sock
 
@@ -121,18 +110,9 @@ class Socket(Stream):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
         self._check_open()
         if how != socket.SHUT_RD:
-            self._send_close_notify()
+            self.connection.say_goodbye(self._timeout)
         if how != socket.SHUT_WR:
             self._sock.shutdown(how)
-
-    def _send_close_notify(self) -> None:
-        def step() -> bool | Want:
-            result = self.connection.shutdown()
-            # Ours is on its way; the peer's is somebody else's to wait for.
-            return True if result is Want.READ else result
-
-        with self._writer():
-            self.connection.finish(step, "the shutdown", self._timeout)
 
     def close(self) -> None:
         """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by
@@ -158,8 +138,8 @@ class Socket(Stream):
     # Data
 
     def _send_some(self, data: Bytes) -> int:
-        with self._writer():
-            return self.connection.finish(lambda: self.connection.write(data), "writing", self._timeout)
+        with readable(data) as source:
+            return self.connection.send_some(source, len(source), self._timeout)
 
     def makefile(
         self,
@@ -295,9 +275,6 @@ class Socket(Stream):
         if self._is_closed:
             raise UsageError("the socket is closed")
 
-    def _writer(self) -> _Turn:
-        return _Turn(self)
-
     # Files
 
     def _file_opened(self) -> None:
@@ -307,21 +284,6 @@ class Socket(Stream):
         self._files -= 1
         if self._closed and self._files == 0:
             self._close()
-
-
-class _Turn:
-    """A writer's turn, for a ``with`` statement."""
-
-    __slots__ = ("_socket",)
-
-    def __init__(self, sock: Socket) -> None:
-        self._socket = sock
-
-    def __enter__(self) -> None:
-        self._socket.connection.take_turn(self._socket._timeout)
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.connection.give_turn()
 
 
 class _SocketFile(io.RawIOBase):
@@ -385,7 +347,8 @@ def wrap_socket(
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
     # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
-    tls._sock = socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+    tls._sock = _taken_over(sock)
+    tls.connection.keep(tls._sock)
     tls._sock.setblocking(True)
     if handshake:
         try:
@@ -394,6 +357,14 @@ def wrap_socket(
             tls.close()
             raise
     return tls
+
+
+def _taken_over(sock: socket.socket) -> socket.socket:
+    """A new object for the descriptor, which ``sock`` has no more; ``UsageError`` where it has been closed."""
+    descriptor = sock.detach()
+    if descriptor < 0:
+        raise UsageError("the socket has been closed meanwhile, by another thread")
+    return socket.socket(sock.family, sock.type, sock.proto, descriptor)
 
 
 def connect(

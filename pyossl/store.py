@@ -16,7 +16,7 @@ from pyossl.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.flags import VerifyFlags
 from pyossl.names import reference_name
 from pyossl.outcome import Failure, take_records
-from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of, chain_taken, load_certificates, stack_of
+from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of, chain_taken, load_certificates, stack_of, uses_of
 
 Trust = None | Source | Certificate | Iterable[Source | Certificate]
 """Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
@@ -100,11 +100,19 @@ class Store(Uncopied):
     def add(self, source: Source | Certificate) -> None:
         """Trusts a certificate, those of a file or of bytes, or a directory's by their hashes.
 
-        Raises ``UsageError`` for a store that is frozen, and for the system's, which is shared.
-        X509_STORE_add_cert(3), X509_STORE_load_locations(3)
+        A ``TRUSTED CERTIFICATE`` is trusted for what it says it is trusted for, and whatever it says it is rejected for
+        is refused, as ``openssl verify`` does.
+
+        Raises ``UsageError`` for a store that is frozen, and for the system's, which is shared, and ``ValueError`` for
+        a certificate that says this where the store trusts the same one otherwise: it would not be heeded.
+        X509_STORE_add_cert(3), X509_STORE_load_locations(3), X509_check_trust(3)
         """
         self._change()
         if isinstance(source, Certificate):
+            if uses_of(source) and any(
+                each == source and uses_of(each) != uses_of(source) for each in self.certificates
+            ):
+                raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(source)
@@ -125,7 +133,7 @@ class Store(Uncopied):
         """
         self._change()
         for crl in [source] if isinstance(source, CRL) else load_crls(source):
-            check(lib.X509_STORE_add_crl(self._store, crl._crl), "X509_STORE_add_crl")
+            check(lib.X509_STORE_add_crl(self._store, crl._searched()), "X509_STORE_add_crl")
         self._differ()
 
     def add_locations(self, file: bytes | None, directory: bytes | None) -> None:
@@ -147,11 +155,13 @@ class Store(Uncopied):
         self._differ()
 
     def set_time(self, moment: datetime.datetime) -> None:
-        """Verifies everything as if it were ``moment``, an aware datetime.  X509_STORE_set1_param(3)"""
+        """Verifies everything as if it were ``moment``, an aware datetime; a later call takes the place of an earlier.
+
+        X509_VERIFY_PARAM_set_time(3)
+        """
         self._change()
-        parameters = own(check_ptr(lib.X509_VERIFY_PARAM_new(), "X509_VERIFY_PARAM_new"), lib.X509_VERIFY_PARAM_free)
-        lib.X509_VERIFY_PARAM_set_time(parameters, seconds_of(moment))
-        check(lib.X509_STORE_set1_param(self._store, parameters), "X509_STORE_set1_param")
+        # X509_STORE_set1_param(3) would not overwrite a time that is set.
+        lib.X509_VERIFY_PARAM_set_time(lib.X509_STORE_get0_param(self._store), seconds_of(moment))
         self._differ()
 
     def _differ(self) -> None:
@@ -159,11 +169,12 @@ class Store(Uncopied):
 
     @property
     def identity(self) -> bytes:
-        """What two stores have in common when they trust alike: their certificates, as long as they have nothing else.
+        """What two stores have in common when they trust alike: their certificates, and what those are trusted and
+        rejected for, as long as they have nothing else.
 
         Directories, CRLs, flags and times make a store like no other: what they come to cannot be told beforehand.
         """
-        return self._unlike + b"".join(sorted(certificate.to_der() for certificate in self.certificates))
+        return self._unlike + b"".join(sorted(each.to_der() + uses_of(each) for each in self.certificates))
 
     def _change(self) -> None:
         if self._is_shared:
@@ -215,8 +226,8 @@ class Store(Uncopied):
         take_records()
         context = own(check_ptr(lib.X509_STORE_CTX_new(), "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
         # What OpenSSL borrows is kept by these names until the context has been used.
-        stack = stack_of(between)
-        check(lib.X509_STORE_CTX_init(context, self._store, certificate._x509, stack), "X509_STORE_CTX_init")
+        stack, leaf = stack_of(between), certificate._x509
+        check(lib.X509_STORE_CTX_init(context, self._store, leaf, stack), "X509_STORE_CTX_init")
         if lists is not None:
             flags |= VerifyFlags.CRL_CHECK
             crl_stack = stack_of_crls(lists)

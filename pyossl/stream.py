@@ -13,7 +13,7 @@ from pyossl import scratch
 from pyossl._lib import lib
 from pyossl.connection import Bytes, readable, writable
 from pyossl.negotiation import Agreed
-from pyossl.waiting import INTERRUPTED, WaitingConnection
+from pyossl.waiting import WaitingConnection
 
 _recv, _send = lib.pyossl_recv, lib.pyossl_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
@@ -57,7 +57,8 @@ class Stream(Agreed):
             room, view = buffer = scratch.borrow(size)
             result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
         if result < 0:
-            result = self.connection.receive_on(room, min(size, _LARGEST), self._timeout, result)
+            scratch.give_back(buffer)
+            self.connection.received(result, self._timeout)
         data = view[:result] if result else b""
         scratch.give_back(buffer)
         return data
@@ -79,7 +80,7 @@ class Stream(Agreed):
                     raise ValueError(f"size is {size}, and the buffer holds {room} bytes")
                 room = size
             result: int = _recv(self._c, target, room)
-            return result if result >= 0 else self.connection.receive_on(target, room, self._timeout, result)
+            return result if result >= 0 else self.connection.received(result, self._timeout)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
         """Sends bytes and returns how many: all of them, or where the timeout is 0 what the descriptor took, at most
@@ -102,17 +103,10 @@ class Stream(Agreed):
         if flags:
             raise _no_flags(flags)
         if type(data) is bytes:
-            try:
-                sent = _send(self._c, data, len(data))
-                if sent == len(data):
-                    return
-                if sent <= INTERRUPTED:
-                    sent = self.connection.send_on(data, len(data), self._timeout, sent)
-            except BaseException:  # a signal's handler raised, and the write had kept its turn
-                self.connection.give_turn()
-                raise
-            if sent < 0:
-                self.connection.not_sent(sent, self._timeout)
+            sent = _send(self._c, data, len(data))
+            if sent == len(data):
+                return
+            self.connection.sent(sent, self._timeout)
         else:
             sent = self.send(data)
         with readable(data), memoryview(data).cast("B") as view:
@@ -120,7 +114,7 @@ class Stream(Agreed):
                 sent += self.send(view[sent:])
 
     def _peek(self, size: int) -> bytes:
-        return self.connection.finish(lambda: self.connection.peek(size), "reading", self._timeout)
+        return self.connection.peek_waiting(size, self._timeout)
 
 
 def _peeks(flags: int) -> bool:

@@ -2,16 +2,16 @@
 
 Each call takes non-blocking steps under the connection's lock and waits for the descriptor between two of them, outside
 of it: one C function of pyossl/_c/wait.c for all of it, with the GIL given up once.  A timeout is a deadline over the
-whole call.  A signal interrupts the wait, Python's handlers run, and the call goes on with the deadline that it had.
+whole call.  A signal interrupts the wait, Python's handlers run in the middle of the call, and it goes on with the
+deadline that it had, or ends with what a handler raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pyossl import scratch
-from pyossl._lib import ffi, lib
+from pyossl._lib import lib
 from pyossl.bio import descriptor_of
 from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Connection
@@ -20,35 +20,40 @@ from pyossl.errors import UsageError, WouldBlockError
 from pyossl.outcome import Want
 from pyossl.session import Session
 
+if TYPE_CHECKING:
+    import socket
+
 FOREVER = -1.0
 """The timeout of a call that has none; 0 is that of one that does not wait."""
 
-INTERRUPTED: int = lib.PYOSSL_INTERRUPTED
-"""A signal interrupted the call; an answer below it tells the deadline too."""
-
-_T = TypeVar("_T")
 _FD_WANTS = (Want.READ, Want.WRITE)
+_UNREAD = "the peer has sent data that was not read: read until b'' before unwrap()"
 
 
 class DescriptorConnection(Connection):
-    """A ``Connection`` over a socket of pyossl's own, by its descriptor, which may block: no step here does.
+    """A ``Connection`` over a socket of pyossl's own, whose descriptor may block: no step here does.
 
-    SSL_set_fd(3)
+    It keeps the socket: were that closed while the connection lives, what the connection writes would go to whoever
+    has the descriptor's number next.  SSL_set_fd(3)
     """
 
     def __init__(
         self,
         context: Context,
         server_hostname: Any,
-        fd: int,
+        sock: socket.socket,
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
     ) -> None:
-        self._fd = descriptor_of(fd)
+        self._socket = sock
         self._begin(context, server_hostname, message_callback, session)
 
     def _new(self, ctx: Any) -> Any:
-        return lib.pyossl_connection_over_socket(ctx, self._takes_side, self._fd)
+        return lib.pyossl_connection_over_socket(ctx, self._takes_side, descriptor_of(self._socket))
+
+    def keep(self, sock: socket.socket) -> None:
+        """Keeps another object that has the descriptor now."""
+        self._socket = sock
 
 
 class WaitingConnection(DescriptorConnection):
@@ -65,86 +70,49 @@ class WaitingConnection(DescriptorConnection):
 
     def shake_hands(self, timeout: float, deadline: int = 0) -> None:
         """Finishes the handshake, before ``deadline``, of ``deadline_in``, where that is not 0.  SSL_do_handshake(3)"""
-        while (result := lib.pyossl_handshake_waiting(self._c, timeout, deadline)) <= INTERRUPTED:
-            deadline = INTERRUPTED - result
-        if result < 0:
-            raise self._not_in_time(result, "the handshake", timeout)
-
-    def receive(self, size: int, timeout: float) -> bytes:
-        """Up to ``size`` bytes; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
-        room, view = buffer = scratch.borrow(size)
-        result = self.receive_into(room, min(size, scratch.LARGEST), timeout)
-        data = view[:result] if result else b""
-        scratch.give_back(buffer)
-        return data
+        self._in_time(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
 
     def receive_into(self, target: Any, size: int, timeout: float) -> int:
         """Up to ``size`` bytes into a buffer of cffi's; 0 once the peer has closed.  SSL_read_ex(3)"""
-        result: int = lib.pyossl_read_waiting(self._c, target, size, timeout, 0)
-        return result if result >= 0 else self.receive_on(target, size, timeout, result)
+        return self.received(lib.pyossl_read_waiting(self._c, target, size, timeout), timeout)
 
-    def receive_on(self, target: Any, size: int, timeout: float, result: int) -> int:
-        """Goes on with a read that came to ``result``, below 0, if a signal interrupted it; else raises what it is."""
-        while result <= INTERRUPTED:
-            result = lib.pyossl_read_waiting(self._c, target, size, timeout, INTERRUPTED - result)
-        if result < 0:
-            raise self._not_in_time(result, "reading", timeout)
-        return result
+    def received(self, result: int, timeout: float) -> int:
+        """``result`` of a read, or an exception for what it stands for."""
+        return self._in_time(result, "reading", timeout)
+
+    def peek_waiting(self, size: int, timeout: float) -> bytes:
+        """As ``peek``, waiting.  SSL_peek_ex(3)"""
+        room, view = buffer = scratch.borrow(size)
+        result = lib.pyossl_peek_waiting(self._c, room, min(size, scratch.LARGEST), timeout)
+        data: bytes = view[:result] if result > 0 else b""
+        scratch.give_back(buffer)
+        self._in_time(result, "peeking", timeout)
+        return data
 
     def send_all(self, data: Any, size: int, timeout: float) -> int:
         """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
         is 0.  SSL_write_ex(3)
         """
-        try:
-            result: int = lib.pyossl_write_waiting(self._c, data, size, timeout, 0, False)
-            if result <= INTERRUPTED:
-                result = self.send_on(data, size, timeout, result)
-        except BaseException:
-            self.give_turn()
-            raise
-        return result if result >= 0 else self.not_sent(result, timeout)
+        return self.sent(lib.pyossl_write_waiting(self._c, data, size, timeout), timeout)
 
-    def send_on(self, data: Any, size: int, timeout: float, result: int) -> int:
-        """Goes on with a write that was interrupted, which has kept the turn: whoever calls it gives the turn where a
-        signal's handler raises, from before the first step on.
-        """
-        while result <= INTERRUPTED:
-            result = lib.pyossl_write_waiting(self._c, data, size, timeout, INTERRUPTED - result, True)
-        return result
+    def send_some(self, data: Any, size: int, timeout: float) -> int:
+        """Sends at least one byte of ``data``; returns how many.  SSL_write_ex(3)"""
+        return self.sent(lib.pyossl_write_some_waiting(self._c, data, size, timeout), timeout)
 
-    def not_sent(self, result: int, timeout: float) -> NoReturn:
-        """Raises what a write came to."""
-        raise self._not_in_time(result, "writing", timeout)
+    def sent(self, result: int, timeout: float) -> int:
+        """``result`` of a write, or an exception for what it stands for."""
+        return self._in_time(result, "writing", timeout)
 
-    def take_turn(self, timeout: float) -> None:
-        """Waits until no other thread writes; until ``give_turn`` none can."""
-        deadline = ffi.new("long long *")
-        try:
-            while (result := lib.pyossl_take_turn(self._c, timeout, deadline)) == INTERRUPTED:
-                pass
-        except BaseException:  # a signal's handler raised, and the turn may have been had
-            self.give_turn()
-            raise
-        if result < 0:
-            raise self._not_in_time(result, "writing", timeout)
+    def say_goodbye(self, timeout: float) -> None:
+        """Sends close_notify; the peer's is left to be read.  SSL_shutdown(3)"""
+        self._in_time(lib.pyossl_say_goodbye(self._c, timeout), "the shutdown", timeout)
 
-    def give_turn(self) -> None:
-        """Lets the next thread write."""
-        lib.pyossl_give_turn(self._c)
-
-    def finish(self, step: Callable[[], _T | Want], operation: str, timeout: float, deadline: Any = None) -> _T:
-        """Repeats ``step`` until it no longer wants the descriptor; returns what it came to.
-
-        ``deadline`` is for a call of several steps, which share one: a ``long long *`` that holds 0 at first.
-        """
-        deadline = ffi.new("long long *") if deadline is None else deadline
-        while isinstance(result := step(), Want):
-            if timeout == 0 or result not in _FD_WANTS:
-                raise self._not_in_time(-result.value, operation, timeout)
-            waited = lib.pyossl_wait(self._c, -result.value, timeout, deadline)
-            if waited not in (0, INTERRUPTED):
-                raise self._not_in_time(waited, operation, timeout)
-        return result
+    def exchange_goodbye(self, timeout: float) -> None:
+        """Sends close_notify and waits for the peer's; ``UsageError`` where data comes first.  SSL_shutdown(3)"""
+        result = lib.pyossl_unwrap(self._c, timeout)
+        if result == lib.PYOSSL_UNREAD:
+            raise UsageError(_UNREAD)
+        self._in_time(result, "the shutdown", timeout)
 
     @property
     def pending(self) -> int:
@@ -186,6 +154,11 @@ class WaitingConnection(DescriptorConnection):
             raise self._in_a_callback()
         return self._error(result, "shutting down") if result == lib.PYOSSL_PARKED else None
 
+    def _in_time(self, result: int, operation: str, timeout: float) -> int:
+        if result < 0:
+            raise self._not_in_time(result, operation, timeout)
+        return result
+
     def _not_in_time(self, result: int, operation: str, timeout: float) -> BaseException:
         if result == lib.PYOSSL_TIMED_OUT:
             whom = f", with {self._name!r}" if self._name else ""
@@ -205,11 +178,6 @@ def drain(descriptor: int) -> None:
     recv(2)
     """
     lib.pyossl_drain(descriptor)
-
-
-def new_deadline() -> Any:
-    """For several calls of ``finish`` that share a deadline, which the first wait fixes."""
-    return ffi.new("long long *")
 
 
 def deadline_in(timeout: float) -> int:

@@ -24,6 +24,10 @@ class Certificate:
     """An X.509 certificate.  X509(3)
 
     What is read from it raises ``DecodeError`` where the certificate is malformed in that place.
+
+    One that comes from a PEM block ``TRUSTED CERTIFICATE``, the format of ``openssl x509 -trustout``, keeps what that
+    says besides: ``trusted_uses`` and ``rejected_uses``, which a ``Store`` heeds that trusts it.  They are no part of
+    the certificate: two are equal without regard to them, and ``to_der`` and ``to_pem`` leave them out.
     """
 
     def __init__(self, pointer: Any) -> None:
@@ -31,7 +35,7 @@ class Certificate:
 
     @classmethod
     def load(cls, source: Source) -> Certificate:
-        """The first certificate of a PEM file or DER file, or of such bytes.
+        """The first certificate of a PEM file or DER file, or of such bytes; in PEM a ``TRUSTED CERTIFICATE`` is one.
 
         Raises ``DecodeError`` when there is none.  PEM_read_bio_X509(3), d2i_X509_bio(3)
         """
@@ -46,6 +50,8 @@ class Certificate:
         return written(lib.PEM_write_bio_X509, self._x509)
 
     def __reduce__(self) -> tuple[Callable[[bytes], Certificate], tuple[bytes]]:
+        if self._has_uses():
+            return Certificate.load, (written(lib.PEM_write_bio_X509_AUX, self._x509),)
         return Certificate.load, (self.to_der(),)
 
     @property
@@ -181,7 +187,24 @@ class Certificate:
         usage = decoded(self._x509, lib.NID_ext_key_usage, lib.X509_get_ext_d2i, "EXTENDED_KEY_USAGE *", free)
         if usage is None:
             return None
-        return tuple(short_name(lib.sk_ASN1_OBJECT_value(usage, n)) for n in range(lib.sk_ASN1_OBJECT_num(usage)))
+        return _names_of_objects(usage)
+
+    @property
+    def trusted_uses(self) -> tuple[str, ...] | None:
+        """What a ``TRUSTED CERTIFICATE`` is trusted for and nothing else, in OpenSSL's short names, such as
+        ``serverAuth``; None where nothing was said, and a root is trusted for everything.  X509_add1_trust_object(3)
+        """
+        objects = lib.X509_get0_trust_objects(self._x509)
+        return None if objects == ffi.NULL else _names_of_objects(objects)
+
+    @property
+    def rejected_uses(self) -> tuple[str, ...]:
+        """What a ``TRUSTED CERTIFICATE`` is rejected for, in OpenSSL's short names.  X509_add1_reject_object(3)"""
+        objects = lib.X509_get0_reject_objects(self._x509)
+        return () if objects == ffi.NULL else _names_of_objects(objects)
+
+    def _has_uses(self) -> bool:
+        return self.trusted_uses is not None or bool(self.rejected_uses)
 
     @property
     def subject_key_identifier(self) -> bytes | None:
@@ -272,6 +295,17 @@ class Certificate:
 _ALL_USAGES = 0xFFFFFFFF
 
 
+def _names_of_objects(stack: Any) -> tuple[str, ...]:
+    return tuple(short_name(lib.sk_ASN1_OBJECT_value(stack, n)) for n in range(lib.sk_ASN1_OBJECT_num(stack)))
+
+
+def uses_of(certificate: Certificate) -> bytes:
+    """What tells certificates apart that are equal and trusted for different things; empty where nothing was said."""
+    if not certificate._has_uses():
+        return b""
+    return repr((certificate.trusted_uses, certificate.rejected_uses)).encode()
+
+
 def succeeds(question: Callable[..., int], *arguments: Any) -> bool:
     """Whether a function that says 1 for yes says so; whatever else it says, and why, is a no."""
     take_records()
@@ -324,17 +358,21 @@ def chain_taken(stack: Any) -> tuple[Certificate, ...]:
 
 
 def stack_of(certificates: tuple[Certificate, ...]) -> Any:
-    """A ``STACK_OF(X509) *``, owned, that borrows its certificates: they must outlive it.  X509_STORE_CTX_init(3)"""
-    stack = own(check_ptr(lib.sk_X509_new_null(), "sk_X509_new_null"), lib.sk_X509_free)
-    for certificate in certificates:
-        check(lib.sk_X509_push(stack, certificate._x509), "sk_X509_push")
+    """A ``STACK_OF(X509) *``, owned, that keeps what it points to.  X509_STORE_CTX_init(3)"""
+    # The pointers and not their certificates: another thread may put others into drafts.
+    pointers = [certificate._x509 for certificate in certificates]
+    stack = own(check_ptr(lib.sk_X509_new_null(), "sk_X509_new_null"), lib.sk_X509_free, keep=pointers)
+    for pointer in pointers:
+        check(lib.sk_X509_push(stack, pointer), "sk_X509_push")
     return stack
 
 
 def load_certificates(source: Source) -> list[Certificate]:
     """Every certificate in a file or in bytes, in their order: PEM, or DER one after the other.
 
-    Raises ``DecodeError`` when there is none, or when one is malformed.  PEM_read_bio_X509(3)
+    In PEM a ``TRUSTED CERTIFICATE`` is one, with its ``trusted_uses`` and ``rejected_uses``.  Raises ``DecodeError``
+    when there is none, or when one is malformed.  PEM_read_bio_X509(3)
     """
-    pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, lib.PEM_read_bio_X509, lib.d2i_X509_bio)
+    read = lib.pyossl_read_certificate
+    pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, read, lib.d2i_X509_bio)
     return [Certificate(pointer) for pointer in pointers]

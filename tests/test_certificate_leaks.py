@@ -13,10 +13,13 @@ import pytest
 TESTS = Path(__file__).parent
 
 PROGRAM = """
+import base64
 import ctypes
 import gc
+import pickle
 
 import pyossl
+from pyossl.draft import Draft
 from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
 from certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
 
@@ -28,6 +31,11 @@ issued = pyossl.self_signed("localhost", "127.0.0.1")
 p12 = PKCS12(issued.private_key, issued.certificate, [Certificate.load(root.der)]).to_der("x", iterations=1)
 key = issued.private_key.to_der()
 pem = Certificate.load(leaf.der).to_pem() * 3
+
+uses = bytes.fromhex("3018300a06082b06010505070301a00a06082b06010505070302")
+trusted = b"-----BEGIN TRUSTED CERTIFICATE-----\\n%s-----END TRUSTED CERTIFICATE-----\\n"
+cut = trusted % base64.encodebytes(root.der + uses[:-1])
+trusted %= base64.encodebytes(root.der + uses)
 
 def refused(call):
     try:
@@ -66,6 +74,24 @@ def once():
     refused(lambda: store.verify(certificate, [ours]))
     refused(lambda: store.verify(ours, name="other.example"))
     store.certificates
+    lists.find(ours)
+    kept = iter(lists)
+    next(kept)
+    found = pickle.loads(pickle.dumps(Certificate.load(trusted)))
+    assert (found.trusted_uses, found.rejected_uses) == (("serverAuth",), ("clientAuth",))
+    refused(lambda: Certificate.load(cut))
+    heeding = Store.of(trusted)
+    heeding.set_time(ours.not_after)
+    heeding.set_time(ours.not_before)
+    heeding.identity
+    refused(lambda: heeding.verify(ours, purpose="sslclient"))
+    refused(lambda: Store.of([root.pem, trusted]))
+    draft = Draft.of(found)
+    draft.set_serial_number(5)
+    draft.set_not_after(60)
+    refused(lambda: draft.set_not_after(b"never"))
+    draft.sign(issued.private_key, "sha256")
+    refused(lambda: Draft.empty().sign(issued.private_key, "sha256"))
 
 class mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

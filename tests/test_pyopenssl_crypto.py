@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -185,3 +186,165 @@ def test_views_of_a_name_are_not_kept() -> None:
         ours.get_subject()
     assert len(ours._views["subject_name"]) <= 2
     assert first.CN == "localhost"
+
+
+# What is shown, dumped and verified is one thing
+
+
+def text_of(made: crypto.X509) -> tuple[object, ...]:
+    """All that the getters say."""
+    names = made.get_subject().get_components(), made.get_issuer().get_components(), made.subject_name_hash()
+    times = made.get_notBefore(), made.get_notAfter(), made.has_expired()
+    key = crypto.dump_publickey(crypto.FILETYPE_ASN1, made.get_pubkey())
+    numbers = made.get_version(), made.get_serial_number(), made.get_extension_count()
+    digests = [made.digest(digest) for digest in ("sha1", "sha256")]
+    return (*names, *times, key, *numbers, digests, made.get_signature_algorithm())
+
+
+def one_thing(made: crypto.X509) -> tuple[object, ...]:
+    """What the getters say, which is what a reader of each dump reads."""
+    said = text_of(made)
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, made)
+    for kind in (crypto.FILETYPE_ASN1, crypto.FILETYPE_PEM):
+        assert text_of(crypto.load_certificate(kind, crypto.dump_certificate(kind, made))) == said
+    native = pyossl.Certificate.load(der)
+    assert made.digest("sha1").replace(b":", b"").lower().decode() == native.fingerprint("sha1").hex()
+    assert crypto.dump_certificate(crypto.FILETYPE_TEXT, made) == native.text.encode()
+    return said
+
+
+def verified(made: crypto.X509) -> bool:
+    store = crypto.X509Store()
+    store.add_cert(certificate(AUTHORITY.certificate))
+    try:
+        crypto.X509StoreContext(store, made).verify_certificate()
+    except crypto.X509StoreContextError:
+        return False
+    return True
+
+
+def the_key() -> crypto.PKey:
+    return crypto.PKey._of(pyossl.PrivateKey.generate("RSA"))
+
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+IN_A_YEAR = f"{NOW + datetime.timedelta(days=360):%Y%m%d%H%M%SZ}".encode()
+A_WEEK_AGO = f"{NOW - datetime.timedelta(days=7):%Y%m%d%H%M%SZ}".encode()
+
+OTHER = pyossl.Authority("another")
+
+CHANGES: dict[str, Callable[[crypto.X509], object]] = {
+    "version": lambda made: made.set_version(1),
+    "serial number": lambda made: made.set_serial_number(12345),
+    "key": lambda made: made.set_pubkey(the_key()),
+    "subject": lambda made: made.set_subject(certificate(AUTHORITY.certificate).get_subject()),
+    "attribute of the subject": lambda made: setattr(made.get_subject(), "CN", "somebody else"),
+    "another attribute of the subject": lambda made: setattr(made.get_subject(), "O", "others"),
+    "issuer": lambda made: made.set_issuer(certificate(OTHER.certificate).get_subject()),
+    "attribute of the issuer": lambda made: setattr(made.get_issuer(), "O", "others"),
+    "start": lambda made: made.set_notBefore(A_WEEK_AGO),
+    "end": lambda made: made.set_notAfter(IN_A_YEAR),
+    "start in seconds": lambda made: made.gmtime_adj_notBefore(-60),
+    "end in seconds": lambda made: made.gmtime_adj_notAfter(60 * 60),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_certificate_that_is_changed_is_changed_in_all_respects_and_signed_by_nobody(what: str) -> None:
+    made = certificate()
+    assert verified(made)
+    before = one_thing(made)
+    CHANGES[what](made)
+    changed = one_thing(made)
+    assert changed != before
+    assert not verified(made)
+    assert not made._certificate.is_signed_by(AUTHORITY.certificate.public_key)
+    assert one_thing(made) == changed
+
+
+@pytest.mark.parametrize("what", [each for each in CHANGES if "issuer" not in each])
+def test_it_is_one_thing_again_when_it_is_signed(what: str) -> None:
+    made = certificate()
+    assert verified(made)
+    CHANGES[what](made)
+    assert not verified(made)
+    made.sign(crypto.PKey._of(AUTHORITY.credentials.private_key), "sha256")
+    one_thing(made)
+    assert verified(made)
+    assert made._certificate.is_signed_by(AUTHORITY.certificate.public_key)
+    made.set_notAfter(IN_A_YEAR)
+    made.set_serial_number(6)
+    assert not verified(made)
+
+
+def test_an_expired_certificate_is_not_made_valid_by_its_end() -> None:
+    week = datetime.timedelta(days=7)
+    old = certificate(AUTHORITY.issue("localhost", not_before=NOW - 2 * week, not_after=NOW - week).certificate)
+    assert not verified(old)
+    old.set_notAfter(IN_A_YEAR)
+    assert not old.has_expired()
+    assert not verified(old)
+    old.sign(crypto.PKey._of(AUTHORITY.credentials.private_key), "sha256")
+    assert verified(old)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_who_trusts_a_certificate_goes_on_to_trust_what_it_was(what: str) -> None:
+    """Also of one that was made here, which nobody has loaded; and what is changed is trusted by nobody."""
+    made, key = crypto.X509(), crypto.PKey._of(AUTHORITY.credentials.private_key)
+    made.set_version(2)
+    made.get_subject().CN = "made here"
+    made.set_issuer(made.get_subject())
+    made.set_serial_number(3)
+    made.gmtime_adj_notBefore(-600)
+    made.gmtime_adj_notAfter(600)
+    made.set_pubkey(key)
+    made.sign(key, "sha256")
+    store = crypto.X509Store()
+    store.add_cert(made)
+    was = crypto.load_certificate(crypto.FILETYPE_ASN1, crypto.dump_certificate(crypto.FILETYPE_ASN1, made))
+    before = one_thing(made)
+    crypto.X509StoreContext(store, made).verify_certificate()
+    CHANGES[what](made)
+    assert one_thing(made) != before
+    chain = crypto.X509StoreContext(store, was).get_verified_chain()
+    assert one_thing(chain[-1]) == one_thing(was) == before
+    with pytest.raises(crypto.X509StoreContextError):
+        crypto.X509StoreContext(store, made).verify_certificate()
+
+
+def test_a_certificate_may_be_looked_at_before_it_is_whole() -> None:
+    """OpenSSL notes that it is malformed, and would stay with that."""
+    made, key = crypto.X509(), crypto.PKey._of(AUTHORITY.credentials.private_key)
+    assert not verified(made)
+    made.set_pubkey(key)
+    made.sign(key, "sha256")
+    assert not verified(made)
+    made.set_version(2)
+    made.set_serial_number(7)
+    made.get_subject().CN = "at last"
+    made.set_issuer(certificate(AUTHORITY.certificate).get_subject())
+    made.set_notBefore(A_WEEK_AGO)
+    made.set_notAfter(IN_A_YEAR)
+    assert not verified(made)
+    made.sign(key, "sha256")
+    one_thing(made)
+    assert verified(made)
+
+
+def test_threads_may_change_a_certificate_that_is_being_verified() -> None:
+    shared = certificate()
+    store = pyossl.Store.of(AUTHORITY.certificate)
+
+    def verify() -> None:
+        for _ in range(100):
+            with suppress(pyossl.CertificateError):
+                store.verify(shared._certificate, [shared._certificate])
+
+    def change() -> None:
+        for turn in range(200):
+            shared.set_serial_number(turn)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(each) for each in (verify, change, verify, change)]:
+            done.result(60)

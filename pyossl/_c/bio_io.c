@@ -3,21 +3,39 @@
  *
  * Result by value, as in io.c: >= 0 is what was done; below 0 it is -SSL_ERROR_WANT_x where the call is to be repeated,
  * -SSL_ERROR_SYSCALL where the descriptor failed (pyossl_bio_errno tells the errno), -SSL_ERROR_SSL where OpenSSL did
- * (the queue tells, and stays as it is), PYOSSL_PARKED where a BIO written in Python raised. */
+ * (the queue tells, and stays as it is), PYOSSL_PARKED where a BIO written in Python raised, PYOSSL_INCOMPLETE where the
+ * chain has no end: OpenSSL's filters look at the BIO below without asking whether there is one. */
+
+enum { PYOSSL_INCOMPLETE = -120 };
 
 typedef struct {
     pyossl_connection *outer;
-    int parked;
+    int parked, searches;
+    size_t search_left;
 } pyossl_bio_call;
 
-static void pyossl_bio_enter(pyossl_bio_call *call)
+/* Whether the last of the chain is a source and a sink. */
+static int pyossl_is_complete(BIO *bio)
 {
+    while (BIO_next(bio) != NULL)
+        bio = BIO_next(bio);
+    return (BIO_method_type(bio) & BIO_TYPE_FILTER) == 0;
+}
+
+/* 0 where the call cannot be made. */
+static int pyossl_bio_enter(pyossl_bio_call *call, BIO *bio)
+{
+    if (!pyossl_is_complete(bio))
+        return 0;
     call->outer = pyossl_calling;
     call->parked = pyossl_thread_parked;
+    call->searches = pyossl_searches;
+    call->search_left = pyossl_search_left;
     pyossl_calling = NULL;
-    pyossl_thread_parked = 0;
+    pyossl_thread_parked = pyossl_searches = 0;
     pyossl_clear_errors();
     errno = 0;
+    return 1;
 }
 
 /* `result` is what was done, below 0 if nothing was; `end` is the answer where that is no failure. */
@@ -26,6 +44,8 @@ static long long pyossl_bio_leave(pyossl_bio_call *call, BIO *bio, long long res
     int parked = pyossl_thread_parked;
 
     pyossl_thread_parked = call->parked;
+    pyossl_searches = call->searches;
+    pyossl_search_left = call->search_left;
     pyossl_calling = call->outer;
     if (!parked && result >= 0) {
         pyossl_clear_errors();
@@ -49,7 +69,8 @@ static long long pyossl_bio_read(BIO *bio, void *buffer, size_t size)
     size_t got = 0;
     int result;
 
-    pyossl_bio_enter(&call);
+    if (!pyossl_bio_enter(&call, bio))
+        return PYOSSL_INCOMPLETE;
     result = BIO_read_ex(bio, buffer, size, &got);
     return pyossl_bio_leave(&call, bio, result == 1 ? (long long)got : -1, 0);
 }
@@ -60,7 +81,8 @@ static long long pyossl_bio_write(BIO *bio, const void *data, size_t size)
     size_t written = 0;
     int result;
 
-    pyossl_bio_enter(&call);
+    if (!pyossl_bio_enter(&call, bio))
+        return PYOSSL_INCOMPLETE;
     result = BIO_write_ex(bio, data, size, &written);
     return pyossl_bio_leave(&call, bio, result == 1 ? (long long)written : -1, -SSL_ERROR_SSL);
 }
@@ -71,7 +93,8 @@ static long long pyossl_bio_line(BIO *bio, char *buffer, int size)
     pyossl_bio_call call;
     int result;
 
-    pyossl_bio_enter(&call);
+    if (!pyossl_bio_enter(&call, bio))
+        return PYOSSL_INCOMPLETE;
     result = BIO_gets(bio, buffer, size);
     return pyossl_bio_leave(&call, bio, result > 0 ? result : -1, 0);
 }
@@ -82,7 +105,8 @@ static long long pyossl_bio_control(BIO *bio, int command, long number, long lea
     pyossl_bio_call call;
     long result;
 
-    pyossl_bio_enter(&call);
+    if (!pyossl_bio_enter(&call, bio))
+        return PYOSSL_INCOMPLETE;
     result = BIO_ctrl(bio, command, number, NULL);
     return pyossl_bio_leave(&call, bio, result >= least ? result : -1, -SSL_ERROR_SSL);
 }

@@ -23,7 +23,6 @@ typedef struct pyossl_connection {
     pthread_t writer;            /* which */
     int turn_waiters;            /* threads that wait for the turn, or the one in recv(2), at `turn`, under `lock` */
     pthread_cond_t turn;         /* goes by PYOSSL_TURN_CLOCK */
-    size_t written;              /* by a write that was interrupted, and keeps its turn */
     size_t write_pending;        /* length of a write that waits to be repeated; 0 if none does */
     size_t gathered;             /* its first bytes, whose records the BIO has gathered */
     unsigned char *pending;      /* a copy of what is encrypted already, where the writer has not kept it; owned */
@@ -34,8 +33,10 @@ typedef struct pyossl_connection {
     int fd;                      /* the transport's descriptor, or -1 */
     struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
     int blocks;                  /* a descriptor that is the caller's did so when it was last asked */
-    long long deadlines[2];      /* of the waits for it, to read and to write, that have begun; 0 where there is none */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */
+    size_t budget;               /* how many bytes the call under way may still take before it has made data of them */
+    int pauses_early;            /* its caller sees to what has been received ahead: it may stop before that is used up */
+    int paused;                  /* the last call has stopped because its budget was used up */
     int busy;                    /* a call is under way: it is a callback that calls again */
     int closed;                  /* the user has closed the connection: the SSL is gone */
     int dead;                    /* a call has failed for good: OpenSSL is not asked again */
@@ -76,6 +77,35 @@ static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session);    /* kept_sessions.c */
 
 static int pyossl_connection_index = -1;
+
+static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this thread is in; NULL: a BIO's, or nobody's */
+
+/* A peer that sends records without data (KeyUpdates, tickets, HelloRequests, warnings, empty records) would keep
+ * SSL_read(3) busy for as long as it likes: with SSL_MODE_AUTO_RETRY it returns only with data, and our BIOs would go on
+ * reading.  So a call of a connection may take so many bytes before they have become data; then the BIO says that there
+ * is nothing to read, and the deadline, the signals, the lock and the loop have their turn (PITFALLS 30).  It is more
+ * than any record, so that each call gets on. */
+enum { PYOSSL_BUDGET = 32768 };
+
+/* Whether a BIO may give OpenSSL bytes.  `is_here`: they have been taken off the transport already, where nobody sees
+ * them who waits for the transport alone. */
+static int pyossl_may_give(int is_here)
+{
+    pyossl_connection *connection = pyossl_calling;
+
+    if (connection == NULL || connection->budget > 0 || (is_here && !connection->pauses_early))
+        return 1;
+    connection->paused = 1;
+    return 0;
+}
+
+static void pyossl_has_given(size_t size)
+{
+    pyossl_connection *connection = pyossl_calling;
+
+    if (connection != NULL)
+        connection->budget -= size < connection->budget ? size : connection->budget;
+}
 
 static pyossl_connection *pyossl_connection_of(const SSL *ssl)
 {

@@ -25,17 +25,6 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
     return connection;
 }
 
-/* The SSL, under the connection's lock until pyossl_connection_release; NULL where it cannot be had. */
-static SSL *pyossl_enter(pyossl_connection *connection)
-{
-    if (!pyossl_connection_acquire(connection))
-        return NULL;
-    if (!connection->closed)
-        return connection->ssl;
-    pyossl_connection_release(connection);
-    return NULL;
-}
-
 /* 0 where the SSL cannot be had. */
 static int pyossl_set_side(pyossl_connection *connection, int is_server)
 {
@@ -79,19 +68,6 @@ static int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *sessio
     return answer;
 }
 
-/* The caller's own reference; NULL where there is none, or the SSL cannot be had. */
-static SSL_SESSION *pyossl_session(pyossl_connection *connection)
-{
-    SSL *ssl = pyossl_enter(connection);
-    SSL_SESSION *session = NULL;
-
-    if (ssl != NULL) {
-        session = SSL_get1_session(ssl);
-        pyossl_connection_release(connection);
-    }
-    return session;
-}
-
 static int pyossl_descriptor_blocks(pyossl_connection *connection)
 {
     /* Of a descriptor that is closed the next step tells. */
@@ -124,13 +100,16 @@ static double pyossl_callers_timeout(const pyossl_connection *connection, long l
  * of it. */
 static long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome)
 {
-    long long *deadline = &connection->deadlines[outcome == -SSL_ERROR_WANT_WRITE], result;
+    long long deadline = 0, waited, result;
+    int timed_out;
 
     if ((outcome != -SSL_ERROR_WANT_READ && outcome != -SSL_ERROR_WANT_WRITE) || !pyossl_descriptor_blocks(connection))
         return outcome;
-    result = pyossl_wait(connection, outcome, pyossl_callers_timeout(connection, outcome), deadline);
-    if (result != PYOSSL_INTERRUPTED && (result != 0 || pyossl_now() < *deadline))
-        *deadline = 0;
+    do {
+        waited = pyossl_wait_once(connection, outcome, pyossl_callers_timeout(connection, outcome), &deadline);
+        result = pyossl_after_wait(waited);
+        timed_out = deadline != 0 && pyossl_now() >= deadline;
+    } while (result == 0 && (waited == PYOSSL_INTERRUPTED || (waited == 0 && timed_out)));
     return result == PYOSSL_TIMED_OUT ? outcome : result;
 }
 
@@ -154,7 +133,7 @@ static long long pyossl_wait_for_header(pyossl_connection *connection)
         return PYOSSL_INHERITED;
     if (pyossl_is_idle(connection) && SSL_is_init_finished(connection->ssl)
         && (bytes = pyossl_stretch_borrow()) != NULL)
-        return pyossl_receive_ahead(connection, bytes, SSL3_RT_HEADER_LENGTH);
+        return pyossl_after_wait(pyossl_receive_ahead(connection, bytes, SSL3_RT_HEADER_LENGTH));
     pyossl_connection_release(connection);
     return 0;
 }
@@ -199,17 +178,14 @@ static long long pyossl_generic_write_on(pyossl_connection *connection, const ch
     return result;
 }
 
-/* All of `data`; of more than a record some may have been sent whatever the answer is.  Where the call has been
- * interrupted it keeps the turn: with `goes_on` it is made again, or given up by pyossl_give_turn. */
-static long long pyossl_generic_send_on(pyossl_connection *connection, const char *data, size_t size, int goes_on)
+/* All of `data`; of more than a record some may have been sent whatever the answer is. */
+static long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size)
 {
     size_t done = 0;
     long long deadline = 0, result = 0;
-    int has_turn = goes_on && pyossl_has_turn(connection);
+    int has_turn = 0;
 
-    if (has_turn)
-        done = connection->written;
-    else if (pyossl_expects_to_wait(connection) || (size > PYOSSL_RECORD && pyossl_descriptor_blocks(connection)))
+    if (pyossl_expects_to_wait(connection) || (size > PYOSSL_RECORD && pyossl_descriptor_blocks(connection)))
         has_turn = (result = pyossl_take_turn(connection, -1, &deadline)) == 0;
     if (result != 0)
         return result;
@@ -223,21 +199,11 @@ static long long pyossl_generic_send_on(pyossl_connection *connection, const cha
         result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
     }
     if (has_turn) {
-        connection->written = done;
-        if (result < 0 && pyossl_connection_acquire(connection)) {
-            if (connection->write_pending != 0 && connection->pending == NULL)
-                pyossl_copy_pending(connection, data + done);
-            pyossl_connection_release(connection);
-        }
-        if (result != PYOSSL_INTERRUPTED)
-            pyossl_give_turn(connection);
+        if (result < 0)
+            pyossl_keep_pending(connection, data + done);
+        pyossl_give_turn(connection);
     }
     return result == 1 ? (long long)size : result;
-}
-
-static long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size)
-{
-    return pyossl_generic_send_on(connection, data, size, 0);
 }
 
 /* As pyossl_shutdown; behind another thread's record that waits. */

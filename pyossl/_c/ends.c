@@ -126,8 +126,7 @@ static int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session)
     return (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0 || SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
-/* Finishes the handshake: as pyossl_read_waiting does, it waits, and answers with the deadline where it was
- * interrupted. */
+/* Finishes the handshake, before `deadline` where that is not 0; 0, or below it what went wrong. */
 static long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline)
 {
     long long result;
@@ -138,23 +137,35 @@ static long long pyossl_handshake_waiting(pyossl_connection *connection, double 
             return result;
         result = pyossl_wait(connection, result, timeout, &deadline);
     } while (result == 0);
-    return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
+    return result;
 }
 
-/* Ends a connection over a socket of pyossl's own, which is to be closed next: says close_notify, if that needs no
- * waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever waits.  In that order: another
- * thread that reads meanwhile would meet the middle of a record.  0, or PYOSSL_PARKED where a callback raised;
- * PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end. */
-static long long pyossl_end_socket(pyossl_connection *connection)
+/* Says close_notify, if that needs no waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever
+ * waits.  In that order: another thread that reads meanwhile would meet the middle of a record. */
+static long long pyossl_end_socket_once(pyossl_connection *connection)
 {
     long long said = pyossl_shutdown(connection), closed;
 
-    if (said == PYOSSL_INHERITED || said == PYOSSL_BUSY)
+    if (said == PYOSSL_BUSY)
         return said;
     closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
     if (closed != 0)
-        return closed;
+        return closed < 0 ? closed : 0;
     pyossl_drain(connection->fd);
     pyossl_wake_waiters(connection);
     return said == PYOSSL_PARKED ? said : 0;
+}
+
+/* Ends a connection over a socket of pyossl's own, which is to be closed next.  0, or PYOSSL_PARKED where a callback
+ * raised; PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end.  All under the lock: another thread that
+ * closes too finds it done, and does not close the descriptor before we have left it. */
+static long long pyossl_end_socket(pyossl_connection *connection)
+{
+    long long result;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    result = pyossl_end_socket_once(connection);
+    pyossl_connection_release(connection);
+    return result;
 }

@@ -1,10 +1,99 @@
-/* OpenSSL's own BIOs over descriptors and files, with two things put right.
+/* What OpenSSL's BIOs do wrong, put right with callbacks (BIO_set_callback_ex(3)), which hold under a connection as well.
+ *
+ * Loops that do not end.  A base64 filter skips what is not base64, and asks the BIO below for more until it finds some:
+ * with /dev/zero below, or a peer that sends nothing but newlines, the call never returns, and nothing can interrupt it.
+ * So one read of a base64 filter takes a bounded number of bytes off a BIO that may have no end (a descriptor, a file,
+ * one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as BIO_s_file(3) does
+ * when it fails, the flush of a base64 filter, or in 1.1.1 of a cipher, writes the same bytes again without end: 0 is
+ * made -1, which is what it means.
+ *
+ * Descriptors and files.
  *
  * They send with write(2), and so raise SIGPIPE in a program that does not ignore it when the peer has hung up: the
  * signal is blocked in this thread around what may write, and one that came meanwhile is taken away.  And they leave
  * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO.
- *
- * Both hang on the BIO's callback (BIO_set_callback_ex(3)), and so hold under a connection as well. */
+ */
+
+/* The bytes that one read of a base64 filter may take besides those that it needs; each read below counts as so many. */
+enum { PYOSSL_SEARCH = 16 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
+
+static _Thread_local int pyossl_searches;          /* reads of base64 filters that this thread is in, one in the other */
+static _Thread_local size_t pyossl_search_left;    /* for the outermost */
+
+/* 0 where a base64 filter above has had all it may have. */
+static int pyossl_search_goes_on(BIO *bio)
+{
+    if (pyossl_searches == 0 || pyossl_search_left > 0)
+        return 1;
+    BIO_clear_retry_flags(bio);
+    return 0;
+}
+
+static void pyossl_search_took(size_t size)
+{
+    if (pyossl_searches > 0)
+        pyossl_search_left -= size + PYOSSL_SEARCH_STEP < pyossl_search_left ? size + PYOSSL_SEARCH_STEP
+                                                                             : pyossl_search_left;
+}
+
+/* On a BIO that may have no end and needs nothing else put right. */
+static long pyossl_count_bytes(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
+                         size_t *processed)
+{
+    (void)data;
+    (void)size;
+    (void)command;
+    (void)number;
+
+    if (operation == BIO_CB_READ && !pyossl_search_goes_on(bio))
+        return -1;
+    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
+        pyossl_search_took(*processed);
+    return result;
+}
+
+/* `bio`, whose bytes are counted; NULL stays NULL. */
+static BIO *pyossl_counted(BIO *bio)
+{
+    if (bio != NULL)
+        BIO_set_callback_ex(bio, pyossl_count_bytes);
+    return bio;
+}
+
+/* On a base64 filter.  One that has failed fails again, and does not say that the data has ended. */
+static long pyossl_search(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
+                          size_t *processed)
+{
+    static const pyossl_record nothing_found = {.data = "too much that is not base64 before or between what is"};
+    (void)data;
+    (void)command;
+    (void)number;
+    (void)processed;
+
+    if (operation == BIO_CB_READ && pyossl_searches++ == 0)
+        pyossl_search_left = PYOSSL_SEARCH + (size < INT_MAX ? size : INT_MAX) * (2 * (PYOSSL_SEARCH_STEP + (size_t)1));
+    if (operation != (BIO_CB_READ | BIO_CB_RETURN))
+        return result;
+    pyossl_searches--;
+    if (pyossl_search_left == 0)
+        BIO_set_callback_arg(bio, (char *)bio);
+    if (result > 0 || BIO_get_callback_arg(bio) == NULL)
+        return result;
+    if (ERR_peek_error() == 0) {
+        pyossl_record record = nothing_found;
+        record.code = ERR_PACK(ERR_LIB_BIO, 0, BIO_R_LENGTH_TOO_LONG);
+        pyossl_put_error(&record);
+    }
+    return -1;
+}
+
+/* `bio`, a base64 filter, whose reads end; NULL stays NULL. */
+static BIO *pyossl_searching(BIO *bio)
+{
+    if (bio != NULL)
+        BIO_set_callback_ex(bio, pyossl_search);
+    return bio;
+}
 
 static _Thread_local int pyossl_guards;         /* calls of guarded BIOs that this thread is in, one in the other */
 static _Thread_local int pyossl_pipe_pending;   /* a SIGPIPE was on its way before the outermost */
@@ -49,7 +138,6 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     (void)data;
     (void)size;
     (void)number;
-    (void)processed;
 
     if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
         return result;
@@ -62,7 +150,7 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     case BIO_CB_READ:
     case BIO_CB_GETS:
         errno = 0;
-        return result;
+        return operation == BIO_CB_READ && !pyossl_search_goes_on(bio) ? -1 : result;
     case BIO_CB_WRITE | BIO_CB_RETURN:
     case BIO_CB_PUTS | BIO_CB_RETURN:
     case BIO_CB_CTRL | BIO_CB_RETURN:
@@ -71,8 +159,10 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     case BIO_CB_READ | BIO_CB_RETURN:
     case BIO_CB_GETS | BIO_CB_RETURN:
         BIO_set_callback_arg(bio, (char *)(intptr_t)(result > 0 ? 0 : sys_errno));
+        if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
+            pyossl_search_took(*processed);
         errno = sys_errno;
-        return result;
+        return result == 0 && operation == (BIO_CB_WRITE | BIO_CB_RETURN) ? -1 : result;
     default:
         return result;
     }

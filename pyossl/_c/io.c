@@ -23,7 +23,10 @@ enum {
     PYOSSL_WRITE_FIRST = -110,  /* a write is to be repeated before the shutdown */
     PYOSSL_WRITING = -111,      /* this thread is in the middle of another write: a signal handler writes */
     PYOSSL_NO_MEMORY = -112,    /* bytes that are to be kept find no room */
-    PYOSSL_OTHER_BIO = -113     /* the user does not carry the connection's bytes: it has another BIO */
+    PYOSSL_OTHER_BIO = -113,    /* the user does not carry the connection's bytes: it has another BIO */
+    PYOSSL_RAISED = -114,       /* a signal's handler has raised, while the call waited */
+    PYOSSL_PAUSED = -115,       /* nothing yet, and the transport is not to be waited for: the budget was used up */
+    PYOSSL_UNREAD = -116        /* the peer has sent data that was not read before the end */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -70,6 +73,8 @@ static int pyossl_begin(pyossl_connection *connection)
         return answer;
     }
     connection->busy = 1;
+    connection->budget = PYOSSL_BUDGET;
+    connection->paused = connection->pauses_early = 0;
     connection->outer = pyossl_calling;
     pyossl_calling = connection;
     if (connection->socket != NULL)
@@ -351,6 +356,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
             return got > 0 ? (long long)got : pyossl_after_flush(connection, outcome);
         }
         got += step;
+        connection->budget = PYOSSL_BUDGET;
         if (peeks || got == size || connection->parked || !pyossl_goes_on(connection, size, got))
             return pyossl_done((long long)got);
     }
@@ -504,16 +510,17 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     SSL_free(ssl);
 }
 
-/* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED. */
+/* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED; 1: it had been closed before. */
 static int pyossl_close(pyossl_connection *connection)
 {
-    int answer = 0;
+    int answer;
 
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
+    answer = connection->closed;
     if (connection->busy) {
         answer = PYOSSL_BUSY;
-    } else if (!connection->closed) {
+    } else if (!answer) {
         connection->closed = 1;
         pthread_cond_broadcast(&connection->turn);
         pyossl_free_ssl(connection);

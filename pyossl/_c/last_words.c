@@ -32,6 +32,7 @@ static void pyossl_hear_last_words(pyossl_connection *connection)
         return;
     connection->handle = NULL;    /* no callback: nobody has called */
     connection->busy = 1;
+    connection->budget = PYOSSL_BUDGET;
     pyossl_calling = connection;
     pyossl_clear_errors();
     while (heard < PYOSSL_LAST_WORDS && SSL_read_ex(connection->ssl, buffer, sizeof(buffer), &got) == 1)

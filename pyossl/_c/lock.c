@@ -18,6 +18,8 @@ static void pyossl_forked(void)
 typedef struct {
     pthread_mutex_t mutex;
     unsigned long generation;
+    int wanted;    /* threads that wait for it */
+    int calls;     /* calls of BIOs under it, one within the other */
 } pyossl_lock;
 
 static void pyossl_lock_free(pyossl_lock *lock)
@@ -61,9 +63,16 @@ static int pyossl_lock_is_inherited(const pyossl_lock *lock)
 /* 1: it is ours, until pyossl_lock_release; 0: the lock is the parent process's. */
 static int pyossl_lock_acquire(pyossl_lock *lock)
 {
+    int result;
+
     if (pyossl_lock_is_inherited(lock))
         return 0;
-    return pthread_mutex_lock(&lock->mutex) == 0;
+    if (pthread_mutex_trylock(&lock->mutex) == 0)
+        return 1;
+    __atomic_fetch_add(&lock->wanted, 1, __ATOMIC_SEQ_CST);
+    result = pthread_mutex_lock(&lock->mutex);
+    __atomic_fetch_sub(&lock->wanted, 1, __ATOMIC_SEQ_CST);
+    return result == 0;
 }
 
 /* As pyossl_lock_acquire, but 0 too where another thread has the lock. */
@@ -75,4 +84,14 @@ static int pyossl_lock_try(pyossl_lock *lock)
 static void pyossl_lock_release(pyossl_lock *lock)
 {
     pthread_mutex_unlock(&lock->mutex);
+}
+
+/* For a thread that has just released the lock and will want it again at once: a mutex is not fair, and would be its own
+ * again before a waiting thread has woken up. */
+static void pyossl_lock_let_others_in(pyossl_lock *lock)
+{
+    int patience = 50;
+
+    while (__atomic_load_n(&lock->wanted, __ATOMIC_SEQ_CST) > 0 && patience-- > 0)
+        usleep(20);
 }

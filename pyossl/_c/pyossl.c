@@ -62,6 +62,7 @@
 #include "memory_bio.c"
 #include "python_bio.c"
 #include "io.c"
+#include "turn.c"
 #include "carry.c"
 #include "bio_io.c"
 #include "last_words.c"

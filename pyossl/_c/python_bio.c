@@ -7,7 +7,6 @@
  * An exception belongs to the call that the user made, which is a connection's or a BIO's own: `pyossl_calling` tells,
  * and a call inside another puts back what it found. */
 
-static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this thread is in; NULL: a BIO's, or nobody's */
 static _Thread_local int pyossl_thread_parked;             /* Python keeps an exception for the BIO's call */
 
 typedef struct {
@@ -70,6 +69,12 @@ static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
     BIO_clear_retry_flags(bio);
     if (state->handle == NULL || size == 0)
         return 0;
+    if (!pyossl_may_give(0)) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    if (!pyossl_search_goes_on(bio))
+        return -1;
     aside = pyossl_set_aside();
     answer = pyossl_on_bio_read(state->handle, buffer, size);
     pyossl_put_back(aside);
@@ -77,6 +82,8 @@ static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
     if (answer < 0 || (unsigned long long)answer > size)
         return pyossl_python_waits(bio, answer);
     *got = (size_t)answer;
+    pyossl_has_given(*got);
+    pyossl_search_took(*got);
     state->eof = answer == 0;
     return answer > 0;
 }
@@ -89,8 +96,10 @@ static int pyossl_python_write(BIO *bio, const char *data, size_t size, size_t *
 
     *written = 0;
     BIO_clear_retry_flags(bio);
-    if (state->handle == NULL || size == 0)
+    if (size == 0)
         return 0;
+    if (state->handle == NULL)
+        return -1;    /* the flush of a filter above would take 0 for progress */
     aside = pyossl_set_aside();
     answer = pyossl_on_bio_write(state->handle, data, size);
     pyossl_put_back(aside);

@@ -182,9 +182,14 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     BIO_clear_retry_flags(bio);
     *got = 0;
     state->sys_errno = 0;
+    if (!pyossl_may_give(there > 0)) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     if (there > 0) {
         *got = size < there ? size : there;
         memcpy(buffer, state->ahead.bytes + state->ahead.start, *got);
+        pyossl_has_given(*got);
         state->handed += *got;
         pyossl_stretch_take(&state->ahead, *got);
         return 1;
@@ -205,6 +210,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
         size_t taken = (size_t)result + pyossl_stretch_length(&state->ahead);
         state->allowance -= taken < state->allowance ? taken : state->allowance;
         *got = (size_t)result;
+        pyossl_has_given(*got);
         state->handed += *got;
         return 1;
     }

@@ -2,17 +2,22 @@
  *
  * One call of Python's covers all of it, with the GIL given up once.  `timeout` is in seconds: below 0 there is none,
  * 0 means not to wait.  The deadline, in nanoseconds on the monotonic clock and 0 while there is none, is fixed at the
- * first wait and covers the whole call.  Where a signal interrupts it, Python runs its handlers and calls again with
- * the deadline, which stands in the answer: a handler may make such calls itself.
+ * first wait and covers the whole call.  Where a signal interrupts the call, Python runs its handlers in the middle of
+ * it, and where one of them raises the call ends with PYOSSL_RAISED.  A handler may make such calls itself.  What the
+ * call has taken, a lock or the writers' turn, it gives back before it returns: in Python an exception could come
+ * between.
  *
  * A read that knows that nothing is there yet begins with the wait, and waits in recv(2) itself, which is poll(2) and
  * recv(2) in one; what comes goes to the BIO, ahead of what OpenSSL asks for.  Only one thread does so at a time, and
  * nobody else takes anything off the descriptor meanwhile.
  *
  * A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): a writer has the
- * turn from its first byte to its last, and keeps it while it is interrupted. */
+ * turn from its first byte to its last, and keeps it while a signal's handler runs. */
 
-#define PYOSSL_INTERRUPTED (-(1LL << 32))    /* and what lies below: the deadline, negative */
+enum { PYOSSL_INTERRUPTED = -117 };    /* the handlers of signals are to run; no call returns it */
+
+/* Python, entered for the handlers of signals that have come; 0, or 1 where one of them has raised. */
+static int pyossl_on_interrupt(void);
 
 static long long pyossl_now(void)
 {
@@ -34,8 +39,32 @@ enum { PYOSSL_LONGEST_WAIT = 1000 };
 
 static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline);
 
-/* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it; 0, or PYOSSL_x. */
-static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
+/* `waited`, what a wait came to, after the handlers of signals have run where it was interrupted: 0 where the call goes
+ * on.  No lock is held: a handler may do anything. */
+static long long pyossl_after_wait(long long waited)
+{
+    if (waited != PYOSSL_INTERRUPTED && waited != PYOSSL_PAUSED)
+        return waited;
+    return pyossl_on_interrupt() == 0 ? 0 : PYOSSL_RAISED;
+}
+
+/* A call that has stopped because its budget was used up goes on at once, after everybody else: other threads, the
+ * handlers of signals, and the deadline, which has been looked at. */
+static long long pyossl_pause(pyossl_connection *connection)
+{
+    pyossl_lock_let_others_in(connection->lock);
+    if (connection->other_lock != NULL)
+        pyossl_lock_let_others_in(connection->other_lock);
+    return PYOSSL_PAUSED;
+}
+
+/* Whether bytes are here that the descriptor does not show. */
+static int pyossl_is_paused(const pyossl_connection *connection)
+{
+    return connection->paused || (connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0);
+}
+
+static long long pyossl_wait_once(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     struct pollfd poller;
     int ready, milliseconds = PYOSSL_LONGEST_WAIT;
@@ -62,6 +91,10 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
         pyossl_connection_release(connection);
         return answer;
     }
+    if (outcome == -SSL_ERROR_WANT_READ && pyossl_is_paused(connection)) {
+        pyossl_connection_release(connection);
+        return pyossl_pause(connection);
+    }
     poller.fd = connection->fd;
     poller.events = outcome == -SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
     __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
@@ -69,6 +102,12 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
     ready = poll(&poller, 1, milliseconds);
     __atomic_fetch_sub(&connection->waiters, 1, __ATOMIC_SEQ_CST);
     return ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_WAIT) ? PYOSSL_INTERRUPTED : 0;
+}
+
+/* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it, or a step is worth a try; 0, or PYOSSL_x. */
+static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
+{
+    return pyossl_after_wait(pyossl_wait_once(connection, outcome, timeout, deadline));
 }
 
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
@@ -161,29 +200,54 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
         *deadline = pyossl_deadline(timeout);
     pyossl_set_receive_timeout(connection->socket, timeout);
     result = pyossl_receive_ahead(connection, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH);
-    return result == -SSL_ERROR_WANT_READ ? 0 : result;
+    return pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
 }
 
-static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size,
-                                     double timeout, long long deadline)
+/* A read, or a peek, of a call that looks itself at what has been received ahead. */
+static long long pyossl_receive_step(pyossl_connection *connection, void *buffer, size_t size, int peeks, int waits)
 {
-    long long result = 0;
+    int answer = pyossl_begin(connection);
 
-    if (timeout != 0 && deadline == 0 && size > 0)
-        result = pyossl_wait_in_receive(connection, size, timeout, &deadline);
-    while (result == 0) {
-        result = pyossl_read(connection, buffer, size);
+    if (answer != 0)
+        return answer;
+    connection->pauses_early = waits;
+    return pyossl_end(connection, pyossl_receive(connection, buffer, size, peeks));
+}
+
+/* 0 bytes: the peer has sent its close_notify. */
+static long long pyossl_receive_waiting(pyossl_connection *connection, void *buffer, size_t size, int peeks,
+                                        double timeout, long long *deadline)
+{
+    long long result;
+
+    do {
+        result = pyossl_receive_step(connection, buffer, size, peeks, timeout != 0);
         if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
             return result;
-        result = pyossl_wait(connection, result, timeout, &deadline);
-    }
-    return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
+        result = pyossl_wait(connection, result, timeout, deadline);
+    } while (result == 0);
+    return result;
+}
+
+static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
+{
+    long long deadline = 0, result = 0;
+
+    if (timeout != 0 && size > 0)
+        result = pyossl_wait_in_receive(connection, size, timeout, &deadline);
+    return result == 0 ? pyossl_receive_waiting(connection, buffer, size, 0, timeout, &deadline) : result;
+}
+
+static long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
+{
+    long long deadline = 0;
+    return pyossl_receive_waiting(connection, buffer, size, 1, timeout, &deadline);
 }
 
 /* With the connection's own timeout: the fewer arguments, the cheaper the call. */
 static long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size)
 {
-    return pyossl_read_waiting(connection, buffer, size, connection->timeout, 0);
+    return pyossl_read_waiting(connection, buffer, size, connection->timeout);
 }
 
 static int pyossl_has_turn(const pyossl_connection *connection)
@@ -197,7 +261,6 @@ static long long pyossl_wait_for_turn(pyossl_connection *connection, double time
 {
     struct timespec until;
     long long left = PYOSSL_LONGEST_WAIT * 1000000LL;
-    int expired;
 
     if (timeout == 0)
         return -SSL_ERROR_WANT_WRITE;
@@ -214,34 +277,42 @@ static long long pyossl_wait_for_turn(pyossl_connection *connection, double time
     until.tv_sec += left / 1000000000 + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     connection->turn_waiters++;
-    expired = pthread_cond_timedwait(&connection->turn, &connection->lock->mutex, &until) != 0;
+    pthread_cond_timedwait(&connection->turn, &connection->lock->mutex, &until);
     connection->turn_waiters--;
-    return expired && left == PYOSSL_LONGEST_WAIT * 1000000LL ? PYOSSL_INTERRUPTED : 0;
+    return PYOSSL_PAUSED;    /* a signal does not interrupt this wait: its handler has its turn now */
 }
 
-/* 0: this thread writes, until pyossl_give_turn. */
-static long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline)
+/* 1: this thread writes, until pyossl_give_turn; 0: not yet; below 0: PYOSSL_x. */
+static long long pyossl_try_turn(pyossl_connection *connection, double timeout, long long *deadline)
 {
-    long long result = 0;
+    long long result;
 
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
-    while (result == 0 && connection->writing) {
-        if (connection->closed)
-            result = PYOSSL_CLOSED;
-        else if (connection->busy)
-            result = PYOSSL_BUSY;
-        else
-            result = pyossl_has_turn(connection) ? PYOSSL_WRITING
-                                                 : pyossl_wait_for_turn(connection, timeout, deadline);
-    }
-    if (result == 0) {
+    if (!connection->writing) {
         connection->writing = 1;
         connection->writer = pthread_self();
-        connection->written = 0;
+        result = 1;
+    } else if (connection->closed) {
+        result = PYOSSL_CLOSED;
+    } else if (connection->busy) {
+        result = PYOSSL_BUSY;
+    } else {
+        result = pyossl_has_turn(connection) ? PYOSSL_WRITING : pyossl_wait_for_turn(connection, timeout, deadline);
     }
     pyossl_connection_release(connection);
     return result;
+}
+
+/* 0: this thread writes, until pyossl_give_turn; below 0: PYOSSL_x. */
+static long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline)
+{
+    long long result;
+
+    do {
+        result = pyossl_after_wait(pyossl_try_turn(connection, timeout, deadline));
+    } while (result == 0);
+    return result > 0 ? 0 : result;
 }
 
 static void pyossl_give_turn(pyossl_connection *connection)
@@ -265,14 +336,24 @@ static long long pyossl_after_slice(size_t slices, long long deadline)
 {
     if (deadline != 0 && pyossl_now() > deadline)
         return PYOSSL_TIMED_OUT;
-    return slices % PYOSSL_SLICES == 0 ? PYOSSL_INTERRUPTED : 0;
+    return slices % PYOSSL_SLICES == 0 ? pyossl_after_wait(PYOSSL_INTERRUPTED) : 0;
 }
 
-/* Goes on at the byte that `written` tells; 1 where all is written, or where `timeout` is 0 what the descriptor took. */
-static long long pyossl_write_on(pyossl_connection *connection, const char *data, size_t size,
-                                 double timeout, long long *deadline)
+/* Keeps, for whoever writes next, what a write has left with OpenSSL. */
+static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
 {
-    size_t done = connection->written, slices = 0;
+    if (!pyossl_connection_acquire(connection))
+        return;
+    if (connection->write_pending != 0 && connection->pending == NULL)
+        pyossl_copy_pending(connection, rest);
+    pyossl_connection_release(connection);
+}
+
+/* In the writers' turn: all of `data`, or where `timeout` is 0 as much as the descriptor takes. */
+static long long pyossl_write_in_turn(pyossl_connection *connection, const char *data, size_t size,
+                                      double timeout, long long *deadline)
+{
+    size_t done = 0, slices = 0;
     long long result;
 
     if (timeout > 0 && size > PYOSSL_SLICE && *deadline == 0)
@@ -286,37 +367,94 @@ static long long pyossl_write_on(pyossl_connection *connection, const char *data
         } else if (pyossl_may_wait(connection, result, timeout))
             result = pyossl_wait(connection, result, timeout, deadline);
     } while (result == 0);
-    connection->written = done;
-    if (result < 0 && pyossl_connection_acquire(connection)) {
-        if (connection->write_pending != 0 && connection->pending == NULL)
-            pyossl_copy_pending(connection, data + done);
-        pyossl_connection_release(connection);
-    }
-    return result;
+    if (result < 0)
+        pyossl_keep_pending(connection, data + done);
+    return result > 0 ? (long long)done : result;
 }
 
-/* All of `data`, or where `timeout` is 0 as much as the descriptor takes.  An interrupted call is made again with all
- * of `data` and the deadline, or given up by pyossl_give_turn. */
-static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size,
-                                      double timeout, long long deadline, int goes_on)
+/* All of `data`, or where `timeout` is 0 as much as the descriptor takes. */
+static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
 {
-    long long result = 0;
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
 
-    if (!(goes_on && pyossl_has_turn(connection)))
-        result = pyossl_take_turn(connection, timeout, &deadline);
-    if (result == 0) {
-        result = pyossl_write_on(connection, data, size, timeout, &deadline);
-        if (result > 0)
-            result = (long long)connection->written;
-        if (result != PYOSSL_INTERRUPTED)
-            pyossl_give_turn(connection);
-    }
-    return result == PYOSSL_INTERRUPTED ? PYOSSL_INTERRUPTED - deadline : result;
+    if (result != 0)
+        return result;
+    result = pyossl_write_in_turn(connection, data, size, timeout, &deadline);
+    pyossl_give_turn(connection);
+    return result;
 }
 
 static long long pyossl_send(pyossl_connection *connection, const void *data, size_t size)
 {
-    return pyossl_write_waiting(connection, data, size, connection->timeout, 0, 0);
+    return pyossl_write_waiting(connection, data, size, connection->timeout);
+}
+
+/* Waits until some of `data` has been taken; how much.  What was not is to be offered next. */
+static long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
+{
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+
+    if (result != 0)
+        return result;
+    do {
+        result = pyossl_write(connection, data, size);
+        if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
+            break;
+        result = pyossl_wait(connection, result, timeout, &deadline);
+    } while (result == 0);
+    pyossl_give_turn(connection);
+    return result;
+}
+
+/* In the writers' turn: as pyossl_shutdown, waiting; where nobody waits for the peer's close_notify, which is somebody
+ * else's to read, 0 too when only that is missing. */
+static long long pyossl_shut_down_in_turn(pyossl_connection *connection, int awaits_peer, double timeout,
+                                          long long *deadline)
+{
+    long long result;
+
+    for (;;) {
+        result = pyossl_shutdown(connection);
+        if (result == -SSL_ERROR_WANT_READ && !awaits_peer)
+            return 0;
+        if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
+            return result;
+        result = pyossl_wait(connection, result, timeout, deadline);
+        if (result != 0)
+            return result;
+    }
+}
+
+/* Sends our close_notify; 0, or below it what went wrong. */
+static long long pyossl_say_goodbye(pyossl_connection *connection, double timeout)
+{
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+
+    if (result != 0)
+        return result;
+    result = pyossl_shut_down_in_turn(connection, 0, timeout, &deadline);
+    pyossl_give_turn(connection);
+    return result > 0 ? 0 : result;
+}
+
+/* Exchanges close_notify; 0, or below it what went wrong, PYOSSL_UNREAD where data comes first. */
+static long long pyossl_unwrap(pyossl_connection *connection, double timeout)
+{
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+    char byte;
+
+    if (result != 0)
+        return result;
+    result = pyossl_shut_down_in_turn(connection, 1, timeout, &deadline);
+    if (result == 0) {
+        result = pyossl_receive_waiting(connection, &byte, 1, 1, timeout, &deadline);
+        if (result > 0)
+            result = PYOSSL_UNREAD;
+        else if (result == 0)
+            result = pyossl_shut_down_in_turn(connection, 1, timeout, &deadline);
+    }
+    pyossl_give_turn(connection);
+    return result > 0 ? 0 : result;
 }
 
 /* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may

@@ -131,7 +131,7 @@ def tls_over(
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventedConnection(context, server_hostname, sock.fileno(), session=session)
+        connection = EventedConnection(context, server_hostname, sock, session=session)
         transport = SocketTransport(loop, sock, connection, protocol, **options)
     except BaseException:
         sock.close()

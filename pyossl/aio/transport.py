@@ -21,13 +21,13 @@ that returns true, writing goes on.  A transport below that ends without a close
 ``TruncationError``, given to ``connection_lost``.
 
 In a process that was forked while the loop ran, neither the connection nor the loop is touched: its epoll is the
-parent's too.  Nor does a finaliser touch the connection: in a cycle that is collected, OpenSSL's part may have gone
-first.
+parent's too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import warnings
 from asyncio import constants
@@ -277,6 +277,9 @@ class Transport(FlowControl):
         return self._connection.read_some_into(buffer)
 
     def _read_waits(self, want: Any) -> None:
+        if self._connection.has_more:
+            self._connection.has_more = False
+            self._loop.call_soon(self._read_ready)
         if want is Want.WRITE:
             self._read_wants_write = True
             self._start_writer(self._write_ready)
@@ -477,7 +480,8 @@ class Transport(FlowControl):
             return
         if data == b"":
             self._lose(None)
-        elif not isinstance(data, Want):
+        elif not isinstance(data, Want) or self._connection.has_more:
+            self._connection.has_more = False
             self._loop.call_soon(self._await_goodbye)
 
     def _shutdown_timed_out(self) -> None:
@@ -583,6 +587,8 @@ class Transport(FlowControl):
         self._state = CLOSED
         if self._timer is not None:
             self._timer.cancel()
+        with contextlib.suppress(UsageError):  # in a callback of its own, which is its last
+            self._connection.close()  # before the descriptor, whose number is somebody else's then
         self._drop()
         self._detach()
 

@@ -9,6 +9,7 @@ int PEM_write_bio_PUBKEY(BIO *bio, EVP_PKEY *key);
 X509 *PEM_read_bio_X509(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *PEM_read_bio_X509_AUX(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 int PEM_write_bio_X509(BIO *bio, X509 *certificate);
+int PEM_write_bio_X509_AUX(BIO *bio, X509 *certificate);
 X509_CRL *PEM_read_bio_X509_CRL(BIO *bio, X509_CRL **crl, pem_password_cb *callback, void *argument);
 int PEM_write_bio_X509_CRL(BIO *bio, X509_CRL *crl);
 

@@ -9,13 +9,18 @@ typedef struct {
     ...;
 } pyossl_record;
 
-typedef ... pyossl_lock;
+typedef struct {
+    int calls;
+    ...;
+} pyossl_lock;
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
+int pyossl_lock_is_inherited(const pyossl_lock *lock);
 int pyossl_lock_acquire(pyossl_lock *lock);
 int pyossl_lock_try(pyossl_lock *lock);
 void pyossl_lock_release(pyossl_lock *lock);
-int pyossl_lock_is_inherited(const pyossl_lock *lock);
+int pyossl_under_lock(pyossl_lock *lock, void *question);
+int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
 
 typedef struct {
     SSL *ssl;
@@ -72,6 +77,9 @@ int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 int pyossl_load_default_file(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
+X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
+X509 *pyossl_copy_certificate(X509 *certificate);
+void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
@@ -88,11 +96,13 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_SHUT ...
 #define PYOSSL_TOO_EARLY ...
 #define PYOSSL_TIMED_OUT ...
-static const long long PYOSSL_INTERRUPTED;
 #define PYOSSL_WRITE_FIRST ...
 #define PYOSSL_WRITING ...
 #define PYOSSL_NO_MEMORY ...
 #define PYOSSL_OTHER_BIO ...
+#define PYOSSL_RAISED ...
+#define PYOSSL_PAUSED ...
+#define PYOSSL_UNREAD ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
@@ -111,21 +121,28 @@ long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_
 long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 int pyossl_close(pyossl_connection *connection);
-long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline);
-long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout, long long deadline);
-long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout, long long deadline, int goes_on);
+long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
+long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
+long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
+long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
+long long pyossl_say_goodbye(pyossl_connection *connection, double timeout);
+long long pyossl_unwrap(pyossl_connection *connection, double timeout);
 long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
-long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline);
-void pyossl_give_turn(pyossl_connection *connection);
 void pyossl_drain(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
 void pyossl_wake_waiters(pyossl_connection *connection);
 long long pyossl_deadline(double timeout);
-SSL *pyossl_enter(pyossl_connection *connection);
-int pyossl_connection_acquire(pyossl_connection *connection);
-void pyossl_connection_release(pyossl_connection *connection);
+int pyossl_in_turn(pyossl_connection *connection, void *question);
+int pyossl_in_turn_if_free(pyossl_connection *connection, void *question);
+#define PYOSSL_IS_FINISHED ...
+#define PYOSSL_IS_REUSED ...
+#define PYOSSL_BYTES_PENDING ...
+#define PYOSSL_HAS_PENDING ...
+#define PYOSSL_VERIFY_RESULT ...
+#define PYOSSL_SHUTDOWN_STATE ...
+long long pyossl_ask(pyossl_connection *connection, int question);
 
 pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
 int pyossl_set_side(pyossl_connection *connection, int is_server);
@@ -135,7 +152,6 @@ SSL_SESSION *pyossl_session(pyossl_connection *connection);
 long long pyossl_generic_handshake(pyossl_connection *connection);
 long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size);
-long long pyossl_generic_send_on(pyossl_connection *connection, const char *data, size_t size, int goes_on);
 long long pyossl_generic_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
 
@@ -157,6 +173,10 @@ BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
+BIO *pyossl_counted(BIO *bio);
+BIO *pyossl_searching(BIO *bio);
+#define PYOSSL_INCOMPLETE ...
+int pyossl_is_complete(BIO *bio);
 long long pyossl_bio_read(BIO *bio, void *buffer, size_t size);
 long long pyossl_bio_write(BIO *bio, const void *data, size_t size);
 long long pyossl_bio_line(BIO *bio, char *buffer, int size);
@@ -179,6 +199,8 @@ long long pyossl_dtls_listen(pyossl_connection *connection);
 long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
 
 extern "Python" {
+int pyossl_on_turn(void *question);
+int pyossl_on_interrupt(void);
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);

@@ -114,6 +114,7 @@ void X509_VERIFY_PARAM_set_depth(X509_VERIFY_PARAM *parameters, int depth);
 void X509_VERIFY_PARAM_set_auth_level(X509_VERIFY_PARAM *parameters, int level);
 void X509_VERIFY_PARAM_set_hostflags(X509_VERIFY_PARAM *parameters, unsigned int flags);
 int X509_VERIFY_PARAM_set1_host(X509_VERIFY_PARAM *parameters, const char *name, size_t length);
+int X509_VERIFY_PARAM_set1_ip(X509_VERIFY_PARAM *parameters, const unsigned char *address, size_t length);
 int X509_VERIFY_PARAM_set1_ip_asc(X509_VERIFY_PARAM *parameters, const char *address);
 int X509_VERIFY_PARAM_set_flags(X509_VERIFY_PARAM *parameters, unsigned long flags);
 int X509_VERIFY_PARAM_clear_flags(X509_VERIFY_PARAM *parameters, unsigned long flags);
@@ -139,5 +140,6 @@ int X509_VERIFY_PARAM_get_depth(const X509_VERIFY_PARAM *parameters);
 #endif
 int X509_STORE_set_flags(X509_STORE *store, unsigned long flags);
 int X509_STORE_set1_param(X509_STORE *store, const X509_VERIFY_PARAM *parameters);
+X509_VERIFY_PARAM *X509_STORE_get0_param(const X509_STORE *store);
 X509_VERIFY_PARAM *X509_VERIFY_PARAM_new(void);
 void X509_VERIFY_PARAM_free(X509_VERIFY_PARAM *parameters);

@@ -1,0 +1,104 @@
+"""Python's code in the middle of C's: under a lock that C has taken, and for signals that come while C waits.
+
+The handler of a signal runs between any two instructions of the main thread, and may raise there.  Where Python took a
+lock and gave it back, such an exception could come between the two, and the lock would stay taken for good.  So C does
+both, and Python's code under the lock is a function that C calls (pyossl/_c/turn.c).  What that raises, whatever it is
+and wherever in the callback it comes, is kept until C has returned, and is raised then, itself.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyossl._lib import ffi
+from pyossl.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_T = TypeVar("_T")
+
+INHERITED = "it was made before this process was forked, and is the parent's"
+
+_raised: dict[int, list[BaseException]] = {}
+
+
+def keep_raised(error: BaseException) -> None:
+    """Keeps an exception for the call that this thread has made of C, which is to tell that there is one."""
+    _raised.setdefault(get_ident(), []).append(error)
+
+
+def take_raised() -> BaseException:
+    """The exception that was kept for the call from which this thread has just returned."""
+    thread = get_ident()
+    errors = _raised[thread]
+    error = errors.pop()
+    if not errors:
+        del _raised[thread]
+    return error
+
+
+def _keep(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    """What comes before the first instruction of a callback, or after its last, is nobody else's to catch."""
+    keep_raised(error)
+
+
+class _Question:
+    __slots__ = ("answer", "error", "function")
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.answer: Any = None
+        self.error: BaseException | None = None
+
+
+_ANSWERED, _RAISED = 1, 2
+
+
+@ffi.def_extern(error=_RAISED, onerror=_keep)  # type: ignore[untyped-decorator]  # cffi's own
+def pyossl_on_turn(handle: Any) -> int:
+    question: _Question = ffi.from_handle(handle)
+    try:
+        question.answer = question.function()
+    except BaseException as error:  # raised again by the call that has asked
+        question.error = error
+        return _RAISED
+    return _ANSWERED
+
+
+@ffi.def_extern(error=1, onerror=_keep)  # type: ignore[untyped-decorator]
+def pyossl_on_interrupt() -> int:
+    """Python runs the handlers of signals as it enters."""
+    return 0
+
+
+def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T]) -> _T:
+    """What ``function`` returns or raises under the lock of ``of``, which ``hold``, a function of turn.c, takes.
+
+    ``UsageError`` where the lock is a parent process's, ``BlockingIOError`` where it is not free and ``hold`` does not
+    wait.
+    """
+    question = _Question(function)
+    held = hold(of, ffi.new_handle(question))
+    if held == _ANSWERED:
+        answer: _T = question.answer
+        return answer
+    if held == _RAISED:
+        _raise(question.error or take_raised())
+    if held == 0:
+        raise inherited()
+    raise BlockingIOError("another thread has the lock")
+
+
+def _raise(error: BaseException) -> NoReturn:
+    try:
+        raise error
+    finally:
+        del error  # its traceback has this frame
+
+
+def inherited() -> UsageError:
+    """The exception for what a parent process has made."""
+    return UsageError(f"the connection cannot be used: {INHERITED}")

@@ -1,0 +1,239 @@
+"""A peer that sends records without data holds nobody up: each call gives control back after a bounded number of bytes.
+
+With SSL_MODE_AUTO_RETRY, SSL_read_ex(3) returns only with data, an end or a want (PITFALLS 30).  What a call has taken
+is counted in bytes, not in seconds; tests/test_aio_floods.py has the loops.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from floods import ENDING, FLOODS, MANY, TAKEN, Flooder
+from served import Task
+
+import pyossl
+from pyossl import BIO, Connection, PythonBIO, Want
+from pyossl.evented import EventedConnection, room_to_read
+from pyossl.pyopenssl import SSL
+
+
+@pytest.fixture(params=FLOODS)
+def flooder(request: pytest.FixtureRequest, authority: pyossl.Authority) -> Iterator[Flooder]:
+    flooder = Flooder(authority, FLOODS[request.param])
+    yield flooder
+    flooder.close()
+
+
+def wrapped(flooder: Flooder) -> pyossl.Socket:
+    """A ``Socket`` over a copy of the victim's descriptor, after its handshake."""
+    sock = socket.socket(fileno=socket.dup(flooder.victims.fileno()))
+    tls = flooder.victims_context.wrap_socket(sock, flooder.victims_name, handshake=False)
+    tls.settimeout(20)
+    flooder.shake_hands(tls.handshake)
+    return tls
+
+
+def shaken(flooder: Flooder, connection: Connection) -> None:
+    """Finishes the handshake of a connection whose descriptor does not block."""
+
+    def finish() -> None:
+        while connection.handshake() is not None:
+            pass
+
+    flooder.victims.setblocking(False)
+    flooder.shake_hands(finish)
+
+
+def test_a_read_that_does_not_wait_takes_a_bounded_number_of_bytes(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        tls.settimeout(0)
+        flooder.begin()
+        with pytest.raises(pyossl.WouldBlockError):
+            tls.recv(1000)
+        assert flooder.taken() <= TAKEN
+
+
+def test_a_read_looks_at_its_deadline_in_the_middle_of_a_flood(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        tls.settimeout(0.001)
+        flooder.begin(MANY)
+        with pytest.raises(TimeoutError):
+            tls.recv(65536)
+        assert flooder.taken() < MANY / 2
+
+
+def test_a_peek_looks_at_its_deadline_in_the_middle_of_a_flood(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        tls.settimeout(0.001)
+        flooder.begin(MANY)
+        with pytest.raises(TimeoutError):
+            tls.recv(10, socket.MSG_PEEK)
+        assert flooder.taken() < MANY / 2
+
+
+def test_an_unwrap_looks_at_its_deadline_in_the_middle_of_a_flood(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        tls.settimeout(0.001)
+        flooder.begin(MANY)
+        with pytest.raises(TimeoutError):
+            tls.unwrap()
+        assert flooder.taken() < MANY / 2
+
+
+def test_what_is_pending_is_told_from_what_is_here(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        flooder.begin()
+        assert tls.pending == 0
+        assert flooder.taken() <= TAKEN
+
+
+def test_data_behind_a_flood_is_read(flooder: Flooder) -> None:
+    with wrapped(flooder) as tls:
+        flooder.begin()
+        assert tls.recv(1000) == ENDING
+
+
+def test_a_step_for_an_event_loop_takes_a_bounded_number_of_bytes_and_says_that_more_is_here(flooder: Flooder) -> None:
+    connection = EventedConnection(flooder.victims_context, flooder.victims_name, flooder.victims)
+    shaken(flooder, connection)
+    flooder.begin()
+    room = room_to_read()
+    turns, data = 0, b""
+    while not data:
+        got = connection.receive(room)
+        if isinstance(got, Want):
+            turns += connection.has_more
+            connection.has_more = False
+        else:
+            data = got
+    assert data == ENDING
+    assert turns >= 3  # of SIZE bytes, 32 KiB each
+    connection.close()
+
+
+def test_a_read_over_a_bio_of_the_callers_takes_a_bounded_number_of_bytes(flooder: Flooder) -> None:
+    connection = Connection(flooder.victims_context, flooder.victims_name, bio=BIO.socket(flooder.victims))
+    shaken(flooder, connection)
+    flooder.begin()
+    assert connection.read() is Want.READ
+    assert flooder.taken() <= TAKEN
+    connection.close()
+
+
+def test_a_read_over_openssl_s_own_bio_takes_a_bounded_number_of_bytes(flooder: Flooder) -> None:
+    connection = Connection(flooder.victims_context, flooder.victims_name, bio=BIO.fd(flooder.victims))
+    shaken(flooder, connection)
+    flooder.begin()
+    assert connection.read() is Want.READ
+    assert flooder.taken() <= TAKEN
+    connection.close()
+
+
+def test_a_read_over_a_bio_in_python_takes_a_bounded_number_of_bytes(flooder: Flooder) -> None:
+    class Carried(PythonBIO):
+        def read(self, size: int = -1) -> bytes | Want:
+            try:
+                return flooder.victims.recv(size)
+            except BlockingIOError:
+                return Want.READ
+
+        def write(self, data: bytes | bytearray | memoryview) -> int | Want:
+            return flooder.victims.send(data)
+
+    connection = Connection(flooder.victims_context, flooder.victims_name, bio=Carried())
+    shaken(flooder, connection)
+    flooder.begin()
+    assert connection.read() is Want.READ
+    assert flooder.taken() <= TAKEN
+    connection.close()
+
+
+def test_a_read_of_the_pyopenssl_face_takes_a_bounded_number_of_bytes(
+    flooder: Flooder, credentials: pyossl.Credentials
+) -> None:
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_max_proto_version(int(flooder.flood.version))
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    context._context.use_certificate(credentials.certificate)
+    context._context.use_private_key(credentials.private_key)
+    face = SSL.Connection(context, flooder.victims)
+    if flooder.flood.is_from_server:
+        face.set_connect_state()
+    else:
+        face.set_accept_state()
+    flooder.victims.setblocking(True)
+    flooder.shake_hands(face.do_handshake)
+    flooder.victims.setblocking(False)
+    flooder.begin()
+    with pytest.raises(SSL.WantReadError):
+        face.recv(1000)
+    assert flooder.taken() <= TAKEN
+
+
+def test_another_thread_closes_in_the_middle_of_a_flood(flooder: Flooder) -> None:
+    """The reader gives up its lock now and then, and whoever waits for it comes first."""
+    tls = wrapped(flooder)
+    flooder.begin(MANY)
+
+    def read() -> None:
+        with pytest.raises(pyossl.UsageError, match="closed"):
+            tls.recv(10)
+
+    reading = Task(read)
+    threading.Event().wait(0.05)
+    tls.connection.close()
+    reading.result()
+    assert flooder.taken() < MANY
+    tls.close()
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[], None]]:
+    """Raises ``InterruptedError`` from a signal's handler in a moment."""
+
+    def handler(number: int, frame: object) -> None:
+        raise InterruptedError("enough")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    yield lambda: signal.setitimer(signal.ITIMER_REAL, 0.05) and None
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_signal_s_handler_runs_in_the_middle_of_a_flood(flooder: Flooder, alarm: Callable[[], None]) -> None:
+    with wrapped(flooder) as tls:
+        flooder.begin(MANY)
+        alarm()
+        with pytest.raises(InterruptedError, match="enough"):
+            tls.recv(10)
+        assert flooder.taken() < MANY
+
+
+def test_a_handshake_looks_at_its_deadline_in_the_middle_of_a_flood(authority: pyossl.Authority) -> None:
+    """Before TLS 1.3 a client skips HelloRequests in the middle of its handshake, as many as come."""
+    request = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00"
+    ours, theirs = socket.socketpair()
+    context = pyossl.Context.client(trust=authority.certificate, maximum_version=pyossl.Version.TLSv1_2)
+    with theirs, context.wrap_socket(ours, "example.com", handshake=False) as tls:
+        stop = threading.Event()
+
+        def flood() -> None:
+            theirs.settimeout(20)
+            while not stop.is_set():
+                try:
+                    theirs.sendall(request * 1000)
+                except OSError:
+                    return
+
+        sending = Task(flood)
+        tls.settimeout(0.2)
+        with pytest.raises((TimeoutError, pyossl.Error)) as caught:
+            tls.handshake()
+        stop.set()
+        tls.close()
+        sending.result()
+        assert isinstance(caught.value, TimeoutError) or "unexpected message" in str(caught.value)
