@@ -114,6 +114,8 @@ class Store(Uncopied):
             ):
                 raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
+        elif not isinstance(source, (str, bytes, os.PathLike)):  # of a number os.path takes a descriptor
+            raise TypeError(f"trusted are certificates, files, directories and bytes, not {type(source).__name__}")
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(source)
             check(

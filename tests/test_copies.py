@@ -27,6 +27,7 @@ import pyossl.trio
 from pyossl import Connection, Context
 from pyossl.errors import UsageError, transport_error
 from pyossl.pyopenssl import SSL, crypto
+from pyossl.pyopenssl.certificates import X509Name
 
 MODULES = (pyossl, pyossl.aio, pyossl.trio, pyossl.anyio, SSL, crypto)
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -164,7 +165,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     SSL.Context: lambda house: SSL.Context(SSL.TLS_METHOD),
     crypto.X509Store: lambda house: crypto.X509Store(),
     crypto.X509: lambda house: crypto.X509(),
-    crypto.X509Name: lambda house: crypto.X509Name.__new__(crypto.X509Name),
+    X509Name: lambda house: X509Name.__new__(X509Name),
     crypto.PKey: lambda house: crypto.PKey(),
     crypto.X509StoreContext: lambda house: crypto.X509StoreContext(crypto.X509Store(), crypto.X509()),
 }

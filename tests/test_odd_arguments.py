@@ -148,6 +148,13 @@ def test_a_time_to_verify_at_is_an_aware_datetime(moment: Any) -> None:
             verify_at(moment)
 
 
+@pytest.mark.parametrize("trust", [5, 2**31, [5], [2**31], [None], object()])
+def test_whom_to_trust_is_no_number(trust: Any) -> None:
+    """Of a number ``os.path`` takes the descriptor."""
+    with pytest.raises(TypeError, match="trust"):
+        Store.of(trust)
+
+
 def test_a_purpose_is_a_str() -> None:
     for purpose in None, 5, b"sslserver":
         with pytest.raises(TypeError, match="a purpose is a str"):
