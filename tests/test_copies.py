@@ -165,7 +165,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     SSL.Context: lambda house: SSL.Context(SSL.TLS_METHOD),
     crypto.X509Store: lambda house: crypto.X509Store(),
     crypto.X509: lambda house: crypto.X509(),
-    X509Name: lambda house: X509Name.__new__(X509Name),
+    X509Name: lambda house: object.__new__(X509Name),
     crypto.PKey: lambda house: crypto.PKey(),
     crypto.X509StoreContext: lambda house: crypto.X509StoreContext(crypto.X509Store(), crypto.X509()),
 }
