@@ -16,9 +16,9 @@ SSL_set_bio(3) and its kin take over what they are given.
 share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A chain is changed only while nobody uses
 it: no thread is in a call of it, and no open connection is over it.
 
-*Ends.*  OpenSSL's filters use the BIO below without asking whether there is one.  A chain whose last member is a filter
-is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio_io.c), and when a connection is put over it, which
-then keeps it from being changed.
+*Ends.*  OpenSSL's filters use the BIO below without asking whether there is one.  A chain whose last member is a
+filter is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio_io.c), and when a connection is put over
+it, which then keeps it from being changed.
 
 *Waiting.*  A call that cannot go on now returns a ``Want``; it is to be repeated, a write with the same bytes.
 """
@@ -28,13 +28,14 @@ from __future__ import annotations
 import os
 import weakref
 from _thread import get_ident
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl._lib import ffi, lib, own, text
+from pyossl._lib import ffi, lib, own, release, text
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
+from pyossl.turns import Lock, TakenError
 
 if TYPE_CHECKING:
     import socket
@@ -42,9 +43,8 @@ if TYPE_CHECKING:
     from pyossl.connection import Connection
 
 _CHUNK = 16384
+_T = TypeVar("_T")
 _B = TypeVar("_B", bound="BIO")
-
-INHERITED = "it was made before this process was forked, and is the parent's"
 
 _WANTS = {-want.value: want for want in Want}
 
@@ -67,32 +67,6 @@ _NAMES = {
 
 raised: dict[int, BaseException] = {}
 """By thread, what a BIO written in Python raised in a call that the thread has made of a chain."""
-
-
-class Lock(Uncopied):
-    """Whose turn it is, for a ``with`` statement; re-entrant.  See pyossl/_c/lock.c."""
-
-    __slots__ = ("calls", "pointer")
-
-    def __init__(self) -> None:
-        self.pointer = own(check_ptr(lib.pyossl_lock_new(), "making a lock"), lib.pyossl_lock_free)
-        self.calls = 0
-        """How many calls of BIOs are under way, one within the other."""
-
-    def acquire(self, blocking: bool = True) -> bool:
-        """Whether the lock is ours now, until ``release``; raises ``UsageError`` where it is a parent process's."""
-        if lib.pyossl_lock_is_inherited(self.pointer):
-            raise UsageError(f"the BIO cannot be used: {INHERITED}")
-        return bool((lib.pyossl_lock_acquire if blocking else lib.pyossl_lock_try)(self.pointer))
-
-    def release(self) -> None:
-        lib.pyossl_lock_release(self.pointer)
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        lib.pyossl_lock_release(self.pointer)
 
 
 class BIO(Uncopied):
@@ -199,23 +173,22 @@ class BIO(Uncopied):
 
         Raises ``Error`` or ``TransportError``, or what a BIO written in Python raised.  BIO_read_ex(3)
         """
-        lock = self._enter()
-        try:
-            there = _CHUNK if 0 <= size <= _CHUNK else max(self._pending(), _CHUNK)
-            size = there if size < 0 else min(size, there)
-            if size == 0:
-                return b""
-            self._was_read = True
-            buffer = ffi.new("unsigned char[]", size)
-            result = lib.pyossl_bio_read(self._bio, buffer, size)
-            if result > 0:
-                return bytes(ffi.buffer(buffer, result))
-            if result == 0:
-                self._check_end()
-                return b""
-            return self._waits(result, "BIO_read_ex")
-        finally:
-            self._leave(lock)
+        return self._in_turn(lambda: self._read(size))
+
+    def _read(self, size: int) -> bytes | Want:
+        there = _CHUNK if 0 <= size <= _CHUNK else max(self._pending(), _CHUNK)
+        size = there if size < 0 else min(size, there)
+        if size == 0:
+            return b""
+        self._was_read = True
+        buffer = ffi.new("unsigned char[]", size)
+        result = lib.pyossl_bio_read(self._bio, buffer, size)
+        if result > 0:
+            return bytes(ffi.buffer(buffer, result))
+        if result == 0:
+            self._check_end()
+            return b""
+        return self._waits(result, "BIO_read_ex")
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
         """Writes ``data``; the number of bytes taken, or a ``Want`` where there is no room.
@@ -266,11 +239,7 @@ class BIO(Uncopied):
     @property
     def pending(self) -> int:
         """How many bytes can be read now.  BIO_ctrl_pending(3)"""
-        lock = self._enter()
-        try:
-            return self._pending()
-        finally:
-            self._leave(lock)
+        return self._in_turn(self._pending)
 
     @property
     def room(self) -> int:
@@ -301,12 +270,12 @@ class BIO(Uncopied):
 
     def fileno(self) -> int:
         """The descriptor at the chain's end, to wait for; raises ``UsageError`` where there is none.  BIO_get_fd(3)"""
-        lock = self._enter()
-        try:
+
+        def descriptor() -> int:
             self._require_end()
-            fd = self._last()._descriptor()
-        finally:
-            self._leave(lock)
+            return self._last()._descriptor()
+
+        fd = self._in_turn(descriptor)
         if fd < 0:
             raise UsageError(f"{self} has no descriptor")
         return fd
@@ -331,44 +300,48 @@ class BIO(Uncopied):
         """
         if not isinstance(below, BIO):
             raise TypeError(f"a BIO is pushed, not {type(below).__name__}")
-        with _Change(self, below):
-            last = self._last()
-            if not last.is_filter:
-                raise UsageError(f"{self} is complete: {last.name} is a source and a sink, and nothing goes below it")
-            if below._upper() is not None:
-                raise UsageError(f"{below.name} is in another chain: {below._head()}")
-            if below is self._head():
-                raise UsageError(f"{below} cannot be below itself")
-            check_ptr(lib.BIO_push(last._pointer, below.reference()), "BIO_push")
-            last._below, below._above = below, weakref.ref(last)
-            for member in self._head():
-                member.lock = below.lock
+        _change([self, below], lambda: self._push(below))
         return self
+
+    def _push(self, below: BIO) -> None:
+        last = self._last()
+        if not last.is_filter:
+            raise UsageError(f"{self} is complete: {last.name} is a source and a sink, and nothing goes below it")
+        if below._upper() is not None:
+            raise UsageError(f"{below.name} is in another chain: {below._head()}")
+        if below is self._head():
+            raise UsageError(f"{below} cannot be below itself")
+        check_ptr(lib.BIO_push(last._pointer, below.reference()), "BIO_push")
+        last._below, below._above = below, weakref.ref(last)
+        for member in self._head():
+            member.lock = below.lock
 
     def pop(self) -> BIO | None:
         """Takes this BIO alone out of its chain, whose parts then are joined; returns the one that was below, or None.
 
         Raises ``UsageError`` while the chain is in use, by a connection or by a call.  BIO_pop(3)
         """
+        return _change([self], self._pop)
+
+    def _pop(self) -> BIO | None:
         above, below = self._upper(), self._below
-        with _Change(self):
-            # Of the references that a chain has, this one's to the next goes to the one above.
-            if above is not None:
-                lib.BIO_set_next(above._pointer, ffi.NULL if below is None else below._pointer)
-                lib.BIO_free(self._pointer)
-                above._below = below
-            elif below is not None:
-                lib.BIO_free(below._pointer)
-            if below is not None:
-                lib.BIO_set_next(self._pointer, ffi.NULL)
-                below._above = None if above is None else weakref.ref(above)
-            self._above = self._below = None
-            if self.is_filter:
-                self.lock = Lock()
-            elif above is not None:
-                lock = Lock()
-                for member in above._head():
-                    member.lock = lock
+        # Of the references that a chain has, this one's to the next goes to the one above.
+        if above is not None:
+            lib.BIO_set_next(above._pointer, ffi.NULL if below is None else below._pointer)
+            lib.BIO_free(self._pointer)
+            above._below = below
+        elif below is not None:
+            lib.BIO_free(below._pointer)
+        if below is not None:
+            lib.BIO_set_next(self._pointer, ffi.NULL)
+            below._above = None if above is None else weakref.ref(above)
+        self._above = self._below = None
+        if self.is_filter:
+            self.lock = Lock()
+        elif above is not None:
+            lock = Lock()
+            for member in above._head():
+                member.lock = lock
         return below
 
     def __iter__(self) -> Iterator[BIO]:
@@ -392,27 +365,23 @@ class BIO(Uncopied):
         another BIO is above, and in the middle of a call.  BIO_free_all(3)
         """
         if self._bio is not None:
-            self._close(is_served=False)
+            self._in_turn(lambda: self._close(1))
 
-    def _close(self, is_served: bool) -> None:
-        lock = self._enter()
-        try:
-            if self._upper() is not None:
-                raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
-            if lock.calls > 1:
-                raise UsageError(f"{self} is in the middle of a call")
-            is_served = is_served or self._is_served()
-            below, self._below = self._below, None
-            pointer, self._bio = self._bio, None
-        finally:
-            self._leave(lock)
+    def _close(self, depth: int, is_served: bool = False) -> None:
+        """Under the lock, in which so many calls of ``close`` are under way."""
+        if self._upper() is not None:
+            raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
+        if self.lock.calls > depth:
+            raise UsageError(f"{self} is in the middle of a call")
+        is_served = is_served or self._is_served()
+        below, self._below = self._below, None
+        pointer, self._bio = self._bio, None
         if below is not None:
             below._above = None
-            below._close(is_served)
-        with lock:
-            ffi.release(pointer)
-            # A connection over the chain keeps this object alone, and uses all that is kept until it is closed itself.
-            self._keep = (self._keep, below) if is_served else None
+            below._in_turn(lambda: below._close(depth + 1, is_served))
+        # A connection over the chain keeps this object alone, and uses all that is kept until it is closed itself.
+        self._keep = (self._keep, below) if is_served else None
+        release(pointer)
 
     def __enter__(self: _B) -> _B:
         return self
@@ -434,12 +403,12 @@ class BIO(Uncopied):
 
     def serve(self, connection: Connection) -> None:
         """Is under ``connection`` from now on, and in no other chain until that is closed."""
-        lock = self._enter()
-        try:
+
+        def note() -> None:
             self._require_end()
             self._connections = [each for each in self._connections if _is_open(each())] + [weakref.ref(connection)]
-        finally:
-            self._leave(lock)
+
+        self._in_turn(note)
 
     def transport(self) -> Any:
         """The ``BIO *``, borrowed, for a connection; raises ``UsageError`` where nothing is below the last filter."""
@@ -484,29 +453,28 @@ class BIO(Uncopied):
         if not lib.pyossl_is_complete(self._pointer):
             raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
 
-    def _enter(self) -> Lock:
-        """Takes the lock, which another thread's push may have changed meanwhile; a call is under way then."""
+    def _in_turn(self, function: Callable[[], _T]) -> _T:
+        """What ``function`` comes to under the lock, which another thread's push may change meanwhile."""
         while True:
             lock = self.lock
-            lock.acquire()
-            if lock is self.lock and self._bio is not None:
-                lock.calls += 1
-                return lock
-            lock.release()
-            if self._bio is None:
-                raise UsageError("the BIO is closed")
 
-    def _leave(self, lock: Lock) -> None:
-        lock.calls -= 1
-        lock.release()
+            def held(lock: Lock = lock) -> _T | _Moved:
+                if lock is not self.lock:
+                    return _MOVED
+                if self._bio is None:
+                    raise UsageError("the BIO is closed")
+                return function()
+
+            answer = lock.hold(held)
+            if not isinstance(answer, _Moved):
+                return answer
 
     def _do(self, operation: str, function: Any, *arguments: Any) -> Any:
-        lock = self._enter()
-        try:
+        def call() -> Any:
             result = function(self._bio, *arguments)
             return result if result >= 0 else self._waits(result, operation)
-        finally:
-            self._leave(lock)
+
+        return self._in_turn(call)
 
     def _pending(self) -> int:
         result = lib.pyossl_bio_control(self._bio, lib.BIO_CTRL_PENDING, 0, 0)
@@ -548,29 +516,32 @@ class BIO(Uncopied):
         return f"<BIO {self}>"
 
 
-class _Change:
-    """The right to change chains, for a ``with`` statement: nobody uses them, and nobody can meanwhile."""
+class _Moved:
+    """The BIO has another lock now."""
 
-    def __init__(self, *bios: BIO) -> None:
-        self._bios = bios
-        self._taken: list[Lock] = []
 
-    def __enter__(self) -> None:
-        for bio in self._bios:
-            lock = bio.lock
-            # Not to wait: two threads could wait for each other.
-            if lock.acquire(blocking=False):
-                self._taken.append(lock)
-            if self._taken[-1:] != [lock] or lock.calls or lock is not bio.lock:  # another's push has changed it
-                self.__exit__()
-                raise UsageError(f"{bio._head()} is in the middle of a call")
-            if any(member._is_served() for member in bio._head()):
-                self.__exit__()
-                raise UsageError(f"{bio._head()} is under a connection: close that first")
+_MOVED = _Moved()
 
-    def __exit__(self, *_: object) -> None:
-        while self._taken:
-            self._taken.pop().release()
+
+def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] = ()) -> _T:
+    """What ``function``, which changes chains, comes to while nobody uses these BIOs' chains, and nobody can.
+
+    ``UsageError`` where somebody does; nobody is waited for: two threads could wait for each other.
+    """
+    bio, *others = bios
+    lock = bio.lock
+
+    def change() -> _T:
+        if lock is not bio.lock or lock.calls > 1 + held.count(lock):  # another's push has changed it, or a call is on
+            raise UsageError(f"{bio._head()} is in the middle of a call")
+        if any(member._is_served() for member in bio._head()):
+            raise UsageError(f"{bio._head()} is under a connection: close that first")
+        return _change(others, function, (*held, lock)) if others else function()
+
+    try:
+        return lock.hold_if_free(change)
+    except TakenError:
+        raise UsageError(f"{bio._head()} is in the middle of a call") from None
 
 
 def _is_open(connection: Connection | None) -> bool:

@@ -63,12 +63,12 @@ class DigestFilter(BIO):
         """The digest of what has gone through so far, which goes on.  EVP_DigestFinal_ex(3)"""
         context = ffi.new("EVP_MD_CTX **")
         copy = own(check_ptr(lib.EVP_MD_CTX_new(), "EVP_MD_CTX_new"), lib.EVP_MD_CTX_free)
-        lock = self._enter()
-        try:
+
+        def digested() -> None:
             check(lib.BIO_get_md_ctx(self._bio, context), "BIO_get_md_ctx")
             check(lib.EVP_MD_CTX_copy_ex(copy, context[0]), "EVP_MD_CTX_copy_ex")
-        finally:
-            self._leave(lock)
+
+        self._in_turn(digested)
         out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
         check(lib.EVP_DigestFinal_ex(copy, out, length), "EVP_DigestFinal_ex")
         return bytes(ffi.buffer(out, length[0]))

@@ -6,9 +6,10 @@ from _socket import htons, inet_pton, ntohs  # without the enumerations of socke
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.bio import BIO, Lock, descriptor_of
+from pyossl.bio import BIO, descriptor_of
 from pyossl.errors import UsageError, check, check_ptr, require
 from pyossl.outcome import Want
+from pyossl.turns import Lock
 
 if TYPE_CHECKING:
     import socket
@@ -63,19 +64,19 @@ class AcceptBIO(BIO):
     @property
     def address(self) -> Address:
         """Where it listens.  BIO_get_accept_name(3)"""
-        lock = self._enter()
-        try:
-            host, port = text(lib.BIO_get_accept_name(self._bio)), text(lib.BIO_get_accept_port(self._bio))
-        finally:
-            self._leave(lock)
+
+        def listening() -> tuple[str, str]:
+            return text(lib.BIO_get_accept_name(self._bio)), text(lib.BIO_get_accept_port(self._bio))
+
+        host, port = self._in_turn(listening)
         return host.strip("[]"), int(port)
 
     def accepted(self) -> BIO | Want:
         """The BIO over the next connection, which it closes when it is closed itself, or a ``Want``.
         BIO_do_accept(3)
         """
-        lock = self._enter()
-        try:
+
+        def accept() -> BIO | Want:
             if self._is_served():
                 raise UsageError(f"{self} is under a connection: close that first")
             if isinstance(want := self.handshake(), Want):
@@ -83,8 +84,8 @@ class AcceptBIO(BIO):
             pointer = lib.BIO_next(self._bio)
             lib.BIO_set_next(self._bio, ffi.NULL)
             return BIO(own(lib.pyossl_guarded(pointer), lib.BIO_free_all))
-        finally:
-            self._leave(lock)
+
+        return self._in_turn(accept)
 
     def _descriptor(self) -> int:
         connection = lib.BIO_next(self._bio)
@@ -135,11 +136,7 @@ class DatagramBIO(BIO):
     def peer(self) -> Address | None:
         """Where datagrams go, or None while that is not known.  BIO_dgram_get_peer(3)"""
         address = own(check_ptr(lib.BIO_ADDR_new(), "BIO_ADDR_new"), lib.BIO_ADDR_free)
-        lock = self._enter()
-        try:
-            lib.BIO_dgram_get_peer(self._bio, address)
-        finally:
-            self._leave(lock)
+        self._in_turn(lambda: lib.BIO_dgram_get_peer(self._bio, address))
         if lib.BIO_ADDR_family(address) == 0:
             return None
         host = own(lib.BIO_ADDR_hostname_string(address, 1), lib.OPENSSL_free)

@@ -14,7 +14,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pyossl._lib import ffi, lib
+from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO, raised
 from pyossl.errors import UsageError, check_ptr
 from pyossl.outcome import Want
@@ -43,7 +43,7 @@ class PythonBIO(BIO):
     def __init__(self) -> None:
         self._handle = ffi.new_handle(weakref.ref(self))
         pointer = check_ptr(lib.pyossl_python_bio(self._handle, self.filters), "BIO_new")
-        super().__init__(ffi.gc(pointer, lib.pyossl_python_bio_free))
+        super().__init__(own(pointer, lib.pyossl_python_bio_free))
 
     def read(self, size: int = -1) -> bytes | Want:
         """From 1 to ``size`` bytes, ``b""`` at the end, or the ``Want`` to be called again after.  BIO_read_ex(3)

@@ -37,7 +37,7 @@ from pyossl.names import ReferenceName, reference_name
 from pyossl.negotiation import Negotiated
 from pyossl.outcome import Failure, Want, record_of
 from pyossl.session import Session
-from pyossl.turns import INHERITED, ask, take_raised
+from pyossl.turns import INHERITED, TakenError, ask, take_raised
 from pyossl.x509 import borrowed
 
 Bytes = bytes | bytearray | memoryview
@@ -505,7 +505,7 @@ class Connection(Negotiated):
         side = "server" if self._context.is_server else "client"
         try:
             what = ask(lib.pyossl_in_turn_if_free, self._c, self._condition)
-        except BlockingIOError:
+        except TakenError:
             what = "in use by another thread"
         except UsageError:
             return f"<Connection {side}, of the process that forked this one>"

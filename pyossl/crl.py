@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import asn1_integer, integer, time
-from pyossl.encoding import Source, cryptography, read_every, written
+from pyossl.encoding import Source, cryptography, read_der, read_every, written
 from pyossl.errors import check, check_ptr
 from pyossl.extensions import Extension, decoded, extensions_of
 from pyossl.general_names import Name
@@ -55,6 +55,10 @@ class CRL:
         PEM_read_bio_X509_CRL(3), d2i_X509_CRL_bio(3)
         """
         return load_crls(source)[0]
+
+    @classmethod
+    def _from_der(cls, der: bytes) -> CRL:
+        return cls(read_der(der, "CRL", lib.X509_CRL_free, lib.d2i_X509_CRL_bio))
 
     def to_der(self) -> bytes:
         """The CRL in DER.  i2d_X509_CRL_bio(3)"""
@@ -145,7 +149,7 @@ class CRL:
     def from_cryptography(cls, crl: Any) -> CRL:
         """The same CRL as an object of the package ``cryptography``, which goes by DER."""
         encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
-        return cls.load(crl.public_bytes(encoding))
+        return cls._from_der(crl.public_bytes(encoding))
 
     def to_cryptography(self) -> Any:
         """The same CRL as an object of the package ``cryptography``, which goes by DER.

@@ -1,11 +1,25 @@
-"""PEM and DER: where encoded things come from, and how OpenSSL's readers and writers of them are called."""
+"""PEM and DER: where encoded things come from, and how OpenSSL's readers and writers of them are called.
+
+Which of the two it is
+----------------------
+OpenSSL's readers of PEM skip everything before a block, and so find one that a certificate in DER quotes in an
+extension.  ``pem_text`` decides it for every reader of pyossl's, and hands on what begins with the first block.
+
+PEM is text: there is a line that begins with ``-----BEGIN``, and what stands before it is text, too, in any encoding
+that is ASCII below 128.  No DER that is read here is text: a certificate, CRL, key, session or PKCS#12 begins with
+headers (a tag and a length) and then has an INTEGER or an OBJECT IDENTIFIER, whose tags are control characters that no
+text has, before anything that somebody could choose.  The first byte alone would not do: a SEQUENCE begins with 0x30,
+and so does the line ``0 s:CN=example.com`` of s_client(1).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO
@@ -38,9 +52,143 @@ def describe(source: Source) -> str:
     return f"{len(source)} bytes" if isinstance(source, bytes) else repr(os.fspath(source))
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIRST_LINE = re.compile(rb"^-----BEGIN ", re.MULTILINE)
+# All of C0 but BEL to SI, which has the white space and the shifts of old encodings, SUB and ESC.
+_NO_TEXT = re.compile(rb"[\x00-\x06\x10-\x19\x1c-\x1f]")
+
+
+def pem_text(data: bytes) -> bytes:
+    """What is PEM in these bytes, from the first line of the first block on; empty where they are no PEM."""
+    text = data.removeprefix(_BYTE_ORDER_MARK)
+    first = _FIRST_LINE.search(text)
+    if first is None or _NO_TEXT.search(text, 0, first.start()):
+        return b""
+    return text[first.start() :]
+
+
 def is_pem(data: bytes) -> bool:
     """Whether these bytes are PEM text, and not DER."""
-    return b"-----BEGIN" in data
+    return bool(pem_text(data))
+
+
+def pem_file(path: bytes) -> bytes:
+    """The path of a file that OpenSSL opens and reads PEM from; of an empty one where it is DER that quotes PEM."""
+    with contextlib.suppress(OSError):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            if b"-----BEGIN " in data and not is_pem(data):
+                return os.fsencode(os.devnull)
+    return path
+
+
+class Block(NamedTuple):
+    """What one PEM block holds; or, with an empty label, something in DER."""
+
+    label: str
+    header: bytes
+    der: bytes
+
+    def pem(self) -> bytes:
+        """The block alone, as OpenSSL writes it.  PEM_write_bio(3)"""
+        label = self.label.encode("latin-1")
+        return written(lib.PEM_write_bio, label, self.header, self.der, len(self.der))
+
+
+def pem_blocks(text: bytes, reading: str) -> tuple[list[Block], Error | None]:
+    """Every block of PEM text, and the error of the one that is malformed, behind which nothing is read.
+
+    PEM_read_bio(3)
+    """
+    bio = BIO.memory(text)
+    out, data, length = ffi.new("char *[2]"), ffi.new("unsigned char **"), ffi.new("long *")
+    blocks: list[Block] = []
+    take_records()
+    while lib.PEM_read_bio(bio._bio, out, out + 1, data, length) == 1:
+        label, header, der = (own(pointer, lib.OPENSSL_free) for pointer in (out[0], out[1], data[0]))
+        name = ffi.string(label).decode("latin-1")
+        blocks.append(Block(name, ffi.string(header), bytes(ffi.buffer(der, length[0]))))
+    if _is_at_the_end():
+        take_records()
+        return blocks, None
+    # Of some of what it does not take OpenSSL says nothing.
+    if lib.ERR_peek_error() == 0:
+        return blocks, DecodeError(f"{reading} failed: one of its PEM blocks is malformed")
+    return blocks, failed(reading, DecodeError)
+
+
+def _is_at_the_end() -> bool:
+    """Whether a reader of PEM has just failed for want of another block."""
+    last = lib.ERR_peek_last_error()
+    return bool(lib.ERR_GET_LIB(last) == lib.ERR_LIB_PEM and lib.ERR_GET_REASON(last) == lib.PEM_R_NO_START_LINE)
+
+
+def element_end(data: bytes, start: int = 0) -> int | None:
+    """Where the DER, or BER, element that begins at ``start`` ends; None where its headers are malformed, or it is cut.
+
+    ASN1_get_object(3)
+    """
+    at, unended = start, 0
+    try:
+        while True:
+            if unended and data[at : at + 2] == b"\0\0":
+                at, unended = at + 2, unended - 1
+            else:
+                at, length = _header(data, at)
+                if length is None:
+                    unended += 1
+                    continue
+                at += length
+            if at > len(data):
+                return None
+            if not unended:
+                return at
+    except IndexError:
+        return None
+
+
+def _header(data: bytes, at: int) -> tuple[int, int | None]:
+    """Where the content of an element begins, and how long it is: None where a mark ends it."""
+    tag, at = data[at], at + 1
+    if tag & _HIGH_TAG == _HIGH_TAG:
+        while data[at] & _LONG:
+            at += 1
+        at += 1
+    first, at = data[at], at + 1
+    if not first & _LONG:
+        return at, first
+    count = first & ~_LONG
+    if not count:
+        return at, None
+    return at + count, int.from_bytes(data[at : at + count], "big")
+
+
+_HIGH_TAG = 0x1F
+_LONG = 0x80
+
+
+def check_nothing_follows(data: bytes, reading: str) -> None:
+    """Raises ``DecodeError`` where bytes stand behind the DER element that is meant; malformed DER is OpenSSL's."""
+    end = element_end(data)
+    if end is not None and end < len(data):
+        raise DecodeError(f"{reading} failed: {len(data) - end} bytes stand behind it")
+
+
+def read_der(data: bytes, what: str, free: Callable[[Any], Any], d2i: Callable[..., Any]) -> Any:
+    """The pointer to the one ``what`` that these bytes are in DER, owned; whatever is quoted in it.
+
+    Raises ``DecodeError`` for anything else, and for bytes that stand behind it.
+    """
+    reading = f"reading a {what} from {describe(data)}"
+    check_nothing_follows(data, reading)
+    take_records()
+    pointer = d2i(BIO.memory(data)._bio, ffi.NULL)
+    if pointer == ffi.NULL:
+        raise _undecoded(reading)
+    owned = own(pointer, free)
+    take_records()
+    return owned
 
 
 def contents(bio: BIO) -> bytes:
@@ -82,10 +230,11 @@ def read_every(
     """
     data = encoded(source)
     reading = f"reading a {what} from {describe(source)}"
-    bio = BIO.memory(data)
+    text = pem_text(data)
+    bio = BIO.memory(text or data)
     take_records()
     found: list[Any] = []
-    if not is_pem(data):
+    if not text:
         while not found or lib.BIO_ctrl_pending(bio._bio) > 0:
             pointer = d2i(bio._bio, ffi.NULL)
             if pointer == ffi.NULL:
@@ -97,8 +246,7 @@ def read_every(
         if pointer != ffi.NULL:
             found.append(own(pointer, free))
             continue
-        last = lib.ERR_peek_last_error()
-        if lib.ERR_GET_LIB(last) != lib.ERR_LIB_PEM or lib.ERR_GET_REASON(last) != lib.PEM_R_NO_START_LINE:
+        if not _is_at_the_end():
             raise _undecoded(reading)
         take_records()
         if not found:
@@ -133,15 +281,16 @@ def password_bytes(password: Password) -> bytes:
 
 
 MOST_ITERATIONS: int = lib.PYOSSL_MOST_ITERATIONS
-"""How often a password may be hashed for all that one file locks with it: ten million times, which takes seconds."""
+"""How much work it may be to hash the password for all that one file locks with it, in iterations of PBKDF2 with
+HMAC-SHA-256: five million of them, which take a second or two.  Others count by the time that they take."""
 
 
 def check_iterations(iterations: int, what: str) -> None:
     """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
     if iterations > MOST_ITERATIONS:
         raise DecodeError(
-            f"{what} would take {iterations} iterations of its password's hash or more, "
-            f"and {MOST_ITERATIONS} are allowed"
+            f"to hash its password, {what} would take the time of {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
+            f"or more, and {MOST_ITERATIONS} are allowed"
         )
 
 

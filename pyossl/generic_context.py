@@ -17,7 +17,7 @@ from pyossl.arguments import c_text
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.context import Context
-from pyossl.encoding import Source, c_string, encoded
+from pyossl.encoding import Source, c_string, encoded, pem_file, pem_text
 from pyossl.errors import check, check_ptr, failed, require
 from pyossl.general_names import Name
 from pyossl.keys import PrivateKey
@@ -150,7 +150,7 @@ class GenericContext(Context):
     def use_dh_parameters(self, source: Source) -> None:
         """Diffie-Hellman parameters in PEM, for servers of TLS 1.2 and before.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         take_records()
-        pointer = lib.PEM_read_bio_Parameters(BIO.memory(encoded(source))._bio, ffi.NULL)
+        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(encoded(source)))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         self._change()
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:
@@ -165,11 +165,13 @@ class GenericContext(Context):
 
     def use_certificate_file(self, path: str | bytes, form: int) -> None:
         """SSL_CTX_use_certificate_file(3)"""
-        self._call(lib.SSL_CTX_use_certificate_file, _path(path), form)
+        file = _path(path)
+        is_pem = form == lib.SSL_FILETYPE_PEM
+        self._call(lib.SSL_CTX_use_certificate_file, pem_file(file) if is_pem else file, form)
 
     def use_certificate_chain_file(self, path: str | bytes) -> None:
         """SSL_CTX_use_certificate_chain_file(3)"""
-        self._call(lib.SSL_CTX_use_certificate_chain_file, _path(path))
+        self._call(lib.SSL_CTX_use_certificate_chain_file, pem_file(_path(path)))
 
     def add_extra_chain_certificate(self, certificate: Certificate) -> None:
         """SSL_CTX_add_extra_chain_cert(3)"""
@@ -195,7 +197,7 @@ class GenericContext(Context):
         """SSL_CTX_load_verify_locations(3)"""
         self._call(
             lib.SSL_CTX_load_verify_locations,
-            ffi.NULL if file is None else _path(file),
+            ffi.NULL if file is None else pem_file(_path(file)),
             ffi.NULL if directory is None else _path(directory),
         )
 
@@ -226,7 +228,7 @@ class GenericContext(Context):
         """Names the authorities in a PEM file to clients.  SSL_load_client_CA_file(3)"""
         self._change()
         take_records()
-        names = check_ptr(lib.SSL_load_client_CA_file(_path(path)), "SSL_load_client_CA_file")
+        names = check_ptr(lib.SSL_load_client_CA_file(pem_file(_path(path))), "SSL_load_client_CA_file")
         lib.SSL_CTX_set_client_CA_list(self._ctx, names)
 
     def set_client_authorities(self, names: Sequence[Name]) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
 from pyossl.copying import Unpickled
 from pyossl.encoding import (
+    Block,
     Password,
     Source,
     c_string,
     check_iterations,
+    check_nothing_follows,
     cryptography,
     describe,
     encoded,
-    is_pem,
     password_bytes,
+    pem_blocks,
+    pem_text,
+    read_der,
     written,
 )
 from pyossl.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
@@ -88,16 +93,22 @@ class PublicKey(Key):
         Raises ``DecodeError`` when there is none.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY_bio(3)
         """
         data = encoded(source)
+        text = pem_text(data)
+        what = f"reading a public key from {describe(source)}"
         take_records()
-        bio = BIO.memory(data)
-        if is_pem(data):
+        bio = BIO.memory(text or data)
+        if text:
             pointer = lib.PEM_read_bio_PUBKEY(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
         else:
+            check_nothing_follows(data, what)
             pointer = lib.d2i_PUBKEY_bio(bio._bio, ffi.NULL)
-        what = f"reading a public key from {describe(source)}"
         key = cls(own(check_ptr(pointer, what, DecodeError), lib.EVP_PKEY_free))
         take_records()
         return key
+
+    @classmethod
+    def _from_der(cls, der: bytes) -> PublicKey:
+        return cls(read_der(der, "public key", lib.EVP_PKEY_free, lib.d2i_PUBKEY_bio))
 
     @classmethod
     def borrowed(cls, pointer: Any) -> PublicKey:
@@ -121,7 +132,7 @@ class PublicKey(Key):
         """The same key as an object of the package ``cryptography``, which goes by DER."""
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return cls.load(key.public_bytes(serialization.Encoding.DER, form))
+        return cls._from_der(key.public_bytes(serialization.Encoding.DER, form))
 
     def to_cryptography(self) -> Any:
         """The same key as an object of the package ``cryptography``, which goes by DER.
@@ -143,28 +154,47 @@ class PrivateKey(Unpickled, Key):
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:
-        """The key in PEM or DER, from a file's path or from bytes.
+        """The key in PEM or DER, from a file's path or from bytes; of PEM the first one that can be read.
 
         ``password`` is asked for only when the key is encrypted; nothing ever prompts on a terminal.  Raises
-        ``PasswordError`` when it is missing or wrong, ``DecodeError`` when there is no private key, or one whose
-        password is to be hashed more than ten million times, which would take minutes.
+        ``PasswordError`` when it is missing or wrong, ``DecodeError`` when there is no private key, or when to hash the
+        password for all that are there would take the time of more than five million iterations of PBKDF2 with
+        HMAC-SHA-256: seconds.
         PEM_read_bio_PrivateKey(3), d2i_PKCS8PrivateKey_bio(3)
         """
         data = encoded(source)
-        iterations = lib.pyossl_key_iterations(BIO.memory(data)._bio, is_pem(data))
-        check_iterations(iterations, f"the private key in {describe(source)}")
+        text = pem_text(data)
+        reading = f"reading a private key from {describe(source)}"
+        malformed: Error | None = None
+        if text:
+            blocks, malformed = pem_blocks(text, reading)
+        else:
+            check_nothing_follows(data, reading)
+            blocks = [Block("", b"", data)]
+        return cls._of([block for block in blocks if is_private(block)], password, describe(source), malformed)
+
+    @classmethod
+    def _of(cls, blocks: Sequence[Block], password: Password | None, where: str, malformed: Error | None) -> PrivateKey:
+        """The first of these that can be read."""
+        reading = f"reading a private key from {where}"
+        for block in blocks:
+            check_header(block, reading)
+        check_iterations(sum(map(iterations_of, blocks)), f"the private key in {where}")
         known = None if callable(password) else password
-        pointer, asked = _decode(data, known)
+        pointer, asked = _decode(blocks, known)
         if pointer == ffi.NULL and asked and callable(password):
             take_records()
-            pointer, asked = _decode(data, known := password())
+            pointer, asked = _decode(blocks, known := password())
         if pointer != ffi.NULL:
             take_records()
             return cls(own(pointer, lib.EVP_PKEY_free))
-        if not asked:
-            raise failed(f"reading a private key from {describe(source)}", DecodeError)
-        why = "needs a password" if known is None else "was not opened by this password"
-        raise failed(f"the private key in {describe(source)} is encrypted and {why}: decryption", PasswordError)
+        if asked:
+            why = "needs a password" if known is None else "was not opened by this password"
+            raise failed(f"the private key in {where} is encrypted and {why}: decryption", PasswordError)
+        if malformed is not None:
+            take_records()
+            raise malformed
+        raise failed(reading, DecodeError)
 
     @classmethod
     def generate(cls, type: str = "EC", *, bits: int | None = None, group: str | None = None) -> PrivateKey:
@@ -195,7 +225,7 @@ class PrivateKey(Unpickled, Key):
     @property
     def public_key(self) -> PublicKey:
         """The public half, without the private one."""
-        return PublicKey.load(self.public_der())
+        return PublicKey._from_der(self.public_der())
 
     def to_pem(self, password: Password | None = None) -> bytes:
         """PKCS#8 in PEM, encrypted with AES-256 when there is a password.  PEM_write_bio_PKCS8PrivateKey(3)"""
@@ -218,7 +248,8 @@ class PrivateKey(Unpickled, Key):
         """The same key as an object of the package ``cryptography``, which goes by DER."""
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PrivateFormat.PKCS8
-        return cls.load(key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption()))
+        der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+        return cls._of([Block("", b"", der)], None, describe(der), None)
 
     def to_cryptography(self) -> Any:
         """The same key as an object of the package ``cryptography``, which goes by DER.
@@ -292,18 +323,57 @@ def _made(make: Any, context: Any) -> Any:
     return own(out[0], lib.EVP_PKEY_free)
 
 
-def _decode(data: bytes, password: str | bytes | None) -> tuple[Any, bool]:
-    """The ``EVP_PKEY *`` in ``data`` or NULL, and whether a password was wanted."""
+def is_private(block: Block) -> bool:
+    """Whether a PEM block is to hold a private key, of any type and encrypted in any way."""
+    return block.label.endswith("PRIVATE KEY") or not block.label
+
+
+def iterations_of(block: Block) -> int:
+    """How much work it is to hash the password of an encrypted key, in iterations; 0 for anything else."""
+    return int(lib.pyossl_key_iterations(block.der, len(block.der)))
+
+
+# PEM_write_bio_PrivateKey_traditional(3) encrypts these, with a password that is hashed once.
+_ENCRYPTED = re.compile(
+    rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\nDEK-Info:[ \t]*[A-Za-z0-9-]+(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
+)
+_TRADITIONAL = ("RSA PRIVATE KEY", "DSA PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "DH PRIVATE KEY")
+
+
+def check_header(block: Block, reading: str) -> None:
+    """Raises ``DecodeError`` for a PEM block with headers that are not those of an encrypted key of the old kind.
+
+    What is encrypted in another block could be an encrypted key again, whose iterations nobody knows beforehand.
+    """
+    if block.header and not (block.label in _TRADITIONAL and _ENCRYPTED.fullmatch(block.header)):
+        raise DecodeError(f"{reading} failed: the PEM block {block.label!r} has headers that do not belong there")
+
+
+def _decode(blocks: Sequence[Block], password: str | bytes | None) -> tuple[Any, bool]:
+    """The ``EVP_PKEY *`` in the first block that can be read, or NULL, and whether a password was wanted."""
     secret = b"" if password is None else password_bytes(password)
     secret_copy = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": secret_copy, "length": -1 if password is None else len(secret)})
-    callback = lib.pyossl_password_callback
     take_records()
-    if is_pem(data):
-        pointer = lib.PEM_read_bio_PrivateKey(BIO.memory(data)._bio, ffi.NULL, callback, answer)
-        return pointer, bool(answer.asked)
-    pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(data)._bio, ffi.NULL, callback, answer)
-    if pointer == ffi.NULL and not answer.asked:
+    for block in blocks:
+        pointer = _decode_one(block, answer)
+        if pointer != ffi.NULL:
+            return pointer, bool(answer.asked)
+    if not blocks:
+        lib.PEM_read_bio_PrivateKey(BIO.memory(b"")._bio, ffi.NULL, lib.pyossl_password_callback, answer)
+    return ffi.NULL, bool(answer.asked)
+
+
+def _decode_one(block: Block, answer: Any) -> Any:
+    """Hashes the password at most once: PEM_read_bio_PrivateKey(3) would do it again where it was wrong."""
+    callback = lib.pyossl_password_callback
+    if iterations_of(block) or not block.label:
+        asked, answer.asked = answer.asked, 0
+        pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL, callback, answer)
+        is_encrypted, answer.asked = answer.asked, asked or answer.asked
+        if pointer != ffi.NULL or is_encrypted:
+            return pointer
         take_records()
-        pointer = lib.d2i_PrivateKey_bio(BIO.memory(data)._bio, ffi.NULL)
-    return pointer, bool(answer.asked)
+    if not block.label:
+        return lib.d2i_PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL)
+    return lib.PEM_read_bio_PrivateKey(BIO.memory(block.pem())._bio, ffi.NULL, callback, answer)

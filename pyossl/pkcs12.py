@@ -13,6 +13,7 @@ from pyossl.encoding import (
     Source,
     c_string,
     check_iterations,
+    check_nothing_follows,
     describe,
     encoded,
     password_bytes,
@@ -54,12 +55,14 @@ class PKCS12:
         ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
         ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
         (RC2, single DES) need the provider ``legacy``; a file without a MAC may open only where it is not encrypted.
-        A file that wants its password hashed more than ten million times is a ``DecodeError``, and is not waited for.
+        A file in which to hash the password would take the time of more than five million iterations of PBKDF2 with
+        HMAC-SHA-256, which is seconds, is a ``DecodeError``, and is not waited for.
         d2i_PKCS12_bio(3), PKCS12_parse(3)
         """
         data = encoded(source)
-        take_records()
         what = f"reading a PKCS#12 from {describe(source)}"
+        check_nothing_follows(data, what)
+        take_records()
         pointer = check_ptr(lib.d2i_PKCS12_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError)
         pkcs12 = own(pointer, lib.PKCS12_free)
         if callable(password) or not lib.PKCS12_mac_present(pkcs12):
@@ -113,7 +116,7 @@ class PKCS12:
 
 
 _NO_MAC_YET = -1
-_HASHED = 3  # for the MAC, the key, and the certificates
+_HASHED = 5  # for the MAC twice, the key, and the certificates twice: as pyossl_pkcs12_iterations counts
 
 
 def _password(secret: bytes) -> bytes:

@@ -15,7 +15,7 @@ from pyossl.arguments import LARGEST_INT, integer
 from pyossl.bio import BIO
 from pyossl.context import Context
 from pyossl.copying import Uncopied
-from pyossl.encoding import contents
+from pyossl.encoding import contents, pem_text
 from pyossl.errors import DecodeError, check, check_ptr, failed
 from pyossl.outcome import take_records
 
@@ -69,17 +69,18 @@ class Session(Uncopied):
         if server_hostname is not None and not isinstance(server_hostname, str):
             raise TypeError(f"server_hostname is a str or None, not {type(server_hostname).__name__}")
         what = f"reading a session from {len(data)} bytes"
+        text = pem_text(data)
         take_records()
-        if b"-----BEGIN" in data:
+        if text:
             pointer = lib.PEM_read_bio_SSL_SESSION(
-                BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL
+                BIO.memory(text)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL
             )
         else:
             buffer = ffi.from_buffer(data)
             place = ffi.new("const unsigned char **", buffer)
             pointer = lib.d2i_SSL_SESSION(ffi.NULL, place, len(data))
         owned = own(check_ptr(pointer, what, DecodeError), lib.SSL_SESSION_free)
-        if b"-----BEGIN" not in data and place[0] != buffer + len(data):
+        if not text and place[0] != buffer + len(data):
             raise DecodeError(f"{what} failed: they hold more than a session")
         return cls(owned, context, server_hostname)
 

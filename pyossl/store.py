@@ -11,7 +11,7 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.arguments import LARGEST_INT, c_text, integer, iterated
 from pyossl.copying import Uncopied
 from pyossl.crl import CRL, load_crls, stack_of_crls
-from pyossl.encoding import Source, c_string
+from pyossl.encoding import Source, c_string, pem_file
 from pyossl.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.flags import VerifyFlags
 from pyossl.names import reference_name
@@ -145,6 +145,8 @@ class Store(Uncopied):
         """
         self._change()
         take_records()
+        if file is not None:
+            file = pem_file(c_text(file, "a path"))
         paths = (ffi.NULL if path is None else c_text(path, "a path") for path in (file, directory))
         check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
         self._differ()

@@ -12,8 +12,9 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl._lib import ffi
-from pyossl.errors import UsageError
+from pyossl._lib import ffi, lib, own
+from pyossl.copying import Uncopied
+from pyossl.errors import UsageError, check_ptr
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -74,11 +75,11 @@ def pyossl_on_interrupt() -> int:
     return 0
 
 
-def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T]) -> _T:
+def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T], what: str = "connection") -> _T:
     """What ``function`` returns or raises under the lock of ``of``, which ``hold``, a function of turn.c, takes.
 
-    ``UsageError`` where the lock is a parent process's, ``BlockingIOError`` where it is not free and ``hold`` does not
-    wait.
+    ``UsageError`` where the lock is a parent process's; ``TakenError`` where another thread has it, and ``hold`` does
+    not wait.
     """
     question = _Question(function)
     held = hold(of, ffi.new_handle(question))
@@ -88,8 +89,8 @@ def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T]) ->
     if held == _RAISED:
         _raise(question.error or take_raised())
     if held == 0:
-        raise inherited()
-    raise BlockingIOError("another thread has the lock")
+        raise inherited(what)
+    raise TakenError
 
 
 def _raise(error: BaseException) -> NoReturn:
@@ -99,6 +100,32 @@ def _raise(error: BaseException) -> NoReturn:
         del error  # its traceback has this frame
 
 
-def inherited() -> UsageError:
+def inherited(what: str = "connection") -> UsageError:
     """The exception for what a parent process has made."""
-    return UsageError(f"the connection cannot be used: {INHERITED}")
+    return UsageError(f"the {what} cannot be used: {INHERITED}")
+
+
+class TakenError(Exception):
+    """Another thread has the lock."""
+
+
+class Lock(Uncopied):
+    """Whose turn it is at a BIO; re-entrant.  See pyossl/_c/lock.c."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        self.pointer = own(check_ptr(lib.pyossl_lock_new(), "making a lock"), lib.pyossl_lock_free)
+
+    @property
+    def calls(self) -> int:
+        """How many calls of BIOs are under way, one within the other."""
+        return int(self.pointer.calls)
+
+    def hold(self, function: Callable[[], _T]) -> _T:
+        """What ``function`` comes to under the lock."""
+        return ask(lib.pyossl_under_lock, self.pointer, function, "BIO")
+
+    def hold_if_free(self, function: Callable[[], _T]) -> _T:
+        """As ``hold``; ``TakenError`` where another thread has the lock."""
+        return ask(lib.pyossl_under_lock_if_free, self.pointer, function, "BIO")

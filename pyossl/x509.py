@@ -8,7 +8,7 @@ from typing import Any
 
 from pyossl._lib import ffi, lib, own
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
-from pyossl.encoding import Source, c_string, cryptography, read_every, written
+from pyossl.encoding import Source, c_string, cryptography, read_der, read_every, written
 from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.extensions import Extension, KeyUsage, decoded, extensions_of
 from pyossl.general_names import GeneralName, Name, general_names
@@ -41,6 +41,10 @@ class Certificate:
         """
         return load_certificates(source)[0]
 
+    @classmethod
+    def _from_der(cls, der: bytes) -> Certificate:
+        return cls(read_der(der, "certificate", lib.X509_free, lib.d2i_X509_bio))
+
     def to_der(self) -> bytes:
         """The certificate in DER.  i2d_X509_bio(3)"""
         return written(lib.i2d_X509_bio, self._x509)
@@ -52,7 +56,7 @@ class Certificate:
     def __reduce__(self) -> tuple[Callable[[bytes], Certificate], tuple[bytes]]:
         if self._has_uses():
             return Certificate.load, (written(lib.PEM_write_bio_X509_AUX, self._x509),)
-        return Certificate.load, (self.to_der(),)
+        return Certificate._from_der, (self.to_der(),)
 
     @property
     def text(self) -> str:
@@ -269,7 +273,7 @@ class Certificate:
     def from_cryptography(cls, certificate: Any) -> Certificate:
         """The same certificate as an object of the package ``cryptography``, which goes by DER."""
         encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
-        return cls.load(certificate.public_bytes(encoding))
+        return cls._from_der(certificate.public_bytes(encoding))
 
     def to_cryptography(self) -> Any:
         """The same certificate as an object of the package ``cryptography``, which goes by DER.

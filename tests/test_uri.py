@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
-from certificate_making import crl_der, make, revoke
+from certificate_making import crl_der, make, openssl, revoke
 
 import pyossl
-from pyossl import CRL, PKCS12, Certificate, PrivateKey, PublicKey, load_uri
+from pyossl import CRL, PKCS12, Certificate, PrivateKey, PublicKey, lib, load_uri
 
 PASSWORD = "pässword"
 
@@ -162,6 +166,125 @@ def test_a_folder_has_the_uris_of_its_files(folder: Path, credentials: pyossl.Cr
 def test_what_is_no_uri_is_refused(uri: str) -> None:
     with pytest.raises((ValueError, pyossl.Error)):
         load_uri(uri)
+
+
+def test_a_file_may_be_of_any_kind_that_openssl_reads(tmp_path: Path, authority: pyossl.Authority) -> None:
+    """Parameters are nothing that there is a class for, and what is noted behind a certificate is no part of it."""
+    path = tmp_path / "file.pem"
+    trusted = openssl("x509", "-trustout", "-addtrust", "serverAuth", input=authority.certificate.to_pem())
+    assert b"TRUSTED" in trusted
+    key = openssl("ecparam", "-name", "prime256v1", "-genkey")
+    assert b"PARAMETERS" in key
+    path.write_bytes(trusted + key)
+    assert load_uri(str(path)) == [authority.certificate, PrivateKey.load(key)]
+
+
+@pytest.mark.skipif(not lib.HAVE_API_3_0, reason="to OpenSSL before 3.0 these are no keys that a store has")
+def test_a_file_may_be_of_an_odd_kind(tmp_path: Path) -> None:
+    key = PrivateKey.generate("RSA")
+    path = tmp_path / "file"
+    path.write_bytes(openssl("rsa", "-pubin", "-RSAPublicKey_out", input=key.public_key.to_pem()))
+    assert load_uri(str(path)) == [key.public_key]
+    path.write_bytes(openssl("rsa", "-outform", "MSBLOB", input=key.to_pem()))
+    assert load_uri(str(path)) == [key]
+
+
+def test_what_is_not_there_is_there_once_it_is(tmp_path: Path, credentials: pyossl.Credentials) -> None:
+    """OpenSSL takes a URI for a path first, whatever scheme it has."""
+    path = tmp_path / "file:key.pem"
+    path.write_bytes(credentials.private_key.to_pem())
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert load_uri("file:key.pem") == [credentials.private_key]
+        with pytest.raises(FileNotFoundError):
+            load_uri("file:other.pem")
+    finally:
+        os.chdir(before)
+
+
+def test_a_file_without_an_end_is_given_up() -> None:
+    with pytest.raises(pyossl.DecodeError, match="more than"):
+        load_uri("/dev/zero")
+
+
+def test_one_load_does_not_wait_for_another(tmp_path: Path, credentials: pyossl.Credentials, folder: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    loaded: list[Any] = []
+    waiting = threading.Thread(target=lambda: loaded.extend(load_uri(str(pipe))))
+    waiting.start()
+    # A pipe is opened for writing once somebody has it open for reading.
+    with open(pipe, "wb") as file:
+        assert load_uri(str(folder / "locked.pem"), PASSWORD) == [credentials.private_key]
+        assert load_uri(str(folder / "key.pem")) == [credentials.private_key]
+        assert load_uri(str(folder))
+        file.write(credentials.certificate.to_pem())
+    waiting.join()
+    assert loaded == [credentials.certificate]
+
+
+class _InterruptionError(Exception):
+    pass
+
+
+# The file, where it comes between its being opened and its being the with statement's.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["key.pem", "locked.pem", "all.p12", "", "missing", "garbage"])
+def test_an_exception_of_a_signal_handler_leaves_no_lock_and_no_silence(name: str, folder: Path) -> None:
+    """It may come at any line; each is tried."""
+    its_own = lib.UI_get_default_method()
+    module = pyossl.uri.__file__
+    interrupted = True
+    at = 0
+    while interrupted:
+        at += 1
+        lines = iter(range(at))
+
+        def trace(frame: FrameType, event: str, _: Any, lines: Any = lines) -> Callable[..., Any] | None:
+            if frame.f_code.co_filename != module:
+                return None
+            if event == "line" and next(lines, None) is None:
+                raise _InterruptionError
+            return trace
+
+        tracing = sys.gettrace()
+        interrupted = False
+        sys.settrace(trace)
+        try:
+            load_uri(str(folder / name), PASSWORD)
+        except _InterruptionError:
+            interrupted = True
+        except pyossl.Error:
+            pass
+        finally:
+            sys.settrace(tracing)
+        pyossl.outcome.take_records()
+        assert lib.UI_get_default_method() == its_own
+        loaded: list[Any] = []
+        other = threading.Thread(target=lambda into=loaded: into.extend(load_uri(str(folder))), daemon=True)
+        other.start()
+        other.join(10)
+        assert loaded, f"interrupted at line {at} of what it runs, it keeps others from loading"
+    assert at > 5
+
+
+def test_many_loads_at_once_leave_what_asks_as_it_was(folder: Path) -> None:
+    its_own = lib.UI_get_default_method()
+    names = ["key.pem", "", "bundle.pem", "certificate.der"]
+    counts: list[int] = []
+
+    def load(name: str) -> None:
+        for _ in range(20):
+            counts.append(len(load_uri(str(folder / name))))
+
+    threads = [threading.Thread(target=load, args=(name,)) for name in names * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counts) == 160
+    assert lib.UI_get_default_method() == its_own
 
 
 # PKCS#11

@@ -150,7 +150,15 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     case BIO_CB_READ:
     case BIO_CB_GETS:
         errno = 0;
-        return operation == BIO_CB_READ && !pyossl_search_goes_on(bio) ? -1 : result;
+        if (operation != BIO_CB_READ)
+            return result;
+        if (!pyossl_search_goes_on(bio))
+            return -1;
+        if (pyossl_may_give(0))
+            return result;
+        BIO_clear_retry_flags(bio);
+        BIO_set_retry_read(bio);
+        return -1;
     case BIO_CB_WRITE | BIO_CB_RETURN:
     case BIO_CB_PUTS | BIO_CB_RETURN:
     case BIO_CB_CTRL | BIO_CB_RETURN:
@@ -159,8 +167,10 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     case BIO_CB_READ | BIO_CB_RETURN:
     case BIO_CB_GETS | BIO_CB_RETURN:
         BIO_set_callback_arg(bio, (char *)(intptr_t)(result > 0 ? 0 : sys_errno));
-        if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
+        if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0) {
             pyossl_search_took(*processed);
+            pyossl_has_given(*processed);
+        }
         errno = sys_errno;
         return result == 0 && operation == (BIO_CB_WRITE | BIO_CB_RETURN) ? -1 : result;
     default:

@@ -333,7 +333,7 @@ def load_certificate(type: int, buffer: bytes) -> X509:
     """The first certificate in PEM or DER."""
     data = encoded_as(type, buffer)
     with translated:
-        return X509._of(Certificate.load(data))
+        return X509._of(Certificate.load(data) if type == FILETYPE_PEM else Certificate._from_der(data))
 
 
 def dump_certificate(type: int, cert: X509) -> bytes:

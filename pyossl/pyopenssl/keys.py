@@ -182,6 +182,8 @@ def _passphrase(form: int, passphrase: PassphraseCallableT | None, writing: bool
 def encoded_as(form: int, buffer: str | bytes) -> bytes:
     """``buffer``, which must be of the form that was said: the core takes either."""
     data = buffer.encode("ascii") if isinstance(buffer, str) else buffer
+    if not isinstance(data, bytes):
+        raise TypeError(f"a certificate or key is loaded from bytes or str, not {type(data).__name__}")
     if form not in (FILETYPE_PEM, FILETYPE_ASN1):
         raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
     if is_pem(data) is not (form == FILETYPE_PEM):

@@ -1,5 +1,7 @@
 #define PEM_R_NO_START_LINE ...
 
+int PEM_read_bio(BIO *bio, char **name, char **header, unsigned char **data, long *length);
+int PEM_write_bio(BIO *bio, const char *name, const char *header, const unsigned char *data, long length);
 EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 int PEM_write_bio_PKCS8PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
 int i2d_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);

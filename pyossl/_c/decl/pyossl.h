@@ -16,9 +16,6 @@ typedef struct {
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
 int pyossl_lock_is_inherited(const pyossl_lock *lock);
-int pyossl_lock_acquire(pyossl_lock *lock);
-int pyossl_lock_try(pyossl_lock *lock);
-void pyossl_lock_release(pyossl_lock *lock);
 int pyossl_under_lock(pyossl_lock *lock, void *question);
 int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
 
@@ -167,7 +164,7 @@ void pyossl_bound_sessions(SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 #define PYOSSL_MOST_ITERATIONS ...
 long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
-long long pyossl_key_iterations(BIO *bio, int is_pem);
+long long pyossl_key_iterations(const unsigned char *der, long length);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);

@@ -1,0 +1,92 @@
+/* What is kept under a URI, with nobody asked for anything on a terminal.
+ *
+ * A token's provider asks through the default UI_METHOD of the process where the password that it was to have was not
+ * given.  While any thread is in one of these functions that default is UI_null(3), which refuses; it is exchanged and
+ * given back here, so that no exception of Python's can come in between, and the mutex is held for that alone: any
+ * number of threads may load at once. */
+
+static struct {
+    pthread_mutex_t mutex;
+    int loads;                   /* under way */
+    const UI_METHOD *default_method;
+} pyossl_silence = { PTHREAD_MUTEX_INITIALIZER, 0, NULL };
+
+static void pyossl_silence_begins(void)
+{
+    pthread_mutex_lock(&pyossl_silence.mutex);
+    if (pyossl_silence.loads++ == 0) {
+        pyossl_silence.default_method = UI_get_default_method();
+        UI_set_default_method(UI_null());
+    }
+    pthread_mutex_unlock(&pyossl_silence.mutex);
+}
+
+static void pyossl_silence_ends(void)
+{
+    pthread_mutex_lock(&pyossl_silence.mutex);
+    if (--pyossl_silence.loads == 0)
+        UI_set_default_method(pyossl_silence.default_method);
+    pthread_mutex_unlock(&pyossl_silence.mutex);
+}
+
+/* A child process has one thread, which was not loading anything when it forked. */
+static void pyossl_silence_before_fork(void)
+{
+    pthread_mutex_lock(&pyossl_silence.mutex);
+}
+
+static void pyossl_silence_in_parent(void)
+{
+    pthread_mutex_unlock(&pyossl_silence.mutex);
+}
+
+static void pyossl_silence_in_child(void)
+{
+    if (pyossl_silence.loads > 0)
+        UI_set_default_method(pyossl_silence.default_method);
+    pyossl_silence.loads = 0;
+    pthread_mutex_unlock(&pyossl_silence.mutex);
+}
+
+static int pyossl_silence_set_up(void)
+{
+    return pthread_atfork(pyossl_silence_before_fork, pyossl_silence_in_parent, pyossl_silence_in_child) == 0;
+}
+
+/* OSSL_STORE_open(3) */
+static OSSL_STORE_CTX *pyossl_store_open(const char *uri, const UI_METHOD *method, void *data)
+{
+    OSSL_STORE_CTX *store;
+
+    pyossl_silence_begins();
+    store = OSSL_STORE_open(uri, method, data, NULL, NULL);
+    pyossl_silence_ends();
+    return store;
+}
+
+/* OSSL_STORE_load(3) */
+static OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store)
+{
+    OSSL_STORE_INFO *info;
+
+    pyossl_silence_begins();
+    info = OSSL_STORE_load(store);
+    pyossl_silence_ends();
+    return info;
+}
+
+#if HAVE_API_3_0
+/* OSSL_STORE_attach(3), for bytes that are of one type: "PEM" or "DER", or NULL for what else there may be. */
+static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_METHOD *method, void *data)
+{
+    OSSL_STORE_CTX *store;
+    OSSL_PARAM parameters[2] = { OSSL_PARAM_END, OSSL_PARAM_END };
+
+    if (type != NULL)
+        parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_STORE_PARAM_INPUT_TYPE, (char *)type, 0);
+    pyossl_silence_begins();
+    store = OSSL_STORE_attach(bio, "file", NULL, NULL, method, data, parameters, NULL, NULL);
+    pyossl_silence_ends();
+    return store;
+}
+#endif
