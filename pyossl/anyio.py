@@ -31,6 +31,7 @@ except ModuleNotFoundError as error:
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Connection
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.errors import Error, TruncationError, UsageError
 from pyossl.message import Message
 from pyossl.peercert import peercert
@@ -40,7 +41,7 @@ from pyossl.waiting import drain
 __all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connect_tcp"]
 
 
-class TLSStream(ByteStream):
+class TLSStream(Uncopied, ByteStream):
     """A stream whose bytes go encrypted over ``transport_stream``; made by ``wrap``.
 
     Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` when TLS or
@@ -220,7 +221,7 @@ def _peer_certificate_binary(connection: Connection) -> bytes | None:
     return None if certificate is None else certificate.to_der()
 
 
-class TLSListener(Listener[TLSStream]):
+class TLSListener(Uncopied, Listener[TLSStream]):
     """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
 
     The handshake is done in the task of the connection's own, within ``handshake_timeout`` seconds; one that fails ends
@@ -283,7 +284,7 @@ class TLSListener(Listener[TLSStream]):
         }
 
 
-class TLSConnectable(ByteStreamConnectable):
+class TLSConnectable(Uncopied, ByteStreamConnectable):
     """Connects through ``connectable`` and finishes a handshake.  SSL_connect(3)
 
     ``ssl_context`` is ``Context.client()`` unless given; ``hostname`` is whom it means.

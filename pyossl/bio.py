@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, release, text
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
 from pyossl.turns import Lock, TakenError, take_parked
@@ -63,7 +64,8 @@ _NAMES = {
 }
 """The names of types by which the manual pages call them; OpenSSL's own are longer."""
 
-class BIO:
+
+class BIO(Uncopied):
     """A transport of bytes, or a filter on the way to one.  bio(7)
 
     Made by ``BIO.memory``, ``BIO.pair``, ``BIO.socket``, ``BIO.fd``, ``BIO.file`` and ``BIO.null``, and by the classes

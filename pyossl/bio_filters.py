@@ -6,6 +6,7 @@ from typing import Any
 
 from pyossl._lib import ffi, lib, own
 from pyossl.bio import BIO
+from pyossl.encoding import c_string
 from pyossl.errors import Error, check, check_ptr, require
 from pyossl.outcome import Failure
 
@@ -52,7 +53,7 @@ class DigestFilter(BIO):
     """
 
     def __init__(self, name: str) -> None:
-        method = lib.EVP_get_digestbyname(name.encode("ascii", "replace"))
+        method = lib.EVP_get_digestbyname(c_string(name, "a digest"))
         if method == ffi.NULL:
             raise ValueError(f"OpenSSL knows no digest {name!r}")
         super().__init__(_made(lib.BIO_f_md()))
@@ -83,7 +84,7 @@ class CipherFilter(BIO):
     """
 
     def __init__(self, name: str, key: bytes, iv: bytes = b"", *, decrypt: bool = False) -> None:
-        cipher = lib.EVP_get_cipherbyname(name.encode("ascii", "replace"))
+        cipher = lib.EVP_get_cipherbyname(c_string(name, "a cipher"))
         if cipher == ffi.NULL:
             raise ValueError(f"OpenSSL knows no cipher {name!r}")
         if lib.EVP_CIPHER_get_flags(cipher) & lib.EVP_CIPH_FLAG_AEAD_CIPHER:

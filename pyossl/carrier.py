@@ -37,6 +37,7 @@ from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
 from pyossl.connection import Bytes, Connection
+from pyossl.copying import Uncopied
 from pyossl.errors import Error, TruncationError, UsageError, exception_of
 from pyossl.outcome import Want
 
@@ -50,7 +51,7 @@ _ANSWERS = 16384
 """So many bytes of answers may wait for a writer before the reader sends them."""
 
 
-class Carrier:
+class Carrier(Uncopied):
     """Drives ``connection`` over a transport.
 
     ``library`` is the module ``trio`` or ``anyio``, which call their locks, checkpoints and exceptions by the same

@@ -117,17 +117,19 @@ class Connection(Negotiated):
             raise ValueError("server_hostname is for clients")
         self._context = context
         self._c = own(check_ptr(self._new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
-        self._callbacks = Callbacks(self, context.callbacks)
+        self._callbacks = Callbacks(self, context._callbacks)
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
             self._expect(reference)
         elif context.checks_hostname:  # which nothing changes any more
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
+        if isinstance(other_names, (str, bytes)):
+            raise TypeError(f"other_names are several DNS names, not one {type(other_names).__name__}")
         if other_names:
             self._expect_also(tuple(other_names))
         if email is not None:
             self._expect_email(email)
-        if context.callbacks.verify is not None:
+        if context._callbacks.verify is not None:
             self._c.calls_verify = 1
         if session is not None:
             self._offer(session)
@@ -199,9 +201,11 @@ class Connection(Negotiated):
         if context is self._context:
             return
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
+        if context._groups is not None:
+            check(lib.SSL_set1_groups_list(self._c.ssl, context._groups.encode()), "SSL_set1_groups_list")
         self._context = context
-        self._c.calls_verify = context.callbacks.verify is not None
-        self._callbacks.of_context = context.callbacks
+        self._c.calls_verify = context._callbacks.verify is not None
+        self._callbacks.of_context = context._callbacks
         if self._email is not None:
             self._expect_email(self._email)
 

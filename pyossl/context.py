@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import LARGEST_INT, flag, function, integer, iterated
 from pyossl.callbacks import (
     ALPNCallback,
     ContextCallbacks,
@@ -28,7 +29,8 @@ from pyossl.flags import Options, VerifyFlags
 from pyossl.general_names import Name, names_in, stack_of_names
 from pyossl.keys import PrivateKey
 from pyossl.outcome import take_records
-from pyossl.policy import DEFAULT_MODES, Policy, Version
+from pyossl.policy import DEFAULT_MODES, Version
+from pyossl.session_policy import SessionPolicy
 from pyossl.store import Store, Trust, purpose_number, seconds_of
 from pyossl.x509 import Certificate, borrowed, load_certificates
 
@@ -48,7 +50,7 @@ _OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 _LONGEST_PROTOCOL = 255
 
 
-class Context(Policy):
+class Context(SessionPolicy):
     """What the connections of one client or one server have in common.  SSL_CTX_new(3)
 
     Made by ``Context.client`` or ``Context.server``.  The system's policy (openssl.cnf, security level) holds;
@@ -60,33 +62,34 @@ class Context(Policy):
     __slots__ = (
         "__weakref__",
         "_alpn",
+        "_callbacks",
         "_configured",
         "_ctx",
         "_frozen",
+        "_is_server",
         "_purpose",
-        "_session_id_context",
         "_sessions",
         "_trust",
         "_verify_time",
         "_wants_hostname",
-        "callbacks",
-        "is_server",
     )
 
     def __init__(self, *, is_server: bool) -> None:
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
         take_records()
         self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
-        self.is_server = is_server
+        self._is_server = is_server
         self._wants_hostname = not is_server
         self._frozen = False
         self._alpn: Any = None
         self._trust: Store | None = None
         self._configured = []
+        self._groups = None
+        self._keeps_default = True
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
         self._verify_time: int | None = None
-        self.callbacks = ContextCallbacks()
+        self._callbacks = ContextCallbacks()
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
         lib.SSL_CTX_set_mode(self._ctx, DEFAULT_MODES)
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
@@ -114,9 +117,12 @@ class Context(Policy):
         ``password`` opens the key.  ``alpn`` names the protocols offered, the preferred one first.
 
         ``verify=False`` accepts any certificate of anybody; ``check_hostname=False`` accepts one that is trusted but
-        for another name.  Raises ``OSError`` for a file that cannot be read, ``DecodeError`` for one that is
-        malformed, ``ValueError`` or ``TypeError`` for an argument that cannot be.  SSL_CTX_set_verify(3)
+        for another name.  Both are True or False and nothing that only counts as such.  Raises ``OSError`` for a file
+        that cannot be read, ``DecodeError`` for one that is malformed, ``ValueError`` or ``TypeError`` for an argument
+        that cannot be.  SSL_CTX_set_verify(3)
         """
+        flag(verify, "verify")
+        flag(check_hostname, "check_hostname")
         context = cls(is_server=False)
         context._set_verification(lib.SSL_VERIFY_PEER if verify else lib.SSL_VERIFY_NONE)
         context._wants_hostname = check_hostname
@@ -147,8 +153,9 @@ class Context(Policy):
 
         Raises as ``Context.client`` does.  SSL_CTX_set_verify(3)
         """
-        if verify not in (True, False, "optional"):
-            raise ValueError(f"verify is True, False or 'optional', not {verify!r}")
+        if not isinstance(verify, bool) and verify != "optional":
+            kind = ValueError if isinstance(verify, str) else TypeError
+            raise kind(f"verify is True, False or 'optional', not {verify!r}")
         if verify and trust is None:
             raise ValueError("verify needs trust: whose certificates are clients to show?")
         context = cls(is_server=True)
@@ -159,6 +166,11 @@ class Context(Policy):
             context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the context's connections are servers'."""
+        return self._is_server
 
     socket_face: ClassVar[Callable[..., Socket] | None] = None
     """Who makes a ``Socket``: pyossl/sockets.py, a floor above, says so when it is loaded."""
@@ -228,16 +240,24 @@ class Context(Policy):
         if self.is_server:
             buffer = ffi.new("unsigned char[]", protocols)
             self._alpn = ffi.new("pyossl_alpn *", {"protocols": buffer, "length": len(protocols)}), buffer
-            lib.pyossl_set_alpn_select(self._ctx, self._alpn[0])
+            self._select_alpn()
         elif lib.SSL_CTX_set_alpn_protos(self._ctx, protocols, len(protocols)) != 0:
             raise failed("SSL_CTX_set_alpn_protos")
 
+    def _select_alpn(self) -> None:
+        if self._alpn is not None:
+            lib.pyossl_set_alpn_select(self._ctx, self._alpn[0])
+
     def _freeze(self) -> Any:
-        """The ``SSL_CTX *``, for a connection: no change from now on."""
+        """The ``SSL_CTX *``, for a connection: no change from now on, of what the context stands on neither."""
         if not self._frozen:
-            if self.callbacks.verify is not None and not self.verifies:
+            if self._callbacks.verify is not None and not self.verifies:
                 raise UsageError("this context verifies nobody: its verify callback would not be heeded")
+            self._refuse_anonymous()
+            if self._trust is not None:
+                self._trust._freeze()
             if self.is_server:
+                self._bound_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(
                     lib.SSL_CTX_set_session_id_context(self._ctx, self._sessions, len(self._sessions)),
@@ -245,6 +265,25 @@ class Context(Policy):
                 )
             self._frozen = True
         return self._ctx
+
+    def _refuse_anonymous(self) -> None:
+        """Raises ``UsageError`` where a peer that must show a certificate could do without, by a cipher that has none.
+
+        Other levels than 0 refuse these ciphers whatever the list; those of pre-shared keys and of SRP come to
+        nothing without callbacks that a context has not.  See pyossl/_c/admission.c for the second wall.  PITFALLS 33
+        """
+        if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
+            raise UsageError(
+                f"this context verifies its peers, and these of its ciphers let in one that shows no certificate: "
+                f"{', '.join(names)}; add ':!aNULL' to the cipher list"
+            )
+
+    def _requires_certificate(self) -> bool:
+        """Whether a handshake fails when the peer shows no certificate: a client's does unless it verifies nobody, and
+        a server's with ``verify=True``.
+        """
+        mode = lib.SSL_CTX_get_verify_mode(self._ctx)
+        return self.verifies and (not self.is_server or bool(mode & lib.SSL_VERIFY_FAIL_IF_NO_PEER_CERT))
 
     def _sessions_digest(self) -> bytes:
         """What tells whose sessions a server context may resume: those of a context that shows the same certificate
@@ -265,7 +304,7 @@ class Context(Policy):
             mode = lib.SSL_CTX_get_verify_mode(self._ctx)
             asked = mode, self.verify_depth, int(self.verify_flags), self._purpose, self._verify_time
             parts.append(repr((*asked, self.security_level)).encode())
-            if self.callbacks.verify is not None:
+            if self._callbacks.verify is not None:
                 parts.append(os.urandom(16))
             if self._trust is not None:
                 parts.append(self._trust.identity)
@@ -302,7 +341,7 @@ class Context(Policy):
     @verify_depth.setter
     def verify_depth(self, depth: int) -> None:
         self._change()
-        lib.SSL_CTX_set_verify_depth(self._ctx, depth)
+        lib.SSL_CTX_set_verify_depth(self._ctx, integer(depth, "a verification depth", -1, LARGEST_INT))
 
     @property
     def verify_flags(self) -> VerifyFlags:
@@ -312,6 +351,7 @@ class Context(Policy):
     @verify_flags.setter
     def verify_flags(self, flags: VerifyFlags) -> None:
         self._change()
+        integer(flags, "verify flags", 0, LARGEST_INT)
         parameters = lib.SSL_CTX_get0_param(self._ctx)
         if self._verify_time is not None:
             flags |= VerifyFlags.USE_CHECK_TIME  # without it the time would not be heeded
@@ -355,42 +395,50 @@ class Context(Policy):
         """Called as ``callback(connection, verification)`` for each certificate of the peer's chain; True accepts it
         whatever OpenSSL found, False refuses it.  SSL_CTX_set_verify(3)
         """
-        return self.callbacks.verify
+        return self._callbacks.verify
 
     @verify_callback.setter
     def verify_callback(self, callback: VerifyCallback | None) -> None:
         self._change()
+        function(callback, "a verify callback")
         if callback is not None and not self.verifies:
             raise UsageError("this context verifies nobody: a verify callback would not be asked")
-        self.callbacks.verify = callback
+        self._callbacks.verify = callback
 
     # Callbacks
 
     @property
     def servername_callback(self) -> ServernameCallback | None:
         """A server's, called as ``callback(connection, name)`` with the name that the client means, or None; another
-        server ``Context`` that it returns takes over.  SSL_CTX_set_tlsext_servername_callback(3)
+        server ``Context`` that it returns takes over, and what it refuses is refused: its versions, ciphers, groups,
+        signature algorithms, options and verification hold.  Only groups that this context has set, and the other one
+        has not, hold on; and groups of a section of the configuration are this context's.
+        SSL_CTX_set_tlsext_servername_callback(3)
         """
-        return self.callbacks.servername
+        return self._callbacks.servername
 
     @servername_callback.setter
     def servername_callback(self, callback: ServernameCallback | None) -> None:
         self._server_only("servername_callback")
-        self.callbacks.servername = callback
+        function(callback, "a server name callback")
+        self._callbacks.servername = callback
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_SERVERNAME, callback is not None)
 
     @property
     def alpn_callback(self) -> ALPNCallback | None:
         """A server's, called as ``callback(connection, offered)``; it returns one of the offered protocols, or None to
-        go on without.  It takes the place of ``alpn``.  SSL_CTX_set_alpn_select_cb(3)
+        go on without.  It takes the place of ``alpn``, which None restores.  SSL_CTX_set_alpn_select_cb(3)
         """
-        return self.callbacks.alpn
+        return self._callbacks.alpn
 
     @alpn_callback.setter
     def alpn_callback(self, callback: ALPNCallback | None) -> None:
         self._server_only("alpn_callback")
-        self.callbacks.alpn = callback
+        function(callback, "an ALPN callback")
+        self._callbacks.alpn = callback
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_ALPN, callback is not None)
+        if callback is None:
+            self._select_alpn()
 
     @property
     def info_callback(self) -> InfoCallback | None:
@@ -398,12 +446,13 @@ class Context(Policy):
 
         SSL_CTX_set_info_callback(3)
         """
-        return self.callbacks.info
+        return self._callbacks.info
 
     @info_callback.setter
     def info_callback(self, callback: InfoCallback | None) -> None:
         self._change()
-        self.callbacks.info = callback
+        function(callback, "an info callback")
+        self._callbacks.info = callback
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_INFO, callback is not None)
 
     @property
@@ -411,12 +460,13 @@ class Context(Policy):
         """Called as ``callback(connection, line)`` with each secret, in the format that Wireshark reads.  Whoever has
         these lines can read the connection.  SSL_CTX_set_keylog_callback(3)
         """
-        return self.callbacks.keylog
+        return self._callbacks.keylog
 
     @keylog_callback.setter
     def keylog_callback(self, callback: KeylogCallback | None) -> None:
         self._change()
-        self.callbacks.keylog = callback
+        function(callback, "a keylog callback")
+        self._callbacks.keylog = callback
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_KEYLOG, callback is not None)
 
     @property
@@ -424,100 +474,18 @@ class Context(Policy):
         """Called as ``callback(connection, session)`` with each session that can be resumed: in TLS 1.3 after the
         handshake, as often as the server sends a ticket.  SSL_CTX_sess_set_new_cb(3)
         """
-        return self.callbacks.new_session
+        return self._callbacks.new_session
 
     @new_session_callback.setter
     def new_session_callback(self, callback: NewSessionCallback | None) -> None:
         self._change()
-        self.callbacks.new_session = callback
+        function(callback, "a new session callback")
+        self._callbacks.new_session = callback
         if not self.is_server:
             # OpenSSL calls back for what it would cache; a client's cache of its own would never be asked.
             mode = lib.SSL_SESS_CACHE_CLIENT | lib.SSL_SESS_CACHE_NO_INTERNAL if callback else lib.SSL_SESS_CACHE_OFF
             lib.SSL_CTX_set_session_cache_mode(self._ctx, mode)
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_NEW_SESSION, callback is not None)
-
-    # Sessions
-
-    @property
-    def session_timeout(self) -> int:
-        """How many seconds a new session can be resumed.  SSL_CTX_set_timeout(3)"""
-        return lib.SSL_CTX_get_timeout(self._ctx)
-
-    @session_timeout.setter
-    def session_timeout(self, seconds: int) -> None:
-        self._change()
-        if seconds <= 0:
-            raise ValueError(f"a session's timeout is above 0 seconds, not {seconds}")
-        lib.SSL_CTX_set_timeout(self._ctx, seconds)
-
-    @property
-    def session_cache_size(self) -> int:
-        """How many sessions a server keeps for clients without tickets, 0 for as many as come.
-
-        SSL_CTX_sess_set_cache_size(3)
-        """
-        return lib.SSL_CTX_sess_get_cache_size(self._ctx)
-
-    @session_cache_size.setter
-    def session_cache_size(self, sessions: int) -> None:
-        self._server_only("session_cache_size")
-        if sessions < 0:
-            raise ValueError(f"a cache cannot hold {sessions} sessions")
-        lib.SSL_CTX_sess_set_cache_size(self._ctx, sessions)
-
-    @property
-    def ticket_count(self) -> int:
-        """How many tickets a server sends after a full handshake of TLS 1.3.  SSL_CTX_set_num_tickets(3)"""
-        return lib.SSL_CTX_get_num_tickets(self._ctx)
-
-    @ticket_count.setter
-    def ticket_count(self, tickets: int) -> None:
-        self._server_only("ticket_count")
-        if tickets < 0:
-            raise ValueError(f"a server cannot send {tickets} tickets")
-        check(lib.SSL_CTX_set_num_tickets(self._ctx, tickets), "SSL_CTX_set_num_tickets")
-
-    @property
-    def ticket_keys(self) -> bytes:
-        """The secret that a server seals its tickets with: processes that have the same one, the same certificate and
-        the same verification resume each other's sessions.  Whoever has it can read what tickets protect: renew it
-        often.  Of the length that it has when read.  SSL_CTX_set_tlsext_ticket_keys(3)
-        """
-        length = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
-        keys = ffi.new("unsigned char[]", length)
-        check(lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, keys, length), "SSL_CTX_get_tlsext_ticket_keys")
-        return bytes(ffi.buffer(keys))
-
-    @ticket_keys.setter
-    def ticket_keys(self, keys: bytes) -> None:
-        self._server_only("ticket_keys")
-        needed = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
-        if not isinstance(keys, bytes) or len(keys) != needed:
-            raise ValueError(f"ticket keys are {needed} bytes of secret randomness")
-        check(lib.SSL_CTX_set_tlsext_ticket_keys(self._ctx, keys, needed), "SSL_CTX_set_tlsext_ticket_keys")
-
-    @property
-    def session_id_context(self) -> bytes:
-        """What keeps a server's sessions apart from those of other contexts; empty for what is made of the certificate
-        and the way of verifying when the first connection comes.  1 to 32 bytes.
-
-        What is made is the same in every process, but where there is a verify callback, or a trust store with a
-        directory, CRLs, flags or a time of its own: who lets several processes resume such sessions vouches, by
-        setting this, for their verifying alike.  SSL_CTX_set_session_id_context(3)
-        """
-        return self._session_id_context
-
-    @session_id_context.setter
-    def session_id_context(self, identifier: bytes) -> None:
-        self._server_only("session_id_context")
-        if not 1 <= len(identifier) <= lib.SSL_MAX_SID_CTX_LENGTH:
-            raise ValueError(f"a session id context is 1 to {lib.SSL_MAX_SID_CTX_LENGTH} bytes, not {len(identifier)}")
-        self._session_id_context = bytes(identifier)
-
-    def _server_only(self, what: str) -> None:
-        self._change()
-        if not self.is_server:
-            raise UsageError(f"{what} is a server's: this context is a client's")
 
     def __repr__(self) -> str:
         return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ' that verifies nobody'}>"
@@ -541,7 +509,7 @@ def _chain(certificate: CertificateSource) -> Sequence[Certificate]:
         return (certificate,)
     if isinstance(certificate, (str, bytes, os.PathLike)):
         return load_certificates(certificate)
-    chain = tuple(certificate)
+    chain = tuple(iterated(certificate, "certificate"))
     for each in chain:
         if not isinstance(each, Certificate):
             raise TypeError(f"a chain is made of Certificate objects, not {type(each).__name__}")
@@ -555,7 +523,9 @@ def _protocols(alpn: Iterable[str]) -> bytes:
     if isinstance(alpn, (str, bytes)):
         raise TypeError(f"alpn is a sequence of protocol names, not one {type(alpn).__name__}")
     out = bytearray()
-    for protocol in alpn:
+    for protocol in iterated(alpn, "alpn"):
+        if not isinstance(protocol, str):
+            raise TypeError(f"an ALPN protocol is a str, not {type(protocol).__name__}")
         name = protocol.encode("ascii")
         if not 1 <= len(name) <= _LONGEST_PROTOCOL:
             raise ValueError(f"an ALPN protocol has 1 to {_LONGEST_PROTOCOL} characters: {protocol!r}")

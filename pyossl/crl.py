@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
@@ -67,6 +67,9 @@ class CRL:
     def to_pem(self) -> bytes:
         """The CRL in PEM.  PEM_write_bio_X509_CRL(3)"""
         return written(lib.PEM_write_bio_X509_CRL, self._crl)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], CRL], tuple[bytes]]:
+        return CRL.load, (self.to_der(),)
 
     @property
     def text(self) -> str:

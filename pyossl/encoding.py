@@ -263,6 +263,8 @@ def _undecoded(reading: str) -> Error:
 
 def c_string(value: str, what: str) -> bytes:
     """``value`` for a function that takes it up to a NUL; ``ValueError`` where that would cut it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not {type(value).__name__}")
     if "\0" in value:
         raise ValueError(f"{what} cannot contain a NUL: {value!r}")
     return value.encode()

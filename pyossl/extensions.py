@@ -40,6 +40,9 @@ class Extension:
         pointer = lib.X509_EXTENSION_create_by_OBJ(ffi.NULL, object_from(oid), critical, data)
         self._extension = own(check_ptr(pointer, "X509_EXTENSION_create_by_OBJ"), lib.X509_EXTENSION_free)
 
+    def __reduce__(self) -> tuple[Callable[..., Extension], tuple[str, bytes, bool]]:
+        return _remade, (self.oid, self.value, self.critical)
+
     @classmethod
     def copied(cls, pointer: Any) -> Extension:
         """A copy of an ``X509_EXTENSION *`` that OpenSSL keeps."""
@@ -91,6 +94,10 @@ class Extension:
 
     def __repr__(self) -> str:
         return f"<Extension {self.name}{' critical' if self.critical else ''} {len(self.value)} bytes>"
+
+
+def _remade(oid: str, value: bytes, critical: bool) -> Extension:
+    return Extension(oid, value, critical=critical)
 
 
 def extensions_of(pointer: Any, count: Callable[[Any], int], at: Callable[[Any, int], Any]) -> tuple[Extension, ...]:

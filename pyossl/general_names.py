@@ -55,6 +55,9 @@ class Name(Sequence[Attribute]):
         """A copy of an ``X509_NAME *`` that OpenSSL keeps."""
         return cls(der(lib.i2d_X509_NAME, pointer))
 
+    def __reduce__(self) -> tuple[type[Name], tuple[bytes]]:
+        return Name, (self.to_der(),)
+
     def to_der(self) -> bytes:
         """The name in DER.  i2d_X509_NAME(3)"""
         return der(lib.i2d_X509_NAME, self._name)

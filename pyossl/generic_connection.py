@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import c_text
 from pyossl.callbacks import Callbacks, InfoCallback, VerifyCallback
 from pyossl.connection import Bytes, Connection, readable, writable
 from pyossl.encoding import c_string
@@ -60,9 +61,9 @@ class GenericConnection(Connection):
         if not pointer:
             raise failed("SSL_new")
         self._c = own(pointer, _free)
-        self._callbacks = Callbacks(self, context.callbacks)
+        self._callbacks = Callbacks(self, context._callbacks)
         self._handle = pointer.handle = _new_handle(self._callbacks)
-        if context.callbacks.verify is not None:
+        if context._callbacks.verify is not None:
             pointer.calls_verify = 1
 
     def set_accept_state(self) -> None:
@@ -180,7 +181,7 @@ class GenericConnection(Connection):
     def _own_callbacks(self) -> GenericCallbacks:
         """Where what is this connection's own can be set: the context's callbacks are shared until then."""
         callbacks = self._callbacks.of_context
-        if callbacks is self._context.callbacks:
+        if callbacks is self._context._callbacks:
             callbacks = self._callbacks.of_context = copy.copy(callbacks)
         assert isinstance(callbacks, GenericCallbacks)
         return callbacks
@@ -193,7 +194,7 @@ class GenericConnection(Connection):
 
         def change(ssl: Any) -> None:
             lib.SSL_set_SSL_CTX(ssl, context._freeze())
-            callbacks = copy.copy(context.callbacks)
+            callbacks = copy.copy(context._callbacks)
             for name in _OWN_CALLBACKS:
                 setattr(callbacks, name, getattr(self._callbacks.of_context, name))
             self._callbacks.of_context = callbacks
@@ -239,7 +240,7 @@ class GenericConnection(Connection):
 
     def send_server_name(self, name: bytes) -> None:
         """What a client sends as the server's name.  SSL_set_tlsext_host_name(3)"""
-        if (answer := _send_server_name(self._c, name)) != 1:
+        if (answer := _send_server_name(self._c, c_text(name, "a server name"))) != 1:
             raise self._why_not(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import c_text
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.context import Context
@@ -69,16 +70,18 @@ class GenericContext(Context):
         take_records()
         function = getattr(lib, method.value)
         self._ctx = own(check_ptr(lib.SSL_CTX_new(function()), "SSL_CTX_new"), lib.SSL_CTX_free)
-        self.is_server = False
+        self._is_server = False
         self._wants_hostname = False
         self._frozen = False
         self._alpn: Any = None
         self._trust = None
         self._configured = []
+        self._groups = None
+        self._keeps_default = True
         self._session_id_context = self._sessions = b""
         self._purpose = None
         self._verify_time = None
-        self.callbacks: GenericCallbacks = GenericCallbacks()
+        self._callbacks: GenericCallbacks = GenericCallbacks()
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         lib.SSL_CTX_set_mode(
             self._ctx,
@@ -123,11 +126,11 @@ class GenericContext(Context):
 
     def choose_ciphers(self, ciphers: bytes) -> None:
         """The ciphers of TLS 1.2 and before.  SSL_CTX_set_cipher_list(3)"""
-        self._call(lib.SSL_CTX_set_cipher_list, ciphers)
+        self._call(lib.SSL_CTX_set_cipher_list, c_text(ciphers, "a cipher list"))
 
     def choose_ciphersuites(self, ciphersuites: bytes) -> None:
         """The ciphersuites of TLS 1.3.  SSL_CTX_set_ciphersuites(3)"""
-        self._call(lib.SSL_CTX_set_ciphersuites, ciphersuites)
+        self._call(lib.SSL_CTX_set_ciphersuites, c_text(ciphersuites, "a list of ciphersuites"))
 
     def choose_groups(self, groups: str) -> None:
         """SSL_CTX_set1_groups_list(3)"""
@@ -163,13 +166,13 @@ class GenericContext(Context):
 
     def use_certificate_file(self, path: str | bytes, form: int) -> None:
         """SSL_CTX_use_certificate_file(3)"""
-        file = os.fsencode(path)
+        file = _path(path)
         is_pem = form == lib.SSL_FILETYPE_PEM
         self._call(lib.SSL_CTX_use_certificate_file, pem_file(file) if is_pem else file, form)
 
     def use_certificate_chain_file(self, path: str | bytes) -> None:
         """SSL_CTX_use_certificate_chain_file(3)"""
-        self._call(lib.SSL_CTX_use_certificate_chain_file, pem_file(os.fsencode(path)))
+        self._call(lib.SSL_CTX_use_certificate_chain_file, pem_file(_path(path)))
 
     def add_extra_chain_certificate(self, certificate: Certificate) -> None:
         """SSL_CTX_add_extra_chain_cert(3)"""
@@ -195,8 +198,8 @@ class GenericContext(Context):
         """SSL_CTX_load_verify_locations(3)"""
         self._call(
             lib.SSL_CTX_load_verify_locations,
-            ffi.NULL if file is None else pem_file(file),
-            ffi.NULL if directory is None else directory,
+            ffi.NULL if file is None else pem_file(_path(file)),
+            ffi.NULL if directory is None else _path(directory),
         )
 
     def trust_system(self) -> None:
@@ -220,13 +223,13 @@ class GenericContext(Context):
         """SSL_CTX_set_verify(3)"""
         self._change()
         self._set_verification(mode)
-        self.callbacks.verify = callback
+        self._callbacks.verify = callback
 
     def load_client_authorities(self, path: bytes) -> None:
         """Names the authorities in a PEM file to clients.  SSL_load_client_CA_file(3)"""
         self._change()
         take_records()
-        names = check_ptr(lib.SSL_load_client_CA_file(pem_file(path)), "SSL_load_client_CA_file")
+        names = check_ptr(lib.SSL_load_client_CA_file(pem_file(_path(path))), "SSL_load_client_CA_file")
         lib.SSL_CTX_set_client_CA_list(self._ctx, names)
 
     def set_client_authorities(self, names: Sequence[Name]) -> None:
@@ -275,7 +278,7 @@ class GenericContext(Context):
         """SSL_CTX_set_tlsext_use_srtp(3)"""
         self._change()
         take_records()
-        if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, profiles) != 0:
+        if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, c_text(profiles, "a list of SRTP profiles")) != 0:
             raise failed("SSL_CTX_set_tlsext_use_srtp")
 
     def _server_only(self, what: str) -> None:
@@ -285,7 +288,7 @@ class GenericContext(Context):
     def set_ocsp_server_callback(self, callback: OCSPServerCallback) -> None:
         """Called for the response to staple; ``b""`` for none.  SSL_CTX_set_tlsext_status_cb(3)"""
         self._change()
-        self.callbacks.ocsp_server, self.callbacks.ocsp_client = callback, None
+        self._callbacks.ocsp_server, self._callbacks.ocsp_client = callback, None
         lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
 
     def set_ocsp_client_callback(self, callback: OCSPClientCallback) -> None:
@@ -294,20 +297,24 @@ class GenericContext(Context):
         SSL_CTX_set_tlsext_status_cb(3)
         """
         self._change()
-        self.callbacks.ocsp_client, self.callbacks.ocsp_server = callback, None
+        self._callbacks.ocsp_client, self._callbacks.ocsp_server = callback, None
         lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
 
     def set_cookie_callback(self, callback: CookieCallback) -> None:
         """Called for the cookie that a DTLS client must send back.  SSL_CTX_set_cookie_generate_cb(3)"""
         self._change()
-        self.callbacks.cookie = callback
+        self._callbacks.cookie = callback
         lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE)
 
     def set_cookie_verify_callback(self, callback: CookieVerifyCallback) -> None:
         """Called with the cookie that came back; whether it is ours.  SSL_CTX_set_cookie_verify_cb(3)"""
         self._change()
-        self.callbacks.cookie_verify = callback
+        self._callbacks.cookie_verify = callback
         lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE_BACK)
+
+
+def _path(path: str | bytes) -> bytes:
+    return c_text(os.fsencode(path), "a path")
 
 
 def wire_protocols(protocols: Iterable[bytes]) -> bytes:

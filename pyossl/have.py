@@ -71,6 +71,9 @@ class Features(Mapping[str, bool]):
         if not self[name]:
             raise UnsupportedError(name)
 
+    def __reduce__(self) -> str:
+        return "features"  # those of the OpenSSL at hand, wherever that is
+
     def __repr__(self) -> str:
         return f"<Features {' '.join(name for name, have in self._have.items() if have)}>"
 

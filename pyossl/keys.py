@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.bio import BIO
+from pyossl.copying import Unpickled
 from pyossl.encoding import (
     Block,
     Password,
@@ -115,6 +116,9 @@ class PublicKey(Key):
         check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
         return cls(own(pointer, lib.EVP_PKEY_free))
 
+    def __reduce__(self) -> tuple[Callable[[bytes], PublicKey], tuple[bytes]]:
+        return PublicKey.load, (self.to_der(),)
+
     def to_der(self) -> bytes:
         """SubjectPublicKeyInfo in DER.  i2d_PUBKEY_bio(3)"""
         return self.public_der()
@@ -143,8 +147,10 @@ class PublicKey(Key):
     __hash__ = Key.__hash__
 
 
-class PrivateKey(Key):
+class PrivateKey(Unpickled, Key):
     """A private key.  EVP_PKEY(3)"""
+
+    _instead = "they are secret; store what to_pem() or to_der() gives, with a password where others can read it"
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:

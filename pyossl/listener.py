@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.message import Message
 from pyossl.sockets import Address, Socket, send_at_once
 
 
-class Listener:
+class Listener(Uncopied):
     """A listening socket whose connections speak TLS.  SSL_accept(3)
 
     ``accept`` never waits for a client's handshake: a client that stalls keeps nobody else out.  The handshake is

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.general_names import Name, names_in
 from pyossl.outcome import take_records
@@ -61,7 +62,7 @@ _OURS = frozenset(
 """What would do I/O that pyossl does not see, or take from a connection what it stands on."""
 
 
-class Negotiated:
+class Negotiated(Uncopied):
     """The questions that a ``Connection`` answers."""
 
     _c: Any
@@ -313,7 +314,7 @@ def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
 
 
-class Agreed:
+class Agreed(Uncopied):
     """What was agreed on, asked of the stream over a connection."""
 
     connection: Negotiated

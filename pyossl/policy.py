@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import LARGEST_INT, integer
+from pyossl.copying import Uncopied
 from pyossl.encoding import c_string
 from pyossl.errors import UsageError, check, check_ptr, failed
 from pyossl.flags import Modes, Options
 from pyossl.outcome import take_records
 
 _HIGHEST_LEVEL = 5
+_ALL_OPTIONS = 2**64 - 1 if lib.HAVE_OPTIONS_UINT64 else 2**32 - 1
+_COMMANDS_FOR_GROUPS = ("groups", "curves")
 
 NEEDED_MODES = Modes.ENABLE_PARTIAL_WRITE | Modes.ACCEPT_MOVING_WRITE_BUFFER | Modes.AUTO_RETRY
 """What a ``Connection`` relies on."""
@@ -29,38 +33,44 @@ class Version(enum.IntEnum):
     TLSv1_3 = lib.TLS1_3_VERSION
 
 
-class Policy:
+class Policy(Uncopied):
     """What a ``Context`` has of versions, algorithms, options and OpenSSL's configuration language."""
 
-    __slots__ = ()
+    __slots__ = ("_groups",)
 
+    _instead = "make another one with the same arguments"
     _ctx: Any
     _frozen: bool
     _configured: list[tuple[str, str]]
-    is_server: bool
+    _groups: str | None
+    if TYPE_CHECKING:
+
+        @property
+        def is_server(self) -> bool: ...
 
     def _change(self) -> None:
         if self._frozen:
             raise UsageError("this context is frozen: a connection has been made from it")
 
     def _set_versions(self, minimum: int | None, maximum: int | None) -> None:
+        minimum = None if minimum is None else Version(minimum)
+        maximum = None if maximum is None else Version(maximum)
         if minimum is not None and maximum is not None and minimum > maximum:
-            oldest, newest = Version(minimum).name, Version(maximum).name
-            raise ValueError(f"the minimum version {oldest} is above the maximum version {newest}")
+            raise ValueError(f"the minimum version {minimum.name} is above the maximum version {maximum.name}")
         if minimum is not None:
             check(
-                lib.SSL_CTX_set_min_proto_version(self._ctx, Version(minimum)),
-                f"setting the minimum version {Version(minimum).name}",
+                lib.SSL_CTX_set_min_proto_version(self._ctx, minimum),
+                f"setting the minimum version {minimum.name}",
             )
         if maximum is not None:
             if minimum is None and maximum < lib.SSL_CTX_get_min_proto_version(self._ctx):
                 raise ValueError(
-                    f"the maximum version {Version(maximum).name} is below the minimum {self.minimum_version.name}: "
+                    f"the maximum version {maximum.name} is below the minimum {self.minimum_version.name}: "
                     "say that it is lower, too"
                 )
             check(
-                lib.SSL_CTX_set_max_proto_version(self._ctx, Version(maximum)),
-                f"setting the maximum version {Version(maximum).name}",
+                lib.SSL_CTX_set_max_proto_version(self._ctx, maximum),
+                f"setting the maximum version {maximum.name}",
             )
 
     @property
@@ -102,18 +112,22 @@ class Policy:
     @security_level.setter
     def security_level(self, level: int) -> None:
         self._change()
-        if not 0 <= level <= _HIGHEST_LEVEL:
-            raise ValueError(f"a security level is 0 to {_HIGHEST_LEVEL}, not {level}")
-        lib.SSL_CTX_set_security_level(self._ctx, level)
+        lib.SSL_CTX_set_security_level(self._ctx, integer(level, "a security level", 0, _HIGHEST_LEVEL))
 
     @property
     def ciphers(self) -> tuple[str, ...]:
         """The names of all ciphers that may be used, TLS 1.3's ciphersuites among them.  SSL_CTX_get_ciphers(3)"""
+        return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in self._ciphers())
+
+    def _ciphers(self) -> Iterator[Any]:
         stack = lib.SSL_CTX_get_ciphers(self._ctx)
-        if stack == ffi.NULL:
-            return ()
-        count = lib.sk_SSL_CIPHER_num(stack)
-        return tuple(text(lib.SSL_CIPHER_get_name(lib.sk_SSL_CIPHER_value(stack, n))) for n in range(count))
+        for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
+            yield lib.sk_SSL_CIPHER_value(stack, n)
+
+    def _anonymous_ciphers(self) -> tuple[str, ...]:
+        """Those by which neither side shows anything of itself.  SSL_CIPHER_get_auth_nid(3)"""
+        anonymous = (each for each in self._ciphers() if lib.SSL_CIPHER_get_auth_nid(each) == lib.NID_auth_null)
+        return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in anonymous)
 
     def set_cipher_list(self, ciphers: str) -> None:
         """The ciphers of TLS 1.2 and before, such as ``ECDHE+AESGCM``; ``ValueError`` where none remains.
@@ -139,6 +153,7 @@ class Policy:
         SSL_CTX_set1_groups_list(3)
         """
         self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
+        self._groups = groups
 
     def set_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms, such as ``ECDSA+SHA256:ed25519``.  SSL_CTX_set1_sigalgs_list(3)"""
@@ -160,6 +175,20 @@ class Policy:
             error = failed(f"setting the {what} to {value!r}")
             raise ValueError(str(error)) from error
 
+    @property
+    def max_certificate_list(self) -> int:
+        """How many bytes the certificates that a peer shows may take together; a peer that sends more is refused.
+
+        OpenSSL's 100 KiB if nothing is said, of which a connection, and the session that is kept of it, may need
+        thirty times as much.  SSL_CTX_set_max_cert_list(3)
+        """
+        return int(lib.SSL_CTX_get_max_cert_list(self._ctx))
+
+    @max_certificate_list.setter
+    def max_certificate_list(self, size: int) -> None:
+        self._change()
+        lib.SSL_CTX_set_max_cert_list(self._ctx, integer(size, "the size of a certificate list", 1, LARGEST_INT))
+
     # Options and policy
 
     @property
@@ -170,6 +199,7 @@ class Policy:
     @options.setter
     def options(self, options: Options) -> None:
         self._change()
+        integer(options, "options", 0, _ALL_OPTIONS)
         lib.SSL_CTX_clear_options(self._ctx, lib.SSL_CTX_get_options(self._ctx) & ~options)
         lib.SSL_CTX_set_options(self._ctx, options)
 
@@ -181,6 +211,7 @@ class Policy:
     @modes.setter
     def modes(self, modes: Modes) -> None:
         self._change()
+        integer(modes, "modes", 0, LARGEST_INT)
         if missing := NEEDED_MODES & ~modes:
             raise ValueError(f"a Connection relies on {missing!r}")
         lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)
@@ -206,6 +237,8 @@ class Policy:
         if lib.SSL_CONF_cmd(configuration, *pair) <= 0 or lib.SSL_CONF_CTX_finish(configuration) != 1:
             error = failed(what)
             raise ValueError(str(error)) from error
+        if command.lower() in _COMMANDS_FOR_GROUPS:
+            self._groups = value
         take_records()
 
     def configure_section(self, name: str) -> None:

@@ -11,18 +11,22 @@ import datetime
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import LARGEST_INT, integer
 from pyossl.bio import BIO
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.encoding import contents, pem_text
 from pyossl.errors import DecodeError, check, check_ptr, failed
 from pyossl.outcome import take_records
 
 
-class Session:
+class Session(Uncopied):
     """A session of one context.  SSL_SESSION_new(3)
 
     Had from ``Connection.session`` or the context's ``new_session_callback``, or loaded from DER or PEM.
     """
+
+    _instead = "they hold keys; store what to_der() gives, and Session.load takes it back"
 
     def __init__(
         self,
@@ -34,12 +38,22 @@ class Session:
     ) -> None:
         self._session = pointer
         self._context = context
-        self.server_hostname: str | None = server_hostname
+        self._verified_for = server_hostname, other_names, email
+
+    @property
+    def server_hostname(self) -> str | None:
         """The name that the session's connection was verified for, None for a server's or an unnamed one."""
-        self.other_names: tuple[str, ...] = other_names
+        return self._verified_for[0]
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
         """The names of which the certificate may have had one instead."""
-        self.email: str | None = email
+        return self._verified_for[1]
+
+    @property
+    def email(self) -> str | None:
         """The address that the certificate had besides, where it had to have one."""
+        return self._verified_for[2]
 
     @classmethod
     def load(cls, data: bytes, context: Context, server_hostname: str | None = None) -> Session:
@@ -50,6 +64,10 @@ class Session:
         """
         if not isinstance(data, bytes):
             raise TypeError(f"a session is loaded from bytes, not {type(data).__name__}")
+        if not isinstance(context, Context):
+            raise TypeError(f"a session belongs to a Context, not to {type(context).__name__}")
+        if server_hostname is not None and not isinstance(server_hostname, str):
+            raise TypeError(f"server_hostname is a str or None, not {type(server_hostname).__name__}")
         what = f"reading a session from {len(data)} bytes"
         text = pem_text(data)
         take_records()
@@ -119,8 +137,7 @@ class Session:
 
     @timeout.setter
     def timeout(self, seconds: int) -> None:
-        if seconds < 0:
-            raise ValueError(f"a session's timeout cannot be negative: {seconds}")
+        integer(seconds, "a session's timeout in seconds", 0, LARGEST_INT)
         check(lib.SSL_SESSION_set_timeout(self._session, seconds), "SSL_SESSION_set_timeout")
 
     @property

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import LARGEST_INT, c_text, integer, iterated
+from pyossl.copying import Uncopied
 from pyossl.crl import CRL, load_crls, stack_of_crls
 from pyossl.encoding import Source, c_string, pem_file
 from pyossl.errors import UsageError, certificate_error, check, check_ptr
@@ -20,15 +22,26 @@ Trust = None | Source | Certificate | Iterable[Source | Certificate]
 """Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
 
 
-class Store:
-    """The certificates that are trusted.  X509_STORE(3)"""
+class Store(Uncopied):
+    """The certificates that are trusted.  X509_STORE(3)
+
+    It freezes with the first context that freezes on it: who was trusted when a connection was made is not changed
+    behind it.
+    """
+
+    _instead = "make another one of its certificates, Store.of(store.certificates)"
 
     def __init__(self, pointer: Any) -> None:
         self._store = pointer
         self._is_shared = False
-        self.directories: tuple[str, ...] = ()
-        """The directories whose certificates are trusted, by their hashes."""
+        self._frozen = False
+        self._directories: tuple[str, ...] = ()
         self._unlike = b""
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The directories whose certificates are trusted, by their hashes."""
+        return self._directories
 
     @classmethod
     def empty(cls) -> Store:
@@ -75,7 +88,9 @@ class Store:
         if trust is None:
             return cls.system()
         store = cls.empty()
-        sources = [trust] if isinstance(trust, (str, bytes, os.PathLike, Certificate)) else list(trust)
+        if isinstance(trust, (str, bytes, os.PathLike, Certificate)):
+            trust = [trust]
+        sources = list(iterated(trust, "trust"))
         if not sources:
             raise ValueError("trust names nobody: it is empty")
         for source in sources:
@@ -88,8 +103,8 @@ class Store:
         A ``TRUSTED CERTIFICATE`` is trusted for what it says it is trusted for, and whatever it says it is rejected for
         is refused, as ``openssl verify`` does.
 
-        Raises ``UsageError`` for the system's store, which is shared, and ``ValueError`` for a certificate that says
-        this where the store trusts the same one otherwise: it would not be heeded.
+        Raises ``UsageError`` for a store that is frozen, and for the system's, which is shared, and ``ValueError`` for
+        a certificate that says this where the store trusts the same one otherwise: it would not be heeded.
         X509_STORE_add_cert(3), X509_STORE_load_locations(3), X509_check_trust(3)
         """
         self._change()
@@ -99,13 +114,15 @@ class Store:
             ):
                 raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
+        elif not isinstance(source, (str, bytes, os.PathLike)):  # of a number os.path takes a descriptor
+            raise TypeError(f"trusted are certificates, files, directories and bytes, not {type(source).__name__}")
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(source)
             check(
                 lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
                 f"trusting the directory {source!r}",
             )
-            self.directories += (os.fspath(source),)
+            self._directories += (os.fspath(source),)
             self._differ()
         else:
             for certificate in load_certificates(source):
@@ -128,13 +145,16 @@ class Store:
         """
         self._change()
         take_records()
-        paths = (ffi.NULL if file is None else pem_file(file), ffi.NULL if directory is None else directory)
+        if file is not None:
+            file = pem_file(c_text(file, "a path"))
+        paths = (ffi.NULL if path is None else c_text(path, "a path") for path in (file, directory))
         check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
         self._differ()
 
     def add_flags(self, flags: int) -> None:
         """Verifies everything with these flags besides those that are set.  X509_STORE_set_flags(3)"""
         self._change()
+        integer(flags, "verify flags", 0, LARGEST_INT)
         check(lib.X509_STORE_set_flags(self._store, flags), "X509_STORE_set_flags")
         self._differ()
 
@@ -163,6 +183,11 @@ class Store:
     def _change(self) -> None:
         if self._is_shared:
             raise UsageError("the system's store is shared by all: make one of your own with Store.of or Store.empty")
+        if self._frozen:
+            raise UsageError("this store is frozen: a connection has been made from a context that trusts by it")
+
+    def _freeze(self) -> None:
+        self._frozen = True
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -275,6 +300,8 @@ def purpose_number(purpose: str) -> int:
 
 def seconds_of(moment: datetime.datetime) -> int:
     """A moment to verify at, in the seconds of time(2); ``ValueError`` without a time zone."""
+    if not isinstance(moment, datetime.datetime):
+        raise TypeError(f"the time to verify at is an aware datetime, not a {type(moment).__name__}")
     if moment.tzinfo is None:
         raise ValueError(f"the time to verify at is an aware datetime, and {moment} has no time zone")
     return int(moment.timestamp())

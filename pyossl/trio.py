@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Bytes, Connection
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.message import Message
 from pyossl.negotiation import Agreed
@@ -135,7 +136,7 @@ def _busy(action: str) -> trio.BusyResourceError:
     return trio.BusyResourceError(f"another task is already {action} this stream")
 
 
-class TLSListener(trio.abc.Listener[TLSStream[_Stream]]):
+class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
     """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
 
     ``accept`` never waits for a client's handshake: the stream's first method does it, in the task of its handler.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own
+from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check_ptr
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class TakenError(Exception):
     """Another thread has the lock."""
 
 
-class Lock:
+class Lock(Uncopied):
     """Whose turn it is at a BIO; re-entrant.  See pyossl/_c/lock.c."""
 
     __slots__ = ("pointer",)

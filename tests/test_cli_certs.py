@@ -220,11 +220,11 @@ def test_without_a_connection_is_status_1(files: Files) -> None:
     assert ran.errors.startswith("ConnectionRefusedError: ")
 
 
-def test_a_server_without_a_certificate_is_status_1(files: Files) -> None:
+def test_ciphers_for_a_server_without_a_certificate_are_status_1(files: Files) -> None:
     with s_server(files, "-cipher", "aNULL:@SECLEVEL=0", "-tls1_2") as served:
         ran = in_a_pipe("certs", served.where, "--max", "1.2", "--ciphers", "aNULL:@SECLEVEL=0")
     assert (ran.status, ran.output) == (1, "")
-    assert ran.errors == "Error: the server showed no certificate\n"
+    assert "shows no certificate" in ran.errors
 
 
 @pytest.mark.parametrize("columns", [60, 100])

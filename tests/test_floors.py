@@ -21,7 +21,7 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 FLOORS = {
     0: {"_openssl"},
     1: {"_lib"},
-    2: {"outcome", "errors", "names", "message", "have", "flags", "constants", "turns"},
+    2: {"outcome", "errors", "names", "message", "have", "flags", "constants", "turns", "copying", "arguments"},
     3: {
         "scratch",
         "callbacks",
@@ -40,6 +40,7 @@ FLOORS = {
         "pkcs12",
         "issuing",
         "policy",
+        "session_policy",
         "context",
         "session",
         "draft",

@@ -355,3 +355,139 @@ def test_a_malformed_list_of_names_is_refused(authority: pyossl.Authority, new_s
         with pytest.raises(pyossl.Error):
             server.handshake()
     assert asked == []
+
+
+# What the chosen context refuses is refused
+
+
+def low(context: Context) -> None:
+    context.minimum_version = Version.TLSv1_3
+
+
+def high(context: Context) -> None:
+    context.maximum_version = Version.TLSv1_2
+
+
+def by_an_option(context: Context) -> None:
+    context.options |= pyossl.Options.NO_TLSv1_2
+
+
+def by_the_cipher_list(context: Context) -> None:
+    context.set_cipher_list("ECDHE-ECDSA-AES256-GCM-SHA384")
+
+
+def by_the_ciphersuites(context: Context) -> None:
+    context.set_ciphersuites("TLS_AES_256_GCM_SHA384")
+
+
+def by_the_groups(context: Context) -> None:
+    context.set_groups("P-384")
+
+
+def by_configured_groups(context: Context) -> None:
+    context.configure("Groups", "P-384")
+
+
+def by_the_signatures(context: Context) -> None:
+    context.set_sigalgs("ECDSA+SHA512")
+
+
+def by_the_level(context: Context) -> None:
+    context.security_level = 4
+
+
+def by_the_clients_signatures(context: Context) -> None:
+    context.set_client_sigalgs("ECDSA+SHA512")
+
+
+def by_the_certificate_list(context: Context) -> None:
+    context.max_certificate_list = 100
+
+
+TLS_1_2, TLS_1_3 = Version.TLSv1_2, Version.TLSv1_3
+REFUSALS = [
+    (low, TLS_1_2, lambda client: None),
+    (by_an_option, TLS_1_2, lambda client: None),
+    (by_the_cipher_list, TLS_1_2, lambda client: client.set_cipher_list("ECDHE-ECDSA-AES128-GCM-SHA256")),
+    (by_the_ciphersuites, TLS_1_3, lambda client: client.set_ciphersuites("TLS_AES_128_GCM_SHA256")),
+    (by_the_groups, TLS_1_2, lambda client: client.set_groups("P-256")),
+    (by_the_groups, TLS_1_3, lambda client: client.set_groups("P-256")),
+    (by_configured_groups, TLS_1_3, lambda client: client.set_groups("P-256")),
+    (by_the_signatures, TLS_1_2, lambda client: client.set_sigalgs("ECDSA+SHA256")),
+    (by_the_signatures, TLS_1_3, lambda client: client.set_sigalgs("ECDSA+SHA256")),
+    (by_the_level, TLS_1_2, lambda client: client.set_cipher_list("ECDHE-ECDSA-AES128-GCM-SHA256")),
+    (by_the_clients_signatures, TLS_1_2, lambda client: client.set_sigalgs("ECDSA+SHA256")),
+    (by_the_clients_signatures, TLS_1_3, lambda client: client.set_sigalgs("ECDSA+SHA256")),
+    (by_the_certificate_list, TLS_1_2, lambda client: None),
+    (by_the_certificate_list, TLS_1_3, lambda client: None),
+]
+
+
+@pytest.mark.parametrize(("strict", "version", "limit"), REFUSALS, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_the_chosen_context_refuses_is_refused(
+    strict: Callable[[Context], None],
+    version: Version,
+    limit: Callable[[Context], None],
+    authority: pyossl.Authority,
+    new_server: Callable[..., Context],
+) -> None:
+    """And not by the first context: of a client that means that one the same is taken."""
+    own = authority.issue("client.example")
+
+    def new_client() -> Context:
+        context = client_for(authority, own, maximum_version=version)
+        limit(context)
+        return context
+
+    first, chosen = new_server("a.example", authority), new_server("b.example", authority)
+    strict(chosen)
+    server_context = choosing(first, b_example=chosen)
+    meet(new_client(), server_context, "a.example")
+    with pytest.raises(pyossl.Error):
+        shake_hands(pyossl.Connection(new_client(), "b.example"), pyossl.Connection(server_context))
+
+
+# Groups that the first context sets are not taken back: OpenSSL has no call for that.
+TAKEN_BACK = [refusal for refusal in REFUSALS if "groups" not in refusal[0].__name__]
+
+
+@pytest.mark.parametrize(("strict", "version", "limit"), TAKEN_BACK, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_the_first_context_refuses_the_chosen_one_may_take(
+    strict: Callable[[Context], None],
+    version: Version,
+    limit: Callable[[Context], None],
+    authority: pyossl.Authority,
+    new_server: Callable[..., Context],
+) -> None:
+    client_context = client_for(authority, authority.issue("client.example"), maximum_version=version)
+    limit(client_context)
+    first, chosen = new_server("a.example", authority), new_server("b.example", authority)
+    strict(first)
+    meet(client_context, choosing(first, b_example=chosen), "b.example")
+
+
+def test_the_chosen_contexts_maximum_version_is_its_own(
+    authority: pyossl.Authority, new_server: Callable[..., Context]
+) -> None:
+    first, chosen = new_server("a.example"), new_server("b.example")
+    high(chosen)
+    server_context = choosing(first, b_example=chosen)
+    assert meet(client_for(authority), server_context, "a.example")[0].version == "TLSv1.3"
+    assert meet(client_for(authority), server_context, "b.example")[0].version == "TLSv1.2"
+
+
+def test_options_tickets_and_names_of_authorities_are_the_chosen_contexts(
+    authority: pyossl.Authority, new_server: Callable[..., Context]
+) -> None:
+    first, chosen = new_server("a.example", authority), new_server("b.example", authority)
+    chosen.options |= pyossl.Options.NO_TICKET | pyossl.Options.CIPHER_SERVER_PREFERENCE
+    chosen.ticket_count = 0
+    chosen.ca_names = [authority.certificate]
+    client_context = client_for(authority, authority.issue("client.example"))
+    client, server = meet(client_context, choosing(first, b_example=chosen), "b.example")
+    assert server.call(lib.SSL_get_options) == lib.SSL_CTX_get_options(chosen._ctx)
+    assert server.call(lib.SSL_get_security_level) == chosen.security_level
+    assert server.call(lib.SSL_get_num_tickets) == 0
+    assert client.peer_ca_names == (authority.certificate.subject_name,)
+    assert client.session is not None
+    assert not client.session.is_resumable

@@ -45,6 +45,9 @@ typedef struct pyossl_connection {
     int received_end;            /* the peer's close_notify is here */
     int sent_close_notify;       /* ours is on its way */
     int flushed_close_notify;    /* and the transport has taken it */
+    SSL_CTX *first_context;      /* that it was made from, to which its sessions belong; borrowed from the SSL */
+    int demands_certificate;     /* of a peer that is verified, whatever the cipher: see admission.c */
+    int is_admitted;             /* the peer of the last handshake has been looked at, or need not be */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate refused, and where */
     int verify_depth;
@@ -70,6 +73,8 @@ static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned i
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
+
+static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session);    /* kept_sessions.c */
 
 static int pyossl_connection_index = -1;
 
@@ -140,24 +145,6 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 static void pyossl_set_verify(pyossl_connection *connection, int mode)
 {
     SSL_set_verify(connection->ssl, mode, pyossl_verify);
-}
-
-/* Goes on with the credentials, the trust and the verification of another context.  SSL_set_SSL_CTX(3) takes over the
- * first two only: what the first context asks of a peer must not take the place of what the second one does, in either
- * direction, so that every parameter is overwritten, those that are not set among them. */
-static int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context)
-{
-    X509_VERIFY_PARAM *parameters = SSL_get0_param(connection->ssl);
-    uint32_t inheritance = X509_VERIFY_PARAM_get_inh_flags(parameters);
-    int copied;
-
-    if (SSL_set_SSL_CTX(connection->ssl, context) == NULL)
-        return 0;
-    pyossl_set_verify(connection, SSL_CTX_get_verify_mode(context));
-    X509_VERIFY_PARAM_set_inh_flags(parameters, X509_VP_FLAG_OVERWRITE | X509_VP_FLAG_RESET_FLAGS);
-    copied = X509_VERIFY_PARAM_set1(parameters, SSL_CTX_get0_param(context));
-    X509_VERIFY_PARAM_set_inh_flags(parameters, inheritance);
-    return copied;
 }
 
 static void pyossl_message(int outgoing, int version, int content_type, const void *data, size_t length,
@@ -312,6 +299,7 @@ static void pyossl_keylog(const SSL *ssl, const char *line)
 static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 {
     void *handle = pyossl_handle_of(ssl);
+    pyossl_bound_session(ssl, session);
     if (handle != NULL) {
         pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_new_session(handle, session);

@@ -53,7 +53,9 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->other_lock = other_lock == lock ? NULL : other_lock;
     connection->fd = -1;
     pyossl_turn_new(&connection->turn);
-    pyossl_set_verify(connection, SSL_get_verify_mode(ssl));
+    connection->first_context = context;
+    connection->demands_certificate = takes_side;
+    pyossl_verify_with(connection, SSL_get_verify_mode(ssl));
     if (takes_side)
         pyossl_take_side(ssl);
     return connection;

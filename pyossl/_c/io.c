@@ -255,14 +255,21 @@ static void pyossl_let_wait(pyossl_connection *connection)
         connection->socket->lets_wait = SSL_is_init_finished(connection->ssl);
 }
 
+static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *))
+{
+    int result = function(connection->ssl);
+
+    if (result != 1)
+        return pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    return pyossl_done(pyossl_look_at_peer(connection));
+}
+
 static long long pyossl_shake_hands(pyossl_connection *connection, int (*function)(SSL *))
 {
     int result = pyossl_begin(connection);
     if (result != 0)
         return result;
-    result = function(connection->ssl);
-    return pyossl_end(connection, result == 1 ? pyossl_done(0)
-                                              : pyossl_after_flush(connection, pyossl_not_done(connection, result)));
+    return pyossl_end(connection, pyossl_finish_handshake(connection, function));
 }
 
 static long long pyossl_handshake(pyossl_connection *connection)
@@ -335,6 +342,10 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
             connection->socket->allowance = pyossl_allowance(connection, size, got, peeks);
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
+        if (!connection->is_admitted && pyossl_look_at_peer(connection) != 0) {
+            OPENSSL_cleanse(buffer, got + step);
+            return -SSL_ERROR_SSL;
+        }
         if (result != 1) {
             long long outcome = pyossl_not_done(connection, result);
             if (outcome == -SSL_ERROR_ZERO_RETURN && !connection->dead) {
@@ -401,6 +412,8 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         return PYOSSL_SHUT;
     if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
+    if (!connection->is_admitted && size > 0)    /* the handshake would go on to what is to be written */
+        outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
     pyossl_let_wait(connection);
     while (outcome == 0 && sent < size) {
         size_t step = 0;

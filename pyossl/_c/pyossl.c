@@ -55,6 +55,8 @@
 #include "errors.c"
 #include "lock.c"
 #include "callbacks.c"
+#include "admission.c"
+#include "kept_sessions.c"
 #include "socket_bio.c"
 #include "guarded_bio.c"
 #include "memory_bio.c"

@@ -6,8 +6,10 @@ import asyncio
 from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
+from pyossl.copying import Uncopied
 
-class FlowControl(transports._FlowControlMixin, asyncio.Transport):
+
+class FlowControl(Uncopied, transports._FlowControlMixin, asyncio.Transport):
     """Pauses and resumes the protocol by how much waits to be sent."""
 
     __slots__ = ()

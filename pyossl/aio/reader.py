@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.waking import wake
+from pyossl.copying import Uncopied
 from pyossl.evented import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
@@ -27,7 +28,7 @@ def _wake_by_queue(waiter: asyncio.Future[None]) -> None:
     waiter.set_result(None)
 
 
-class StreamReader(asyncio.StreamReader):
+class StreamReader(Uncopied, asyncio.StreamReader):
     """As ``asyncio.StreamReader``."""
 
     if TYPE_CHECKING:  # asyncio's, which typeshed leaves out

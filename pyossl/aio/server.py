@@ -17,6 +17,7 @@ from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 
 if TYPE_CHECKING:
     from pyossl.aio.transport import Transport
@@ -25,7 +26,7 @@ _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RETRY_DELAY = 1.0
 
 
-class Server(asyncio.AbstractServer):
+class Server(Uncopied, asyncio.AbstractServer):
     """As ``asyncio.Server``.  ``wait_closed`` waits for the connections too, as asyncio's does from Python 3.12.
 
     SSL_accept(3)

@@ -14,6 +14,7 @@ from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.transport import OPEN, Transport
 from pyossl.context import Context
+from pyossl.copying import Uncopied
 from pyossl.session import Session
 
 LIMIT = 1 << 16
@@ -22,7 +23,7 @@ LIMIT = 1 << 16
 ClientConnected = Callable[[StreamReader, "StreamWriter"], "Awaitable[None] | None"]
 
 
-class StreamProtocol(asyncio.Protocol):
+class StreamProtocol(Uncopied, asyncio.Protocol):
     """What joins a transport to a ``StreamReader`` and a ``StreamWriter``."""
 
     def __init__(
@@ -110,7 +111,7 @@ class StreamProtocol(asyncio.Protocol):
             raise self._error
 
 
-class StreamWriter(asyncio.StreamWriter):
+class StreamWriter(Uncopied, asyncio.StreamWriter):
     """As ``asyncio.StreamWriter``, over TLS.  ``write_eof`` sends close_notify; what the peer sends can be read on."""
 
     _transport: Transport

@@ -7,7 +7,6 @@ import datetime
 import json
 from typing import Any
 
-import pyossl
 from pyossl import Certificate, Connection, Verification
 from pyossl.cli import facts, options
 from pyossl.cli.destination import Arrival, arrive
@@ -60,8 +59,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     )
     with arrival.tls as tls:
         connection = tls.connection
-        if not connection.peer_chain:  # an anonymous cipher, which --ciphers allowed
-            raise pyossl.Error("the server showed no certificate")
         diagnosis = diagnose(name, connection.peer_chain, connection.verified_chain, errors)
     if arguments.pem:
         screen.data(b"".join(certificate.to_pem() for certificate in diagnosis.sent).decode().rstrip())

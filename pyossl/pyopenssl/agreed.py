@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Literal
 
+from pyossl.copying import Uncopied
 from pyossl.encoding import cryptography
 from pyossl.generic_connection import GenericConnection
 from pyossl.pyopenssl.certificates import X509, X509Name
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
-class Agreed:
+class Agreed(Uncopied):
     """The questions that a ``Connection`` answers."""
 
     _tls: GenericConnection

@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyossl import draft
+from pyossl.copying import Uncopied
 from pyossl.draft import Draft
 from pyossl.general_names import Name
 from pyossl.pyopenssl.deprecation import deprecated
@@ -30,7 +31,7 @@ _BUILDER = "You should use cryptography's CertificateBuilder instead."
 
 @deprecated("X509Name support in pyOpenSSL is deprecated. You should use the APIs in cryptography.")
 @functools.total_ordering
-class X509Name:
+class X509Name(Uncopied):
     """A distinguished name, whose attributes are attributes: ``name.CN``.
 
     One that a certificate gave is a view: what is set in it is set in the certificate.
@@ -129,7 +130,7 @@ def _attribute_number(name: str) -> int:
         raise AttributeError("No such attribute") from None
 
 
-class X509:
+class X509(Uncopied):
     """A certificate, which can be changed."""
 
     def __init__(self) -> None:

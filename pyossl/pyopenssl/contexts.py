@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pyossl import errors
 from pyossl.callbacks import Verification
+from pyossl.copying import Uncopied
 from pyossl.encoding import Password
 from pyossl.general_names import Name
 from pyossl.generic_context import GenericContext, Method
@@ -83,7 +84,8 @@ def translates(kind: type, but: frozenset[str] = frozenset()) -> None:
 
 
 class _NoOverlappingProtocols:
-    pass
+    def __reduce__(self) -> str:
+        return "NO_OVERLAPPING_PROTOCOLS"  # there is one, and it is known by its identity
 
 
 NO_OVERLAPPING_PROTOCOLS = _NoOverlappingProtocols()
@@ -193,7 +195,7 @@ _METHODS: dict[int, tuple[Method, int | None]] = {
 }
 
 
-class Context:
+class Context(Uncopied):
     """What connections have in common; it cannot be changed once there is one."""
 
     _methods: ClassVar[dict[int, tuple[Method, int | None]]] = _METHODS

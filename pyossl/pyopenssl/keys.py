@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl import draft, errors
 from pyossl.constants import constant
+from pyossl.copying import Uncopied
 from pyossl.encoding import cryptography, is_pem
 from pyossl.keys import Key, PrivateKey, PublicKey
 from pyossl.pyopenssl.deprecation import deprecated
@@ -61,7 +62,7 @@ class Error(Exception):
 translated = Translated(Error)
 
 
-class PKey:
+class PKey(Uncopied):
     """A key, private or public, or still to be generated."""
 
     _only_public = False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pyossl.copying import Uncopied
 from pyossl.pyopenssl.contexts import Context, translated
 from pyossl.session import Session as CoreSession
 
 
-class Session:
+class Session(Uncopied):
     """What a client remembers of a connection, to resume it."""
 
     _session: CoreSession

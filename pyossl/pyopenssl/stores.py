@@ -8,6 +8,7 @@ from os import PathLike, fsencode
 from typing import TYPE_CHECKING, Any
 
 from pyossl.constants import constant
+from pyossl.copying import Uncopied
 from pyossl.crl import CRL
 from pyossl.errors import CertificateError
 from pyossl.pyopenssl.certificates import X509
@@ -36,7 +37,7 @@ class X509StoreFlags:
     PARTIAL_CHAIN: int = constant("X509_V_FLAG_PARTIAL_CHAIN")
 
 
-class X509Store:
+class X509Store(Uncopied):
     """Who is trusted."""
 
     def __init__(self) -> None:
@@ -87,8 +88,11 @@ class X509StoreContextError(Exception):
         self.errors = errors
         self.certificate = certificate
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.errors, self.certificate)
 
-class X509StoreContext:
+
+class X509StoreContext(Uncopied):
     """One certificate to be verified with a store."""
 
     def __init__(self, store: X509Store, certificate: X509, chain: Sequence[X509] | None = None) -> None:
