@@ -188,7 +188,12 @@ async def over_transport(
         below.connection_made(transport)
         if received:
             below.data_received(received)
-    above = await _finished(below, waiter)
+    try:
+        above = await _finished(below, waiter)
+    except Exception as error:
+        for reader in filter(None, map(reader_of, (before, protocol))):
+            reader.set_exception(error)  # nothing else will come, and nobody else tells it
+        raise
     if reader := reader_of(protocol):
         _pauses_from_now_on(reader, above)
     return above
