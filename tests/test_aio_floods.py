@@ -21,12 +21,14 @@ from served import SECONDS, Task
 import pyossl
 import pyossl.aio
 from pyossl import Options, Version, lib
+from pyossl.aio.loops import has_descriptors
 
 HOST = "127.0.0.1"
 KEPT = 256 * 1024
 """So many bytes of answers are kept at most for a peer that does not read them, the kernel's buffers apart."""
 A_TURN = 64 * 1024
-"""No turn of the loop takes more than so many bytes that come to nothing."""
+"""No turn of the loop takes more than so many bytes that come to nothing; twice as many off a descriptor, where a step
+may be due besides the one that the loop takes because of the descriptor."""
 
 
 @pytest.fixture(params=looped.KINDS)
@@ -114,6 +116,11 @@ async def turns_of_a_flood(reader: asyncio.StreamReader, peer: Peer, flood: byte
     return turns
 
 
+def least_turns(flood: bytes, over: bool) -> int:
+    by_descriptor = not over and has_descriptors(asyncio.get_running_loop())
+    return len(flood) // (2 * A_TURN if by_descriptor else A_TURN)
+
+
 def _sent_at_once(sock: socket.socket, data: bytes) -> int:
     """Fills the kernel's buffers: the loop does not turn meanwhile."""
     sent = 0
@@ -126,7 +133,7 @@ def _sent_at_once(sock: socket.socket, data: bytes) -> int:
 
 
 async def a_client_floods(context: pyossl.Context, client: pyossl.Context, flood: Flood, over: bool) -> tuple[int, int]:
-    """The turns that a server takes for a client's flood, and the flood's length."""
+    """The turns that a server takes for a client's flood, and how many it takes at least."""
     result: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
     peers: list[Peer] = []
 
@@ -137,7 +144,7 @@ async def a_client_floods(context: pyossl.Context, client: pyossl.Context, flood
             writer.write(b"welcome\n")
             await until(lambda: peers)
             data = flood(peers[0].tls) + bytes(peers[0].tls.encrypt(b"here I am\n"))  # type: ignore[arg-type]
-            result.set_result((await turns_of_a_flood(reader, peers[0], data), len(data)))
+            result.set_result((await turns_of_a_flood(reader, peers[0], data), least_turns(data, over)))
         except BaseException as error:
             result.set_exception(error)
         writer.transport.abort()
@@ -184,7 +191,7 @@ async def a_server_floods(context: pyossl.Context, server: pyossl.Context, flood
         writer.transport.abort()
         with contextlib.suppress(pyossl.Error, OSError):
             await writer.wait_closed()
-    return turns, len(data)
+    return turns, least_turns(data, over)
 
 
 # Turns
@@ -194,24 +201,24 @@ async def a_server_floods(context: pyossl.Context, server: pyossl.Context, flood
 def test_the_loop_turns_while_a_client_floods_its_server(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, flood: Flood, over: bool
 ) -> None:
-    turns, size = run(a_client_floods(server_context, client_context, flood, over))
-    assert turns >= size // A_TURN
+    turns, least = run(a_client_floods(server_context, client_context, flood, over))
+    assert turns >= least
 
 
 @pytest.mark.parametrize("flood", [key_updates, key_updates_with_request])
 def test_the_loop_turns_while_a_server_floods_its_client(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, flood: Flood, over: bool
 ) -> None:
-    turns, size = run(a_server_floods(client_context, server_context, flood, over))
-    assert turns >= size // A_TURN
+    turns, least = run(a_server_floods(client_context, server_context, flood, over))
+    assert turns >= least
 
 
 @pytest.mark.skipif(not lib.HAVE_NEW_SESSION_TICKET, reason="this OpenSSL sends no tickets on demand")
 def test_the_loop_turns_while_a_server_floods_its_client_with_tickets(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, over: bool
 ) -> None:
-    turns, size = run(a_server_floods(client_context, server_context, tickets, over))
-    assert turns >= size // A_TURN
+    turns, least = run(a_server_floods(client_context, server_context, tickets, over))
+    assert turns >= least
 
 
 def test_the_loop_turns_while_a_client_refuses_one_renegotiation_after_the_other(
@@ -220,8 +227,8 @@ def test_the_loop_turns_while_a_client_refuses_one_renegotiation_after_the_other
     client = pyossl.Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
     server = pyossl.Context.server((credentials.certificate, *credentials.chain), credentials.private_key)
     server.options &= ~Options.NO_RENEGOTIATION
-    turns, size = run(a_server_floods(client, server, hello_requests, over))
-    assert turns >= size // A_TURN
+    turns, least = run(a_server_floods(client, server, hello_requests, over))
+    assert turns >= least
 
 
 # What is kept
