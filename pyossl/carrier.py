@@ -22,7 +22,9 @@ may follow, and answers are dropped.
 
 *Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
 other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
-that can be cancelled: a cancelled read loses none.
+that can be cancelled: a cancelled read loses none.  Where a transport returns very many bytes at once, the connection
+is given a portion of them for each step, with a checkpoint in between: records without data, such as KeyUpdates, cost
+as much as any, and their answers add up.
 
 *Tickets.*  A TLS 1.3 server's session tickets go out with its first write, not with the handshake: a client that only
 writes and closes would leave them unread, and the kernel answers such a close by a reset (PITFALLS 9).
@@ -46,7 +48,7 @@ _T = TypeVar("_T")
 CHUNK = 131072
 """So many bytes at most are encrypted before they are sent: what a slow peer makes us keep."""
 READ = 65536
-"""As much as one read returns where the caller leaves it open."""
+"""As much as one read returns where the caller leaves it open, and as many bytes of the peer's as a step takes."""
 _ANSWERS = 16384
 """So many bytes of answers may wait for a writer before the reader sends them."""
 
@@ -80,6 +82,7 @@ class Carrier(Uncopied):
         self._tickets: list[bytes] = []
         self._read: bytes | None = None
         self._received = 0
+        self._heard: Bytes = b""  # received, and not given to the connection yet
         self._shaking, self._sending, self._receiving = library.Lock(), library.Lock(), library.Lock()
         self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
@@ -203,7 +206,7 @@ class Carrier(Uncopied):
             if (await self._finish(lambda: self.connection.peek(1)))[1]:
                 raise UsageError(_UNREAD)
             await self._finish(self.connection.shutdown)
-            trailing = self.connection._received_beyond()
+            trailing = self.connection._received_beyond() + bytes(self._heard)
             self.close()
             return trailing
 
@@ -329,13 +332,22 @@ class Carrier(Uncopied):
         try:
             if received != self._received:
                 return
-            try:
-                data = await self._receive()
-            except self._library.BrokenResourceError:
-                self._broken = True
-                raise
+            if self._heard:
+                await self._lowlevel.checkpoint()
+            else:
+                try:
+                    self._heard = await self._receive()
+                except self._library.BrokenResourceError:
+                    self._broken = True
+                    raise
+            portion = self._heard
+            if len(portion) > READ:
+                kept = memoryview(portion)
+                portion, self._heard = kept[:READ], kept[READ:]
+            else:
+                self._heard = b""
             if not self.closed:
-                self.connection.receive_data(data)
+                self.connection.receive_data(portion)
             self._received += 1
         finally:
             self._receiving.release()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import looped
 import pytest
-from looped import Run, close, echo, port_of
+from looped import Run, close, echo, port_of, until
 
 import pyossl
 import pyossl.aio
@@ -103,6 +106,233 @@ def test_what_comes_before_the_inner_handshake_is_not_read_as_if_it_came_under_i
 
     run(main())
     assert isinstance(answers[0], pyossl.Error)
+
+
+Way = Callable[[Any, Any, pyossl.Context], Coroutine[Any, Any, Any]]
+
+
+async def by_start_tls(reader: Any, writer: Any, context: pyossl.Context) -> Any:
+    """The plain stream's reader goes on."""
+    transport, name = writer.transport, None if context.is_server else "localhost"
+    side = context.is_server
+    await pyossl.aio.start_tls(transport, transport.get_protocol(), context, server_side=side, server_hostname=name)
+    return reader, writer
+
+
+async def by_start_tls_with_another_protocol(reader: Any, writer: Any, context: pyossl.Context) -> Any:
+    above = pyossl.aio.StreamReader(1 << 16, asyncio.get_running_loop())
+    protocol = asyncio.StreamReaderProtocol(above)
+    name = None if context.is_server else "localhost"
+    await pyossl.aio.start_tls(writer.transport, protocol, context, server_side=context.is_server, server_hostname=name)
+    return above, writer
+
+
+async def by_open_over(reader: Any, writer: Any, context: pyossl.Context) -> Any:
+    name = None if context.is_server else "localhost"
+    return await pyossl.aio.open_over(writer, context, server_hostname=name)
+
+
+async def by_open_over_its_transport(reader: Any, writer: Any, context: pyossl.Context) -> Any:
+    name = None if context.is_server else "localhost"
+    return await pyossl.aio.open_over(writer.transport, context, server_hostname=name)
+
+
+every_way = pytest.mark.parametrize(
+    "way", [by_start_tls, by_start_tls_with_another_protocol, by_open_over, by_open_over_its_transport]
+)
+
+
+async def read_under_tls(way: Way, reader: Any, writer: Any, context: pyossl.Context) -> Any:
+    """A line that is read as if it had come under TLS, or why there is no TLS."""
+    try:
+        above, over = await way(reader, writer, context)
+        try:
+            return await above.readline()
+        finally:
+            over.transport.abort()
+    except (pyossl.Error, OSError) as error:
+        return error
+    finally:
+        writer.transport.abort()
+
+
+@every_way
+def test_a_client_refuses_what_came_in_the_clear_behind_the_go_ahead(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context, way: Way
+) -> None:
+    async def serve(reader: Any, writer: Any) -> None:
+        await reader.readline()
+        writer.write(b"go ahead\nINJECTED IN THE CLEAR\n")
+        with contextlib.suppress(pyossl.Error, OSError):
+            _, above = await pyossl.aio.open_over(writer, server_context)
+            above.write(b"genuine\n")
+            await above.drain()
+        writer.close()
+
+    async def main() -> Any:
+        server = await asyncio.start_server(serve, HOST, 0)
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        writer.write(b"STARTTLS\n")
+        assert await reader.readline() == b"go ahead\n"
+        await until(lambda: reader._buffer)  # type: ignore[attr-defined]
+        got = await read_under_tls(way, reader, writer, client_context)
+        with pytest.raises(pyossl.Error):  # it is not to be had later either
+            await reader.read()
+        server.close()
+        await server.wait_closed()
+        return got
+
+    got = run(main())
+    assert isinstance(got, pyossl.Error)
+    assert "22 bytes that were received in the clear" in str(got)
+
+
+@every_way
+def test_a_server_refuses_a_command_that_came_in_the_clear_behind_starttls(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context, way: Way
+) -> None:
+    got: list[Any] = []
+
+    async def serve(reader: Any, writer: Any) -> None:
+        assert await reader.readline() == b"STARTTLS\n"
+        await until(lambda: reader._buffer)
+        got.append(await read_under_tls(way, reader, writer, server_context))
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, HOST, 0)
+        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        writer.write(b"STARTTLS\nDELETE EVERYTHING\n")
+        with pytest.raises((pyossl.TruncationError, OSError)):
+            await pyossl.aio.open_over(writer, client_context, server_hostname="localhost")
+        await until(lambda: got)
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+    assert isinstance(got[0], pyossl.Error)
+    assert "received in the clear" in str(got[0])
+
+
+@every_way
+def test_a_server_goes_on_with_a_handshake_that_began_early(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context, way: Way
+) -> None:
+    got: list[Any] = []
+
+    async def serve(reader: Any, writer: Any) -> None:
+        assert await reader.readexactly(5) == b"PROXY"
+        await until(lambda: len(reader._buffer) > 100)
+        got.append(await read_under_tls(way, reader, writer, server_context))
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, HOST, 0)
+        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        writer.write(b"PROXY")
+        _, above = await pyossl.aio.open_over(writer, client_context, server_hostname="localhost")
+        above.write(b"hello\n")
+        await until(lambda: got)
+        above.transport.abort()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+    assert got == [b"hello\n"]
+
+
+def test_a_command_in_the_clear_behind_an_early_handshake_is_refused_too(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """What begins as a record is OpenSSL's to judge, and all that follows it."""
+    client = pyossl.Connection(client_context, "localhost")
+    client.handshake()
+    hello = client.data_to_send()
+    got: list[Any] = []
+
+    async def serve(reader: Any, writer: Any) -> None:
+        await reader.readline()
+        await until(lambda: reader._buffer.endswith(b"EVERYTHING\n"))
+        got.append(await read_under_tls(by_start_tls, reader, writer, server_context))
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, HOST, 0)
+        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        writer.write(b"STARTTLS\n" + hello + b"DELETE EVERYTHING\n")
+        await until(lambda: got)
+        writer.transport.abort()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+    assert isinstance(got[0], pyossl.Error)
+
+
+def test_a_reader_that_start_tls_goes_on_with_pauses_what_its_bytes_come_from(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """And a long readexactly on it is decrypted, though the transport below is TLS too."""
+    data = bytes(range(256)) * 4096
+
+    async def serve(reader: Any, writer: Any) -> None:
+        transport, protocol = writer.transport, writer.transport.get_protocol()
+        inner = await pyossl.aio.start_tls(transport, protocol, server_context, server_side=True)
+        inner.write(data)
+        assert await reader.readline() == b"that is all\n"
+        inner.close()
+        await writer.wait_closed()
+
+    async def main() -> None:
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
+            reader, writer = await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context)
+            transport, protocol = writer.transport, writer.transport.get_protocol()
+            inner = await pyossl.aio.start_tls(transport, protocol, client_context, server_hostname="localhost")
+            assert await reader.readexactly(len(data)) == data
+            inner.write(b"that is all\n")
+            assert await reader.read() == b""
+            inner.close()
+            await writer.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("gives", ["writer", "transport"])
+def test_a_plain_writer_that_nobody_uses_any_more_does_not_close_what_open_over_made_of_it(
+    run: Run, client_context: pyossl.Context, server_context: pyossl.Context, gives: str
+) -> None:
+    """asyncio's writers have a finaliser that closes the transport, from some Python 3.11 on; pyossl's always have."""
+
+    async def serve(reader: Any, writer: Any) -> None:
+        reader, writer = await pyossl.aio.open_over(writer, server_context)
+        gc.collect()
+        await echo(reader, writer)
+
+    async def main(opens: Any, serves: Any) -> None:
+        server = await serves(serve, HOST, 0)
+        reader, writer = await opens(HOST, port_of(server))
+        below = writer if gives == "writer" else writer.transport
+        reader, writer = await pyossl.aio.open_over(below, client_context, server_hostname="localhost")
+        gc.collect()
+        writer.write(b"hello\n")
+        assert await reader.readline() == b"hello\n"
+        await close(writer)
+        server.close()
+        await server.wait_closed()
+
+    if gives == "writer":
+        run(main(asyncio.open_connection, asyncio.start_server))
+    opens = functools.partial(pyossl.aio.open_connection, ssl=client_context)
+    run(main(opens, functools.partial(pyossl.aio.start_server, ssl=server_context)))
+
+
+def test_a_socket_reads_no_plain_bytes_as_if_they_came_under_tls(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """Blocking sockets buffer nothing before: what the kernel has is taken for TLS."""
+    for context, name in ((client_context, "localhost"), (server_context, None)):
+        ours, theirs = socket.socketpair()
+        with theirs, ours:
+            theirs.sendall(b"DELETE EVERYTHING\n")
+            with pytest.raises(pyossl.Error):
+                context.wrap_socket(ours, name)
 
 
 # What fails before it begins

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -9,6 +11,8 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +20,10 @@ from typing import Any
 import pytest
 from cli_runs import PATIENCE, Ran, in_a_pipe, with_bytes
 from cli_servers import Files, Served, files, our_server, s_server
-from served import serving_plain
+from served import Task, serving_plain
 
 import pyossl
+from pyossl.cli import destination
 from pyossl.cli.client import with_crlf
 
 assert files, "a fixture"
@@ -326,3 +331,57 @@ def test_what_cannot_be_is_status_2_and_says_why(arguments: list[str], why: str)
     assert (ran.status, ran.output) == (2, "")
     assert ran.errors.startswith("usage: python -m pyossl client")
     assert why in ran.errors
+
+
+# A peer that never ends
+
+
+@contextlib.contextmanager
+def dripping(server_context: pyossl.Context) -> Iterator[str]:
+    """A server that sends a byte now and then to each client, and never closes."""
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        over = threading.Event()
+
+        def drip(tls: pyossl.Socket) -> None:
+            with tls, contextlib.suppress(pyossl.Error, OSError):
+                tls.settimeout(PATIENCE)
+                while not over.wait(0.05):
+                    tls.sendall(b".")
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                for tls, _ in listener:
+                    drips.append(Task(functools.partial(drip, tls)))
+
+        drips: list[Task[None]] = []
+        server = Task(serve)
+        yield f"localhost:{listener.address[1]}"
+        over.set()
+        listener.close()
+        server.result()
+        for each in drips:
+            each.result()
+
+
+@pytest.mark.parametrize("command", [["client", "--json"], ["trace"]])
+def test_a_peer_that_drips_and_never_closes_keeps_nobody_past_the_timeout(
+    files: Files, server_context: pyossl.Context, command: list[str]
+) -> None:
+    with dripping(server_context) as where:
+        ran = in_a_pipe(*command, where, "--ca", files.ca, "--timeout", "1")
+    assert ran.status == 0, ran
+
+
+def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as queue:
+        address = full.getsockname()
+        for _ in range(3):  # more than there is room for: the next has no answer
+            sock = queue.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address)] * 50
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError, match=r"timed out after 0.2 s"):
+            destination.arrive(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
+        assert time.monotonic() - begun < 5, "one deadline for all of them"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import re
@@ -10,6 +12,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_runs import PATIENCE, in_a_pipe
@@ -326,3 +329,90 @@ def test_what_goes_wrong_with_a_client_is_a_line_and_not_the_end(
             return tls.recv(100)
 
     assert Task(visit).result() == b"still here"
+
+
+Echo = tuple[pyossl.Listener, io.StringIO]
+
+
+@contextlib.contextmanager
+def echoing(server_context: pyossl.Context, timeout: float = 60) -> Iterator[Echo]:
+    """An echo in this process."""
+    output = io.StringIO()
+    listener = pyossl.listen(("127.0.0.1", 0), server_context)
+    server = Task(Server(listener, echo, timeout, Log(Screen(output))).run)
+    try:
+        yield listener, output
+    finally:
+        listener.close()
+        with pytest.raises(OSError, match=r"Invalid argument|Bad file descriptor"):
+            server.result()
+
+
+def assert_is_served(listener: pyossl.Listener, context: pyossl.Context) -> None:
+    with pyossl.connect(listener.address, context, server_hostname="localhost", timeout=SECONDS) as tls:
+        tls.sendall(b"my turn")
+        assert tls.recv(100) == b"my turn"
+
+
+def test_two_hundred_clients_that_stall_in_their_handshake_keep_nobody_out(
+    server_context: pyossl.Context, client_context: pyossl.Context
+) -> None:
+    with echoing(server_context) as (listener, _), contextlib.ExitStack() as stalled:
+        for _ in range(200):
+            stalled.enter_context(socket.create_connection(listener.address, SECONDS))
+        assert_is_served(listener, client_context)
+
+
+@pytest.mark.parametrize(
+    "where", ["before the handshake", "in the handshake", "after it", "in the middle of a request"]
+)
+def test_the_client_that_was_waited_for_longest_makes_room(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context, where: str
+) -> None:
+    monkeypatch.setattr(command, "_MOST_CLIENTS", 4)
+    with echoing(server_context) as (listener, output), contextlib.ExitStack() as stalled:
+        for _ in range(8):
+            sock = stalled.enter_context(socket.create_connection(listener.address, SECONDS))
+            if where == "in the handshake":
+                sock.sendall(b"\x16\x03\x01\x02\x00\x01")
+            elif where != "before the handshake":
+                tls = stalled.enter_context(client_context.wrap_socket(sock, "localhost"))
+                if where == "in the middle of a request":
+                    tls.sendall(b"x")
+        assert_is_served(listener, client_context)
+        until(lambda: output.getvalue().count("it stalled, and another needs its place") >= 4)
+
+
+def test_a_client_that_is_served_does_not_make_room_for_those_that_stall(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context
+) -> None:
+    monkeypatch.setattr(command, "_MOST_CLIENTS", 2)
+    with echoing(server_context) as (listener, output), contextlib.ExitStack() as stalled:
+        tls = pyossl.connect(listener.address, client_context, server_hostname="localhost", timeout=SECONDS)
+        with tls:
+            for _ in range(3):
+                stalled.enter_context(socket.create_connection(listener.address, SECONDS))
+            while "needs its place" not in output.getvalue():
+                tls.sendall(b"still here")
+                assert tls.recv(100) == b"still here"
+
+
+def test_a_handshake_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context) -> None:
+    monkeypatch.setattr(command, "_HANDSHAKE", 0.2)
+    with echoing(server_context) as (listener, output), socket.create_connection(listener.address, SECONDS):
+        until(lambda: "the handshake timed out after 0.2 s" in output.getvalue())
+
+
+def test_a_server_without_a_descriptor_to_spare_goes_on(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context
+) -> None:
+    accept, failures = pyossl.Listener.accept, [errno.EMFILE, errno.ENFILE]
+
+    def failing(listener: pyossl.Listener) -> Any:
+        if failures:
+            raise OSError(failures.pop(), "there is none")
+        return accept(listener)
+
+    monkeypatch.setattr(pyossl.Listener, "accept", failing)
+    with echoing(server_context) as (listener, _):
+        assert_is_served(listener, client_context)

@@ -388,6 +388,48 @@ def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
+def test_other_tasks_go_on_while_one_receives_a_flood_of_key_updates_at_once(contexts: Contexts) -> None:
+    """What a transport has returned in one piece is taken in portions, with checkpoints in between."""
+    flood = 20_000
+
+    async def work() -> tuple[int, int]:
+        client, server = trio.testing.memory_stream_pair()
+        stream, peer = TLSStream(client, contexts[0], "example.com"), pyossl.Connection(contexts[1])
+
+        async def carry() -> None:
+            while peer.handshake() is not None:
+                if data := peer.data_to_send():
+                    await server.send_all(data)
+                peer.receive_data(await server.receive_some())
+            await server.send_all(peer.data_to_send())
+
+        await both(stream.do_handshake(), carry())
+        for _ in range(flood):
+            assert peer.call(lib.SSL_key_update, lib.SSL_KEY_UPDATE_NOT_REQUESTED) == 1
+            peer.handshake()
+        peer.write(b"here I am")
+        data = peer.data_to_send()
+        await server.send_all(data)
+        turns, over = 0, trio.Event()
+
+        async def turn() -> None:
+            nonlocal turns
+            while not over.is_set():
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        async def receive() -> None:
+            assert await stream.receive_some() == b"here I am"
+            over.set()
+
+        await both(turn(), receive())
+        stream.connection.close()
+        return turns, len(data)
+
+    turns, size = run(work)
+    assert turns >= size // 65536
+
+
 def test_a_renegotiation_where_both_allow_it_is_gone_through(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
+from pyossl.aio.plaintext import reader_of, refusal, taken_from
+from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.context import Context
 from pyossl.session import Session
@@ -149,10 +151,12 @@ async def start_tls(
 ) -> Transport:
     """TLS over a transport that is there, whatever it is; the new one, which ``protocol`` is to use from now on.
 
-    As ``loop.start_tls``.  Where the handshake fails the transport is closed.  SSL_do_handshake(3)
+    As ``loop.start_tls``.  Where the handshake fails the transport is closed.  Raises ``Error``, too, where a stream's
+    reader has bytes that nobody has read and that are no beginning of a client's handshake: they came in the clear.
+    What a protocol of the program's own has received before and kept is the program's to refuse.  SSL_do_handshake(3)
     """
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
-    return await over_transport(transport, protocol, sslcontext, server_side, server_hostname, session, b"", options)
+    return await over_transport(transport, protocol, sslcontext, server_side, server_hostname, session, None, options)
 
 
 async def over_transport(
@@ -162,10 +166,10 @@ async def over_transport(
     server_side: bool,
     server_hostname: str | None,
     session: Session | None,
-    received: bytes,
+    keeps: Any,
     options: dict[str, float],
 ) -> Transport:
-    """As ``start_tls``; ``received`` is what the transport had delivered of the peer's TLS before."""
+    """As ``start_tls``; ``keeps`` is what must not be finalised as long as there is the transport below."""
     if not isinstance(sslcontext, Context):
         raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r}")
     if server_side != sslcontext.is_server:
@@ -173,12 +177,34 @@ async def over_transport(
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
     below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
+    before = transport.get_protocol()
+    below.keeps = before, keeps
     transport.pause_reading()  # until the protocol below is there to be given it
     transport.set_protocol(below)
-    below.connection_made(transport)
-    if received:
-        below.data_received(received)
-    return await _finished(below, waiter)
+    received = taken_from(before, protocol)
+    if error := refusal(received, server_side):
+        below.refuse(transport, error)
+    else:
+        below.connection_made(transport)
+        if received:
+            below.data_received(received)
+    try:
+        above = await _finished(below, waiter)
+    except Exception as error:
+        for reader in filter(None, map(reader_of, (before, protocol))):
+            reader.set_exception(error)  # nothing else will come, and nobody else tells it
+        raise
+    if reader := reader_of(protocol):
+        _pauses_from_now_on(reader, above)
+    return above
+
+
+def _pauses_from_now_on(reader: Any, transport: Transport) -> None:
+    """A stream's reader pauses the transport that its bytes come from."""
+    if isinstance(reader, StreamReader):
+        reader.set_transport(transport)
+    else:
+        reader._transport = transport
 
 
 async def _over_socket(

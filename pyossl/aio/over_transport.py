@@ -33,24 +33,33 @@ class BelowTLS(asyncio.Protocol):
         self._below: asyncio.Transport | None = None
         self.connection = LayeredConnection(context, server_hostname, self._carry, session=session)
         self.transport: LayeredTransport | None = None
+        self.keeps: Any = None
+        """What would close the transport below in its finaliser, such as a plain stream's writer."""
 
     def _carry(self, data: bytes) -> None:
         if self._below is not None:
             self._below.write(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._below = below = transport  # type: ignore[assignment]  # protocols are given what they are for
-        self.transport = LayeredTransport(self._loop, below, self.connection, self._above, **self._options)
-        self.transport._shake_hands()
+        self._carried_by(transport)._shake_hands()
+
+    def refuse(self, transport: asyncio.BaseTransport, error: BaseException) -> None:
+        """In place of ``connection_made``: the handshake fails before it begins, and the transport is closed."""
+        self._carried_by(transport)._failed(error, "the TLS handshake")
+
+    def _carried_by(self, transport: Any) -> LayeredTransport:
+        self._below = transport
+        self.transport = LayeredTransport(self._loop, transport, self.connection, self._above, **self._options)
+        return self.transport
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        transport, self.transport, self._below = self.transport, None, None
+        transport, self.transport, self._below, self.keeps = self.transport, None, None, None
         if transport is not None:
             transport._below_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.transport is not None and not self.connection.closed:
-            self.connection.receive_data(data)
+            self.connection.hear(data)
             self.transport._below_has_read()
 
     def eof_received(self) -> bool:
@@ -65,12 +74,28 @@ class BelowTLS(asyncio.Protocol):
         self.connection.is_full = False
         if self.transport is not None:
             self.transport._below_has_room()
+            self.transport._hear_on()
 
 
 class LayeredTransport(Transport):
-    """TLS over a transport, which is closed with it."""
+    """TLS over a transport, which is closed with it.
 
-    __slots__ = ("_below", "_below_is_lost", "_ending", "_has_ended", "_reader_step", "_will_write", "_writer_step")
+    What the connection has heard and no step has taken is to it what a readable descriptor is to a loop: the reader's
+    step is taken once in a turn.
+    """
+
+    __slots__ = (
+        "_below",
+        "_below_is_lost",
+        "_ending",
+        "_has_ended",
+        "_reader_step",
+        "_will_step",
+        "_will_write",
+        "_writer_step",
+    )
+
+    _connection: LayeredConnection
 
     def __init__(
         self,
@@ -83,7 +108,7 @@ class LayeredTransport(Transport):
         self._below = below
         self._below_is_lost = self._has_ended = False
         self._ending: tuple[BaseException | None, bool] | None = None
-        self._will_write = False
+        self._will_step = self._will_write = False
         self._reader_step: Callable[[], object] | None = None
         self._writer_step: Callable[[], object] | None = None
         extra = {name: below.get_extra_info(name) for name in ("socket", "peername", "sockname")}
@@ -91,11 +116,11 @@ class LayeredTransport(Transport):
 
     def _watch_reader(self, callback: Callable[[], object]) -> None:
         self._reader_step = callback
-        self._below.resume_reading()
+        self._hear_on()
 
     def _unwatch_reader(self) -> None:
         self._reader_step = None
-        self._below.pause_reading()
+        self._hear_on()
 
     def _watch_writer(self, callback: Callable[[], object]) -> None:
         self._writer_step = callback
@@ -105,8 +130,29 @@ class LayeredTransport(Transport):
         self._writer_step = None
 
     def _below_has_read(self) -> None:
-        if self._reader_step is not None:
+        if self._reader_step is not None and not self._connection.is_flooded:
             self._reader_step()
+        self._hear_on()
+
+    def _hear_on(self) -> None:
+        """Sees to it that what has been heard is taken in the next turn, and that nothing comes before it is."""
+        goes_on = self._reader_step is not None and not self._connection.is_flooded
+        if goes_on and self._connection.has_heard and not self._will_step:
+            self._will_step = True
+            self._loop.call_soon(self._step_on)
+        if self._below_is_lost:
+            return
+        if goes_on and not self._connection.has_heard:
+            self._below.resume_reading()
+        else:
+            self._below.pause_reading()
+
+    def _step_on(self) -> None:
+        self._will_step = False
+        if self._connection.has_heard:
+            self._below_has_read()
+        else:  # another step has taken it
+            self._hear_on()
 
     def _write_soon(self) -> None:
         """As a loop does with a descriptor that is writable: a step each turn, as long as there is room and a step."""
@@ -115,7 +161,6 @@ class LayeredTransport(Transport):
             self._loop.call_soon(self._below_has_room)
 
     def _below_is_full(self) -> bool:
-        assert isinstance(self._connection, LayeredConnection), "it was made with one"
         return self._connection.is_full
 
     def _below_has_room(self) -> None:
@@ -127,13 +172,17 @@ class LayeredTransport(Transport):
     def _below_ended(self) -> None:
         if not self._connection.closed and not self._has_ended:
             self._has_ended = True
-            self._connection.receive_data(b"")
+            self._connection.hear(b"")
             self._below_has_read()
 
     def _below_lost(self, error: BaseException | None) -> None:
         self._below_is_lost = True
+        self._connection.is_full = False
         if self._ending is not None:
             self._loop.call_soon(self._connection_lost, *self._ending)
+        elif error is not None and self.is_reading() and self._connection.has_heard:
+            self._connection.hear(error)  # behind what came before it
+            self._hear_on()
         elif error is not None:
             self._failed(error, "the transport below")
         else:

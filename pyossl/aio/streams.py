@@ -156,17 +156,21 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
         below, protocol = self._transport, self._protocol
         try:
-            self._transport = await _over_stream(below, protocol, sslcontext, server_hostname, None, options)
+            side = sslcontext.is_server
+            self._transport = await over_transport(
+                below, protocol, sslcontext, side, server_hostname, None, None, options
+            )
         except BaseException as error:
             if below.is_closing() and not protocol._is_lost:  # nobody else will tell who waits for the end
                 protocol.connection_lost(error if isinstance(error, Exception) else None)
             raise
-        self._reader.set_transport(self._transport)
         self.write = self._transport.write  # type: ignore[method-assign]  # as above
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         transport = getattr(self, "_transport", None)
         if transport is None or transport.is_closing() or transport._is_of_another_process():
+            return
+        if transport.get_protocol() is not self._protocol:  # TLS inside has the transport now: ``open_over``
             return
         description = transport._description()
         if not self._loop.is_closed():
@@ -209,7 +213,7 @@ async def open_unix_connection(
 
 
 async def open_over(
-    transport: asyncio.BaseTransport,
+    transport: asyncio.BaseTransport | asyncio.StreamWriter,
     sslcontext: Context,
     *,
     limit: int = LIMIT,
@@ -218,42 +222,23 @@ async def open_over(
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
-    """A reader and a writer over TLS over a transport that is there, such as a plain ``writer.transport`` after
-    STARTTLS, as the side that the context is for.  SSL_do_handshake(3)
+    """A reader and a writer over TLS over a transport that is there, as the side that the context is for.
+
+    Give it a stream's writer, such as a plain one after STARTTLS: it is kept for as long as there is the connection,
+    which its finaliser would close.  Who gives ``writer.transport`` keeps the writer himself.  Raises as ``start_tls``.
+    SSL_do_handshake(3)
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
-    above = await _over_stream(transport, protocol, sslcontext, server_hostname, session, options)
+    below: Any = transport
+    if isinstance(transport, asyncio.StreamWriter):
+        below = transport.transport
+    side = sslcontext.is_server
+    above = await over_transport(below, protocol, sslcontext, side, server_hostname, session, transport, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
-
-
-async def _over_stream(
-    transport: Any,
-    protocol: StreamProtocol,
-    sslcontext: Context,
-    server_hostname: str | None,
-    session: Session | None,
-    options: dict[str, float],
-) -> Transport:
-    """TLS over a transport that a stream may have read from already: the peer need not have waited for us."""
-    received = _taken_from(transport.get_protocol())
-    side = sslcontext.is_server
-    return await over_transport(transport, protocol, sslcontext, side, server_hostname, session, received, options)
-
-
-def _taken_from(protocol: Any) -> bytes:
-    """What a stream's reader has and nobody has read: plaintext is no part of what comes under TLS (CVE-2011-0411)."""
-    if isinstance(protocol, StreamProtocol):
-        return protocol._reader.taken()
-    reader = getattr(protocol, "_stream_reader", None)  # asyncio's own
-    if not isinstance(reader, asyncio.StreamReader):
-        return b""
-    received = bytes(reader._buffer)  # type: ignore[attr-defined]  # which typeshed leaves out
-    reader._buffer.clear()  # type: ignore[attr-defined]
-    return received
 
 
 async def start_server(

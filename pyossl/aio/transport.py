@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
-from pyossl.aio.flow_control import FlowControl
 from pyossl.aio.loops import forks, room_of
+from pyossl.aio.watching import Watching
 from pyossl.connection import Bytes
 from pyossl.errors import Error, UsageError
 from pyossl.evented import Destination, EventedConnection
@@ -54,7 +54,7 @@ _HIGH_WATER = 512 * 1024
 _log = logging.getLogger("asyncio")
 
 
-class Transport(FlowControl):
+class Transport(Watching):
     """A TLS connection as asyncio's transport.  SSL_read_ex(3), SSL_write_ex(3)
 
     ``get_extra_info`` knows asyncio's names: ``peername``, ``sockname``, ``socket``, ``sslcontext`` (the ``Context``),
@@ -83,8 +83,6 @@ class Transport(FlowControl):
         "_state",
         "_timer",
         "_waiter",
-        "_watches_reader",
-        "_watches_writer",
         "_write_wants_read",
     )
 
@@ -116,7 +114,7 @@ class Transport(FlowControl):
         self._flushed_since = False
         self._destination: Destination | None = None
         self._paused = self._eof_received = self._eof_written = False
-        self._watches_reader = self._watches_writer = False
+        self._watch_nothing_yet()
         self._read_wants_write = self._write_wants_read = False
         self._lost_writes = 0
         self._made = not announced  # start_tls: the protocol has known a transport all along
@@ -131,20 +129,6 @@ class Transport(FlowControl):
         )
 
     # What the subclasses do
-
-    def _watch_reader(self, callback: Callable[[], object]) -> None:
-        """Calls ``callback`` whenever there is something to read, in place of the one before."""
-        raise NotImplementedError
-
-    def _unwatch_reader(self) -> None:
-        raise NotImplementedError
-
-    def _watch_writer(self, callback: Callable[[], object]) -> None:
-        """Calls ``callback`` whenever there is room to write, in place of the one before."""
-        raise NotImplementedError
-
-    def _unwatch_writer(self) -> None:
-        raise NotImplementedError
 
     def _release(self) -> None:
         """Closes what carries the bytes, at once."""
@@ -170,29 +154,12 @@ class Transport(FlowControl):
         if want is Want.READ:
             self._stop_writer()
             self._start_reader(step)
+            self._go_on(step)
         elif want is Want.WRITE:
             self._stop_reader()
             self._start_writer(step)
         else:
             self._failed(UsageError(f"{operation} came to {want!r}, which asyncio cannot wait for"), operation)
-
-    def _start_reader(self, step: Callable[[], object]) -> None:
-        self._watches_reader = True
-        self._watch_reader(step)
-
-    def _stop_reader(self) -> None:
-        if self._watches_reader:
-            self._watches_reader = False
-            self._unwatch_reader()
-
-    def _start_writer(self, step: Callable[[], object]) -> None:
-        self._watches_writer = True
-        self._watch_writer(step)
-
-    def _stop_writer(self) -> None:
-        if self._watches_writer:
-            self._watches_writer = False
-            self._unwatch_writer()
 
     def _handshake_finished(self) -> None:
         self._cancel_timer()
@@ -210,7 +177,7 @@ class Transport(FlowControl):
             waiter.set_result(None)
         if self._state == OPEN and not self._paused:
             self._start_reader(self._read_ready)
-            self._loop.call_soon(self._read_ready)  # what came on its heels may be off the descriptor already
+            self._take_soon(self._read_ready)  # what came on its heels may be off the descriptor already
 
     def _handshake_timed_out(self, timeout: float) -> None:
         self._failed(
@@ -243,12 +210,10 @@ class Transport(FlowControl):
 
     def _take(self, got: Any) -> None:
         """What a step of reading came to: bytes, their number where they have been read into a buffer, or a want."""
+        self._go_on(self._read_ready)
         if got.__class__ is Want:
             self._read_waits(got)
         elif got:
-            if self._connection.has_more:
-                self._connection.has_more = False
-                self._loop.call_soon(self._read_ready)
             try:
                 if got.__class__ is bytes:
                     self._protocol.data_received(got)
@@ -261,6 +226,12 @@ class Transport(FlowControl):
         if self._write_wants_read:
             self._write_wants_read = False
             self._write_ready()
+
+    def _go_on(self, step: Callable[[], object]) -> None:
+        """Takes another step of reading soon, where it needs no wait for the descriptor."""
+        if self._connection.has_more:
+            self._connection.has_more = False
+            self._take_soon(step)
 
     def _protocol_failed(self, error: BaseException, method: str) -> None:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -277,9 +248,6 @@ class Transport(FlowControl):
         return self._connection.read_some_into(buffer)
 
     def _read_waits(self, want: Any) -> None:
-        if self._connection.has_more:
-            self._connection.has_more = False
-            self._loop.call_soon(self._read_ready)
         if want is Want.WRITE:
             self._read_wants_write = True
             self._start_writer(self._write_ready)
@@ -313,7 +281,7 @@ class Transport(FlowControl):
             self._paused = False
             if not self._eof_received:
                 self._start_reader(self._read_ready)
-                self._loop.call_soon(self._read_ready)  # OpenSSL may hold what the descriptor no longer shows
+                self._take_soon(self._read_ready)  # OpenSSL may hold what the descriptor no longer shows
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Delivers to another protocol from now on."""
@@ -374,7 +342,7 @@ class Transport(FlowControl):
             return
         if self._read_wants_write:
             self._read_wants_write = False
-            self._loop.call_soon(self._read_ready)
+            self._take_soon(self._read_ready)
         if self._backlog is not None and not self._flushes(self._backlog):
             return
         self._stop_writer()
@@ -480,9 +448,8 @@ class Transport(FlowControl):
             return
         if data == b"":
             self._lose(None)
-        elif not isinstance(data, Want) or self._connection.has_more:
-            self._connection.has_more = False
-            self._loop.call_soon(self._await_goodbye)
+        else:
+            self._go_on(self._await_goodbye)
 
     def _shutdown_timed_out(self) -> None:
         if self._state == FLUSHING and self._flushed_since:

@@ -19,7 +19,7 @@ import threading
 import pyossl
 from pyossl import Message, Session, Socket
 from pyossl.cli import facts, options
-from pyossl.cli.destination import Arrival, arrive
+from pyossl.cli.destination import Arrival, arrive, take_leave
 from pyossl.cli.ladder import Ladder
 from pyossl.cli.screen import Screen
 from pyossl.cli.sessions import SessionFile
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     with arrival.tls as tls:
         try:
             if arguments.json:
-                _read_to_the_end(tls)
+                take_leave(tls, arguments.timeout)  # the tickets of TLS 1.3 come after the handshake
                 screen.data(json.dumps(facts.of_connection(arrival, messages.ladder), indent=2))
             else:
                 _show(arrival, messages, notes)
@@ -143,11 +143,3 @@ def with_crlf(data: bytes, before: bytes) -> bytes:
     """``data``, which came after the byte ``before``, with CR LF for each line feed that has no CR."""
     done = 1 if before == b"\r" and data[:1] == b"\n" else 0
     return data[:done] + re.sub(rb"(?<!\r)\n", b"\r\n", data[done:])
-
-
-def _read_to_the_end(tls: Socket) -> None:
-    """Takes leave and waits for the peer to: the tickets of TLS 1.3 come after the handshake."""
-    tls.shutdown(socket.SHUT_WR)
-    with contextlib.suppress(pyossl.Error, OSError):  # how the peer ends is nothing to the facts
-        while tls.recv(_CHUNK):
-            pass

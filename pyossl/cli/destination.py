@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pyossl import Context, Message, Session, Socket
+from pyossl import Context, Error, Message, Session, Socket
 from pyossl.cli import starttls
 from pyossl.names import reference_name
 from pyossl.sockets import send_at_once
 
 HTTPS = 443
+_CHUNK = 65536
 _PORTS = range(1, 0x10000)
 
 
@@ -86,9 +87,24 @@ def arrive(
     return Arrival(tls, peer, connected - start, ready - connected)
 
 
+def take_leave(tls: Socket, timeout: float) -> None:
+    """Sends close_notify and reads until the peer's, for ``timeout`` seconds in all, however much it sends.
+
+    How the peer ends, and whether it does, is nothing to whoever leaves.
+    """
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(Error, OSError):
+        tls.settimeout(timeout)
+        tls.shutdown(socket.SHUT_WR)
+        while (left := deadline - time.monotonic()) > 0:
+            tls.settimeout(left)
+            if not tls.recv(_CHUNK):
+                break
+
+
 def _connected(address: tuple[str, int], timeout: float) -> socket.socket:
     try:
-        sock = socket.create_connection(address, timeout)
+        sock = _first_connected(address, timeout)
         send_at_once(sock)
         return sock
     except OSError as error:
@@ -96,6 +112,31 @@ def _connected(address: tuple[str, int], timeout: float) -> socket.socket:
         if isinstance(error, TimeoutError):
             raise TimeoutError(f"{where} timed out after {timeout:g} s") from error
         raise type(error)(error.errno, f"{where}: {error.strerror}") from error
+
+
+def _first_connected(address: tuple[str, int], timeout: float) -> socket.socket:
+    """As ``socket.create_connection``, whose timeout is for each address: a name may have many."""
+    deadline = time.monotonic() + timeout
+    problem = OSError("the name has no address")
+    for family, kind, protocol, _, where in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            sock.settimeout(left)
+            sock.connect(where)
+            sock.settimeout(timeout)
+            return sock
+        except OSError as error:
+            problem = error
+            sock.close()
+            if isinstance(error, TimeoutError) and time.monotonic() >= deadline:
+                break
+        except BaseException:
+            sock.close()
+            raise
+    raise problem
 
 
 def _written(address: tuple[str, int]) -> str:

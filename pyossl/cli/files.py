@@ -14,9 +14,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
-
-from pyossl import Socket
+from typing import BinaryIO, NamedTuple, Protocol
 
 _LONGEST_HEAD = 16384
 _MOST_REQUESTS = 1000
@@ -31,6 +29,15 @@ _REASONS = {
     431: "Request Header Fields Too Large",
     505: "HTTP Version Not Supported",
 }
+
+
+class Stream(Protocol):
+    """What is needed of a ``Socket``."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def gettimeout(self) -> float | None: ...
+    def settimeout(self, timeout: float | None) -> None: ...
 
 
 class Request(NamedTuple):
@@ -59,7 +66,7 @@ class Answer(NamedTuple):
     size: int
 
 
-def serve(tls: Socket, folder: Path, log: Callable[[str], None]) -> None:
+def serve(tls: Stream, folder: Path, log: Callable[[str], None]) -> None:
     """Answers the requests of one connection until the client, or a limit, ends it."""
     unread = bytearray()
     for number in range(_MOST_REQUESTS):
@@ -84,7 +91,7 @@ def serve(tls: Socket, folder: Path, log: Callable[[str], None]) -> None:
             return
 
 
-def _head(tls: Socket, unread: bytearray) -> bytes | None:
+def _head(tls: Stream, unread: bytearray) -> bytes | None:
     """The bytes of a request up to the empty line; None where the client has closed instead."""
     patience = tls.gettimeout()
     deadline = None if patience is None else time.monotonic() + patience
@@ -206,7 +213,7 @@ def _refused(refusal: Refusal) -> Answer:
     return Answer(refusal.status, [*refusal.headers, "Content-Type: text/plain"], body, len(body))
 
 
-def _send(tls: Socket, answer: Answer, *, is_head: bool, keeps_alive: bool) -> None:
+def _send(tls: Stream, answer: Answer, *, is_head: bool, keeps_alive: bool) -> None:
     headers = [
         f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
         f"Date: {email.utils.formatdate(usegmt=True)}",

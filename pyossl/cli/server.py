@@ -1,18 +1,22 @@
 """``python -m pyossl server``: sends back what it receives, or serves a folder over HTTP/1.1.
 
 Each client has a thread of its own, and there are at most so many at once; a client that says nothing is left after
-``--timeout``.  A thread never ends the server: what goes wrong with a client is one line.
+``--timeout``, and one that does not finish its handshake sooner.  Where there is no room, the client that has kept the
+server waiting for the longest time makes it: clients that stall keep nobody out.  A thread never ends the server: what
+goes wrong with a client is one line.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,12 @@ from pyossl.cli.screen import Screen
 from pyossl.cli.usage import EXIT_STATUS, Commands, WrongArgumentError, command
 
 _CHUNK = 65536
-_MOST_CLIENTS = 64
+_MOST_CLIENTS = 256
+_HANDSHAKE = 10.0
+"""How many seconds a handshake may take."""
+_STALLED = 1.0
+"""How many seconds a client has to have been waited for before it makes room for another."""
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PORTS = range(0x10000)
 _HTTP = "http/1.1"
 
@@ -169,7 +178,56 @@ class Log:
             self._screen.flush()
 
 
-Service = Callable[[Socket, Callable[[str], None]], None]
+class Client:
+    """A client's socket, and since when the client has been waited for."""
+
+    def __init__(self, tls: Socket, address: Any) -> None:
+        self._tls = tls
+        self.who = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
+        self.since = time.monotonic()
+        self.made_room = False
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds."""
+        return time.monotonic() - self.since
+
+    def handshake(self, timeout: float) -> Connection:
+        """Finishes the handshake within ``timeout`` seconds."""
+        self._tls.settimeout(timeout)
+        self._tls.handshake()
+        self.since = time.monotonic()
+        return self._tls.connection
+
+    def recv(self, size: int) -> bytes:
+        """``Socket.recv``; a part of a request brings the server no further."""
+        return self._tls.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """``Socket.sendall``"""
+        self._tls.sendall(data)
+        self.since = time.monotonic()
+
+    def settimeout(self, timeout: float | None) -> None:
+        """``Socket.settimeout``"""
+        self._tls.settimeout(timeout)
+
+    def gettimeout(self) -> float | None:
+        """``Socket.gettimeout``"""
+        return self._tls.gettimeout()
+
+    def make_room(self) -> None:
+        """Closes the connection, whatever its thread waits for."""
+        self.made_room = True
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        with contextlib.suppress(pyossl.Error, OSError):
+            self._tls.close()
+
+
+Service = Callable[[files.Stream, Callable[[str], None]], None]
 
 
 def _service(arguments: argparse.Namespace) -> Service:
@@ -179,7 +237,7 @@ def _service(arguments: argparse.Namespace) -> Service:
     return lambda tls, log: files.serve(tls, folder, log)
 
 
-def echo(tls: Socket, log: Callable[[str], None]) -> None:
+def echo(tls: files.Stream, log: Callable[[str], None]) -> None:
     """Sends back what the client sends until it closes."""
     count = 0
     while data := tls.recv(_CHUNK):
@@ -196,32 +254,64 @@ class Server:
         self._service = service
         self._timeout = timeout
         self._log = log
-        self._places = threading.BoundedSemaphore(_MOST_CLIENTS)
+        self._clients: set[Client] = set()
+        self._left = threading.Condition()
 
     def run(self) -> None:
         """Serves until an exception, such as ``KeyboardInterrupt``, ends it."""
         while True:
-            self._places.acquire()
-            tls, address = self._accept()
-            threading.Thread(target=self._serve, args=[tls, address], daemon=True).start()
+            client = Client(*self._accept())
+            with self._left:
+                while len(self._clients) >= _MOST_CLIENTS:
+                    self._make_room(_STALLED)
+                self._clients.add(client)
+            try:
+                threading.Thread(target=self._serve, args=[client], daemon=True).start()
+            except RuntimeError as error:  # the system has no thread to spare
+                self._log.line(client.who, f"{type(error).__name__}: {error}", "red")
+                self._leave(client)
 
     def _accept(self) -> tuple[Socket, Any]:
         while True:
-            with contextlib.suppress(ConnectionError):  # who was gone before the server came to it
+            try:
                 return self._listener.accept()
+            except ConnectionError:  # who was gone before the server came to it
+                continue
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                with self._left:
+                    self._make_room(0)
 
-    def _serve(self, tls: Socket, address: Any) -> None:
-        who = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
+    def _make_room(self, patience: float) -> None:
+        """Closes the client that has been waited for longest, if that is ``patience`` seconds or more; else waits for
+        one to leave, or to have been waited for so long.
+        """
+        longest = max(self._clients, key=lambda client: client.waited, default=None)
+        left = _STALLED if longest is None else patience - longest.waited
+        if longest is None or left > 0:
+            self._left.wait(left)
+        else:
+            longest.make_room()
+            self._clients.discard(longest)
+
+    def _leave(self, client: Client) -> None:
+        client.close()
+        with self._left:
+            self._clients.discard(client)
+            self._left.notify()
+
+    def _serve(self, client: Client) -> None:
         try:
-            with tls:
-                tls.settimeout(self._timeout)
-                tls.handshake()
-                self._log.line(who, _agreement(tls.connection))
-                self._service(tls, lambda what: self._log.line(who, what))
+            connection = client.handshake(min(self._timeout, _HANDSHAKE))
+            self._log.line(client.who, _agreement(connection))
+            client.settimeout(self._timeout)
+            self._service(client, lambda what: self._log.line(client.who, what))
         except (pyossl.Error, OSError) as error:
-            self._log.line(who, f"{type(error).__name__}: {error}", "red")
+            why = "it stalled, and another needs its place" if client.made_room else f"{type(error).__name__}: {error}"
+            self._log.line(client.who, why, "red")
         finally:
-            self._places.release()
+            self._leave(client)
 
 
 def _agreement(connection: Connection) -> str:

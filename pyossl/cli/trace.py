@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import socket
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyossl
 from pyossl import Context, Session
 from pyossl.cli import facts, options
-from pyossl.cli.destination import arrive
+from pyossl.cli.destination import arrive, take_leave
 from pyossl.cli.ladder import Ladder, head, row
 from pyossl.cli.picture import picture
 from pyossl.cli.screen import Screen, Span
@@ -95,10 +92,7 @@ def _shaken(arguments: argparse.Namespace, context: Context, title: str, session
     )
     with arrival.tls as tls:
         # Taking leave at once, so that the server does: on the way there the tickets of TLS 1.3 arrive.
-        with contextlib.suppress(pyossl.Error, OSError):
-            tls.shutdown(socket.SHUT_WR)
-            while tls.recv(65536):
-                pass
+        take_leave(tls, arguments.timeout)
         known = facts.of_connection(arrival, ladder)
     if session is not None and not known["session"]["resumed"]:
         title = REFUSED
