@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, release, text
+from pyossl.arguments import LARGEST_INT, integer
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
@@ -107,8 +108,8 @@ class BIO(Uncopied):
         Each holds at most so many unread bytes that were written to it (0: OpenSSL's default, 17 KiB); a full one
         answers ``Want.WRITE``.  BIO_new_bio_pair(3)
         """
-        if first_size < 0 or second_size < 0:
-            raise ValueError(f"a BIO's size cannot be negative: {first_size}, {second_size}")
+        for size in (first_size, second_size):
+            integer(size, "a BIO's size", 0, LARGEST_INT)
         halves = ffi.new("BIO *[2]")
         check(lib.BIO_new_bio_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_pair")
         first, second = own(halves[0], lib.BIO_free_all), own(halves[1], lib.BIO_free_all)
@@ -541,8 +542,12 @@ def _is_open(connection: Connection | None) -> bool:
 
 def descriptor_of(file: Any) -> int:
     """The descriptor of a socket or a file, or the number itself; raises ``UsageError`` where it is closed."""
+    if isinstance(file, int):
+        return integer(file, "a descriptor", 0, LARGEST_INT)
+    if not hasattr(file, "fileno"):
+        raise TypeError(f"a socket, a file or a descriptor is needed, not {type(file).__name__}")
     try:
-        fd = file if isinstance(file, int) else int(file.fileno())
+        fd = int(file.fileno())
     except ValueError:
         fd = -1  # a Python file that is closed
     if fd < 0:

@@ -6,6 +6,7 @@ from _socket import htons, inet_pton, ntohs  # without the enumerations of socke
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import LARGEST_INT, integer
 from pyossl.bio import BIO, descriptor_of
 from pyossl.errors import UsageError, check, check_ptr, require
 from pyossl.outcome import Want
@@ -124,8 +125,8 @@ class DatagramBIO(BIO):
         BIO_new_bio_dgram_pair(3)
         """
         require(lib.HAVE_API_3_2, "BIO_s_dgram_pair")
-        if first_size < 0 or second_size < 0:
-            raise ValueError(f"a BIO's size cannot be negative: {first_size}, {second_size}")
+        for size in (first_size, second_size):
+            integer(size, "a BIO's size", 0, LARGEST_INT)
         halves = ffi.new("BIO *[2]")
         check(lib.BIO_new_bio_dgram_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_dgram_pair")
         first, second = own(halves[0], lib.BIO_free_all), own(halves[1], lib.BIO_free_all)

@@ -27,6 +27,7 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import function
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
@@ -133,7 +134,7 @@ class Connection(Negotiated):
             self._c.calls_verify = 1
         if session is not None:
             self._offer(session)
-        if message_callback is not None:
+        if function(message_callback, "message_callback") is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
 
@@ -179,6 +180,8 @@ class Connection(Negotiated):
 
     def _offer(self, session: Session) -> None:
         """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
+        if not isinstance(session, Session):
+            raise TypeError(f"session is a Session, not {type(session).__name__}")
         if self._context.is_server:
             raise UsageError("session is for clients: a server finds the session that the client offers")
         if session._context is not self._context:
@@ -530,7 +533,10 @@ def readable(data: Bytes) -> Any:
     """The bytes of ``data`` as C sees them, for a ``with`` statement; ``TypeError`` for anything but bytes."""
     if isinstance(data, str):
         raise TypeError("bytes are needed, not str: encode it first")
-    return ffi.from_buffer(data)
+    try:
+        return ffi.from_buffer(data)
+    except BufferError as error:
+        raise TypeError(f"bytes that follow one another are needed: {error}") from error
 
 
 def _copied(data: Bytes) -> bytes:
@@ -543,4 +549,6 @@ def writable(buffer: Any) -> Any:
     try:
         return ffi.from_buffer("char[]", buffer, True)  # by position: keywords are a thousand instructions
     except BufferError as error:
-        raise TypeError(f"a writable buffer is needed, and this {type(buffer).__name__} is read-only") from error
+        raise TypeError(
+            f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
+        ) from error

@@ -13,7 +13,7 @@ from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.message import Message
-from pyossl.sockets import Address, Socket, send_at_once
+from pyossl.sockets import Address, Socket, host_and_port, send_at_once
 
 
 class Listener(Uncopied):
@@ -87,7 +87,8 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
     Raises ``OSError`` when the address cannot be had, ``UsageError`` for a client's context.
     """
     if isinstance(address, tuple):
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        host, _ = host_and_port(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.create_server(address[:2], family=family, backlog=backlog)
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, Final
 
+from pyossl.arguments import integer
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.errors import UsageError, WouldBlockError
@@ -342,6 +343,8 @@ def wrap_socket(
     session: Session | None = None,
 ) -> Socket:
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
+    if not isinstance(sock, socket.socket):
+        raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
@@ -452,7 +455,7 @@ def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
     """The family, type, protocol and socket address of each place that ``address`` may be."""
     if not isinstance(address, tuple):
         return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address))]
-    host, port = address[:2]
+    host, port = host_and_port(address)
     if type(host) is str and type(port) is int and 0 <= port <= 0xFFFF and (family := _family_of(host)):
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port))]
     try:
@@ -460,6 +463,16 @@ def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
     except socket.gaierror as error:
         raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
     return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]
+
+
+def host_and_port(address: Any) -> tuple[str, int | str]:
+    """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
+    if len(address) < 2 or not isinstance(address[0], str):
+        raise TypeError(f"an address is a host and a port, or a path, not {address!r}")
+    host, port = address[:2]
+    if not isinstance(port, str):  # the name of a service
+        integer(port, "a port", 0, 0xFFFF)
+    return host, port
 
 
 @functools.lru_cache(_REMEMBERED)

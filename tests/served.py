@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import pyossl
+from pyossl import turns
 
 SECONDS = 20
 """How long a test waits at most for what should happen at once."""
@@ -108,3 +109,15 @@ def tls_pair(
 def read_all(tls: pyossl.Socket) -> bytes:
     """What the peer sends until its close_notify."""
     return b"".join(iter(lambda: tls.recv(65536), b""))
+
+
+def is_free(lock: Any) -> bool:
+    """Whether a thread of its own can have a ``pyossl_lock *`` at once."""
+
+    def enter() -> bool:
+        try:
+            return turns.ask(pyossl.lib.pyossl_under_lock_if_free, lock, lambda: True)
+        except turns.TakenError:
+            return False
+
+    return Task(enter).result()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from pairs import shake_hands
-from served import Task
+from served import is_free
 
 import pyossl
 from pyossl import ffi, lib
@@ -30,7 +30,7 @@ def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
     client, _ = connected
 
     def others_turn(ssl: object) -> bool:
-        return Task(lambda: bool(lib.pyossl_lock_try(client._c.lock))).result()
+        return is_free(client._c.lock)
 
     assert client.call(others_turn) is False
     assert client.call(lib.SSL_version) == lib.TLS1_3_VERSION

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pairs import shake_hands, take_turns
+from served import is_free
 
 import pyossl
 from pyossl import BIO, BufferFilter, Want, lib
@@ -30,21 +29,6 @@ CALLS: dict[str, Callable[[pyossl.Connection], object]] = {
 # Locks, PITFALLS 15
 
 
-def other_thread_may_enter(lock: Any) -> bool:
-    """Whether a ``pyossl_lock *`` is free."""
-    entered: list[bool] = []
-
-    def enter() -> None:
-        if lib.pyossl_lock_try(lock):
-            lib.pyossl_lock_release(lock)
-            entered.append(True)
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    return bool(entered)
-
-
 def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
@@ -52,13 +36,13 @@ def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
     free: list[bool] = []
 
     def look(message: pyossl.Message) -> None:
-        free.append(other_thread_may_enter(client._c.lock))
+        free.append(is_free(client._c.lock))
 
     client = pyossl.Connection(client_context, "example.com", message_callback=look)
     assert client.handshake() is Want.READ
     assert free
     assert not any(free)
-    assert other_thread_may_enter(client._c.lock), "it is not held while somebody waits"
+    assert is_free(client._c.lock), "it is not held while somebody waits"
 
 
 def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context) -> None:
@@ -67,13 +51,13 @@ def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context)
     reader, (writer, outside) = BIO.memory(), BIO.pair()
 
     def look(message: pyossl.Message) -> None:
-        free.extend(other_thread_may_enter(bio.lock.pointer) for bio in (reader, writer, outside))
+        free.extend(is_free(bio.lock.pointer) for bio in (reader, writer, outside))
 
     client = pyossl.Connection(client_context, "example.com", bio=(reader, writer), message_callback=look)
     assert client.handshake() is Want.READ
     assert free
     assert not any(free)
-    assert all(other_thread_may_enter(bio.lock.pointer) for bio in (reader, writer, outside))
+    assert all(is_free(bio.lock.pointer) for bio in (reader, writer, outside))
 
 
 def test_a_connection_that_is_closed_keeps_its_lock_when_the_chain_takes_another(
