@@ -152,7 +152,7 @@ class BIO:
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        pointer = lib.pyossl_counted(lib.pyossl_socket_bio(descriptor_of(sock), False))
+        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(descriptor_of(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all), keep=sock)
 
     @classmethod
