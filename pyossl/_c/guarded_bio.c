@@ -35,7 +35,8 @@ static void pyossl_search_took(size_t size)
                                                                              : pyossl_search_left;
 }
 
-/* On a BIO that may have no end, or says 0 where it could not write, and needs nothing else put right. */
+/* On a BIO that may have no end, or on BIO_f_prefix(3), which says 0 where it could not write and does not say that the BIO
+ * below waits. */
 static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
@@ -44,11 +45,26 @@ static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size,
     (void)command;
     (void)number;
 
-    if (operation == BIO_CB_READ && !pyossl_search_goes_on(bio))
-        return -1;
-    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
-        pyossl_search_took(*processed);
-    return result == 0 && operation == (BIO_CB_WRITE | BIO_CB_RETURN) ? -1 : result;
+    switch (operation) {
+    case BIO_CB_READ:
+        return pyossl_search_goes_on(bio) ? result : -1;
+    case BIO_CB_READ | BIO_CB_RETURN:
+        if (result > 0)
+            pyossl_search_took(*processed);
+        break;
+    case BIO_CB_WRITE | BIO_CB_RETURN:
+        if (result == 0)
+            result = -1;
+        break;
+    default:
+        return result;
+    }
+    if (BIO_next(bio) != NULL) {
+        BIO_clear_retry_flags(bio);
+        if (result <= 0)
+            BIO_copy_next_retry(bio);
+    }
+    return result;
 }
 
 /* `bio`, with which no loop goes on for ever; NULL stays NULL. */
