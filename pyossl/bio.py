@@ -17,8 +17,8 @@ share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A 
 it: no thread is in a call of it, and no open connection is over it.
 
 *Ends.*  OpenSSL's filters use the BIO below without asking whether there is one.  A chain whose last member is a
-filter is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio_io.c), and when a connection is put over
-it, which then keeps it from being changed.
+filter is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio_io.c), and when a connection is made over
+it; the connection then keeps it from being changed.
 
 *Waiting.*  A call that cannot go on now returns a ``Want``; it is to be repeated, a write with the same bytes.
 """
@@ -124,7 +124,7 @@ class BIO(Uncopied):
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        pointer = lib.pyossl_counted(lib.pyossl_socket_bio(descriptor_of(sock), False))
+        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(descriptor_of(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all), keep=sock)
 
     @classmethod

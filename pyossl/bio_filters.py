@@ -35,7 +35,7 @@ class Base64Filter(BIO):
     """Encodes what is written, in lines of 64 characters, and decodes what is read; ``flush`` writes the last line.
 
     With ``newlines=False`` all is one line, written and read.  What is not base64 ends what is read, and OpenSSL does
-    not tell that from its end.  Lines before the first of base64 are skipped; a ``read`` raises ``Error`` after 16 MiB
+    not tell that from its end.  Lines before the first of base64 are skipped; a ``read`` raises ``Error`` after 4 MiB
     that a file, a descriptor or a BIO written in Python gave without any.  BIO_f_base64(3)
     """
 
@@ -119,6 +119,7 @@ class PrefixFilter(BIO):
         if not 0 <= indent <= 0x7FFFFFFF:
             raise ValueError(f"an indent cannot be {indent}")
         super().__init__(_made(lib.BIO_f_prefix()))
+        lib.pyossl_bounded(self._bio)
         check(lib.BIO_set_prefix(self._bio, encoded), "BIO_set_prefix")
         check(lib.BIO_set_indent(self._bio, indent), "BIO_set_indent")
 

@@ -3,19 +3,18 @@
  * Loops that do not end.  A base64 filter skips what is not base64, and asks the BIO below for more until it finds some:
  * with /dev/zero below, or a peer that sends nothing but newlines, the call never returns, and nothing can interrupt it.
  * So one read of a base64 filter takes a bounded number of bytes off a BIO that may have no end (a descriptor, a file,
- * one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as BIO_s_file(3) does
- * when it fails, the flush of a base64 filter, or in 1.1.1 of a cipher, writes the same bytes again without end: 0 is
- * made -1, which is what it means.
+ * one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as BIO_s_file(3) and
+ * BIO_f_prefix(3) do when they fail, the flush of a base64 filter, or in 1.1.1 of a cipher, writes the same bytes again
+ * without end: 0 is made -1, which is what it means.
  *
  * Descriptors and files.
  *
  * They send with write(2), and so raise SIGPIPE in a program that does not ignore it when the peer has hung up: the
  * signal is blocked in this thread around what may write, and one that came meanwhile is taken away.  And they leave
- * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO.
- */
+ * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO. */
 
 /* The bytes that one read of a base64 filter may take besides those that it needs; each read below counts as so many. */
-enum { PYOSSL_SEARCH = 16 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
+enum { PYOSSL_SEARCH = 4 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
 
 static _Thread_local int pyossl_searches;          /* reads of base64 filters that this thread is in, one in the other */
 static _Thread_local size_t pyossl_search_left;    /* for the outermost */
@@ -36,8 +35,9 @@ static void pyossl_search_took(size_t size)
                                                                              : pyossl_search_left;
 }
 
-/* On a BIO that may have no end and needs nothing else put right. */
-static long pyossl_count_bytes(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
+/* On a BIO that may have no end, or on BIO_f_prefix(3), which says 0 where it could not write and does not say that the BIO
+ * below waits. */
+static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
     (void)data;
@@ -45,18 +45,33 @@ static long pyossl_count_bytes(BIO *bio, int operation, const char *data, size_t
     (void)command;
     (void)number;
 
-    if (operation == BIO_CB_READ && !pyossl_search_goes_on(bio))
-        return -1;
-    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
-        pyossl_search_took(*processed);
+    switch (operation) {
+    case BIO_CB_READ:
+        return pyossl_search_goes_on(bio) ? result : -1;
+    case BIO_CB_READ | BIO_CB_RETURN:
+        if (result > 0)
+            pyossl_search_took(*processed);
+        break;
+    case BIO_CB_WRITE | BIO_CB_RETURN:
+        if (result == 0)
+            result = -1;
+        break;
+    default:
+        return result;
+    }
+    if (BIO_next(bio) != NULL) {
+        BIO_clear_retry_flags(bio);
+        if (result <= 0)
+            BIO_copy_next_retry(bio);
+    }
     return result;
 }
 
-/* `bio`, whose bytes are counted; NULL stays NULL. */
-static BIO *pyossl_counted(BIO *bio)
+/* `bio`, with which no loop goes on for ever; NULL stays NULL. */
+static BIO *pyossl_bounded(BIO *bio)
 {
     if (bio != NULL)
-        BIO_set_callback_ex(bio, pyossl_count_bytes);
+        BIO_set_callback_ex(bio, pyossl_bound);
     return bio;
 }
 
@@ -66,12 +81,13 @@ static long pyossl_search(BIO *bio, int operation, const char *data, size_t size
 {
     static const pyossl_record nothing_found = {.data = "too much that is not base64 before or between what is"};
     (void)data;
-    (void)command;
     (void)number;
     (void)processed;
 
     if (operation == BIO_CB_READ && pyossl_searches++ == 0)
         pyossl_search_left = PYOSSL_SEARCH + (size < INT_MAX ? size : INT_MAX) * (2 * (PYOSSL_SEARCH_STEP + (size_t)1));
+    if (operation == (BIO_CB_CTRL | BIO_CB_RETURN) && command == BIO_CTRL_EOF)
+        return BIO_get_callback_arg(bio) == NULL ? result : 0;
     if (operation != (BIO_CB_READ | BIO_CB_RETURN))
         return result;
     pyossl_searches--;

@@ -170,7 +170,7 @@ BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
 void pyossl_guarded_free(BIO *bio);
-BIO *pyossl_counted(BIO *bio);
+BIO *pyossl_bounded(BIO *bio);
 BIO *pyossl_searching(BIO *bio);
 #define PYOSSL_INCOMPLETE ...
 int pyossl_is_complete(BIO *bio);
