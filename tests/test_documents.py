@@ -50,6 +50,7 @@ NOT_RUN = {
     "./ci/test": "runs this test",
     "./ci/matrix": "runs this test on each OpenSSL",
     "./ci/peers": "another project's suite, which .ci/run runs by itself",
+    "./ci/soak": "attacks for an hour; what it does so often is in tests, which ./ci/test runs once",
     "./ci/performance": "counts for a minute; .ci/run runs it by itself",
     "python -m benchmarks": "measures for minutes, or writes into the tree; tests/test_benchmarks.py does all its work",
     "pip install": "takes build tools from the network; ci/setup and ci/matrix do it on each OpenSSL",
