@@ -1,11 +1,11 @@
-/* What OpenSSL's BIOs do wrong, put right with callbacks (BIO_set_callback_ex(3)), which hold under a connection as well.
+/* What OpenSSL's BIOs do wrong, put right with callbacks (BIO_set_callback_ex(3)), which hold under a connection too.
  *
- * Loops that do not end.  A base64 filter skips what is not base64, and asks the BIO below for more until it finds some:
- * with /dev/zero below, or a peer that sends nothing but newlines, the call never returns, and nothing can interrupt it.
- * So one read of a base64 filter takes a bounded number of bytes off a BIO that may have no end (a descriptor, a file,
- * one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as BIO_s_file(3) and
- * BIO_f_prefix(3) do when they fail, the flush of a base64 filter, or in 1.1.1 of a cipher, writes the same bytes again
- * without end: 0 is made -1, which is what it means.
+ * Loops that do not end.  A base64 filter skips what is not base64, and asks the BIO below for more until it finds
+ * some: with /dev/zero below, or a peer that sends nothing but newlines, the call never returns, and nothing can
+ * interrupt it.  So one read of a base64 filter takes a bounded number of bytes off a BIO that may have no end (a
+ * descriptor, a file, one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as
+ * BIO_s_file(3) and BIO_f_prefix(3) do when they fail, the flush of a base64 filter, or in 1.1.1 of a cipher, writes
+ * the same bytes again without end: 0 is made -1, which is what it means.
  *
  * Descriptors and files.
  *
@@ -13,11 +13,11 @@
  * signal is blocked in this thread around what may write, and one that came meanwhile is taken away.  And they leave
  * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO. */
 
-/* The bytes that one read of a base64 filter may take besides those that it needs; each read below counts as so many. */
+/* The bytes that one read of a base64 filter may take besides those that it needs; a read below counts as so many. */
 enum { PYOSSL_SEARCH = 4 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
 
-static _Thread_local int pyossl_searches;          /* reads of base64 filters that this thread is in, one in the other */
-static _Thread_local size_t pyossl_search_left;    /* for the outermost */
+static _Thread_local int pyossl_searches;         /* reads of base64 filters that this thread is in, one in the other */
+static _Thread_local size_t pyossl_search_left;   /* for the outermost */
 
 /* 0 where a base64 filter above has had all it may have. */
 static int pyossl_search_goes_on(BIO *bio)
@@ -35,8 +35,8 @@ static void pyossl_search_took(size_t size)
                                                                              : pyossl_search_left;
 }
 
-/* On a BIO that may have no end, or on BIO_f_prefix(3), which says 0 where it could not write and does not say that the BIO
- * below waits. */
+/* On a BIO that may have no end, or on BIO_f_prefix(3), which says 0 where it could not write and does not say that the
+ * BIO below waits. */
 static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {

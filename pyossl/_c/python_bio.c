@@ -38,9 +38,24 @@ static int pyossl_python_destroy(BIO *bio)
     return 1;
 }
 
+/* Python failed.  Where it could not even keep the exception (at the end of its stack or of the memory), the call must
+ * not look like the end of the data. */
+static void pyossl_python_failed(void)
+{
+    pyossl_record record = {.data = "a BIO written in Python failed, and its exception was lost"};
+
+    if (pyossl_calling != NULL ? pyossl_calling->parked : pyossl_thread_parked)
+        return;
+    record.code = ERR_PACK(ERR_LIB_BIO, 0, ERR_R_INTERNAL_ERROR);
+    pyossl_put_error(&record);
+}
+
 static int pyossl_python_waits(BIO *bio, long long answer)
 {
     switch (answer) {
+    case -SSL_ERROR_SSL:
+        pyossl_python_failed();
+        break;
     case -SSL_ERROR_WANT_READ:
         BIO_set_retry_read(bio);
         break;
