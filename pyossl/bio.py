@@ -543,13 +543,14 @@ def _is_open(connection: Connection | None) -> bool:
 def descriptor_of(file: Any) -> int:
     """The descriptor of a socket or a file, or the number itself; raises ``UsageError`` where it is closed."""
     if isinstance(file, int):
-        return integer(file, "a descriptor", 0, LARGEST_INT)
-    if not hasattr(file, "fileno"):
+        fd = integer(file, "a descriptor", -1, LARGEST_INT)
+    elif hasattr(file, "fileno"):
+        try:
+            fd = int(file.fileno())
+        except ValueError:
+            fd = -1  # a Python file that is closed
+    else:
         raise TypeError(f"a socket, a file or a descriptor is needed, not {type(file).__name__}")
-    try:
-        fd = int(file.fileno())
-    except ValueError:
-        fd = -1  # a Python file that is closed
     if fd < 0:
         raise UsageError("the socket is closed" if hasattr(file, "recv") else "the descriptor is closed")
     return fd

@@ -328,10 +328,10 @@ sys.exit(f"it answered {answer!r}")
 LOST = """
 import sys, pyossl
 from pyossl import *
-from pyossl import bio_python
+from pyossl import bio_python, turns
 def lose(error):
     raise MemoryError
-bio_python._park = lose
+bio_python.park = turns.park = lose
 class Failing(PythonBIO):
     pass
 for call in (BufferFilter().push(Failing()).read, Connection(Context.client(verify=False), bio=Failing()).handshake):
@@ -347,5 +347,5 @@ for call in (BufferFilter().push(Failing()).read, Connection(Context.client(veri
 @pytest.mark.parametrize("script", [OWN_CHAIN, LOST], ids=["a chain in itself", "no memory"])
 def test_an_exception_that_python_could_not_keep_does_not_look_like_the_end(script: str) -> None:
     """cffi's wrapper fails itself at the end of the stack, or of the memory, and answers for the callback."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
