@@ -11,6 +11,7 @@ import traceback
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import looped
@@ -372,6 +373,36 @@ def test_what_is_dropped_with_its_loop_warns_and_closes_its_descriptor(start: St
         caught.clear()  # a warning keeps its source
         gc.collect()
     assert looped.open_sockets().items() <= before.items()
+
+
+def test_a_connection_that_outlives_its_transport_writes_to_nobody(
+    start: Start, connect: Opener, tmp_path: Path
+) -> None:
+    """It is closed before its descriptor, whose number is another file's by then."""
+
+    async def main() -> None:
+        server = await start(lambda reader, writer: None)
+        reader, writer = await connect(server)
+        connection = writer.get_extra_info("ssl_object")
+        number = writer.get_extra_info("socket").fileno()
+        writer.transport.pause_reading()  # the loop keeps what it watches
+        for _ in range(3):
+            await asyncio.sleep(0)
+        del reader, writer
+        gc.collect()
+        with open(tmp_path / "stranger", "wb") as stranger:
+            assert stranger.fileno() == number
+            with pytest.raises(pyossl.UsageError, match="closed"):
+                connection.write(b"for the peer alone")
+        assert (tmp_path / "stranger").read_bytes() == b""
+        server.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        loop = asyncio.SelectorEventLoop()
+        loop.run_until_complete(main())
+        loop.close()
+        gc.collect()
 
 
 def test_the_end_of_a_connection_whose_socket_was_closed_takes_nothing_from_who_has_the_number_now(

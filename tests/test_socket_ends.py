@@ -89,6 +89,33 @@ def test_unwrap_gives_the_plain_socket_back_and_it_goes_on(sockets: SocketPair) 
         assert first.recv(100) == b"still plain"
 
 
+def test_an_unwrap_that_another_thread_s_close_comes_before_says_so(sockets: SocketPair) -> None:
+    client, server = sockets
+    unwrapping = Task(client.unwrap)  # waits for the peer's close_notify
+    until(lambda: client.connection.waiters)
+    client.close()
+    with pytest.raises(pyossl.UsageError, match="closed"):
+        unwrapping.result()
+    with pytest.raises(pyossl.UsageError, match="closed"):
+        client.unwrap()
+    assert server.recv(1) == b""
+
+
+def test_a_repr_does_not_wait_for_another_thread_s_call(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """A blocking read over a BIO of the caller's holds the connection's lock for as long as it takes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = pyossl.Connection(client_context, "example.com", bio=pyossl.BIO.socket(ours))
+        shaking = Task(connection.handshake)
+        theirs.recv(1)  # its ClientHello is here, and it waits for an answer
+        assert repr(connection) == "<Connection client of 'example.com', in use by another thread>"
+        theirs.close()
+        with pytest.raises(pyossl.Error):
+            shaking.result()
+
+
 def test_unwrap_refuses_to_lose_data_that_was_not_read(sockets: SocketPair) -> None:
     client, server = sockets
     server.sendall(b"unread")
