@@ -77,11 +77,12 @@ def release(pointer: Any) -> None:
     """Frees what ``own`` has returned, now.  Nobody may use it any more."""
     for owner in getweakrefs(pointer):
         if type(owner) is _Owner:
-            del _owned[owner]
+            _let_go(owner, None)
 
 
 def _keep_at_exit() -> None:
     """As the interpreter ends, what is alive stays so: objects that are dropped later may still use it."""
+    lib.pyossl_interpreter_ends()
     for owned in list(_owned.values()):
         ffi.gc(owned[1] if type(owned) is tuple else owned, None)
 

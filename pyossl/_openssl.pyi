@@ -1057,6 +1057,7 @@ class _Library:
     PSK_MAX_IDENTITY_LEN: int
     PSK_MAX_PSK_LEN: int
     PYOSSL_ALPN: int
+    PYOSSL_ASKED: int
     PYOSSL_BUSY: int
     PYOSSL_BYTES_PENDING: int
     PYOSSL_CLOSED: int
@@ -1064,6 +1065,7 @@ class _Library:
     PYOSSL_COOKIE_BACK: int
     PYOSSL_DEAD: int
     PYOSSL_HAS_PENDING: int
+    PYOSSL_HOLDS: int
     PYOSSL_HOST_FLAGS: int
     PYOSSL_INCOMPLETE: int
     PYOSSL_INFO: int
@@ -3626,6 +3628,7 @@ class _Library:
     def pyossl_in_turn(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_in_turn_if_free(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_initialise(self) -> int: ...
+    def pyossl_interpreter_ends(self) -> None: ...
     def pyossl_is_complete(self, a0: Any, /) -> int: ...
     def pyossl_is_private(self, a0: Any, /) -> int: ...
     def pyossl_key_iterations(self, a0: Any, a1: int, /) -> int: ...

@@ -125,7 +125,7 @@ class BIO(Uncopied):
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
         pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(descriptor_of(sock), False))
-        return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all), keep=sock)
+        return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all, sock), keep=sock)
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
@@ -140,7 +140,7 @@ class BIO(Uncopied):
         BIO_s_fd(3)
         """
         pointer = lib.BIO_new_fd(descriptor_of(file), lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
-        return BIO(own(check_ptr(lib.pyossl_guarded(pointer), "BIO_new_fd"), lib.BIO_free_all), keep=file)
+        return BIO(own(check_ptr(lib.pyossl_guarded(pointer), "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
 
     @classmethod
     def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:
@@ -401,6 +401,10 @@ class BIO(Uncopied):
             self._connections = [each for each in self._connections if _is_open(each())] + [weakref.ref(connection)]
 
         self._in_turn(note)
+
+    def kept(self) -> list[Any]:
+        """What this BIO and those below read from and write to, of Python's: sockets, files and bytes."""
+        return [member._keep for member in self]
 
     def transport(self) -> Any:
         """The ``BIO *``, borrowed, for a connection; raises ``UsageError`` where nothing is below the last filter."""

@@ -103,7 +103,7 @@ class DatagramBIO(BIO):
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
         pointer = lib.pyossl_guarded(lib.BIO_new_dgram(descriptor_of(sock), lib.BIO_NOCLOSE))
-        super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all), keep=sock)
+        super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all, sock), keep=sock)
         self._family = int(sock.family)
         try:
             connected = sock.getpeername()

@@ -65,7 +65,11 @@ class PythonBIO(BIO):
 
     @property
     def pending(self) -> int:
-        """How many bytes can be read without waiting; 0 where that is not known.  BIO_ctrl_pending(3)"""
+        """How many bytes can be read without waiting; 0 where that is not known.  BIO_ctrl_pending(3)
+
+        A read of a connection over a BIO that defines this gives control back after 32 KiB that brought no data, when
+        nothing is pending; over one that does not, it goes on as long as the BIO gives bytes.
+        """
         return 0
 
     def end(self) -> None:
@@ -173,6 +177,8 @@ def pyossl_on_bio_control(handle: Any, command: int) -> int:
         if command == lib.BIO_C_SHUTDOWN_WR:
             bio.end()
             return 1
+        if command == lib.PYOSSL_HOLDS and type(bio).pending is PythonBIO.pending:
+            return 1  # it does not say
         count = bio.pending
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise ValueError(f"{type(bio).__name__}.pending is {count!r}, which is no number of bytes")

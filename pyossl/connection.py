@@ -55,6 +55,7 @@ _MISUSES = {
     lib.PYOSSL_CLOSED: "the connection is closed",
     lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
     lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
+    lib.PYOSSL_ASKED: "a signal's handler that interrupts a question about this connection cannot wait for it",
     lib.PYOSSL_OTHER_BIO: "this connection has a BIO of its own, which carries its bytes",
     lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, and this is not it",
     lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
@@ -85,6 +86,8 @@ class Connection(Negotiated):
     _email: str | None = None
     _indicated: str | None = None
     _failure: Failure | None = None
+    _kept: list[Any] | None = None
+    """What C reads from and writes to, of Python's: kept with C's part, in a cycle of garbage too."""
 
     def __init__(
         self,
@@ -98,6 +101,8 @@ class Connection(Negotiated):
         email: str | None = None,
     ) -> None:
         self._bios = None if bio is None else _two(bio)
+        if self._bios is not None:
+            self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
         self._begin(context, server_hostname, message_callback, session, other_names, email)
         for each in self._bios or ():
             each.serve(self)
@@ -117,7 +122,8 @@ class Connection(Negotiated):
         if context.is_server and reference is not None:
             raise ValueError("server_hostname is for clients")
         self._context = context
-        self._c = own(check_ptr(self._new(context._freeze()), "SSL_new"), lib.pyossl_connection_free)
+        pointer = check_ptr(self._new(context._freeze()), "SSL_new")
+        self._c = own(pointer, lib.pyossl_connection_free, self._kept)
         self._callbacks = Callbacks(self, context._callbacks)
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
@@ -328,6 +334,11 @@ class Connection(Negotiated):
         """
         if lib.pyossl_close(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._kept is not None and self.closed:
+            self._kept.clear()
 
     def _in_a_callback(self) -> UsageError:
         return UsageError("a callback cannot close its connection")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own, text
@@ -26,6 +26,9 @@ from pyossl.names import reference_name
 from pyossl.outcome import Want
 from pyossl.session import Session
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed
+
+if TYPE_CHECKING:
+    import socket
 
 _T = TypeVar("_T")
 
@@ -45,7 +48,7 @@ _RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
 class GenericConnection(Connection):
     """A connection whose side ``set_accept_state`` or ``set_connect_state`` says.  SSL_new(3)
 
-    ``fd`` is a socket's descriptor; without one the caller carries the bytes.
+    ``fd`` is a socket's descriptor, and ``sock`` the socket, which is kept; without one the caller carries the bytes.
     """
 
     _context: GenericContext
@@ -53,14 +56,15 @@ class GenericConnection(Connection):
     face: Any = None
     """Whatever face stands before this connection: its callbacks ask for it."""
 
-    def __init__(self, context: GenericContext, fd: int | None = None) -> None:
+    def __init__(self, context: GenericContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
         self._context = context
         self._has_socket = fd is not None
         ctx = context._freeze()
         pointer = _in_memory(ctx, self._takes_side) if fd is None else _over_callers_socket(ctx, fd)
         if not pointer:
             raise failed("SSL_new")
-        self._c = own(pointer, _free)
+        self._kept = None if sock is None else [sock]
+        self._c = own(pointer, _free, self._kept)
         self._callbacks = Callbacks(self, context._callbacks)
         self._handle = pointer.handle = _new_handle(self._callbacks)
         if context._callbacks.verify is not None:

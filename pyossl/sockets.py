@@ -97,7 +97,6 @@ class Socket(Stream):
         self.connection.close()
         # Files made by makefile() that are closed later must not close what is the caller's now.
         sock = _taken_over(self._sock)
-        self.connection.keep(sock)
         sock.settimeout(self.gettimeout())
         return sock
 

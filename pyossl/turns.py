@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pyossl._lib import ffi, lib, own
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError, check_ptr
-
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 _T = TypeVar("_T")
 
@@ -34,10 +31,12 @@ def keep_raised(error: BaseException) -> None:
 def take_raised() -> BaseException:
     """The exception that was kept for the call from which this thread has just returned."""
     thread = get_ident()
-    errors = _raised[thread]
+    errors = _raised.pop(thread, [])
+    if not errors:  # two signals at once: the second came where the first one's exception was being kept
+        return SystemError("the exception of a signal's handler was lost")
     error = errors.pop()
-    if not errors:
-        del _raised[thread]
+    if errors:
+        _raised[thread] = errors
     return error
 
 
@@ -117,17 +116,14 @@ def ask(hold: Callable[[Any, Any], int], of: Any, function: Callable[[], _T], wh
         answer: _T = question.answer
         return answer
     if held == _RAISED:
-        _raise(question.error or take_raised())
+        error, question.error = question.error or take_raised(), None
+        try:
+            raise error
+        finally:
+            del error  # its traceback has this frame
     if held == 0:
         raise inherited(what)
     raise TakenError
-
-
-def _raise(error: BaseException) -> NoReturn:
-    try:
-        raise error
-    finally:
-        del error  # its traceback has this frame
 
 
 def inherited(what: str = "connection") -> UsageError:

@@ -45,15 +45,17 @@ class DescriptorConnection(Connection):
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
     ) -> None:
-        self._socket = sock
+        self._kept = [sock]
         self._begin(context, server_hostname, message_callback, session)
 
     def _new(self, ctx: Any) -> Any:
-        return lib.pyossl_connection_over_socket(ctx, self._takes_side, descriptor_of(self._socket))
+        assert self._kept is not None
+        return lib.pyossl_connection_over_socket(ctx, self._takes_side, descriptor_of(self._kept[0]))
 
     def keep(self, sock: socket.socket) -> None:
         """Keeps another object that has the descriptor now."""
-        self._socket = sock
+        assert self._kept is not None
+        self._kept[:] = [sock]
 
 
 class WaitingConnection(DescriptorConnection):
@@ -152,6 +154,7 @@ class WaitingConnection(DescriptorConnection):
         result = lib.pyossl_end_socket(self._c)
         if result == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
+        self._let_go()
         return self._error(result, "shutting down") if result == lib.PYOSSL_PARKED else None
 
     def _in_time(self, result: int, operation: str, timeout: float) -> int:

@@ -87,10 +87,13 @@ class Flooder:
         self._ours.sendall(self.peer.data_to_send())
         other.result()
 
-    def begin(self, size: int = SIZE) -> None:
-        """Sends the flood, and data after it, from a thread; what the kernel holds all of has been sent then."""
+    def begin(self, size: int = SIZE, before: bytes = b"") -> None:
+        """Sends data, the flood, and data after it, from a thread; what the kernel holds all of has been sent then."""
         pieces: list[bytes] = []
         length = 0
+        if before:
+            self.peer.write(before)
+            pieces.append(self.peer.data_to_send())
         while length < size:
             self.flood.send(self.peer)
             pieces.append(self.peer.data_to_send())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 from pairs import shake_hands
-from served import is_free
+from served import SocketPair, is_free
 
 import pyossl
-from pyossl import ffi, lib
+from pyossl import UsageError, ffi, lib
 
 Pair = tuple[pyossl.Connection, pyossl.Connection]
 
@@ -85,3 +87,56 @@ def test_a_callback_may_call_it(new_pair: Callable[[], Pair], client_context: py
     client_context.info_callback = lambda connection, where, value: states.append(connection.call(lib.SSL_get_state))
     shake_hands(*new_pair())
     assert len(set(states)) > 2
+
+
+def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) -> None:
+    """As the handler of a signal does it, or a finaliser: the question goes on with the SSL."""
+    client, _ = connected
+
+    def question(ssl: object) -> int:
+        client.close()
+        assert client.closed
+        with pytest.raises(UsageError, match="closed"):
+            client.write(b"x")
+        return int(lib.SSL_version(ssl))
+
+    assert client.call(question) == lib.TLS1_3_VERSION
+    with pytest.raises(UsageError, match="closed"):
+        client.call(lib.SSL_version)
+
+
+def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair) -> None:
+    """A signal's handler may come there, and another thread may need the lock for what it would wait for."""
+    client, _ = sockets
+
+    def question(ssl: object) -> None:
+        with pytest.raises(UsageError, match="cannot wait"):
+            client.recv(1)
+
+    client.connection.call(question)
+    client.sendall(b"x")
+
+
+def test_the_interpreter_ends_while_a_thread_is_in_a_question() -> None:
+    """The thread does not come back, and has the lock: nobody waits for it."""
+    script = """
+import sys, threading, time, pyossl
+connection = pyossl.Connection(pyossl.Context.client(), "example.com")
+class Closer:
+    def __init__(self, connection):
+        self.connection = connection
+    def __del__(self, write=sys.stdout.write):
+        try:
+            self.connection.close()
+        finally:
+            write("the end")
+sys.modules["kept to the end"] = Closer(connection)
+asked = threading.Event()
+def question(ssl):
+    asked.set()
+    time.sleep(60)
+threading.Thread(target=connection.call, args=(question,), daemon=True).start()
+asked.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (0, "the end"), done.stderr

@@ -6,6 +6,7 @@ is counted in bytes, not in seconds; tests/test_aio_floods.py has the loops.
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from floods import ENDING, FLOODS, MANY, TAKEN, Flooder
+from pairs import carry, shake_hands
 from served import Task
 
 import pyossl
@@ -143,6 +145,10 @@ def test_a_read_over_openssl_s_own_bio_takes_a_bounded_number_of_bytes(flooder: 
 
 def test_a_read_over_a_bio_in_python_takes_a_bounded_number_of_bytes(flooder: Flooder) -> None:
     class Carried(PythonBIO):
+        @property
+        def pending(self) -> int:
+            return 0
+
         def read(self, size: int = -1) -> bytes | Want:
             try:
                 return flooder.victims.recv(size)
@@ -180,6 +186,106 @@ def test_a_read_of_the_pyopenssl_face_takes_a_bounded_number_of_bytes(
     with pytest.raises(SSL.WantReadError):
         face.recv(1000)
     assert flooder.taken() <= TAKEN
+
+
+def test_what_comes_behind_data_and_a_flood_is_told_to_an_event_loop(updates: Flooder) -> None:
+    """A step that returns data may have stopped in what has been received: the descriptor is silent then."""
+    connection = EventedConnection(updates.victims_context, updates.victims_name, updates.victims)
+    shaken(updates, connection)
+    updates.begin(40_000, before=b"first")
+    room = room_to_read()
+    assert connection.receive(room) == b"first"
+    assert connection.has_more
+    assert connection.receive(room) == ENDING
+    connection.close()
+
+
+def test_after_a_read_select_tells_of_all_that_is_here(updates: Flooder) -> None:
+    """Behind the data of a record, and behind a read that came to its deadline: nothing whole is left unread."""
+    with wrapped(updates) as tls:
+        updates.begin(40_000, before=b"first")
+        data = tls.recv(65536)
+        assert data == b"first" + ENDING
+
+
+def test_after_a_deadline_select_tells_of_all_that_is_here(updates: Flooder) -> None:
+    with wrapped(updates) as tls:
+        tls.settimeout(1e-6)
+        updates.begin()
+        data = b""
+        while not data:
+            try:
+                data = tls.recv(65536)
+            except TimeoutError:
+                assert select.select([tls], [], [], 10)[0]
+        assert data == ENDING
+
+
+LONG_NAMES = [f"{number:04}.{'a' * 50}.example.com" for number in range(600)]
+"""A certificate with these takes more than a call's 32 KiB."""
+
+
+@pytest.fixture
+def long_server(authority: pyossl.Authority) -> pyossl.Context:
+    credentials = authority.issue("example.com", *LONG_NAMES)
+    return pyossl.Context.server(credentials.certificate, credentials.private_key)
+
+
+def test_a_long_flight_inside_another_connection_is_read_as_far_as_it_is_here(
+    client_context: pyossl.Context, server_context: pyossl.Context, long_server: pyossl.Context
+) -> None:
+    """What the outer connection has decrypted the transport does not show any more."""
+    inner, tunnel = Connection(client_context, "example.com"), Connection(server_context)
+    shake_hands(inner, tunnel)
+    outer, server = Connection(client_context, "example.com", bio=pyossl.SSLFilter(inner)), Connection(long_server)
+    for _ in range(10):
+        wants = outer.handshake()
+        assert wants is None or not inner.pending
+        carry(inner, tunnel)
+        while isinstance(data := tunnel.read(), bytes):
+            server.receive_data(data)
+        done = server.handshake()
+        tunnel.write(server.data_to_send() or b"")
+        carry(inner, tunnel)
+        if wants is None and done is None:
+            return
+    raise AssertionError("the handshake does not finish")
+
+
+def test_a_bio_in_python_that_does_not_say_what_it_holds_is_read_to_its_end(
+    client_context: pyossl.Context, long_server: pyossl.Context
+) -> None:
+    class Buffered(PythonBIO):
+        def __init__(self) -> None:
+            super().__init__()
+            self.incoming = self.outgoing = b""
+
+        def read(self, size: int = -1) -> bytes | Want:
+            data, self.incoming = self.incoming[:size], self.incoming[size:]
+            return data or Want.READ
+
+        def write(self, data: bytes | bytearray | memoryview) -> int | Want:
+            self.outgoing += bytes(data)
+            return len(data)
+
+    bio = Buffered()
+    client, server = Connection(client_context, "example.com", bio=bio), Connection(long_server)
+    assert client.handshake() is Want.READ
+    server.receive_data(bio.outgoing)
+    server.handshake()
+    bio.incoming = server.data_to_send()
+    assert len(bio.incoming) > 32768
+    assert client.handshake() is None
+
+
+def test_a_call_over_a_blocking_bio_waits_for_a_long_flight(
+    client_context: pyossl.Context, long_server: pyossl.Context
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        serving = Task(lambda: Connection(long_server, bio=BIO.socket(theirs)).handshake())
+        assert Connection(client_context, "example.com", bio=BIO.socket(ours)).handshake() is None
+        assert serving.result() is None
 
 
 def test_another_thread_closes_in_the_middle_of_a_flood(updates: Flooder) -> None:

@@ -6,12 +6,16 @@ more, and not before.  In a subprocess, where freed memory is overwritten: by Py
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
+
+import pyossl
 
 PRELUDE = """
 import contextlib, faulthandler, gc, socket, sys
@@ -183,3 +187,81 @@ print("survived")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("survived\n", 0), done.stderr
+
+
+OTHERS = """
+class Writer:
+    \"\"\"Writes when the collector has finalised the socket, whose number two other files have by then.\"\"\"
+    def __init__(self, write):
+        self.write, self.me = write, self
+    def __del__(self):
+        pair = socket.socketpair()
+        try:
+            self.write()
+        except Exception:
+            pass
+        for sock in pair:
+            sock.setblocking(False)
+            try:
+                got.append(sock.recv(10000))
+            except BlockingIOError:
+                pass
+            sock.close()
+got = []
+"""
+
+WRITERS = {
+    "Socket": """(
+        tls := client_context.wrap_socket(ours, 'localhost', handshake=False), tls.settimeout(0), Writer(tls.handshake)
+    )""",
+    "EventedConnection": "Writer(evented.EventedConnection(client_context, 'localhost', ours).handshake)",
+    "BIO.socket": "Writer(lambda bio=pyossl.BIO.socket(ours): bio.write(b'x'))",
+    "Connection over BIO.socket": (
+        "Writer(pyossl.Connection(client_context, 'localhost', bio=pyossl.BIO.socket(ours)).handshake)"
+    ),
+    "face": """(
+        face := SSL.Connection(SSL.Context(SSL.TLS_METHOD), ours), face.set_connect_state(), Writer(face.do_handshake)
+    )""",
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_garbage_writes_to_nobody_else(name: str) -> None:
+    """A socket has a finaliser of its own, which closes it: it is no garbage as long as C has its number."""
+    script = f"""{PRELUDE}
+from pyossl import evented
+{OTHERS}
+for _ in range(5):
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    kept.append(theirs)
+    {WRITERS[name]}
+    ours = tls = face = None
+    gc.collect()
+assert not any(got), got
+print("survived")
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("survived\n", 0), done.stderr
+
+
+def test_an_exception_under_a_lock_keeps_nothing_alive(client_context: pyossl.Context) -> None:
+    """Its traceback has the frames that it went through, and none of them has it."""
+
+    def fail(ssl: object) -> None:
+        raise ValueError("on purpose")
+
+    gc.disable()
+    try:
+        connection = pyossl.Connection(client_context, "example.com")
+        gone = weakref.ref(connection)
+        with pytest.raises(ValueError, match="on purpose"):
+            connection.call(fail)
+        connection.close()
+        with pytest.raises(pyossl.UsageError):
+            _ = connection.version
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -12,7 +12,7 @@ from served import Task, tcp_pair, until
 import pyossl
 from pyossl import Context, Version, lib
 
-CERTIFICATE_REQUIRED, UNKNOWN_CA = 116, 48
+CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_RECORD_MAC = 116, 48, 20
 
 
 def write_until_it_fails(tls: pyossl.Socket) -> None:
@@ -127,3 +127,31 @@ def test_a_write_to_who_has_closed_is_an_error_of_the_transport(
             write_until_it_fails(tls)
         assert isinstance(caught.value, ConnectionError)
         assert "writing failed" in str(caught.value)
+
+
+@pytest.mark.parametrize("before", [0, 100_000])
+def test_an_alert_behind_data_is_found(before: int, client_context: Context, server_context: Context) -> None:
+    """As much as a call takes without data is not all that is looked through."""
+    ours, theirs = tcp_pair()
+    peer = pyossl.Connection(server_context)
+
+    def serve() -> None:
+        while peer.handshake() is not None:
+            theirs.sendall(peer.data_to_send())
+            peer.receive_data(theirs.recv(65536))
+        theirs.sendall(peer.data_to_send())
+
+    server = Task(serve)
+    with client_context.wrap_socket(ours, "example.com") as tls:
+        server.result()
+        if before:
+            peer.write(bytes(before))
+        peer.receive_data(b"\x17\x03\x03\x00\x20" + bytes(32))  # which is no record of the client's
+        with pytest.raises(pyossl.Error):
+            peer.read()
+        theirs.sendall(peer.data_to_send())
+        tls.sendall(b"unread: the kernel resets a socket that is closed with it")
+        theirs.close()
+        with pytest.raises(pyossl.Error) as caught:
+            write_until_it_fails(tls)
+        assert_it_was_told(caught.value, BAD_RECORD_MAC)

@@ -38,7 +38,8 @@ typedef struct pyossl_connection {
     int pauses_early;            /* its caller sees to what has been received ahead: it may stop before that is used up */
     int paused;                  /* the last call has stopped because its budget was used up */
     int busy;                    /* a call is under way: it is a callback that calls again */
-    int closed;                  /* the user has closed the connection: the SSL is gone */
+    int asked;                   /* questions that Python is being asked under the lock, one in the other */
+    int closed;                  /* the user has closed the connection: the SSL is gone, when no question is asked any more */
     int dead;                    /* a call has failed for good: OpenSSL is not asked again */
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: what follows the close_notify is left to the descriptor */
@@ -87,16 +88,26 @@ static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this th
  * than any record, so that each call gets on. */
 enum { PYOSSL_BUDGET = 32768 };
 
-/* Whether a BIO may give OpenSSL bytes.  `is_here`: they have been taken off the transport already, where nobody sees
- * them who waits for the transport alone. */
+static int pyossl_has_budget(void)
+{
+    return pyossl_calling == NULL || pyossl_calling->budget > 0;
+}
+
+/* Whether a BIO may give OpenSSL bytes.  `is_here`: they have been taken off the transport already, where a program that
+ * waits for the transport does not see them. */
 static int pyossl_may_give(int is_here)
 {
-    pyossl_connection *connection = pyossl_calling;
-
-    if (connection == NULL || connection->budget > 0 || (is_here && !connection->pauses_early))
+    if (pyossl_has_budget() || (is_here && !pyossl_calling->pauses_early))
         return 1;
-    connection->paused = 1;
+    pyossl_calling->paused = 1;
     return 0;
+}
+
+/* The calls of a descriptor that blocks wait as long as it does, and do not stop before. */
+static int pyossl_fd_blocks(int fd)
+{
+    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    return flags < 0 || !(flags & O_NONBLOCK);
 }
 
 static void pyossl_has_given(size_t size)

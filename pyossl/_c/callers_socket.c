@@ -96,8 +96,8 @@ static double pyossl_callers_timeout(const pyossl_connection *connection, long l
 }
 
 /* What comes after a step that came to `outcome`: 0 where the step is to be made again, else the answer of the call.
- * Each wait has the socket's time limit of its own, as each recv(2) has; one that is interrupted goes on with the rest
- * of it. */
+ * Each wait has the socket's time limit of its own, as each recv(2) has; a poll(2) that is interrupted goes on with the
+ * rest of it. */
 static long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome)
 {
     long long deadline = 0, waited, result;

@@ -170,7 +170,8 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
             return result;
         if (!pyossl_search_goes_on(bio))
             return -1;
-        if (pyossl_may_give(0))
+        if (pyossl_has_budget() || (BIO_method_type(bio) & BIO_TYPE_DESCRIPTOR) == 0
+            || pyossl_fd_blocks((int)BIO_get_fd(bio, NULL)) || pyossl_may_give(0))
             return result;
         BIO_clear_retry_flags(bio);
         BIO_set_retry_read(bio);

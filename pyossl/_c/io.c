@@ -26,7 +26,8 @@ enum {
     PYOSSL_OTHER_BIO = -113,    /* the user does not carry the connection's bytes: it has another BIO */
     PYOSSL_RAISED = -114,       /* a signal's handler has raised, while the call waited */
     PYOSSL_PAUSED = -115,       /* nothing yet, and the transport is not to be waited for: the budget was used up */
-    PYOSSL_UNREAD = -116        /* the peer has sent data that was not read before the end */
+    PYOSSL_UNREAD = -116,       /* the peer has sent data that was not read before the end */
+    PYOSSL_ASKED = -118         /* the call would wait, in the middle of a question: a signal's handler has made it */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -523,7 +524,8 @@ static int pyossl_close(pyossl_connection *connection)
     } else if (!answer) {
         connection->closed = 1;
         pthread_cond_broadcast(&connection->turn);
-        pyossl_free_ssl(connection);
+        if (connection->asked == 0)
+            pyossl_free_ssl(connection);
     }
     pyossl_connection_release(connection);
     return answer;
@@ -537,7 +539,8 @@ static void pyossl_connection_free(pyossl_connection *connection)
     X509_free(connection->verify_certificate);
     free(connection->records);
     pyossl_forget_pending(connection);
-    pthread_cond_destroy(&connection->turn);
+    if (!pyossl_lock_is_inherited(connection->lock))    /* glibc waits for those who wait, and they are the parent's */
+        pthread_cond_destroy(&connection->turn);
     if (connection->lock == &connection->own_lock)
         pthread_mutex_destroy(&connection->own_lock.mutex);
     free(connection);

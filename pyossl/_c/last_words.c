@@ -35,8 +35,10 @@ static void pyossl_hear_last_words(pyossl_connection *connection)
     connection->budget = PYOSSL_BUDGET;
     pyossl_calling = connection;
     pyossl_clear_errors();
-    while (heard < PYOSSL_LAST_WORDS && SSL_read_ex(connection->ssl, buffer, sizeof(buffer), &got) == 1)
+    while (heard < PYOSSL_LAST_WORDS && SSL_read_ex(connection->ssl, buffer, sizeof(buffer), &got) == 1) {
         heard += got;
+        connection->budget = PYOSSL_BUDGET;
+    }
     pyossl_calling = outer;
     connection->busy = 0;
     connection->handle = handle;

@@ -60,7 +60,25 @@ static int pyossl_lock_is_inherited(const pyossl_lock *lock)
     return lock->generation != pyossl_generation;
 }
 
-/* 1: it is ours, until pyossl_lock_release; 0: the lock is the parent process's. */
+static int pyossl_is_ending;    /* the interpreter ends */
+
+static void pyossl_interpreter_ends(void)
+{
+    pyossl_is_ending = 1;
+}
+
+/* As the interpreter ends a daemon thread that asks Python under a lock never comes back from there. */
+static int pyossl_lock_acquire_at_end(pyossl_lock *lock)
+{
+    for (int patience = 200; patience > 0; patience--) {
+        if (pthread_mutex_trylock(&lock->mutex) == 0)
+            return 1;
+        usleep(1000);
+    }
+    return 0;
+}
+
+/* 1: it is ours, until pyossl_lock_release; 0: the lock is the parent process's, or of a thread that is no more. */
 static int pyossl_lock_acquire(pyossl_lock *lock)
 {
     int result;
@@ -69,6 +87,8 @@ static int pyossl_lock_acquire(pyossl_lock *lock)
         return 0;
     if (pthread_mutex_trylock(&lock->mutex) == 0)
         return 1;
+    if (pyossl_is_ending)
+        return pyossl_lock_acquire_at_end(lock);
     __atomic_fetch_add(&lock->wanted, 1, __ATOMIC_SEQ_CST);
     result = pthread_mutex_lock(&lock->mutex);
     __atomic_fetch_sub(&lock->wanted, 1, __ATOMIC_SEQ_CST);

@@ -74,6 +74,11 @@ static int pyossl_python_waits(BIO *bio, long long answer)
     return -1;
 }
 
+/* Besides OpenSSL's commands: whether the BIO may hold bytes that whatever is below it does not show. */
+enum { PYOSSL_HOLDS = -1 };
+
+static long pyossl_python_ask(BIO *bio, int command);
+
 static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
 {
     pyossl_python *state = BIO_get_data(bio);
@@ -84,7 +89,7 @@ static int pyossl_python_read(BIO *bio, char *buffer, size_t size, size_t *got)
     BIO_clear_retry_flags(bio);
     if (state->handle == NULL || size == 0)
         return 0;
-    if (!pyossl_may_give(0)) {
+    if (!pyossl_has_budget() && !pyossl_may_give(pyossl_python_ask(bio, PYOSSL_HOLDS) != 0)) {
         BIO_set_retry_read(bio);
         return -1;
     }

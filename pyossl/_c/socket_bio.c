@@ -182,7 +182,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     BIO_clear_retry_flags(bio);
     *got = 0;
     state->sys_errno = 0;
-    if (!pyossl_may_give(there > 0)) {
+    if (!pyossl_has_budget() && (state->never_waits || !pyossl_fd_blocks(state->fd)) && !pyossl_may_give(there > 0)) {
         BIO_set_retry_read(bio);
         return -1;
     }

@@ -24,12 +24,12 @@ static void pyossl_silence_begins(void)
 static void pyossl_silence_ends(void)
 {
     pthread_mutex_lock(&pyossl_silence.mutex);
-    if (--pyossl_silence.loads == 0)
+    if (pyossl_silence.loads > 0 && --pyossl_silence.loads == 0)    /* none where a load forked and goes on in the child */
         UI_set_default_method(pyossl_silence.default_method);
     pthread_mutex_unlock(&pyossl_silence.mutex);
 }
 
-/* A child process has one thread, which was not loading anything when it forked. */
+/* A child process has one thread, and none of its parent's loads. */
 static void pyossl_silence_before_fork(void)
 {
     pthread_mutex_lock(&pyossl_silence.mutex);

@@ -8,6 +8,20 @@
 /* 1: it has been answered; 2: an exception was kept. */
 static int pyossl_on_turn(void *question);
 
+/* Under the lock.  The handler of a signal, or a finaliser, may close the connection in the middle of the question, which
+ * still uses the SSL: it is freed afterwards. */
+static int pyossl_ask_python(pyossl_connection *connection, void *question)
+{
+    int answer;
+
+    connection->asked++;
+    answer = pyossl_on_turn(question);
+    connection->asked--;
+    if (connection->closed && connection->asked == 0 && connection->ssl != NULL)
+        pyossl_free_ssl(connection);
+    return answer;
+}
+
 /* As pyossl_on_turn; 0: the lock is the parent process's. */
 static int pyossl_in_turn(pyossl_connection *connection, void *question)
 {
@@ -15,7 +29,7 @@ static int pyossl_in_turn(pyossl_connection *connection, void *question)
 
     if (!pyossl_connection_acquire(connection))
         return 0;
-    answer = pyossl_on_turn(question);
+    answer = pyossl_ask_python(connection, question);
     pyossl_connection_release(connection);
     return answer;
 }
@@ -29,7 +43,7 @@ static int pyossl_in_turn_if_free(pyossl_connection *connection, void *question)
     if (!pyossl_lock_try(connection->lock))
         return pyossl_lock_is_inherited(connection->lock) ? 0 : -1;
     if (other == NULL || pyossl_lock_try(other)) {
-        answer = pyossl_on_turn(question);
+        answer = pyossl_ask_python(connection, question);
         if (other != NULL)
             pyossl_lock_release(other);
     }

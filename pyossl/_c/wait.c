@@ -81,9 +81,10 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
     }
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
-    if (connection->closed || connection->fd < 0) {
+    if (connection->closed || connection->fd < 0 || connection->asked > 0) {
+        int answer = connection->asked > 0 ? PYOSSL_ASKED : PYOSSL_CLOSED;
         pyossl_connection_release(connection);
-        return PYOSSL_CLOSED;
+        return answer;
     }
     if (outcome == -SSL_ERROR_WANT_READ && connection->socket != NULL && connection->socket->receiving) {
         /* What comes is that reader's to take, and poll(2) would miss it. */
@@ -121,7 +122,7 @@ static int pyossl_is_idle(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
 
-    return !connection->closed && !connection->busy && !connection->dead && !connection->received_end
+    return !connection->closed && !connection->busy && !connection->asked && !connection->dead && !connection->received_end
         && connection->socket != NULL && !connection->socket->receiving && connection->socket->received_errno == 0
         && pyossl_stretch_length(&connection->socket->gathered) == 0
         && !pyossl_holds_more(connection) && !SSL_renegotiate_pending(ssl)
@@ -203,17 +204,6 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
     return pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
 }
 
-/* A read, or a peek, of a call that looks itself at what has been received ahead. */
-static long long pyossl_receive_step(pyossl_connection *connection, void *buffer, size_t size, int peeks, int waits)
-{
-    int answer = pyossl_begin(connection);
-
-    if (answer != 0)
-        return answer;
-    connection->pauses_early = waits;
-    return pyossl_end(connection, pyossl_receive(connection, buffer, size, peeks));
-}
-
 /* 0 bytes: the peer has sent its close_notify. */
 static long long pyossl_receive_waiting(pyossl_connection *connection, void *buffer, size_t size, int peeks,
                                         double timeout, long long *deadline)
@@ -221,7 +211,7 @@ static long long pyossl_receive_waiting(pyossl_connection *connection, void *buf
     long long result;
 
     do {
-        result = pyossl_receive_step(connection, buffer, size, peeks, timeout != 0);
+        result = peeks ? pyossl_peek(connection, buffer, size) : pyossl_read(connection, buffer, size);
         if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
             return result;
         result = pyossl_wait(connection, result, timeout, deadline);
@@ -295,8 +285,8 @@ static long long pyossl_try_turn(pyossl_connection *connection, double timeout, 
         result = 1;
     } else if (connection->closed) {
         result = PYOSSL_CLOSED;
-    } else if (connection->busy) {
-        result = PYOSSL_BUSY;
+    } else if (connection->busy || connection->asked > 0) {
+        result = connection->busy ? PYOSSL_BUSY : PYOSSL_ASKED;
     } else {
         result = pyossl_has_turn(connection) ? PYOSSL_WRITING : pyossl_wait_for_turn(connection, timeout, deadline);
     }

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from pyossl.pyopenssl.keys import _PrivateKey
 
+_Socket = socket.socket
 _Buffer = bytes | bytearray | memoryview
 _T = TypeVar("_T")
 _LARGEST = 2**31 - 1
@@ -91,7 +92,9 @@ class Connection(Agreed):
         self._socket = socket
         context._used = True
         try:
-            self._tls = GenericConnection(context._context, None if socket is None else _descriptor(socket))
+            descriptor = None if socket is None else _descriptor(socket)
+            kept = socket if isinstance(socket, _Socket) else None  # of other objects nobody knows what they have
+            self._tls = GenericConnection(context._context, descriptor, kept)
         except errors.Error as error:
             raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)

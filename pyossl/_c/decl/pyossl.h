@@ -15,6 +15,7 @@ typedef struct {
 } pyossl_lock;
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
+void pyossl_interpreter_ends(void);
 int pyossl_lock_is_inherited(const pyossl_lock *lock);
 int pyossl_under_lock(pyossl_lock *lock, void *question);
 int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
@@ -100,6 +101,8 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_RAISED ...
 #define PYOSSL_PAUSED ...
 #define PYOSSL_UNREAD ...
+#define PYOSSL_ASKED ...
+#define PYOSSL_HOLDS ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
