@@ -87,7 +87,7 @@ class Flooder:
         self._ours.sendall(self.peer.data_to_send())
         other.result()
 
-    def begin(self, size: int = SIZE, before: bytes = b"") -> None:
+    def begin(self, size: int = SIZE, before: bytes = b"", *, ends: bool = True) -> None:
         """Sends data, the flood, and data after it, from a thread; what the kernel holds all of has been sent then."""
         pieces: list[bytes] = []
         length = 0
@@ -101,13 +101,14 @@ class Flooder:
         self.peer.write(ENDING)
         data = b"".join([*pieces, self.peer.data_to_send()])
         self._sent = len(data)
-        self._sending = Task(lambda: self._send(data))
+        self._sending = Task(lambda: self._send(data, ends))
         if size <= SIZE:
             self._sending.result()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, ends: bool) -> None:
         self._ours.sendall(data)
-        self._ours.shutdown(socket.SHUT_WR)
+        if ends:
+            self._ours.shutdown(socket.SHUT_WR)
 
     def taken(self) -> int:
         """How many bytes of the flood have been taken off the victim's socket; the rest is taken here."""

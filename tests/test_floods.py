@@ -192,10 +192,11 @@ def test_what_comes_behind_data_and_a_flood_is_told_to_an_event_loop(updates: Fl
     """A step that returns data may have stopped in what has been received: the descriptor is silent then."""
     connection = EventedConnection(updates.victims_context, updates.victims_name, updates.victims)
     shaken(updates, connection)
-    updates.begin(40_000, before=b"first")
+    updates.begin(40_000, before=b"first", ends=False)
     room = room_to_read()
     assert connection.receive(room) == b"first"
     assert connection.has_more
+    assert not select.select([updates.victims], [], [], 0)[0]
     assert connection.receive(room) == ENDING
     connection.close()
 
@@ -203,7 +204,7 @@ def test_what_comes_behind_data_and_a_flood_is_told_to_an_event_loop(updates: Fl
 def test_after_a_read_select_tells_of_all_that_is_here(updates: Flooder) -> None:
     """Behind the data of a record, and behind a read that came to its deadline: nothing whole is left unread."""
     with wrapped(updates) as tls:
-        updates.begin(40_000, before=b"first")
+        updates.begin(40_000, before=b"first", ends=False)
         data = tls.recv(65536)
         assert data == b"first" + ENDING
 
@@ -211,7 +212,7 @@ def test_after_a_read_select_tells_of_all_that_is_here(updates: Flooder) -> None
 def test_after_a_deadline_select_tells_of_all_that_is_here(updates: Flooder) -> None:
     with wrapped(updates) as tls:
         tls.settimeout(1e-6)
-        updates.begin()
+        updates.begin(ends=False)
         data = b""
         while not data:
             try:
