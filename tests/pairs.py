@@ -72,3 +72,20 @@ def meet(
     shake_hands(client, server)
     assert client.read() is pyossl.Want.READ
     return client, server
+
+
+def pair_with_every_callback(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> tuple[pyossl.Connection, pyossl.Connection]:
+    """A client and a server, before their handshake, in which each callback that there is gets called."""
+    client_context = pyossl.Context.client(trust=authority.certificate, alpn=["h2"])
+    server_context = pyossl.Context.server(credentials.certificate, credentials.private_key)
+    for context in (client_context, server_context):
+        context.info_callback = lambda connection, where, value: None
+        context.keylog_callback = lambda connection, line: None
+        context.new_session_callback = lambda connection, session: None
+    client_context.verify_callback = lambda connection, verification: verification.ok
+    server_context.servername_callback = lambda connection, name: None
+    server_context.alpn_callback = lambda connection, offered: offered[0]
+    client = pyossl.Connection(client_context, "example.com", message_callback=lambda message: None)
+    return client, pyossl.Connection(server_context, message_callback=lambda message: None)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from pairs import meet
+from pairs import meet, pair_with_every_callback, shake_hands
 from served import Task, tls_pair
 
 import pyossl
@@ -234,19 +234,7 @@ def handshake_with_callbacks(
     credentials: pyossl.Credentials, authority: pyossl.Authority
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     """A handshake in which every callback of both sides is called."""
-    from pairs import shake_hands
-
-    client_context = Context.client(trust=authority.certificate, alpn=["h2"])
-    server_context = Context.server(credentials.certificate, credentials.private_key)
-    for context in (client_context, server_context):
-        context.info_callback = lambda connection, where, value: None
-        context.keylog_callback = lambda connection, line: None
-        context.new_session_callback = lambda connection, session: None
-    client_context.verify_callback = lambda connection, verification: verification.ok
-    server_context.servername_callback = lambda connection, name: None
-    server_context.alpn_callback = lambda connection, offered: offered[0]
-    client = Connection(client_context, "example.com", message_callback=lambda message: None)
-    server = Connection(server_context, message_callback=lambda message: None)
+    client, server = pair_with_every_callback(authority, credentials)
 
     def call() -> None:
         shake_hands(client, server)

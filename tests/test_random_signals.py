@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from pairs import pair_with_every_callback
 from served import Task, is_free, tls_pair
 
 import pyossl
@@ -120,17 +121,7 @@ def test_handshakes_with_every_callback(
     both: list[Connection] = []
 
     def work() -> None:
-        client_context = Context.client(trust=authority.certificate, alpn=["h2"])
-        server_context = Context.server(credentials.certificate, credentials.private_key)
-        for context in (client_context, server_context):
-            context.info_callback = lambda connection, where, value: None
-            context.keylog_callback = lambda connection, line: None
-            context.new_session_callback = lambda connection, session: None
-        client_context.verify_callback = lambda connection, verification: verification.ok
-        server_context.servername_callback = lambda connection, name: None
-        server_context.alpn_callback = lambda connection, offered: offered[0]
-        client = Connection(client_context, "example.com", message_callback=lambda message: None)
-        server = Connection(server_context, message_callback=lambda message: None)
+        client, server = pair_with_every_callback(authority, credentials)
         both[:] = client, server
         while (client.handshake(), server.handshake()) != (None, None):
             if data := client.data_to_send():
