@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from certificate_making import tlv
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 import pyossl
 from pyossl import BIO, PKCS12, Certificate, PrivateKey, ffi, lib, load_uri
@@ -393,6 +393,7 @@ def work(hashing: bytes) -> int:
     return int(lib.pyossl_key_iterations(der, len(der)))
 
 
+@example(1, 1281, 1, 0, (1 << 63) - 1793)  # which a sum of 64 bits does not hold any more
 @given(COUNTS, COUNTS, COUNTS, st.integers(0, 2), COUNTS)
 def test_more_of_anything_is_never_less_work(cost: int, blocks: int, parallel: int, which: int, more: int) -> None:
     numbers = [cost, blocks, parallel]

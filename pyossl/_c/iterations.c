@@ -60,6 +60,8 @@ static double pyossl_blocks(double bytes, int digest)
 
     if (size <= 0)
         size = 16;    /* the smallest that there is */
+    if (bytes > 1e15)    /* near what a long long holds: its sum below could be negative */
+        return bytes / size;
     return (double)(((long long)bytes + size - 1) / size);
 }
 
