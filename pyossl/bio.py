@@ -195,7 +195,11 @@ class BIO(Uncopied):
         """
         if isinstance(data, str):
             raise TypeError("a BIO takes bytes, not str")
-        with ffi.from_buffer(data) as source:
+        try:
+            given = ffi.from_buffer(data)
+        except BufferError as error:
+            raise TypeError(f"a BIO takes bytes that follow one another: {error}") from error
+        with given as source:
             size = len(source)
             if size == 0:
                 return 0

@@ -75,6 +75,7 @@ class Context(SessionPolicy):
     )
 
     def __init__(self, *, is_server: bool) -> None:
+        self._check_new()
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
         take_records()
         self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
@@ -95,6 +96,10 @@ class Context(SessionPolicy):
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         policy = lib.SSL_CTX_get_min_proto_version(self._ctx)
         self._set_versions(max(policy, _FLOOR), None)
+
+    def _check_new(self) -> None:
+        if hasattr(self, "_ctx"):
+            raise UsageError("this context has been made already: it does not change into another")
 
     @classmethod
     def client(

@@ -3,7 +3,8 @@
 Which of the two it is
 ----------------------
 OpenSSL's readers of PEM skip everything before a block, and so find one that a certificate in DER quotes in an
-extension.  ``pem_text`` decides it for every reader of pyossl's, and hands on what begins with the first block.
+extension.  They read a long line in pieces, and find one that begins in the middle of it.  ``pem_text`` decides it for
+every reader of pyossl's, and hands on the blocks alone.
 
 PEM is text: there is a line that begins with ``-----BEGIN``, and what stands before it is text, too, in any encoding
 that is ASCII below 128.  No DER that is read here is text: a certificate, CRL, key, session or PKCS#12 begins with
@@ -54,17 +55,18 @@ def describe(source: Source) -> str:
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LINE = re.compile(rb"^-----BEGIN ", re.MULTILINE)
+_BLOCK = re.compile(rb"^-----BEGIN .*?(?:^-----END [^\n]*|\Z)", re.MULTILINE | re.DOTALL)
 # All of C0 but BEL to SI, which has the white space and the shifts of old encodings, SUB and ESC.
 _NO_TEXT = re.compile(rb"[\x00-\x06\x10-\x19\x1c-\x1f]")
 
 
 def pem_text(data: bytes) -> bytes:
-    """What is PEM in these bytes, from the first line of the first block on; empty where they are no PEM."""
+    """The PEM blocks in these bytes, without what stands between them; empty where they are no PEM."""
     text = data.removeprefix(_BYTE_ORDER_MARK)
     first = _FIRST_LINE.search(text)
     if first is None or _NO_TEXT.search(text, 0, first.start()):
         return b""
-    return text[first.start() :]
+    return b"".join(block.group() + b"\n" for block in _BLOCK.finditer(text, first.start()))
 
 
 def is_pem(data: bytes) -> bool:

@@ -65,6 +65,7 @@ class GenericContext(Context):
     """A context of a generic method.  SSL_CTX_new(3)"""
 
     def __init__(self, method: Method) -> None:
+        self._check_new()
         if method.name.startswith("DTLS"):
             require(lib.HAVE_DTLS, "DTLS")
         take_records()

@@ -138,7 +138,7 @@ class WaitingConnection(DescriptorConnection):
 
     @keeps_to_records.setter
     def keeps_to_records(self, value: bool) -> None:
-        self._c.keeps_to_records = value
+        self._c.keeps_to_records = bool(value)
 
     @property
     def waiters(self) -> int:

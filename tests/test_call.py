@@ -120,16 +120,16 @@ def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair)
 def test_the_interpreter_ends_while_a_thread_is_in_a_question() -> None:
     """The thread does not come back, and has the lock: nobody waits for it."""
     script = """
-import sys, threading, time, pyossl
+import os, sys, threading, time, pyossl
 connection = pyossl.Connection(pyossl.Context.client(), "example.com")
 class Closer:
     def __init__(self, connection):
         self.connection = connection
-    def __del__(self, write=sys.stdout.write):
+    def __del__(self, write=os.write):  # what is left of sys.stdout may not be flushed any more
         try:
             self.connection.close()
         finally:
-            write("the end")
+            write(1, b"the end")
 sys.modules["kept to the end"] = Closer(connection)
 asked = threading.Event()
 def question(ssl):

@@ -14,6 +14,7 @@ TESTS = Path(__file__).parent
 
 PROGRAM = """
 import base64
+import contextlib
 import ctypes
 import gc
 import pickle
@@ -91,7 +92,8 @@ def once():
     draft.set_not_after(60)
     refused(lambda: draft.set_not_after(b"never"))
     draft.sign(issued.private_key, "sha256")
-    refused(lambda: Draft.empty().sign(issued.private_key, "sha256"))
+    with contextlib.suppress(pyossl.Error):  # 1.1.1 signs it
+        Draft.empty().sign(issued.private_key, "sha256")
 
 class mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

@@ -212,3 +212,10 @@ def test_without_its_callback_a_server_selects_by_its_list_again(
     server_context.alpn_callback = None
     client_context = Context.client(trust=authority.certificate, alpn=["http/1.1", "h2"])
     assert meet(client_context, server_context)[0].alpn == protocol
+
+
+def test_a_context_is_made_once(credentials: pyossl.Credentials) -> None:
+    context = Context.client(trust=credentials.certificate)
+    with pytest.raises(UsageError, match="made already"):
+        context.__init__(is_server=False)  # type: ignore[misc]
+    assert context.verifies

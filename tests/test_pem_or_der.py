@@ -241,6 +241,26 @@ def test_pem_begins_at_the_beginning_of_a_line() -> None:
             Certificate.load(data)
 
 
+@pytest.mark.parametrize("place", ["before", "between", "behind"])
+def test_pem_in_the_middle_of_a_long_line_is_none(place: str, tmp_path: Path) -> None:
+    """OpenSSL reads a line in pieces of 254 characters; the text of a certificate may have a URI that is as long."""
+    first, second, evil = (make(name, ca=True).pem for name in ("the first", "the second", "evil"))
+    long_line = b"#" * 254 + evil
+    texts = {
+        "before": (long_line, first, second),
+        "between": (first, long_line, second),
+        "behind": (first, second, long_line),
+    }
+    bundle = b"".join(texts[place])
+    path = tmp_path / "bundle.pem"
+    path.write_bytes(bundle)
+    expected = ["CN=the first", "CN=the second"]
+    for source in (bundle, path):
+        assert [each.subject for each in load_certificates(source)] == expected
+        assert sorted(each.subject for each in Store.of(source).certificates) == expected
+    assert [each.subject for each in load_uri(str(path), kind=Certificate)] == expected
+
+
 def test_der_certificates_stand_one_after_the_other(tmp_path: Path) -> None:
     one, two = Certificate.load(QUOTED.der), Certificate.load(OUTER.der)
     both = OUTER.der + QUOTED.der
