@@ -47,3 +47,15 @@ def c_text(value: bytes, what: str) -> bytes:
     if b"\0" in value:
         raise ValueError(f"{what} cannot contain a NUL: {value!r}")
     return value
+
+
+def instance(value: Any, kind: type[_T], what: str) -> _T:
+    """``value``, of that kind; ``TypeError`` for any other."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is a {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def instances(values: Iterable[_T], kind: type[_T], what: str) -> tuple[_T, ...]:
+    """``values``, each of that kind; ``TypeError`` for any other."""
+    return tuple(instance(value, kind, f"each of {what}") for value in iterated(values, what))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import instance
 from pyossl.asn1 import asn1_integer, integer, time
 from pyossl.encoding import Source, cryptography, read_der, read_every, written
 from pyossl.errors import check, check_ptr
@@ -123,7 +124,7 @@ class CRL:
 
         False also where the key is of another type, or the algorithm one that this OpenSSL lacks.  X509_CRL_verify(3)
         """
-        return succeeds(lib.X509_CRL_verify, self._crl, key._key)
+        return succeeds(lib.X509_CRL_verify, self._crl, instance(key, Key, "what has signed")._key)
 
     def find(self, certificate: Certificate | int) -> Revoked | None:
         """The entry of a certificate, or of a serial number of the CRL's issuer; None where there is none.

@@ -14,7 +14,7 @@ from pyossl.errors import UsageError, check, check_ptr, failed
 from pyossl.flags import Modes, Options
 from pyossl.outcome import take_records
 
-_HIGHEST_LEVEL = 5
+HIGHEST_LEVEL = 5
 _ALL_OPTIONS = 2**64 - 1 if lib.HAVE_OPTIONS_UINT64 else 2**32 - 1
 _COMMANDS_FOR_GROUPS = ("groups", "curves")
 
@@ -112,7 +112,7 @@ class Policy(Uncopied):
     @security_level.setter
     def security_level(self, level: int) -> None:
         self._change()
-        lib.SSL_CTX_set_security_level(self._ctx, integer(level, "a security level", 0, _HIGHEST_LEVEL))
+        lib.SSL_CTX_set_security_level(self._ctx, integer(level, "a security level", 0, HIGHEST_LEVEL))
 
     @property
     def ciphers(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import LARGEST_INT, c_text, integer, iterated
+from pyossl.arguments import LARGEST_INT, c_text, instance, instances, integer, iterated
 from pyossl.copying import Uncopied
 from pyossl.crl import CRL, load_crls, stack_of_crls
 from pyossl.encoding import Source, c_string, pem_file
@@ -16,6 +16,7 @@ from pyossl.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.flags import VerifyFlags
 from pyossl.names import reference_name
 from pyossl.outcome import Failure, take_records
+from pyossl.policy import HIGHEST_LEVEL
 from pyossl.x509 import HOST_FLAGS, Certificate, borrowed, chain_of, chain_taken, load_certificates, stack_of, uses_of
 
 Trust = None | Source | Certificate | Iterable[Source | Certificate]
@@ -225,8 +226,14 @@ class Store(Uncopied):
         Raises ``CertificateError``, whose code, depth and certificate say what was refused, and ``ValueError`` for an
         argument that cannot be.  X509_verify_cert(3)
         """
-        between = tuple(untrusted)
-        lists = None if crls is None else tuple(crls)
+        instance(certificate, Certificate, "what is verified")
+        between = instances(untrusted, Certificate, "untrusted")
+        lists = None if crls is None else instances(crls, CRL, "crls")
+        flags = VerifyFlags(integer(int(flags), "flags", 0, 0xFFFFFFFF))
+        if depth is not None:
+            integer(depth, "depth", -1, LARGEST_INT)
+        if security_level is not None:
+            integer(security_level, "a security level", 0, HIGHEST_LEVEL)
         take_records()
         context = own(check_ptr(lib.X509_STORE_CTX_new(), "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
         # What OpenSSL borrows is kept by these names until the context has been used.

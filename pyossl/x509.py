@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import instance
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.encoding import Source, c_string, cryptography, read_der, read_every, written
 from pyossl.errors import DecodeError, check, check_ptr
@@ -137,7 +138,7 @@ class Certificate:
 
         False also where the key is of another type, or the algorithm one that this OpenSSL lacks.  X509_verify(3)
         """
-        return succeeds(lib.X509_verify, self._x509, key._key)
+        return succeeds(lib.X509_verify, self._x509, instance(key, Key, "what has signed")._key)
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -260,7 +261,7 @@ class Certificate:
 
     def belongs_to(self, key: PrivateKey) -> bool:
         """Whether the certificate is for this private key.  X509_check_private_key(3)"""
-        return succeeds(lib.X509_check_private_key, self._x509, key._key)
+        return succeeds(lib.X509_check_private_key, self._x509, instance(key, PrivateKey, "what it belongs to")._key)
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
         """The digest of the certificate's DER; ``ValueError`` for a digest that OpenSSL does not have.

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from pairs import meet
 
 import pyossl
-from pyossl import Context, Store
+from pyossl import Certificate, Context, Store
 from pyossl.generic_connection import GenericConnection
 from pyossl.generic_context import GenericContext, Method
 from pyossl.pyopenssl import SSL, crypto
@@ -271,3 +271,35 @@ def test_the_native_api_cuts_nothing_at_a_nul(call: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         NATIVE[call](new_context(False))
     assert not isinstance(caught.value, pyossl.DecodeError)
+
+
+ODD: dict[str, Callable[[Store, Certificate], object]] = {
+    "no certificate": lambda store, leaf: store.verify(None),  # type: ignore[arg-type]
+    "text between": lambda store, leaf: store.verify(leaf, "abc"),  # type: ignore[arg-type]
+    "text for CRLs": lambda store, leaf: store.verify(leaf, crls="abc"),  # type: ignore[arg-type]
+    "a depth": lambda store, leaf: store.verify(leaf, depth=2**31),
+    "a level": lambda store, leaf: store.verify(leaf, security_level=6),
+    "a level below 0": lambda store, leaf: store.verify(leaf, security_level=-1),
+    "flags": lambda store, leaf: store.verify(leaf, flags=-1),  # type: ignore[arg-type]
+    "nobody's key": lambda store, leaf: leaf.belongs_to(None),  # type: ignore[arg-type]
+    "nobody's signature": lambda store, leaf: leaf.is_signed_by(None),  # type: ignore[arg-type]
+    "bytes with gaps": lambda store, leaf: pyossl.BIO.memory().write(memoryview(b"abcdef")[::2]),
+    "a connection's": lambda store, leaf: pyossl.Connection(pyossl.Context.client(), "a.b").write(
+        memoryview(b"abc")[::2]
+    ),
+    "no session": lambda store, leaf: pyossl.Connection(pyossl.Context.client(), "a.b", session=5),  # type: ignore[arg-type]
+    "no socket": lambda store, leaf: pyossl.Context.client().wrap_socket(5, "a.b"),  # type: ignore[arg-type]
+    "no descriptor": lambda store, leaf: pyossl.BIO.socket(1.5),  # type: ignore[arg-type]
+    "a large descriptor": lambda store, leaf: pyossl.BIO.fd(2**70),
+    "a port": lambda store, leaf: pyossl.connect(("127.0.0.1", 2**70)),
+    "a pair's size": lambda store, leaf: pyossl.BIO.pair(2**70),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_argument_is_refused_in_a_sentence(name: str, credentials: pyossl.Credentials) -> None:
+    store = Store.of(credentials.certificate)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        ODD[name](store, credentials.certificate)
+    assert type(caught.value) in (TypeError, ValueError)
+    assert " " in str(caught.value)
