@@ -212,16 +212,17 @@ def test_sockets_beside_a_thread_that_reads(clock: Clock, client_context: Contex
         stack.enter_context(server)
         stack.enter_context(client)
         reading = Task(lambda: sum(iter(lambda: len(server.recv(65536)), 0)))
+        data = b"x" * 1000  # always the same: a write that was interrupted may have to be repeated first
 
         def work() -> None:
             for _ in range(ROUNDS):
-                client.sendall(b"x" * 1000)
-                client.send(b"y")
+                client.sendall(data)
+                client.send(data)
                 assert client.pending == 0
 
         def check() -> None:
             _assert_free(client.connection)
-            Task(lambda: client.sendall(b"z")).result()
+            Task(lambda: client.sendall(data)).result()
 
         found = interrupted(clock, work, check)
         client.shutdown(socket.SHUT_WR)
