@@ -9,8 +9,8 @@ source and their sink.  ``a.push(b)`` puts b below a; who reads from or writes t
 is what BIO_free_all(3), by which every one is freed, gives back.  So nothing is freed that is still pointed to,
 whichever is dropped first, by Python or by an SSL.  In Python a BIO keeps the one below it, and knows the one above
 while somebody keeps that.  OpenSSL's way back up, ``prev_bio``, is not kept right and never followed: BIO_pop(3) is not
-used.  Whoever hands the pointer to OpenSSL for keeping takes a reference of its own first (``reference``), because
-SSL_set_bio(3) and its kin take over what they are given.
+used.  A function of OpenSSL's that keeps a pointer, such as SSL_set_bio(3), takes over a reference: it is given one of
+its own (``reference``, and BIO_up_ref(3) in C).
 
 *Locks.*  The two halves of a pair touch each other's memory, and the members of a chain are used by one call: they
 share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A chain is changed only while nobody uses
@@ -454,7 +454,7 @@ class BIO(Uncopied):
             raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
-        """What ``function`` comes to under the lock, which another thread's push may change meanwhile."""
+        """Calls ``function`` under the lock and returns its result; another thread's push may exchange the lock."""
         while True:
             lock = self.lock
 
@@ -524,7 +524,7 @@ _MOVED = _Moved()
 
 
 def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] = ()) -> _T:
-    """What ``function``, which changes chains, comes to while nobody uses these BIOs' chains, and nobody can.
+    """Calls ``function``, which changes the chains of these BIOs, while nothing else can use them.
 
     ``UsageError`` where somebody does; nobody is waited for: two threads could wait for each other.
     """

@@ -73,7 +73,7 @@ class Negotiated(Uncopied):
     _indicated: str | None
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
-        """What ``function`` comes to under the connection's lock, be the connection closed or not."""
+        """Calls ``function`` under the connection's lock, also when the connection is closed; returns its result."""
         return ask(_in_turn, self._c, function)
 
     def _ask(self, question: Callable[[Any], _T]) -> _T:

@@ -149,7 +149,7 @@ class Lock(Uncopied):
         return int(self.pointer.calls)
 
     def hold(self, function: Callable[[], _T]) -> _T:
-        """What ``function`` comes to under the lock."""
+        """Calls ``function`` under the lock and returns its result."""
         return ask(lib.pyossl_under_lock, self.pointer, function, "BIO")
 
     def hold_if_free(self, function: Callable[[], _T]) -> _T:

@@ -33,8 +33,8 @@ _UNREAD = "the peer has sent data that was not read: read until b'' before unwra
 class DescriptorConnection(Connection):
     """A ``Connection`` over a socket of pyossl's own, whose descriptor may block: no step here does.
 
-    It keeps the socket: were that closed while the connection lives, what the connection writes would go to whoever
-    has the descriptor's number next.  SSL_set_fd(3)
+    It keeps the socket open.  If the socket were closed first, its descriptor's number could be another file's, and
+    the connection would write to that.  SSL_set_fd(3)
     """
 
     def __init__(

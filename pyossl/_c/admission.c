@@ -60,7 +60,7 @@ static int pyossl_has_shown_certificate(SSL *ssl)
     return certificate != NULL;
 }
 
-/* 0, or what a call comes to that finished a handshake with a peer of whom nothing is known. */
+/* 0, or -SSL_ERROR_SSL where the handshake is finished and the peer has not shown the certificate that it must. */
 static long long pyossl_look_at_peer(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;

@@ -329,7 +329,7 @@ static long long pyossl_after_slice(size_t slices, long long deadline)
     return slices % PYOSSL_SLICES == 0 ? pyossl_after_wait(PYOSSL_INTERRUPTED) : 0;
 }
 
-/* Keeps, for whoever writes next, what a write has left with OpenSSL. */
+/* Keeps what an unfinished write has left with OpenSSL: the next write has to begin with it. */
 static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
 {
     if (!pyossl_connection_acquire(connection))
