@@ -4,29 +4,68 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
 from pyossl.arguments import instance
-from pyossl.asn1 import asn1_integer, integer, time
+from pyossl.asn1 import asn1_integer, integer, string_bytes, time
 from pyossl.encoding import Source, cryptography, read_der, read_every, written
-from pyossl.errors import check, check_ptr
+from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.extensions import Extension, decoded, extensions_of
-from pyossl.general_names import Name
+from pyossl.general_names import Name, general_names
 from pyossl.keys import Key
 from pyossl.outcome import take_records
 from pyossl.x509 import Certificate, algorithm_name, fingerprint, succeeds
 
 
-class Revoked(NamedTuple):
-    """One entry of a CRL.  X509_REVOKED_get0_serialNumber(3)
-
-    ``reason`` is RFC 5280's number, such as 1 for a key that was compromised; None where the CRL gives none.
-    """
-
+class _Entry(NamedTuple):
     serial_number: int
     revoked_at: datetime.datetime
     reason: int | None
+    issuer_name: Name | None = None
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, DecodeError):
+        raise DecodeError(str(value), value.failure)
+    return value
+
+
+def _field(place: int, doc: str) -> Any:
+    return property(lambda entry: entry[place], doc=doc)
+
+
+class Revoked(_Entry):
+    """One entry of a CRL.  X509_REVOKED_get0_serialNumber(3)
+
+    ``reason`` is RFC 5280's number, such as 1 for a key that was compromised; None where the CRL gives none.
+    ``issuer_name`` is whose certificate it is, where the CRL says that, as an indirect one does, which has entries of
+    several issuers; None where it is the CRL's own issuer.  What is malformed raises ``DecodeError`` when it is asked
+    for, and nothing else does.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+        serial_number = _field(0, "The certificate's.  X509_REVOKED_get0_serialNumber(3)")
+        revoked_at = _field(1, "Since when, in UTC.  X509_REVOKED_get0_revocationDate(3)")
+        reason = _field(2, "RFC 5280's number, or None.  X509_REVOKED_get_ext_d2i(3)")
+        issuer_name = _field(3, "Whose certificate it is; None for the CRL's issuer's.  X509_REVOKED_get_ext_d2i(3)")
+
+        def __getitem__(self, index: Any) -> Any:
+            value = super().__getitem__(index)
+            return tuple(map(_told, value)) if isinstance(index, slice) else _told(value)
+
+        def __iter__(self) -> Iterator[Any]:
+            return map(_told, super().__iter__())
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(super().__iter__())
+
+    @property
+    def issuer(self) -> str | None:
+        """``issuer_name`` in the form of RFC 2253."""
+        return None if self.issuer_name is None else str(self.issuer_name)
 
 
 class CRL:
@@ -133,6 +172,8 @@ class CRL:
         It says nothing of who signed the CRL, nor when: ``Store.verify`` with ``crls`` does.
         X509_CRL_get0_by_cert(3), X509_CRL_get0_by_serial(3)
         """
+        if self._has_malformed_entry():
+            return self._looked_through(certificate)
         entry, copy = ffi.new("X509_REVOKED **"), self._searched()
         if isinstance(certificate, Certificate):
             answer = lib.X509_CRL_get0_by_cert(copy, entry, certificate._x509)
@@ -140,7 +181,43 @@ class CRL:
             answer = lib.X509_CRL_get0_by_serial(copy, entry, asn1_integer(certificate))
         take_records()
         # 2 would be removeFromCRL, which only delta CRLs have.
-        return _revoked(entry[0]) if answer == 1 else None
+        if answer != 1:
+            return None
+        return self._revoked(entry[0], (certificate.issuer_name,) if isinstance(certificate, Certificate) else None)
+
+    def _has_malformed_entry(self) -> bool:
+        """Whether an extension of an entry is malformed, behind which OpenSSL's search knows no entry's issuer."""
+        known: bool | None = self.__dict__.get("_is_malformed")
+        if known is None:
+            known = self.__dict__.setdefault("_is_malformed", bool(lib.pyossl_has_malformed_entry(self._crl)))
+        return known
+
+    def _looked_through(self, certificate: Certificate | int) -> Revoked | None:
+        """What ``find`` finds, from what each entry says."""
+        own_issuer = self.issuer_name
+        number, issuer = (
+            (certificate.serial_number, certificate.issuer_name)
+            if isinstance(certificate, Certificate)
+            else (certificate, own_issuer)
+        )
+        for pointer, issuers in self._entries():
+            if integer(lib.X509_REVOKED_get0_serialNumber(pointer)) != number:
+                continue
+            if issuer in (_told(issuers) or (own_issuer,)):
+                found = self._revoked(pointer, (issuer,))
+                return None if tuple.__getitem__(found, 2) == _REMOVE_FROM_CRL else found
+        return None
+
+    def _revoked(self, entry: Any, issuers: _Issuers) -> Revoked:
+        issuer: Any = issuers
+        if isinstance(issuers, tuple):
+            issuer = None if self.issuer_name in issuers else issuers[0]
+        return Revoked(
+            integer(lib.X509_REVOKED_get0_serialNumber(entry)),
+            _or_error(time, lib.X509_REVOKED_get0_revocationDate(entry)),
+            _or_error(_reason_of, entry),
+            issuer,
+        )
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
         """The digest of the CRL's DER; ``ValueError`` for a digest that OpenSSL does not have.  X509_CRL_digest(3)"""
@@ -161,8 +238,22 @@ class CRL:
 
     def __iter__(self) -> Iterator[Revoked]:
         # The generator keeps the CRL, which owns the entries.
+        for pointer, issuers in self._entries():
+            yield self._revoked(pointer, issuers)
+
+    def _entries(self) -> Iterator[tuple[Any, _Issuers]]:
+        """Every ``X509_REVOKED *``, and who has issued its certificate: one of these names, or the CRL's issuer.
+
+        An entry that does not say it is of the same issuer as the one before.  RFC 5280, 5.3.3
+        """
+        issuers: _Issuers = None
         for n in range(len(self)):
-            yield _revoked(lib.sk_X509_REVOKED_value(lib.X509_CRL_get_REVOKED(self._crl), n))
+            pointer = lib.sk_X509_REVOKED_value(lib.X509_CRL_get_REVOKED(self._crl), n)
+            try:
+                issuers = _issuers_of(pointer) or issuers
+            except DecodeError as error:
+                issuers = error
+            yield pointer, issuers
 
     def __len__(self) -> int:
         # Below 0 is the stack that a CRL without entries may lack.
@@ -183,14 +274,40 @@ class CRL:
         return f"<CRL of {self.issuer!r}, {len(self)} revoked>"
 
 
-def _revoked(entry: Any) -> Revoked:
+_Issuers = tuple[Name, ...] | DecodeError | None
+
+
+def _issuers_of(entry: Any) -> tuple[Name, ...]:
+    free = lib.GENERAL_NAMES_free
+    get_d2i = lib.X509_REVOKED_get_ext_d2i
+    names = decoded(entry, lib.NID_certificate_issuer, get_d2i, "GENERAL_NAMES *", free)
+    if names is None:
+        return ()
+    found = tuple(each.value for each in general_names(names) if isinstance(each.value, Name))
+    if not found:
+        raise DecodeError("the extension certificateIssuer of an entry has no directory name")
+    return found
+
+
+def _reason_of(entry: Any) -> int | None:
     free = lib.ASN1_ENUMERATED_free
     reason = decoded(entry, lib.NID_crl_reason, lib.X509_REVOKED_get_ext_d2i, "ASN1_ENUMERATED *", free)
-    return Revoked(
-        integer(lib.X509_REVOKED_get0_serialNumber(entry)),
-        time(lib.X509_REVOKED_get0_revocationDate(entry)),
-        None if reason is None else lib.ASN1_ENUMERATED_get(reason),
-    )
+    if reason is None:
+        return None
+    if len(string_bytes(reason)) > _LONGEST_REASON:
+        raise DecodeError("the extension CRLReason of an entry is a number that is no reason")
+    return int(lib.ASN1_ENUMERATED_get(reason))
+
+
+_REMOVE_FROM_CRL = 8
+_LONGEST_REASON = 4  # bytes; OpenSSL takes a longer one for -1
+
+
+def _or_error(read: Callable[[Any], Any], pointer: Any) -> Any:
+    try:
+        return read(pointer)
+    except DecodeError as error:
+        return error
 
 
 def stack_of_crls(crls: Iterable[CRL]) -> Any:

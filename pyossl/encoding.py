@@ -242,6 +242,7 @@ def read_every(
             if pointer == ffi.NULL:
                 raise _undecoded(reading)
             found.append(own(pointer, free))
+        take_records()  # OpenSSL leaves what is wrong with a CRL's extensions there, and reads on
         return found
     while True:
         pointer = pem(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)

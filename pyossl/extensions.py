@@ -84,6 +84,11 @@ class Extension:
         take_records()
         return printed.decode("utf-8", "backslashreplace").rstrip("\n")
 
+    @property
+    def is_malformed(self) -> bool:
+        """Whether OpenSSL knows what the value has to be, and it is not that.  X509V3_EXT_d2i(3)"""
+        return bool(lib.pyossl_is_malformed(self._extension))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Extension):
             return NotImplemented

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyossl._lib import ffi, lib, own
+from pyossl._lib import ffi, lib, own, text
 from pyossl.arguments import instance
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.encoding import Source, c_string, cryptography, read_der, read_every, written
@@ -69,7 +69,11 @@ class Certificate:
     @property
     def version(self) -> int:
         """The version of the certificate's form: 3, or 1 or 2 for one without extensions.  X509_get_version(3)"""
-        return lib.X509_get_version(self._x509) + 1
+        take_records()
+        version = lib.X509_get_version(self._x509)
+        if take_records():
+            raise DecodeError("the certificate's version is a number that is no version")
+        return version + 1
 
     @property
     def subject(self) -> str:
@@ -160,10 +164,27 @@ class Certificate:
         return () if names is None else general_names(names)
 
     @property
+    def malformed_extensions(self) -> tuple[str, ...]:
+        """OpenSSL's short names of the extensions that it cannot read, that are there twice, or that say what none may.
+
+        X509V3_EXT_d2i(3), X509_get_extension_flags(3)
+        """
+        every = self.extensions
+        wrong: dict[str, None] = {}
+        for extension in every:
+            number = lib.OBJ_obj2nid(lib.X509_EXTENSION_get_object(extension._extension))
+            is_twice = sum(extension.oid == other.oid for other in every) > 1
+            if is_twice or extension.is_malformed or (number != lib.NID_undef and self._is_wrong(number)):
+                wrong[extension.name] = None
+        return tuple(wrong)
+
+    @property
     def is_ca(self) -> bool:
-        """Whether OpenSSL takes the certificate for an authority's.  X509_check_ca(3)"""
-        self._look_at_extensions()
-        return lib.X509_check_ca(self._x509) != 0
+        """Whether OpenSSL takes the certificate for an authority's, by what its extensions basicConstraints, keyUsage
+        and nsCertType say; ``DecodeError`` where one of these is malformed.  X509_check_ca(3)
+        """
+        asked = self._asked_about(lib.NID_basic_constraints, lib.NID_key_usage, lib.NID_netscape_cert_type)
+        return lib.X509_check_ca(asked) != 0
 
     @property
     def path_length(self) -> int | None:
@@ -171,15 +192,13 @@ class Certificate:
 
         X509_get_pathlen(3)
         """
-        self._look_at_extensions()
-        length = lib.X509_get_pathlen(self._x509)
+        length = lib.X509_get_pathlen(self._asked_about(lib.NID_basic_constraints))
         return None if length < 0 else length
 
     @property
     def key_usage(self) -> KeyUsage | None:
         """What the key may be used for; None without the extension, which allows everything.  X509_get_key_usage(3)"""
-        self._look_at_extensions()
-        usage = lib.X509_get_key_usage(self._x509)
+        usage = lib.X509_get_key_usage(self._asked_about(lib.NID_key_usage))
         return None if usage == _ALL_USAGES else KeyUsage(usage)
 
     @property
@@ -214,8 +233,8 @@ class Certificate:
     @property
     def subject_key_identifier(self) -> bytes | None:
         """By what the certificates that this one signed name it, or None.  X509_get0_subject_key_id(3)"""
-        self._look_at_extensions()
-        identifier = lib.X509_get0_subject_key_id(self._x509)
+        asked = self._asked_about(lib.NID_subject_key_identifier)
+        identifier = lib.X509_get0_subject_key_id(asked)
         return None if identifier == ffi.NULL else string_bytes(identifier)
 
     @property
@@ -224,23 +243,45 @@ class Certificate:
 
         X509_get0_authority_key_id(3)
         """
-        self._look_at_extensions()
-        identifier = lib.X509_get0_authority_key_id(self._x509)
+        asked = self._asked_about(lib.NID_authority_key_identifier)
+        identifier = lib.X509_get0_authority_key_id(asked)
         return None if identifier == ffi.NULL else string_bytes(identifier)
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether the certificate names itself as its issuer, as a root does.  X509_get_extension_flags(3)"""
-        return bool(self._look_at_extensions() & lib.EXFLAG_SS)
+        """Whether the certificate names itself as its issuer, as a root does.
 
-    def _look_at_extensions(self) -> int:
-        """The flags of what OpenSSL found when it looked at the extensions that it goes by."""
-        flags = lib.X509_get_extension_flags(self._x509)
-        if flags & lib.EXFLAG_INVALID:
-            take_records()
-            raise DecodeError("an extension of the certificate is malformed")
+        A key identifier that is another's says that it does not; one that is malformed says nothing.
+        X509_get_extension_flags(3)
+        """
+        asked = self._x509
+        if _flags(asked) & lib.EXFLAG_INVALID:
+            asked = self._with([each for each in _SELF_SIGNED_BY if not self._is_wrong(each)])
+        return bool(_flags(asked) & lib.EXFLAG_SS)
+
+    def _asked_about(self, *numbers: int) -> Any:
+        """The ``X509 *`` of which OpenSSL can tell what these extensions say; ``DecodeError`` where one is malformed.
+
+        It is a copy without the others where one of those is malformed: OpenSSL reads all that it goes by before it
+        answers about any.  What is borrowed from it must be copied while it is held.
+        """
+        if not _flags(self._x509) & lib.EXFLAG_INVALID:
+            return self._x509
+        asked = self._with(numbers)
+        if not _flags(asked) & lib.EXFLAG_INVALID:
+            return asked
+        names = [text(lib.OBJ_nid2sn(number)) for number in numbers if self._is_wrong(number)]
+        raise DecodeError(f"the certificate's extension {' and '.join(names)} is malformed")
+
+    def _is_wrong(self, number: int) -> bool:
+        """Whether OpenSSL cannot go by what the extension of that number says, whatever the others are."""
+        return bool(_flags(self._with([number])) & lib.EXFLAG_INVALID)
+
+    def _with(self, numbers: Sequence[int]) -> Any:
+        """A copy of the ``X509 *``, owned, without any other extension than these."""
         take_records()
-        return flags
+        copy = lib.pyossl_with_extensions(self._x509, numbers, len(numbers))
+        return own(check_ptr(copy, "copying the certificate", DecodeError), lib.X509_free)
 
     def matches(self, name: str) -> bool:
         """Whether the certificate is for a DNS name or an IP address, by the rules of a TLS client.
@@ -298,6 +339,14 @@ class Certificate:
 
 
 _ALL_USAGES = 0xFFFFFFFF
+_SELF_SIGNED_BY = (lib.NID_subject_key_identifier, lib.NID_authority_key_identifier, lib.NID_key_usage)
+
+
+def _flags(x509: Any) -> int:
+    """What OpenSSL found when it read the extensions that it goes by."""
+    flags: int = lib.X509_get_extension_flags(x509)
+    take_records()
+    return flags
 
 
 def _names_of_objects(stack: Any) -> tuple[str, ...]:

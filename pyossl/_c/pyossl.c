@@ -76,3 +76,4 @@
 #include "start.c"
 #include "system.c"
 #include "trust.c"
+#include "extensions.c"

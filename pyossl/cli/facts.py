@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
 from typing import Any
 
 from pyossl import Certificate, DecodeError, GeneralNameType
@@ -53,12 +55,35 @@ def of_certificate(certificate: Certificate) -> dict[str, Any]:
         "issuer": certificate.issuer,
         "names": names(certificate),
         "serial_number": f"{certificate.serial_number:x}",
-        "not_before": certificate.not_before.isoformat(),
-        "not_after": certificate.not_after.isoformat(),
+        "not_before": _isoformat(moment(lambda: certificate.not_before)),
+        "not_after": _isoformat(moment(lambda: certificate.not_after)),
         "key": key(certificate),
         "signature_algorithm": certificate.signature_algorithm,
+        "malformed": malformed(certificate),
         "sha256": certificate.fingerprint().hex(),
     }
+
+
+MALFORMED = "(malformed)"
+
+
+def moment(read: Callable[[], datetime.datetime]) -> datetime.datetime | None:
+    """A time of a certificate's; None where it is malformed."""
+    try:
+        return read()
+    except DecodeError:
+        return None
+
+
+def _isoformat(moment: datetime.datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def malformed(certificate: Certificate) -> list[str]:
+    """What of a certificate is malformed: its extensions, by OpenSSL's short names, and its times."""
+    times = {"notBefore": lambda: certificate.not_before, "notAfter": lambda: certificate.not_after}
+    wrong = [name for name, read in times.items() if moment(read) is None]
+    return wrong + list(certificate.malformed_extensions)
 
 
 def names(certificate: Certificate) -> list[str]:
@@ -69,7 +94,7 @@ def names(certificate: Certificate) -> list[str]:
             for name in certificate.subject_alt_names
         ]
     except DecodeError:
-        return ["(malformed)"]
+        return [MALFORMED]
 
 
 def key(certificate: Certificate) -> str:
@@ -108,7 +133,8 @@ def show(facts: dict[str, Any], screen: Screen) -> None:
         if place == 0:
             screen.field("", f"for {listed(certificate['names']) or 'no name'}")
             screen.field("", f"{certificate['key']}, {certificate['signature_algorithm']}")
-            screen.field("", f"from {certificate['not_before'][:10]} to {certificate['not_after'][:10]}")
+            first, last = ((certificate[each] or MALFORMED)[: len(MALFORMED)] for each in ("not_before", "not_after"))
+            screen.field("", f"from {first} to {last}")
             screen.field("", f"SHA-256 {certificate['sha256']}")
     if chain and chain[-1]["issuer"] != chain[-1]["subject"]:
         screen.field("issued by", chain[-1]["issuer"])

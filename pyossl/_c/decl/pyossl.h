@@ -165,6 +165,9 @@ void pyossl_set_callback(SSL_CTX *context, int which, int on);
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 void pyossl_bound_sessions(SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
+X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
+int pyossl_is_malformed(X509_EXTENSION *extension);
+int pyossl_has_malformed_entry(X509_CRL *crl);
 #define PYOSSL_MOST_ITERATIONS ...
 long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
 long long pyossl_key_iterations(const unsigned char *der, long length);

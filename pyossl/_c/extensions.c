@@ -1,0 +1,58 @@
+/* What single extensions say, where others are malformed: OpenSSL reads all that it goes by at once, and answers nothing
+ * about any where it cannot read one. */
+
+/* A copy of a certificate that has only the extensions with these numbers; NULL where it cannot be copied. */
+static X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count)
+{
+    X509 *copy = pyossl_copy_certificate(certificate);
+    int location, n;
+
+    for (location = copy == NULL ? 0 : X509_get_ext_count(copy); location-- > 0;) {
+        int number = OBJ_obj2nid(X509_EXTENSION_get_object((X509_EXTENSION *)X509_get_ext(copy, location)));
+        for (n = 0; n < count && numbers[n] != number; n++)
+            ;
+        if (n == count)
+            X509_EXTENSION_free(X509_delete_ext(copy, location));
+    }
+    return copy;
+}
+
+/* Whether OpenSSL knows what the extension's value has to be, and it is not that. */
+static int pyossl_is_malformed(X509_EXTENSION *extension)
+{
+    const X509V3_EXT_METHOD *method = X509V3_EXT_get(extension);
+    void *value = NULL;
+
+    if (method != NULL && (value = X509V3_EXT_d2i(extension)) != NULL) {
+        if (method->it != NULL)
+            ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+        else
+            method->ext_free(value);
+    }
+    pyossl_clear_errors();
+    return method != NULL && value == NULL;
+}
+
+/* Whether what OpenSSL notes of the entries when it reads a CRL, whose they are among it, ends before the last one: it
+ * gives up where an entry's extension is malformed. */
+static int pyossl_has_malformed_entry(X509_CRL *crl)
+{
+    static const int numbers[] = { NID_certificate_issuer, NID_crl_reason };
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+    int n, which, found = 0;
+
+    for (n = 0; n < sk_X509_REVOKED_num(entries) && !found; n++) {
+        for (which = 0; which < 2 && !found; which++) {
+            int critical = -1;
+            void *value = X509_REVOKED_get_ext_d2i(sk_X509_REVOKED_value(entries, n), numbers[which], &critical, NULL);
+            if (value == NULL)
+                found = critical != -1;
+            else if (which == 0)
+                GENERAL_NAMES_free(value);
+            else
+                ASN1_ENUMERATED_free(value);
+        }
+    }
+    pyossl_clear_errors();
+    return found;
+}
