@@ -109,10 +109,11 @@ def show(arrival: Arrival, name: str, diagnosis: Diagnosis, screen: Screen) -> N
 
 
 def _described(certificate: Certificate, place: int, diagnosis: Diagnosis, now: datetime.datetime) -> list[str]:
-    left = (certificate.not_after - now).days
-    until = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
+    first, last = facts.moment(certificate, "not_before"), facts.moment(certificate, "not_after")
+    until = f"{facts.day(first)} to {facts.day(last)}"
     lines = [f"{facts.key(certificate)}, {certificate.signature_algorithm}, {until}"]
-    lines[0] += f" ({counted(left, 'day')} left)" if left >= 0 else ""
+    if last is not None and last >= now:
+        lines[0] += f" ({counted((last - now).days, 'day')} left)"
     if place == 0:
         lines.append(f"for {facts.listed(facts.names(certificate)) or 'no name'}")
     if certificate not in diagnosis.sent:

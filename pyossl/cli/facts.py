@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from typing import Any
 
 from pyossl import Certificate, DecodeError, GeneralNameType
@@ -55,8 +54,8 @@ def of_certificate(certificate: Certificate) -> dict[str, Any]:
         "issuer": certificate.issuer,
         "names": names(certificate),
         "serial_number": f"{certificate.serial_number:x}",
-        "not_before": _isoformat(moment(lambda: certificate.not_before)),
-        "not_after": _isoformat(moment(lambda: certificate.not_after)),
+        "not_before": _isoformat(moment(certificate, "not_before")),
+        "not_after": _isoformat(moment(certificate, "not_after")),
         "key": key(certificate),
         "signature_algorithm": certificate.signature_algorithm,
         "malformed": malformed(certificate),
@@ -67,12 +66,18 @@ def of_certificate(certificate: Certificate) -> dict[str, Any]:
 MALFORMED = "(malformed)"
 
 
-def moment(read: Callable[[], datetime.datetime]) -> datetime.datetime | None:
-    """A time of a certificate's; None where it is malformed."""
+def moment(certificate: Certificate, which: str) -> datetime.datetime | None:
+    """``not_before`` or ``not_after``; None where it is malformed."""
     try:
-        return read()
+        found: datetime.datetime = getattr(certificate, which)
     except DecodeError:
         return None
+    return found
+
+
+def day(moment: datetime.datetime | str | None) -> str:
+    """The date of a moment, for people."""
+    return MALFORMED if moment is None else str(moment)[: len("2026-12-31")]
 
 
 def _isoformat(moment: datetime.datetime | None) -> str | None:
@@ -81,8 +86,8 @@ def _isoformat(moment: datetime.datetime | None) -> str | None:
 
 def malformed(certificate: Certificate) -> list[str]:
     """What of a certificate is malformed: its extensions, by OpenSSL's short names, and its times."""
-    times = {"notBefore": lambda: certificate.not_before, "notAfter": lambda: certificate.not_after}
-    wrong = [name for name, read in times.items() if moment(read) is None]
+    times = {"not_before": "notBefore", "not_after": "notAfter"}
+    wrong = [name for which, name in times.items() if moment(certificate, which) is None]
     return wrong + list(certificate.malformed_extensions)
 
 
@@ -133,9 +138,10 @@ def show(facts: dict[str, Any], screen: Screen) -> None:
         if place == 0:
             screen.field("", f"for {listed(certificate['names']) or 'no name'}")
             screen.field("", f"{certificate['key']}, {certificate['signature_algorithm']}")
-            first, last = ((certificate[each] or MALFORMED)[: len(MALFORMED)] for each in ("not_before", "not_after"))
-            screen.field("", f"from {first} to {last}")
+            screen.field("", f"from {day(certificate['not_before'])} to {day(certificate['not_after'])}")
             screen.field("", f"SHA-256 {certificate['sha256']}")
+        if certificate["malformed"]:
+            screen.field("", f"malformed: {listed(certificate['malformed'])}", "red")
     if chain and chain[-1]["issuer"] != chain[-1]["subject"]:
         screen.field("issued by", chain[-1]["issuer"])
     lifetime = "" if session["lifetime"] is None else f", can be resumed for {session['lifetime']} s"

@@ -39,10 +39,11 @@ MISSING, UNKNOWN = "missing intermediate", "unknown issuer"
 MISSING_OR_UNKNOWN = f"{MISSING} or {UNKNOWN}"
 WEAK_KEY, WEAK_SIGNATURE = "weak key", "weak signature"
 ORDER = "wrong order"
+MALFORMED = "malformed"
 REFUSED = "refused"
 
 _UNTRUSTED = (MISSING, UNKNOWN, MISSING_OR_UNKNOWN)
-_KINDS = (WRONG_NAME, EXPIRED, NOT_YET, *_UNTRUSTED, WEAK_KEY, WEAK_SIGNATURE, ORDER, REFUSED)
+_KINDS = (WRONG_NAME, EXPIRED, NOT_YET, *_UNTRUSTED, WEAK_KEY, WEAK_SIGNATURE, ORDER, MALFORMED, REFUSED)
 """In the order in which they are shown: OpenSSL's own is not the same in every version."""
 
 
@@ -86,6 +87,7 @@ def diagnose(
     chain = built or sent[:1]
     found = [_explained(error, name, sent, chain, moment) for error in errors]
     found += _weak(chain)
+    found += _malformed(chain)
     found += _out_of_order(sent, chain)
     unique = {(finding.place, _KINDS.index(finding.kind)): finding for finding in reversed(found)}
     findings = [unique[each] for each in sorted(unique)]
@@ -103,7 +105,7 @@ def _explained(
     place = min(error.depth, len(chain) - 1)
     certificate = error.certificate or chain[place]
     if error.code in _WRONG_TIME:
-        return _wrong_time(certificate, place, now)
+        return _wrong_time(error, certificate, place, now)
     if error.code in _WRONG_NAME:
         names = facts.listed(facts.names(certificate)) or f"no name (a subject, {certificate.subject}, is none)"
         return Finding(WRONG_NAME, f"it is for {names}, and not for {name}", place)
@@ -118,19 +120,23 @@ def _explained(
     return Finding(REFUSED, error.reason, place)
 
 
-def _wrong_time(certificate: Certificate, place: int, now: datetime.datetime) -> Finding:
-    if certificate.not_before > now:
-        when = f"{certificate.not_before:%Y-%m-%d %H:%M} UTC"
-        return Finding(NOT_YET, f"valid from {when}, in {_span(certificate.not_before - now)}", place)
-    when = f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    return Finding(EXPIRED, f"at {when}, {_span(now - certificate.not_after)} ago", place)
+def _wrong_time(error: Verification, certificate: Certificate, place: int, now: datetime.datetime) -> Finding:
+    first, last = facts.moment(certificate, "not_before"), facts.moment(certificate, "not_after")
+    if error.code == VerifyCode.CERT_NOT_YET_VALID and first is not None:
+        return Finding(NOT_YET, f"valid from {first:%Y-%m-%d %H:%M} UTC, in {_span(first - now)}", place)
+    if error.code == VerifyCode.CERT_HAS_EXPIRED and last is not None:
+        return Finding(EXPIRED, f"at {last:%Y-%m-%d %H:%M} UTC, {_span(now - last)} ago", place)
+    return Finding(REFUSED, error.reason, place)
 
 
 def _issuer_unknown(
     certificate: Certificate, place: int, sent: tuple[Certificate, ...], chain: tuple[Certificate, ...]
 ) -> Finding:
+    if certificate.malformed_extensions:
+        why = f"whether {certificate.issuer} is trusted was not looked at, because an extension is malformed"
+        return Finding(UNKNOWN, why, place)
     missing = f"{certificate.issuer}, which signed {certificate.subject}, was not sent and is not trusted"
-    if any(other.is_ca for other in sent if other not in chain):
+    if any(_is_ca(other) for other in sent if other not in chain):
         return Finding(MISSING, f"{missing}: what was sent besides does not join on to it", place)
     if place == 0:
         return Finding(
@@ -139,6 +145,19 @@ def _issuer_unknown(
             place,
         )
     return Finding(UNKNOWN, missing, place)
+
+
+def _is_ca(certificate: Certificate) -> bool:
+    try:
+        return certificate.is_ca
+    except DecodeError:
+        return False
+
+
+def _malformed(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+    for place, certificate in enumerate(chain):
+        if wrong := facts.malformed(certificate):
+            yield Finding(MALFORMED, f"nobody can go by what it says in {facts.listed(wrong)}", place)
 
 
 def _weak(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
@@ -173,9 +192,9 @@ def _notes(diagnosis: Diagnosis, now: datetime.datetime) -> Iterator[str]:
     if any(certificate.is_self_signed for certificate in sent[1:]):
         yield "the root was sent too: whoever trusts it has it already"
     for certificate in chain:
-        left = certificate.not_after - now
-        if datetime.timedelta(0) <= left < _SOON:
-            yield f"{certificate.subject} expires in {_span(left)}"
+        last = facts.moment(certificate, "not_after")
+        if last is not None and datetime.timedelta(0) <= last - now < _SOON:
+            yield f"{certificate.subject} expires in {_span(last - now)}"
 
 
 def _span(span: datetime.timedelta) -> str:
