@@ -26,7 +26,7 @@ from pyossl.encoding import (
     written,
 )
 from pyossl.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
-from pyossl.outcome import take_records
+from pyossl.outcome import Record, take_records
 
 
 class Key:
@@ -157,9 +157,10 @@ class PrivateKey(Unpickled, Key):
         """The key in PEM or DER, from a file's path or from bytes; of PEM the first one that can be read.
 
         ``password`` is asked for only when the key is encrypted; nothing ever prompts on a terminal.  Raises
-        ``PasswordError`` when it is missing or wrong, ``DecodeError`` when there is no private key, or when to hash the
-        password for all that are there would take the time of more than five million iterations of PBKDF2 with
-        HMAC-SHA-256: seconds.
+        ``PasswordError`` when it is missing or wrong, ``UnsupportedError`` when the key is encrypted in a way that this
+        OpenSSL does not have, whatever the password (from 3.0, RC2, single DES, Blowfish and other old ciphers need the
+        provider ``legacy``), ``DecodeError`` when there is no private key, or when to hash the password for all that
+        are there would take the time of more than five million iterations of PBKDF2 with HMAC-SHA-256: seconds.
         PEM_read_bio_PrivateKey(3), d2i_PKCS8PrivateKey_bio(3)
         """
         data = encoded(source)
@@ -181,20 +182,19 @@ class PrivateKey(Unpickled, Key):
             check_header(block, reading)
         check_iterations(sum(map(iterations_of, blocks)), f"the private key in {where}")
         known = None if callable(password) else password
-        pointer, asked = _decode(blocks, known)
-        if pointer == ffi.NULL and asked and callable(password):
-            take_records()
-            pointer, asked = _decode(blocks, known := password())
-        if pointer != ffi.NULL:
-            take_records()
-            return cls(own(pointer, lib.EVP_PKEY_free))
-        if asked:
+        read = _decode(blocks, known, reading)
+        if read.refused and callable(password):
+            read = _decode(blocks, known := password(), reading)
+        if read.key is not None:
+            return cls(read.key)
+        if read.refused:
             why = "needs a password" if known is None else "was not opened by this password"
-            raise failed(f"the private key in {where} is encrypted and {why}: decryption", PasswordError)
-        if malformed is not None:
-            take_records()
-            raise malformed
-        raise failed(reading, DecodeError)
+            raise PasswordError(f"the private key in {where} is encrypted and {why}: {read.refused}", read.refused.failure)
+        if read.lacking:
+            unsupported = UnsupportedError(f"way to open the private key in {where}, which {read.scheme}")
+            unsupported.failure = read.lacking.failure
+            raise unsupported
+        raise malformed or read.malformed or DecodeError(f"{reading} failed: there is none")
 
     @classmethod
     def generate(cls, type: str = "EC", *, bits: int | None = None, group: str | None = None) -> PrivateKey:
@@ -229,19 +229,29 @@ class PrivateKey(Unpickled, Key):
 
     def to_pem(self, password: Password | None = None) -> bytes:
         """PKCS#8 in PEM, encrypted with AES-256 when there is a password.  PEM_write_bio_PKCS8PrivateKey(3)"""
-        return self._written(lib.PEM_write_bio_PKCS8PrivateKey, password)
+        if password is None:
+            return self._written(lib.PEM_write_bio_PKCS8PrivateKey)
+        return self._locked(lib.PEM_write_bio_PKCS8, password)
 
     def to_der(self, password: Password | None = None) -> bytes:
         """PKCS#8 in DER, encrypted with AES-256 when there is a password.  i2d_PKCS8PrivateKey_bio(3)"""
-        return self._written(lib.i2d_PKCS8PrivateKey_bio, password)
-
-    def _written(self, write: Any, password: Password | None) -> bytes:
         if password is None:
-            return written(write, self._key, ffi.NULL, ffi.NULL, 0, ffi.NULL, ffi.NULL)
+            return self._written(lib.i2d_PKCS8PrivateKey_bio)
+        return self._locked(lib.i2d_PKCS8_bio, password)
+
+    def _written(self, write: Any) -> bytes:
+        return written(write, self._key, ffi.NULL, ffi.NULL, 0, ffi.NULL, ffi.NULL)
+
+    def _locked(self, write: Any, password: Password) -> bytes:
         secret = password_bytes(password)
         if not secret:
             raise ValueError("the password is empty: None writes the key without encryption")
-        return written(write, self._key, lib.EVP_aes_256_cbc(), secret, len(secret), ffi.NULL, ffi.NULL)
+        # What encrypts and writes in one call cuts a password at 1,024 bytes, from 3.0; of 1.1.1 it cannot be read again.
+        take_records()
+        plain = own(check_ptr(lib.EVP_PKEY2PKCS8(self._key), "EVP_PKEY2PKCS8"), lib.PKCS8_PRIV_KEY_INFO_free)
+        cipher = lib.EVP_aes_256_cbc()
+        encrypted = lib.PKCS8_encrypt(-1, cipher, secret, len(secret), ffi.NULL, 0, 0, plain)
+        return written(write, own(check_ptr(encrypted, "PKCS8_encrypt"), lib.X509_SIG_free))
 
     @classmethod
     def from_cryptography(cls, key: Any) -> PrivateKey:
@@ -335,7 +345,7 @@ def iterations_of(block: Block) -> int:
 
 # PEM_write_bio_PrivateKey_traditional(3) encrypts these, with a password that is hashed once.
 _ENCRYPTED = re.compile(
-    rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\nDEK-Info:[ \t]*[A-Za-z0-9-]+(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
+    rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\nDEK-Info:[ \t]*(?P<cipher>[A-Za-z0-9-]+)(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
 )
 _TRADITIONAL = ("RSA PRIVATE KEY", "DSA PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "DH PRIVATE KEY")
 
@@ -349,31 +359,113 @@ def check_header(block: Block, reading: str) -> None:
         raise DecodeError(f"{reading} failed: the PEM block {block.label!r} has headers that do not belong there")
 
 
-def _decode(blocks: Sequence[Block], password: str | bytes | None) -> tuple[Any, bool]:
-    """The ``EVP_PKEY *`` in the first block that can be read, or NULL, and whether a password was wanted."""
+class _Read(NamedTuple):
+    """The ``EVP_PKEY *`` that was read, owned; or what there is to say of those that were not.
+
+    ``refused`` is the error of one for which a password was wanted, ``lacking`` of one that is encrypted in a way,
+    ``scheme``, which this OpenSSL lacks, and ``malformed`` any other.
+    """
+
+    key: Any = None
+    refused: Error | None = None
+    lacking: Error | None = None
+    scheme: str = ""
+    malformed: Error | None = None
+
+
+def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str) -> _Read:
+    """The key in the first block that can be read."""
     secret = b"" if password is None else password_bytes(password)
     secret_copy = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": secret_copy, "length": -1 if password is None else len(secret)})
-    take_records()
+    found = _Read()
     for block in blocks:
+        answer.asked = 0
+        take_records()
         pointer = _decode_one(block, answer)
         if pointer != ffi.NULL:
-            return pointer, bool(answer.asked)
-    if not blocks:
-        lib.PEM_read_bio_PrivateKey(BIO.memory(b"")._bio, ffi.NULL, lib.pyossl_password_callback, answer)
-    return ffi.NULL, bool(answer.asked)
+            key = own(pointer, lib.EVP_PKEY_free)
+            take_records()
+            return _Read(key)
+        error = failed("decryption" if answer.asked else reading, DecodeError)
+        scheme = _scheme(block)
+        if scheme and lacking(error):
+            found = found._replace(lacking=error, scheme=scheme)
+        elif answer.asked:
+            if block.header and len(secret) > lib.PEM_BUFSIZE:
+                error = DecodeError(f"OpenSSL takes {lib.PEM_BUFSIZE} bytes of a password for a key of this form")
+            found = found._replace(refused=error)
+        else:
+            found = found._replace(malformed=found.malformed or error)
+    return found
 
 
 def _decode_one(block: Block, answer: Any) -> Any:
     """Hashes the password at most once: PEM_read_bio_PrivateKey(3) would do it again where it was wrong."""
     callback = lib.pyossl_password_callback
-    if iterations_of(block) or not block.label:
-        asked, answer.asked = answer.asked, 0
+    is_encrypted = iterations_of(block) > 0
+    if is_encrypted and answer.length >= 0:
+        return _decrypted(block, answer)
+    if is_encrypted or not block.label:
         pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL, callback, answer)
-        is_encrypted, answer.asked = answer.asked, asked or answer.asked
-        if pointer != ffi.NULL or is_encrypted:
+        if pointer != ffi.NULL or answer.asked:
             return pointer
         take_records()
     if not block.label:
         return lib.d2i_PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL)
     return lib.PEM_read_bio_PrivateKey(BIO.memory(block.pem())._bio, ffi.NULL, callback, answer)
+
+
+def _decrypted(block: Block, answer: Any) -> Any:
+    """As d2i_PKCS8PrivateKey_bio(3), which takes no password of more than 1,024 bytes.
+
+    ``asked`` is left at 0 where the password was right, and what it was right for is no key that can be read.
+    """
+    answer.asked = 1
+    encrypted = lib.d2i_PKCS8_bio(BIO.memory(block.der)._bio, ffi.NULL)
+    if encrypted == ffi.NULL:
+        return ffi.NULL
+    plain = lib.PKCS8_decrypt(own(encrypted, lib.X509_SIG_free), answer.bytes, answer.length)
+    if plain == ffi.NULL:
+        return ffi.NULL
+    answer.asked = 0
+    return lib.EVP_PKCS82PKEY(own(plain, lib.PKCS8_PRIV_KEY_INFO_free))
+
+
+def _scheme(block: Block) -> str:
+    """By what a key says that it is encrypted; empty where it is not."""
+    if header := _ENCRYPTED.fullmatch(block.header):
+        return f"is encrypted with {header['cipher'].decode()}"
+    if named := named_by(lib.pyossl_key_scheme, block.der, len(block.der)):
+        return f"is encrypted with {named}"
+    return ""
+
+
+def named_by(write: Callable[..., None], *arguments: Any) -> str:
+    """What one of pyossl's own functions in C writes as the name of a scheme."""
+    name = ffi.new("char[]", _LONGEST_SCHEME)
+    write(*arguments, name, _LONGEST_SCHEME)
+    return text(name)
+
+
+_LONGEST_SCHEME = 512
+_LACKING = {
+    (lib.ERR_LIB_EVP, reason)
+    for reason in (
+        lib.ERR_R_UNSUPPORTED,
+        lib.EVP_R_UNKNOWN_CIPHER,
+        lib.EVP_R_UNKNOWN_DIGEST,
+        lib.EVP_R_UNKNOWN_PBE_ALGORITHM,
+        lib.EVP_R_UNSUPPORTED_ALGORITHM,
+        lib.EVP_R_UNSUPPORTED_CIPHER,
+        lib.EVP_R_UNSUPPORTED_KEY_DERIVATION_FUNCTION,
+        lib.EVP_R_UNSUPPORTED_PRF,
+    )
+}
+_LACKING |= {(lib.ERR_LIB_PEM, reason) for reason in (lib.PEM_R_UNSUPPORTED_CIPHER, lib.PEM_R_UNSUPPORTED_ENCRYPTION)}
+_LACKING.add((lib.ERR_LIB_PKCS12, lib.PKCS12_R_UNKNOWN_DIGEST_ALGORITHM))
+
+
+def lacking(error: Error) -> Record | None:
+    """The entry of the queue that says that this OpenSSL has no such algorithm; None where that is not why it failed."""
+    return next((each for each in error.records if (each.library_code, each.reason_code) in _LACKING), None)

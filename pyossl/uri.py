@@ -186,7 +186,7 @@ def _in_file(
             things += [thing for thing in found.things if kind is None or isinstance(thing, kind)]
         except PasswordError as refused:
             asked, error = True, refused
-        except DecodeError as refused:
+        except (DecodeError, UnsupportedError) as refused:
             error = refused
         first_error = first_error or error
     return _Found(things, asked, first_error or malformed)

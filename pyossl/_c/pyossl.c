@@ -68,6 +68,7 @@
 #include "last_words.c"
 #include "generic.c"
 #include "iterations.c"
+#include "schemes.c"
 #include "stores.c"
 #include "wait.c"
 #include "evented.c"

@@ -1,10 +1,16 @@
 #define PEM_R_NO_START_LINE ...
+#define PEM_R_UNSUPPORTED_CIPHER ...
+#define PEM_R_UNSUPPORTED_ENCRYPTION ...
+#define PEM_BUFSIZE ...
 
 int PEM_read_bio(BIO *bio, char **name, char **header, unsigned char **data, long *length);
 int PEM_write_bio(BIO *bio, const char *name, const char *header, const unsigned char *data, long length);
 EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 int PEM_write_bio_PKCS8PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
 int i2d_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
+X509_SIG *d2i_PKCS8_bio(BIO *bio, X509_SIG **encrypted);
+int i2d_PKCS8_bio(BIO *bio, const X509_SIG *encrypted);
+int PEM_write_bio_PKCS8(BIO *bio, const X509_SIG *encrypted);
 EVP_PKEY *d2i_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 EVP_PKEY *PEM_read_bio_PUBKEY(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 int PEM_write_bio_PUBKEY(BIO *bio, EVP_PKEY *key);

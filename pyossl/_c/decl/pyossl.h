@@ -171,6 +171,9 @@ int pyossl_has_malformed_entry(X509_CRL *crl);
 #define PYOSSL_MOST_ITERATIONS ...
 long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
 long long pyossl_key_iterations(const unsigned char *der, long length);
+void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size);
+void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size);
+int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);

@@ -111,3 +111,6 @@ const X509_ALGOR *X509_get0_tbs_sigalg(const X509 *certificate);
 ASN1_TIME *X509_gmtime_adj(ASN1_TIME *time, long seconds);
 ASN1_TIME *X509_getm_notBefore(const X509 *certificate);
 ASN1_TIME *X509_getm_notAfter(const X509 *certificate);
+
+void X509_SIG_free(X509_SIG *encrypted);
+void PKCS8_PRIV_KEY_INFO_free(PKCS8_PRIV_KEY_INFO *plain);

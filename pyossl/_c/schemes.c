@@ -1,0 +1,97 @@
+/* How keys and PKCS#12 files are locked, by name: OpenSSL does not always say what it lacks. */
+
+static void pyossl_add_name(char *name, int size, const char *before, const ASN1_OBJECT *kind)
+{
+    char text[80];
+
+    if (kind == NULL || OBJ_obj2txt(text, sizeof(text), kind, 0) <= 0)
+        return;
+    BIO_snprintf(name + strlen(name), (size_t)size - strlen(name), "%s%s", before, text);
+}
+
+static void pyossl_add_pbkdf2(char *name, int size, const ASN1_STRING *encoded)
+{
+    PBKDF2PARAM *parameters = ASN1_item_unpack((ASN1_STRING *)encoded, ASN1_ITEM_rptr(PBKDF2PARAM));
+
+    if (parameters != NULL && parameters->prf != NULL)
+        pyossl_add_name(name, size, ", ", parameters->prf->algorithm);
+    PBKDF2PARAM_free(parameters);
+}
+
+static void pyossl_add_pbes2(char *name, int size, const ASN1_STRING *encoded)
+{
+    PBE2PARAM *parameters = ASN1_item_unpack((ASN1_STRING *)encoded, ASN1_ITEM_rptr(PBE2PARAM));
+    const ASN1_OBJECT *kind;
+    const void *value;
+    int type;
+
+    if (parameters == NULL)
+        return;
+    X509_ALGOR_get0(&kind, &type, &value, parameters->keyfunc);
+    pyossl_add_name(name, size, ", ", kind);
+    if (OBJ_obj2nid(kind) == NID_id_pbkdf2 && type == V_ASN1_SEQUENCE)
+        pyossl_add_pbkdf2(name, size, value);
+    pyossl_add_name(name, size, ", ", parameters->encryption->algorithm);
+    PBE2PARAM_free(parameters);
+}
+
+/* What a key in PKCS#8 is encrypted with; empty where it is not encrypted. */
+static void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size)
+{
+    X509_SIG *key = d2i_X509_SIG(NULL, &der, length);
+    const X509_ALGOR *algorithm;
+    const ASN1_OBJECT *kind;
+    const void *value;
+    int type;
+
+    name[0] = '\0';
+    if (key != NULL) {
+        X509_SIG_get0(key, &algorithm, NULL);
+        X509_ALGOR_get0(&kind, &type, &value, algorithm);
+        pyossl_add_name(name, size, "", kind);
+        if (OBJ_obj2nid(kind) == NID_pbes2 && type == V_ASN1_SEQUENCE)
+            pyossl_add_pbes2(name, size, value);
+    }
+    X509_SIG_free(key);
+    ERR_clear_error();
+}
+
+/* What a PKCS#12's MAC is made with; empty where it has none. */
+static void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size)
+{
+    const X509_ALGOR *algorithm = NULL;
+    const ASN1_OBJECT *kind;
+
+    name[0] = '\0';
+    if (PKCS12_mac_present(pkcs12))
+        PKCS12_get0_mac(NULL, &algorithm, NULL, NULL, pkcs12);
+    if (algorithm == NULL)
+        return;
+    X509_ALGOR_get0(&kind, NULL, NULL, algorithm);
+    pyossl_add_name(name, size, "", kind);
+}
+
+/* The friendly name of the first key that does not lie in an encrypted part, as nearly every program writes it, in UTF-8;
+ * its length, or -1 where there is none.  PKCS12_parse(3) reads those of certificates alone. */
+static int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name)
+{
+    STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(pkcs12);
+    int n, m, length = -1;
+
+    for (n = 0; n < sk_PKCS7_num(parts) && length < 0; n++) {
+        PKCS7 *part = sk_PKCS7_value(parts, n);
+        STACK_OF(PKCS12_SAFEBAG) *bags = pyossl_is_data(part) ? PKCS12_unpack_p7data(part) : NULL;
+        for (m = 0; m < sk_PKCS12_SAFEBAG_num(bags) && length < 0; m++) {
+            const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, m);
+            int kind = PKCS12_SAFEBAG_get_nid(bag);
+            const ASN1_TYPE *value = PKCS12_SAFEBAG_get0_attr(bag, NID_friendlyName);
+            if ((kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag) && value != NULL
+                && value->type == V_ASN1_BMPSTRING)
+                length = ASN1_STRING_to_UTF8(name, value->value.bmpstring);
+        }
+        sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+    }
+    sk_PKCS7_pop_free(parts, PKCS7_free);
+    ERR_clear_error();
+    return length;
+}
