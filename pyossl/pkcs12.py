@@ -20,7 +20,7 @@ from pyossl.encoding import (
     written,
 )
 from pyossl.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
-from pyossl.keys import PrivateKey
+from pyossl.keys import PrivateKey, lacking, named_by
 from pyossl.outcome import Record, take_records
 from pyossl.x509 import Certificate, chain_taken, stack_of
 
@@ -28,7 +28,9 @@ from pyossl.x509 import Certificate, chain_taken, stack_of
 class PKCS12:
     """What a PKCS#12 file holds: a private key, its certificate, and others in ``chain``.  PKCS12_parse(3)
 
-    The first two may be None, and ``friendly_name``, by which programs show the certificate, too.
+    The first two may be None, and ``friendly_name``, by which programs show the certificate, too; where there is no
+    certificate it is the key's, and where there is no key either, that of the first certificate in ``chain`` with one.
+    A file says of no certificate that it is the one of a key that it does not have: it is read as the first of ``chain``.
     """
 
     def __init__(
@@ -87,13 +89,15 @@ class PKCS12:
             raise ValueError("the password is empty")
         if self.private_key is None and self.certificate is None and not self.chain:
             raise ValueError("there is nothing to write: neither a key nor a certificate")
+        if self.private_key is None and self.certificate is None and not self._has_its_name():
+            raise ValueError(f"there is no key and no certificate to have the friendly name {self.friendly_name!r}")
         take_records()
         cipher = lib.NID_aes_256_cbc
         pointer = lib.PKCS12_create(
             secret,
             ffi.NULL if self.friendly_name is None else c_string(self.friendly_name, "a friendly name"),
             ffi.NULL if self.private_key is None else self.private_key._key,
-            ffi.NULL if self.certificate is None else self.certificate._x509,
+            ffi.NULL if self.certificate is None else _without_alias(self.certificate),
             stack_of(self.chain),
             cipher,
             cipher,
@@ -108,6 +112,10 @@ class PKCS12:
             "PKCS12_set_mac",
         )
         return written(lib.i2d_PKCS12_bio, pkcs12)
+
+    def _has_its_name(self) -> bool:
+        """Whether the name is that of a certificate in ``chain``, which is written with it."""
+        return self.friendly_name is None or self.friendly_name in map(_alias, self.chain)
 
     def __repr__(self) -> str:
         name = "" if self.certificate is None else f" {self.certificate.subject!r}"
@@ -132,21 +140,26 @@ def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
     iterations = lib.pyossl_pkcs12_iterations(pkcs12, secret, 0 if password is None else len(password))
     check_iterations(iterations, f"the PKCS#12 in {describe(source)}")
     if lib.PKCS12_parse(pkcs12, secret, key, certificate, chain) != 1:
-        raise _why(password, source)
+        raise _why(pkcs12, password, source)
     take_records()
     private_key = None if key[0] == ffi.NULL else PrivateKey(own(key[0], lib.EVP_PKEY_free))
     own_certificate = None if certificate[0] == ffi.NULL else Certificate(own(certificate[0], lib.X509_free))
     others = chain_taken(chain[0])
-    return PKCS12(private_key, own_certificate, others, friendly_name=_alias(own_certificate))
+    named = (own_certificate,) if own_certificate or private_key else others
+    names = [_alias(each) for each in named if each is not None]
+    if private_key is not None:
+        names.append(_key_name(pkcs12))
+    friendly_name = next((name for name in names if name is not None), None)
+    return PKCS12(private_key, own_certificate, others, friendly_name=friendly_name)
 
 
-def _why(password: bytes | None, source: Source) -> Error:
+def _why(pkcs12: Any, password: bytes | None, source: Source) -> Error:
     """What PKCS12_parse(3) has just failed of."""
     error = failed(f"reading a PKCS#12 from {describe(source)}", DecodeError)
     file = f"the PKCS#12 in {describe(source)}"
     better: Error | None = None
-    if unsupported := _reason(error, lib.ERR_LIB_EVP, lib.ERR_R_UNSUPPORTED, lib.EVP_R_UNSUPPORTED_ALGORITHM):
-        better = UnsupportedError(f"algorithm that {file} is encrypted with ({unsupported})")
+    if unsupported := lacking(error):
+        better = UnsupportedError(f"algorithm that {file} is encrypted or protected with ({unsupported}{_mac(pkcs12)})")
     elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
         better = UnsupportedError(f"way to open {file}, which has no MAC")
     elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_VERIFY_FAILURE, lib.PKCS12_R_PKCS12_CIPHERFINAL_ERROR):
@@ -158,15 +171,35 @@ def _why(password: bytes | None, source: Source) -> Error:
     return better
 
 
+def _mac(pkcs12: Any) -> str:
+    name = named_by(lib.pyossl_mac_scheme, pkcs12)
+    return f"; its MAC is {name}" if name else ""
+
+
 def _reason(error: Error, library_code: int, *reason_codes: int) -> Record | None:
     """The first entry of the queue that is for one of these reasons."""
     found = (r for r in error.records if r.library_code == library_code and r.reason_code in reason_codes)
     return next(found, None)
 
 
-def _alias(certificate: Certificate | None) -> str | None:
-    if certificate is None:
+def _without_alias(certificate: Certificate) -> Any:
+    """The ``X509 *``, or a copy without the name that another file gave it, which would be written too."""
+    if _alias(certificate) is None:
+        return certificate._x509
+    copy = own(check_ptr(lib.pyossl_copy_certificate(certificate._x509), "i2d_X509_AUX"), lib.X509_free)
+    check(lib.X509_alias_set1(copy, ffi.NULL, 0), "X509_alias_set1")
+    return copy
+
+
+def _key_name(pkcs12: Any) -> str | None:
+    out = ffi.new("unsigned char **")
+    length = lib.pyossl_key_name(pkcs12, out)
+    if length < 0:
         return None
+    return bytes(ffi.buffer(own(out[0], lib.OPENSSL_free), length)).decode("utf-8", "backslashreplace")
+
+
+def _alias(certificate: Certificate) -> str | None:
     length = ffi.new("int *")
     alias = lib.X509_alias_get0(certificate._x509, length)
     return None if alias == ffi.NULL else bytes(ffi.buffer(alias, length[0])).decode("utf-8", "backslashreplace")

@@ -34,6 +34,7 @@ int X509_verify(X509 *certificate, EVP_PKEY *key);
 void X509_get0_signature(const ASN1_BIT_STRING **signature, const X509_ALGOR **algorithm, const X509 *certificate);
 void X509_ALGOR_get0(const ASN1_OBJECT **object, int *type, const void **value, const X509_ALGOR *algorithm);
 unsigned char *X509_alias_get0(X509 *certificate, int *length);
+int X509_alias_set1(X509 *certificate, const unsigned char *name, int length);
 
 X509_NAME *X509_NAME_new(void);
 void X509_NAME_free(X509_NAME *name);
