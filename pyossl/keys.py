@@ -191,7 +191,7 @@ class PrivateKey(Unpickled, Key):
             why = "needs a password" if known is None else "was not opened by this password"
             raise PasswordError(f"the private key in {where} is encrypted and {why}: {read.refused}", read.refused.failure)
         if read.lacking:
-            unsupported = UnsupportedError(f"way to open the private key in {where}, which {read.scheme}")
+            unsupported = UnsupportedError(f"way to open the private key in {where}, which is encrypted with {read.scheme}")
             unsupported.failure = read.lacking.failure
             raise unsupported
         raise malformed or read.malformed or DecodeError(f"{reading} failed: there is none")
@@ -389,7 +389,8 @@ def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str)
             return _Read(key)
         error = failed("decryption" if answer.asked else reading, DecodeError)
         scheme = _scheme(block)
-        if scheme and lacking(error):
+        was_opened = _pkcs8_scheme(block) and password is not None and not answer.asked
+        if scheme and not was_opened and lacking(error):
             found = found._replace(lacking=error, scheme=scheme)
         elif answer.asked:
             if block.header and len(secret) > lib.PEM_BUFSIZE:
@@ -403,7 +404,7 @@ def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str)
 def _decode_one(block: Block, answer: Any) -> Any:
     """Hashes the password at most once: PEM_read_bio_PrivateKey(3) would do it again where it was wrong."""
     callback = lib.pyossl_password_callback
-    is_encrypted = iterations_of(block) > 0
+    is_encrypted = bool(_pkcs8_scheme(block))
     if is_encrypted and answer.length >= 0:
         return _decrypted(block, answer)
     if is_encrypted or not block.label:
@@ -433,12 +434,14 @@ def _decrypted(block: Block, answer: Any) -> Any:
 
 
 def _scheme(block: Block) -> str:
-    """By what a key says that it is encrypted; empty where it is not."""
+    """What a key says that it is encrypted with; empty where it is not encrypted."""
     if header := _ENCRYPTED.fullmatch(block.header):
-        return f"is encrypted with {header['cipher'].decode()}"
-    if named := named_by(lib.pyossl_key_scheme, block.der, len(block.der)):
-        return f"is encrypted with {named}"
-    return ""
+        return str(header["cipher"].decode())
+    return _pkcs8_scheme(block)
+
+
+def _pkcs8_scheme(block: Block) -> str:
+    return named_by(lib.pyossl_key_scheme, block.der, len(block.der))
 
 
 def named_by(write: Callable[..., None], *arguments: Any) -> str:

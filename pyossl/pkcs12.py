@@ -91,11 +91,12 @@ class PKCS12:
             raise ValueError("there is nothing to write: neither a key nor a certificate")
         if self.private_key is None and self.certificate is None and not self._has_its_name():
             raise ValueError(f"there is no key and no certificate to have the friendly name {self.friendly_name!r}")
+        name = ffi.NULL if self.friendly_name is None else _name(self.friendly_name)
         take_records()
         cipher = lib.NID_aes_256_cbc
         pointer = lib.PKCS12_create(
             secret,
-            ffi.NULL if self.friendly_name is None else c_string(self.friendly_name, "a friendly name"),
+            name,
             ffi.NULL if self.private_key is None else self.private_key._key,
             ffi.NULL if self.certificate is None else _without_alias(self.certificate),
             stack_of(self.chain),
@@ -125,6 +126,16 @@ class PKCS12:
 
 _NO_MAC_YET = -1
 _HASHED = 5  # for the MAC twice, the key, and the certificates twice: as pyossl_pkcs12_iterations counts
+
+
+def _name(friendly_name: str) -> bytes:
+    encoded = c_string(friendly_name, "a friendly name")
+    if any(ord(character) > _LAST_OF_BMP for character in friendly_name):
+        raise ValueError(f"a friendly name cannot contain a character above U+FFFF: {friendly_name!r}")
+    return encoded
+
+
+_LAST_OF_BMP = 0xFFFF
 
 
 def _password(secret: bytes) -> bytes:
