@@ -85,6 +85,7 @@ class CRL:
         copy = self.__dict__.get("_copy")
         if copy is None:
             made = own(check_ptr(lib.X509_CRL_dup(self._crl), "X509_CRL_dup"), lib.X509_CRL_free)
+            take_records()  # as where it was loaded: OpenSSL reads the copy, too
             copy = self.__dict__.setdefault("_copy", made)
         return copy
 
