@@ -189,9 +189,13 @@ class PrivateKey(Unpickled, Key):
             return cls(read.key)
         if read.refused:
             why = "needs a password" if known is None else "was not opened by this password"
-            raise PasswordError(f"the private key in {where} is encrypted and {why}: {read.refused}", read.refused.failure)
+            raise PasswordError(
+                f"the private key in {where} is encrypted and {why}: {read.refused}", read.refused.failure
+            )
         if read.lacking:
-            unsupported = UnsupportedError(f"way to open the private key in {where}, which is encrypted with {read.scheme}")
+            unsupported = UnsupportedError(
+                f"way to open the private key in {where}, which is encrypted with {read.scheme}"
+            )
             unsupported.failure = read.lacking.failure
             raise unsupported
         raise malformed or read.malformed or DecodeError(f"{reading} failed: there is none")
@@ -345,7 +349,8 @@ def iterations_of(block: Block) -> int:
 
 # PEM_write_bio_PrivateKey_traditional(3) encrypts these, with a password that is hashed once.
 _ENCRYPTED = re.compile(
-    rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\nDEK-Info:[ \t]*(?P<cipher>[A-Za-z0-9-]+)(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
+    rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\n"
+    rb"DEK-Info:[ \t]*(?P<cipher>[A-Za-z0-9-]+)(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
 )
 _TRADITIONAL = ("RSA PRIVATE KEY", "DSA PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "DH PRIVATE KEY")
 
@@ -470,5 +475,5 @@ _LACKING.add((lib.ERR_LIB_PKCS12, lib.PKCS12_R_UNKNOWN_DIGEST_ALGORITHM))
 
 
 def lacking(error: Error) -> Record | None:
-    """The entry of the queue that says that this OpenSSL has no such algorithm; None where that is not why it failed."""
+    """The entry of the queue that says that this OpenSSL lacks an algorithm; None where that is not why it failed."""
     return next((each for each in error.records if (each.library_code, each.reason_code) in _LACKING), None)

@@ -30,7 +30,7 @@ class PKCS12:
 
     The first two may be None, and ``friendly_name``, by which programs show the certificate, too; where there is no
     certificate it is the key's, and where there is no key either, that of the first certificate in ``chain`` with one.
-    A file says of no certificate that it is the one of a key that it does not have: it is read as the first of ``chain``.
+    Without its key a certificate is one of ``chain`` when it is read.
     """
 
     def __init__(

@@ -316,7 +316,9 @@ def test_a_malformed_extension_is_told_and_never_taken_for_none(oid: str, value:
     certificate = Certificate.load(make("malformed", extensions=[(raw(oid, value), True)]).der)
     for _ in range(2):  # the second time OpenSSL answers from what it has kept
         for ask in ("is_ca", "path_length" if oid == BASIC_CONSTRAINTS else "key_usage"):
-            with pytest.raises(pyossl.DecodeError, match="basicConstraints" if oid == BASIC_CONSTRAINTS else "keyUsage"):
+            with pytest.raises(
+                pyossl.DecodeError, match="basicConstraints" if oid == BASIC_CONSTRAINTS else "keyUsage"
+            ):
                 getattr(certificate, ask)
 
 

@@ -1,4 +1,4 @@
-"""Passwords of keys and PKCS#12 files of every length, and ciphers that this OpenSSL lacks: each error says which it is."""
+"""Passwords of keys and PKCS#12 files, of every length, and ciphers that this OpenSSL lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is loaded, and from whatever it is: nothing stays in OpenSSL's error queue, for the next call to stumble on."""
+"""Whatever is loaded, and from whatever it is, nothing stays in OpenSSL's error queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ OWN = pyossl.self_signed("own.example")
 OTHER = pyossl.self_signed("other.example")
 ISSUER = make("the issuer", ca=True)
 BAD_CRL = crl_of(entry(1, extension("2.5.29.21", b"\xff")), extensions=extension("2.5.29.20", b"\xff")).to_der()
-BAD_ISSUER = crl_of(entry(1, extension("2.5.29.29", b"\xff")), extensions=extension("2.5.29.28", b"\xff", critical=True))
+BAD_ISSUER = crl_of(
+    entry(1, extension("2.5.29.29", b"\xff")), extensions=extension("2.5.29.28", b"\xff", critical=True)
+)
 
 
 def _crl() -> CRL:

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from certificate_making import NOW, bare, common_name, make, name_der, raw, tlv
 from cryptography import x509
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from served import read_all, serving
+from hypothesis import given, settings, strategies as st
+from served import SECONDS, Task, read_all
 
 import pyossl
 from pyossl import CRL, Authority, Certificate, Context, DecodeError, Extension, KeyUsage, Revoked
@@ -375,7 +374,7 @@ def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
 
 def test_an_entry_is_a_tuple_still() -> None:
     made = Revoked(7, NOW, 1)
-    assert made == (7, NOW, 1, None)
+    assert tuple(made) == (7, NOW, 1, None)
     assert made._replace(reason=None) == Revoked(7, NOW, None)
     number, when, reason, issuer = made
     assert (number, when, reason, issuer) == (7, NOW, 1, None)
@@ -417,8 +416,19 @@ def hostile() -> tuple[Certificate, pyossl.PrivateKey]:
 
 def run(command: str, served: tuple[Certificate, pyossl.PrivateKey], *arguments: str) -> tuple[int, str]:
     stream = io.StringIO()
-    with serving(Context.server([served[0]], served[1]), read_all) as address:
-        status = main([command, f"127.0.0.1:{address[1]}", "--servername", "localhost", *arguments], stream)
+    with pyossl.listen(("127.0.0.1", 0), Context.server([served[0]], served[1])) as listener:
+        listener.settimeout(SECONDS)
+
+        def serve() -> None:
+            for _ in range(2 if command == "trace" else 1):
+                tls, _ = listener.accept()
+                with tls:
+                    read_all(tls)
+
+        serving = Task(serve)
+        where = f"127.0.0.1:{listener.address[1]}"
+        status = main([command, where, "--servername", "localhost", *arguments], stream)
+        serving.result()
     return status, stream.getvalue()
 
 
@@ -440,9 +450,7 @@ def test_the_command_line_shows_a_certificate_of_which_much_is_malformed(
 
 
 @pytest.mark.parametrize("command", ["client", "trace"])
-def test_client_and_trace_tell_what_is_malformed(
-    hostile: tuple[Certificate, pyossl.PrivateKey], command: str
-) -> None:
+def test_client_and_trace_tell_what_is_malformed(hostile: tuple[Certificate, pyossl.PrivateKey], command: str) -> None:
     status, said = run(command, hostile, "--no-verify", "--json")
     assert status == 0
     assert said.isascii()
