@@ -250,7 +250,7 @@ class PrivateKey(Unpickled, Key):
         secret = password_bytes(password)
         if not secret:
             raise ValueError("the password is empty: None writes the key without encryption")
-        # What encrypts and writes in one call cuts a password at 1,024 bytes, from 3.0; of 1.1.1 it cannot be read again.
+        # PEM_write_bio_PKCS8PrivateKey(3), which encrypts too, cuts a password at 1,024 bytes from 3.0 on.
         take_records()
         plain = own(check_ptr(lib.EVP_PKEY2PKCS8(self._key), "EVP_PKEY2PKCS8"), lib.PKCS8_PRIV_KEY_INFO_free)
         cipher = lib.EVP_aes_256_cbc()

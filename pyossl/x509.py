@@ -10,7 +10,7 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.arguments import instance
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.encoding import Source, c_string, cryptography, read_der, read_every, written
-from pyossl.errors import DecodeError, check, check_ptr
+from pyossl.errors import DecodeError, Error, check, check_ptr
 from pyossl.extensions import Extension, KeyUsage, decoded, extensions_of
 from pyossl.general_names import GeneralName, Name, general_names
 from pyossl.keys import Key, PrivateKey, PublicKey
@@ -62,9 +62,12 @@ class Certificate:
     @property
     def text(self) -> str:
         """All that the certificate says, for people and not for programs.  X509_print(3)"""
-        printed = written(lib.X509_print, self._x509).decode("utf-8", "backslashreplace")
+        try:
+            printed = written(lib.X509_print, self._x509)
+        except Error:  # 1.1.1 gives up at a malformed time
+            printed = written(lib.X509_print_ex, self._x509, 0, lib.X509_FLAG_NO_VALIDITY)
         take_records()
-        return printed
+        return printed.decode("utf-8", "backslashreplace")
 
     @property
     def version(self) -> int:

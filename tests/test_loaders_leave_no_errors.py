@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from certificate_making import crl_der, make, revoke
-from test_malformed_extensions import crl_of, entry, extension
+from test_malformed_extensions import crl_bytes, entry, extension
 
 import pyossl
 from pyossl import CRL, PKCS12, Certificate, Context, PrivateKey, PublicKey, Store, lib
@@ -19,21 +21,24 @@ from pyossl.pyopenssl import crypto
 OWN = pyossl.self_signed("own.example")
 OTHER = pyossl.self_signed("other.example")
 ISSUER = make("the issuer", ca=True)
-BAD_CRL = crl_of(entry(1, extension("2.5.29.21", b"\xff")), extensions=extension("2.5.29.20", b"\xff")).to_der()
-BAD_ISSUER = crl_of(
-    entry(1, extension("2.5.29.29", b"\xff")), extensions=extension("2.5.29.28", b"\xff", critical=True)
-)
+BAD_CRL = crl_bytes(entry(1, extension("2.5.29.21", b"\xff")), extensions=extension("2.5.29.20", b"\xff"))
+BAD_ISSUER = crl_bytes(entry(1, extension("2.5.29.29", b"\xff")), extensions=extension("2.5.29.28", b"\xff"))
 
 
 def _crl() -> CRL:
     return CRL.load(crl_der(revoke(ISSUER, {5: None})))
 
 
+def _pem(der: bytes) -> bytes:
+    lines = textwrap.fill(base64.b64encode(der).decode(), 64)
+    return f"-----BEGIN X509 CRL-----\n{lines}\n-----END X509 CRL-----\n".encode()
+
+
 GOOD: dict[str, tuple[bytes, bytes]] = {
     "certificate": (OWN.certificate.to_pem(), OWN.certificate.to_der()),
     "CRL": (_crl().to_pem(), _crl().to_der()),
-    "malformed CRL": (CRL.load(BAD_CRL).to_pem(), BAD_CRL),
-    "CRL of unknown issuers": (BAD_ISSUER.to_pem(), BAD_ISSUER.to_der()),
+    "malformed CRL": (_pem(BAD_CRL), BAD_CRL),
+    "CRL of unknown issuers": (_pem(BAD_ISSUER), BAD_ISSUER),
     "private key": (OWN.private_key.to_pem(), OWN.private_key.to_der()),
     "locked key": (OWN.private_key.to_pem("x"), OWN.private_key.to_der("x")),
     "public key": (OWN.private_key.public_key.to_pem(), OWN.private_key.public_key.to_der()),
@@ -119,8 +124,12 @@ def test_a_load_leaves_no_error_behind_whether_it_succeeds_or_fails(loader: str,
 
 
 def test_what_was_loaded_is_looked_at_without_an_error_left_behind() -> None:
-    for der in (BAD_CRL, BAD_ISSUER.to_der()):
-        crl = CRL.load(der)
+    for der in (BAD_CRL, BAD_ISSUER):
+        try:
+            crl = CRL.load(der)
+        except pyossl.DecodeError:  # 4.0 refuses it
+            assert lib.ERR_peek_error() == 0
+            continue
         assert lib.ERR_peek_error() == 0
         assert list(crl)
         assert crl == CRL._from_der(der)

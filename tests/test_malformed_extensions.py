@@ -192,7 +192,11 @@ def test_verification_stays_openssl_s_and_refuses_what_it_cannot_read() -> None:
 def test_a_malformed_time_raises_where_it_is_asked_for(which: str) -> None:
     for encoded in (b"\x17\x00", tlv(0x17, b"today"), tlv(0x18, b"20260231000000Z"), tlv(0x18, b"00000101000000Z")):
         field: Any = {which: encoded}
-        certificate = Certificate.load(bare(**field))
+        try:
+            certificate = Certificate.load(bare(**field))
+        except DecodeError:
+            assert pyossl.lib.HAVE_API_4_0, "before 4.0 such a certificate is read"
+            continue
         answers, errors = told(certificate, PROPERTIES)
         assert set(errors) == {which}
         assert answers["text"]
@@ -262,13 +266,26 @@ def test_whatever_the_extensions_are_nothing_but_a_decode_error_is_raised(
 # CRLs
 
 
-def crl_of(*entries: bytes, extensions: bytes = b"", next_update: bytes = b"") -> CRL:
-    """A CRL whose parts are these bytes; its signature is none."""
+def crl_bytes(*entries: bytes, extensions: bytes = b"", next_update: bytes = b"") -> bytes:
+    """The DER of a CRL whose parts are these bytes; its signature is none."""
     algorithm, who = tlv(0x30, bytes.fromhex("06082a8648ce3d040302")), name_der(tlv(0x0C, b"the issuer"))
     parts = [b"\x02\x01\x01", algorithm, who, b"\x17\x0d260101000000Z", next_update, tlv(0x30, *entries)]
     if extensions:
         parts.append(tlv(0xA0, tlv(0x30, extensions)))
-    return CRL.load(tlv(0x30, tlv(0x30, *parts), algorithm, tlv(0x03, b"\0", tlv(0x30, b"\x02\x01\x01\x02\x01\x01"))))
+    return tlv(0x30, tlv(0x30, *parts), algorithm, tlv(0x03, b"\0", tlv(0x30, b"\x02\x01\x01\x02\x01\x01")))
+
+
+INDIRECT = extension("2.5.29.28", tlv(0x30, b"\x84\x01\xff"), critical=True)
+
+
+def unless_refused(der: bytes) -> CRL:
+    """A CRL of which a part is malformed; the test ends where OpenSSL refuses all of it, as 4.0 does."""
+    try:
+        return CRL.load(der)
+    except DecodeError:
+        assert pyossl.lib.HAVE_API_4_0, "before 4.0 such a CRL is read"
+        assert pyossl.lib.ERR_peek_error() == 0
+        pytest.skip("this OpenSSL refuses a CRL with such a part")
 
 
 def entry(number: int, *extensions: bytes, when: bytes = b"\x17\x0d260101000000Z") -> bytes:
@@ -286,7 +303,7 @@ ENTRY_PROPERTIES = ["serial_number", "revoked_at", "reason", "issuer_name", "iss
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("oid", [CRL_NUMBER, AUTHORITY_KEY, "2.5.29.28", "2.5.29.27", ISSUER_NAMES, UNKNOWN])
 def test_a_malformed_extension_of_a_crl_raises_for_itself_alone(oid: str, kind: str) -> None:
-    crl = crl_of(entry(5), extensions=extension(oid, ODD[kind], critical=True))
+    crl = unless_refused(crl_bytes(entry(5), extensions=extension(oid, ODD[kind], critical=True)))
     _, errors = told(crl, CRL_PROPERTIES)
     assert set(errors) <= ({"number"} if oid == CRL_NUMBER else set())
     assert [each.serial_number for each in crl] == [5]
@@ -301,7 +318,8 @@ def test_a_malformed_extension_of_a_crl_raises_for_itself_alone(oid: str, kind: 
 def test_a_malformed_extension_of_an_entry_raises_for_itself_and_the_others_are_told(
     oid: str, own: set[str], kind: str
 ) -> None:
-    crl = crl_of(entry(1), entry(2, extension(oid, ODD[kind])), entry(3, extension(REASON, b"\x0a\x01\x01")))
+    entries = (entry(1), entry(2, extension(oid, ODD[kind])), entry(3, extension(REASON, b"\x0a\x01\x01")))
+    crl = unless_refused(crl_bytes(*entries, extensions=INDIRECT))
     first, second, third = crl
     assert told(first, ENTRY_PROPERTIES)[1] == {}
     assert set(told(second, ENTRY_PROPERTIES)[1]) <= own
@@ -317,7 +335,8 @@ def test_a_malformed_extension_of_an_entry_raises_for_itself_and_the_others_are_
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_whose_an_entry_is_stays_unknown_behind_a_malformed_issuer_and_is_never_taken_for_nobody_s(kind: str) -> None:
-    crl = crl_of(entry(1), entry(2, extension(ENTRY_ISSUER, MALFORMED[kind])), entry(3), entry(4, issued_by("other")))
+    entries = (entry(1), entry(2, extension(ENTRY_ISSUER, MALFORMED[kind])), entry(3), entry(4, issued_by("other")))
+    crl = unless_refused(crl_bytes(*entries, extensions=INDIRECT))
     for number in (2, 3):
         with pytest.raises(DecodeError, match="certificateIssuer"):
             crl.find(number)
@@ -332,7 +351,8 @@ def test_whose_an_entry_is_stays_unknown_behind_a_malformed_issuer_and_is_never_
 
 
 def test_entries_behind_a_malformed_reason_are_still_their_own_issuer_s() -> None:
-    crl = crl_of(entry(1, issued_by("one")), entry(2, extension(REASON, b"\xff")), entry(3, issued_by("two")))
+    entries = (entry(1, issued_by("one")), entry(2, extension(REASON, b"\xff")), entry(3, issued_by("two")))
+    crl = unless_refused(crl_bytes(*entries, extensions=INDIRECT))
     for number, name in ((1, "one"), (2, "one"), (3, "two")):
         theirs = Certificate.load(bare(serial_number=bytes([number]), name=name_der(tlv(0x0C, name.encode()))))
         found = crl.find(theirs)
@@ -342,7 +362,8 @@ def test_entries_behind_a_malformed_reason_are_still_their_own_issuer_s() -> Non
 
 
 def test_entries_of_an_indirect_crl_say_their_issuer() -> None:
-    crl = crl_of(entry(1), entry(2, issued_by("one")), entry(3), entry(4, issued_by("the issuer")), entry(5))
+    entries = (entry(1), entry(2, issued_by("one")), entry(3), entry(4, issued_by("the issuer")), entry(5))
+    crl = CRL.load(crl_bytes(*entries, extensions=INDIRECT))
     assert [each.issuer for each in crl] == [None, "CN=one", "CN=one", None, None]
     name = list(crl)[1].issuer_name
     assert name is not None
@@ -352,13 +373,14 @@ def test_entries_of_an_indirect_crl_say_their_issuer() -> None:
 
 
 def test_an_issuer_of_an_entry_that_is_no_directory_name_is_malformed() -> None:
-    crl = crl_of(entry(1, extension(ENTRY_ISSUER, tlv(0x30, tlv(0x82, b"a.example")))))
+    nameless = entry(1, extension(ENTRY_ISSUER, tlv(0x30, tlv(0x82, b"a.example"))))
+    crl = unless_refused(crl_bytes(nameless, extensions=INDIRECT))
     with pytest.raises(DecodeError, match="directory name"):
         _ = next(iter(crl)).issuer
 
 
 def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
-    crl = crl_of(entry(1, when=tlv(0x17, b"never")), entry(2))
+    crl = unless_refused(crl_bytes(entry(1, when=tlv(0x17, b"never")), entry(2)))
     first, second = crl
     assert first.serial_number == 1
     with pytest.raises(DecodeError, match="time"):
@@ -382,7 +404,7 @@ def test_an_entry_is_a_tuple_still() -> None:
 
 
 def test_a_malformed_time_of_a_crl_raises_for_itself() -> None:
-    crl = crl_of(entry(5), next_update=tlv(0x17, b"soon"))
+    crl = unless_refused(crl_bytes(entry(5), next_update=tlv(0x17, b"soon")))
     answers, errors = told(crl, CRL_PROPERTIES)
     assert set(errors) == {"next_update"}
     assert answers["text"]
@@ -474,7 +496,7 @@ def test_a_malformed_time_is_shown_as_such(field: str) -> None:
     from pyossl.cli import facts
     from pyossl.cli.findings import diagnose
 
-    encoded: Any = {field: tlv(0x17, b"today")}
+    encoded: Any = {field: tlv(0x18, b"00000101000000Z")}  # which OpenSSL can read, and Python has no such year
     certificate = Certificate.load(bare(**encoded))
     said = facts.of_certificate(certificate)
     assert said[field] is None

@@ -2,6 +2,7 @@
 #define XN_FLAG_ONELINE ...
 
 X509 *X509_new(void);
+#define X509_FLAG_NO_VALIDITY ...
 int X509_up_ref(X509 *certificate);
 X509 *X509_dup(const X509 *certificate);
 void X509_free(X509 *certificate);
@@ -69,6 +70,7 @@ X509_CRL *d2i_X509_CRL_bio(BIO *bio, X509_CRL **crl);
 int i2d_X509_CRL_bio(BIO *bio, X509_CRL *crl);
 int X509_CRL_match(const X509_CRL *first, const X509_CRL *second);
 int X509_CRL_digest(const X509_CRL *crl, const EVP_MD *digest, unsigned char *out, unsigned int *length);
+int X509_print_ex(BIO *bio, X509 *certificate, unsigned long name_flags, unsigned long flags);
 int X509_CRL_print(BIO *bio, X509_CRL *crl);
 X509_NAME *X509_CRL_get_issuer(const X509_CRL *crl);
 const ASN1_TIME *X509_CRL_get0_lastUpdate(const X509_CRL *crl);
