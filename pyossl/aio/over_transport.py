@@ -90,8 +90,9 @@ _LEFT = 1 << 20
 
 
 def _left_on(below: Any) -> Iterator[bytes]:
-    """What has arrived on the socket of an asyncio transport that is lost, and closes it next: a write that fails has it
-    stop reading at once, and the peer's last words may not have been read.
+    """What has arrived on the socket of an asyncio transport that is lost, and closes it next.
+
+    It stops reading at once where a write fails: what the peer had sent may not have been read.
     """
     if type(below).__module__ != "asyncio.selector_events":
         return  # nobody knows what is between another one and its socket
