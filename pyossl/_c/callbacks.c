@@ -43,6 +43,7 @@ typedef struct pyossl_connection {
     int dead;                    /* a call has failed for good: OpenSSL is not asked again */
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: what follows the close_notify is left to the descriptor */
+    int is_open;                 /* a read or a write has found the first handshake finished */
     int received_end;            /* the peer's close_notify is here */
     int write_errno;             /* what a write has failed with for good, 0 while none has: the peer may be read on */
     int hears_why;               /* a write that fails is told by the alert that has come, where one comes next */

@@ -89,9 +89,11 @@ static long long pyossl_cut_off(pyossl_connection *connection, long long outcome
 static long long pyossl_unwritten(pyossl_connection *connection, long long outcome)
 {
     pyossl_forget_pending(connection);
-    if (!SSL_is_init_finished(connection->ssl))
+    if (!connection->is_open && !SSL_is_init_finished(connection->ssl))
         return pyossl_cut_off(connection, outcome != 0 ? outcome : -SSL_ERROR_WANT_READ);
-    if (connection->dead || !connection->hears_why || connection->socket == NULL || connection->received_end
+    if (connection->dead && outcome < 0)
+        return outcome;
+    if (!connection->hears_why || connection->socket == NULL || connection->received_end
         || !pyossl_hears_alert(connection))
         return PYOSSL_UNWRITTEN;
     connection->write_errno = 0;

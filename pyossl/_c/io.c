@@ -273,8 +273,11 @@ static long long pyossl_renegotiate(pyossl_connection *connection);
 /* From now on OpenSSL need not wait for what it has left with the BIO. */
 static void pyossl_let_wait(pyossl_connection *connection)
 {
-    if (connection->socket != NULL && !connection->socket->lets_wait)
-        connection->socket->lets_wait = SSL_is_init_finished(connection->ssl);
+    if (connection->is_open)
+        return;
+    connection->is_open = SSL_is_init_finished(connection->ssl);
+    if (connection->socket != NULL)
+        connection->socket->lets_wait = connection->is_open;
 }
 
 static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *))
@@ -386,7 +389,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
             if (got > 0)
                 return (long long)got;
             outcome = pyossl_after_flush(connection, outcome);
-            return connection->write_errno != 0 && outcome < 0 && !SSL_is_init_finished(connection->ssl)
+            return connection->write_errno != 0 && outcome < 0 && !connection->is_open
                 ? pyossl_cut_off(connection, outcome) : outcome;
         }
         got += step;
