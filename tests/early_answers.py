@@ -20,9 +20,9 @@ def send_at_once(sock: socket.socket) -> None:
 
 
 class Peer:
-    """A server over a socket, or a client, driven by a connection in memory, which sends what the test wants, when it wants it."""
+    """A server over a socket, or a client, which sends what the test wants, when it wants it."""
 
-    def __init__(self, context: pyossl.Context, sock: socket.socket, name: str | None = None) -> None:
+    def __init__(self, context: pyossl.Context, sock: socket.socket | Inside, name: str | None = None) -> None:
         self.tls = pyossl.Connection(context, name)
         self.sock = sock
 
@@ -84,3 +84,20 @@ def answer_and_go(peer: Peer, answer: bytes = ANSWER, *, ends: bool = True, fin:
     if fin:
         peer.sock.shutdown(socket.SHUT_WR)
     peer.reset()
+
+
+class Inside:
+    """In place of a socket: the inside of a peer's TLS, for a peer in it."""
+
+    def __init__(self, outer: Peer) -> None:
+        self._outer = outer
+        self.shutdown, self.setsockopt, self.close = outer.sock.shutdown, outer.sock.setsockopt, outer.sock.close
+
+    def sendall(self, data: bytes) -> None:
+        if data:
+            self._outer.send(data)
+
+    def recv(self, size: int) -> bytes:
+        while not isinstance(data := self._outer.tls.read(size), bytes):
+            self._outer.tls.receive_data(self._outer.sock.recv(65536))
+        return data

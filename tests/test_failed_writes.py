@@ -1,4 +1,4 @@
-"""A direction that is dead is not a dead connection: what the peer had sent before a write failed is there to be read."""
+"""A dead direction is not a dead connection: what the peer had sent before a write failed is there to be read."""
 
 from __future__ import annotations
 
