@@ -1100,6 +1100,7 @@ class _Library:
     PYOSSL_PARKED: int
     PYOSSL_PAUSED: int
     PYOSSL_RAISED: int
+    PYOSSL_READ_FIRST: int
     PYOSSL_SERVERNAME: int
     PYOSSL_SHUT: int
     PYOSSL_SHUTDOWN_STATE: int
@@ -1107,6 +1108,7 @@ class _Library:
     PYOSSL_TIMED_OUT: int
     PYOSSL_TOO_EARLY: int
     PYOSSL_UNREAD: int
+    PYOSSL_UNWRITTEN: int
     PYOSSL_VERIFY_RESULT: int
     PYOSSL_WRITE_FIRST: int
     PYOSSL_WRITING: int
@@ -3649,7 +3651,6 @@ class _Library:
     def pyossl_handshake_waiting(self, a0: Any, a1: float, a2: int, /) -> int: ...
     def pyossl_has_malformed_entry(self, a0: Any, /) -> int: ...
     def pyossl_headers(self) -> Any: ...
-    def pyossl_hear_last_words(self, a0: Any, /) -> None: ...
     def pyossl_in_turn(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_in_turn_if_free(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_initialise(self) -> int: ...

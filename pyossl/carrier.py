@@ -10,7 +10,8 @@ awaited before the step is tried again: bytes are sent, or bytes are received.
 *Sending.*  Bytes of the connection must reach the transport in the order in which OpenSSL made them.  They are kept in
 one queue, and only who holds the sending lock takes from it, until it is empty: whoever waits for that lock finds
 afterwards that his bytes have been sent.  What was taken and whose sending was interrupted is lost in part, and nobody
-knows which: the stream is broken.
+knows which: the stream is broken.  Where the transport has failed to send, nothing more is sent, and what is to be sent
+is dropped; what the peer had sent before is received to its end, as it is in pyossl/_c/failed_write.c.
 
 *Reading* may leave bytes to be sent too: in TLS 1.3 the answer to a KeyUpdate, before it a part of a renegotiation, or
 the alert that refuses one.  An answer to a KeyUpdate is due before our next record and not sooner (RFC 8446, 4.6.3):
@@ -40,7 +41,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pyossl.connection import Bytes, Connection
 from pyossl.copying import Uncopied
-from pyossl.errors import Error, TruncationError, UsageError, exception_of
+from pyossl.errors import AlertError, Error, TruncationError, UsageError, exception_of
 from pyossl.outcome import Want
 
 _T = TypeVar("_T")
@@ -51,6 +52,8 @@ READ = 65536
 """As much as one read returns where the caller leaves it open, and as many bytes of the peer's as a step takes."""
 _ANSWERS = 16384
 """So many bytes of answers may wait for a writer before the reader sends them."""
+_LAST_WORDS = 1.0
+"""Seconds: so long a handshake that can send nothing more waits for the alert that says why."""
 
 
 class Carrier(Uncopied):
@@ -78,6 +81,7 @@ class Carrier(Uncopied):
         self._send, self._receive = send, receive
         self._forgives_truncation = forgives_truncation
         self._broken = self._shaken = self._ended = self._at_end = False
+        self._send_failure: Exception | None = None
         self._unsent: list[bytes] = []
         self._tickets: list[bytes] = []
         self._read: bytes | None = None
@@ -152,8 +156,9 @@ class Carrier(Uncopied):
                 for start in range(0, len(view), CHUNK):
                     with view[start : start + CHUNK] as chunk:
                         await self._write_chunk(chunk)
-            except BaseException:
-                self._broken = True
+            except BaseException as error:
+                if self._send_failure is None and not isinstance(error, UsageError):
+                    self._broken = True
                 raise
             finally:
                 self._writing = False
@@ -168,7 +173,7 @@ class Carrier(Uncopied):
     async def end(self) -> None:
         """Sends close_notify; what the peer sends can still be read.  ``NotImplementedError`` before TLS 1.3."""
         with self._sender:
-            self._check()
+            self._check_sending()
             await self._lowlevel.checkpoint_if_cancelled()
             await self._shake()
             if self._ended:
@@ -181,7 +186,7 @@ class Carrier(Uncopied):
     async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:
         """Waits with ``wait`` until the transport might take bytes."""
         with self._sender:
-            self._check()
+            self._check_sending()
             await self._acquire(self._sending)
             try:
                 await wait()
@@ -196,7 +201,7 @@ class Carrier(Uncopied):
         Raises ``UsageError`` when the peer has sent data that was not read.
         """
         with self._receiver, self._sender:
-            self._check()
+            self._check_sending()
             await self._lowlevel.checkpoint_if_cancelled()
             await self._shake()
             if self._read:
@@ -217,6 +222,8 @@ class Carrier(Uncopied):
         """
         if self._broken or not self._shaken or self._writing or self._sending.locked():
             return
+        if self._send_failure is not None:
+            return
         library = self._library
         # The peer has closed before us, or another task of ours.
         with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
@@ -236,14 +243,33 @@ class Carrier(Uncopied):
         try:
             if self._shaken:
                 return
-            self._check()
-            await self._finish(self.connection.handshake)
-            if self.connection.context.is_server and self.connection.version == "TLSv1.3":
-                self._tickets, self._unsent = self._unsent, []
-            await self._flush()
+            self._check_sending()
+            try:
+                await self._finish(self.connection.handshake)
+                if self.connection.context.is_server and self.connection.version == "TLSv1.3":
+                    self._tickets, self._unsent = self._unsent, []
+                await self._flush()
+            except self._library.BrokenResourceError:
+                if self._send_failure is not None:
+                    await self._hear_last_words()
+                raise
             self._shaken = True
         finally:
             self._shaking.release()
+
+    async def _hear_last_words(self) -> None:
+        """Raises what the peer says of why it takes no more of the handshake; nothing where it does not say."""
+        self._unsent = []
+        said: bytes | Want | Error = Want.READ
+        with contextlib.suppress(self._library.BrokenResourceError), self._library.move_on_after(_LAST_WORDS):
+            while said is Want.READ and not self.closed:
+                await self._fill()
+                try:
+                    said = self.connection.peek(1)
+                except Error as error:
+                    said = error
+        if isinstance(said, AlertError):
+            await self._fail(said)
 
     async def _end(self) -> None:
         if not self._ended:
@@ -271,11 +297,21 @@ class Carrier(Uncopied):
             self._take_unsent()
             if result is not Want.READ:
                 raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
+            if not reads and self.connection.pending and not self._receiver.is_taken:
+                raise UsageError("the peer has sent data in a renegotiation: it has to be received first")
             if self._unsent and not (reads and self._is_left_to_a_writer()):
-                await self._flush()
+                await self._flush_answers() if reads else await self._flush()
             else:
                 await self._fill()
             waited = True
+
+    async def _flush_answers(self) -> None:
+        """As ``_flush``, for a reader, who reads on where nothing can be sent."""
+        try:
+            await self._flush()
+        except self._library.BrokenResourceError:
+            if self._broken or self._send_failure is None:
+                raise
 
     def _is_left_to_a_writer(self) -> bool:
         comes = self._writing or self._sending.locked() or self.connection.version == "TLSv1.3"
@@ -291,7 +327,9 @@ class Carrier(Uncopied):
         raise error
 
     def _take_unsent(self) -> None:
-        if not self.closed and (data := self.connection.data_to_send()) and not self._ended:
+        if self.closed or not (data := self.connection.data_to_send()):
+            return
+        if not self._ended and self._send_failure is None:
             self._unsent.append(data)
 
     async def _send_alert(self) -> None:
@@ -306,11 +344,12 @@ class Carrier(Uncopied):
                 self._sending.release()
 
     async def _flush(self) -> None:
+        self._check_sending()
         if not self._unsent and not self._sending.locked():
             return
         await self._acquire(self._sending)
         try:
-            self._check()
+            self._check_sending()
             while self._unsent:
                 await self._send_unsent()
         finally:
@@ -322,6 +361,9 @@ class Carrier(Uncopied):
         self._tickets, self._unsent = [], []
         try:
             await self._send(data)
+        except self._library.BrokenResourceError as error:
+            self._send_failure, self._unsent = error, []
+            raise
         except BaseException:
             self._broken = True
             raise
@@ -375,8 +417,13 @@ class Carrier(Uncopied):
         if self.closed or not (self._at_end or self._read):
             self._check()
 
-    def _check_writable(self) -> None:
+    def _check_sending(self) -> None:
         self._check()
+        if self._send_failure is not None:
+            raise self._library.BrokenResourceError(str(self._send_failure)) from self._send_failure
+
+    def _check_writable(self) -> None:
+        self._check_sending()
         if self._ended:
             raise self._library.ClosedResourceError("the stream's sending side is closed")
 
@@ -384,18 +431,18 @@ class Carrier(Uncopied):
 class _Direction:
     """What one task at a time may do, for a ``with`` statement."""
 
-    __slots__ = ("_action", "_busy", "_taken")
+    __slots__ = ("_action", "_busy", "is_taken")
 
     def __init__(self, action: str, busy: Callable[[str], Exception]) -> None:
-        self._action, self._busy, self._taken = action, busy, False
+        self._action, self._busy, self.is_taken = action, busy, False
 
     def __enter__(self) -> None:
-        if self._taken:
+        if self.is_taken:
             raise self._busy(self._action)
-        self._taken = True
+        self.is_taken = True
 
     def __exit__(self, *_: object) -> None:
-        self._taken = False
+        self.is_taken = False
 
 
 _UNREAD = "the peer has sent data that was not read: read to the end before unwrap()"

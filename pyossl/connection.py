@@ -10,7 +10,9 @@ three things.  It is *done*: the method returns what was done.  It *waits*: the 
 called again when what it names has happened.  It has *failed*: the facts are kept as a ``Failure``, once, and every
 later call raises the exception for that same failure without going to OpenSSL again, because after a fatal outcome
 each version answers differently, and some with success (PITFALLS 2, 5).  A close_notify from the peer is not a
-failure: reads return ``b""`` from then on, and writes go on working.
+failure: reads return ``b""`` from then on, and writes go on working.  Nor does a write that the transport has refused
+end the reads: every later write raises its exception, and what the peer had sent before is there to be read, up to its
+close_notify or to a failure of the reads' own (pyossl/_c/failed_write.c).
 
 An SSL is one thread's at a time.  The lock is held for the C call and never while somebody waits, so a blocked reader
 does not keep a writer out.  It is re-entrant: a callback may ask the connection questions; its I/O is refused.
@@ -62,6 +64,7 @@ _MISUSES = {
     lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
     lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
+    lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: it has to be read before anything is written",
 }
 
 
@@ -86,6 +89,7 @@ class Connection(Negotiated):
     _email: str | None = None
     _indicated: str | None = None
     _failure: Failure | None = None
+    _write_failure: Failure | None = None
     _kept: list[Any] | None = None
     """What C reads from and writes to, of Python's: kept with C's part, in a cycle of garbage too."""
 
@@ -355,8 +359,8 @@ class Connection(Negotiated):
 
     @property
     def failure(self) -> Failure | None:
-        """The fatal outcome that ended the connection, None while there is none."""
-        return self._failure
+        """The fatal outcome that ended the connection, or its writes alone, None while there is none."""
+        return self._failure or self._write_failure
 
     # Bytes of the transport, for a connection without a BIO of the caller's
 
@@ -485,21 +489,28 @@ class Connection(Negotiated):
                 return error
         if message := _MISUSES.get(result):
             return UsageError(message.format(pending=self._c.write_pending))
-        return exception_of(self._fail(operation))
+        return exception_of(self._fail_write(operation) if result == lib.PYOSSL_UNWRITTEN else self._fail(operation))
 
     def _fail(self, operation: str) -> Failure:
         """The facts of the connection's end, taken from C once."""
 
         def failure() -> Failure:
             if self._failure is None:
-                self._hear_last_words()
                 self._failure = self._failure_of(operation)
             return self._failure
 
         return self._in_turn(failure)
 
-    def _hear_last_words(self) -> None:
-        lib.pyossl_hear_last_words(self._c)
+    def _fail_write(self, operation: str) -> Failure:
+        """The facts of the failure that has ended the writes."""
+
+        def failure() -> Failure:
+            if self._write_failure is None:
+                why = {"error": lib.SSL_ERROR_SYSCALL, "errno": self._c.write_errno, "records": (), "reason": ""}
+                self._write_failure = self._failure_of(operation)._replace(**why)
+            return self._write_failure
+
+        return self._in_turn(failure)
 
     def _failure_of(self, operation: str) -> Failure:
         c = self._c
@@ -530,6 +541,8 @@ class Connection(Negotiated):
             return "closed"
         if self._c.dead:
             return f"dead: {exception_of(self._fail('the connection'))}"
+        if self._c.write_errno:
+            return f"to be read only: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
 
 

@@ -164,9 +164,6 @@ class GenericConnection(Connection):
                 return self._waits(waited, "waiting")
         return result
 
-    def _hear_last_words(self) -> None:
-        """Nothing: a write that failed is what the caller is told; what the peer has said is there to be read."""
-
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
         """A call that answers 1 for success; raises ``Error`` for anything else."""
 

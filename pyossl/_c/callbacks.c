@@ -43,7 +43,11 @@ typedef struct pyossl_connection {
     int dead;                    /* a call has failed for good: OpenSSL is not asked again */
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: what follows the close_notify is left to the descriptor */
+    int is_open;                 /* a read or a write has found the first handshake finished */
     int received_end;            /* the peer's close_notify is here */
+    int write_errno;             /* what a write has failed with for good, 0 while none has: the peer may be read on */
+    int hears_why;               /* a write that fails is told by the alert that has come, where one comes next */
+    int renegotiation;           /* above 0: there may be one; below: there may not; 0: it is not known yet */
     int sent_close_notify;       /* ours is on its way */
     int flushed_close_notify;    /* and the transport has taken it */
     SSL_CTX *first_context;      /* that it was made from, to which its sessions belong; borrowed from the SSL */
@@ -116,6 +120,26 @@ static void pyossl_has_given(size_t size)
 
     if (connection != NULL)
         connection->budget -= size < connection->budget ? size : connection->budget;
+}
+
+/* A write of a BIO has failed for good.  1: it is made in a connection's call, which tells it, and OpenSSL is not to know:
+ * it would refuse to read what the peer has sent before (4.0 does so always, the others in a handshake).  Datagrams
+ * are lost one by one, and their failures are OpenSSL's. */
+static int pyossl_keeps_failure(int sys_errno)
+{
+    pyossl_connection *connection = pyossl_calling;
+
+    if (connection == NULL || connection->ssl == NULL || SSL_is_dtls(connection->ssl))
+        return 0;
+    if (connection->write_errno == 0)
+        connection->write_errno = sys_errno != 0 ? sys_errno : EIO;
+    return 1;
+}
+
+/* Whether what OpenSSL writes is to be dropped: nothing may follow what has been lost. */
+static int pyossl_drops_writes(void)
+{
+    return pyossl_calling != NULL && pyossl_calling->write_errno != 0;
 }
 
 static pyossl_connection *pyossl_connection_of(const SSL *ssl)

@@ -54,7 +54,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->fd = -1;
     pyossl_turn_new(&connection->turn);
     connection->first_context = context;
-    connection->demands_certificate = takes_side;
+    connection->demands_certificate = connection->hears_why = takes_side;
     pyossl_verify_with(connection, SSL_get_verify_mode(ssl));
     if (takes_side)
         pyossl_take_side(ssl);

@@ -149,10 +149,9 @@ static void pyossl_unblock_sigpipe(void)
 static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
-    int sys_errno = errno, acts = operation % BIO_CB_RETURN != BIO_CB_CTRL || command == BIO_CTRL_FLUSH
+    int sys_errno = errno, is_lost, acts = operation % BIO_CB_RETURN != BIO_CB_CTRL || command == BIO_CTRL_FLUSH
         || command == BIO_C_DO_STATE_MACHINE;
     (void)data;
-    (void)size;
     (void)number;
 
     if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
@@ -189,7 +188,14 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
             pyossl_has_given(*processed);
         }
         errno = sys_errno;
-        return result == 0 && operation == (BIO_CB_WRITE | BIO_CB_RETURN) ? -1 : result;
+        if (operation != (BIO_CB_WRITE | BIO_CB_RETURN) || result > 0)
+            return result;
+        /* No later write gets through either, after these two. */
+        is_lost = !BIO_should_retry(bio) && (sys_errno == EPIPE || sys_errno == ECONNRESET);
+        if (!is_lost || !pyossl_keeps_failure(sys_errno))
+            return result == 0 ? -1 : result;
+        *processed = size;
+        return 1;
     default:
         return result;
     }

@@ -27,7 +27,9 @@ enum {
     PYOSSL_RAISED = -114,       /* a signal's handler has raised, while the call waited */
     PYOSSL_PAUSED = -115,       /* nothing yet, and the transport is not to be waited for: the budget was used up */
     PYOSSL_UNREAD = -116,       /* the peer has sent data that was not read before the end */
-    PYOSSL_ASKED = -118         /* the call would wait, in the middle of a question: a signal's handler has made it */
+    PYOSSL_ASKED = -118,        /* the call would wait, in the middle of a question: a signal's handler has made it */
+    PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: nothing can be written, what has arrived can be read */
+    PYOSSL_READ_FIRST = -121    /* in a renegotiation data has come that is to be read before anything can be written */
 };
 
 /* Both locks are taken in one order, whichever connection asks. */
@@ -146,6 +148,18 @@ static long long pyossl_chain_want(BIO *bio)
     }
 }
 
+/* Whether the transport has ended: it was asked for bytes, and said so.  A BIO of OpenSSL's own need not say it again. */
+static int pyossl_has_ended(const SSL *ssl)
+{
+    BIO *bio = SSL_get_rbio(ssl);
+    int type = BIO_method_type(bio);
+
+    if (BIO_eof(bio) > 0)
+        return 1;
+    return type != pyossl_socket_type && type != pyossl_memory_type && SSL_want(ssl) == SSL_READING
+        && !BIO_should_retry(bio);
+}
+
 static long long pyossl_not_done(pyossl_connection *connection, int result)
 {
     enum { ROOM = 32 };    /* the queue holds 16 */
@@ -174,6 +188,9 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
             if (want != 0)
                 return want;
         }
+        /* A write or a handshake that has met data in a renegotiation: the next read returns it. */
+        if (ERR_peek_error() == 0 && SSL_pending(connection->ssl) > 0 && !SSL_is_init_finished(connection->ssl))
+            return -SSL_ERROR_WANT_READ;
         break;
     case SSL_ERROR_SSL:
         break;
@@ -191,6 +208,9 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
         else
             ERR_clear_error();
     }
+    if (error == SSL_ERROR_SYSCALL && connection->sys_errno == 0 && connection->record_count == 0
+        && !pyossl_has_ended(connection->ssl))
+        connection->error = error = SSL_ERROR_SSL;    /* without a reason, and not without a close_notify */
     return -(long long)error;
 }
 
@@ -223,19 +243,12 @@ static int pyossl_is_repeated(const pyossl_connection *connection, const void *d
     return size >= connection->write_pending && memcmp(data, connection->pending, connection->pending_size) == 0;
 }
 
-/* Sends what the BIO has gathered. */
+/* Sends what the BIO has gathered: 0, -SSL_ERROR_WANT_WRITE or PYOSSL_UNWRITTEN. */
 static long long pyossl_flush(pyossl_connection *connection)
 {
-    BIO *bio = SSL_get_wbio(connection->ssl);
-
-    if (pyossl_socket_flush(bio))
-        return 0;
-    if (BIO_should_retry(bio))
+    if (!pyossl_socket_flush(SSL_get_wbio(connection->ssl)))
         return -SSL_ERROR_WANT_WRITE;
-    connection->dead = 1;
-    connection->error = SSL_ERROR_SYSCALL;
-    connection->sys_errno = connection->socket->sys_errno;
-    return -SSL_ERROR_SYSCALL;
+    return connection->write_errno == 0 ? 0 : PYOSSL_UNWRITTEN;
 }
 
 /* `outcome`, or what the call waits for first: in a renegotiation the peer answers nothing that he has not got. */
@@ -246,22 +259,41 @@ static long long pyossl_after_flush(pyossl_connection *connection, long long out
     if (connection->socket == NULL || outcome != -SSL_ERROR_WANT_READ)
         return outcome;
     flushed = pyossl_flush(connection);
-    return flushed != 0 && (connection->dead || !SSL_is_init_finished(connection->ssl)) ? flushed : outcome;
+    return flushed == -SSL_ERROR_WANT_WRITE && !SSL_is_init_finished(connection->ssl) ? flushed : outcome;
 }
+
+/* failed_write.c */
+static long long pyossl_cut_off(pyossl_connection *connection, long long outcome);
+static long long pyossl_unwritten(pyossl_connection *connection, long long outcome);
+
+/* renegotiation.c */
+static int pyossl_is_renegotiating(pyossl_connection *connection);
+static long long pyossl_renegotiate(pyossl_connection *connection);
 
 /* From now on OpenSSL need not wait for what it has left with the BIO. */
 static void pyossl_let_wait(pyossl_connection *connection)
 {
-    if (connection->socket != NULL && !connection->socket->lets_wait)
-        connection->socket->lets_wait = SSL_is_init_finished(connection->ssl);
+    if (connection->is_open)
+        return;
+    connection->is_open = SSL_is_init_finished(connection->ssl);
+    if (connection->socket != NULL)
+        connection->socket->lets_wait = connection->is_open;
 }
 
 static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *))
 {
-    int result = function(connection->ssl);
+    int was_finished = SSL_is_init_finished(connection->ssl), result;
+    long long outcome = pyossl_renegotiate(connection);
 
-    if (result != 1)
-        return pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    if (outcome != 0)
+        return outcome;
+    result = function(connection->ssl);
+    outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    if (connection->write_errno != 0 && !was_finished)
+        outcome = pyossl_cut_off(connection, outcome);
+    if (outcome != 0)
+        return outcome;
+    (void)pyossl_is_renegotiating(connection);    /* it is known from now on */
     return pyossl_done(pyossl_look_at_peer(connection));
 }
 
@@ -354,7 +386,11 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
                 outcome = 0;
             }
             /* What came before is the caller's; what ended it is met again by the next call. */
-            return got > 0 ? (long long)got : pyossl_after_flush(connection, outcome);
+            if (got > 0)
+                return (long long)got;
+            outcome = pyossl_after_flush(connection, outcome);
+            return connection->write_errno != 0 && outcome < 0 && !connection->is_open
+                ? pyossl_cut_off(connection, outcome) : outcome;
         }
         got += step;
         connection->budget = PYOSSL_BUDGET;
@@ -391,13 +427,13 @@ static long long pyossl_stop_sending(pyossl_connection *connection, const char *
     pyossl_forget_pending(connection);
     if (connection->dead && connection->socket != NULL)
         (void)pyossl_socket_flush(SSL_get_wbio(connection->ssl));    /* an alert may say why; there is no second try */
-    if (!connection->dead && (encrypted > sent || holds_record)) {
+    if (!connection->dead && connection->write_errno == 0 && (encrypted > sent || holds_record)) {
         connection->write_pending = size - sent;
         connection->gathered = encrypted - sent;
         if (!is_kept)
             pyossl_copy_pending(connection, data + sent);
     }
-    return sent > 0 && !connection->dead ? (long long)sent : outcome;
+    return sent > 0 && !connection->dead && connection->write_errno == 0 ? (long long)sent : outcome;
 }
 
 /* Writes record after record until all is written or the transport wants to wait.  A record that waits has been
@@ -409,12 +445,16 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
     size_t encrypted = connection->gathered, sent = 0;
     long long outcome = 0;
 
+    if (connection->write_errno != 0)
+        return PYOSSL_UNWRITTEN;
     if (connection->sent_close_notify)
         return PYOSSL_SHUT;
     if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
     if (!connection->is_admitted && size > 0)    /* the handshake would go on to what is to be written */
         outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
+    else if (connection->renegotiation >= 0 && size > 0)
+        outcome = pyossl_renegotiate(connection);
     pyossl_let_wait(connection);
     while (outcome == 0 && sent < size) {
         size_t step = 0;
@@ -431,6 +471,8 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
             if (socket == NULL || pyossl_stretch_length(&socket->gathered) == 0)
                 sent = encrypted;
         }
+        if (connection->write_errno != 0)
+            outcome = pyossl_unwritten(connection, outcome);
     }
     if (socket != NULL)
         socket->gathers = 0;
@@ -444,6 +486,8 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
 static long long pyossl_write_step(pyossl_connection *connection, const void *data, size_t size, int is_kept)
 {
     int answer = pyossl_begin(connection);
+    if (answer == PYOSSL_DEAD && connection->write_errno != 0)
+        return PYOSSL_UNWRITTEN;
     return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size, is_kept));
 }
 
@@ -466,8 +510,12 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     int result = pyossl_begin(connection);
     long long outcome;
 
+    if (result == PYOSSL_DEAD && connection->write_errno != 0)
+        return PYOSSL_UNWRITTEN;
     if (result != 0)
         return result;
+    if (connection->write_errno != 0)
+        return pyossl_end(connection, PYOSSL_UNWRITTEN);
     if (!SSL_is_init_finished(connection->ssl))
         return pyossl_end(connection, PYOSSL_TOO_EARLY);
     if (connection->write_pending != 0)
@@ -475,7 +523,7 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     if (connection->socket != NULL) {
         outcome = pyossl_flush(connection);
         if (outcome != 0)
-            return pyossl_end(connection, outcome);
+            return pyossl_end(connection, connection->write_errno != 0 ? pyossl_unwritten(connection, 0) : outcome);
         connection->flushed_close_notify |= connection->sent_close_notify;
     }
     if (connection->flushed_close_notify) {
@@ -489,9 +537,11 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     if (result >= 0 && connection->socket != NULL) {
         long long flushed = pyossl_flush(connection);
         connection->socket->is_shut = 1;
-        if (flushed != 0)
+        if (flushed == -SSL_ERROR_WANT_WRITE)
             return pyossl_end(connection, flushed);
     }
+    if (connection->write_errno != 0)
+        return pyossl_end(connection, pyossl_unwritten(connection, outcome));
     connection->flushed_close_notify |= result >= 0;
     connection->received_end |= result == 1;
     return pyossl_end(connection, outcome);

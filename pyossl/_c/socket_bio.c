@@ -20,6 +20,9 @@
  * Shut.  After close_notify nothing may follow, and OpenSSL answers a KeyUpdate all the same: a peer that has read our
  * close_notify, sent all it had and closed would reset the connection, and what we have not read yet would be lost.
  *
+ * Failed.  Where a write has failed for good the connection knows it, and OpenSSL does not: what it writes from then on is
+ * dropped, and it reads what the peer had sent before.
+ *
  * Both lie in buffers that are borrowed only while something is in them: an idle connection has none. */
 
 enum { PYOSSL_STRETCH = 128 * 1024, PYOSSL_SPARES = 8 };
@@ -205,6 +208,10 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     }
     result = pyossl_socket_receive(state, buffer, size);
     state->sys_errno = result < 0 ? errno : 0;
+    if (result == 0 && size > 0 && pyossl_calling != NULL && pyossl_calling->write_errno == ECONNRESET) {
+        state->sys_errno = errno = ECONNRESET;    /* the kernel tells it once, and has told a write: then it says "end" */
+        return -1;
+    }
     state->eof = result == 0 && size > 0;
     if (result > 0) {
         size_t taken = (size_t)result + pyossl_stretch_length(&state->ahead);
@@ -238,13 +245,19 @@ static int pyossl_socket_send(BIO *bio, const void *data, size_t size, size_t *w
 static int pyossl_socket_flush(BIO *bio)
 {
     pyossl_socket *state = BIO_get_data(bio);
+    size_t length;
 
     BIO_clear_retry_flags(bio);
-    while (pyossl_stretch_length(&state->gathered) > 0) {
-        size_t written = 0;
-        if (pyossl_socket_send(bio, state->gathered.bytes + state->gathered.start,
-                               pyossl_stretch_length(&state->gathered), &written) != 1)
+    while ((length = pyossl_stretch_length(&state->gathered)) > 0) {
+        size_t written = length;
+        if (!pyossl_drops_writes()
+            && pyossl_socket_send(bio, state->gathered.bytes + state->gathered.start, length, &written) != 1
+            && (BIO_should_retry(bio) || !pyossl_keeps_failure(state->sys_errno)))
             return 0;
+        if (pyossl_drops_writes()) {
+            written = length;
+            state->sys_errno = 0;
+        }
         pyossl_stretch_take(&state->gathered, written);
     }
     return 1;
@@ -255,17 +268,22 @@ static int pyossl_socket_write(BIO *bio, const char *data, size_t size, size_t *
     pyossl_socket *state = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
-    *written = state->is_shut ? size : 0;
-    if (state->is_shut)
+    *written = size;
+    if (state->is_shut || pyossl_drops_writes())
         return 1;
+    *written = 0;
     if (state->gathers && pyossl_stretch_append(&state->gathered, data, size)) {
         *written = size;
         return 1;
     }
-    if (pyossl_socket_flush(bio) && pyossl_socket_send(bio, data, size, written) == 1)
+    if (pyossl_socket_flush(bio) && !pyossl_drops_writes() && pyossl_socket_send(bio, data, size, written) == 1)
         return 1;
-    if (!state->attended || !BIO_should_retry(bio) || !pyossl_stretch_append(&state->gathered, data, size))
+    if (BIO_should_retry(bio)) {
+        if (!state->attended || !pyossl_stretch_append(&state->gathered, data, size))
+            return -1;
+    } else if (!pyossl_drops_writes() && !pyossl_keeps_failure(state->sys_errno)) {
         return -1;
+    }
     BIO_clear_retry_flags(bio);
     state->sys_errno = 0;
     *written = size;

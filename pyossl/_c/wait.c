@@ -92,6 +92,14 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
         pyossl_connection_release(connection);
         return answer;
     }
+    if (outcome == -SSL_ERROR_WANT_READ && pyossl_is_to_be_read(connection)) {
+        int others = connection->waiters;
+        pyossl_connection_release(connection);
+        if (others == 0)
+            return PYOSSL_READ_FIRST;
+        usleep(1000);    /* another thread waits for the descriptor, and looks here within the longest wait */
+        return PYOSSL_PAUSED;
+    }
     if (outcome == -SSL_ERROR_WANT_READ && pyossl_is_paused(connection)) {
         pyossl_connection_release(connection);
         return pyossl_pause(connection);

@@ -82,7 +82,7 @@ class SocketTransport(Transport):
         try:
             sent = self._connection.sent(result)
         except BaseException as error:
-            self._failed(error, "writing")
+            self._writing_failed(error, "writing")
         else:
             self._keep_rest(data, sent)
 

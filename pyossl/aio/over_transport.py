@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyossl.aio.layered import LayeredConnection
-from pyossl.aio.transport import FLUSHING, Transport
+from pyossl.aio.transport import FLUSHING, OPEN, Transport
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -53,9 +54,17 @@ class BelowTLS(asyncio.Protocol):
         return self.transport
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self.transport is not None and exc is not None and not self.connection.closed:
+            for data in _left_on(self._below):
+                self.connection.hear(data)
         transport, self.transport, self._below, self.keeps = self.transport, None, None, None
         if transport is not None:
             transport._below_lost(exc)
+
+    def writing_failed(self, exc: BaseException) -> None:
+        """The TLS below can be read on."""
+        if self.transport is not None:
+            self.transport._below_takes_nothing(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.transport is not None and not self.connection.closed:
@@ -75,6 +84,28 @@ class BelowTLS(asyncio.Protocol):
         if self.transport is not None:
             self.transport._below_has_room()
             self.transport._hear_on()
+
+
+_LEFT = 1 << 20
+
+
+def _left_on(below: Any) -> Iterator[bytes]:
+    """What has arrived on the socket of an asyncio transport that is lost, and closes it next.
+
+    It stops reading at once where a write fails: what the peer had sent may not have been read.
+    """
+    if type(below).__module__ != "asyncio.selector_events":
+        return  # nobody knows what is between another one and its socket
+    sock, left = below.get_extra_info("socket"), _LEFT
+    while left > 0:
+        try:
+            data = os.read(sock.fileno(), left)
+        except OSError:
+            return
+        if not data:
+            return
+        left -= len(data)
+        yield data
 
 
 class LayeredTransport(Transport):
@@ -180,8 +211,9 @@ class LayeredTransport(Transport):
         self._connection.is_full = False
         if self._ending is not None:
             self._loop.call_soon(self._connection_lost, *self._ending)
-        elif error is not None and self.is_reading() and self._connection.has_heard:
+        elif error is not None and self._delivers() and self._connection.has_heard:
             self._connection.hear(error)  # behind what came before it
+            self._below_takes_nothing(error)
             self._hear_on()
         elif error is not None:
             self._failed(error, "the transport below")
@@ -189,6 +221,10 @@ class LayeredTransport(Transport):
             self._below_ended()
             if self._state >= FLUSHING:
                 self._lose(None)
+
+    def _below_takes_nothing(self, error: BaseException) -> None:
+        if self._state == OPEN:
+            self._receive_rest(error)
 
     def _end(self, error: BaseException | None, made: bool) -> None:
         """The connection is lost when the transport below is."""

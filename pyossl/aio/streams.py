@@ -85,6 +85,13 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
     def pause_writing(self) -> None:
         self._is_paused = True
 
+    def writing_failed(self, exc: BaseException) -> None:
+        """What is written is lost from now on; what the peer has sent is still to come."""
+        drainers, self._drainers = self._drainers, []
+        for waiter in drainers:
+            if not waiter.done():
+                waiter.set_exception(exc)
+
     def resume_writing(self) -> None:
         self._is_paused = False
         drainers, self._drainers = self._drainers, []
@@ -135,6 +142,8 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         if failure is not None:
             raise failure
         if self._transport._state != OPEN:
+            if self._transport._write_failure is not None:
+                raise self._transport._write_failure
             await asyncio.sleep(0)  # so that connection_lost comes first, and a loop of writes ends
         if protocol._is_lost or protocol._is_paused:
             await protocol.drained()

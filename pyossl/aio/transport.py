@@ -2,11 +2,13 @@
 
 Theory of operation
 -------------------
-A transport is in one of five states, and only ever goes to a later one:
+A transport is in one of six states, and only ever goes to a later one:
 
 HANDSHAKE   the protocol knows nothing of it yet; ``connection_made`` is its end, or ``waiter`` gets the exception.
 OPEN        what is readable is decrypted and delivered; what is written is encrypted and sent at once, as far as it
             goes, and the rest waits in ``_backlog``, which is what flow control counts.
+RECEIVING   a write has failed, and whatever is written is dropped; what the peer had sent is delivered to its end, and
+            then comes ``connection_lost``, with the write's exception.
 FLUSHING    ``close`` was called: nothing is delivered any more, and the backlog is on its way out.
 GOODBYE     close_notify has been sent and the peer's is awaited, what comes before it being dropped: a descriptor that
             is closed with unread bytes is reset by the kernel, and the peer would lose what it has not read yet.
@@ -39,7 +41,7 @@ from pyossl.aio.facts import FACTS
 from pyossl.aio.loops import forks, room_of
 from pyossl.aio.watching import Watching
 from pyossl.connection import Bytes
-from pyossl.errors import Error, UsageError
+from pyossl.errors import Error, TransportError, TruncationError, UsageError
 from pyossl.evented import Destination, EventedConnection
 from pyossl.outcome import Want
 
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from pyossl.aio.layered import LayeredConnection
     from pyossl.aio.server import Server
 
-HANDSHAKE, OPEN, FLUSHING, GOODBYE, CLOSED = range(5)
+HANDSHAKE, OPEN, RECEIVING, FLUSHING, GOODBYE, CLOSED = range(6)
 
 _HIGH_WATER = 512 * 1024
 
@@ -83,6 +85,7 @@ class Transport(Watching):
         "_state",
         "_timer",
         "_waiter",
+        "_write_failure",
         "_write_wants_read",
     )
 
@@ -117,6 +120,7 @@ class Transport(Watching):
         self._watch_nothing_yet()
         self._read_wants_write = self._write_wants_read = False
         self._lost_writes = 0
+        self._write_failure: BaseException | None = None
         self._made = not announced  # start_tls: the protocol has known a transport all along
         self._waiter = waiter
         self._shutdown_timeout = shutdown_timeout
@@ -194,8 +198,11 @@ class Transport(Watching):
 
     # Reading
 
+    def _delivers(self) -> bool:
+        return OPEN <= self._state <= RECEIVING
+
     def _read_ready(self) -> None:
-        if self._state != OPEN or self._paused:
+        if self._paused or not self._delivers():
             return
         got: Any
         try:
@@ -262,12 +269,14 @@ class Transport(Watching):
         except BaseException as error:
             self._failed(error, "protocol.eof_received()")
             return
-        if not keep_open:
+        if self._write_failure is not None:
+            self._failed(self._write_failure, "writing")
+        elif not keep_open:
             self.close()
 
     def is_reading(self) -> bool:
         """Whether what arrives is delivered."""
-        return self._state == OPEN and not self._paused
+        return self._delivers() and not self._paused
 
     def pause_reading(self) -> None:
         """Delivers nothing until ``resume_reading``."""
@@ -277,7 +286,7 @@ class Transport(Watching):
 
     def resume_reading(self) -> None:
         """Delivers again what arrives."""
-        if self._state == OPEN and self._paused:
+        if self._delivers() and self._paused:
             self._paused = False
             if not self._eof_received:
                 self._start_reader(self._read_ready)
@@ -308,7 +317,7 @@ class Transport(Watching):
         try:
             sent = self._connection.send(data)
         except BaseException as error:
-            self._failed(error, "writing")
+            self._writing_failed(error, "writing")
         else:
             if sent != len(data):
                 self._keep_rest(data, sent)
@@ -317,8 +326,12 @@ class Transport(Watching):
         """What a step of writing has not taken waits."""
         self._queue(data, 0 if isinstance(sent, Want) else sent)
         if sent is Want.READ:
-            self._write_wants_read = True
-            self._stop_writer()
+            self._write_needs_read()
+
+    def _write_needs_read(self) -> None:
+        self._write_wants_read = True
+        self._stop_writer()
+        self._take_soon(self._read_ready)  # in a renegotiation the write may have met data, which comes first
 
     def _write_later(self, data: Bytes) -> None:
         if self._eof_written:
@@ -343,6 +356,9 @@ class Transport(Watching):
         if self._read_wants_write:
             self._read_wants_write = False
             self._take_soon(self._read_ready)
+        if self._state == RECEIVING:
+            self._stop_writer()
+            return
         if self._backlog is not None and not self._flushes(self._backlog):
             return
         self._stop_writer()
@@ -358,15 +374,14 @@ class Transport(Watching):
         try:
             went, want = backlog.flush(self._connection.send)
         except BaseException as error:
-            self._failed(error, "writing")
+            self._writing_failed(error, "writing")
             return False
         self._flushed_since |= went > 0
         if not backlog:
             self._backlog = None
             return True
         if want is Want.READ:
-            self._write_wants_read = True
-            self._stop_writer()
+            self._write_needs_read()
         if backlog.size <= self._low_water:
             self._maybe_resume_protocol()
         return False
@@ -391,13 +406,13 @@ class Transport(Watching):
             if self._connection.shutdown() is Want.WRITE:
                 self._start_writer(self._write_ready)
         except BaseException as error:
-            self._failed(error, "the shutdown")
+            self._writing_failed(error, "the shutdown")
 
     # The end
 
     def is_closing(self) -> bool:
-        """Whether ``close`` or ``abort`` was called, or the connection lost."""
-        return self._state >= FLUSHING
+        """Whether ``close`` or ``abort`` was called, a write has failed, or the connection is lost."""
+        return self._state >= RECEIVING
 
     def close(self) -> None:
         """Sends what waits, then close_notify, and awaits the peer's; then ``connection_lost(None)``.
@@ -409,6 +424,9 @@ class Transport(Watching):
             return
         if self._state == HANDSHAKE or self._is_of_another_process():
             self.abort()
+            return
+        if self._write_failure is not None:
+            self._lose(self._write_failure)
             return
         self._state = FLUSHING
         self._stop_reader()
@@ -462,10 +480,35 @@ class Transport(Watching):
         """Closes at once, without a close_notify; what waits is lost.  Then ``connection_lost(None)``."""
         self._lose(None)
 
+    def _writing_failed(self, error: BaseException, operation: str) -> None:
+        """The end of the writes, and of the connection where nothing more can be read."""
+        reads_on = isinstance(error, TransportError) and not self._connection._c.dead
+        if reads_on and self._state == OPEN:
+            self._receive_rest(error)
+        else:
+            self._failed(error, operation)
+
+    def _receive_rest(self, error: BaseException) -> None:
+        """Delivers what the peer has sent, and then loses the connection by ``error``, which a write met."""
+        if self._eof_received:
+            self._failed(error, "writing")
+            return
+        self._state = RECEIVING
+        self._write_failure = error
+        self._backlog = None
+        self._write_wants_read = False
+        self._stop_writer()
+        if (tell := getattr(self._protocol, "writing_failed", None)) is not None:
+            tell(error)
+        self._maybe_resume_protocol()
+        self._take_soon(self._read_ready)
+
     def _failed(self, error: BaseException, operation: str) -> None:
         """The end by an exception: the peer's, the transport's, or one that a callback or the protocol raised."""
         if self._state == CLOSED:
             return
+        if self._write_failure is not None and isinstance(error, (TruncationError, TransportError)):
+            error = self._write_failure  # which has ended the connection first
         if isinstance(error, (Error, OSError)):
             if self._loop.get_debug():
                 _log.debug("%r: %s failed", self, operation, exc_info=error)
@@ -534,7 +577,7 @@ class Transport(Watching):
         return f"<{self._description()}, {self._connection!r}>"
 
     def _description(self) -> str:
-        state = ("handshake", "open", "flushing", "closing", "closed")[self._state]
+        state = ("handshake", "open", "receiving", "flushing", "closing", "closed")[self._state]
         return f"{type(self).__name__} {state}, with {self._extra.get('peername')!r}"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:

@@ -38,6 +38,7 @@ typedef struct {
     int parked;
     int keeps_to_records;
     int received_end;
+    int write_errno;
     int calls_verify;
     int verify_error;
     int verify_depth;
@@ -102,6 +103,8 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_PAUSED ...
 #define PYOSSL_UNREAD ...
 #define PYOSSL_ASKED ...
+#define PYOSSL_UNWRITTEN ...
+#define PYOSSL_READ_FIRST ...
 #define PYOSSL_HOLDS ...
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
@@ -115,7 +118,6 @@ long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t s
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_shutdown(pyossl_connection *connection);
-void pyossl_hear_last_words(pyossl_connection *connection);
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);

@@ -1,0 +1,101 @@
+/* What is left of a connection on which a write has failed for good.
+ *
+ * The peer's bytes may have arrived before: an early answer to a long upload, or the alert that says why the peer has hung
+ * up (a TLS 1.3 client has finished its handshake before the server has looked at its certificate).  Only the direction
+ * to the peer is dead.  So OpenSSL does not learn of the failure (pyossl_keeps_failure): the connection remembers the
+ * errno, every later write and shutdown is refused by it, and reads go on to the end of what is there.
+ *
+ * Why the peer hung up.  The errno is true, and not what anybody wants to know where a fatal alert is what comes next:
+ * then it is what the connection died of.  Where data comes first nothing of it is lost, and the read that gets as far as
+ * the alert tells it. */
+
+enum { PYOSSL_LAST_WORDS = 1 << 20 };    /* bytes of records without data, before the alert, that are looked through */
+
+static int pyossl_is_alert(unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255;
+}
+
+/* Looks at what comes next, as far as it has arrived: 1 where it is an alert, of which the connection is dead now. */
+static int pyossl_hears_alert(pyossl_connection *connection)
+{
+    size_t heard = 0, got = 0;
+    char byte;
+
+    do {
+        connection->budget = PYOSSL_BUDGET;
+        connection->paused = 0;
+        errno = 0;
+        if (SSL_peek_ex(connection->ssl, &byte, 1, &got) == 1) {
+            OPENSSL_cleanse(&byte, 1);
+            pyossl_clear_errors();
+            return 0;
+        }
+        if (pyossl_not_done(connection, 0) == -SSL_ERROR_ZERO_RETURN && !connection->dead)
+            connection->received_end = 1;
+        heard += PYOSSL_BUDGET;
+    } while (connection->paused && !connection->dead && heard < PYOSSL_LAST_WORDS);
+    return connection->dead && connection->record_count > 0 && pyossl_is_alert(connection->records[0].code);
+}
+
+/* Whether a dead connection has died of nothing but the end of the transport, or its failure. */
+static int pyossl_is_silence(const pyossl_connection *connection)
+{
+    unsigned long code = connection->record_count > 0 ? connection->records[0].code : 0;
+
+    return connection->error == SSL_ERROR_SYSCALL
+        || (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING);
+}
+
+/* The connection is dead of the write that has failed. */
+static long long pyossl_die_of_write(pyossl_connection *connection)
+{
+    free(connection->records);
+    connection->records = NULL;
+    connection->record_count = 0;
+    connection->dead = 1;
+    connection->error = SSL_ERROR_SYSCALL;
+    connection->sys_errno = connection->write_errno;
+    connection->write_errno = 0;
+    return -SSL_ERROR_SYSCALL;
+}
+
+/* What a handshake came to in which a write has failed, `outcome` as far as OpenSSL knows.  It cannot be finished, and waits
+ * for nobody: what has arrived may say why.  Only the tickets that a server sends after it are no part of it: a client
+ * that writes and closes at once does not wait for them. */
+static long long pyossl_cut_off(pyossl_connection *connection, long long outcome)
+{
+    SSL *ssl = connection->ssl;
+
+    if (outcome == 0 && SSL_is_server(ssl) && SSL_version(ssl) == TLS1_3_VERSION)
+        return 0;
+    if (outcome != 0 && outcome != -SSL_ERROR_WANT_READ && !connection->dead)
+        return outcome;
+    if (outcome == -SSL_ERROR_WANT_READ && connection->paused)
+        return outcome;
+    if (!connection->dead && pyossl_hears_alert(connection)) {
+        connection->write_errno = 0;
+        return -SSL_ERROR_SSL;
+    }
+    if (connection->dead && !pyossl_is_silence(connection)) {
+        connection->write_errno = 0;
+        return outcome == 0 ? -(long long)connection->error : outcome;
+    }
+    return pyossl_die_of_write(connection);
+}
+
+/* What a write, or a close_notify, came to that has failed: PYOSSL_UNWRITTEN, or below 0 what the connection died of. */
+static long long pyossl_unwritten(pyossl_connection *connection, long long outcome)
+{
+    pyossl_forget_pending(connection);
+    if (!connection->is_open && !SSL_is_init_finished(connection->ssl))
+        return pyossl_cut_off(connection, outcome != 0 ? outcome : -SSL_ERROR_WANT_READ);
+    if (connection->dead && outcome < 0)
+        return outcome;
+    if (!connection->hears_why || connection->socket == NULL || connection->received_end
+        || !pyossl_hears_alert(connection))
+        return PYOSSL_UNWRITTEN;
+    connection->write_errno = 0;
+    return -SSL_ERROR_SSL;
+}
