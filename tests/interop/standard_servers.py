@@ -196,7 +196,16 @@ class Serving:
 
     def __init__(self, kind: Kind, way: type, context: pyossl.Context, **overrides: Any) -> None:
         self.kind = kind
-        self.server = kind.make(type("Server", (way, kind.base), {"context": context, **overrides}))
+        self.handled: list[Any] = []
+        """What the server has been shut down of."""
+        handled = self.handled
+
+        class Noting:
+            def close_request(self, request: Any) -> None:
+                super().close_request(request)  # type: ignore[misc]  # of the server's class
+                handled.append(request)
+
+        self.server = kind.make(type("Server", (Noting, way, kind.base), {"context": context, **overrides}))
         self.port: int = self.server.server_address[1]
         self.ended: list[BaseException] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -268,8 +277,10 @@ class Hostile:
 
     def __init__(self, port: int, context: pyossl.Context, request: bytes) -> None:
         self.context, self.request = context, request
-        self.sock = socket.create_connection((HOST, port), SECONDS)
+        self.sock = socket.socket()
         _clients.add(self.sock)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect((HOST, port))
 
     def hello(self) -> bytes:
         client = pyossl.Connection(self.context, "localhost")
