@@ -31,6 +31,6 @@ class ResumingContext(StandardContext):
         self.connections: list[pyossl.Socket] = []
 
     def wrap_socket(self, sock: socket.socket, server_hostname: str | None = None, **_: Any) -> pyossl.Socket:
-        session = self.connections[0].session if self.connections else None
+        session = self.connections[0].connection.session if self.connections else None
         self.connections.append(self.context.wrap_socket(sock, server_hostname, session=session))
         return self.connections[-1]
