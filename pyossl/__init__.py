@@ -27,6 +27,7 @@ _HOMES = {
         "DecodeError",
         "Error",
         "PasswordError",
+        "TLSError",
         "TransportError",
         "TruncationError",
         "UnsupportedError",

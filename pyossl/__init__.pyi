@@ -23,6 +23,7 @@ from pyossl.errors import (
     DecodeError as DecodeError,
     Error as Error,
     PasswordError as PasswordError,
+    TLSError as TLSError,
     TransportError as TransportError,
     TruncationError as TruncationError,
     UnsupportedError as UnsupportedError,

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyossl._lib import ffi, lib, own, release, text
 from pyossl.arguments import LARGEST_INT, integer
 from pyossl.copying import Uncopied
-from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
+from pyossl.errors import Error, TLSError, UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
 from pyossl.turns import Lock, TakenError, take_parked
 
@@ -495,7 +495,10 @@ class BIO(Uncopied):
             raise transport_error(
                 number, f"{os.strerror(number)}: {operation} failed", Failure(operation, errno=number)
             )
-        raise failed(operation)
+        raise failed(operation, TLSError if self._ends_in_a_descriptor() else Error)
+
+    def _ends_in_a_descriptor(self) -> bool:
+        return bool(lib.BIO_method_type(self._last()._bio) & lib.BIO_TYPE_DESCRIPTOR)
 
     def _check_end(self) -> None:
         """Raises where the end is not that of the data."""

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyossl._lib import ffi, lib, text
-from pyossl.errors import Error
+from pyossl.errors import TLSError
 from pyossl.flags import InfoWhere
 from pyossl.message import Message
 from pyossl.turns import callback
@@ -157,7 +157,7 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
             # A second ClientHello, after a HelloRetryRequest: what was chosen by the first name is not for another.
             if connection._indicated != indicated:
                 alert[0] = lib.SSL_AD_ILLEGAL_PARAMETER
-                raise Error(f"the client has changed the name from {connection._indicated!r} to {indicated!r}")
+                raise TLSError(f"the client has changed the name from {connection._indicated!r} to {indicated!r}")
             return 1
         callbacks.is_named = True
         connection._indicated = indicated

@@ -41,7 +41,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pyossl.connection import Bytes, Connection
 from pyossl.copying import Uncopied
-from pyossl.errors import AlertError, Error, TruncationError, UsageError, exception_of
+from pyossl.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.outcome import Want
 
 _T = TypeVar("_T")
@@ -205,11 +205,11 @@ class Carrier(Uncopied):
             await self._lowlevel.checkpoint_if_cancelled()
             await self._shake()
             if self._read:
-                raise UsageError(_UNREAD)
+                raise NotDueError(_UNREAD)
             if not self._ended:
                 await self._end()
             if (await self._finish(lambda: self.connection.peek(1)))[1]:
-                raise UsageError(_UNREAD)
+                raise NotDueError(_UNREAD)
             await self._finish(self.connection.shutdown)
             trailing = self.connection._received_beyond() + bytes(self._heard)
             self.close()

@@ -34,7 +34,7 @@ from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
 from pyossl.encoding import c_string
-from pyossl.errors import UsageError, check, check_ptr, exception_of, failed
+from pyossl.errors import NotDueError, UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
 from pyossl.negotiation import Negotiated
@@ -66,6 +66,8 @@ _MISUSES = {
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: it has to be read before anything is written",
 }
+_NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
+"""Those of the misuses that a peer can bring about, by its silence."""
 
 
 class Connection(Negotiated):
@@ -227,8 +229,8 @@ class Connection(Negotiated):
     def handshake(self) -> Want | None:
         """Goes on with the handshake; None when it is finished, else the ``Want`` to call it again after.
 
-        Raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another ``Error`` when
-        it has failed.  SSL_do_handshake(3)
+        Raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another ``TLSError``
+        when it has failed, all of which are ``OSError``s.  SSL_do_handshake(3)
         """
         return self._shake_hands(lib.pyossl_handshake)
 
@@ -488,7 +490,8 @@ class Connection(Negotiated):
                 self._fail(operation)
                 return error
         if message := _MISUSES.get(result):
-            return UsageError(message.format(pending=self._c.write_pending))
+            kind = NotDueError if result in _NOT_DUE else UsageError
+            return kind(message.format(pending=self._c.write_pending))
         return exception_of(self._fail_write(operation) if result == lib.PYOSSL_UNWRITTEN else self._fail(operation))
 
     def _fail(self, operation: str) -> Failure:

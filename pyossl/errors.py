@@ -38,6 +38,14 @@ class Error(Exception):
         return _remade, (type(self), self.args), self.__dict__
 
 
+class TLSError(Error, OSError):
+    """What the peer or the network did to a connection: what came is not TLS, or the two have nothing in common, …
+
+    Programs that were written for sockets catch ``OSError``, and so this.  ``errno`` is None, except in a
+    ``TransportError``.  SSL_get_error(3)
+    """
+
+
 def _remade(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
     """An exception as it was before it was pickled or copied, but for what is in its ``__dict__``."""
     error = kind.__new__(kind, *arguments)
@@ -45,7 +53,7 @@ def _remade(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
     return error
 
 
-class CertificateError(Error):
+class CertificateError(TLSError):
     """A certificate was refused, the peer's or one given to ``Store.verify``.  SSL_get_verify_result(3)
 
     ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the certificate
@@ -61,7 +69,7 @@ class CertificateError(Error):
         self.certificate: Certificate | None = failure.certificate
 
 
-class AlertError(Error):
+class AlertError(TLSError):
     """The peer sent a fatal alert.  ``number`` is RFC 8446's, ``description`` its text.  SSL_alert_type_string(3)"""
 
     def __init__(self, message: str, failure: Failure, number: int) -> None:
@@ -70,16 +78,16 @@ class AlertError(Error):
         self.description: str = alert_description(number)
 
 
-class TruncationError(Error, EOFError):
+class TruncationError(TLSError, EOFError):
     """The transport ended without a close_notify: what was received may have been cut short.  SSL_get_error(3)"""
 
 
-class ClosedError(Error):
+class ClosedError(TLSError):
     """The peer closed the connection with a close_notify where a handshake or data was due."""
 
 
-class TransportError(Error, OSError):
-    """The transport failed.  An instance is also of the ``OSError`` subclass of its errno."""
+class TransportError(TLSError):
+    """The transport, or a file, failed.  An instance is also of the ``OSError`` subclass of its errno."""
 
     def __init__(self, number: int, message: str, failure: Failure | None = None) -> None:
         OSError.__init__(self, number, message)
@@ -101,6 +109,26 @@ class WouldBlockError(Error, BlockingIOError):
 
 class UsageError(Error, RuntimeError):
     """The API was used in a way, or at a time, that cannot work; nothing was sent."""
+
+
+class NotDueError(TLSError, UsageError):
+    """A call has to wait because of what the peer has sent or has not taken: ``unwrap`` where there is data to be read,
+    a shutdown before the handshake is finished, another write than the one that the peer's silence has interrupted.
+
+    It is a ``UsageError``, for nothing was sent and the connection is as it was; and a ``TLSError``, for a peer can
+    bring it about.
+    """
+
+
+class ClosedSocketError(UsageError, OSError):
+    """``shutdown`` of a socket that the program has closed, for which any socket raises ``OSError`` with EBADF."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.errno = errno.EBADF
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, self.__dict__
 
 
 class UnsupportedError(Error, NotImplementedError):
@@ -194,7 +222,7 @@ def _bounded(value: str) -> str:
     return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…")
 
 
-def exception_of(failure: Failure) -> Error:
+def exception_of(failure: Failure) -> TLSError:
     """A new exception for a fatal outcome, of the type that a person would want to catch."""
     what, whom = failure.operation, failure.with_whom()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _showed_none(failure):
@@ -211,7 +239,7 @@ def exception_of(failure: Failure) -> Error:
         return transport_error(number, f"{os.strerror(number)}: {what} failed{whom}", failure)
     if failure.error == lib.SSL_ERROR_ZERO_RETURN:
         return ClosedError(f"{what} failed: the peer closed the connection{whom}", failure)
-    return Error(f"{what} failed: {_reasons(failure)}{whom}", failure)
+    return TLSError(f"{what} failed: {_reasons(failure)}{whom}", failure)
 
 
 def _reasons(failure: Failure) -> str:
@@ -235,7 +263,7 @@ _NOT_TLS = (
 def failed(operation: str, kind: type[Error] = Error) -> Error:
     """The exception for a call of OpenSSL without I/O that has just failed; empties the queue."""
     failure = Failure(operation, records=take_records())
-    if kind is Error and (number := failure.system_errno):
+    if kind in (Error, TLSError) and (number := failure.system_errno):
         return transport_error(number, f"{os.strerror(number)}: {operation} failed", failure)
     return kind(f"{operation} failed: {_reasons(failure)}", failure)
 

@@ -22,6 +22,8 @@ class Listener(Uncopied):
     ``accept`` never waits for a client's handshake: a client that stalls keeps nobody else out.  The handshake is
     done by the first call on the accepted ``Socket`` (``handshake``, ``recv``, ``sendall``), in the thread that makes
     it and before its deadline.
+
+    A server of ``socketserver`` takes one for its socket: ``server.socket = Listener(server.socket, context)``.
     """
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
@@ -53,6 +55,26 @@ class Listener(Uncopied):
     def settimeout(self, timeout: float | None) -> None:
         """How long ``accept`` waits at most, in seconds; None for ever."""
         self._sock.settimeout(timeout)
+
+    def gettimeout(self) -> float | None:
+        """How long ``accept`` waits at most, in seconds; None for ever."""
+        return self._sock.gettimeout()
+
+    def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
+        """As ``socket.socket.setsockopt``."""
+        self._sock.setsockopt(level, option, value, *length)
+
+    def bind(self, address: Any) -> None:
+        """As ``socket.socket.bind``, where the socket has no address yet."""
+        self._sock.bind(address)
+
+    def listen(self, *backlog: int) -> None:
+        """As ``socket.socket.listen``, where the socket does not listen yet."""
+        self._sock.listen(*backlog)
+
+    def getsockname(self) -> Any:
+        """As ``address``."""
+        return self._sock.getsockname()
 
     def fileno(self) -> int:
         """The descriptor, -1 after ``close``."""

@@ -31,7 +31,7 @@ from typing import IO, Any, Final
 from pyossl.arguments import integer
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
-from pyossl.errors import UsageError, WouldBlockError
+from pyossl.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.session import Session
@@ -89,7 +89,7 @@ class Socket(Stream):
         """
         self.connection.exchange_goodbye(self._timeout)
         if ahead := self.connection.leave():
-            raise UsageError(
+            raise NotDueError(
                 f"{ahead} bytes that came without TLS have been received with what came before them: where the peer "
                 "does not wait for our close_notify, set keeps_to_records before the first read"
             )
@@ -104,15 +104,25 @@ class Socket(Stream):
         """``SHUT_WR`` sends close_notify, after which the peer's data can still be read; ``SHUT_RD`` and
         ``SHUT_RDWR`` do to the descriptor what ``socket.shutdown`` does, the latter after a close_notify.
 
-        SSL_shutdown(3)
+        Where there is no connection to end, since the handshake is not finished or the connection has failed, each
+        does to the descriptor what ``socket.shutdown`` does; with ``SHUT_RDWR`` also where close_notify cannot be sent.
+        So it raises what programs that were written for sockets expect: ``OSError`` with ENOTCONN where the peer has
+        gone, and with EBADF after ``close``.  SSL_shutdown(3), shutdown(2)
         """
         if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
-        self._check_open()
-        if how != socket.SHUT_RD:
-            self.connection.say_goodbye(self._timeout)
-        if how != socket.SHUT_WR:
+        if self._is_closed or self._sock.fileno() < 0:
+            raise ClosedSocketError("the socket is closed")
+        if how == socket.SHUT_RD or not self._says_goodbye(how) or how == socket.SHUT_RDWR:
             self._sock.shutdown(how)
+
+    def _says_goodbye(self, how: int) -> bool:
+        try:
+            return self.connection.say_goodbye(self._timeout)
+        except TLSError:
+            if how == socket.SHUT_WR:
+                raise
+            return False
 
     def close(self) -> None:
         """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by

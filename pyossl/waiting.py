@@ -16,7 +16,7 @@ from pyossl.bio import descriptor_of
 from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Connection
 from pyossl.context import Context
-from pyossl.errors import UsageError, WouldBlockError
+from pyossl.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.outcome import Want
 from pyossl.session import Session
 
@@ -105,15 +105,21 @@ class WaitingConnection(DescriptorConnection):
         """``result`` of a write, or an exception for what it stands for."""
         return self._in_time(result, "writing", timeout)
 
-    def say_goodbye(self, timeout: float) -> None:
-        """Sends close_notify; the peer's is left to be read.  SSL_shutdown(3)"""
-        self._in_time(lib.pyossl_say_goodbye(self._c, timeout), "the shutdown", timeout)
+    def say_goodbye(self, timeout: float) -> bool:
+        """Sends close_notify; the peer's is left to be read.  False where there can be none: the handshake is not
+        finished, or the connection has failed before or is closed.  SSL_shutdown(3)
+        """
+        result = lib.pyossl_say_goodbye(self._c, timeout)
+        if result in (lib.PYOSSL_TOO_EARLY, lib.PYOSSL_DEAD, lib.PYOSSL_CLOSED):
+            return False
+        self._in_time(result, "the shutdown", timeout)
+        return True
 
     def exchange_goodbye(self, timeout: float) -> None:
         """Sends close_notify and waits for the peer's; ``UsageError`` where data comes first.  SSL_shutdown(3)"""
         result = lib.pyossl_unwrap(self._c, timeout)
         if result == lib.PYOSSL_UNREAD:
-            raise UsageError(_UNREAD)
+            raise NotDueError(_UNREAD)
         self._in_time(result, "the shutdown", timeout)
 
     @property

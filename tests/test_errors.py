@@ -29,21 +29,49 @@ def ssl_failure(reason_code: int) -> Failure:
 @pytest.mark.parametrize(
     ("kind", "builtin"),
     [
+        (pyossl.TLSError, OSError),
         (pyossl.TruncationError, EOFError),
+        (pyossl.TruncationError, pyossl.TLSError),
         (pyossl.TransportError, OSError),
         (pyossl.WouldBlockError, BlockingIOError),
         (pyossl.UsageError, RuntimeError),
         (pyossl.UnsupportedError, NotImplementedError),
         (pyossl.DecodeError, ValueError),
         (pyossl.PasswordError, pyossl.DecodeError),
-        (pyossl.CertificateError, pyossl.Error),
-        (pyossl.AlertError, pyossl.Error),
-        (pyossl.ClosedError, pyossl.Error),
+        (pyossl.CertificateError, pyossl.TLSError),
+        (pyossl.AlertError, pyossl.TLSError),
+        (pyossl.ClosedError, pyossl.TLSError),
+        (pyossl.TransportError, pyossl.TLSError),
+        (errors.NotDueError, pyossl.TLSError),
+        (errors.NotDueError, pyossl.UsageError),
+        (errors.ClosedSocketError, pyossl.UsageError),
+        (errors.ClosedSocketError, OSError),
     ],
 )
 def test_every_exception_is_pyossls_and_what_python_calls_it(kind: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(kind, pyossl.Error)
     assert issubclass(kind, builtin)
+
+
+@pytest.mark.parametrize("kind", [pyossl.UsageError, pyossl.UnsupportedError, pyossl.DecodeError, pyossl.PasswordError])
+def test_what_no_peer_can_bring_about_is_no_oserror(kind: type[Exception]) -> None:
+    """Else a program's ``except OSError`` would take its own mistake for a lost connection."""
+    assert not issubclass(kind, OSError)
+
+
+@pytest.mark.parametrize(
+    "kind", [pyossl.TruncationError, pyossl.CertificateError, pyossl.AlertError, pyossl.ClosedError, errors.NotDueError]
+)
+def test_only_what_the_system_says_is_lost_is_a_connection_error(kind: type[Exception]) -> None:
+    """Programs take a ConnectionError in the middle of data for its end, which a truncation must not pass for."""
+    assert not issubclass(kind, (ConnectionError, TimeoutError, BlockingIOError))
+
+
+def test_a_tls_error_has_its_message_and_no_errno() -> None:
+    error = errors.exception_of(ssl_failure(lib.SSL_R_WRONG_VERSION_NUMBER))
+    assert isinstance(error, OSError)
+    assert error.args == (str(error),)
+    assert (error.errno, error.strerror, error.filename) == (None, None, None)
 
 
 def test_a_truncation_is_not_a_clean_close() -> None:
@@ -60,8 +88,8 @@ def test_a_truncation_is_not_a_clean_close() -> None:
         (Failure("x", lib.SSL_ERROR_SYSCALL), "TruncationError"),
         (Failure("x", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET), "ConnectionResetError"),
         (Failure("x", lib.SSL_ERROR_ZERO_RETURN), "ClosedError"),
-        (ssl_failure(lib.SSL_R_WRONG_VERSION_NUMBER), "Error"),
-        (Failure("x", lib.SSL_ERROR_SSL), "Error"),
+        (ssl_failure(lib.SSL_R_WRONG_VERSION_NUMBER), "TLSError"),
+        (Failure("x", lib.SSL_ERROR_SSL), "TLSError"),
     ],
 )
 def test_a_failure_becomes_the_exception_of_its_facts(failure: Failure, kind: str) -> None:
@@ -261,8 +289,11 @@ def every_error() -> list[pyossl.Error]:
         errors.exception_of(Failure("reading", lib.SSL_ERROR_SYSCALL)),
         errors.exception_of(Failure("reading", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET)),
         errors.exception_of(Failure("reading", lib.SSL_ERROR_ZERO_RETURN)),
+        errors.exception_of(Failure("reading", lib.SSL_ERROR_SSL)),
         pyossl.WouldBlockError(Want.READ),
         pyossl.UsageError("used wrongly"),
+        errors.NotDueError("not yet"),
+        errors.ClosedSocketError("closed"),
         pyossl.UnsupportedError("quic"),
         pyossl.DecodeError("malformed"),
         pyossl.PasswordError("wrong"),

@@ -14,7 +14,7 @@ import asyncio
 from typing import Any
 
 from pyossl.aio.reader import StreamReader
-from pyossl.errors import Error
+from pyossl.errors import TLSError
 
 _ALERT, _HANDSHAKE = b"\x15", b"\x16"
 _VERSION = b"\x03"
@@ -44,14 +44,14 @@ def _taken(reader: Any) -> bytes:
     return received
 
 
-def refusal(received: bytes, is_server: bool) -> Error | None:
+def refusal(received: bytes, is_server: bool) -> TLSError | None:
     """Why TLS cannot begin with what was received before it; None where it can."""
     if not received:
         return None
     begins_tls = received[:1] in (_HANDSHAKE, _ALERT) and received[1:2] in (b"", _VERSION)
     if is_server and begins_tls:
         return None
-    return Error(
+    return TLSError(
         f"{len(received)} bytes that were received in the clear had not been read when TLS began: "
         "somebody may have put them there"
     )

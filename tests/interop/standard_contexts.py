@@ -1,0 +1,36 @@
+"""What the clients of Python's standard library ask of an ``ssl.SSLContext``, with pyossl below."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+import pyossl
+
+
+class StandardContext:
+    """As much of an ``ssl.SSLContext`` as ``http.client``, ``smtplib``, ``imaplib``, ``poplib`` and ``ftplib`` use."""
+
+    verify_mode = ssl.CERT_REQUIRED
+    check_hostname = True
+    post_handshake_auth = None
+
+    def __init__(self, context: pyossl.Context) -> None:
+        self.context = context
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str | None = None, **_: Any) -> pyossl.Socket:
+        return self.context.wrap_socket(sock, server_hostname)
+
+
+class ResumingContext(StandardContext):
+    """Offers the session of the first connection on all that follow, as FTP servers ask it of data connections."""
+
+    def __init__(self, context: pyossl.Context) -> None:
+        super().__init__(context)
+        self.connections: list[pyossl.Socket] = []
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str | None = None, **_: Any) -> pyossl.Socket:
+        session = self.connections[0].connection.session if self.connections else None
+        self.connections.append(self.context.wrap_socket(sock, server_hostname, session=session))
+        return self.connections[-1]
