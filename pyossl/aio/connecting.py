@@ -15,6 +15,7 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
+from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -66,7 +67,7 @@ async def create_connection(
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
-    happy_eyeballs_delay: float | None = None,
+    happy_eyeballs_delay: float | None = ATTEMPT_DELAY,
     interleave: int | None = None,
     all_errors: bool = False,
     session: Session | None = None,
@@ -75,6 +76,7 @@ async def create_connection(
 
     As ``loop.create_connection``, but that ``ssl`` is a ``Context``, None for one that trusts the system.
     ``server_hostname`` is ``host`` unless given; ``session``, of the same context and name, is offered for resumption.
+    ``happy_eyeballs_delay`` is 0.25 seconds, and not asyncio's None, with which a silent address has all the time.
     ``ssl_handshake_timeout`` (60) and ``ssl_shutdown_timeout`` (30) are in seconds.
 
     Raises ``OSError`` when there is no connection, ``ConnectionAbortedError`` when the handshake takes too long, and as
