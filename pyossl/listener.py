@@ -70,9 +70,9 @@ class Listener(Uncopied):
     done by the first call on the accepted ``Socket`` (``handshake``, ``recv``, ``sendall``), in the thread that makes
     it and before its deadline; or in a child process that has been forked for it.
 
-    A socket that is given belongs to the ``Listener`` from now on.  If it blocks and another process accepts from it too,
-    a thread whose client that process has taken waits in accept(2), and ``close`` does not end that wait: make such a
-    socket non-blocking, or call ``settimeout``, which does.
+    A socket that is given belongs to the ``Listener`` from now on.  If it blocks, and another process accepts from it
+    too, a thread whose client that process has taken waits in accept(2), and ``close`` does not end that wait.  Make
+    such a socket non-blocking, or call ``settimeout``, which does.
     """
 
     _closed = False

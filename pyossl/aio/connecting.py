@@ -93,7 +93,7 @@ async def create_connection(
         server_hostname = host
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
-        found: list[Any] = list(await loop.getaddrinfo(host, port, **hints))
+        found: list[Any] = list(await looked_up(loop, host, port, **hints))
         if not found:
             raise OSError("getaddrinfo() returned empty list")
         local: list[Any] | None = None
@@ -263,6 +263,14 @@ async def _finished(below: BelowTLS, waiter: asyncio.Future[None]) -> Transport:
     return transport
 
 
+async def looked_up(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **hints: Any) -> Sequence[Any]:
+    """As ``loop.getaddrinfo``; uvloop's loses the scope of an IPv6 address, for which there is nothing to look up."""
+    if isinstance(host, str) and "%" in host:
+        options = {**hints, "flags": hints["flags"] | socket.AI_NUMERICHOST}
+        return socket.getaddrinfo(host, port, **options)
+    return await loop.getaddrinfo(host, port, **hints)
+
+
 def interleaved(found: Iterable[AddressInfo], first_family_count: int) -> list[AddressInfo]:
     """The addresses by turns of their families, the first family first and so many times.  RFC 8305, 4"""
     families: dict[int, list[AddressInfo]] = {}
@@ -334,6 +342,8 @@ def _drop(task: asyncio.Task[socket.socket]) -> None:
 
 async def _connected(info: AddressInfo, local: Sequence[AddressInfo] | None) -> socket.socket:
     family, kind, proto, _, address = info
+    if family == socket.AF_INET6 and len(address) > 3 and address[3]:
+        address = f"{address[0]}%{address[3]}", address[1]  # uvloop looks at no more than a host and a port
     sock = socket.socket(family, kind, proto)
     try:
         sock.setblocking(False)
