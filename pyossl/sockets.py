@@ -53,6 +53,9 @@ class Socket(Stream):
     where the timeout is 0 and it would have to wait, ``UsageError`` after ``close``, and the errors of ``Connection``.
     """
 
+    _blocked = True
+    """Whether the descriptor blocked when it was given."""
+
     def __init__(
         self,
         sock: socket.socket,
@@ -109,6 +112,8 @@ class Socket(Stream):
         except UsageError:
             self._closed = False  # as for close()
             raise
+        if not self._blocked and self._sock.fileno() >= 0 and not self.connection.is_inherited:
+            self._sock.setblocking(False)
         return self._sock.detach()
 
     def shutdown(self, how: int) -> None:
@@ -370,6 +375,7 @@ def wrap_socket(
     # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
+    tls._blocked = tls.gettimeout() is None
     tls._sock.setblocking(True)
     if handshake:
         try:

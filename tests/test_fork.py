@@ -336,7 +336,7 @@ def test_a_connection_whose_lock_a_thread_held_at_the_fork_is_refused(server_con
 
 def test_two_threads_of_a_child_begin_at_once(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
     """Which of them has the lock first makes it this process's."""
-    pairs = [tcp_pair() for _ in range(20)]
+    pairs = [tcp_pair() for _ in range(4)]
     servers = [server_context.wrap_socket(second, handshake=False) for _, second in pairs]
 
     def child() -> None:
