@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import socketserver
@@ -377,3 +378,28 @@ def test_close_does_not_reach_the_copy_of_another_process_though_a_thread_waits(
         reading.result()
     os.close(goes_on)
     os.close(say)
+
+
+def test_a_child_that_drops_a_bio_does_not_end_its_parent_s_socket() -> None:
+    """BIO_s_accept(3) and BIO_s_connect(3) shut their socket down when they are freed."""
+    listening = pyossl.AcceptBIO(("127.0.0.1", 0))
+    calling = [pyossl.ConnectBIO(listening.address)]
+    calling[0].handshake()
+    accepted = listening.accepted()
+    bios = [listening, accepted]
+
+    def child() -> None:
+        calling.clear()
+        bios.clear()
+        nonlocal listening, accepted
+        del listening, accepted
+        gc.collect()
+
+    in_a_child(child)
+    calling[0].write(b"goes on")
+    assert bios[1].read(100) == b"goes on"
+    again = pyossl.ConnectBIO(listening.address)
+    again.handshake()
+    bios[0].accepted().close()
+    for each in (again, *calling, *bios):
+        each.close()
