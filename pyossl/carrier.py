@@ -298,7 +298,7 @@ class Carrier(Uncopied):
             if result is not Want.READ:
                 raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
             if not reads and self.connection.pending and not self._receiver.is_taken:
-                raise UsageError("the peer has sent data in a renegotiation: it has to be received first")
+                raise NotDueError("the peer has sent data in a renegotiation: it has to be received first")
             if self._unsent and not (reads and self._is_left_to_a_writer()):
                 await self._flush_answers() if reads else await self._flush()
             else:

@@ -356,8 +356,8 @@ class Connection(Negotiated):
 
     @property
     def is_inherited(self) -> bool:
-        """Whether the connection was made before this process was forked, and so is the parent's to use."""
-        return bool(lib.pyossl_lock_is_inherited(self._c.lock))
+        """Whether the connection is the parent's to use: its handshake was begun before this process was forked."""
+        return bool(lib.pyossl_is_inherited(self._c))
 
     @property
     def failure(self) -> Failure | None:

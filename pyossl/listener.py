@@ -1,19 +1,66 @@
-"""Listening TLS sockets."""
+"""Listening TLS sockets.
+
+Theory of operation
+-------------------
+A process may share its listening socket with others, since a fork for example: what it does to its copy must not reach
+theirs.  So ``close`` does not shut the socket down.  A thread in ``accept`` waits for two things: for the socket, and
+for a ``_Wake`` of this process alone, which ``close`` sets.  The descriptor is closed when the threads have left.
+
+Where several wait for a client, one of them has it, and the others wait on.  That needs a descriptor that does not
+block, which is so for all who share it, too: ``listen`` makes one, and a socket that is given is left as it is.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import math
 import os
 import socket
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
+from pyossl.connecting import Address, Place, places_of, send_at_once
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.message import Message
-from pyossl.sockets import Address, Socket, host_and_port, send_at_once
+from pyossl.polling import ready, seconds_left
+from pyossl.sockets import Socket
+from pyossl.waiting import deadline_in, forks
+
+_NOT_HERE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
+"""The failures of an address that this machine does not have, such as one of IPv6 where that is off."""
+_PATIENCE = 1000
+"""For how many milliseconds ``close`` waits at most for threads that have been woken to leave."""
+
+
+class _Wake:
+    """What wakes the threads of one process that wait, once and for all.
+
+    Its descriptors are closed with the last reference: a thread may still wait for them when ``close`` is done.
+    """
+
+    def __init__(self) -> None:
+        self._descriptors = (os.eventfd(0),) if hasattr(os, "eventfd") else os.pipe()
+        self.threads: list[int] = []
+
+    def fileno(self) -> int:
+        return self._descriptors[0]
+
+    def set(self) -> None:
+        """Wakes the threads, and returns when no other thread than this one is left."""
+        os.write(self._descriptors[-1], (1).to_bytes(8, "little"))
+        for _ in range(_PATIENCE):
+            if not set(self.threads) - {threading.get_ident()}:
+                break
+            time.sleep(0.001)
+
+    def __del__(self) -> None:
+        for descriptor in self.__dict__.pop("_descriptors", ()):
+            os.close(descriptor)
 
 
 class Listener(Uncopied):
@@ -21,16 +68,26 @@ class Listener(Uncopied):
 
     ``accept`` never waits for a client's handshake: a client that stalls keeps nobody else out.  The handshake is
     done by the first call on the accepted ``Socket`` (``handshake``, ``recv``, ``sendall``), in the thread that makes
-    it and before its deadline.
+    it and before its deadline; or in a child process that has been forked for it.
+
+    A socket that is given belongs to the ``Listener`` from now on.  If it blocks, and another process accepts from it
+    too, a thread whose client that process has taken waits in accept(2), and ``close`` does not end that wait.  Make
+    such a socket non-blocking, or call ``settimeout``, which does.
 
     A server of ``socketserver`` takes one for its socket: ``server.socket = Listener(server.socket, context)``.
     """
+
+    _closed = False
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
         if not context.is_server:
             raise UsageError("a listener needs a server's context")
         self._sock = sock
         self.context = context
+        self._wakes: dict[int, _Wake] = {}
+        self._timeout = sock.gettimeout()
+        if self._timeout:
+            sock.setblocking(False)  # as it is: but the wait is not the socket's own
 
     @property
     def address(self) -> Any:
@@ -42,7 +99,7 @@ class Listener(Uncopied):
 
         Raises ``TimeoutError`` after ``settimeout``'s seconds, ``OSError`` once the listener is closed.
         """
-        sock, address = self._sock.accept()
+        sock, address = self._sock.accept() if self._timeout == 0 else self._accepted()
         try:
             send_at_once(sock)
             timeout = sock.gettimeout()
@@ -52,13 +109,43 @@ class Listener(Uncopied):
             sock.close()
             raise
 
+    def _accepted(self) -> tuple[socket.socket, Any]:
+        deadline = None if self._timeout is None else deadline_in(self._timeout)
+        wake = self._own_wake()
+        thread = threading.get_ident()
+        try:
+            wake.threads.append(thread)
+            while not self._closed and (descriptor := self._sock.fileno()) >= 0:
+                left = seconds_left(deadline)
+                if descriptor not in ready((descriptor, wake.fileno()), (), left):
+                    if left == 0 and not self._closed:
+                        raise TimeoutError("timed out")
+                elif not self._closed:
+                    try:
+                        return self._sock.accept()
+                    except BlockingIOError:  # another thread or process has had the client, or it has left
+                        continue
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        finally:
+            if thread in wake.threads:
+                wake.threads.remove(thread)
+
+    def _own_wake(self) -> _Wake:
+        """This process's: a child must not wake its parent's threads."""
+        process = forks()
+        return self._wakes.get(process) or self._wakes.setdefault(process, _Wake())  # another thread may be the first
+
     def settimeout(self, timeout: float | None) -> None:
-        """How long ``accept`` waits at most, in seconds; None for ever."""
-        self._sock.settimeout(timeout)
+        """How long ``accept`` waits at most, in seconds; None for ever, 0 for not at all."""
+        if timeout is not None:
+            if not 0 <= timeout < math.inf:
+                raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
+            self._sock.setblocking(False)
+        self._timeout = timeout
 
     def gettimeout(self) -> float | None:
         """How long ``accept`` waits at most, in seconds; None for ever."""
-        return self._sock.gettimeout()
+        return self._timeout
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         """As ``socket.socket.setsockopt``."""
@@ -81,11 +168,13 @@ class Listener(Uncopied):
         return self._sock.fileno()
 
     def close(self) -> None:
-        """Stops listening; connections that have been accepted go on.  A thread that waits in ``accept`` is woken."""
-        if self._sock.fileno() >= 0:
-            with contextlib.suppress(OSError):  # some systems refuse this on a listening socket
-                self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
+        """Stops listening in this process; connections that have been accepted go on, and so do other processes that
+        have the socket too.  A thread that waits in ``accept`` is woken.
+        """
+        self._closed = True
+        if wake := self._wakes.get(forks()):
+            wake.set()
+        self._sock.close()
 
     def __iter__(self) -> Iterator[tuple[Socket, Any]]:
         while True:
@@ -106,12 +195,13 @@ class Listener(Uncopied):
 def listen(address: Address, context: Context, *, backlog: int = 128) -> Listener:
     """A ``Listener`` on a host and port (port 0: any that is free), or on the path of a new Unix socket.
 
+    The empty host stands for all IPv4 addresses, ``::`` for all of IPv6.  Of a name's addresses it is the first of IPv4
+    that this machine has, or else of IPv6.  A client that connects to the name finds it.
+
     Raises ``OSError`` when the address cannot be had, ``UsageError`` for a client's context.
     """
     if isinstance(address, tuple):
-        host, _ = host_and_port(address)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.create_server(address[:2], family=family, backlog=backlog)
+        sock = _bound(address, backlog)
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -121,7 +211,26 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
             sock.close()
             raise
     try:
-        return Listener(sock, context)
+        listener = Listener(sock, context)
+        sock.setblocking(False)
     except BaseException:
         sock.close()
         raise
+    return listener
+
+
+def _bound(address: tuple[Any, ...], backlog: int) -> socket.socket:
+    if address[:1] == ("",):
+        places: Sequence[Place] = [Place(socket.AF_INET, socket.SOCK_STREAM, 0, address[:2])]
+    else:
+        places = places_of(address, socket.AI_PASSIVE)
+    problem: OSError | None = None
+    for family, _, _, where in sorted(places, key=lambda place: place.family != socket.AF_INET):
+        try:
+            return socket.create_server(where, family=family, backlog=backlog)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            problem = problem or error
+    assert problem is not None, "getaddrinfo(3) answers with an error or with an address"
+    raise problem

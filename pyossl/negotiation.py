@@ -99,7 +99,7 @@ class Negotiated(Uncopied):
 
     def _refused(self) -> UsageError:
         """Why there is no SSL to be had."""
-        is_inherited = lib.pyossl_lock_is_inherited(self._c.lock)
+        is_inherited = lib.pyossl_is_inherited(self._c)
         return inherited() if is_inherited else UsageError("the connection is closed")
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:

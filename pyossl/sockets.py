@@ -18,17 +18,14 @@ TLS 1.3 there are unread bytes, the session tickets, on every client that only w
 from __future__ import annotations
 
 import builtins
-import contextlib
-import functools
 import io
 import math
-import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Final
 
-from pyossl.arguments import integer
+from pyossl.connecting import Address, connected
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
@@ -36,10 +33,8 @@ from pyossl.message import Message
 from pyossl.names import reference_name
 from pyossl.session import Session
 from pyossl.stream import Stream
-from pyossl.waiting import FOREVER, WaitingConnection, deadline_in, seconds_until
-
-Address = tuple[str, int] | str | os.PathLike[str]
-"""Where a peer is: a host and a port, or the path of a Unix socket."""
+from pyossl.turns import inherited
+from pyossl.waiting import FOREVER, WaitingConnection, deadline_in
 
 
 class _Default:
@@ -47,8 +42,7 @@ class _Default:
 
 
 _DEFAULT: Final = _Default()
-_LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
-_REMEMBERED = 256  # addresses: as for names
+_LIMITS = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
 
 
 class Socket(Stream):
@@ -58,6 +52,9 @@ class Socket(Stream):
     writes.  Every method raises ``TimeoutError`` when it has not finished before its deadline, ``WouldBlockError``
     where the timeout is 0 and it would have to wait, ``UsageError`` after ``close``, and the errors of ``Connection``.
     """
+
+    _blocked = True
+    """Whether the descriptor blocked when it was given."""
 
     def __init__(
         self,
@@ -100,6 +97,25 @@ class Socket(Stream):
         sock.settimeout(self.gettimeout())
         return sock
 
+    def detach(self) -> int:
+        """Closes the ``Socket`` without sending anything and returns the descriptor, which is the caller's and is as it
+        was given, with its own SO_RCVTIMEO.
+
+        The peer is told nothing: see ``unwrap`` for an end of TLS that both sides know of.  It is for a descriptor that
+        goes on elsewhere, before the handshake in another process for example.  What has been received and not been
+        read is lost.  A thread that waits in another method raises ``UsageError``, within a second.  -1 where the
+        descriptor has gone already.  SSL_free(3)
+        """
+        self._closed = True
+        try:
+            self.connection.detach()
+        except UsageError:
+            self._closed = False  # as for close()
+            raise
+        if not self._blocked and self._sock.fileno() >= 0 and not self.connection.is_inherited:
+            self._sock.setblocking(False)
+        return self._sock.detach()
+
     def shutdown(self, how: int) -> None:
         """``SHUT_WR`` sends close_notify, after which the peer's data can still be read; ``SHUT_RD`` and
         ``SHUT_RDWR`` do to the descriptor what ``socket.shutdown`` does, the latter after a close_notify.
@@ -113,6 +129,8 @@ class Socket(Stream):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
         if self._is_closed or self._sock.fileno() < 0:
             raise ClosedSocketError("the socket is closed")
+        if how == socket.SHUT_RD and self.connection.is_inherited:  # shutdown(2) would reach the parent's copy
+            raise inherited()
         if how == socket.SHUT_RD or not self._says_goodbye(how) or how == socket.SHUT_RDWR:
             self._sock.shutdown(how)
 
@@ -224,7 +242,10 @@ class Socket(Stream):
         return -1 if self._is_closed else self._sock.fileno()
 
     def settimeout(self, timeout: float | None) -> None:
-        """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
+        """The deadline of every later call in seconds from its start; None for none, 0 for never waiting.
+
+        With None the limits hold that the program has set for the descriptor itself, SO_RCVTIMEO and SO_SNDTIMEO.
+        """
         if timeout is not None and not 0 <= timeout < math.inf:
             raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
         self._set_timeout(_seconds(timeout))
@@ -256,11 +277,15 @@ class Socket(Stream):
     def getsockopt(self, level: int, option: int, *size: int) -> Any:
         """As ``socket.socket.getsockopt``."""
         self._check_open()
+        if level == socket.SOL_SOCKET and option in _LIMITS:
+            self.connection.restore_limits()
         return self._sock.getsockopt(level, option, *size)
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         """As ``socket.socket.setsockopt``."""
         self._check_open()
+        if level == socket.SOL_SOCKET and option in _LIMITS:
+            self.connection.restore_limits()
         self._sock.setsockopt(level, option, value, *length)
 
     def __enter__(self) -> Socket:
@@ -360,6 +385,7 @@ def wrap_socket(
     # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
+    tls._blocked = tls.gettimeout() is None
     tls._sock.setblocking(True)
     if handshake:
         try:
@@ -394,6 +420,10 @@ def connect(
     seconds, is the deadline over everything that happens here (but for the look-up of the name, which the system does
     not let a program interrupt), and later of each call; without it ``socket.getdefaulttimeout`` holds.
 
+    A name may have many addresses: they are tried by turns of IPv6 and IPv4, the next one when the one before has
+    failed or has been silent for 250 ms, and the first to be connected is the one (RFC 8305).  An IPv6 address may be
+    given with its flow information and scope, as ``getpeername`` returns it, or with a scope's name: ``fe80::1%eth0``.
+
     Raises ``OSError`` when there is no connection, ``TimeoutError``, and as ``Connection.handshake`` does.
     SSL_connect(3)
     """
@@ -406,7 +436,7 @@ def connect(
     if server_hostname is not None:
         reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
     deadline = 0 if limit is None else deadline_in(limit)
-    sock = _connected(address, limit, deadline)
+    sock = connected(address, limit, deadline or None)
     try:
         tls = Socket(sock, context, server_hostname, message_callback, session, limit)
     except BaseException:
@@ -420,78 +450,6 @@ def connect(
         tls.close()
         raise
     return tls
-
-
-def _connected(address: Address, limit: float | None, deadline: int) -> socket.socket:
-    problem: OSError | None = None
-    for family, kind, protocol, where in _resolved(address):
-        left = None if limit is None else min(seconds_until(deadline), _LONGEST_WAIT)
-        if left is not None and left <= 0:
-            problem = TimeoutError()
-            break
-        sock = socket.socket(family, kind, protocol)
-        try:
-            if sock.gettimeout() != left:
-                sock.settimeout(left)
-            sock.connect(where)
-            if left is not None:
-                sock.settimeout(None)
-            send_at_once(sock)
-            return sock
-        except OSError as error:
-            problem = error
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-    if isinstance(problem, TimeoutError):
-        raise TimeoutError(f"connecting to {address!r} timed out after {limit} s") from problem
-    assert problem is not None, "getaddrinfo(3) answers with an error or with an address"
-    raise OSError(problem.errno, f"{problem.strerror}: connecting to {address!r}") from problem
-
-
-def send_at_once(sock: socket.socket) -> None:
-    """Turns Nagle's algorithm off: a record is whole when it is sent, and a server's first answer, on the heels of its
-    session tickets, would wait for the client's delayed acknowledgement.  SSL_connect(3), NOTES
-    """
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:
-        return  # it is no TCP socket, or its peer has gone, which the first read or write tells
-
-
-def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
-    """The family, type, protocol and socket address of each place that ``address`` may be."""
-    if not isinstance(address, tuple):
-        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address))]
-    host, port = host_and_port(address)
-    if type(host) is str and type(port) is int and 0 <= port <= 0xFFFF and (family := _family_of(host)):
-        return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port))]
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
-    return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]
-
-
-def host_and_port(address: Any) -> tuple[str, int | str]:
-    """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
-    if len(address) < 2 or not isinstance(address[0], str):
-        raise TypeError(f"an address is a host and a port, or a path, not {address!r}")
-    host, port = address[:2]
-    if not isinstance(port, str):  # the name of a service
-        integer(port, "a port", 0, 0xFFFF)
-    return host, port
-
-
-@functools.lru_cache(_REMEMBERED)
-def _family_of(host: str) -> int | None:
-    """The family of an IP address, which needs no look-up; None for a name."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host)
-            return family
-    return None
 
 
 Context.socket_face = staticmethod(wrap_socket)

@@ -137,6 +137,18 @@ class WaitingConnection(DescriptorConnection):
         """Leaves the descriptor to its owner; how many bytes have been taken off it that no call has read."""
         return int(lib.pyossl_leave_socket(self._c))
 
+    def restore_limits(self) -> None:
+        """Sets SO_RCVTIMEO again as the program has set it; the next call that waits looks at it anew.  socket(7)"""
+        lib.pyossl_restore_limits(self._c)
+
+    def detach(self) -> None:
+        """``close``, and lets go whoever waits in another call, within a second: the descriptor goes on elsewhere, as
+        it was given.  SSL_free(3)
+        """
+        if lib.pyossl_detach_socket(self._c) == lib.PYOSSL_BUSY:
+            raise self._in_a_callback()
+        self._let_go()
+
     @property
     def keeps_to_records(self) -> bool:
         """Whether a read takes nothing off the descriptor but the records that it needs."""
@@ -171,7 +183,8 @@ class WaitingConnection(DescriptorConnection):
     def _not_in_time(self, result: int, operation: str, timeout: float) -> BaseException:
         if result == lib.PYOSSL_TIMED_OUT:
             whom = f", with {self._name!r}" if self._name else ""
-            return TimeoutError(f"{operation} timed out after {timeout} s{whom}")
+            limit = f"after {timeout} s" if timeout >= 0 else "at the limit that the socket itself has been given"
+            return TimeoutError(f"{operation} timed out {limit}{whom}")
         want = WANTS.get(result)
         if want is None:
             return self._error(result, operation)
@@ -187,6 +200,11 @@ def drain(descriptor: int) -> None:
     recv(2)
     """
     lib.pyossl_drain(descriptor)
+
+
+def forks() -> int:
+    """How many forks there are between this process and the one that imported pyossl.  pthread_atfork(3)"""
+    return int(lib.pyossl_process())
 
 
 def deadline_in(timeout: float) -> int:

@@ -15,8 +15,8 @@ import pyossl
 # What may be asked of the closed, because it is the object's own and not the connection's.
 ANSWERED = {
     pyossl.Socket: {
-        "close", "connection", "context", "family", "fileno", "getblocking", "gettimeout", "proto", "setblocking",
-        "settimeout", "timeout", "type",
+        "close", "connection", "context", "detach", "family", "fileno", "getblocking", "gettimeout", "proto",
+        "setblocking", "settimeout", "timeout", "type",
     },
     pyossl.Connection: {"close", "closed", "context", "failure", "is_inherited", "server_hostname"},
 }  # fmt: skip

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import gc
 import os
+import signal
 import socket
 import time
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import SECONDS, Task, read_all, until
@@ -145,3 +152,287 @@ def test_messages_of_an_accepted_connection_are_seen(
             server.handshake()
             calling.result().close()
     assert next(message.name for message in seen if message.is_protocol) == "ClientHello"
+
+
+# A process's copy of the socket is its own
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+no_warning = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # Python 3.12 warns of threads
+Where = Callable[[Path], Any]
+everywhere = pytest.mark.parametrize(
+    "where", [lambda _: ("127.0.0.1", 0), lambda folder: folder / "socket"], ids=["tcp", "unix"]
+)
+
+
+@contextlib.contextmanager
+def forked(work: Callable[[], object]) -> Iterator[int]:
+    """A child that does ``work``; its exit status must be 0 unless it is killed."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
+
+
+def plain_client(address: Any) -> socket.socket:
+    sock = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+    sock.settimeout(SECONDS)
+    sock.connect(address)
+    return sock
+
+
+@forks
+@no_warning
+@everywhere
+def test_a_child_that_closes_leaves_its_parent_listening(
+    where: Where, tmp_path: Path, server_context: pyossl.Context
+) -> None:
+    """Its thread in accept is not woken either."""
+    with pyossl.listen(where(tmp_path), server_context) as listener:
+        accepting = Task(listener.accept)
+        until(lambda: _is_in_the_kernel(accepting))
+
+        def child() -> None:
+            listener.close()
+            os.write(say, b"x")
+            signal.pause()
+
+        closed, say = os.pipe()
+        with forked(child):
+            os.read(closed, 1)
+            with plain_client(listener.address):
+                accepting.result()[0].close()
+        os.close(closed)
+        os.close(say)
+
+
+@forks
+@no_warning
+@everywhere
+def test_a_parent_that_closes_leaves_its_children_listening(
+    where: Where, tmp_path: Path, server_context: pyossl.Context
+) -> None:
+    listener = pyossl.listen(where(tmp_path), server_context)
+    accepting = Task(listener.accept)
+    until(lambda: _is_in_the_kernel(accepting))
+    address = listener.address
+
+    def child() -> None:
+        while True:
+            tls, _ = listener.accept()
+            tls.fileno()
+            os.write(tls.fileno(), b"the child's")
+
+    with forked(child):
+        listener.close()
+        with pytest.raises(OSError, match="descriptor"):
+            accepting.result()
+        with plain_client(address) as client:
+            assert client.recv(100) == b"the child's"
+
+
+@forks
+@no_warning
+def test_a_child_s_own_threads_are_woken_by_its_close(server_context: pyossl.Context) -> None:
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        parent_s = Task(listener.accept)
+        until(lambda: _is_in_the_kernel(parent_s))
+
+        def child() -> None:
+            accepting = Task(listener.accept)
+            until(lambda: _is_in_the_kernel(accepting))
+            listener.close()
+            with pytest.raises(OSError, match="descriptor"):
+                accepting.result()
+
+        listener.settimeout(SECONDS)
+        with forked(child) as number:
+            assert os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT).si_status == 0
+        with socket.create_connection(listener.address):
+            parent_s.result()[0].close()
+
+
+def test_a_thread_whose_client_another_has_taken_waits_on(server_context: pyossl.Context) -> None:
+    """All are woken for a client, as processes are that share the socket."""
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        accepting = [Task(listener.accept) for _ in range(4)]
+        for each in accepting:
+            until(lambda task=each: _is_in_the_kernel(task))
+        for n in range(2):
+            with socket.create_connection(listener.address):
+                until(lambda n=n: sum(not each._thread.is_alive() for each in accepting) == n + 1)
+    ends = [each._error for each in accepting]
+    assert ends.count(None) == 2
+    assert all(isinstance(each, OSError) for each in ends if each is not None)
+    for each in accepting:
+        if each._error is None:
+            each.result()[0].close()
+
+
+def test_close_from_a_signal_s_handler_ends_the_accept_that_it_interrupts(server_context: pyossl.Context) -> None:
+    listener = pyossl.listen(("127.0.0.1", 0), server_context)
+    before = signal.signal(signal.SIGALRM, lambda *_: listener.close())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        start = time.monotonic()
+        with pytest.raises(OSError, match="descriptor"):
+            listener.accept()
+        assert time.monotonic() - start < SECONDS / 4
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_a_signal_s_handler_raises_ends_accept_and_leaves_nobody_behind(server_context: pyossl.Context) -> None:
+    def handler(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                listener.accept()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        start = time.monotonic()
+    assert time.monotonic() - start < 0.5, "close has waited for somebody"
+
+
+def test_the_address_is_free_when_close_returns(server_context: pyossl.Context) -> None:
+    listener = pyossl.listen(("127.0.0.1", 0), server_context)
+    address = listener.address
+    for _ in range(20):
+        accepting = Task(listener.accept)
+        until(lambda task=accepting: _is_in_the_kernel(task))
+        listener.close()
+        with pytest.raises(OSError, match="descriptor"):
+            accepting.result()
+        listener = pyossl.listen(address, server_context)
+    listener.close()
+
+
+def test_a_listener_leaves_no_descriptor_open(server_context: pyossl.Context) -> None:
+    gc.collect()
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(5):
+        with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+            listener.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                listener.accept()
+            del listener
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("timeout", [None, SECONDS])
+def test_a_socket_that_is_given_is_left_as_it_is_and_its_thread_is_woken(
+    server_context: pyossl.Context, timeout: float | None
+) -> None:
+    """Whether a descriptor blocks is so for all processes that have it."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.settimeout(timeout)
+    blocks = os.get_blocking(sock.fileno())
+    listener = pyossl.Listener(sock, server_context)
+    accepting = Task(listener.accept)
+    until(lambda: _is_in_the_kernel(accepting))
+    assert os.get_blocking(sock.fileno()) == blocks
+    listener.close()
+    with pytest.raises(OSError, match="descriptor"):
+        accepting.result()
+
+
+def test_accept_without_waiting_says_so(server_context: pyossl.Context) -> None:
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        with socket.create_connection(listener.address):
+            tls = listener.accept()[0]
+            assert os.get_blocking(tls.fileno())
+            tls.close()
+        for timeout in (-1, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="timeout"):
+                listener.settimeout(timeout)
+
+
+def test_a_listener_whose_socket_the_program_has_closed_says_so(server_context: pyossl.Context) -> None:
+    sock = socket.create_server(("127.0.0.1", 0))
+    listener = pyossl.Listener(sock, server_context)
+    sock.close()
+    with pytest.raises(OSError, match="descriptor"):
+        listener.accept()
+    listener.close()
+
+
+# Where it listens
+
+
+def answers(*addresses: tuple[int, Any]) -> Callable[..., Any]:
+    return lambda *_, **__: [(family, socket.SOCK_STREAM, 0, "", where) for family, where in addresses]
+
+
+def test_of_a_name_s_addresses_the_first_that_this_machine_has_is_taken(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
+) -> None:
+    foreign = socket.AF_INET, ("192.0.2.1", 0)
+    own = socket.AF_INET, ("127.0.0.1", 0)
+    monkeypatch.setattr(socket, "getaddrinfo", answers(foreign, own))
+    with pyossl.listen(("example.com", 0), server_context) as listener:
+        assert listener.address[0] == "127.0.0.1"
+    monkeypatch.setattr(socket, "getaddrinfo", answers(foreign))
+    with pytest.raises(OSError, match="192") as caught:
+        pyossl.listen(("example.com", 0), server_context)
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_a_family_that_the_kernel_lacks_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
+) -> None:
+    """AF_X25, in the place of IPv6 where that is off."""
+    with contextlib.suppress(OSError), socket.socket(9, socket.SOCK_STREAM):
+        pytest.skip("this kernel has X.25")
+    monkeypatch.setattr(socket, "getaddrinfo", answers((9, ("::1", 0, 0, 0)), (socket.AF_INET, ("127.0.0.1", 0))))
+    with pyossl.listen(("example.com", 0), server_context) as listener:
+        assert listener.address[0] == "127.0.0.1"
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_a_name_that_is_ipv6_s_only_can_be_listened_on(
+    monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", answers((socket.AF_INET6, ("::1", 0, 0, 0))))
+    with pyossl.listen(("example.com", 0), server_context) as listener:
+        assert listener.address[0] == "::1"
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+@pytest.mark.parametrize("address", [("fe80::1", 0, 0, 1), ("fe80::1%lo", 0)])
+def test_a_listener_s_address_keeps_its_scope(address: Any, server_context: pyossl.Context) -> None:
+    """The kernel says of a link-local address without a scope that it is none (EINVAL)."""
+    with socket.socket(socket.AF_INET6) as sock, pytest.raises(OSError, match=r".") as plain:
+        sock.bind(("fe80::1", 0, 0, 1))
+    with pytest.raises(OSError, match=r".") as caught:
+        pyossl.listen(address, server_context)
+    assert caught.value.errno == plain.value.errno != errno.EINVAL
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_an_address_of_getsockname_s_can_be_listened_on_again(server_context: pyossl.Context) -> None:
+    with pyossl.listen(("::1", 0), server_context) as listener:
+        address = listener.address
+    with pyossl.listen(address, server_context) as listener:
+        assert listener.address == address
+
+
+def test_the_empty_host_is_every_ipv4_address(server_context: pyossl.Context) -> None:
+    with pyossl.listen(("", 0), server_context) as listener:
+        assert listener.address[0] == "0.0.0.0"

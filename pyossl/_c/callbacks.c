@@ -34,6 +34,7 @@ typedef struct pyossl_connection {
     struct pyossl_connection *outer;    /* whose call this one is made in: a BIO below it is written in Python */
     int blocks;                  /* a descriptor that is the caller's did so when it was last asked */
     int waiters;                 /* threads that wait for the descriptor, outside the lock */
+    unsigned long forks;         /* pyossl_forks when it was made */
     size_t budget;               /* how many bytes the call under way may still take before it has made data of them */
     int pauses_early;            /* its caller sees to what has been received ahead: it may stop before that is used up */
     int paused;                  /* the last call has stopped because its budget was used up */

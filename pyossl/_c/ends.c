@@ -52,6 +52,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->lock = lock == NULL ? &connection->own_lock : lock;
     connection->other_lock = other_lock == lock ? NULL : other_lock;
     connection->fd = -1;
+    connection->forks = pyossl_forks;
     pyossl_turn_new(&connection->turn);
     connection->first_context = context;
     connection->demands_certificate = connection->hears_why = takes_side;
@@ -141,18 +142,23 @@ static long long pyossl_handshake_waiting(pyossl_connection *connection, double 
 }
 
 /* Says close_notify, if that needs no waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever
- * waits.  In that order: another thread that reads meanwhile would meet the middle of a record. */
+ * waits.  In that order: another thread that reads meanwhile would meet the middle of a record.  What has arrived before
+ * the handshake began may be for another process that has the socket, too. */
 static long long pyossl_end_socket_once(pyossl_connection *connection)
 {
+    int has_begun = !pyossl_has_no_keys(connection);
     long long said = pyossl_shutdown(connection), closed;
 
     if (said == PYOSSL_BUSY)
         return said;
+    if (pyossl_may_be_shared(connection))
+        pyossl_restore_limits(connection);
     closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
     if (closed != 0)
         return closed < 0 ? closed : 0;
-    pyossl_drain(connection->fd);
-    pyossl_wake_waiters(connection);
+    if (has_begun)
+        pyossl_drain(connection->fd);
+    pyossl_wake_waiters(connection, !pyossl_may_be_shared(connection));
     return said == PYOSSL_PARKED ? said : 0;
 }
 
@@ -168,4 +174,22 @@ static long long pyossl_end_socket(pyossl_connection *connection)
     result = pyossl_end_socket_once(connection);
     pyossl_connection_release(connection);
     return result;
+}
+
+/* Ends a connection whose descriptor somebody else goes on with: nothing is sent or received, and the descriptor is as it
+ * was given.  0, or PYOSSL_INHERITED or PYOSSL_BUSY as above. */
+static long long pyossl_detach_socket(pyossl_connection *connection)
+{
+    long long result = PYOSSL_BUSY;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (!connection->busy) {
+        pyossl_restore_limits(connection);
+        result = pyossl_close(connection);
+        if (result == 0)
+            pyossl_wake_waiters(connection, 0);
+    }
+    pyossl_connection_release(connection);
+    return result > 0 ? 0 : result;
 }

@@ -11,7 +11,12 @@
  *
  * They send with write(2), and so raise SIGPIPE in a program that does not ignore it when the peer has hung up: the
  * signal is blocked in this thread around what may write, and one that came meanwhile is taken away.  And they leave
- * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO. */
+ * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO.
+ *
+ * Sockets of other processes.
+ *
+ * BIO_s_connect(3) and BIO_s_accept(3) end their socket with shutdown(2) when they are freed, and so the socket of the
+ * parent process when a child drops its copy: they get another descriptor of the same number to end. */
 
 /* The bytes that one read of a base64 filter may take besides those that it needs; a read below counts as so many. */
 enum { PYOSSL_SEARCH = 4 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
@@ -146,6 +151,21 @@ static void pyossl_unblock_sigpipe(void)
     pthread_sigmask(SIG_SETMASK, &pyossl_mask, NULL);
 }
 
+/* Closes the descriptor of a BIO that is to be freed, and puts one in its place that nobody has. */
+static void pyossl_leave_to_others(BIO *bio)
+{
+    int type = BIO_method_type(bio), fd, nobody_s;
+
+    if ((type != BIO_TYPE_CONNECT && type != BIO_TYPE_ACCEPT) || !BIO_get_close(bio))
+        return;
+    fd = (int)BIO_get_fd(bio, NULL);
+    nobody_s = fd < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nobody_s < 0)
+        return;
+    dup2(nobody_s, fd);
+    close(nobody_s);
+}
+
 static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
@@ -157,6 +177,10 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
         return result;
     switch (operation) {
+    case BIO_CB_FREE:
+        pyossl_leave_to_others(bio);
+        errno = sys_errno;
+        return result;
     case BIO_CB_WRITE:
     case BIO_CB_PUTS:
     case BIO_CB_CTRL:

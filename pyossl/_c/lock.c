@@ -6,13 +6,24 @@
  * questions.
  *
  * In a child process the thread that held a lock may not exist: a lock made before the fork is refused there, not
- * waited for. */
+ * waited for.  It can be adopted where it was free at the fork: see pyossl_adopt in io.c. */
 
 static unsigned long pyossl_generation;    /* forks between this process and the one that imported pyossl */
+static unsigned long pyossl_forks;         /* of this process and of those before it */
+
+static void pyossl_forks_now(void)
+{
+    pyossl_forks++;
+}
 
 static void pyossl_forked(void)
 {
     pyossl_generation++;
+}
+
+static unsigned long pyossl_process(void)
+{
+    return pyossl_generation;
 }
 
 typedef struct {
@@ -93,6 +104,24 @@ static int pyossl_lock_acquire(pyossl_lock *lock)
     result = pthread_mutex_lock(&lock->mutex);
     __atomic_fetch_sub(&lock->wanted, 1, __ATOMIC_SEQ_CST);
     return result == 0;
+}
+
+/* A lock that the parent process made: 1 where it was free at the fork, and is ours now, as pyossl_lock_acquire; 2 where
+ * this call is the first to have it here.  A thread that holds it for longer than the patience is one of the parent's. */
+static int pyossl_lock_adopt(pyossl_lock *lock)
+{
+    for (int patience = 100; patience > 0; patience--) {
+        if (!pyossl_lock_is_inherited(lock))
+            return pyossl_lock_acquire(lock);
+        if (pthread_mutex_trylock(&lock->mutex) == 0) {
+            if (!pyossl_lock_is_inherited(lock))
+                return 1;
+            lock->wanted = lock->calls = 0;
+            return 2;
+        }
+        usleep(100);
+    }
+    return 0;
 }
 
 /* As pyossl_lock_acquire, but 0 too where another thread has the lock. */

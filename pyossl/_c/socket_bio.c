@@ -39,7 +39,9 @@ typedef struct pyossl_socket {
     int sys_errno;           /* of the last call, 0 if it did not fail: the thread's errno is anybody's by the time it is asked */
     int receiving;           /* a thread waits in recv(2), outside the lock: what it gets comes before anything else */
     int received_errno;      /* what that recv(2) failed with, for the next read: the kernel tells it once */
-    long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds */
+    long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds; 0 where it is the program's */
+    int limits_known;        /* whether the next two are: flags of PYOSSL_RECEIVES and PYOSSL_SENDS */
+    struct timeval receive_limit, send_limit;    /* SO_RCVTIMEO and SO_SNDTIMEO as the program has set them */
     int attended;            /* a connection sees to it that what is gathered gets sent */
     int lets_wait;           /* OpenSSL need not wait for it: the handshake has been finished once */
     int gathers;             /* writes are kept as long as there is room */

@@ -3,7 +3,7 @@
 /* OpenSSL must not clean up at exit: finalisers and daemon threads would race it.  1: all is ready. */
 static int pyossl_initialise(void)
 {
-    if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) || pthread_atfork(NULL, NULL, pyossl_forked) != 0
+    if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) || pthread_atfork(pyossl_forks_now, NULL, pyossl_forked) != 0
         || !pyossl_silence_set_up())
         return 0;
     pyossl_connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);

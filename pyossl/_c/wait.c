@@ -9,7 +9,8 @@
  *
  * A read that knows that nothing is there yet begins with the wait, and waits in recv(2) itself, which is poll(2) and
  * recv(2) in one; what comes goes to the BIO, ahead of what OpenSSL asks for.  Only one thread does so at a time, and
- * nobody else takes anything off the descriptor meanwhile.
+ * nobody else takes anything off the descriptor meanwhile.  The limit of that wait is SO_RCVTIMEO.  What the program has
+ * set there, and in SO_SNDTIMEO, limits the calls that have no timeout, and is set again when the socket is given back.
  *
  * A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): a writer has the
  * turn from its first byte to its last, and keeps it while a signal's handler runs. */
@@ -64,12 +65,64 @@ static int pyossl_is_paused(const pyossl_connection *connection)
     return connection->paused || (connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0);
 }
 
+enum { PYOSSL_RECEIVES = 1, PYOSSL_SENDS = 2 };
+
+static struct timeval pyossl_limit_of(pyossl_socket *socket, int which)
+{
+    struct timeval *limit = which == PYOSSL_RECEIVES ? &socket->receive_limit : &socket->send_limit;
+    socklen_t size = sizeof(*limit);
+
+    if ((socket->limits_known & which) == 0) {
+        if (getsockopt(socket->fd, SOL_SOCKET, which == PYOSSL_RECEIVES ? SO_RCVTIMEO : SO_SNDTIMEO, limit, &size) != 0)
+            memset(limit, 0, sizeof(*limit));
+        socket->limits_known |= which;
+    }
+    return *limit;
+}
+
+/* Fixes the deadline of a call without a timeout where the program has limited the socket's own.  Under the lock. */
+static void pyossl_limit_as_set(pyossl_connection *connection, int which, long long *deadline)
+{
+    struct timeval limit;
+
+    if (*deadline != 0 || connection->socket == NULL)
+        return;
+    limit = pyossl_limit_of(connection->socket, which);
+    if (limit.tv_sec != 0 || limit.tv_usec != 0)
+        *deadline = pyossl_deadline((double)limit.tv_sec + (double)limit.tv_usec / 1e6);
+}
+
+/* As pyossl_limit_as_set, before a wait for what `outcome` names. */
+static void pyossl_limit_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
+{
+    if (timeout >= 0 || *deadline != 0 || !pyossl_connection_acquire(connection))
+        return;
+    pyossl_limit_as_set(connection, outcome == -SSL_ERROR_WANT_WRITE ? PYOSSL_SENDS : PYOSSL_RECEIVES, deadline);
+    pyossl_connection_release(connection);
+}
+
+/* The socket's options are the program's again, which may have set them itself: they are looked at anew. */
+static void pyossl_restore_limits(pyossl_connection *connection)
+{
+    pyossl_socket *socket;
+
+    if (!pyossl_connection_acquire(connection))
+        return;
+    socket = connection->socket;
+    if (socket != NULL) {
+        if (socket->receive_timeout != 0)
+            setsockopt(socket->fd, SOL_SOCKET, SO_RCVTIMEO, &socket->receive_limit, sizeof(socket->receive_limit));
+        socket->receive_timeout = socket->limits_known = 0;
+    }
+    pyossl_connection_release(connection);
+}
+
 static long long pyossl_wait_once(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     struct pollfd poller;
     int ready, milliseconds = PYOSSL_LONGEST_WAIT;
 
-    if (timeout >= 0) {
+    if (timeout >= 0 || *deadline != 0) {
         long long left;
         if (*deadline == 0)
             *deadline = pyossl_deadline(timeout);
@@ -116,6 +169,7 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
 /* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it, or a step is worth a try; 0, or PYOSSL_x. */
 static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
+    pyossl_limit_wait(connection, outcome, timeout, deadline);
     return pyossl_after_wait(pyossl_wait_once(connection, outcome, timeout, deadline));
 }
 
@@ -137,14 +191,21 @@ static int pyossl_is_idle(pyossl_connection *connection)
         && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
 }
 
+static double pyossl_limit_in_seconds(const pyossl_socket *socket)
+{
+    return (double)socket->receive_limit.tv_sec + (double)socket->receive_limit.tv_usec / 1e6;
+}
+
 static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
 {
     long limit = timeout < 0 || timeout * 1000 > PYOSSL_LONGEST_WAIT ? PYOSSL_LONGEST_WAIT * 1000L
                                                                      : (long)(timeout * 1e6) + 1;
     struct timeval interval = {limit / 1000000, limit % 1000000};
 
-    if (socket->receive_timeout != limit
-        && setsockopt(socket->fd, SOL_SOCKET, SO_RCVTIMEO, &interval, sizeof(interval)) == 0)
+    if (socket->receive_timeout == limit)
+        return;
+    (void)pyossl_limit_of(socket, PYOSSL_RECEIVES);
+    if (setsockopt(socket->fd, SOL_SOCKET, SO_RCVTIMEO, &interval, sizeof(interval)) == 0)
         socket->receive_timeout = limit;
 }
 
@@ -205,8 +266,12 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
         pyossl_connection_release(connection);
         return 0;
     }
-    if (timeout > 0)
+    if (timeout > 0) {
         *deadline = pyossl_deadline(timeout);
+    } else {
+        pyossl_limit_as_set(connection, PYOSSL_RECEIVES, deadline);
+        timeout = *deadline == 0 ? timeout : pyossl_limit_in_seconds(connection->socket);
+    }
     pyossl_set_receive_timeout(connection->socket, timeout);
     result = pyossl_receive_ahead(connection, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH);
     return pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
@@ -455,15 +520,23 @@ static long long pyossl_unwrap(pyossl_connection *connection, double timeout)
     return result > 0 ? 0 : result;
 }
 
-/* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may
- * the descriptor be closed, or its number could be another file's by the time that somebody waits for it. */
-static void pyossl_wake_waiters(pyossl_connection *connection)
+/* Whether a child process may have the socket too. */
+static int pyossl_may_be_shared(const pyossl_connection *connection)
 {
-    int patience = 1000;
+    return connection->forks != pyossl_forks;
+}
+
+/* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may
+ * the descriptor be closed, or its number could be another file's by the time that somebody waits for it.  A socket that
+ * goes on elsewhere is not shut down: no wait is longer than PYOSSL_LONGEST_WAIT. */
+static void pyossl_wake_waiters(pyossl_connection *connection, int shuts_down)
+{
+    int patience = PYOSSL_LONGEST_WAIT + 500;
 
     if (__atomic_load_n(&connection->waiters, __ATOMIC_SEQ_CST) == 0)
         return;
-    shutdown(connection->fd, SHUT_RDWR);
+    if (shuts_down)
+        shutdown(connection->fd, SHUT_RDWR);
     while (__atomic_load_n(&connection->waiters, __ATOMIC_SEQ_CST) > 0 && patience-- > 0)
         usleep(1000);
 }
@@ -505,16 +578,13 @@ static void pyossl_drain(int fd)
 /* Leaves the descriptor as it was; how many bytes have been taken off it that no call has read. */
 static size_t pyossl_leave_socket(pyossl_connection *connection)
 {
-    struct timeval none = {0, 0};
     size_t ahead = 0;
 
     if (!pyossl_connection_acquire(connection))
         return 0;
-    if (connection->socket != NULL) {
+    if (connection->socket != NULL)
         ahead = pyossl_stretch_length(&connection->socket->ahead);
-        if (connection->socket->receive_timeout != 0)
-            setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
-    }
+    pyossl_restore_limits(connection);
     pyossl_connection_release(connection);
     return ahead;
 }

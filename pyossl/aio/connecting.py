@@ -15,6 +15,7 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
+from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -66,7 +67,7 @@ async def create_connection(
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
-    happy_eyeballs_delay: float | None = None,
+    happy_eyeballs_delay: float | None = ATTEMPT_DELAY,
     interleave: int | None = None,
     all_errors: bool = False,
     session: Session | None = None,
@@ -75,6 +76,7 @@ async def create_connection(
 
     As ``loop.create_connection``, but that ``ssl`` is a ``Context``, None for one that trusts the system.
     ``server_hostname`` is ``host`` unless given; ``session``, of the same context and name, is offered for resumption.
+    ``happy_eyeballs_delay`` is 0.25 seconds, and not asyncio's None, with which a silent address has all the time.
     ``ssl_handshake_timeout`` (60) and ``ssl_shutdown_timeout`` (30) are in seconds.
 
     Raises ``OSError`` when there is no connection, ``ConnectionAbortedError`` when the handshake takes too long, and as
@@ -91,7 +93,7 @@ async def create_connection(
         server_hostname = host
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
-        found: list[Any] = list(await loop.getaddrinfo(host, port, **hints))
+        found: list[Any] = list(await looked_up(loop, host, port, **hints))
         if not found:
             raise OSError("getaddrinfo() returned empty list")
         local: list[Any] | None = None
@@ -261,6 +263,14 @@ async def _finished(below: BelowTLS, waiter: asyncio.Future[None]) -> Transport:
     return transport
 
 
+async def looked_up(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **hints: Any) -> Sequence[Any]:
+    """As ``loop.getaddrinfo``; uvloop's loses the scope of an IPv6 address, for which there is nothing to look up."""
+    if isinstance(host, str) and "%" in host:
+        options = {**hints, "flags": hints["flags"] | socket.AI_NUMERICHOST}
+        return socket.getaddrinfo(host, port, **options)
+    return await loop.getaddrinfo(host, port, **hints)
+
+
 def interleaved(found: Iterable[AddressInfo], first_family_count: int) -> list[AddressInfo]:
     """The addresses by turns of their families, the first family first and so many times.  RFC 8305, 4"""
     families: dict[int, list[AddressInfo]] = {}
@@ -332,6 +342,8 @@ def _drop(task: asyncio.Task[socket.socket]) -> None:
 
 async def _connected(info: AddressInfo, local: Sequence[AddressInfo] | None) -> socket.socket:
     family, kind, proto, _, address = info
+    if family == socket.AF_INET6 and len(address) > 3 and address[3]:
+        address = f"{address[0]}%{address[3]}", address[1]  # uvloop looks at no more than a host and a port
     sock = socket.socket(family, kind, proto)
     try:
         sock.setblocking(False)

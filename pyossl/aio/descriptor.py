@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pyossl.aio.transport import OPEN, Transport
+from pyossl.connecting import send_at_once
 from pyossl.connection import Bytes
 from pyossl.evented import MORE, ROOM, SLICE, EventedConnection, read_step, write_step
-from pyossl.sockets import send_at_once
 from pyossl.waiting import drain
 
 

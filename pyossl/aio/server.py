@@ -12,9 +12,9 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import limits
+from pyossl.aio.connecting import limits, looked_up
 from pyossl.aio.descriptor import tls_over
-from pyossl.aio.loops import has_descriptors
+from pyossl.aio.loops import forks, has_descriptors
 from pyossl.aio.over_transport import BelowTLS
 from pyossl.context import Context
 from pyossl.copying import Uncopied
@@ -52,6 +52,7 @@ class Server(Uncopied, asyncio.AbstractServer):
         self._serves = False
         self._forever: asyncio.Future[None] | None = None
         self._below: list[asyncio.AbstractServer] = []
+        self._forks = forks()
 
     def _attach(self, transport: Transport) -> None:
         self._transports.add(transport)
@@ -110,6 +111,8 @@ class Server(Uncopied, asyncio.AbstractServer):
 
     def _stop(self, listeners: Iterable[socket.socket]) -> None:
         self._serves = False
+        if self._forks != forks():  # the loop's epoll is the parent's too
+            return
         if has_descriptors(self._loop) and not self._loop.is_closed():
             for sock in listeners:
                 self._loop.remove_reader(sock.fileno())
@@ -133,7 +136,7 @@ class Server(Uncopied, asyncio.AbstractServer):
             self._forever = None
 
     def close(self) -> None:
-        """Stops listening; connections go on."""
+        """Stops listening; connections go on, and so do other processes that have the sockets too."""
         listeners, self._listeners = self._listeners, None
         if listeners is None:
             return
@@ -317,7 +320,7 @@ async def _bound(
     hosts: Iterable[str | None] = [host or None] if host is None or isinstance(host, str) else host
     addresses: dict[tuple[int, int, Any], None] = {}
     for each in hosts:
-        found = await loop.getaddrinfo(each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
+        found = await looked_up(loop, each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
         addresses.update(dict.fromkeys((of, proto, where) for of, _, proto, _, where in found))
     sockets: list[socket.socket] = []
     try:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from pyossl import Context, Error, Message, Session, Socket
 from pyossl.cli import starttls
+from pyossl.connecting import connected
 from pyossl.names import reference_name
-from pyossl.sockets import send_at_once
+from pyossl.waiting import deadline_in
 
 HTTPS = 443
 _CHUNK = 65536
@@ -104,39 +105,14 @@ def take_leave(tls: Socket, timeout: float) -> None:
 
 def _connected(address: tuple[str, int], timeout: float) -> socket.socket:
     try:
-        sock = _first_connected(address, timeout)
-        send_at_once(sock)
-        return sock
+        sock = connected(address, timeout, deadline_in(timeout))
     except OSError as error:
-        where = f"connecting to {_written(address)}"
-        if isinstance(error, TimeoutError):
+        where, cause = f"connecting to {_written(address)}", error.__cause__ or error
+        if isinstance(error, TimeoutError) and error.errno is None:
             raise TimeoutError(f"{where} timed out after {timeout:g} s") from error
-        raise type(error)(error.errno, f"{where}: {error.strerror}") from error
-
-
-def _first_connected(address: tuple[str, int], timeout: float) -> socket.socket:
-    """As ``socket.create_connection``, whose timeout is for each address: a name may have many."""
-    deadline = time.monotonic() + timeout
-    problem = OSError("the name has no address")
-    for family, kind, protocol, _, where in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
-            sock.connect(where)
-            sock.settimeout(timeout)
-            return sock
-        except OSError as error:
-            problem = error
-            sock.close()
-            if isinstance(error, TimeoutError) and time.monotonic() >= deadline:
-                break
-        except BaseException:
-            sock.close()
-            raise
-    raise problem
+        raise type(error)(error.errno, f"{where}: {getattr(cause, 'strerror', None) or cause}") from error
+    sock.settimeout(timeout)
+    return sock
 
 
 def _written(address: tuple[str, int]) -> str:

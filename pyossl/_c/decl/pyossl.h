@@ -16,7 +16,7 @@ typedef struct {
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
 void pyossl_interpreter_ends(void);
-int pyossl_lock_is_inherited(const pyossl_lock *lock);
+unsigned long pyossl_process(void);
 int pyossl_under_lock(pyossl_lock *lock, void *question);
 int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
 
@@ -111,6 +111,8 @@ long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
 long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline);
 long long pyossl_end_socket(pyossl_connection *connection);
+long long pyossl_detach_socket(pyossl_connection *connection);
+int pyossl_is_inherited(const pyossl_connection *connection);
 #define PYOSSL_HOST_FLAGS ...
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 #define PYOSSL_MORE ...
@@ -134,7 +136,7 @@ long long pyossl_send(pyossl_connection *connection, const void *data, size_t si
 void pyossl_drain(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
-void pyossl_wake_waiters(pyossl_connection *connection);
+void pyossl_restore_limits(pyossl_connection *connection);
 long long pyossl_deadline(double timeout);
 int pyossl_in_turn(pyossl_connection *connection, void *question);
 int pyossl_in_turn_if_free(pyossl_connection *connection, void *question);

@@ -1,0 +1,55 @@
+"""A forked child that closes a server of its parent's loop: the loop's epoll and the sockets are the parent's too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import traceback
+import warnings
+
+import looped
+import pytest
+
+import pyossl
+import pyossl.aio
+
+HOST = "127.0.0.1"
+
+
+async def echo(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+    writer.write(await reader.read(100))
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.parametrize("kind", looped.KINDS)
+def test_a_child_that_closes_leaves_its_parent_s_server_listening(
+    kind: str, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    async def main() -> None:
+        async with await pyossl.aio.start_server(echo, HOST, 0, ssl=server_context) as server:
+            port = server.sockets[0].getsockname()[1]
+            told, tell = os.pipe()
+            if os.fork() == 0:
+                try:
+                    server.close()
+                    os.write(tell, b"well")
+                except BaseException:
+                    os.write(tell, traceback.format_exc().encode())
+                finally:
+                    os._exit(0)
+            os.close(tell)
+            with open(told, "rb") as answer:
+                assert await asyncio.get_running_loop().run_in_executor(None, answer.read) == b"well"
+            os.wait()
+            reader, writer = await pyossl.aio.open_connection(HOST, port, ssl=client_context)
+            writer.write(b"served")
+            assert await asyncio.wait_for(reader.read(100), looped.SECONDS / 4) == b"served"
+            writer.close()
+            await writer.wait_closed()
+
+    for run in looped.running(kind):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of fork where there are threads
+            run(main())
