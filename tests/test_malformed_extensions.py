@@ -279,7 +279,7 @@ INDIRECT = extension("2.5.29.28", tlv(0x30, b"\x84\x01\xff"), critical=True)
 
 
 def unless_refused(der: bytes) -> CRL:
-    """A CRL of which a part is malformed; the test ends where OpenSSL refuses all of it, as 4.0 does, and 3.6 for a time."""
+    """A CRL of which a part is malformed; the test ends where OpenSSL refuses it whole (4.0; 3.6 for a time)."""
     try:
         return CRL.load(der)
     except DecodeError:
