@@ -184,6 +184,7 @@ def test_a_client_refuses_what_came_in_the_clear_behind_the_go_ahead(
 
     got = run(main())
     assert isinstance(got, pyossl.Error)
+    assert isinstance(got, pyossl.TLSError), "somebody on the network has put them there"
     assert "22 bytes that were received in the clear" in str(got)
 
 
