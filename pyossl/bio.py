@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyossl._lib import ffi, lib, own, release, text
 from pyossl.arguments import LARGEST_INT, integer
 from pyossl.copying import Uncopied
+from pyossl.descriptors import descriptor_of, socket_descriptor
 from pyossl.errors import UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
 from pyossl.turns import Lock, TakenError, take_parked
@@ -124,7 +125,7 @@ class BIO(Uncopied):
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
         lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
         """
-        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(descriptor_of(sock), False))
+        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(socket_descriptor(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all, sock), keep=sock)
 
     @classmethod
@@ -546,19 +547,3 @@ def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] 
 
 def _is_open(connection: Connection | None) -> bool:
     return connection is not None and not connection.closed
-
-
-def descriptor_of(file: Any) -> int:
-    """The descriptor of a socket or a file, or the number itself; raises ``UsageError`` where it is closed."""
-    if isinstance(file, int):
-        fd = integer(file, "a descriptor", -1, LARGEST_INT)
-    elif hasattr(file, "fileno"):
-        try:
-            fd = int(file.fileno())
-        except ValueError:
-            fd = -1  # a Python file that is closed
-    else:
-        raise TypeError(f"a socket, a file or a descriptor is needed, not {type(file).__name__}")
-    if fd < 0:
-        raise UsageError("the socket is closed" if hasattr(file, "recv") else "the descriptor is closed")
-    return fd

@@ -11,9 +11,12 @@ from typing import Any
 
 from pyossl.context import Context
 from pyossl.copying import Uncopied
+from pyossl.descriptors import require_plain
 from pyossl.errors import UsageError
 from pyossl.message import Message
 from pyossl.sockets import Address, Socket, host_and_port, send_at_once
+
+_PLAIN_IS_HERE = "a Listener takes the plain listening socket, and its connections speak TLS"
 
 
 class Listener(Uncopied):
@@ -27,6 +30,7 @@ class Listener(Uncopied):
     def __init__(self, sock: socket.socket, context: Context) -> None:
         if not context.is_server:
             raise UsageError("a listener needs a server's context")
+        require_plain(sock, _PLAIN_IS_HERE)
         self._sock = sock
         self.context = context
 

@@ -31,6 +31,7 @@ from typing import IO, Any, Final
 from pyossl.arguments import integer
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
+from pyossl.descriptors import require_plain
 from pyossl.errors import UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
@@ -342,8 +343,9 @@ def wrap_socket(
     session: Session | None = None,
 ) -> Socket:
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
-    if not isinstance(sock, socket.socket):
-        raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}")
+    require_plain(sock)
+    if not hasattr(sock, "detach"):  # an object that only shows a socket, as asyncio's transports have one
+        raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl import scratch
 from pyossl._lib import lib
-from pyossl.bio import descriptor_of
 from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Connection
 from pyossl.context import Context
+from pyossl.descriptors import socket_descriptor
 from pyossl.errors import UsageError, WouldBlockError
 from pyossl.outcome import Want
 from pyossl.session import Session
@@ -50,7 +50,7 @@ class DescriptorConnection(Connection):
 
     def _new(self, ctx: Any) -> Any:
         assert self._kept is not None
-        return lib.pyossl_connection_over_socket(ctx, self._takes_side, descriptor_of(self._kept[0]))
+        return lib.pyossl_connection_over_socket(ctx, self._takes_side, socket_descriptor(self._kept[0]))
 
     def keep(self, sock: socket.socket) -> None:
         """Keeps another object that has the descriptor now."""

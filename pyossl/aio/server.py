@@ -12,7 +12,7 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import limits
+from pyossl.aio.connecting import limits, stream_socket
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
@@ -248,7 +248,7 @@ async def create_server(
             raise ValueError("Neither host/port nor sock were specified")
         listeners = await _bound(loop, host, port, family, flags, reuse_address, reuse_port, keep_alive)
     else:
-        listeners = [_stream(sock)]
+        listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
 
 
@@ -281,7 +281,7 @@ async def create_unix_server(
         except BaseException:
             sock.close()
             raise
-    listeners = [_stream(sock)]
+    listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
 
 
@@ -295,12 +295,6 @@ async def _served(server: Server, start_serving: bool) -> Server:
         server.close()
         raise
     return server
-
-
-def _stream(sock: socket.socket) -> socket.socket:
-    if sock.type != socket.SOCK_STREAM:
-        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
-    return sock
 
 
 async def _bound(
