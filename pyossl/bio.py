@@ -123,7 +123,9 @@ class BIO(Uncopied):
         """A BIO over a connected socket, or over its descriptor, which stays the caller's to close.
 
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
-        lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
+        lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  Where the socket has been closed, and
+        its descriptor's number is another's by now, that other is neither written to nor read from: every call raises
+        ``TransportError`` with ``EBADF``, unless a thread closes the socket in that very moment.  BIO_s_socket(3)
         """
         pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(socket_descriptor(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all, sock), keep=sock)
@@ -137,11 +139,13 @@ class BIO(Uncopied):
     def fd(cls, file: Any, *, close: bool = False) -> BIO:
         """A BIO over a descriptor of any kind (a pipe, a terminal), or over a Python file that has one.
 
-        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.
-        BIO_s_fd(3)
+        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.  As for
+        ``BIO.socket``, a number that is another file's by now is not used, and not closed.  BIO_s_fd(3)
         """
-        pointer = lib.BIO_new_fd(descriptor_of(file), lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
-        return BIO(own(check_ptr(lib.pyossl_guarded(pointer), "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
+        descriptor = descriptor_of(file)
+        pointer = lib.BIO_new_fd(descriptor, lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
+        guarded = lib.pyossl_guarded_of_caller(pointer, descriptor)
+        return BIO(own(check_ptr(guarded, "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
 
     @classmethod
     def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:

@@ -103,7 +103,8 @@ class DatagramBIO(BIO):
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
-        pointer = lib.pyossl_guarded(lib.BIO_new_dgram(socket_descriptor(sock), lib.BIO_NOCLOSE))
+        descriptor = socket_descriptor(sock)
+        pointer = lib.pyossl_guarded_of_caller(lib.BIO_new_dgram(descriptor, lib.BIO_NOCLOSE), descriptor)
         super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all, sock), keep=sock)
         self._family = int(sock.family)
         try:

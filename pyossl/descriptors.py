@@ -7,7 +7,7 @@ a channel of SSH.  Only what is a plain socket has its number used without being
 
 from __future__ import annotations
 
-from _socket import socket as _PlainSocket  # the class below all of them, without the enumerations of socket
+from _socket import socket as _socket  # the class below all of them, without the enumerations of socket
 from typing import Any
 
 from pyossl.arguments import LARGEST_INT, integer
@@ -42,11 +42,11 @@ def require_plain(sock: Any, instead: str = INSTEAD) -> None:
     """
     if is_tls(sock):
         raise TypeError(f"{_name(sock)} is a TLS connection, and TLS over its descriptor would go past it: {instead}")
-    if isinstance(sock, _PlainSocket):
+    if isinstance(sock, _socket):
         return
     for name in _WRAPPED:
         inner = getattr(sock, name, None)
-        if isinstance(inner, _PlainSocket):
+        if isinstance(inner, _socket):
             require_plain(inner, instead)
             return
     raise TypeError(f"a socket.socket is needed, not {_name(sock)}, whose bytes may go another way than its descriptor")

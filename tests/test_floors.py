@@ -21,7 +21,19 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 FLOORS = {
     0: {"_openssl"},
     1: {"_lib"},
-    2: {"outcome", "errors", "names", "message", "have", "flags", "constants", "turns", "copying", "arguments", "descriptors"},
+    2: {
+        "outcome",
+        "errors",
+        "names",
+        "message",
+        "have",
+        "flags",
+        "constants",
+        "turns",
+        "copying",
+        "arguments",
+        "descriptors",
+    },
     3: {
         "scratch",
         "callbacks",

@@ -128,9 +128,7 @@ def test_a_tls_socket_is_refused_where_a_plain_one_is_meant_and_goes_on(
     assert ours.recv(100) == b"so is this way"
 
 
-def test_the_refusal_names_the_way_on_each_face(
-    client_context: pyossl.Context, server_context: pyossl.Context
-) -> None:
+def test_the_refusal_names_the_way_on_each_face(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
     ours, theirs = tls_pair(client_context, server_context)
     with ours, theirs:
         with pytest.raises(TypeError, match=r"SSLFilter\(outer\.connection\)"):
@@ -141,9 +139,7 @@ def test_the_refusal_names_the_way_on_each_face(
             asyncio.run(pyossl.aio.open_connection(sock=ours, ssl=client_context, server_hostname="example.com"))
 
 
-def test_the_way_that_the_refusal_names_is_one(
-    client_context: pyossl.Context, server_context: pyossl.Context
-) -> None:
+def test_the_way_that_the_refusal_names_is_one(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
     ours, theirs = tls_pair(client_context, server_context)
     with ours, theirs:
         inner = pyossl.Connection(client_context, "example.com", bio=SSLFilter(ours.connection))
@@ -241,7 +237,7 @@ def test_asyncios_view_of_a_socket_is_not_the_socket(client_context: pyossl.Cont
         view: Any = trsock.TransportSocket(ours)
         with pytest.raises(TypeError):
             asyncio.run(pyossl.aio.open_connection(sock=view, ssl=client_context, server_hostname="example.com"))
-        with pytest.raises(TypeError, match="cannot give its descriptor away|socket is wrapped"):
+        with pytest.raises(TypeError, match="cannot give its descriptor away"):
             client_context.wrap_socket(view, "example.com")
         ours.sendall(b"open")
         assert theirs.recv(10) == b"open"

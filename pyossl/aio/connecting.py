@@ -95,7 +95,7 @@ async def create_connection(
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
-    if sock is not None:
+    if is_callers := sock is not None:
         stream_socket(sock)
     if (host is not None or port is not None) == (sock is not None):
         raise ValueError("either host and port or sock are to be given, and not both")
@@ -116,7 +116,7 @@ async def create_connection(
         if interleave:
             found = interleaved(found, interleave)
         sock = await _first_connected(found, local, happy_eyeballs_delay, all_errors)
-    return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
 
 async def create_unix_connection(
@@ -135,7 +135,7 @@ async def create_unix_connection(
         raise ValueError("you have to pass server_hostname when using ssl")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
-    if sock is not None:
+    if is_callers := sock is not None:
         stream_socket(sock)
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
@@ -149,7 +149,7 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
 
 async def start_tls(
@@ -224,6 +224,7 @@ def _pauses_from_now_on(reader: Any, transport: Transport) -> None:
 async def _over_socket(
     protocol_factory: Callable[[], P],
     sock: socket.socket,
+    is_callers: bool,
     context: Context,
     server_hostname: str,
     session: Session | None,
@@ -235,7 +236,8 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            transport = tls_over(loop, sock, context, protocol, server_hostname, session, waiter=waiter, **options)
+            given: dict[str, Any] = {"is_callers": is_callers, "waiter": waiter, **options}
+            transport = tls_over(loop, sock, context, protocol, server_hostname, session, **given)
         else:
             below = BelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
     except BaseException:

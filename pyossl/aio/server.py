@@ -163,6 +163,7 @@ class Server(Uncopied, asyncio.AbstractServer):
         await waiter
 
     def _accept(self, listener: socket.socket) -> None:
+        options: dict[str, Any] = {"server": self, **self._options}
         for _ in range(self._backlog + 1):
             try:
                 sock, _address = listener.accept()
@@ -182,7 +183,7 @@ class Server(Uncopied, asyncio.AbstractServer):
                 self._report("the protocol's factory failed", error)
                 continue
             try:
-                tls_over(self._loop, sock, self._context, protocol, server=self, **self._options)
+                tls_over(self._loop, sock, self._context, protocol, **options)
             except Exception as error:
                 self._report("accepting a connection failed", error)
 
