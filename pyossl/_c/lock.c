@@ -13,6 +13,7 @@ static unsigned long pyossl_generation;    /* forks between this process and the
 static void pyossl_forked(void)
 {
     pyossl_generation++;
+    pyossl_forget_holders();
 }
 
 typedef struct {

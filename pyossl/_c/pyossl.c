@@ -54,6 +54,7 @@
 #include "compat.h"
 
 #include "errors.c"
+#include "forks.c"
 #include "lock.c"
 #include "callbacks.c"
 #include "admission.c"
@@ -78,3 +79,5 @@
 #include "start.c"
 #include "system.c"
 #include "trust.c"
+
+#include "held.h"

@@ -81,6 +81,8 @@ void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
+void pyossl_before_fork(void);
+void pyossl_after_fork(void);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
 void pyossl_expect_strangers(pyossl_connection *connection);
 int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
