@@ -26,7 +26,8 @@ _SIGNS_OF_TLS = (
     "get_peer_cert",  # M2Crypto
     "getCipherName",  # tlslite
 )
-_WRAPPED = ("_sock", "fd")  # of gevent, trio and asyncio; of eventlet
+_WRAPPED = ("fd", "_sock")  # of eventlet, whose _sock is the object itself; of gevent, trio and asyncio
+_DEEPEST = 4  # of eventlet's socketpair each socket is one around another
 _LAYERS_OF_FILES = ("buffer", "raw", "_sock", "_socket")
 
 
@@ -40,15 +41,15 @@ def require_plain(sock: Any, instead: str = INSTEAD) -> None:
     """Raises ``TypeError`` for all but a plain socket: a ``socket.socket``, of a subclass too, or gevent's, eventlet's
     or trio's object around one.  ``instead`` is what to do with one that is TLS already.
     """
-    if is_tls(sock):
-        raise TypeError(f"{_name(sock)} is a TLS connection, and TLS over its descriptor would go past it: {instead}")
-    if isinstance(sock, _socket):
-        return
-    for name in _WRAPPED:
-        inner = getattr(sock, name, None)
-        if isinstance(inner, _socket):
-            require_plain(inner, instead)
+    thing = sock
+    for _ in range(_DEEPEST):
+        if is_tls(thing):
+            raise TypeError(
+                f"{_name(sock)} is a TLS connection, and TLS over its descriptor would go past it: {instead}"
+            )
+        if isinstance(thing, _socket):
             return
+        thing = next((inner for name in _WRAPPED if (inner := getattr(thing, name, None)) is not None), None)
     raise TypeError(f"a socket.socket is needed, not {_name(sock)}, whose bytes may go another way than its descriptor")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
+from pyossl import program_wait, sockets
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.descriptors import require_plain
@@ -44,12 +45,12 @@ class Listener(Uncopied):
 
         Raises ``TimeoutError`` after ``settimeout``'s seconds, ``OSError`` once the listener is closed.
         """
-        sock, address = self._sock.accept()
+        sock, address = self._sock.accept() if program_wait.wait is None else program_wait.accept(self._sock)
         try:
             send_at_once(sock)
             timeout = sock.gettimeout()
             sock.setblocking(True)  # whatever the system lets it inherit from the listener
-            return Socket(sock, self.context, None, message_callback, None, timeout), address
+            return sockets.socket_class(sock, self.context, None, message_callback, None, timeout), address
         except BaseException:
             sock.close()
             raise

@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, Final
 
+from pyossl import program_wait
 from pyossl.arguments import integer
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
@@ -81,6 +82,9 @@ class Socket(Stream):
     def handshake(self) -> None:
         """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
         self.connection.shake_hands(self._timeout)
+
+    def _shake_hands_before(self, deadline: int) -> None:
+        self.connection.shake_hands(self._timeout, deadline)
 
     def unwrap(self) -> socket.socket:
         """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
@@ -286,6 +290,10 @@ class Socket(Stream):
             self._close()
 
 
+socket_class: type[Socket] = Socket
+"""What ``connect``, ``accept`` and ``wrap_socket`` make; pyossl/greenlets.py sets another."""
+
+
 class _SocketFile(io.RawIOBase):
     """The raw file below ``Socket.makefile``."""
 
@@ -348,7 +356,7 @@ def wrap_socket(
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
     # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -400,14 +408,14 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = _connected(address, limit, deadline)
     try:
-        tls = Socket(sock, context, server_hostname, message_callback, session, limit)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit)
     except BaseException:
         sock.close()
         raise
     try:
         if context.is_server:
             raise UsageError("connect() is a client's: this connection is a server's")
-        tls.connection.shake_hands(tls._timeout, deadline)
+        tls._shake_hands_before(deadline)
     except BaseException:
         tls.close()
         raise
@@ -423,11 +431,14 @@ def _connected(address: Address, limit: float | None, deadline: int) -> socket.s
             break
         sock = socket.socket(family, kind, protocol)
         try:
-            if sock.gettimeout() != left:
-                sock.settimeout(left)
-            sock.connect(where)
-            if left is not None:
-                sock.settimeout(None)
+            if program_wait.wait is not None:
+                program_wait.connect(sock, where, None if limit is None else deadline)
+            else:
+                if sock.gettimeout() != left:
+                    sock.settimeout(left)
+                sock.connect(where)
+                if left is not None:
+                    sock.settimeout(None)
             send_at_once(sock)
             return sock
         except OSError as error:

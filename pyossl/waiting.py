@@ -145,6 +145,11 @@ class WaitingConnection(DescriptorConnection):
         self._c.keeps_to_records = bool(value)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether a read that waits is to be repeated at once: what it needs may have been received ahead."""
+        return bool(lib.pyossl_is_paused(self._c))
+
+    @property
     def waiters(self) -> int:
         """How many threads wait for the descriptor now."""
         return int(self._c.waiters)

@@ -133,6 +133,7 @@ long long pyossl_unwrap(pyossl_connection *connection, double timeout);
 long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
 void pyossl_drain(int fd);
+int pyossl_is_paused(pyossl_connection *connection);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
 void pyossl_wake_waiters(pyossl_connection *connection);
