@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 from _weakref import getweakrefs, ref
 from collections.abc import Callable
+from posix import register_at_fork
 
 TYPE_CHECKING = False  # typing's own, which takes longer to import than all that is imported here
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def _guard() -> None:
 
 
 _guard()
+
+register_at_fork(before=lib.pyossl_before_fork, after_in_parent=lib.pyossl_after_fork)  # pyossl/_c/forks.c
 
 
 class _Owner(ref):  # type: ignore[type-arg]  # of a pointer

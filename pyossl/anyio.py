@@ -22,6 +22,7 @@ try:
         ByteStreamConnectable,
         Listener,
         SocketAttribute,
+        SocketStream,
         TaskGroup,
     )
     from anyio.streams.tls import TLSAttribute
@@ -164,8 +165,8 @@ class TLSStream(Uncopied, ByteStream):
             await anyio.aclose_forcefully(self.transport_stream)
             raise
         carrier.close()
-        if (sock := self.transport_stream.extra(SocketAttribute.raw_socket, None)) is not None:
-            drain(sock.fileno())
+        if isinstance(self.transport_stream, SocketStream):  # of a layer between, the descriptor's bytes are its own
+            drain(self.transport_stream.extra(SocketAttribute.raw_socket).fileno())
         await self.transport_stream.aclose()
 
     @property

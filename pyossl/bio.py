@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyossl._lib import ffi, lib, own, release, text
 from pyossl.arguments import LARGEST_INT, integer
 from pyossl.copying import Uncopied
+from pyossl.descriptors import descriptor_of, socket_descriptor
 from pyossl.errors import Error, TLSError, UsageError, check, check_ptr, failed, transport_error
 from pyossl.outcome import Failure, Want
 from pyossl.turns import Lock, TakenError, take_parked
@@ -122,9 +123,11 @@ class BIO(Uncopied):
         """A BIO over a connected socket, or over its descriptor, which stays the caller's to close.
 
         Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
-        lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  BIO_s_socket(3)
+        lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  Where the socket has been closed, and
+        its descriptor's number is another's by now, that other is neither written to nor read from: every call raises
+        ``TransportError`` with ``EBADF``, unless a thread closes the socket in that very moment.  BIO_s_socket(3)
         """
-        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(descriptor_of(sock), False))
+        pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(socket_descriptor(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all, sock), keep=sock)
 
     @classmethod
@@ -136,11 +139,13 @@ class BIO(Uncopied):
     def fd(cls, file: Any, *, close: bool = False) -> BIO:
         """A BIO over a descriptor of any kind (a pipe, a terminal), or over a Python file that has one.
 
-        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.
-        BIO_s_fd(3)
+        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.  As for
+        ``BIO.socket``, a number that is another file's by now is not used, and not closed.  BIO_s_fd(3)
         """
-        pointer = lib.BIO_new_fd(descriptor_of(file), lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
-        return BIO(own(check_ptr(lib.pyossl_guarded(pointer), "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
+        descriptor = descriptor_of(file)
+        pointer = lib.BIO_new_fd(descriptor, lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
+        guarded = lib.pyossl_guarded_of_caller(pointer, descriptor)
+        return BIO(own(check_ptr(guarded, "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
 
     @classmethod
     def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:
@@ -549,19 +554,3 @@ def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] 
 
 def _is_open(connection: Connection | None) -> bool:
     return connection is not None and not connection.closed
-
-
-def descriptor_of(file: Any) -> int:
-    """The descriptor of a socket or a file, or the number itself; raises ``UsageError`` where it is closed."""
-    if isinstance(file, int):
-        fd = integer(file, "a descriptor", -1, LARGEST_INT)
-    elif hasattr(file, "fileno"):
-        try:
-            fd = int(file.fileno())
-        except ValueError:
-            fd = -1  # a Python file that is closed
-    else:
-        raise TypeError(f"a socket, a file or a descriptor is needed, not {type(file).__name__}")
-    if fd < 0:
-        raise UsageError("the socket is closed" if hasattr(file, "recv") else "the descriptor is closed")
-    return fd

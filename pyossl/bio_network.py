@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
 from pyossl.arguments import LARGEST_INT, integer
-from pyossl.bio import BIO, descriptor_of
+from pyossl.bio import BIO
+from pyossl.descriptors import socket_descriptor
 from pyossl.errors import UsageError, check, check_ptr, require
 from pyossl.outcome import Want
 from pyossl.turns import Lock
@@ -102,7 +103,8 @@ class DatagramBIO(BIO):
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
-        pointer = lib.pyossl_guarded(lib.BIO_new_dgram(descriptor_of(sock), lib.BIO_NOCLOSE))
+        descriptor = socket_descriptor(sock)
+        pointer = lib.pyossl_guarded_of_caller(lib.BIO_new_dgram(descriptor, lib.BIO_NOCLOSE), descriptor)
         super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all, sock), keep=sock)
         self._family = int(sock.family)
         try:

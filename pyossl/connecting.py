@@ -17,6 +17,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from pyossl import program_wait
 from pyossl.arguments import integer
 from pyossl.polling import LONGEST_WAIT, ready, seconds_left
 
@@ -109,7 +110,8 @@ def connected(address: Address, timeout: float | None, deadline: int | None) -> 
     """
     places = by_turns(places_of(address))
     try:
-        sock = _alone(places[0], deadline) if len(places) == 1 else _First(places, deadline).connected()
+        is_alone = len(places) == 1 and program_wait.wait is None
+        sock = _alone(places[0], deadline) if is_alone else _First(places, deadline).connected()
     except OSError as error:
         if isinstance(error, TimeoutError) and error.errno is None:
             raise TimeoutError(f"connecting to {address!r} timed out after {timeout} s") from error
@@ -200,7 +202,7 @@ class _First:
         left = seconds_left(self._deadline)
         if left is not None and left <= 0:
             raise TimeoutError
-        for fd in ready((), self._attempts, pause if left is None else min(left, pause)):
+        for fd in ready((), list(self._attempts), pause if left is None else min(left, pause)):
             sock, _ = self._attempts[fd]
             if self._settled(fd, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) is not None:
                 return fd

@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
+from pyossl import sockets
 from pyossl.connecting import Address, Place, places_of, send_at_once
 from pyossl.context import Context
 from pyossl.copying import Uncopied
+from pyossl.descriptors import require_plain
 from pyossl.errors import UsageError
 from pyossl.message import Message
 from pyossl.polling import ready, seconds_left
@@ -62,6 +64,8 @@ class _Wake:
         for descriptor in self.__dict__.pop("_descriptors", ()):
             os.close(descriptor)
 
+_PLAIN_IS_HERE = "a Listener takes the plain listening socket, and its connections speak TLS"
+
 
 class Listener(Uncopied):
     """A listening socket whose connections speak TLS.  SSL_accept(3)
@@ -82,6 +86,7 @@ class Listener(Uncopied):
     def __init__(self, sock: socket.socket, context: Context) -> None:
         if not context.is_server:
             raise UsageError("a listener needs a server's context")
+        require_plain(sock, _PLAIN_IS_HERE)
         self._sock = sock
         self.context = context
         self._wakes: dict[int, _Wake] = {}
@@ -104,7 +109,7 @@ class Listener(Uncopied):
             send_at_once(sock)
             timeout = sock.gettimeout()
             sock.setblocking(True)  # whatever the system lets it inherit from the listener
-            return Socket(sock, self.context, None, message_callback, None, timeout), address
+            return sockets.socket_class(sock, self.context, None, message_callback, None, timeout), address
         except BaseException:
             sock.close()
             raise

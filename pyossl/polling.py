@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import select
-from collections.abc import Collection
+from collections.abc import Sequence
 
-from pyossl.waiting import seconds_until
+from pyossl import program_wait
+from pyossl.outcome import Want
+from pyossl.waiting import deadline_in, seconds_until
 
 LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
+SLICE = 0.05  # seconds that a wait of the program's has for one descriptor, while there may be others
 
 
 def seconds_left(deadline: int | None) -> float | None:
@@ -15,11 +19,26 @@ def seconds_left(deadline: int | None) -> float | None:
     return None if deadline is None else min(max(seconds_until(deadline), 0.0), LONGEST_WAIT)
 
 
-def ready(readers: Collection[int], writers: Collection[int], timeout: float | None) -> set[int]:
+def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
     """The descriptors that can be read or written, or have failed; none where ``timeout`` seconds have passed first.
 
-    The functions of ``select`` are looked up at each call: gevent and eventlet put others in their place.  poll(2)
+    Where the program has a wait of its own, it waits, for one of them at a time.  poll(2)
     """
+    if program_wait.wait is None:
+        return _polled(readers, writers, timeout)
+    deadline = None if timeout is None else deadline_in(timeout)
+    turns = itertools.cycle([(fd, Want.READ) for fd in readers] + [(fd, Want.WRITE) for fd in writers])
+    while not (found := _polled(readers, writers, 0)):
+        left = seconds_left(deadline)
+        if left == 0:
+            break
+        fd, want = next(turns)
+        program_wait.wait(fd, want, SLICE if left is None else min(left, SLICE))
+    return found
+
+
+def _polled(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
+    """The functions of ``select`` are looked up at each call: gevent and eventlet put others in their place."""
     if not hasattr(select, "poll"):  # eventlet takes it away
         found = select.select(readers, writers, writers, timeout)
         return {fd for each in found for fd in each}

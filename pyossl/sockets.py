@@ -28,6 +28,7 @@ from typing import IO, Any, Final
 from pyossl.connecting import Address, connected
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
+from pyossl.descriptors import require_plain
 from pyossl.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
 from pyossl.message import Message
 from pyossl.names import reference_name
@@ -77,6 +78,9 @@ class Socket(Stream):
     def handshake(self) -> None:
         """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
         self.connection.shake_hands(self._timeout)
+
+    def _shake_hands_before(self, deadline: int) -> None:
+        self.connection.shake_hands(self._timeout, deadline)
 
     def unwrap(self) -> socket.socket:
         """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
@@ -320,6 +324,10 @@ class Socket(Stream):
             self._close()
 
 
+socket_class: type[Socket] = Socket
+"""What ``connect``, ``accept`` and ``wrap_socket`` make; pyossl/greenlets.py sets another."""
+
+
 class _SocketFile(io.RawIOBase):
     """The raw file below ``Socket.makefile``."""
 
@@ -377,11 +385,12 @@ def wrap_socket(
     session: Session | None = None,
 ) -> Socket:
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
-    if not isinstance(sock, socket.socket):
-        raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}")
+    require_plain(sock)
+    if not hasattr(sock, "detach"):  # an object that only shows a socket, as asyncio's transports have one
+        raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
     # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -438,14 +447,14 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
-        tls = Socket(sock, context, server_hostname, message_callback, session, limit)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit)
     except BaseException:
         sock.close()
         raise
     try:
         if context.is_server:
             raise UsageError("connect() is a client's: this connection is a server's")
-        tls.connection.shake_hands(tls._timeout, deadline)
+        tls._shake_hands_before(deadline)
     except BaseException:
         tls.close()
         raise

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl import scratch
 from pyossl._lib import lib
-from pyossl.bio import descriptor_of
 from pyossl.callbacks import MessageCallback
 from pyossl.connection import WANTS, Connection
 from pyossl.context import Context
+from pyossl.descriptors import socket_descriptor
 from pyossl.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.outcome import Want
 from pyossl.session import Session
@@ -50,7 +50,11 @@ class DescriptorConnection(Connection):
 
     def _new(self, ctx: Any) -> Any:
         assert self._kept is not None
-        return lib.pyossl_connection_over_socket(ctx, self._takes_side, descriptor_of(self._kept[0]))
+        return lib.pyossl_connection_over_socket(ctx, self._takes_side, socket_descriptor(self._kept[0]))
+
+    def expect_strangers(self) -> None:
+        """The socket is the caller's, who may close it: its number is used only as long as it is that socket's."""
+        lib.pyossl_expect_strangers(self._c)
 
     def keep(self, sock: socket.socket) -> None:
         """Keeps another object that has the descriptor now."""
@@ -157,6 +161,11 @@ class WaitingConnection(DescriptorConnection):
     @keeps_to_records.setter
     def keeps_to_records(self, value: bool) -> None:
         self._c.keeps_to_records = bool(value)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a read that waits is to be repeated at once: what it needs may have been received ahead."""
+        return bool(lib.pyossl_is_paused(self._c))
 
     @property
     def waiters(self) -> int:

@@ -100,6 +100,12 @@ static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int ta
     return connection;
 }
 
+/* The socket is the caller's, who may close it: its number is used only as long as it is that socket's. */
+static void pyossl_expect_strangers(pyossl_connection *connection)
+{
+    pyossl_know_file(&connection->socket->file, connection->fd);
+}
+
 /* Whom a client means: a DNS name is sent, and either is what the certificate is to be for, where that is checked.
  * 1: done; 0: OpenSSL refuses the name; below 0: it failed. */
 static int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked)

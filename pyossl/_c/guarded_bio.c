@@ -166,6 +166,36 @@ static void pyossl_leave_to_others(BIO *bio)
     close(nobody_s);
 }
 
+static int pyossl_file_index;    /* BIO_set_ex_data(3): the pyossl_file of a descriptor that is the caller's */
+
+static void pyossl_file_free(void *bio, void *file, CRYPTO_EX_DATA *data, int index, long number, void *pointer)
+{
+    (void)bio;
+    (void)data;
+    (void)index;
+    (void)number;
+    (void)pointer;
+    free(file);
+}
+
+static int pyossl_file_set_up(void)
+{
+    pyossl_file_index = BIO_get_ex_new_index(0, NULL, NULL, NULL, pyossl_file_free);
+    return pyossl_file_index >= 0;
+}
+
+/* Whether the descriptor's number is a stranger's; the call has failed then. */
+static int pyossl_is_strangers(BIO *bio)
+{
+    const pyossl_file *file = BIO_get_ex_data(bio, pyossl_file_index);
+
+    if (file == NULL || pyossl_is_still(file, (int)BIO_get_fd(bio, NULL)))
+        return 0;
+    BIO_clear_retry_flags(bio);
+    BIO_set_callback_arg(bio, (char *)(intptr_t)EBADF);
+    return 1;
+}
+
 static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
@@ -174,8 +204,12 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     (void)data;
     (void)number;
 
+    if (operation == BIO_CB_FREE && pyossl_is_strangers(bio))
+        (void)BIO_set_close(bio, BIO_NOCLOSE);
     if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
         return result;
+    if (operation != BIO_CB_FREE && (operation & BIO_CB_RETURN) == 0 && pyossl_is_strangers(bio))
+        return -1;
     switch (operation) {
     case BIO_CB_FREE:
         pyossl_leave_to_others(bio);
@@ -231,6 +265,20 @@ static BIO *pyossl_guarded(BIO *bio)
     if (bio != NULL)
         BIO_set_callback_ex(bio, pyossl_guard);
     return bio;
+}
+
+/* `bio`, guarded, over a descriptor that is the caller's, who may close it; NULL stays NULL. */
+static BIO *pyossl_guarded_of_caller(BIO *bio, int fd)
+{
+    pyossl_file *file = bio == NULL ? NULL : calloc(1, sizeof(*file));
+
+    if (file == NULL || !BIO_set_ex_data(bio, pyossl_file_index, file)) {
+        free(file);
+        BIO_free_all(bio);
+        return NULL;
+    }
+    pyossl_know_file(file, fd);
+    return pyossl_guarded(bio);
 }
 
 /* BIO_free_all(3) for what writes as it is freed: a file's last bytes. */

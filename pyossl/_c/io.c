@@ -591,7 +591,9 @@ static void pyossl_free_ssl(pyossl_connection *connection)
      * since TLS 1.1 only a fatal failure does. */
     if (ssl != NULL && !connection->dead && SSL_is_init_finished(ssl))
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    pyossl_hold_forks();
     SSL_free(ssl);
+    pyossl_let_fork();
 }
 
 /* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED; 1: it had been closed before. */

@@ -19,6 +19,7 @@ static void pyossl_forks_now(void)
 static void pyossl_forked(void)
 {
     pyossl_generation++;
+    pyossl_forget_holders();
 }
 
 static unsigned long pyossl_process(void)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -53,10 +54,12 @@
 #include "compat.h"
 
 #include "errors.c"
+#include "forks.c"
 #include "lock.c"
 #include "callbacks.c"
 #include "admission.c"
 #include "kept_sessions.c"
+#include "same_file.c"
 #include "socket_bio.c"
 #include "guarded_bio.c"
 #include "memory_bio.c"
@@ -79,3 +82,5 @@
 #include "system.c"
 #include "trust.c"
 #include "extensions.c"
+
+#include "held.h"

@@ -46,6 +46,7 @@ typedef struct pyossl_socket {
     int lets_wait;           /* OpenSSL need not wait for it: the handshake has been finished once */
     int gathers;             /* writes are kept as long as there is room */
     int is_shut;             /* close_notify has been written: what comes after it is dropped */
+    pyossl_file file;        /* of a descriptor that is the caller's, who may close it */
     size_t allowance;        /* how many bytes a read may take off the descriptor */
     size_t handed;           /* bytes that OpenSSL was given since it held none: it may hold so much of a record */
     pyossl_stretch ahead, gathered;
@@ -208,7 +209,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
         state->received_errno = 0;
         return -1;
     }
-    result = pyossl_socket_receive(state, buffer, size);
+    result = pyossl_is_still(&state->file, state->fd) ? pyossl_socket_receive(state, buffer, size) : -1;
     state->sys_errno = result < 0 ? errno : 0;
     if (result == 0 && size > 0 && pyossl_calling != NULL && pyossl_calling->write_errno == ECONNRESET) {
         state->sys_errno = errno = ECONNRESET;    /* the kernel tells it once, and has told a write: then it says "end" */
@@ -231,8 +232,10 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
 static int pyossl_socket_send(BIO *bio, const void *data, size_t size, size_t *written)
 {
     pyossl_socket *state = BIO_get_data(bio);
-    ssize_t result = send(state->fd, data, size, MSG_NOSIGNAL | pyossl_socket_flags(state));
+    ssize_t result = -1;
 
+    if (pyossl_is_still(&state->file, state->fd))
+        result = send(state->fd, data, size, MSG_NOSIGNAL | pyossl_socket_flags(state));
     state->sys_errno = result < 0 ? errno : 0;
     if (result >= 0) {
         *written = (size_t)result;
@@ -358,6 +361,8 @@ static BIO *pyossl_socket_bio(int fd, int never_waits)
         pyossl_socket *state = BIO_get_data(bio);
         state->never_waits = never_waits;
         BIO_set_fd(bio, fd, BIO_NOCLOSE);
+        if (!never_waits)
+            pyossl_know_file(&state->file, fd);
     }
     return bio;
 }

@@ -214,15 +214,15 @@ static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
 static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned char *bytes, size_t size)
 {
     pyossl_socket *socket = connection->socket;
-    int fd = socket->fd, sys_errno;
+    int fd = socket->fd, is_still = pyossl_is_still(&socket->file, fd), sys_errno;
     ssize_t result;
 
     socket->receiving = 1;
     __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
     pyossl_connection_release(connection);
 
-    result = recv(fd, bytes, size, 0);
-    sys_errno = result < 0 ? errno : 0;
+    result = is_still ? recv(fd, bytes, size, 0) : -1;
+    sys_errno = result >= 0 ? 0 : is_still ? errno : EBADF;
     if (sys_errno == EWOULDBLOCK)
         sys_errno = EAGAIN;
 

@@ -17,11 +17,13 @@ from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
+from pyossl.descriptors import require_plain
 from pyossl.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 HANDSHAKE_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 30.0
+_INSTEAD = "for TLS inside TLS use start_tls, of a StreamWriter or of pyossl.aio"
 AddressInfo = tuple[int, int, int, str, Any]
 
 
@@ -51,6 +53,16 @@ def client_context(ssl: Context | bool | None) -> Context:
     if ssl.is_server:
         raise ValueError("ssl is a server's context, and this is a client")
     return ssl
+
+
+def stream_socket(sock: socket.socket) -> socket.socket:
+    """``sock``, which must be a plain stream socket."""
+    require_plain(sock, _INSTEAD)
+    if not isinstance(sock, socket.socket):
+        raise TypeError(f"sock is a socket.socket, not {type(sock).__name__}, which cannot be closed for its owner")
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
+    return sock
 
 
 async def create_connection(
@@ -85,6 +97,8 @@ async def create_connection(
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    if is_callers := sock is not None:
+        stream_socket(sock)
     if (host is not None or port is not None) == (sock is not None):
         raise ValueError("either host and port or sock are to be given, and not both")
     if server_hostname is None:
@@ -104,9 +118,7 @@ async def create_connection(
         if interleave:
             found = interleaved(found, interleave)
         sock = await _first_connected(found, local, happy_eyeballs_delay, all_errors)
-    elif sock.type != socket.SOCK_STREAM:
-        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
-    return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
 
 async def create_unix_connection(
@@ -125,6 +137,8 @@ async def create_unix_connection(
         raise ValueError("you have to pass server_hostname when using ssl")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
+    if is_callers := sock is not None:
+        stream_socket(sock)
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -137,7 +151,7 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
 
 async def start_tls(
@@ -212,6 +226,7 @@ def _pauses_from_now_on(reader: Any, transport: Transport) -> None:
 async def _over_socket(
     protocol_factory: Callable[[], P],
     sock: socket.socket,
+    is_callers: bool,
     context: Context,
     server_hostname: str,
     session: Session | None,
@@ -223,7 +238,8 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            transport = tls_over(loop, sock, context, protocol, server_hostname, session, waiter=waiter, **options)
+            given: dict[str, Any] = {"is_callers": is_callers, "waiter": waiter, **options}
+            transport = tls_over(loop, sock, context, protocol, server_hostname, session, **given)
         else:
             below = BelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
     except BaseException:

@@ -125,13 +125,19 @@ def tls_over(
     protocol: asyncio.BaseProtocol,
     server_hostname: Any = None,
     session: Any = None,
+    is_callers: bool = False,
     **options: Any,
 ) -> SocketTransport:
-    """A transport over a connected socket, in its handshake; the socket is closed where there cannot be one."""
+    """A transport over a connected socket, in its handshake; the socket is closed where there cannot be one.
+
+    ``is_callers``: somebody else has the socket object too, and may close it.
+    """
     try:
         sock.setblocking(False)
         send_at_once(sock)
         connection = EventedConnection(context, server_hostname, sock, session=session)
+        if is_callers:
+            connection.expect_strangers()
         transport = SocketTransport(loop, sock, connection, protocol, **options)
     except BaseException:
         sock.close()

@@ -12,7 +12,7 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import limits, looked_up
+from pyossl.aio.connecting import limits, looked_up, stream_socket
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import forks, has_descriptors
 from pyossl.aio.over_transport import BelowTLS
@@ -166,6 +166,7 @@ class Server(Uncopied, asyncio.AbstractServer):
         await waiter
 
     def _accept(self, listener: socket.socket) -> None:
+        options: dict[str, Any] = {"server": self, **self._options}
         for _ in range(self._backlog + 1):
             try:
                 sock, _address = listener.accept()
@@ -185,7 +186,7 @@ class Server(Uncopied, asyncio.AbstractServer):
                 self._report("the protocol's factory failed", error)
                 continue
             try:
-                tls_over(self._loop, sock, self._context, protocol, server=self, **self._options)
+                tls_over(self._loop, sock, self._context, protocol, **options)
             except Exception as error:
                 self._report("accepting a connection failed", error)
 
@@ -251,7 +252,7 @@ async def create_server(
             raise ValueError("Neither host/port nor sock were specified")
         listeners = await _bound(loop, host, port, family, flags, reuse_address, reuse_port, keep_alive)
     else:
-        listeners = [_stream(sock)]
+        listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
 
 
@@ -284,7 +285,7 @@ async def create_unix_server(
         except BaseException:
             sock.close()
             raise
-    listeners = [_stream(sock)]
+    listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
 
 
@@ -298,12 +299,6 @@ async def _served(server: Server, start_serving: bool) -> Server:
         server.close()
         raise
     return server
-
-
-def _stream(sock: socket.socket) -> socket.socket:
-    if sock.type != socket.SOCK_STREAM:
-        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
-    return sock
 
 
 async def _bound(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pyossl import errors
+from pyossl.descriptors import require_plain
 from pyossl.generic_connection import GenericConnection
 from pyossl.outcome import Want
 from pyossl.pyopenssl.agreed import Agreed
@@ -52,6 +53,9 @@ _Socket = socket.socket
 _Buffer = bytes | bytearray | memoryview
 _T = TypeVar("_T")
 _LARGEST = 2**31 - 1
+_INSTEAD = (
+    "for TLS inside TLS make a Connection without a socket, and carry its bytes over the other (bio_read and bio_write)"
+)
 _HAS_SOCKET = "Connection sock was not None"
 _WRITABLE = (bytearray, memoryview)
 """What can be read into as it stands; anything else that takes bytes gets them afterwards."""
@@ -59,6 +63,8 @@ _WRITABLE = (bytearray, memoryview)
 
 def _descriptor(thing: Any) -> int:
     fileno = getattr(thing, "fileno", None)
+    if fileno is not None:
+        require_plain(thing, _INSTEAD)
     found = thing if fileno is None else fileno()
     if not isinstance(found, int):
         raise TypeError("argument must be an int, or have a fileno() method.")

@@ -82,7 +82,10 @@ void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
+void pyossl_before_fork(void);
+void pyossl_after_fork(void);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
+void pyossl_expect_strangers(pyossl_connection *connection);
 int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
 int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session);
 void pyossl_connection_free(pyossl_connection *connection);
@@ -134,6 +137,7 @@ long long pyossl_unwrap(pyossl_connection *connection, double timeout);
 long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
 void pyossl_drain(int fd);
+int pyossl_is_paused(pyossl_connection *connection);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
 void pyossl_restore_limits(pyossl_connection *connection);
@@ -182,6 +186,7 @@ int pyossl_password_callback(char *buffer, int size, int writing, void *argument
 BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
+BIO *pyossl_guarded_of_caller(BIO *bio, int fd);
 void pyossl_guarded_free(BIO *bio);
 BIO *pyossl_bounded(BIO *bio);
 BIO *pyossl_searching(BIO *bio);

@@ -1,0 +1,62 @@
+/* Forks wait for the calls that hold OpenSSL's global locks.
+ *
+ * OpenSSL has locks of its own around its tables of methods, algorithms and indexes, and no handlers for forks: where
+ * another thread holds one in the moment of a fork it stays locked in the child, for ever, and whoever makes a context
+ * there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi gives up.
+ * So the calls that Python makes on the way to a context are counted, and os.fork() waits until none is under way, and
+ * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
+ * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
+ *
+ * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.
+ * What makes connections' handshakes is not counted: they wait for their peers. */
+
+enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
+
+static int pyossl_forks;          /* threads that are about to fork */
+static int pyossl_held;           /* threads in calls that forks wait for */
+static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
+
+static void pyossl_hold_forks(void)
+{
+    if (pyossl_held_here++ > 0)
+        return;
+    for (;;) {
+        __atomic_fetch_add(&pyossl_held, 1, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&pyossl_forks, __ATOMIC_SEQ_CST) == 0)
+            return;
+        __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
+        usleep(PYOSSL_FORK_INTERVAL);
+    }
+}
+
+static void pyossl_let_fork(void)
+{
+    if (--pyossl_held_here == 0)
+        __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
+}
+
+static void pyossl_before_fork(void)
+{
+    int own = pyossl_held_here > 0;
+    struct timespec begin, now;
+
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    now = begin;
+    __atomic_fetch_add(&pyossl_forks, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&pyossl_held, __ATOMIC_SEQ_CST) > own && now.tv_sec - begin.tv_sec <= PYOSSL_FORK_PATIENCE) {
+        usleep(PYOSSL_FORK_INTERVAL);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+}
+
+static void pyossl_after_fork(void)
+{
+    __atomic_fetch_sub(&pyossl_forks, 1, __ATOMIC_SEQ_CST);
+}
+
+/* In the child there is this thread alone. */
+static void pyossl_forget_holders(void)
+{
+    pyossl_forks = 0;
+    pyossl_held = pyossl_held_here > 0;
+}
