@@ -12,7 +12,7 @@
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 
-static int pyossl_forks;          /* threads that are about to fork */
+static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
 static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
 
@@ -22,7 +22,7 @@ static void pyossl_hold_forks(void)
         return;
     for (;;) {
         __atomic_fetch_add(&pyossl_held, 1, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&pyossl_forks, __ATOMIC_SEQ_CST) == 0)
+        if (__atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0)
             return;
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
         usleep(PYOSSL_FORK_INTERVAL);
@@ -42,7 +42,7 @@ static void pyossl_before_fork(void)
 
     clock_gettime(CLOCK_MONOTONIC, &begin);
     now = begin;
-    __atomic_fetch_add(&pyossl_forks, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&pyossl_forking, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&pyossl_held, __ATOMIC_SEQ_CST) > own && now.tv_sec - begin.tv_sec <= PYOSSL_FORK_PATIENCE) {
         usleep(PYOSSL_FORK_INTERVAL);
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -51,12 +51,12 @@ static void pyossl_before_fork(void)
 
 static void pyossl_after_fork(void)
 {
-    __atomic_fetch_sub(&pyossl_forks, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_sub(&pyossl_forking, 1, __ATOMIC_SEQ_CST);
 }
 
 /* In the child there is this thread alone. */
 static void pyossl_forget_holders(void)
 {
-    pyossl_forks = 0;
+    pyossl_forking = 0;
     pyossl_held = pyossl_held_here > 0;
 }
