@@ -15,6 +15,7 @@ class StandardContext:
     verify_mode = ssl.CERT_REQUIRED
     check_hostname = True
     post_handshake_auth = None
+    protocol = ssl.PROTOCOL_TLS_CLIENT
 
     def __init__(self, context: pyossl.Context) -> None:
         self.context = context
