@@ -106,7 +106,7 @@ def test_what_waits_for_a_reader_that_is_slow_is_kept(run: Run, meet: Meet) -> N
 
     async def main() -> None:
         reader, writer, peer = await meet(limit=1000)
-        answer = bytes(range(256)) * 300
+        answer = bytes(range(256)) * 125
         for start in range(0, len(answer), 6400):
             peer.send(answer[start : start + 6400])
             await asyncio.sleep(0)

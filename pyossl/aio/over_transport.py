@@ -211,7 +211,7 @@ class LayeredTransport(Transport):
         self._connection.is_full = False
         if self._ending is not None:
             self._loop.call_soon(self._connection_lost, *self._ending)
-        elif error is not None and self._delivers() and self._connection.has_heard:
+        elif error is not None and self._delivers() and not self._eof_received and self._connection.has_heard:
             self._connection.hear(error)  # behind what came before it
             self._below_takes_nothing(error)
             self._hear_on()
@@ -223,7 +223,7 @@ class LayeredTransport(Transport):
                 self._lose(None)
 
     def _below_takes_nothing(self, error: BaseException) -> None:
-        if self._state == OPEN:
+        if self._state == OPEN and not self._eof_received:
             self._receive_rest(error)
 
     def _end(self, error: BaseException | None, made: bool) -> None:

@@ -356,9 +356,6 @@ class Transport(Watching):
         if self._read_wants_write:
             self._read_wants_write = False
             self._take_soon(self._read_ready)
-        if self._state == RECEIVING:
-            self._stop_writer()
-            return
         if self._backlog is not None and not self._flushes(self._backlog):
             return
         self._stop_writer()
@@ -366,7 +363,7 @@ class Transport(Watching):
         if self._backlog is None:
             if self._state == FLUSHING:
                 self._say_goodbye()
-            elif self._eof_written:
+            elif self._eof_written and self._state == OPEN:
                 self._send_close_notify()
 
     def _flushes(self, backlog: Backlog) -> bool:
@@ -482,21 +479,17 @@ class Transport(Watching):
 
     def _writing_failed(self, error: BaseException, operation: str) -> None:
         """The end of the writes, and of the connection where nothing more can be read."""
-        reads_on = isinstance(error, TransportError) and not self._connection._c.dead
-        if reads_on and self._state == OPEN:
+        reads_on = not (self._connection._c.dead or self._eof_received)
+        if reads_on and self._state == OPEN and isinstance(error, TransportError):
             self._receive_rest(error)
         else:
             self._failed(error, operation)
 
     def _receive_rest(self, error: BaseException) -> None:
         """Delivers what the peer has sent, and then loses the connection by ``error``, which a write met."""
-        if self._eof_received:
-            self._failed(error, "writing")
-            return
         self._state = RECEIVING
         self._write_failure = error
         self._backlog = None
-        self._write_wants_read = False
         self._stop_writer()
         if (tell := getattr(self._protocol, "writing_failed", None)) is not None:
             tell(error)
