@@ -12,6 +12,10 @@ from pyossl.context import Context
 from pyossl.session import Session
 
 
+_GRACE = 1.0
+"""How many seconds an aborted transport has to say that it is lost: it takes a turn of the loop."""
+
+
 class BelowTLS(asyncio.Protocol):
     """The protocol of the transport below: it makes the TLS transport when it is connected.
 
@@ -35,6 +39,8 @@ class BelowTLS(asyncio.Protocol):
         self.transport: LayeredTransport | None = None
         self.keeps: Any = None
         """What would close the transport below in its finaliser, such as a plain stream's writer."""
+        self.before: asyncio.BaseProtocol | None = None
+        """A stream's protocol that had the transport before, and whose tasks wait for its end."""
 
     def _carry(self, data: bytes) -> None:
         if self._below is not None:
@@ -53,9 +59,12 @@ class BelowTLS(asyncio.Protocol):
         return self.transport
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        transport, self.transport, self._below, self.keeps = self.transport, None, None, None
+        transport, before = self.transport, self.before
+        self.transport = self._below = self.keeps = self.before = None
         if transport is not None:
             transport._below_lost(exc)
+        if before is not None:
+            before.connection_lost(exc)  # type: ignore[arg-type]  # as asyncio has it, whatever the exception
 
     def data_received(self, data: bytes) -> None:
         if self.transport is not None and not self.connection.closed:
@@ -176,6 +185,8 @@ class LayeredTransport(Transport):
             self._below_has_read()
 
     def _below_lost(self, error: BaseException | None) -> None:
+        if self._below_is_lost:
+            return
         self._below_is_lost = True
         self._connection.is_full = False
         if self._ending is not None:
@@ -197,7 +208,12 @@ class LayeredTransport(Transport):
             return
         self._ending = error, made
         self._below.close()  # an alert may be on its way
-        self._timer = self._loop.call_later(self._shutdown_timeout, self._below.abort)
+        self._timer = self._loop.call_later(self._shutdown_timeout, self._give_below_up)
+
+    def _give_below_up(self) -> None:
+        """A transport that never says that it is lost must not keep its users waiting."""
+        self._below.abort()
+        self._timer = self._loop.call_later(_GRACE, self._below_lost, None)
 
     def abort(self) -> None:
         self._below.abort()
