@@ -185,6 +185,7 @@ async def over_transport(
         raise _too_late(before, protocol)
     below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
     below.keeps = before, keeps
+    readers = [reader for reader in map(reader_of, (before, protocol)) if reader]
     if before is not protocol and reader_of(before):
         below.before = before
     transport.pause_reading()  # until the protocol below is there to be given it
@@ -200,7 +201,7 @@ async def over_transport(
     try:
         above = await _finished(below, waiter)
     except Exception as error:
-        for reader in filter(None, map(reader_of, (before, protocol))):
+        for reader in readers:
             reader.set_exception(error)  # nothing else will come, and nobody else tells it
         raise
     if reader := reader_of(protocol):
@@ -209,7 +210,7 @@ async def over_transport(
 
 
 def _too_late(*protocols: Any) -> OSError:
-    """Why TLS cannot begin over a transport that is closing: whoever it delivered to is told of its end, or has been."""
+    """Why TLS cannot begin over a transport that is closing; its end is the business of its own protocol."""
     error = ConnectionResetError("the connection was closed or lost before TLS could begin over it")
     for reader in filter(None, map(reader_of, protocols)):
         error.__cause__ = error.__cause__ or reader.exception()

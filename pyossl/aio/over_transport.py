@@ -11,7 +11,6 @@ from pyossl.aio.transport import FLUSHING, Transport
 from pyossl.context import Context
 from pyossl.session import Session
 
-
 _GRACE = 1.0
 """How many seconds an aborted transport has to say that it is lost: it takes a turn of the loop."""
 
@@ -64,7 +63,8 @@ class BelowTLS(asyncio.Protocol):
         if transport is not None:
             transport._below_lost(exc)
         if before is not None:
-            before.connection_lost(exc)  # type: ignore[arg-type]  # as asyncio has it, whatever the exception
+            reason = exc or (transport and transport.ended_by)
+            before.connection_lost(reason)  # type: ignore[arg-type]  # as asyncio has it, whatever the exception
 
     def data_received(self, data: bytes) -> None:
         if self.transport is not None and not self.connection.closed:
@@ -209,6 +209,11 @@ class LayeredTransport(Transport):
         self._ending = error, made
         self._below.close()  # an alert may be on its way
         self._timer = self._loop.call_later(self._shutdown_timeout, self._give_below_up)
+
+    @property
+    def ended_by(self) -> BaseException | None:
+        """What the transport below was closed for, where that was a failure."""
+        return None if self._ending is None else self._ending[0]
 
     def _give_below_up(self) -> None:
         """A transport that never says that it is lost must not keep its users waiting."""
