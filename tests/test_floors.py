@@ -20,8 +20,20 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 
 FLOORS = {
     0: {"_openssl"},
-    1: {"_lib"},
-    2: {"outcome", "errors", "names", "message", "have", "flags", "constants", "turns", "copying", "arguments"},
+    1: {"_lib", "process"},
+    2: {
+        "outcome",
+        "errors",
+        "names",
+        "message",
+        "have",
+        "flags",
+        "constants",
+        "turns",
+        "copying",
+        "arguments",
+        "process",
+    },
     3: {
         "scratch",
         "callbacks",
