@@ -1,9 +1,10 @@
 """The process of a command line: its three standard streams, Ctrl-C, and its end.
 
 Ctrl-C is ``KeyboardInterrupt`` in the main thread, which leaves the command through its ``finally`` clauses.  That can
-take long, or never happen: a resolver waits in C, a thread is joined, or the exception came in a finaliser, where
-Python prints it and goes on.  So a thread is told of the signal too, by C (``signal.set_wakeup_fd``), and ends the
-process when it has not ended itself; a second Ctrl-C ends it at once.  The exit status is 130 whichever it was.
+take long, or never happen: a resolver waits in C, a thread is joined.  So a thread is told of the signal too, by C
+(``signal.set_wakeup_fd``), and ends the process when it has not ended itself; a second Ctrl-C ends it at once.  So does
+one in a finaliser or in the callback of a weak reference, where Python would print the exception and go on.  The exit
+status is 130 whichever it was.
 
 The process ends by ``os._exit`` after the streams have been flushed.  In Python's own end another Ctrl-C would print a
 traceback, a stream that cannot be flushed would be told of twice, and threads would be waited for.
@@ -81,6 +82,14 @@ def _answer_interrupts() -> None:
             os._exit(INTERRUPTED)
         raise KeyboardInterrupt
 
+    report = sys.unraisablehook
+
+    def lost(unraisable: Any) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            os._exit(INTERRUPTED)
+        report(unraisable)
+
+    sys.unraisablehook = lost
     if os.name == "posix":
         told, tells = os.pipe()
         os.set_blocking(tells, False)

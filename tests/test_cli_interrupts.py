@@ -85,6 +85,8 @@ def test_at_a_random_moment(command: str, silent: int) -> None:
 LOST = {
     "in a finaliser": "type('Last', (), {'__del__': lambda self: __import__('time').sleep(60)})(); "
     "import time; time.sleep(60)",
+    "in the callback of a weak reference": "import time, weakref; kept = type('Kept', (), {})(); "
+    "ref = weakref.ref(kept, lambda _: time.sleep(60)); del kept; time.sleep(60)",
     "where it is swallowed": "import contextlib, time\n"
     "    with contextlib.suppress(BaseException): time.sleep(60)\n"
     "    time.sleep(60)",
@@ -98,8 +100,9 @@ LOST = {
 
 @pytest.mark.parametrize("where", LOST)
 def test_an_interrupt_that_is_lost_ends_the_process_all_the_same(where: str) -> None:
-    status, _ = interrupted(started("info", code=LOST[where]))
+    status, errors = interrupted(started("info", code=LOST[where]))
     assert status == 130
+    assert errors == ""
 
 
 def test_a_second_interrupt_ends_a_command_that_cleans_up_at_once() -> None:
