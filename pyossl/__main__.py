@@ -1,8 +1,14 @@
 """``python -m pyossl``."""
 
-import sys
+from pyossl.process import run
 
-from pyossl.cli import main
+
+def main() -> int:
+    """Loads the command line, which takes most of a second on a slow machine, and runs it."""
+    from pyossl.cli import main
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

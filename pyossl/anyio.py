@@ -48,7 +48,8 @@ class TLSStream(Uncopied, ByteStream):
     Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` when TLS or
     the transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send`` or ``send_eof`` that
     was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive`` loses nothing, and may be repeated.
+    ``receive`` loses nothing, and may be repeated, unless it was just sending: a client's does, where the server asks
+    for its certificate after the handshake.
     """
 
     def __init__(

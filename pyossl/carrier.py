@@ -21,6 +21,10 @@ stream.  For the like reason he leaves whatever it is to a writer that is at wor
 answers about that they are no longer small does the reader send them, or wait his turn.  After our close_notify nothing
 may follow, and answers are dropped.
 
+The other answer of TLS 1.3 is a client's to a request for its certificate after the handshake, for which the server
+waits: the reader sends it.  It ends with a Finished, which OpenSSL remembers: where that is another than before, what
+reading has left is such an answer.  A server that asks on and on without reading an answer waits for itself.
+
 *Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
 other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
 that can be cancelled: a cancelled read loses none.  Where a transport returns very many bytes at once, the connection
@@ -82,7 +86,9 @@ class Carrier(Uncopied):
         self._forgives_truncation = forgives_truncation
         self._broken = self._shaken = self._ended = self._at_end = False
         self._send_failure: Exception | None = None
+        self._finished: bytes | None = None  # a client's last Finished
         self._unsent: list[bytes] = []
+        self._is_awaited = False  # some of the unsent is what the peer waits for
         self._tickets: list[bytes] = []
         self._read: bytes | None = None
         self._received = 0
@@ -248,6 +254,8 @@ class Carrier(Uncopied):
                 await self._finish(self.connection.handshake)
                 if self.connection.context.is_server and self.connection.version == "TLSv1.3":
                     self._tickets, self._unsent = self._unsent, []
+                elif not self.connection.context.is_server:
+                    self._finished = self.connection.finished
                 await self._flush()
             except self._library.BrokenResourceError:
                 if self._send_failure is not None:
@@ -294,7 +302,7 @@ class Carrier(Uncopied):
                 if not reads:  # what reading leaves waits for the next step
                     self._take_unsent()
                 return waited, result
-            self._take_unsent()
+            self._take_unsent(reads)
             if result is not Want.READ:
                 raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
             if not reads and self.connection.pending and not self._receiver.is_taken:
@@ -314,8 +322,9 @@ class Carrier(Uncopied):
                 raise
 
     def _is_left_to_a_writer(self) -> bool:
-        comes = self._writing or self._sending.locked() or self.connection.version == "TLSv1.3"
-        return comes and sum(map(len, self._unsent)) < _ANSWERS
+        comes = self._writing or self._sending.locked()
+        is_due_later = not self._is_awaited and self.connection.version == "TLSv1.3"
+        return (comes or is_due_later) and sum(map(len, self._unsent)) < _ANSWERS
 
     async def _fail(self, error: BaseException) -> NoReturn:
         """Raises what a step has raised, as the library's exception where TLS has failed."""
@@ -326,11 +335,13 @@ class Carrier(Uncopied):
                 raise self._library.BrokenResourceError(str(error)) from error
         raise error
 
-    def _take_unsent(self) -> None:
+    def _take_unsent(self, was_reading: bool = False) -> None:
         if self.closed or not (data := self.connection.data_to_send()):
             return
         if not self._ended and self._send_failure is None:
             self._unsent.append(data)
+            if was_reading and self._finished is not None and (finished := self.connection.finished) != self._finished:
+                self._finished, self._is_awaited = finished, True
 
     async def _send_alert(self) -> None:
         """Tells the peer why, if that needs nobody's turn."""
@@ -358,7 +369,7 @@ class Carrier(Uncopied):
     async def _send_unsent(self) -> None:
         await self._lowlevel.checkpoint_if_cancelled()
         data = b"".join([*self._tickets, *self._unsent])
-        self._tickets, self._unsent = [], []
+        self._tickets, self._unsent, self._is_awaited = [], [], False
         try:
             await self._send(data)
         except self._library.BrokenResourceError as error:

@@ -43,7 +43,8 @@ class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
     Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
     transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send_all`` or ``send_eof`` that
     was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive_some`` loses nothing, and may be repeated; so may a cancelled handshake, unless it was just sending.
+    ``receive_some`` loses nothing, and may be repeated; so may a cancelled handshake; both unless they were just
+    sending.  A client's ``receive_some`` sends where the server asks for its certificate after the handshake.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ PACKAGE = build_ffi.ROOT / "pyossl"
 
 FLOORS = {
     0: {"_openssl"},
-    1: {"_lib"},
+    1: {"_lib", "process"},
     2: {
         "outcome",
         "errors",

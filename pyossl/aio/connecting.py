@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
-from pyossl.aio.plaintext import reader_of, refusal, taken_from
+from pyossl.aio.plaintext import reader_of, refusal, resume_writers_of, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
 from pyossl.descriptors import require_plain
+from pyossl.errors import UsageError
 from pyossl.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -167,8 +168,9 @@ async def start_tls(
 ) -> Transport:
     """TLS over a transport that is there, whatever it is; the new one, which ``protocol`` is to use from now on.
 
-    As ``loop.start_tls``.  Where the handshake fails the transport is closed.  Raises ``Error``, too, where a stream's
-    reader has bytes that nobody has read and that are no beginning of a client's handshake: they came in the clear.
+    As ``loop.start_tls``.  Where the handshake fails the transport is closed.  Raises ``ConnectionResetError`` where it
+    is closing or lost before, ``UsageError`` where there is TLS over it already, and ``Error`` where a stream's reader
+    has bytes that nobody has read and that are no beginning of a client's handshake: they came in the clear.
     What a protocol of the program's own has received before and kept is the program's to refuse.  SSL_do_handshake(3)
     """
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -192,11 +194,19 @@ async def over_transport(
         raise ValueError(f"server_side is {server_side}, and the context is not for that side")
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
-    below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
     before = transport.get_protocol()
+    if isinstance(before, BelowTLS):
+        raise UsageError("there is TLS over this transport already: wrap the transport that it gave")
+    if transport.is_closing():
+        raise _too_late(before, protocol)
+    below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
     below.keeps = before, keeps
+    readers = [reader for reader in map(reader_of, (before, protocol)) if reader]
+    if before is not protocol and reader_of(before):
+        below.before = before
     transport.pause_reading()  # until the protocol below is there to be given it
     transport.set_protocol(below)
+    resume_writers_of(before)
     received = taken_from(before, protocol)
     if error := refusal(received, server_side):
         below.refuse(transport, error)
@@ -207,12 +217,20 @@ async def over_transport(
     try:
         above = await _finished(below, waiter)
     except Exception as error:
-        for reader in filter(None, map(reader_of, (before, protocol))):
+        for reader in readers:
             reader.set_exception(error)  # nothing else will come, and nobody else tells it
         raise
     if reader := reader_of(protocol):
         _pauses_from_now_on(reader, above)
     return above
+
+
+def _too_late(*protocols: Any) -> OSError:
+    """Why TLS cannot begin over a transport that is closing; its end is the business of its own protocol."""
+    error = ConnectionResetError("the connection was closed or lost before TLS could begin over it")
+    for reader in filter(None, map(reader_of, protocols)):
+        error.__cause__ = error.__cause__ or reader.exception()
+    return error
 
 
 def _pauses_from_now_on(reader: Any, transport: Transport) -> None:

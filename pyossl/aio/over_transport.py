@@ -12,6 +12,9 @@ from pyossl.aio.transport import FLUSHING, OPEN, Transport
 from pyossl.context import Context
 from pyossl.session import Session
 
+_GRACE = 1.0
+"""How many seconds an aborted transport has to say that it is lost: it takes a turn of the loop."""
+
 
 class BelowTLS(asyncio.Protocol):
     """The protocol of the transport below: it makes the TLS transport when it is connected.
@@ -36,6 +39,8 @@ class BelowTLS(asyncio.Protocol):
         self.transport: LayeredTransport | None = None
         self.keeps: Any = None
         """What would close the transport below in its finaliser, such as a plain stream's writer."""
+        self.before: asyncio.BaseProtocol | None = None
+        """A stream's protocol that had the transport before, and whose tasks wait for its end."""
 
     def _carry(self, data: bytes) -> None:
         if self._below is not None:
@@ -57,9 +62,13 @@ class BelowTLS(asyncio.Protocol):
         if self.transport is not None and exc is not None and not self.connection.closed:
             for data in _left_on(self._below):
                 self.connection.hear(data)
-        transport, self.transport, self._below, self.keeps = self.transport, None, None, None
+        transport, before = self.transport, self.before
+        self.transport = self._below = self.keeps = self.before = None
         if transport is not None:
             transport._below_lost(exc)
+        if before is not None:
+            reason = exc or (transport and transport.ended_by)
+            before.connection_lost(reason)  # type: ignore[arg-type]  # as asyncio has it, whatever the exception
 
     def writing_failed(self, exc: BaseException) -> None:
         """The TLS below can be read on."""
@@ -207,6 +216,8 @@ class LayeredTransport(Transport):
             self._below_has_read()
 
     def _below_lost(self, error: BaseException | None) -> None:
+        if self._below_is_lost:
+            return
         self._below_is_lost = True
         self._connection.is_full = False
         if self._ending is not None:
@@ -233,7 +244,17 @@ class LayeredTransport(Transport):
             return
         self._ending = error, made
         self._below.close()  # an alert may be on its way
-        self._timer = self._loop.call_later(self._shutdown_timeout, self._below.abort)
+        self._timer = self._loop.call_later(self._shutdown_timeout, self._give_below_up)
+
+    @property
+    def ended_by(self) -> BaseException | None:
+        """What the transport below was closed for, where that was a failure."""
+        return None if self._ending is None else self._ending[0]
+
+    def _give_below_up(self) -> None:
+        """A transport that never says that it is lost must not keep its users waiting."""
+        self._below.abort()
+        self._timer = self._loop.call_later(_GRACE, self._below_lost, None)
 
     def abort(self) -> None:
         self._below.abort()

@@ -29,6 +29,13 @@ def reader_of(protocol: Any) -> Any:
     return None
 
 
+def resume_writers_of(protocol: Any) -> None:
+    """Wakes the tasks that drain a stream: its transport will tell another protocol when there is room again."""
+    is_paused = getattr(protocol, "_paused", False) or getattr(protocol, "_is_paused", False)
+    if reader_of(protocol) and is_paused:
+        protocol.resume_writing()
+
+
 def taken_from(*protocols: Any) -> bytes:
     """What the readers of these protocols have, which they have no longer."""
     return b"".join(_taken(reader_of(protocol)) for protocol in protocols)

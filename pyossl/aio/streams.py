@@ -170,7 +170,8 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
                 below, protocol, sslcontext, side, server_hostname, None, None, options
             )
         except BaseException as error:
-            if below.is_closing() and not protocol._is_lost:  # nobody else will tell who waits for the end
+            is_told = protocol._is_lost or below.get_protocol() is protocol
+            if below.is_closing() and not is_told:  # nobody else will tell who waits for the end
                 protocol.connection_lost(error if isinstance(error, Exception) else None)
             raise
         self.write = self._transport.write  # type: ignore[method-assign]  # as above

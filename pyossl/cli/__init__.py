@@ -7,7 +7,6 @@ status.  A command raises what goes wrong; what a person reads of it, and the st
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -17,12 +16,11 @@ from pyossl.cli import certs, client, demo, info, server, trace
 from pyossl.cli.installed import version_of
 from pyossl.cli.screen import Screen, printable
 from pyossl.cli.usage import WrongArgumentError
+from pyossl.process import FAILED, INTERRUPTED, drop, open_missing_streams, say
 
 COMMANDS = (demo, info, client, server, certs, trace)
 
-FINE, FAILED, USAGE = 0, 1, 2
-INTERRUPTED = 130
-"""What shells call a program that Ctrl-C has ended."""
+FINE, USAGE = 0, 2
 
 
 def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -> int:
@@ -31,37 +29,36 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     ``arguments`` are ``sys.argv``'s and ``stream`` is ``sys.stdout`` unless given.  Raises ``SystemExit`` after
     ``--help``, and for arguments that are wrong.
     """
+    open_missing_streams()
     stream = stream or sys.stdout
     arguments_of = parser()
     chosen = arguments_of.parse_args(arguments)
-    if chosen.version:
-        print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
-        return FINE
-    if chosen.command is None:
+    if chosen.command is None and not chosen.version:
         arguments_of.print_help(sys.stderr)
         return USAGE
     try:
-        status: int = chosen.run(chosen, Screen(stream))
+        status: int = _show_versions(stream) if chosen.version else chosen.run(chosen, Screen(stream))
         stream.flush()
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except WrongArgumentError as error:
-        print(
-            f"usage: python -m pyossl {chosen.command} --help\npython -m pyossl {chosen.command}: error: {error}",
-            file=sys.stderr,
-        )
+        say(f"usage: python -m pyossl {chosen.command} --help\npython -m pyossl {chosen.command}: error: {error}")
         return USAGE
     except pyossl.Error as error:
-        print(printable(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        say(printable(f"{type(error).__name__}: {error}"))
         return FAILED
-    except BrokenPipeError:
-        # Whoever read our output has had enough; Python would complain of it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except BrokenPipeError:  # whoever read our output has had enough
+        drop(stream)
         return FAILED
     except OSError as error:
-        print(printable(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        say(printable(f"{type(error).__name__}: {error}"))
         return FAILED
+
+
+def _show_versions(stream: TextIO) -> int:
+    print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
+    return FINE
 
 
 def parser() -> argparse.ArgumentParser:
