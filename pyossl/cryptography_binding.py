@@ -1,67 +1,85 @@
-"""The binding as ``cryptography`` shows its own to programs that reach below pyOpenSSL's API.
+"""The binding under the names by which programs that reach below pyOpenSSL's API know ``cryptography``'s.
 
-Such programs, mitmproxy is one, pass ``context._context`` and ``connection._ssl`` to functions of the binding; the
-first is an object of the core's here, and its pointer is passed on.  A few functions that ``cryptography`` binds and
-pyossl does not are made of those it has.
+What ``cryptography`` binds is in ``lib`` by OpenSSL's own names, what OpenSSL deprecates too.  Here is what
+``cryptography`` adds to that, and what makes objects of the core's from pointers that such a program has.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyossl._lib import ffi, lib
-from pyossl.generic_context import GenericContext
+from pyossl._lib import ffi, lib, own, text
+from pyossl.draft import Draft
+from pyossl.errors import check, check_ptr
+from pyossl.general_names import Name
+from pyossl.generic_connection import GenericConnection
+from pyossl.keys import Key, PrivateKey, PublicKey
+from pyossl.outcome import take_records
+from pyossl.store import Store
+from pyossl.x509 import Certificate
+
+_HAS = {
+    "CUSTOM_EXT": True,
+    "DTLS_GET_DATA_MTU": True,
+    "ENGINE": False,
+    "EVP_PKEY_DHX": True,
+    "GET_EXTMS_SUPPORT": True,
+    "IMPLICIT_RSA_REJECTION": lib.HAVE_API_3_2,
+    "KEYLOG": True,
+    "NEXTPROTONEG": False,
+    "PRIME_CHECKS": True,
+    "PSK": lib.HAVE_PSK,
+    "PSK_TLSv1_3": lib.HAVE_PSK and lib.HAVE_TLS1_3,
+    "SET_CERT_CB": True,
+    "SIGALGS": True,
+    "SRTP": True,
+    "SSL_COOKIE": True,
+    "SSL_GET0_GROUP_NAME": True,
+    "SSL_OP_IGNORE_UNEXPECTED_EOF": True,
+    "SSL_ST": False,
+    "SSL_VERIFY_CLIENT_POST_HANDSHAKE": True,
+    "TLS_ST": True,
+    "TLSv1_3_FUNCTIONS": lib.HAVE_TLS1_3,
+    "TLSv1_3_HS_FUNCTIONS": lib.HAVE_TLS1_3,
+    "UNEXPECTED_EOF_WHILE_READING": True,
+    "VERIFIED_CHAIN": True,
+}
 
 
-def _pointer(argument: Any) -> Any:
-    return argument._ctx if isinstance(argument, GenericContext) else argument
+def _dtls_timeout(ssl: Any, seconds: Any, microseconds: Any) -> int:
+    left = ffi.new("struct timeval *")
+    found = int(lib.DTLSv1_get_timeout(ssl, left))
+    if found > 0:
+        seconds[0], microseconds[0] = left.tv_sec, left.tv_usec
+    return found
 
 
-def _set1_ip(parameters: Any, address: bytes, length: int) -> int:
-    text = str(ipaddress.ip_address(address[:length])).encode()
-    return int(lib.X509_VERIFY_PARAM_set1_ip_asc(parameters, text))
-
-
-def _read_dh(bio: Any, *_: Any) -> Any:
-    """An EVP_PKEY, which stands for the DH that OpenSSL deprecates."""
-    return lib.PEM_read_bio_Parameters(bio, ffi.NULL)
-
-
-def _set_tmp_dh(context: Any, parameters: Any) -> int:
-    if not lib.EVP_PKEY_up_ref(parameters):
-        return 0
-    if lib.pyossl_use_dh(_pointer(context), parameters) == 1:
-        return 1
-    lib.EVP_PKEY_free(parameters)
-    return 0
-
-
-_MADE: dict[str, Callable[..., Any]] = {
-    "DH_free": lib.EVP_PKEY_free,
-    "PEM_read_bio_DHparams": _read_dh,
-    "SSL_CTX_set_tmp_dh": _set_tmp_dh,
-    "X509_VERIFY_PARAM_set1_ip": _set1_ip,
+_MADE: dict[str, Any] = {
+    **{f"Cryptography_HAS_{name}": int(has) for name, has in _HAS.items()},
+    "Cryptography_DTLSv1_get_timeout": _dtls_timeout,
+    "Cryptography_SSL_SESSION_new": lib.SSL_SESSION_new,
+    "EVP_F_EVP_ENCRYPTFINAL_EX": 0,
+    "OPENSSL_VERSION_TEXT": lib.OpenSSL_version(lib.OPENSSL_VERSION),
 }
 
 
 class _Library:
-    """``pyossl``'s binding, with the names by which ``cryptography``'s tells what it has."""
-
-    Cryptography_HAS_KEYLOG = 1
-    Cryptography_HAS_SSL_COOKIE = 1
-    Cryptography_HAS_SSL_GET0_GROUP_NAME = 1
-    Cryptography_HAS_UNEXPECTED_EOF_WHILE_READING = 1
+    """``lib``, whose names a program may also set, as it may those of ``cryptography``'s."""
 
     def __getattr__(self, name: str) -> Any:
-        if made := _MADE.get(name):
-            return made
-        found = getattr(lib, name)
-        if not callable(found):
-            return found
-        return lambda *arguments: found(*map(_pointer, arguments))
+        return _MADE[name] if name in _MADE else getattr(lib, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*_MADE, *dir(lib), *vars(self)})
 
 
 library: Any = _Library()
 interface: Any = ffi
+
+
+class Binding:
+    """``cryptography``'s way to its binding."""
+
+    lib = library
+    ffi = interface
