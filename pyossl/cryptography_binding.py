@@ -6,14 +6,14 @@ What ``cryptography`` binds is in ``lib`` by OpenSSL's own names, what OpenSSL d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from pyossl._lib import ffi, lib, own, text
+from pyossl._lib import ffi, lib, own
 from pyossl.draft import Draft
 from pyossl.errors import check, check_ptr
 from pyossl.general_names import Name
-from pyossl.generic_connection import GenericConnection
+from pyossl.generic_context import GenericContext
 from pyossl.keys import Key, PrivateKey, PublicKey
 from pyossl.outcome import take_records
 from pyossl.store import Store
@@ -83,3 +83,79 @@ class Binding:
 
     lib = library
     ffi = interface
+
+
+# Pointers that a program has.  Each object takes a reference of its own, and keeps the program's pointer as well, which
+# may be one that ffi.gc() has made.
+
+
+def _shared(pointer: Any, kind: str, up_ref: Callable[[Any], int], free: Callable[[Any], Any]) -> Any:
+    if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof(f"{kind} *"):
+        raise TypeError(f"{kind} * is meant, not {pointer!r}")
+    if pointer == ffi.NULL:
+        raise ValueError(f"a {kind} * that is NULL")
+    check(up_ref(pointer), up_ref.__name__)
+    return own(ffi.cast(f"{kind} *", pointer), free, pointer)
+
+
+def certificate_at(pointer: Any) -> Draft:
+    """The certificate of an ``X509 *``.  X509_up_ref(3)"""
+    return Draft.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
+
+
+def certificate_taken(pointer: Any) -> Draft:
+    """The certificate of an ``X509 *``, whose reference is taken over.  X509_free(3)"""
+    return Draft.of(Certificate(own(pointer, lib.X509_free)))
+
+
+def store_at(pointer: Any) -> Store:
+    """The store of an ``X509_STORE *``.  X509_STORE_up_ref(3)"""
+    return Store(_shared(pointer, "X509_STORE", lib.X509_STORE_up_ref, lib.X509_STORE_free))
+
+
+def key_pointer_at(pointer: Any) -> Any:
+    """The ``EVP_PKEY *``, with a reference of its own.  EVP_PKEY_up_ref(3)"""
+    return _shared(pointer, "EVP_PKEY", lib.EVP_PKEY_up_ref, lib.EVP_PKEY_free)
+
+
+def blank_key() -> Any:
+    """An ``EVP_PKEY *`` without a key in it.  EVP_PKEY_new(3)"""
+    return own(check_ptr(lib.EVP_PKEY_new(), "EVP_PKEY_new"), lib.EVP_PKEY_free)
+
+
+def key_in(pointer: Any) -> Key | None:
+    """The key of an owned ``EVP_PKEY *``: None while there is none, a public one where the private half is missing."""
+    if lib.EVP_PKEY_get_id(pointer) == 0:
+        return None
+    take_records()
+    kind = PrivateKey if lib.i2d_PrivateKey(pointer, ffi.NULL) > 0 else PublicKey
+    take_records()
+    return kind(pointer)
+
+
+def name_at(pointer: Any) -> Name:
+    """The name of an ``X509_NAME *``, as it stands there: that is kept, and not copied."""
+    if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof("X509_NAME *"):
+        raise TypeError(f"X509_NAME * is meant, not {pointer!r}")
+    if pointer == ffi.NULL:
+        raise ValueError("an X509_NAME * that is NULL")
+    name = Name.__new__(Name)
+    name._name = pointer
+    return name
+
+
+def name_pointer(certificate: Certificate, field: str) -> Any:
+    """The ``X509_NAME *`` in a certificate, which is kept for as long as that is: of its ``subject_name``, for one."""
+    found = getattr(lib, f"X509_get_{field}")(certificate._x509)
+    return own(found, lib.pyossl_nothing, certificate._x509)
+
+
+def context_pointer(context: GenericContext) -> Any:
+    """The ``SSL_CTX *`` of a context."""
+    return context._ctx
+
+
+def callback_of(context: GenericContext, kind: str) -> Any:
+    """The function in C that OpenSSL calls back, None for none: the ``keylog`` one's, for one."""
+    found = getattr(lib, f"SSL_CTX_get_{kind}_callback")(context._ctx)
+    return None if found == ffi.NULL else found

@@ -1,7 +1,7 @@
 """The names of the original's classes and functions, which ours have once ``install()`` has been called.
 
 Programs look for ``OpenSSL`` in ``type(context).__module__``, in the text of a type and in tracebacks, and pickle
-exceptions by these names.  Before ``install()`` nobody can import what is called so, or it is the original's that comes:
+exceptions by these names.  Before ``install()`` nobody can import what is called so, or it is the original's:
 until then a class has the name of the module that it is in.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 _ROOM = __name__.rpartition(".")[0]
 _ORIGINAL = "OpenSSL"
 _OF_SSL = ("SSL", "agreed", "connections", "contexts", "failures", "numbers", "sessions")
-_OF_CRYPTO = ("crypto", "certificates", "keys", "stores")
+_OF_CRYPTO = ("crypto", "below", "certificates", "keys", "stores")
 _HOMES = {
     **{f"{_ROOM}.{name}": f"{_ORIGINAL}.SSL" for name in _OF_SSL},
     **{f"{_ROOM}.{name}": f"{_ORIGINAL}.crypto" for name in _OF_CRYPTO},
@@ -24,7 +24,7 @@ _RENAMED = {"write_private_key": "dump_privatekey"}
 
 
 def take_names(original: str, module: ModuleType) -> None:
-    """Calls ``module`` ``original``, such as ``OpenSSL.SSL``, and its classes and functions as they are called there."""
+    """Calls ``module`` ``original``, such as ``OpenSSL.SSL``, and its classes and functions as the original does."""
     for value in {part for each in vars(module).values() for part in _parts(each)}:
         value.__module__ = _HOMES[value.__module__]
         if (name := _RENAMED.get(value.__name__)) is not None:

@@ -63,6 +63,7 @@ int EVP_PKEY_print_private(BIO *bio, const EVP_PKEY *key, int indent, ASN1_PCTX 
 void RAND_add(const void *buffer, int size, double entropy);
 int RAND_status(void);
 EVP_PKEY *EVP_PKEY_new(void);
+int i2d_PrivateKey(const EVP_PKEY *key, unsigned char **out);
 int EVP_PKEY_id(const EVP_PKEY *key);
 int EVP_PKEY_bits(const EVP_PKEY *key);
 int EVP_PKEY_type(int id);

@@ -197,6 +197,7 @@ int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 int pyossl_is_private(const EVP_PKEY *key);
 EVP_PKEY *pyossl_generate_dsa(int bits);
+void pyossl_nothing(void *pointer);
 long long pyossl_dtls_listen(pyossl_connection *connection);
 long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
 
