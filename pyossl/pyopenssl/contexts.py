@@ -223,16 +223,12 @@ class Context(Uncopied):
 
     @property
     def _info_callback(self) -> Any:
-        """What OpenSSL calls, a function in C; None for none.  The two below likewise."""
+        """The function in C that OpenSSL calls; None for none."""
         return binding.callback_of(self._core, "info")
 
     @property
     def _keylog_callback(self) -> Any:
         return binding.callback_of(self._core, "keylog")
-
-    @property
-    def _verify_callback(self) -> Any:
-        return binding.callback_of(self._core, "verify")
 
     # Versions, options, algorithms
 
