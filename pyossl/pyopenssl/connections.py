@@ -365,9 +365,9 @@ class Connection(Agreed):
         return self._socket
 
     def shutdown(self) -> bool:
-        """Sends our close_notify; whether the peer's is here."""
+        """Sends our close_notify, after the record of a ``send`` that waits; whether the peer's is here."""
         try:
-            is_whole = self._tls.shutdown()
+            is_whole = self._tls.finish_write() or self._tls.shutdown()
         except errors.Error as error:
             raise self._error(error) from error
         if isinstance(is_whole, bool):

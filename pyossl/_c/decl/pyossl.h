@@ -114,6 +114,7 @@ long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
+long long pyossl_finish_write(pyossl_connection *connection);
 long long pyossl_shutdown(pyossl_connection *connection);
 void pyossl_hear_last_words(pyossl_connection *connection);
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
