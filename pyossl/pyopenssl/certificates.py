@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from pyossl import cryptography_binding as binding, draft
+from pyossl import cryptography_binding as binding, draft, errors
 from pyossl.copying import Uncopied
 from pyossl.draft import Draft
 from pyossl.general_names import Name
@@ -108,7 +109,8 @@ class X509Name(Uncopied):
         if name.startswith("_"):
             raise AttributeError(name)
         number = _attribute_number(name)
-        return next((each.value for each in self._core if draft.attribute_number(each.oid) == number), None)
+        with translated:
+            return draft.attribute_text(self._core, number)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, X509Name):
@@ -133,10 +135,11 @@ class X509Name(Uncopied):
 
     def get_components(self) -> list[tuple[bytes, bytes]]:
         """Each attribute's short name and value."""
-        return [(each.name.encode(), each.data) for each in self._core]
+        return [(name.encode(), data) for name, data in draft.components(self._core)]
 
 
 def _attribute_number(name: str) -> int:
+    name.encode("charmap")  # the original takes no more than that, and raises what this raises
     try:
         return draft.attribute_number(name)
     except ValueError:
@@ -275,14 +278,16 @@ class X509(Uncopied):
         """Ends the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        self._certificate.set_not_after(amount)
+        with _out_of_calendar:
+            self._certificate.set_not_after(amount)
 
     @deprecated(f"X509.gmtime_adj_notBefore is deprecated. {_BUILDER}")
     def gmtime_adj_notBefore(self, amount: int) -> None:  # noqa: N802
         """Begins the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        self._certificate.set_not_before(amount)
+        with _out_of_calendar:
+            self._certificate.set_not_before(amount)
 
     def has_expired(self) -> bool:
         """Whether the validity has ended."""
@@ -294,11 +299,13 @@ class X509(Uncopied):
 
     def get_notBefore(self) -> bytes | None:  # noqa: N802
         """``YYYYMMDDhhmmssZ``, None where none is set."""
-        return self._certificate.not_before_text
+        with translated:
+            return self._certificate.not_before_text
 
     def get_notAfter(self) -> bytes | None:  # noqa: N802
         """``YYYYMMDDhhmmssZ``, None where none is set."""
-        return self._certificate.not_after_text
+        with translated:
+            return self._certificate.not_after_text
 
     @deprecated(f"X509.set_notBefore is deprecated. {_BUILDER}")
     def set_notBefore(self, when: bytes) -> None:  # noqa: N802
@@ -356,6 +363,10 @@ class _digest_errors:  # noqa: N801 - read as a statement
     def __exit__(self, _: object, error: object, __: object) -> None:
         if isinstance(error, ValueError):
             raise ValueError("No such digest method") from error
+
+
+_out_of_calendar = contextlib.suppress(errors.Error)
+"""Where so many seconds from now are no time that a certificate can hold nothing is set, and nothing said."""
 
 
 def _time(when: bytes) -> bytes:

@@ -216,7 +216,27 @@ def encoded_as(form: int, buffer: str | bytes) -> bytes:
             ("PEM routines", "no start line") if form == FILETYPE_PEM else ("asn1 encoding routines", "wrong tag")
         )
         raise Error([(library, "", reason)])
-    return data
+    return data if form == FILETYPE_PEM else data[: _end_of_value(data)]
+
+
+def _end_of_value(data: bytes) -> int:
+    """Where the first value in BER ends: the original does not look at what stands behind it."""
+    at = opened = 0
+    while at + 1 < len(data):
+        if opened and data[at : at + 2] == b"\0\0":
+            at, opened = at + 2, opened - 1
+        else:
+            at, size = at + 2, data[at + 1]
+            if size == 0x80:  # until two zeros
+                opened += 1
+            elif size > 0x80:
+                of_size = size - 0x80
+                at += of_size + int.from_bytes(data[at : at + of_size], "big")
+            else:
+                at += size
+        if not opened:
+            break
+    return at
 
 
 def load_publickey(type: int, buffer: str | bytes) -> PKey:
