@@ -16,7 +16,7 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.asn1 import asn1_integer, string_bytes
 from pyossl.bio import BIO
 from pyossl.encoding import c_string, contents, written
-from pyossl.errors import UnsupportedError, check, check_ptr, failed
+from pyossl.errors import DecodeError, UnsupportedError, check, check_ptr, failed
 from pyossl.general_names import Name
 from pyossl.keys import Key, PrivateKey
 from pyossl.outcome import take_records
@@ -173,7 +173,7 @@ class Draft(Certificate):
     def not_before_text(self) -> bytes | None:
         """The start of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.
 
-        Raises ``Error`` for two digits of a year that are no time; a GeneralizedTime is given as it stands.
+        Raises ``DecodeError`` for a UTCTime that is none; a GeneralizedTime is given as it stands.
         X509_get0_notBefore(3), ASN1_TIME_to_generalizedtime(3)
         """
         return _time_text(lib.X509_get0_notBefore(self._x509))
@@ -238,7 +238,10 @@ def _time_text(pointer: Any) -> bytes | None:
         return value  # whatever it says
     take_records()
     converted = lib.ASN1_TIME_to_generalizedtime(pointer, ffi.NULL)
-    return string_bytes(own(check_ptr(converted, "ASN1_TIME_to_generalizedtime"), lib.ASN1_GENERALIZEDTIME_free))
+    take_records()
+    if converted == ffi.NULL:
+        raise DecodeError(f"not a time that a certificate can hold: {value!r}")
+    return string_bytes(own(converted, lib.ASN1_GENERALIZEDTIME_free))
 
 
 def _time_of(when: bytes | int) -> Any:
