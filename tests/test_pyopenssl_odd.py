@@ -68,17 +68,6 @@ def test_an_attribute_that_openssl_does_not_know_is_undef_among_the_components()
     assert name.get_components() == [(b"UNDEF", b"x"), (b"CN", b"y")]
 
 
-@pytest.mark.parametrize(
-    ("tag", "value", "raised"),
-    [(UTF8, b"\xff\xfe", UnicodeDecodeError), (OCTETS, b"x", crypto.Error), (INTEGER, b"\1", crypto.Error)],
-)
-def test_an_attribute_that_is_no_text_is_an_error(tag: int, value: bytes, raised: type[Exception]) -> None:
-    name = loaded(made(name_of((COMMON_NAME, tag, value)))).get_subject()
-    with pytest.raises(raised):
-        name.CN  # noqa: B018 - to ask is what fails
-    assert name.get_components() == [(b"CN", value)]
-
-
 def test_an_attributes_name_beyond_latin_1_is_refused_as_in_the_original() -> None:
     name = loaded(made()).get_subject()
     with pytest.raises(UnicodeEncodeError):
