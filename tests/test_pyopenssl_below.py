@@ -6,6 +6,7 @@ Each test does what public programs do, which are named.
 from __future__ import annotations
 
 import gc
+import socket
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -389,6 +390,20 @@ def test_text_is_encoded_with_a_warning() -> None:
     assert _util.text_to_bytes_and_warn("what", b"x") == b"x"
     assert _util.byte_string("é") == b"\xe9"
     assert (_util.path_bytes("/é"), _util.path_bytes(b"/x")) == ("/é".encode(), b"/x")
+
+
+def test_what_a_connection_lacks_is_asked_of_its_socket_whatever_it_is_called() -> None:
+    """As Python's ``socket.SocketIO`` does over a connection, in cheroot."""
+    first, second = socket.socketpair()
+    with first, second:
+        connection = SSL.Connection(contexts()[0], first)
+        assert connection._io_refs == first._io_refs  # type: ignore[attr-defined]
+        assert connection._decref_socketios == first._decref_socketios  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError):
+            connection._no_such_thing  # noqa: B018
+    for bare in (SSL.Connection(contexts()[0]), SSL.Connection.__new__(SSL.Connection)):
+        with pytest.raises(AttributeError):
+            bare._io_refs  # noqa: B018
 
 
 # What is handed out is kept

@@ -102,7 +102,7 @@ class Connection(Agreed):
         self._tls.face = weakref.ref(self)
 
     def __getattr__(self, name: str) -> Any:
-        if name[:1] == "_" or self._socket is None:
+        if name == "_socket" or self._socket is None:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return getattr(self._socket, name)
 
