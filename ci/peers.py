@@ -288,7 +288,8 @@ def main(arguments: list[str]) -> int:
     chosen, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     table = load(LIST)
     if chosen.peer == "programs":
-        return programs(table["programs"], pytest)
+        # Who chooses tests has chosen programs.
+        return programs(table["programs"], pytest) | (0 if pytest else suites(table["suites"], []))
     if chosen.peer == "suites":
         return suites(table["suites"], pytest)
     if chosen.peer == "typing":
