@@ -47,7 +47,7 @@ def test_installed_methods_are_called_as_in_the_original() -> None:
         INSTALLED + ALL + "classes = [each for each in made.values() if isinstance(each, type)]\n"
         "def function(each): return getattr(each, '__func__', getattr(each, 'fget', each))\n"
         "functions = [function(each) for kind in classes for base in kind.__mro__ for each in vars(base).values()]\n"
-        "homes = {getattr(each, '__module__', '') for each in functions if hasattr(each, '__code__')}\n"
+        "homes = {each.__module__ for each in functions if hasattr(each, '__code__') and each.__module__}\n"
         "print(json.dumps(sorted(homes)))"
     )
     # What refuses to be copied is the core's, and what orders names is Python's.
