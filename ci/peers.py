@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,9 @@ class Peers(matrix.Result):
         self.failed += [f"{test}: it is listed, and there is no such test" for test in expected if test not in names]
 
 
-def command(python: str, report: Path, listed: Path, plugin: Path, arguments: list[str]) -> list[str]:
+def command(
+    python: str, report: Path, listed: Path, plugin: Path, arguments: list[str], tests: Sequence[str] = ("tests",)
+) -> list[str]:
     """How the suite is run; the current folder is the suite's."""
     settings = {
         "PYTHONPATH": str(plugin),
@@ -125,7 +127,7 @@ def command(python: str, report: Path, listed: Path, plugin: Path, arguments: li
     }
     options = ["-p", "peers_pyopenssl", "-p", "no:cacheprovider", "-q", "--tb=short", "-W", "ignore"]
     env = ["env", *(f"{name}={value}" for name, value in settings.items())]
-    return [*env, python, "-m", "pytest", *options, *(arguments or ["--no-header", "-r", "N"]), "tests"]
+    return [*env, python, "-m", "pytest", *options, *(arguments or ["--no-header", "-r", "N"]), *tests]
 
 
 class PeerRow(matrix.Row):
@@ -216,21 +218,39 @@ def here(table: dict[str, Any], arguments: list[str]) -> int:
     rows = load(REPOSITORY / "ci" / "matrix.toml")["row"]
     openssl = version_text(0).decode().split()[1]
     row = next((row["name"] for row in rows if openssl.startswith(row["openssl"])), "")
-    expected = reasons(table, row)
+    python = environment(table["requirements"])
+    return tried(table["suite"], python, suite(table["suite"]), reasons(table, row), arguments, ["tests"])
+
+
+def tried(
+    name: str, python: Path, folder: Path, expected: dict[str, str], arguments: list[str], tests: Sequence[str]
+) -> int:
+    """Runs tests with the tree as it is, says what became of them, and whether that is as expected."""
     result = Peers()
     with tempfile.TemporaryDirectory() as place:
         report, listed = Path(place, "report.json"), Path(place, "listed.json")
         listed.write_text(json.dumps(expected))
         paths = Path(os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "ci")]))
-        started = command(str(environment(table["requirements"])), report, listed, paths, arguments)
+        started = command(str(python), report, listed, paths, arguments, tests)
         try:
-            subprocess.run(started, cwd=suite(table["suite"]), timeout=LIMIT)
+            subprocess.run(started, cwd=folder, timeout=LIMIT)
         except subprocess.TimeoutExpired:
             sys.exit(f"ci/peers: the suite has not ended after {LIMIT} s")
         result.judge(json.loads(report.read_text()) if report.exists() else {}, {} if arguments else expected)
     print("\n".join(result.failed))
-    print(f"{table['suite']}: {', '.join(f'{count} {what}' for what, count in result.numbers().items())}")
+    print(f"{name}: {', '.join(f'{count} {what}' for what, count in result.numbers().items())}")
     return int(bool(result.failed) or not result.passed)
+
+
+def suites(table: dict[str, dict[str, Any]], arguments: list[str]) -> int:
+    """Runs the tests of other projects that are for pyOpenSSL, each in an environment without pyOpenSSL."""
+    status = 0
+    with tempfile.TemporaryDirectory() as empty:
+        for each in table.values():
+            python = environment(each["requirements"], without=("pyOpenSSL",))
+            folder = suite(each["suite"]) if each.get("in_sdist") else Path(empty)
+            status |= tried(each["suite"], python, folder, {}, arguments, each["tests"])
+    return status
 
 
 def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
@@ -260,7 +280,7 @@ def typing(table: dict[str, Any]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
-    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "typing", "programs"])
+    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "typing", "programs", "suites"])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="of ci/matrix; without one its five OpenSSLs")
     parser.add_argument("--here", action="store_true", help="this machine's OpenSSL, the tree as it is")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
@@ -268,7 +288,10 @@ def main(arguments: list[str]) -> int:
     chosen, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     table = load(LIST)
     if chosen.peer == "programs":
-        return programs(table["programs"], pytest)
+        # Who chooses tests has chosen programs.
+        return programs(table["programs"], pytest) | (0 if pytest else suites(table["suites"], []))
+    if chosen.peer == "suites":
+        return suites(table["suites"], pytest)
     if chosen.peer == "typing":
         return typing(table)
     if chosen.here:

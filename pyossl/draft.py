@@ -16,7 +16,7 @@ from pyossl._lib import ffi, lib, own, text
 from pyossl.asn1 import asn1_integer, string_bytes
 from pyossl.bio import BIO
 from pyossl.encoding import c_string, contents, written
-from pyossl.errors import UnsupportedError, check, check_ptr
+from pyossl.errors import DecodeError, UnsupportedError, check, check_ptr, failed
 from pyossl.general_names import Name
 from pyossl.keys import Key, PrivateKey
 from pyossl.outcome import take_records
@@ -53,6 +53,35 @@ def name_with(name: Name, attribute: str, value: bytes) -> Name:
     added = lib.X509_NAME_add_entry_by_NID(pointer, number, lib.MBSTRING_UTF8, value, len(value), -1, 0)
     check(added, f"setting the attribute {attribute!r}")
     return Name.copied(pointer)
+
+
+def attribute_text(name: Name, number: int) -> str | None:
+    """The text of the first attribute of that kind, None without one; ``Error`` where it is no text.
+
+    X509_NAME_get_index_by_NID(3), ASN1_STRING_to_UTF8(3)
+    """
+    location = lib.X509_NAME_get_index_by_NID(name._name, number, -1)
+    if location < 0:
+        return None
+    take_records()
+    value = lib.X509_NAME_ENTRY_get_data(lib.X509_NAME_get_entry(name._name, location))
+    place = ffi.new("unsigned char **")
+    length = lib.ASN1_STRING_to_UTF8(place, value)
+    if length < 0:
+        raise failed("reading an attribute's text")
+    return bytes(ffi.buffer(own(place[0], lib.OPENSSL_free), length)).decode()
+
+
+def components(name: Name) -> list[tuple[str, bytes]]:
+    """Each attribute's short name, ``UNDEF`` where OpenSSL has none, and what it is encoded as.  OBJ_nid2sn(3)"""
+    return [(text(lib.OBJ_nid2sn(_known_number(each.oid))), each.data) for each in name]
+
+
+def _known_number(oid: str) -> int:
+    try:
+        return attribute_number(oid)
+    except ValueError:
+        return int(lib.NID_undef)
 
 
 def name_order(first: Name, second: Name) -> int:
@@ -142,12 +171,16 @@ class Draft(Certificate):
 
     @property
     def not_before_text(self) -> bytes | None:
-        """The start of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.  X509_get0_notBefore(3)"""
+        """The start of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.
+
+        Raises ``DecodeError`` for a UTCTime that is none; a GeneralizedTime is given as it stands.
+        X509_get0_notBefore(3), ASN1_TIME_to_generalizedtime(3)
+        """
         return _time_text(lib.X509_get0_notBefore(self._x509))
 
     @property
     def not_after_text(self) -> bytes | None:
-        """The end of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.  X509_get0_notAfter(3)"""
+        """The end of the validity, as ``not_before_text``.  X509_get0_notAfter(3)"""
         return _time_text(lib.X509_get0_notAfter(self._x509))
 
     def set_not_before(self, when: bytes | int) -> None:
@@ -201,10 +234,14 @@ def _time_text(pointer: Any) -> bytes | None:
     value = string_bytes(pointer)
     if not value:
         return None
-    if lib.ASN1_STRING_type(ffi.cast("ASN1_STRING *", pointer)) == lib.V_ASN1_UTCTIME:
-        # RFC 5280: two digits from 50 on are of the twentieth century.
-        return (b"19" if value >= b"50" else b"20") + value
-    return value
+    if lib.ASN1_STRING_type(ffi.cast("ASN1_STRING *", pointer)) == lib.V_ASN1_GENERALIZEDTIME:
+        return value  # whatever it says
+    take_records()
+    converted = lib.ASN1_TIME_to_generalizedtime(pointer, ffi.NULL)
+    take_records()
+    if converted == ffi.NULL:
+        raise DecodeError(f"not a time that a certificate can hold: {value!r}")
+    return string_bytes(own(converted, lib.ASN1_GENERALIZEDTIME_free))
 
 
 def _time_of(when: bytes | int) -> Any:

@@ -433,6 +433,11 @@ class GenericConnection(Connection):
         kind = lib.SSL_KEY_UPDATE_REQUESTED if request else lib.SSL_KEY_UPDATE_NOT_REQUESTED
         self._done(lib.SSL_key_update, kind)
 
+    def finish_write(self) -> Want | None:
+        """Sends the record that a write has left waiting, which a shutdown must follow; None once there is none."""
+        result = lib.pyossl_finish_write(self._c)
+        return self._waits(result, "writing") if result < 0 else None
+
     def renegotiate(self) -> None:
         """Asks for another handshake, in TLS 1.2 and before.  SSL_renegotiate(3)"""
         self._done(lib.SSL_renegotiate)

@@ -15,8 +15,8 @@ CREDENTIALS = AUTHORITY.issue("localhost", "127.0.0.1")
 def contexts() -> tuple[SSL.Context, SSL.Context]:
     """A client's and a server's context."""
     client, server = SSL.Context(SSL.TLS_METHOD), SSL.Context(SSL.TLS_METHOD)
-    server._context.use_certificate(CREDENTIALS.certificate)
-    server._context.use_private_key(CREDENTIALS.private_key)
+    server._core.use_certificate(CREDENTIALS.certificate)
+    server._core.use_private_key(CREDENTIALS.private_key)
     return client, server
 
 

@@ -184,7 +184,7 @@ def test_views_of_a_name_are_not_kept() -> None:
     first = ours.get_subject()
     for _ in range(100):
         ours.get_subject()
-    assert len(ours._views["subject_name"]) <= 2
+    assert len(ours._subject_invalidator._names) <= 2
     assert first.CN == "localhost"
 
 

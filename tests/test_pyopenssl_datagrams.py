@@ -17,8 +17,8 @@ HANDSHAKE, DATA = 22, 23
 def datagram_pair() -> tuple[SSL.Connection, SSL.Connection]:
     """A client and a server, whose handshake is finished."""
     both = SSL.Context(SSL.DTLS_METHOD), SSL.Context(SSL.DTLS_METHOD)
-    both[1]._context.use_certificate(CREDENTIALS.certificate)
-    both[1]._context.use_private_key(CREDENTIALS.private_key)
+    both[1]._core.use_certificate(CREDENTIALS.certificate)
+    both[1]._core.use_private_key(CREDENTIALS.private_key)
     for context in both:
         context.set_options(SSL.OP_NO_QUERY_MTU)
     client, server = (SSL.Connection(context) for context in both)

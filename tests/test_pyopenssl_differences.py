@@ -178,7 +178,7 @@ def test_a_connection_outlives_its_context_and_its_callbacks() -> None:
 def test_what_a_user_asked_for_is_there_on_the_same_objects() -> None:
     """Reference names, groups, key update, exporter, session serialisation."""
     both = contexts()
-    both[0]._context.store.add(AUTHORITY.certificate)
+    both[0]._core.store.add(AUTHORITY.certificate)
     both[0].set_verify(SSL.VERIFY_PEER)
     client, server = (SSL.Connection(context) for context in both)
     client.set_verify_host("localhost")
@@ -197,7 +197,7 @@ def test_what_a_user_asked_for_is_there_on_the_same_objects() -> None:
 
 def test_a_certificate_for_another_name_is_refused() -> None:
     both = contexts()
-    both[0]._context.store.add(AUTHORITY.certificate)
+    both[0]._core.store.add(AUTHORITY.certificate)
     both[0].set_verify(SSL.VERIFY_PEER)
     client, server = (SSL.Connection(context) for context in both)
     client.set_verify_host("elsewhere.example")

@@ -49,7 +49,7 @@ def test_a_script_runs_untouched_with_its_arguments_and_its_folder(tmp_path: Pat
     script = tmp_path / "program.py"
     script.write_text("import sys, neighbour; print(__name__, sys.argv[1:], neighbour.where)")
     done = python("-m", "pyossl.pyopenssl", str(script), "a", "-b")
-    assert done.stdout.strip() == "__main__ ['a', '-b'] pyossl.pyopenssl", done.stderr
+    assert done.stdout.strip() == "__main__ ['a', '-b'] OpenSSL", done.stderr
 
 
 def test_a_module_runs_untouched_with_its_arguments() -> None:

@@ -529,6 +529,28 @@ static long long pyossl_write(pyossl_connection *connection, const void *data, s
     return pyossl_write_step(connection, data, size, 0);
 }
 
+/* Sends the record that a write has left waiting, of which there is a copy; 0 once none waits. */
+static long long pyossl_finish_write(pyossl_connection *connection)
+{
+    int answer = pyossl_begin(connection);
+    long long outcome = 0;
+
+    if (answer != 0)
+        return answer;
+    if (connection->write_pending != 0 && connection->pending != NULL) {
+        size_t size = connection->pending_size;
+        char *record = OPENSSL_memdup(connection->pending, size);
+        if (record == NULL)
+            return pyossl_end(connection, PYOSSL_NO_MEMORY);
+        connection->write_pending = size;    /* the rest has not been given to OpenSSL */
+        outcome = pyossl_send_records(connection, record, size, 0);
+        OPENSSL_clear_free(record, size);
+        if (outcome >= 0)
+            outcome = connection->write_pending != 0 ? -SSL_ERROR_WANT_WRITE : 0;
+    }
+    return pyossl_end(connection, outcome);
+}
+
 /* Whether the peer's close_notify comes next: 0 where it does, 1 where data does, which SSL_shutdown(3) would take for a
  * fatal error, and below 0 what a read comes to. */
 static long long pyossl_next_is_data(pyossl_connection *connection)

@@ -6,9 +6,17 @@ import functools
 
 from pyossl.constants import version_text
 from pyossl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
-from pyossl.pyopenssl._util import openssl_assert
+from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
+    exception_from_error_queue as _exception_from_error_queue,
+    make_assert as _make_assert,
+    no_zero_allocator as _no_zero_allocator,
+    openssl_assert,
+    path_bytes as _path_bytes,
+    text_to_bytes_and_warn as _text_to_bytes_and_warn,
+)
+from pyossl.pyopenssl.below import _make_requires as _make_requires
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
-from pyossl.pyopenssl.connections import Connection
+from pyossl.pyopenssl.connections import Connection, _descriptor
 from pyossl.pyopenssl.contexts import (
     NO_OVERLAPPING_PROTOCOLS,
     Context,
@@ -231,4 +239,5 @@ def OpenSSL_version(type: int) -> bytes:  # noqa: N802 - pyOpenSSL's
 
 
 SSLeay_version = OpenSSL_version
+_asFileDescriptor = _descriptor  # noqa: N816 - pyOpenSSL's
 _openssl_assert = functools.partial(openssl_assert, exception_type=Error)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import CodeType, ModuleType
 
 from pyossl.pyopenssl import SSL, crypto
+from pyossl.pyopenssl.original_names import take_names
 from pyossl.pyopenssl.version import (
     __author__,
     __copyright__,
@@ -41,8 +42,9 @@ __all__ = [
 ]
 
 _ORIGINAL = "OpenSSL"
-_MODULES = {f"{_ORIGINAL}{suffix}": f"{__name__}{suffix}" for suffix in ("", ".SSL", ".crypto", ".version", "._util")}
-_LATER = {f"{_ORIGINAL}.{name}": f"{__name__}.{name}" for name in ("rand", "debug")}
+_ROOM = __name__  # which install() changes
+_MODULES = {f"{_ORIGINAL}{suffix}": f"{_ROOM}{suffix}" for suffix in ("", ".SSL", ".crypto", ".version", "._util")}
+_LATER = {f"{_ORIGINAL}.{name}": f"{_ROOM}.{name}" for name in ("rand", "debug")}
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -57,7 +59,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.import_module(_LATER[spec.name])
 
     def exec_module(self, module: ModuleType) -> None:
-        """The module has been run."""
+        """The module has been run, and gets the original's names."""
+        take_names(next(name for name, ours in _LATER.items() if ours == module.__name__), module)
 
     def get_code(self, fullname: str) -> CodeType | None:
         """For ``python -m OpenSSL.debug``."""
@@ -69,11 +72,13 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def install() -> None:
     """Puts this in the place of ``OpenSSL``, ``OpenSSL.SSL``, ``OpenSSL.crypto`` and the rest, for the whole program.
 
+    From then on the modules, classes and functions have the original's names, wherever they were imported from:
+    ``SSL.Context`` is ``OpenSSL.SSL.Context``.
+
     Raises ``ImportError`` where the original has been imported: some of the program would have the one, and some the
     other.  To call it twice is no error.
     """
-    there = sys.modules.get(_ORIGINAL)
-    if there is sys.modules[__name__]:
+    if sys.modules.get(_ORIGINAL) is sys.modules[_ROOM]:
         return
     if imported := sorted(name for name in sys.modules if name.split(".")[0] == _ORIGINAL):
         raise ImportError(
@@ -81,5 +86,8 @@ def install() -> None:
             "pyossl.pyopenssl.install() before anything that imports it, or run the program with "
             "python -m pyossl.pyopenssl"
         )
-    sys.modules.update({name: importlib.import_module(ours) for name, ours in _MODULES.items()})
+    modules = {name: importlib.import_module(ours) for name, ours in _MODULES.items()}
+    sys.modules.update(modules)
     sys.meta_path.insert(0, _Finder())
+    for name, module in modules.items():
+        take_names(name, module)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Agreed(Uncopied):
     """The questions that a ``Connection`` answers."""
 
-    _tls: GenericConnection
+    if TYPE_CHECKING:
+        _tls: GenericConnection
 
     # What has been agreed on
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from pyossl import draft
+from pyossl import cryptography_binding as binding, draft, errors
 from pyossl.copying import Uncopied
 from pyossl.draft import Draft
 from pyossl.general_names import Name
@@ -38,11 +39,11 @@ class X509Name(Uncopied):
     """
 
     def __init__(self, name: X509Name) -> None:
-        self._take(name._name, None, "")
+        self._take(Name.copied(name._name), None, "")
 
-    def _take(self, name: Name | None, owner: X509 | None, field: str) -> None:
+    def _take(self, name: Name | None, certificate: X509 | None, field: str) -> None:
         object.__setattr__(self, "_own", name)
-        object.__setattr__(self, "_owner", owner)
+        object.__setattr__(self, "_certificate", certificate)
         object.__setattr__(self, "_field", field)
 
     @classmethod
@@ -52,24 +53,37 @@ class X509Name(Uncopied):
         return new
 
     @classmethod
-    def _view(cls, owner: X509, field: str) -> X509Name:
+    def _view(cls, certificate: X509, field: str) -> X509Name:
         new = cls.__new__(cls)
-        new._take(None, owner, field)
+        new._take(None, certificate, field)
         return new
 
     @property
-    def _name(self) -> Name:
+    def _core(self) -> Name:
         if self._own is not None:
             return self._own
-        if self._owner is None:
+        if self._certificate is None:
             raise AttributeError("_name")
-        found: Name = getattr(self._owner._certificate, self._field)
+        found: Name = getattr(self._certificate._certificate, self._field)
         return found
+
+    @property
+    def _name(self) -> Any:
+        """The ``X509_NAME *``, for programs that reach below: that of the certificate, where this is a view."""
+        if self._own is None and self._certificate is not None:
+            return binding.name_pointer(self._certificate._certificate, self._field)
+        return self._core._name
+
+    @_name.setter
+    def _name(self, pointer: Any) -> None:
+        self._take(binding.name_at(pointer), None, "")
 
     if TYPE_CHECKING:
         _own: Name | None
-        _owner: X509 | None
+        _certificate: X509 | None
         _field: str
+    else:
+        _own, _certificate, _field = None, None, ""
 
     def _invalidate(self) -> None:
         self._take(None, None, "")
@@ -84,50 +98,68 @@ class X509Name(Uncopied):
         if not isinstance(data, bytes):
             raise TypeError(f"the value of an attribute is text, not {type(value).__name__}")
         with translated:
-            changed = draft.name_with(self._name, name, data)
-            if self._owner is None:
+            changed = draft.name_with(self._core, name, data)
+            if self._certificate is None:
                 object.__setattr__(self, "_own", changed)
             else:
-                getattr(self._owner._certificate, f"set_{self._field}")(changed)
+                getattr(self._certificate._certificate, f"set_{self._field}")(changed)
         return None
 
     def __getattr__(self, name: str) -> str | None:
         if name.startswith("_"):
             raise AttributeError(name)
         number = _attribute_number(name)
-        return next((each.value for each in self._name if draft.attribute_number(each.oid) == number), None)
+        with translated:
+            return draft.attribute_text(self._core, number)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, X509Name):
             return NotImplemented
-        return self._name == other._name
+        return self._core == other._core
 
     def __lt__(self, other: Any) -> bool:
         if not isinstance(other, X509Name):
             return NotImplemented
-        return draft.name_order(self._name, other._name) < 0
+        return draft.name_order(self._core, other._core) < 0
 
     def __repr__(self) -> str:
-        return f"<X509Name object '{draft.name_line(self._name)}'>"
+        return f"<X509Name object '{draft.name_line(self._core)}'>"
 
     def hash(self) -> int:
         """By what a directory of trusted certificates is looked up."""
-        return draft.name_hash(self._name)
+        return draft.name_hash(self._core)
 
     def der(self) -> bytes:
         """The name in DER."""
-        return self._name.to_der()
+        return self._core.to_der()
 
     def get_components(self) -> list[tuple[bytes, bytes]]:
         """Each attribute's short name and value."""
-        return [(each.name.encode(), each.data) for each in self._name]
+        return [(name.encode(), data) for name, data in draft.components(self._core)]
 
 
 def _attribute_number(name: str) -> int:
+    name.encode("charmap")  # the original takes no more than that, and raises what this raises
     try:
         return draft.attribute_number(name)
     except ValueError:
         raise AttributeError("No such attribute") from None
+
+
+class _X509NameInvalidator:
+    """Knows the views of a name in a certificate, which end when it gets another name."""
+
+    def __init__(self) -> None:
+        self._names: list[weakref.ref[X509Name]] = []
+
+    def add(self, name: X509Name) -> None:
+        self._names = [*(each for each in self._names if each() is not None), weakref.ref(name)]
+
+    def clear(self) -> None:
+        names, self._names = self._names, []
+        for each in names:
+            if (name := each()) is not None:
+                name._invalidate()
 
 
 class X509(Uncopied):
@@ -138,7 +170,7 @@ class X509(Uncopied):
 
     def _take(self, certificate: Draft) -> None:
         self._certificate = certificate
-        self._views: dict[str, list[weakref.ref[X509Name]]] = {"subject_name": [], "issuer_name": []}
+        self._subject_invalidator, self._issuer_invalidator = _X509NameInvalidator(), _X509NameInvalidator()
 
     @classmethod
     def _of(cls, certificate: Certificate) -> X509:
@@ -148,9 +180,19 @@ class X509(Uncopied):
         return new
 
     @property
-    def _x509(self) -> object:
-        """The ``X509 *``: urllib3 looks whether there is one."""
+    def _x509(self) -> Any:
+        """The ``X509 *``, for programs that reach below; urllib3 looks whether there is one."""
         return self._certificate._x509
+
+    @_x509.setter
+    def _x509(self, pointer: Any) -> None:
+        self._take(binding.certificate_at(pointer))
+
+    @classmethod
+    def _from_raw_x509_ptr(cls, x509: Any) -> X509:
+        new = cls.__new__(cls)
+        new._take(binding.certificate_taken(x509))
+        return new
 
     def to_cryptography(self) -> x509.Certificate:
         """The same certificate as ``cryptography``'s object."""
@@ -236,14 +278,16 @@ class X509(Uncopied):
         """Ends the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        self._certificate.set_not_after(amount)
+        with _out_of_calendar:
+            self._certificate.set_not_after(amount)
 
     @deprecated(f"X509.gmtime_adj_notBefore is deprecated. {_BUILDER}")
     def gmtime_adj_notBefore(self, amount: int) -> None:  # noqa: N802
         """Begins the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        self._certificate.set_not_before(amount)
+        with _out_of_calendar:
+            self._certificate.set_not_before(amount)
 
     def has_expired(self) -> bool:
         """Whether the validity has ended."""
@@ -255,11 +299,13 @@ class X509(Uncopied):
 
     def get_notBefore(self) -> bytes | None:  # noqa: N802
         """``YYYYMMDDhhmmssZ``, None where none is set."""
-        return self._certificate.not_before_text
+        with translated:
+            return self._certificate.not_before_text
 
     def get_notAfter(self) -> bytes | None:  # noqa: N802
         """``YYYYMMDDhhmmssZ``, None where none is set."""
-        return self._certificate.not_after_text
+        with translated:
+            return self._certificate.not_after_text
 
     @deprecated(f"X509.set_notBefore is deprecated. {_BUILDER}")
     def set_notBefore(self, when: bytes) -> None:  # noqa: N802
@@ -271,41 +317,37 @@ class X509(Uncopied):
         """``YYYYMMDDhhmmssZ``."""
         self._certificate.set_not_after(_time(when))
 
-    def _view(self, field: str) -> X509Name:
+    def _view(self, field: str, views: _X509NameInvalidator) -> X509Name:
         view = X509Name._view(self, field)
-        views = self._views[field] = [each for each in self._views[field] if each() is not None]
-        views.append(weakref.ref(view))
+        views.add(view)
         return view
 
-    def _replace(self, field: str, name: X509Name) -> None:
+    def _replace(self, field: str, name: X509Name, views: _X509NameInvalidator) -> None:
         if not isinstance(name, X509Name):
             raise TypeError("name must be an X509Name")
         with translated:
-            getattr(self._certificate, f"set_{field}")(name._name)
-        views, self._views[field] = self._views[field], []
-        for each in views:
-            if (view := each()) is not None:
-                view._invalidate()
+            getattr(self._certificate, f"set_{field}")(name._core)
+        views.clear()
 
     @deprecated("X509.get_issuer is deprecated. You should use cryptography's X.509 APIs instead.")
     def get_issuer(self) -> X509Name:
         """A view of the issuer's name."""
-        return self._view("issuer_name")
+        return self._view("issuer_name", self._issuer_invalidator)
 
     @deprecated(f"X509.set_issuer is deprecated. {_BUILDER}")
     def set_issuer(self, issuer: X509Name) -> None:
         """The issuer's name; earlier views of it end."""
-        self._replace("issuer_name", issuer)
+        self._replace("issuer_name", issuer, self._issuer_invalidator)
 
     @deprecated("X509.get_subject is deprecated. You should use cryptography's X.509 APIs instead.")
     def get_subject(self) -> X509Name:
         """A view of the subject's name."""
-        return self._view("subject_name")
+        return self._view("subject_name", self._subject_invalidator)
 
     @deprecated(f"X509.set_subject is deprecated. {_BUILDER}")
     def set_subject(self, subject: X509Name) -> None:
         """The subject's name; earlier views of it end."""
-        self._replace("subject_name", subject)
+        self._replace("subject_name", subject, self._subject_invalidator)
 
     def get_extension_count(self) -> int:
         """How many extensions there are."""
@@ -321,6 +363,10 @@ class _digest_errors:  # noqa: N801 - read as a statement
     def __exit__(self, _: object, error: object, __: object) -> None:
         if isinstance(error, ValueError):
             raise ValueError("No such digest method") from error
+
+
+_out_of_calendar = contextlib.suppress(errors.Error)
+"""Where so many seconds from now are no time that a certificate can hold nothing is set, and nothing said."""
 
 
 def _time(when: bytes) -> bytes:

@@ -89,24 +89,26 @@ def _record(data: Any) -> Any:
 class Connection(Agreed):
     """One connection over a socket, or over bytes that the caller carries (``bio_read``, ``bio_write``)."""
 
-    _app_data: Any = None
+    if TYPE_CHECKING:
+        _app_data: Any
 
     def __init__(self, context: Context, socket: socket.socket | None = None) -> None:
         if not isinstance(context, Context):
             raise TypeError("context must be a Context instance")
         self._context = context
         self._socket = socket
+        self._app_data = None
         context._used = True
         try:
             descriptor = None if socket is None else _descriptor(socket)
             kept = socket if isinstance(socket, _Socket) else None  # of other objects nobody knows what they have
-            self._tls = GenericConnection(context._context, descriptor, kept)
+            self._tls = GenericConnection(context._core, descriptor, kept)
         except errors.Error as error:
             raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)
 
     def __getattr__(self, name: str) -> Any:
-        if name[:1] == "_" or self._socket is None:
+        if name == "_socket" or self._socket is None:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return getattr(self._socket, name)
 
@@ -147,7 +149,7 @@ class Connection(Agreed):
         """Goes on with another context, from a server name callback."""
         _context(context)
         with translated:
-            self._tls.change_context(context._context)
+            self._tls.change_context(context._core)
         self._context = context
         context._used = True
 
@@ -369,9 +371,9 @@ class Connection(Agreed):
         return self._socket
 
     def shutdown(self) -> bool:
-        """Sends our close_notify; whether the peer's is here."""
+        """Sends our close_notify, after the record of a ``send`` that waits; whether the peer's is here."""
         try:
-            is_whole = self._tls.shutdown()
+            is_whole = self._tls.finish_write() or self._tls.shutdown()
         except errors.Error as error:
             raise self._error(error) from error
         if isinstance(is_whole, bool):
@@ -459,7 +461,7 @@ class Connection(Agreed):
         if session._context is not self._context:
             raise ValueError("session must have been created by a Connection using the same Context as this one")
         try:
-            self._tls.use_session(session._session)
+            self._tls.use_session(session._core)
         except errors.Error as error:
             raise Error(queue_of(error)) from error
 

@@ -7,9 +7,9 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl import errors
+from pyossl import cryptography_binding as binding, errors
 from pyossl.callbacks import Verification
 from pyossl.copying import Uncopied
 from pyossl.encoding import Password
@@ -198,7 +198,7 @@ _METHODS: dict[int, tuple[Method, int | None]] = {
 class Context(Uncopied):
     """What connections have in common; it cannot be changed once there is one."""
 
-    _methods: ClassVar[dict[int, tuple[Method, int | None]]] = _METHODS
+    _methods = _METHODS
 
     def __init__(self, method: int) -> None:
         _integer("method", method)
@@ -206,7 +206,7 @@ class Context(Uncopied):
             raise ValueError("No such protocol")
         kind, version = self._methods[method]
         with translated:
-            self._context = GenericContext(kind)
+            self._core = GenericContext(kind)
         self._used = False
         self._app_data: Any = None
         self._ask_passphrase: Password | None = None
@@ -214,32 +214,48 @@ class Context(Uncopied):
             self.set_min_proto_version(version)
             self.set_max_proto_version(version)
 
+    # For programs that reach below
+
+    @property
+    def _context(self) -> Any:
+        """The ``SSL_CTX *``."""
+        return binding.context_pointer(self._core)
+
+    @property
+    def _info_callback(self) -> Any:
+        """The function in C that OpenSSL calls; None for none."""
+        return binding.callback_of(self._core, "info")
+
+    @property
+    def _keylog_callback(self) -> Any:
+        return binding.callback_of(self._core, "keylog")
+
     # Versions, options, algorithms
 
     @_unused
     def set_min_proto_version(self, version: int) -> None:
         """The oldest version, as ``TLS1_2_VERSION``; 0 for the oldest there is."""
-        self._context.set_minimum(version)
+        self._core.set_minimum(version)
 
     @_unused
     def set_max_proto_version(self, version: int) -> None:
         """The newest version, as ``TLS1_2_VERSION``; 0 for the newest there is."""
-        self._context.set_maximum(version)
+        self._core.set_maximum(version)
 
     @_unused
     def set_options(self, options: int) -> int:
         """Sets ``OP_x`` besides those that are set; all of them."""
-        return self._context.add_options(_integer("options", options))
+        return self._core.add_options(_integer("options", options))
 
     @_unused
     def set_mode(self, mode: int) -> int:
         """Sets ``MODE_x`` besides those that are set; all of them."""
-        return self._context.add_modes(_integer("mode", mode))
+        return self._core.add_modes(_integer("mode", mode))
 
     @_unused
     def clear_mode(self, mode_to_clear: int) -> int:
         """Takes ``MODE_x`` back; those that remain."""
-        return self._context.clear_modes(mode_to_clear)
+        return self._core.clear_modes(mode_to_clear)
 
     @_unused
     def set_cipher_list(self, cipher_list: bytes) -> None:
@@ -247,31 +263,31 @@ class Context(Uncopied):
         ciphers = bytes_of("cipher_list", cipher_list)
         if not isinstance(ciphers, bytes):
             raise TypeError("cipher_list must be a byte string.")
-        self._context.choose_ciphers(ciphers)
+        self._core.choose_ciphers(ciphers)
 
     @_unused
     def set_tls13_ciphersuites(self, ciphersuites: bytes) -> None:
         """The ciphersuites of TLS 1.3."""
         if not isinstance(ciphersuites, bytes):
             raise TypeError("ciphersuites must be a byte string.")
-        self._context.choose_ciphersuites(ciphersuites)
+        self._core.choose_ciphersuites(ciphersuites)
 
     @_unused
     def set_groups(self, groups: str) -> None:
         """The groups for the key exchange, such as ``X25519MLKEM768:X25519``.  Not in pyOpenSSL."""
-        self._context.choose_groups(_text("groups", groups))
+        self._core.choose_groups(_text("groups", groups))
 
     @_unused
     def set_sigalgs(self, algorithms: str) -> None:
         """The signature algorithms, such as ``ECDSA+SHA256``.  Not in pyOpenSSL."""
-        self._context.choose_sigalgs(_text("algorithms", algorithms))
+        self._core.choose_sigalgs(_text("algorithms", algorithms))
 
     @_unused
     def load_tmp_dh(self, dhfile: StrOrBytesPath) -> None:
         """Diffie-Hellman parameters from a PEM file."""
         path = _path(dhfile)
         try:
-            self._context.use_dh_parameters(os.fsdecode(path))
+            self._core.use_dh_parameters(os.fsdecode(path))
         except OSError as error:
             raise _not_opened(error, [("BIO routines", "", "no such file")]) from error
 
@@ -284,7 +300,7 @@ class Context(Uncopied):
                 "You should use cryptography's elliptic curve types instead."
             )
         name = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}.get(curve.name, curve.name)
-        self._context.use_group(name)
+        self._core.use_group(name)
 
     # Credentials
 
@@ -304,31 +320,31 @@ class Context(Uncopied):
     @_unused
     def use_certificate_chain_file(self, certfile: StrOrBytesPath) -> None:
         """A PEM file with the certificate and its chain."""
-        self._context.use_certificate_chain_file(_path(certfile))
+        self._core.use_certificate_chain_file(_path(certfile))
 
     @_unused
     def use_certificate_chain(self, data: bytes) -> None:
         """The certificate and its chain, from PEM in memory.  Not in pyOpenSSL."""
         certificate, *chain = load_certificates(data)
-        self._context.use_certificate(certificate)
+        self._core.use_certificate(certificate)
         for each in chain:
-            self._context.add_extra_chain_certificate(each)
+            self._core.add_extra_chain_certificate(each)
 
     @_unused
     def use_certificate_file(self, certfile: StrOrBytesPath, filetype: int = FILETYPE_PEM) -> None:
         """A file with the certificate."""
         path = _path(certfile)
-        self._context.use_certificate_file(path, _integer("filetype", filetype))
+        self._core.use_certificate_file(path, _integer("filetype", filetype))
 
     @_unused
     def use_certificate(self, cert: X509 | x509.Certificate) -> None:
         """The certificate."""
-        self._context.use_certificate(certificate_of(cert))
+        self._core.use_certificate(certificate_of(cert))
 
     @_unused
     def add_extra_chain_cert(self, certobj: X509 | x509.Certificate) -> None:
         """One more certificate of the chain."""
-        self._context.add_extra_chain_certificate(certificate_of(certobj))
+        self._core.add_extra_chain_certificate(certificate_of(certobj))
 
     @_unused
     def use_privatekey_file(self, keyfile: StrOrBytesPath, filetype: int = FILETYPE_PEM) -> None:
@@ -347,17 +363,17 @@ class Context(Uncopied):
             raise Error([*error.args[0], *_not_read(filetype)]) from error
         except errors.Error as error:
             raise Error([*queue_of(error), *_not_read(filetype)]) from error
-        self._context.use_private_key(key)
+        self._core.use_private_key(key)
 
     @_unused
     def use_privatekey(self, pkey: _PrivateKey | PKey) -> None:
         """The private key."""
-        self._context.use_private_key(private_key_of(pkey))
+        self._core.use_private_key(private_key_of(pkey))
 
     def check_privatekey(self) -> None:
         """Raises ``Error`` where certificate and key do not belong together."""
         with translated:
-            self._context.check_private_key()
+            self._core.check_private_key()
 
     # Verification
 
@@ -370,15 +386,15 @@ class Context(Uncopied):
         ``cadata``, which pyOpenSSL has not, is PEM or DER in memory.
         """
         if cadata is not None:
-            self._context.store.add(bytes(cadata))
+            self._core.store.add(bytes(cadata))
         if cadata is None or cafile is not None or capath is not None:
             file = None if cafile is None else _path(cafile)
-            self._context.load_verify_locations(file, None if capath is None else _path(capath))
+            self._core.load_verify_locations(file, None if capath is None else _path(capath))
 
     @_unused
     def set_default_verify_paths(self) -> None:
         """Trusts whom the system trusts."""
-        self._context.trust_system()
+        self._core.trust_system()
 
     @_unused
     def set_verify(self, mode: int, callback: VerifyCallback | None = None) -> None:
@@ -386,29 +402,29 @@ class Context(Uncopied):
         _integer("mode", mode)
         if callback is not None and not callable(callback):
             raise TypeError("callback must be callable")
-        self._context.set_verify(mode, None if callback is None else verify_callback(callback))
+        self._core.set_verify(mode, None if callback is None else verify_callback(callback))
 
     @_unused
     def set_verify_depth(self, depth: int) -> None:
         """How many certificates may stand between the peer's and the trusted one."""
-        self._context.verify_depth = _integer("depth", depth)
+        self._core.verify_depth = _integer("depth", depth)
 
     def get_verify_mode(self) -> int:
         """Of ``VERIFY_x``."""
-        return self._context.verify_mode
+        return self._core.verify_mode
 
     def get_verify_depth(self) -> int:
         """How many certificates may stand between the peer's and the trusted one."""
-        return self._context.verify_depth
+        return self._core.verify_depth
 
     def get_cert_store(self) -> X509Store | None:
         """Who is trusted; what is added there is trusted here."""
-        return X509Store._of(self._context.store)
+        return X509Store._of(self._core.store)
 
     @_unused
     def load_client_ca(self, cafile: bytes) -> None:
         """Names the authorities of a PEM file to clients."""
-        self._context.load_client_authorities(bytes_of("cafile", cafile))
+        self._core.load_client_authorities(bytes_of("cafile", cafile))
 
     @deprecated("Context.set_client_ca_list is deprecated. X509Name support in pyOpenSSL is deprecated.")
     @_unused
@@ -418,50 +434,50 @@ class Context(Uncopied):
         for name in certificate_authorities:
             if not isinstance(name, X509Name):
                 raise TypeError(f"client CAs must be X509Name objects, not {type(name).__name__} objects")
-            names.append(name._name)
-        self._context.set_client_authorities(names)
+            names.append(name._core)
+        self._core.set_client_authorities(names)
 
     @_unused
     def add_client_ca(self, certificate_authority: X509 | x509.Certificate) -> None:
         """Names one more authority to clients."""
-        self._context.add_client_authority(certificate_of(certificate_authority))
+        self._core.add_client_authority(certificate_of(certificate_authority))
 
     # Sessions
 
     @_unused
     def set_session_id(self, buf: bytes) -> None:
         """Of what this server's sessions are; no other server resumes them."""
-        self._context.set_session_id_context(bytes_of("buf", buf))
+        self._core.set_session_id_context(bytes_of("buf", buf))
 
     @_unused
     def set_session_cache_mode(self, mode: int) -> int:
         """Of ``SESS_CACHE_x``; the mode that it was before."""
-        return self._context.set_session_cache_mode(_integer("mode", mode))
+        return self._core.set_session_cache_mode(_integer("mode", mode))
 
     def get_session_cache_mode(self) -> int:
         """Of ``SESS_CACHE_x``."""
-        return self._context.session_cache_mode
+        return self._core.session_cache_mode
 
     @_unused
     def set_timeout(self, timeout: int) -> int:
         """How many seconds a session can be resumed; the seconds that it was before."""
-        return self._context.set_session_timeout(_integer("timeout", timeout))
+        return self._core.set_session_timeout(_integer("timeout", timeout))
 
     def get_timeout(self) -> int:
         """How many seconds a session can be resumed."""
-        return self._context.session_timeout
+        return self._core.session_timeout
 
     # Protocols and callbacks
 
     @_unused
     def set_info_callback(self, callback: Callable[[Connection, int, int], None]) -> None:
         """Called at each step of a handshake and for alerts."""
-        self._context.info_callback = info_callback(callback)
+        self._core.info_callback = info_callback(callback)
 
     @_unused
     def set_keylog_callback(self, callback: Callable[[Connection, bytes], None]) -> None:
         """Called with each secret, in the format that Wireshark reads."""
-        self._context.keylog_callback = lambda connection, line: callback(face_of(connection), line.encode())
+        self._core.keylog_callback = lambda connection, line: callback(face_of(connection), line.encode())
 
     @_unused
     def set_tlsext_servername_callback(self, callback: Callable[[Connection], None]) -> None:
@@ -474,19 +490,19 @@ class Context(Uncopied):
                 sys.excepthook(type(error), error, error.__traceback__)
                 raise Error(reason("callback failed")) from error
 
-        self._context.servername_callback = servername
+        self._core.servername_callback = servername
 
     @_unused
     def set_tlsext_use_srtp(self, profiles: bytes) -> None:
         """The SRTP profiles, colons between."""
         if not isinstance(profiles, bytes):
             raise TypeError("profiles must be a byte string.")
-        self._context.use_srtp(profiles)
+        self._core.use_srtp(profiles)
 
     @_unused
     def set_alpn_protos(self, protos: list[bytes]) -> None:
         """The application protocols that a client offers."""
-        self._context.offer_protocols(protocols_of(protos))
+        self._core.offer_protocols(protocols_of(protos))
 
     @_unused
     def set_alpn_select_callback(self, callback: ALPNSelectCallback) -> None:
@@ -505,7 +521,7 @@ class Context(Uncopied):
                 raise Error([("SSL routines", "", f"the ALPN callback selected {answer!r}, which was not offered")])
             return selected
 
-        self._context.alpn_callback = select
+        self._core.alpn_callback = select
 
     @_unused
     def set_ocsp_server_callback(
@@ -519,26 +535,26 @@ class Context(Uncopied):
                 raise TypeError("OCSP callback must return a bytestring.")
             return response
 
-        self._context.set_ocsp_server_callback(staple)
+        self._core.set_ocsp_server_callback(staple)
 
     @_unused
     def set_ocsp_client_callback(
         self, callback: Callable[[Connection, bytes, _T | None], bool], data: _T | None = None
     ) -> None:
         """Called with the response that was stapled; False ends the handshake."""
-        self._context.set_ocsp_client_callback(
+        self._core.set_ocsp_client_callback(
             lambda connection, response: bool(callback(face_of(connection), response, data))
         )
 
     @_unused
     def set_cookie_generate_callback(self, callback: Callable[[Connection], bytes]) -> None:
         """Called for the cookie that a DTLS client must send back."""
-        self._context.set_cookie_callback(lambda connection: callback(face_of(connection)))
+        self._core.set_cookie_callback(lambda connection: callback(face_of(connection)))
 
     @_unused
     def set_cookie_verify_callback(self, callback: Callable[[Connection, bytes], bool]) -> None:
         """Called with the cookie that came back; whether it is ours."""
-        self._context.set_cookie_verify_callback(lambda connection, cookie: bool(callback(face_of(connection), cookie)))
+        self._core.set_cookie_verify_callback(lambda connection, cookie: bool(callback(face_of(connection), cookie)))
 
     def get_app_data(self) -> Any:
         """What ``set_app_data`` was given."""

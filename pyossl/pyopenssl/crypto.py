@@ -5,9 +5,28 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from pyossl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
+from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
+    StrOrBytesPath as StrOrBytesPath,
+    byte_string as _byte_string,
+    exception_from_error_queue as _exception_from_error_queue,
+    make_assert as _make_assert,
+    path_bytes as _path_bytes,
+)
+from pyossl.pyopenssl.below import (  # noqa: F401
+    _bio_to_string,
+    _get_asn1_time,
+    _new_asn1_time,
+    _new_mem_buf,
+    _PassphraseHelper,
+    _set_asn1_time,
+    crypto_assert as _openssl_assert,
+    raise_current_error as _raise_current_error,
+)
 from pyossl.pyopenssl.certificates import (
     X509,
     X509Name,
+    _X509NameInvalidator as _X509NameInvalidator,
     dump_certificate,
     load_certificate,
 )
@@ -58,6 +77,8 @@ __all__ = [
     "load_privatekey",
     "load_publickey",
 ]
+
+_dump_privatekey_internal = write_private_key
 
 if TYPE_CHECKING:
     dump_privatekey = write_private_key

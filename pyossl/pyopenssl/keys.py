@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyossl import draft, errors
+from pyossl import cryptography_binding as binding, draft, errors
 from pyossl.constants import constant
 from pyossl.copying import Uncopied
 from pyossl.encoding import cryptography, is_pem
@@ -68,16 +68,41 @@ class PKey(Uncopied):
     _only_public = False
     _initialized = True
 
+    if TYPE_CHECKING:
+        _held: Key | None
+        _blank: Any
+    else:
+        _held = _blank = None
+
     def __init__(self) -> None:
-        self._key: Key | None = None
         self._initialized = False
 
     @classmethod
     def _of(cls, key: Key) -> PKey:
         pkey = cls.__new__(cls)
-        pkey._key = key
+        pkey._held = key
         pkey._only_public = isinstance(key, PublicKey)
         return pkey
+
+    @property
+    def _pkey(self) -> Any:
+        """The ``EVP_PKEY *``, for programs that reach below; an empty one while there is no key."""
+        if self._key is not None:
+            return self._key._key
+        if self._blank is None:
+            self._blank = binding.blank_key()
+        return self._blank
+
+    @_pkey.setter
+    def _pkey(self, pointer: Any) -> None:
+        self._held, self._blank = None, binding.key_pointer_at(pointer)
+        self._only_public = isinstance(self._key, PublicKey)
+
+    @property
+    def _key(self) -> Key | None:
+        if self._held is None and self._blank is not None:
+            self._held = binding.key_in(self._blank)  # which a program may have put there
+        return self._held
 
     @property
     def _private(self) -> PrivateKey:
@@ -118,7 +143,7 @@ class PKey(Uncopied):
         if type not in (TYPE_RSA, TYPE_DSA):
             raise Error("No such key type")
         with translated:
-            self._key = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else draft.generate_dsa(bits)
+            self._held = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else draft.generate_dsa(bits)
         self._initialized = True
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
@@ -191,7 +216,27 @@ def encoded_as(form: int, buffer: str | bytes) -> bytes:
             ("PEM routines", "no start line") if form == FILETYPE_PEM else ("asn1 encoding routines", "wrong tag")
         )
         raise Error([(library, "", reason)])
-    return data
+    return data if form == FILETYPE_PEM else data[: _end_of_value(data)]
+
+
+def _end_of_value(data: bytes) -> int:
+    """Where the first value in BER ends: the original does not look at what stands behind it."""
+    at = opened = 0
+    while at + 1 < len(data):
+        if opened and data[at : at + 2] == b"\0\0":
+            at, opened = at + 2, opened - 1
+        else:
+            at, size = at + 2, data[at + 1]
+            if size == 0x80:  # until two zeros
+                opened += 1
+            elif size > 0x80:
+                of_size = size - 0x80
+                at += of_size + int.from_bytes(data[at : at + of_size], "big")
+            else:
+                at += size
+        if not opened:
+            break
+    return at
 
 
 def load_publickey(type: int, buffer: str | bytes) -> PKey:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from os import PathLike, fsencode
 from typing import TYPE_CHECKING, Any
 
+from pyossl import cryptography_binding as binding
 from pyossl.constants import constant
 from pyossl.copying import Uncopied
 from pyossl.crl import CRL
@@ -41,43 +42,52 @@ class X509Store(Uncopied):
     """Who is trusted."""
 
     def __init__(self) -> None:
-        self._store = Store.empty()
+        self._core = Store.empty()
 
     @classmethod
     def _of(cls, store: Store) -> X509Store:
         new = cls.__new__(cls)
-        new._store = store
+        new._core = store
         return new
+
+    @property
+    def _store(self) -> Any:
+        """The ``X509_STORE *``, for programs that reach below."""
+        return self._core._store
+
+    @_store.setter
+    def _store(self, pointer: Any) -> None:
+        self._core = binding.store_at(pointer)
 
     def add_cert(self, cert: X509) -> None:
         """Trusts a certificate."""
         if not isinstance(cert, X509):
             raise TypeError()
         with translated:
-            self._store.add(cert._certificate)
+            self._core.add(cert._certificate)
 
     def add_crl(self, crl: x509.CertificateRevocationList) -> None:
         """What an issuer has revoked, for the flag ``CRL_CHECK``."""
         if not is_cryptography(crl, "x509.CertificateRevocationList"):
             raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
         with translated:
-            self._store.add_crl(CRL.from_cryptography(crl))
+            self._core.add_crl(CRL.from_cryptography(crl))
 
     def set_flags(self, flags: int) -> None:
         """How chains are verified: of ``X509StoreFlags``."""
         with translated:
-            self._store.add_flags(flags)
+            self._core.add_flags(flags)
 
     def set_time(self, vfy_time: datetime.datetime) -> None:
         """Verifies as if it were this time, in UTC whatever its zone."""
         with translated:
-            self._store.set_time(vfy_time.replace(tzinfo=datetime.timezone.utc))
+            self._core.set_time(vfy_time.replace(tzinfo=datetime.timezone.utc))
 
     def load_locations(self, cafile: StrOrBytesPath | None, capath: StrOrBytesPath | None = None) -> None:
         """Trusts the certificates of a PEM file, and those of a directory by their hashes."""
         file, directory = (None if path is None else fsencode(path) for path in (cafile, capath))
         with translated:
-            self._store.add_locations(file, directory)
+            self._core.add_locations(file, directory)
 
 
 class X509StoreContextError(Exception):
@@ -105,7 +115,7 @@ class X509StoreContext(Uncopied):
     def _verify(self) -> tuple[Certificate, ...]:
         between = [each._certificate for each in self._chain]
         try:
-            return self._store._store.verify(self._cert._certificate, between)
+            return self._store._core.verify(self._cert._certificate, between)
         except CertificateError as error:
             refused = X509._of(error.certificate) if error.certificate is not None else self._cert
             details = [error.code, error.depth, error.reason]

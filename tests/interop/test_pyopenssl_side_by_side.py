@@ -32,6 +32,12 @@ DIFFERENCES = {
         "alpn_answered_with_what_was_not_offered/*",
     ],
     "an error with an empty queue": [
+        "odd_certificates/empty",
+        "odd_keys/* empty",
+        "odd_times/UTC in a month that is none/*",
+        "odd_times/UTC on 30 February/*",
+        "odd_times/UTC with a second of 60/*",
+        "odd_times/UTC with letters/*",
         "stores/15",
         "what_a_context_refuses/21/1",
         "what_cannot_be_loaded/*5/3",
@@ -61,12 +67,16 @@ DIFFERENCES = {
     "the reasons of what cannot be decoded": [
         "keys/12",
         "keys/25",
+        "odd_certificates/PEM",
+        "odd_certificates/a text",
+        "odd_certificates/one byte",
         "what_a_context_refuses/25/1",
         "what_cannot_be_loaded/*[01378]/3",
         "what_cannot_be_loaded/22/3",
     ],
     "None where bytes are to be loaded": ["what_cannot_be_loaded/*[49]/3"],
     "the text of an RSA key": ["keys/18"],
+    "a path, a list or a time with a NUL in it": ["odd_times_with_a_nul/*"],
 }
 """The places that differ, by the row of the page: a case, and where in what it tells, as patterns."""
 

@@ -1,5 +1,6 @@
 /* types.h and what cffi must know before anything else */
 
+typedef ... ASN1_GENERALIZEDTIME;
 typedef ... ASN1_INTEGER;
 typedef ... ASN1_OBJECT;
 typedef ... ASN1_OCTET_STRING;
@@ -11,12 +12,16 @@ typedef ... BIO;
 typedef ... BIO_ADDR;
 typedef ... BIO_ADDRINFO;
 typedef ... BIO_METHOD;
+typedef ... BN_CTX;
+typedef ... BN_GENCB;
+typedef int... BN_ULONG;
 typedef ... BUF_MEM;
 typedef ... COMP_METHOD;
 typedef ... CRYPTO_EX_DATA;
 typedef ... CTLOG_STORE;
 typedef ... CT_POLICY_EVAL_CTX;
 typedef ... DH;
+typedef ... DSA;
 typedef ... EC_KEY;
 typedef ... ENGINE;
 typedef ... ERR_STATE;
@@ -46,6 +51,7 @@ typedef ... UI_METHOD;
 typedef ... X509;
 typedef ... X509_EXTENSION;
 typedef ... X509_NAME;
+typedef ... X509_OBJECT;
 typedef ... X509_PURPOSE;
 typedef ... X509_STORE;
 typedef ... X509_STORE_CTX;

@@ -14,6 +14,7 @@ typedef ... X509_REVOKED;
 typedef struct stack_st_GENERAL_NAME GENERAL_NAMES;
 typedef struct stack_st_ASN1_OBJECT EXTENDED_KEY_USAGE;
 struct stack_st_X509_CRL;
+struct stack_st_X509_OBJECT;
 struct stack_st_X509_REVOKED;
 struct tm { int tm_sec; int tm_min; int tm_hour; int tm_mday; int tm_mon; int tm_year; ...; };
 typedef ... X509_SIG;

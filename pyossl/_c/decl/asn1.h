@@ -27,6 +27,8 @@ ASN1_TIME *ASN1_TIME_new(void);
 void ASN1_TIME_free(ASN1_TIME *time);
 int ASN1_TIME_set_string_X509(ASN1_TIME *time, const char *text);
 int ASN1_TIME_to_tm(const ASN1_TIME *time, struct tm *tm);
+ASN1_GENERALIZEDTIME *ASN1_TIME_to_generalizedtime(const ASN1_TIME *time, ASN1_GENERALIZEDTIME **out);
+void ASN1_GENERALIZEDTIME_free(ASN1_GENERALIZEDTIME *time);
 int i2d_ASN1_TYPE(const ASN1_TYPE *value, unsigned char **out);
 
 BIGNUM *BN_bin2bn(const unsigned char *data, int length, BIGNUM *number);

@@ -12,3 +12,4 @@
 unsigned long OpenSSL_version_num(void);
 const char *OpenSSL_version(int type);
 void OPENSSL_free(void *pointer);
+void *OPENSSL_malloc(size_t size);

@@ -177,9 +177,7 @@ typedef struct {
     const char *string;
     ...;
 } ERR_STRING_DATA;
-#if !HAVE_API_3_0
 void ERR_put_error(int lib, int func, int reason, const char *file, int line);
-#endif
 
 #if HAVE_API_3_0
 #define ERR_MAX_DATA_SIZE ...
@@ -220,9 +218,7 @@ void ERR_clear_error(void);
 char *ERR_error_string(unsigned long e, char *buf);
 void ERR_error_string_n(unsigned long e, char *buf, size_t len);
 const char *ERR_lib_error_string(unsigned long e);
-#if !HAVE_API_3_0
 const char *ERR_func_error_string(unsigned long e);
-#endif
 const char *ERR_reason_error_string(unsigned long e);
 void ERR_print_errors_cb(int (*cb)(const char *str, size_t len, void *u), void *u);
 void ERR_print_errors_fp(FILE *fp);

@@ -70,3 +70,12 @@ int EVP_PKEY_print_private(BIO *bio, const EVP_PKEY *key, int indent, ASN1_PCTX 
 #define EVP_PKEY_DH ...
 void RAND_add(const void *buffer, int size, double entropy);
 int RAND_status(void);
+EVP_PKEY *EVP_PKEY_new(void);
+int i2d_PrivateKey(const EVP_PKEY *key, unsigned char **out);
+int EVP_PKEY_id(const EVP_PKEY *key);
+int EVP_PKEY_bits(const EVP_PKEY *key);
+int EVP_PKEY_type(int id);
+int EVP_PKEY_assign_RSA(EVP_PKEY *key, RSA *rsa);
+RSA *EVP_PKEY_get1_RSA(EVP_PKEY *key);
+int EVP_PKEY_set1_DSA(EVP_PKEY *key, DSA *dsa);
+#define EVP_R_DATA_NOT_MULTIPLE_OF_BLOCK_LENGTH ...

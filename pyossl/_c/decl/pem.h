@@ -24,3 +24,4 @@ int PEM_write_bio_X509_CRL(BIO *bio, X509_CRL *crl);
 int i2d_PrivateKey_bio(BIO *bio, EVP_PKEY *key);
 int PEM_write_bio_PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, unsigned char *password, int length, pem_password_cb *callback, void *argument);
 EVP_PKEY *PEM_read_bio_Parameters(BIO *bio, EVP_PKEY **key);
+DH *PEM_read_bio_DHparams(BIO *bio, DH **dh, pem_password_cb *callback, void *argument);

@@ -122,6 +122,7 @@ long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
+long long pyossl_finish_write(pyossl_connection *connection);
 long long pyossl_shutdown(pyossl_connection *connection);
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
@@ -212,6 +213,7 @@ int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 int pyossl_is_private(const EVP_PKEY *key);
 EVP_PKEY *pyossl_generate_dsa(int bits);
+void pyossl_nothing(void *pointer);
 long long pyossl_dtls_listen(pyossl_connection *connection);
 long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
 

@@ -668,10 +668,8 @@ int DTLSv1_handle_timeout(SSL *ssl);
 long SSL_num_renegotiations(SSL *ssl);
 long SSL_clear_num_renegotiations(SSL *ssl);
 long SSL_total_renegotiations(SSL *ssl);
-#if !HAVE_API_3_0
 long SSL_CTX_set_tmp_dh(SSL_CTX *ctx, DH *dh);
 long SSL_CTX_set_tmp_ecdh(SSL_CTX *ctx, const EC_KEY *ecdh);
-#endif
 long SSL_CTX_set_dh_auto(SSL_CTX *ctx, int onoff);
 long SSL_set_dh_auto(SSL *s, int onoff);
 #if !HAVE_API_3_0
@@ -934,9 +932,7 @@ int SSL_CTX_set_generate_session_id(SSL_CTX *ctx, GEN_SESSION_CB cb);
 int SSL_set_generate_session_id(SSL *s, GEN_SESSION_CB cb);
 int SSL_has_matching_session_id(const SSL *ssl, const unsigned char *id, unsigned int id_len);
 SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **a, const unsigned char **pp, long length);
-#if !HAVE_API_3_0
 X509 *SSL_get_peer_certificate(const SSL *ssl);
-#endif
 #if HAVE_API_3_2
 SSL_SESSION *d2i_SSL_SESSION_ex(SSL_SESSION **a, const unsigned char **pp, long length, OSSL_LIB_CTX *libctx, const char *propq);
 #endif

@@ -143,3 +143,9 @@ int X509_STORE_set1_param(X509_STORE *store, const X509_VERIFY_PARAM *parameters
 X509_VERIFY_PARAM *X509_STORE_get0_param(const X509_STORE *store);
 X509_VERIFY_PARAM *X509_VERIFY_PARAM_new(void);
 void X509_VERIFY_PARAM_free(X509_VERIFY_PARAM *parameters);
+X509 *X509_STORE_CTX_get0_cert(const X509_STORE_CTX *context);
+struct stack_st_X509 *X509_STORE_CTX_get1_chain(const X509_STORE_CTX *context);
+void *X509_STORE_CTX_get_ex_data(const X509_STORE_CTX *context, int index);
+struct stack_st_X509_OBJECT *X509_STORE_get0_objects(const X509_STORE *store);
+int sk_X509_OBJECT_num(const struct stack_st_X509_OBJECT *stack);
+int X509_STORE_set_purpose(X509_STORE *store, int purpose);

@@ -11,6 +11,7 @@ import warnings
 
 import handshakes  # noqa: F401 - each has its cases, which it puts down in CASES
 import objects  # noqa: F401
+import odd  # noqa: F401
 import refusals  # noqa: F401
 from OpenSSL import SSL
 from told import CASES, attempt

@@ -1,0 +1,1 @@
+void DH_free(DH *dh);

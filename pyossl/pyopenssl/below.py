@@ -1,0 +1,135 @@
+"""What ``OpenSSL.crypto`` and ``OpenSSL.SSL`` have below their API, for programs that call OpenSSL themselves.
+
+The face goes through the core and calls none of this.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from pyossl.cryptography_binding import interface, library
+from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
+from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+raise_current_error = functools.partial(exception_from_error_queue, Error)
+crypto_assert = functools.partial(openssl_assert, exception_type=Error)
+
+
+def _new_mem_buf(buffer: bytes | None = None) -> Any:
+    """A ``BIO *`` over memory, to be written to or with these bytes in it."""
+    if buffer is None:
+        bio, kept = library.BIO_new(library.BIO_s_mem()), None
+    else:
+        kept = interface.new("char[]", buffer)
+        bio = library.BIO_new_mem_buf(kept, len(buffer))
+    crypto_assert(bio != interface.NULL)
+
+    def free(bio: Any, kept: Any = kept) -> None:
+        library.BIO_free(bio)
+
+    return interface.gc(bio, free)
+
+
+def _bio_to_string(bio: Any) -> bytes:
+    """What is in a BIO over memory."""
+    place = interface.new("char **")
+    length = library.BIO_get_mem_data(bio, place)
+    return bytes(interface.buffer(place[0], length)) if length > 0 else b""
+
+
+def _set_asn1_time(boundary: Any, when: bytes) -> None:
+    """Sets an ``ASN1_TIME *`` to ``YYYYMMDDhhmmssZ``."""
+    if not isinstance(when, bytes):
+        raise TypeError("when must be a byte string")
+    crypto_assert(boundary != interface.NULL)
+    if library.ASN1_TIME_set_string(boundary, when) == 0:
+        library.ERR_clear_error()
+        raise ValueError("Invalid string")
+
+
+def _new_asn1_time(when: bytes) -> Any:
+    """An ``ASN1_TIME *`` of ``YYYYMMDDhhmmssZ``."""
+    made = library.ASN1_TIME_new()
+    crypto_assert(made != interface.NULL)
+    made = interface.gc(made, library.ASN1_TIME_free)
+    _set_asn1_time(made, when)
+    return made
+
+
+def _get_asn1_time(timestamp: Any) -> bytes | None:
+    """``YYYYMMDDhhmmssZ`` of an ``ASN1_TIME *``, None where it is empty."""
+    string = interface.cast("ASN1_STRING *", timestamp)
+    if library.ASN1_STRING_length(string) == 0:
+        return None
+    if library.ASN1_STRING_type(string) == library.V_ASN1_GENERALIZEDTIME:
+        return bytes(interface.string(library.ASN1_STRING_get0_data(string)))
+    converted = library.ASN1_TIME_to_generalizedtime(timestamp, interface.NULL)
+    crypto_assert(converted != interface.NULL)
+    converted = interface.gc(converted, library.ASN1_GENERALIZEDTIME_free)
+    return bytes(interface.string(library.ASN1_STRING_get0_data(interface.cast("ASN1_STRING *", converted))))
+
+
+class _PassphraseHelper:
+    """A passphrase, or who is asked for it, as a ``pem_password_cb``."""
+
+    def __init__(
+        self, type: int, passphrase: PassphraseCallableT | None, more_args: bool = False, truncate: bool = False
+    ) -> None:
+        if type != FILETYPE_PEM and passphrase is not None:
+            raise ValueError("only FILETYPE_PEM key format supports encryption")
+        self._passphrase = passphrase
+        self._more_args = more_args
+        self._truncate = truncate
+        self._problems: list[Exception] = []
+
+    @property
+    def callback(self) -> Any:
+        """The function for OpenSSL, to be kept until it has been called."""
+        if self._passphrase is None:
+            return interface.NULL
+        if not isinstance(self._passphrase, bytes) and not callable(self._passphrase):
+            raise TypeError("Last argument must be a byte string or a callable.")
+        return interface.callback("pem_password_cb", self._read_passphrase)
+
+    @property
+    def callback_args(self) -> Any:
+        """What OpenSSL is to give the function."""
+        return interface.NULL
+
+    def raise_if_problem(self, exceptionType: type[Exception] = Error) -> None:  # noqa: N803 - pyOpenSSL's
+        """Raises what asking for the passphrase has raised."""
+        if self._problems:
+            library.ERR_clear_error()
+            raise self._problems.pop(0)
+
+    def _read_passphrase(self, buf: Any, size: int, rwflag: Any, userdata: Any) -> int:
+        try:
+            given = self._passphrase
+            if callable(given):
+                given = given(size, rwflag, userdata) if self._more_args else given(rwflag)
+            answer = checked_passphrase(given, size, self._truncate)
+        except Exception as problem:
+            self._problems.append(problem)
+            return 0
+        interface.memmove(buf, answer, len(answer))
+        return len(answer)
+
+
+def _make_requires(flag: int, error: str) -> Callable[[_F], _F]:
+    """A decorator of what needs a feature: without the feature it raises ``NotImplementedError``."""
+
+    def decorated(function: _F) -> _F:
+        if flag:
+            return function
+
+        @functools.wraps(function)
+        def explode(*args: Any, **kwargs: Any) -> NoReturn:
+            raise NotImplementedError(error)
+
+        return explode  # type: ignore[return-value]  # what never returns may stand for anything
+
+    return decorated
