@@ -64,6 +64,7 @@ class _Wake:
         for descriptor in self.__dict__.pop("_descriptors", ()):
             os.close(descriptor)
 
+
 _PLAIN_IS_HERE = "a Listener takes the plain listening socket, and its connections speak TLS"
 
 

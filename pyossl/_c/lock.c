@@ -6,7 +6,7 @@
  * questions.
  *
  * In a child process the thread that held a lock may not exist: a lock made before the fork is refused there, not
- * waited for.  It can be adopted where it was free at the fork: see pyossl_adopt in io.c. */
+ * waited for.  It can be adopted where it was free at the fork: see pyossl_adopt in connection_lock.c. */
 
 static unsigned long pyossl_generation;    /* forks between this process and the one that imported pyossl */
 static unsigned long pyossl_forks;         /* of this process and of those before it */

@@ -64,6 +64,7 @@
 #include "guarded_bio.c"
 #include "memory_bio.c"
 #include "python_bio.c"
+#include "connection_lock.c"
 #include "io.c"
 #include "turn.c"
 #include "carry.c"

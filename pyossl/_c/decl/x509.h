@@ -115,7 +115,6 @@ ASN1_TIME *X509_gmtime_adj(ASN1_TIME *time, long seconds);
 ASN1_TIME *X509_getm_notBefore(const X509 *certificate);
 ASN1_TIME *X509_getm_notAfter(const X509 *certificate);
 EVP_PKEY *X509_get_pubkey(X509 *certificate);
-int X509_print_ex(BIO *bio, X509 *certificate, unsigned long name_flags, unsigned long flags);
 int X509_NAME_get_index_by_NID(const X509_NAME *name, int nid, int after);
 
 void X509_SIG_free(X509_SIG *encrypted);
