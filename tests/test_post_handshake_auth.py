@@ -190,7 +190,7 @@ def test_a_reader_of_the_pyopenssl_face_answers(asking: Address, mine: pyossl.Cr
     (tmp_path / "mine.pem").write_bytes(mine.certificate.to_pem() + mine.private_key.to_pem())
     face.use_certificate_file(str(tmp_path / "mine.pem"))
     face.use_privatekey_file(str(tmp_path / "mine.pem"))
-    lib.SSL_CTX_set_post_handshake_auth(face._context._ctx, 1)
+    lib.SSL_CTX_set_post_handshake_auth(face._context, 1)
     with socket.create_connection(asking, SECONDS) as sock:
         sock.setblocking(True)
         tls = SSL.Connection(face, sock)
