@@ -27,11 +27,10 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own
-from pyossl.arguments import function
+from pyossl.arguments import email_address, function, index, instances, number_shown
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
-from pyossl.encoding import c_string
 from pyossl.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
@@ -132,8 +131,8 @@ class Connection(Negotiated):
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         if isinstance(other_names, (str, bytes)):
             raise TypeError(f"other_names are several DNS names, not one {type(other_names).__name__}")
-        if other_names:
-            self._expect_also(tuple(other_names))
+        if other_names != ():
+            self._expect_also(instances(other_names, str, "other_names"))
         if email is not None:
             self._expect_email(email)
         if context._callbacks.verify is not None:
@@ -176,8 +175,8 @@ class Connection(Negotiated):
     def _expect_email(self, email: str) -> None:
         if not self._context.verifies:
             raise UsageError("email is given, and this context verifies nobody")
+        address = email_address(email)
         self._email, ssl = email, self._c.ssl
-        address = c_string(email, "an email address")
         parameters = lib.SSL_get0_param(ssl)
         check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
         if self._context.is_server:
@@ -282,9 +281,9 @@ class Connection(Negotiated):
         that cannot be written.  SSL_read_ex(3)
         """
         with writable(buffer) as target:
-            room = len(target) if size is None or size == 0 else size
+            room = len(target) if size is None else index(size, "size") or len(target)
             if not 0 <= room <= len(target):
-                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
+                raise ValueError(f"size is {number_shown(room)}, and the buffer holds {len(target)} bytes")
             result = lib.pyossl_read(self._c, target, room)
             return result if result >= 0 else self._waits(result, "reading")
 
@@ -548,6 +547,8 @@ def readable(data: Bytes) -> Any:
         return ffi.from_buffer(data)
     except BufferError as error:
         raise TypeError(f"bytes that follow one another are needed: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"bytes are needed, and these cannot be read any more: {error}") from None
 
 
 def _copied(data: Bytes) -> bytes:
@@ -563,3 +564,5 @@ def writable(buffer: Any) -> Any:
         raise TypeError(
             f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
         ) from error
+    except ValueError as error:
+        raise ValueError(f"a writable buffer is needed, and this one is to be had no more: {error}") from None
