@@ -214,7 +214,7 @@ class BIO(Uncopied):
         except BufferError as error:
             raise TypeError(f"a BIO takes bytes that follow one another: {error}") from error
         except ValueError as error:
-            raise ValueError(f"a BIO takes bytes, and these cannot be read any more: {error}") from None
+            raise ValueError("a BIO takes bytes, and this memoryview has been released") from error
         with given as source:
             size = len(source)
             if size == 0:

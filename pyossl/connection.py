@@ -48,6 +48,7 @@ _pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
 _pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
+_ALL = -1
 
 WANTS = {-want.value: want for want in Want}
 _MISUSES = {
@@ -251,14 +252,18 @@ class Connection(Negotiated):
         A ``Want`` when there is nothing yet.  Finishes the handshake first, if need be.  Raises ``TruncationError``
         when the transport ended without a close_notify, and as ``handshake`` does.  SSL_read_ex(3)
         """
-        if not 0 < size <= _RECORD:
-            return self._read("reading", lib.pyossl_read, size)
         try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = scratch.borrow(size)
-        room, view = buffer
-        result = _pyossl_read(self._c, room, size)
+            if not 0 < size <= _RECORD:
+                return self._read("reading", lib.pyossl_read, size)
+            try:
+                buffer = _borrow_record()
+            except IndexError:
+                buffer = scratch.borrow(size)
+            room, view = buffer
+            result = _pyossl_read(self._c, room, size)
+        except Exception:
+            index(size, "the number of bytes to read")
+            raise
         data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if result >= 0 else self._waits(result, "reading")
@@ -268,6 +273,7 @@ class Connection(Negotiated):
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
+        size = index(size, "the number of bytes to read")
         room, view = buffer = scratch.borrow(size)
         result = function(self._c, room, min(size, scratch.LARGEST))
         data = view[:result] if result > 0 else b""
@@ -369,9 +375,9 @@ class Connection(Negotiated):
         if result < 0:
             raise self._error(result, "receiving")
 
-    def data_to_send(self, size: int = -1) -> bytes:
+    def data_to_send(self, size: int = _ALL) -> bytes:
         """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
-        if size >= 0:
+        if size is not _ALL and (size := index(size, "the number of bytes to send")) >= 0:
             return self._take(size, [])
         try:
             buffer = _borrow_record()
@@ -548,7 +554,7 @@ def readable(data: Bytes) -> Any:
     except BufferError as error:
         raise TypeError(f"bytes that follow one another are needed: {error}") from error
     except ValueError as error:
-        raise ValueError(f"bytes are needed, and these cannot be read any more: {error}") from None
+        raise ValueError("bytes are needed, and this memoryview has been released") from error
 
 
 def _copied(data: Bytes) -> bytes:
@@ -565,4 +571,4 @@ def writable(buffer: Any) -> Any:
             f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
         ) from error
     except ValueError as error:
-        raise ValueError(f"a writable buffer is needed, and this one is to be had no more: {error}") from None
+        raise ValueError("a writable buffer is needed, and this memoryview has been released") from error

@@ -536,7 +536,7 @@ def _protocols(alpn: Iterable[str]) -> bytes:
             raise ValueError(f"an ALPN protocol is ASCII, not {protocol[:80]!a}")
         name = protocol.encode("ascii")
         if not 1 <= len(name) <= _LONGEST_PROTOCOL:
-            raise ValueError(f"an ALPN protocol has 1 to {_LONGEST_PROTOCOL} characters, not {len(name)}: {protocol[:80]!r}")
+            raise ValueError(f"an ALPN protocol has 1 to {_LONGEST_PROTOCOL} characters: {protocol[:80]!r}")
         out += bytes([len(name)]) + name
     if len(out) > 0xFFFF:
         raise ValueError(f"the ALPN protocols take {len(out)} bytes together, more than 65535")

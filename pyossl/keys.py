@@ -137,9 +137,7 @@ class PublicKey(Key):
         """The same key as an object of the package ``cryptography``, which goes by DER."""
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return cls._from_der(
-            cryptography_bytes(key, "public_bytes", "a public key", serialization.Encoding.DER, form)
-        )
+        return cls._from_der(cryptography_bytes(key, "public_bytes", "a public key", serialization.Encoding.DER, form))
 
     def to_cryptography(self) -> Any:
         """The same key as an object of the package ``cryptography``, which goes by DER.

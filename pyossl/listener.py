@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
+from pyossl.arguments import LARGEST_INT, function, instance, integer, path, seconds
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.errors import UsageError
 from pyossl.message import Message
 from pyossl.sockets import Address, Socket, host_and_port, send_at_once
+
+_LONGEST_WAIT = 1e9  # seconds: more is more than a clock of nanoseconds in 64 bits counts
 
 
 class Listener(Uncopied):
@@ -25,7 +27,8 @@ class Listener(Uncopied):
     """
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
-        if not context.is_server:
+        instance(sock, socket.socket, "what listens")
+        if not instance(context, Context, "context").is_server:
             raise UsageError("a listener needs a server's context")
         self._sock = sock
         self.context = context
@@ -40,6 +43,7 @@ class Listener(Uncopied):
 
         Raises ``TimeoutError`` after ``settimeout``'s seconds, ``OSError`` once the listener is closed.
         """
+        function(message_callback, "message_callback")
         sock, address = self._sock.accept()
         try:
             send_at_once(sock)
@@ -52,7 +56,7 @@ class Listener(Uncopied):
 
     def settimeout(self, timeout: float | None) -> None:
         """How long ``accept`` waits at most, in seconds; None for ever."""
-        self._sock.settimeout(timeout)
+        self._sock.settimeout(None if timeout is None else min(seconds(timeout, "a timeout"), _LONGEST_WAIT))
 
     def fileno(self) -> int:
         """The descriptor, -1 after ``close``."""
@@ -86,14 +90,21 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
 
     Raises ``OSError`` when the address cannot be had, ``UsageError`` for a client's context.
     """
+    integer(backlog, "backlog", 0, LARGEST_INT)
+    if not instance(context, Context, "context").is_server:
+        raise UsageError("a listener needs a server's context")
     if isinstance(address, tuple):
-        host, _ = host_and_port(address)
+        host, port = host_and_port(address)
+        integer(port, "the port to listen on", 0, 0xFFFF)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.create_server(address[:2], family=family, backlog=backlog)
+        try:
+            sock = socket.create_server((host, port), family=family, backlog=backlog)
+        except ValueError as error:  # what has a NUL, or cannot be encoded
+            raise ValueError(f"{host[:80]!a} is no host to listen on: {error.__class__.__name__}") from error
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.bind(os.fspath(address))
+            sock.bind(path(address, "an address that is no host and port"))
             sock.listen(backlog)
         except BaseException:
             sock.close()

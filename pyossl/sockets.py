@@ -18,17 +18,17 @@ TLS 1.3 there are unread bytes, the session tickets, on every client that only w
 from __future__ import annotations
 
 import builtins
+import codecs
 import contextlib
 import functools
 import io
-import math
 import os
 import socket
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, Final
 
-from pyossl.arguments import integer
+from pyossl.arguments import LARGEST_INT, flag, function, instance, integer, path, seconds, utf8
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.errors import UsageError, WouldBlockError
@@ -48,6 +48,7 @@ class _Default:
 
 _DEFAULT: Final = _Default()
 _LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
+_NEWLINES = ("", "\n", "\r", "\r\n")
 _REMEMBERED = 256  # addresses: as for names
 
 
@@ -150,6 +151,10 @@ class Socket(Stream):
         newline: str | None = None,
     ) -> IO[Any]:
         """A file over the connection, as ``socket.socket.makefile`` makes one: ``mode`` of r, w and b."""
+        instance(mode, str, "mode")
+        if buffering is not None:
+            integer(buffering, "buffering", -1, LARGEST_INT)
+        _check_encoding(encoding, errors, newline)
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
             raise ValueError(f"mode is made of 'r', 'w' and 'b', not {mode!r}")
         self._check_open()
@@ -193,7 +198,7 @@ class Socket(Stream):
     @keeps_to_records.setter
     def keeps_to_records(self, value: bool) -> None:
         self._check_open()
-        self.connection.keeps_to_records = value
+        self.connection.keeps_to_records = flag(value, "keeps_to_records")
 
     # The socket below
 
@@ -215,8 +220,6 @@ class Socket(Stream):
 
     def settimeout(self, timeout: float | None) -> None:
         """The deadline of every later call in seconds from its start; None for none, 0 for never waiting."""
-        if timeout is not None and not 0 <= timeout < math.inf:
-            raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
         self._set_timeout(_seconds(timeout))
 
     def gettimeout(self) -> float | None:
@@ -227,6 +230,8 @@ class Socket(Stream):
 
     def setblocking(self, flag: bool) -> None:
         """``settimeout(None)``, or ``settimeout(0)``."""
+        if not isinstance(flag, int):
+            raise TypeError(f"setblocking takes True or False, not {type(flag).__name__}")
         self.settimeout(None if flag else 0.0)
 
     def getblocking(self) -> bool:
@@ -329,7 +334,23 @@ class _SocketFile(io.RawIOBase):
 
 
 def _seconds(timeout: float | None) -> float:
-    return FOREVER if timeout is None else float(timeout)
+    return FOREVER if timeout is None else seconds(timeout, "a timeout")
+
+
+def _check_encoding(encoding: str | None, errors: str | None, newline: str | None) -> None:
+    """Raises ``TypeError`` or ``ValueError`` for what ``io.TextIOWrapper`` does not take."""
+    for value, what, look_up in (
+        (encoding, "encoding", codecs.lookup),
+        (errors, "errors", codecs.lookup_error),
+        (newline, "newline", _NEWLINES.index),
+    ):
+        if value is None:
+            continue
+        utf8(value, what)
+        try:
+            look_up(value)  # type: ignore[operator]  # each takes a str
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"{what} is {value[:80]!a}, which Python does not know") from error
 
 
 def wrap_socket(
@@ -344,6 +365,7 @@ def wrap_socket(
     """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
     if not isinstance(sock, socket.socket):
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}")
+    flag(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = Socket(sock, context, server_hostname, message_callback, session, sock.gettimeout())
@@ -388,9 +410,10 @@ def connect(
     SSL_connect(3)
     """
     limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
-    if limit is not None and not 0 < limit < math.inf:
+    if limit is not None and not seconds(limit, "a timeout") > 0:
         raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
-    context = Context.client() if context is None else context
+    context = Context.client() if context is None else instance(context, Context, "context")
+    function(message_callback, "message_callback")
     if server_hostname is None and isinstance(address, tuple):
         server_hostname = address[0]
     if server_hostname is not None:
@@ -453,7 +476,7 @@ def send_at_once(sock: socket.socket) -> None:
 def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
     """The family, type, protocol and socket address of each place that ``address`` may be."""
     if not isinstance(address, tuple):
-        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address))]
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, path(address, "an address that is no host and port"))]
     host, port = host_and_port(address)
     if type(host) is str and type(port) is int and 0 <= port <= 0xFFFF and (family := _family_of(host)):
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port))]
@@ -461,13 +484,15 @@ def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
+    except ValueError as error:  # what has a NUL, or cannot be encoded
+        raise ValueError(f"{host[:80]!a} and {port!a:.80} are no host and port: {error.__class__.__name__}") from error
     return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]
 
 
 def host_and_port(address: Any) -> tuple[str, int | str]:
     """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
     if len(address) < 2 or not isinstance(address[0], str):
-        raise TypeError(f"an address is a host and a port, or a path, not {address!r}")
+        raise TypeError(f"an address is a host and a port, or a path, not {address!r:.80}")
     host, port = address[:2]
     if not isinstance(port, str):  # the name of a service
         integer(port, "a port", 0, 0xFFFF)

@@ -52,9 +52,14 @@ INNER = {
     "aio.StreamReader.set_transport": "called by a transport",
     "aio.StreamWriter": "made by open_connection",
     "aio.Transport": "made by create_connection",
-    "Connection.call": "a function of the program's own, with its own arguments",
+    "BIO.serve": "called by a connection",
+    "Context.socket_face": "wrap_socket, by another name",
+    "Negotiated.call": "a function of the program's own, with its own arguments",
     "PythonBIO.read": "defined by subclasses",
     "PythonBIO.write": "defined by subclasses",
+    "Socket.getsockopt": "socket.socket's own, in its words",
+    "Socket.setsockopt": "socket.socket's own, in its words",
+    "aio.Transport.get_extra_info": "a look into a dictionary",
 }
 """What no program calls, or what hands its arguments on; and why."""
 
@@ -107,8 +112,10 @@ def _is_record(kind: type) -> bool:
 
 def _case(name: str, owner: type | None, function: Any, skipped: int) -> Iterator[Case]:
     parameters = tuple(inspect.signature(function).parameters.values())[skipped:]
-    if parameters and name not in INNER:
-        yield Case(name, owner, parameters)
+    if name not in INNER:
+        tried = tuple(each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD)
+        if tried:
+            yield Case(name, owner, tried)
 
 
 CASES = {case.name: case for case in cases()}
@@ -120,8 +127,6 @@ T = TypeVar("T")
 
 def connected() -> tuple[pyossl.Connection, pyossl.Connection]:
     return meet(pyossl.Context.client(trust=AUTHORITY.certificate), SERVER)
-
-
 
 
 def session() -> pyossl.Session:
@@ -311,6 +316,8 @@ GOOD: dict[str, Make] = {
     "AnyByteStreamConnectable": lambda stack: NoConnectable(),
     "BaseException": lambda stack: ValueError("a handshake that failed"),
     # By its name.
+    "Authority.issue(names)": constantly("example.com"),
+    "self_signed(names)": constantly("example.com"),
     "BIO(pointer)": lambda stack: _pointer(pyossl.BIO.null()),
     "BIO.fd(file)": abandoned,
     "BIO.file(path)": constantly(__file__),
@@ -434,8 +441,7 @@ INSTEAD: dict[str, dict[str, Any]] = {
     "aio.create_server(reuse_port)": {"sock": None, "host": "127.0.0.1", "port": 0},
     "aio.create_server(keep_alive)": {"sock": None, "host": "127.0.0.1", "port": 0},
     "aio.create_unix_server(sock)": {"path": None},
-    "PKCS12(certificate)": {"private_key": None},
-    "DatagramBIO(peer)": {},
+    "PrivateKey.generate(bits)": {"type": "RSA"},
 }
 """What else is to be given with an argument that does not stand alone."""
 
@@ -465,25 +471,24 @@ async def attempt(case: Case, name: str, value: Any) -> Any:
         named: dict[str, Any] = {}
         instead = INSTEAD.get(f"{case.name}({name})", {})
         for parameter in case.parameters:
-            make = good(case, parameter)
             if parameter.name == name:
                 given = value
             elif parameter.name in instead:
                 given = instead[parameter.name]
-            elif make is None:
-                continue
-            else:
+            elif make := good(case, parameter):
                 given = await _made(make(stack))
+            else:
+                continue
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 positional.append(given)
-            elif parameter.kind is inspect.Parameter.KEYWORD_ONLY or parameter.name != name and parameter.default is not inspect.Parameter.empty:
-                named[parameter.name] = given
             else:
                 named[parameter.name] = given
         subject = None if case.owner is None else await _made(OBJECTS[_short(case.owner)](stack))
         function = _function(case, subject)
         if positional:
-            positional = [named.pop(each.name) for each in case.parameters if each.name in named and each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD] + positional
+            before = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            first = [each.name for each in case.parameters if each.name in named and each.kind is before]
+            positional = [named.pop(each) for each in first] + positional
         result = function(*positional, **named)
         if inspect.isawaitable(result):
             result = await result
@@ -537,6 +542,9 @@ def refusal(case: Case, name: str, value: Any) -> BaseException | None:
                     attempt(case, name, value).send(None)
     except ALLOWED:
         return None
+    except TypeError as error:
+        # What a function of the caller's own raises, of its arguments too, is the caller's.
+        return None if callable(value) and ("()" in str(error) or "not callable" in str(error)) else error
     except Exception as error:
         return error
     return None

@@ -15,6 +15,7 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
+from pyossl.arguments import LARGEST_INT, c_text, flag, instance, integer, path as checked_path, seconds, utf8
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -36,9 +37,45 @@ def _seconds(timeout: float | None, default: float, what: str) -> float:
     """A time limit of asyncio's, None for the default."""
     if timeout is None:
         return default
-    if not timeout > 0:
+    if not seconds(timeout, what, endless=True) > 0:
         raise ValueError(f"{what} should be a positive number, got {timeout}")
     return timeout
+
+
+def check_place(
+    host: Any, port: Any, family: int = 0, proto: int = 0, flags: int = 0, sock: socket.socket | None = None
+) -> None:
+    """Raises ``TypeError`` or ``ValueError`` for what ``loop.getaddrinfo`` does not take, and for no socket."""
+    if sock is not None:
+        instance(sock, socket.socket, "sock")
+    if host is not None:
+        c_text(utf8(host, "a host"), "a host")
+    if isinstance(port, str):
+        c_text(utf8(port, "the name of a service"), "the name of a service")
+    elif port is not None:
+        integer(port, "a port", 0, 0xFFFF)
+    for value, what in ((family, "family"), (proto, "proto"), (flags, "flags")):
+        integer(value, what, -LARGEST_INT - 1, LARGEST_INT)
+
+
+async def looked_up(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **hints: Any) -> list[Any]:
+    """As ``loop.getaddrinfo``; ``ValueError`` for a host that cannot be one."""
+    try:
+        return list(await loop.getaddrinfo(host, port, **hints))
+    except UnicodeError as error:
+        raise ValueError(f"{host[:80]!a} cannot be a host: {error}") from None
+
+
+def check_protocol(protocol: Any) -> None:
+    """Raises ``TypeError`` for what is no protocol of asyncio's."""
+    if isinstance(protocol, type) or not hasattr(protocol, "connection_lost"):
+        raise TypeError(f"a protocol of asyncio's is needed, not {type(protocol).__name__}")
+
+
+def check_factory(protocol_factory: Any) -> None:
+    """Raises ``TypeError`` for what makes no protocols."""
+    if not callable(protocol_factory):
+        raise TypeError(f"protocol_factory is a function, not {type(protocol_factory).__name__}")
 
 
 def client_context(ssl: Context | bool | None) -> Context:
@@ -83,6 +120,15 @@ async def create_connection(
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    check_factory(protocol_factory)
+    check_place(host, port, family, proto, flags, sock)
+    flag(all_errors, "all_errors")
+    if interleave is not None:
+        integer(interleave, "interleave", 0, LARGEST_INT)
+    if happy_eyeballs_delay is not None:
+        seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
+    if local_addr is not None:
+        check_place(*_host_and_port(local_addr))
     if (host is not None or port is not None) == (sock is not None):
         raise ValueError("either host and port or sock are to be given, and not both")
     if server_hostname is None:
@@ -91,12 +137,12 @@ async def create_connection(
         server_hostname = host
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
-        found: list[Any] = list(await loop.getaddrinfo(host, port, **hints))
+        found = await looked_up(loop, host, port, **hints)
         if not found:
             raise OSError("getaddrinfo() returned empty list")
         local: list[Any] | None = None
         if local_addr is not None:
-            local = list(await loop.getaddrinfo(*local_addr, **hints))
+            local = await looked_up(loop, *_host_and_port(local_addr), **hints)
         if interleave is None and happy_eyeballs_delay is not None:
             interleave = 1
         if interleave:
@@ -105,6 +151,12 @@ async def create_connection(
     elif sock.type != socket.SOCK_STREAM:
         raise ValueError(f"A Stream Socket was expected, got {sock!r}")
     return await _over_socket(protocol_factory, sock, context, server_hostname, session, options)
+
+
+def _host_and_port(address: Any) -> tuple[Any, Any]:
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        raise TypeError(f"local_addr is a host and a port, not {address!r:.80}")
+    return address[0], address[1]
 
 
 async def create_unix_connection(
@@ -121,6 +173,10 @@ async def create_unix_connection(
     """As ``create_connection``, over a Unix socket; ``server_hostname`` must be given.  SSL_connect(3)"""
     if server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl")
+    check_factory(protocol_factory)
+    check_place(None, None, sock=sock)
+    if path is not None:
+        path = checked_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()
@@ -131,7 +187,7 @@ async def create_unix_connection(
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            await loop.sock_connect(sock, os.fspath(path))
+            await loop.sock_connect(sock, path)
         except BaseException:
             sock.close()
             raise
@@ -171,7 +227,11 @@ async def over_transport(
 ) -> Transport:
     """As ``start_tls``; ``keeps`` is what must not be finalised as long as there is the transport below."""
     if not isinstance(sslcontext, Context):
-        raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r}")
+        raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r:.80}")
+    flag(server_side, "server_side")
+    check_protocol(protocol)
+    if isinstance(transport, type) or not hasattr(transport, "set_protocol"):
+        raise TypeError(f"a transport of asyncio's is needed, not {type(transport).__name__}")
     if server_side != sslcontext.is_server:
         raise ValueError(f"server_side is {server_side}, and the context is not for that side")
     loop = asyncio.get_running_loop()

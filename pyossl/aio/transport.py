@@ -285,6 +285,8 @@ class Transport(Watching):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Delivers to another protocol from now on."""
+        if isinstance(protocol, type) or not hasattr(protocol, "connection_lost"):
+            raise TypeError(f"a protocol of asyncio's is needed, not {type(protocol).__name__}")
         self._protocol: Any = protocol
         self._reads_into = isinstance(protocol, asyncio.BufferedProtocol)
 
