@@ -28,7 +28,7 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.anyio needs anyio: pip install 'pyossl[anyio]'", name="anyio") from error
 
-from pyossl.arguments import flag, function, index, instance, integer, number_shown, seconds
+from pyossl.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Connection
 from pyossl.context import Context
@@ -258,6 +258,8 @@ class TLSListener(Uncopied, Listener[TLSStream]):
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
         """Logs ``exc``, a failure, and closes ``stream``; raises it again where it is none, but a cancellation."""
+        instance(exc, BaseException, "exc")
+        _check_stream(stream)
         is_failure = isinstance(exc, Exception) and not isinstance(exc, anyio.get_cancelled_exc_class())
         if is_failure:
             logging.getLogger(__name__).error("the TLS handshake failed", exc_info=exc)
@@ -358,6 +360,10 @@ async def connect_tcp(
     function(message_callback, "message_callback")
     flag(tls_standard_compatible, "tls_standard_compatible")
     integer(remote_port, "a port", 0, 0xFFFF)
+    if isinstance(remote_host, str):
+        host_name(remote_host, "a host")
+    else:
+        reference_name(remote_host)
     return await _wrapped(
         await anyio.connect_tcp(remote_host, remote_port, **arguments),
         hostname=remote_host if tls_hostname is None else tls_hostname,

@@ -67,7 +67,10 @@ def seconds(value: Any, what: str, *, endless: bool = False) -> float:
     if not 0 <= value <= most:
         shown = number_shown(value) if isinstance(value, int) else value
         raise ValueError(f"{what} is at least 0 seconds, and not without end, not {shown}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{what} is a number of seconds, not {number_shown(value)}") from None
 
 
 def function(value: Any, what: str) -> Callable[..., Any] | None:
@@ -105,6 +108,16 @@ def email_address(value: Any) -> bytes:
     if not encoded:
         raise ValueError("an email address cannot be empty")
     return encoded
+
+
+def host_name(value: Any, what: str) -> str:
+    """``value``, the name or the address of a host as a resolver takes it; ``TypeError`` or ``ValueError`` else."""
+    c_text(utf8(value, what), what)
+    try:
+        value.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{what} cannot be {value[:80]!a}: {error}") from None
+    return str(value)
 
 
 def octets(value: Any, what: str) -> bytes:

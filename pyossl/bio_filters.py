@@ -25,7 +25,7 @@ class BufferFilter(BIO):
     """
 
     def __init__(self, size: int = _SMALLEST) -> None:
-        integer(size, "the size of a buffer", _SMALLEST, LARGEST_INT)
+        integer(size, "the number of bytes that a buffer has", _SMALLEST, LARGEST_INT)
         super().__init__(_made(lib.BIO_f_buffer()))
         check(lib.BIO_set_read_buffer_size(self._bio, size), "BIO_set_read_buffer_size")
         check(lib.BIO_set_write_buffer_size(self._bio, size), "BIO_set_write_buffer_size")

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, Final
 
-from pyossl.arguments import LARGEST_INT, flag, function, instance, integer, path, seconds, utf8
+from pyossl.arguments import LARGEST_INT, flag, function, index, instance, integer, path, seconds, utf8
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.errors import UsageError, WouldBlockError
@@ -107,7 +107,7 @@ class Socket(Stream):
 
         SSL_shutdown(3)
         """
-        if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+        if index(how, "how") not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
         self._check_open()
         if how != socket.SHUT_RD:
@@ -415,7 +415,7 @@ def connect(
     context = Context.client() if context is None else instance(context, Context, "context")
     function(message_callback, "message_callback")
     if server_hostname is None and isinstance(address, tuple):
-        server_hostname = address[0]
+        server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
         reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
     deadline = 0 if limit is None else deadline_in(limit)
@@ -491,7 +491,7 @@ def _resolved(address: Address) -> Sequence[tuple[int, int, int, Any]]:
 
 def host_and_port(address: Any) -> tuple[str, int | str]:
     """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
-    if len(address) < 2 or not isinstance(address[0], str):
+    if not isinstance(address, (tuple, list)) or len(address) < 2 or not isinstance(address[0], str):
         raise TypeError(f"an address is a host and a port, or a path, not {address!r:.80}")
     host, port = address[:2]
     if not isinstance(port, str):  # the name of a service

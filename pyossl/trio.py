@@ -17,7 +17,17 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.trio needs trio: pip install 'pyossl[trio]'", name="trio") from error
 
-from pyossl.arguments import LARGEST_INT, flag, function, index, instance, integer, number_shown, seconds
+from pyossl.arguments import (
+    LARGEST_INT,
+    flag,
+    function,
+    host_name,
+    index,
+    instance,
+    integer,
+    number_shown,
+    seconds,
+)
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Bytes, Connection
 from pyossl.context import Context
@@ -59,6 +69,8 @@ class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
         self.transport_stream: _Stream = transport_stream
         self.connection = Connection(context, server_hostname, session=session, message_callback=message_callback)
         self._https_compatible = flag(https_compatible, "https_compatible")
+        if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
+            raise TypeError(f"a trio stream is needed, not {type(transport_stream).__name__}")
         self._carrier = Carrier(
             self.connection,
             trio,
@@ -192,10 +204,10 @@ async def open_tcp_stream(
     context = Context.client() if context is None else instance(context, Context, "context")
     function(message_callback, "message_callback")
     flag(https_compatible, "https_compatible")
-    c_string(host, "a host")
+    host_name(host, "a host")
     integer(port, "a port", 0, 0xFFFF)
     if local_address is not None:
-        c_string(local_address, "a local address")
+        host_name(local_address, "a local address")
     if happy_eyeballs_delay is not None:
         seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
     stream = await trio.open_tcp_stream(
@@ -233,7 +245,7 @@ async def open_tcp_listeners(
     if backlog is not None:
         integer(backlog, "backlog", 0, LARGEST_INT)
     if host is not None:
-        c_string(host, "a host")
+        host_name(host, "a host")
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=backlog)
     return [TLSListener(each, context, https_compatible=https_compatible) for each in listeners]
 
@@ -262,6 +274,8 @@ async def serve_tcp(
         raise TypeError(f"handler is a function, not {type(handler).__name__}")
     if handler_nursery is not None:
         instance(handler_nursery, trio.Nursery, "handler_nursery")
+    if isinstance(task_status, type) or not hasattr(task_status, "started"):
+        raise TypeError(f"task_status is what a nursery's start gives, not {type(task_status).__name__}")
 
     async def shake_hands_and_handle(stream: TLSStream[trio.SocketStream]) -> None:
         try:

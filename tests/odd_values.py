@@ -203,7 +203,7 @@ _ACCIDENTS = re.compile(
     r"not supported between|unsupported operand|bad operand|cannot be interpreted as an integer|must be real number|"
     r"codec can't|positional argument|unexpected keyword|unhashable|object does not support|"
     r"can't concat|embedded null|argument of type|not in range\(|values to unpack|returned a result with|"
-    r"string argument without an encoding|Exceeds the limit|argument should be a|operation forbidden on released|"
+    r"string argument without an encoding|Exceeds the limit|argument should be a|"
     r"must be str, bytes or bytearray|is not a container|sequence item|expected str instance|can only join|"
     r"cannot convert float|an integer is required|expected a readable buffer|byte must be in range|arg(ument)? \d",
     re.IGNORECASE,

@@ -15,7 +15,17 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
-from pyossl.arguments import LARGEST_INT, c_text, flag, instance, integer, path as checked_path, seconds, utf8
+from pyossl.arguments import (
+    LARGEST_INT,
+    c_text,
+    flag,
+    host_name,
+    instance,
+    integer,
+    path as checked_path,
+    seconds,
+    utf8,
+)
 from pyossl.context import Context
 from pyossl.session import Session
 
@@ -49,21 +59,13 @@ def check_place(
     if sock is not None:
         instance(sock, socket.socket, "sock")
     if host is not None:
-        c_text(utf8(host, "a host"), "a host")
+        host_name(host, "a host")
     if isinstance(port, str):
         c_text(utf8(port, "the name of a service"), "the name of a service")
     elif port is not None:
         integer(port, "a port", 0, 0xFFFF)
     for value, what in ((family, "family"), (proto, "proto"), (flags, "flags")):
         integer(value, what, -LARGEST_INT - 1, LARGEST_INT)
-
-
-async def looked_up(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **hints: Any) -> list[Any]:
-    """As ``loop.getaddrinfo``; ``ValueError`` for a host that cannot be one."""
-    try:
-        return list(await loop.getaddrinfo(host, port, **hints))
-    except UnicodeError as error:
-        raise ValueError(f"{host[:80]!a} cannot be a host: {error}") from None
 
 
 def check_protocol(protocol: Any) -> None:
@@ -137,12 +139,12 @@ async def create_connection(
         server_hostname = host
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
-        found = await looked_up(loop, host, port, **hints)
+        found = list(await loop.getaddrinfo(host, port, **hints))
         if not found:
             raise OSError("getaddrinfo() returned empty list")
         local: list[Any] | None = None
         if local_addr is not None:
-            local = await looked_up(loop, *_host_and_port(local_addr), **hints)
+            local = list(await loop.getaddrinfo(*local_addr, **hints))
         if interleave is None and happy_eyeballs_delay is not None:
             interleave = 1
         if interleave:

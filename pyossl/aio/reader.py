@@ -168,7 +168,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Everything until ``separator``, and that; ``LimitOverrunError`` and ``IncompleteReadError`` as asyncio's."""
         if isinstance(separator, tuple):  # from Python 3.13
-            instances(separator, (bytes, bytearray, memoryview), "separator")
+            instances(separator, bytes, "separator")
         elif not isinstance(separator, (bytes, bytearray)):
             raise TypeError(f"separator is bytes, not {type(separator).__name__}")
         self._settle()

@@ -12,7 +12,7 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import check_factory, check_place, limits, looked_up
+from pyossl.aio.connecting import check_factory, check_place, limits
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
@@ -334,7 +334,7 @@ async def _bound(
     """Sockets bound to each address of each host."""
     addresses: dict[tuple[int, int, Any], None] = {}
     for each in hosts:
-        found = await looked_up(loop, each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
+        found = await loop.getaddrinfo(each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
         addresses.update(dict.fromkeys((of, proto, where) for of, _, proto, _, where in found))
     sockets: list[socket.socket] = []
     try:
