@@ -275,7 +275,7 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         if not callable(handler):
             raise TypeError(f"handler is a function, not {type(handler).__name__}")
         if task_group is not None:
-            instance(task_group, TaskGroup, "task_group")
+            instance(task_group, TaskGroup, "task_group")  # type: ignore[type-abstract]  # an object of it is meant
 
         @wraps(handler)
         async def shake_hands_and_handle(stream: AnyByteStream) -> None:

@@ -70,7 +70,7 @@ def seconds(value: Any, what: str, *, endless: bool = False) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"{what} is a number of seconds, not {number_shown(value)}") from None
+        raise ValueError(f"{what} is a number of seconds, not {number_shown(int(value))}") from None
 
 
 def function(value: Any, what: str) -> Callable[..., Any] | None:

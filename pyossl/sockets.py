@@ -348,7 +348,7 @@ def _check_encoding(encoding: str | None, errors: str | None, newline: str | Non
             continue
         utf8(value, what)
         try:
-            look_up(value)  # type: ignore[operator]  # each takes a str
+            look_up(value)
         except (LookupError, ValueError) as error:
             raise ValueError(f"{what} is {value[:80]!a}, which Python does not know") from error
 

@@ -12,7 +12,7 @@ import datetime
 import enum
 import importlib
 import inspect
-import io
+import math
 import pathlib
 import socket
 import warnings
@@ -26,7 +26,7 @@ import pytest
 import trio
 import trio.testing
 from certificate_making import crl_der, make, revoke
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
 from odd_values import AUTHORITY, CLIENT, LISTED, OWN, SERVER, why_refused
 from pairs import meet
 from served import tls_pair
@@ -39,6 +39,8 @@ import pyossl.outcome
 import pyossl.system
 import pyossl.trio
 from pyossl import ffi
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
 MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.system")
 INNER = {
@@ -163,7 +165,7 @@ def closed_port() -> int:
 
 
 def tls_socket(stack: Stack) -> pyossl.Socket:
-    client, server = (stack.enter_context(each) for each in tls_pair(CLIENT, SERVER))
+    client, _ = (stack.enter_context(each) for each in tls_pair(CLIENT, SERVER))
     client.settimeout(0)
     return client
 
@@ -573,10 +575,79 @@ def _elsewhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.mark.parametrize(("of", "name"), TRIED)
 def test_an_odd_argument_is_taken_or_refused_in_a_sentence(of: str, name: str) -> None:
     case, wrong = CASES[of], []
-    for make in LISTED:
-        value = make()
+    for each in LISTED:
+        value = each()
         shown = ascii(value)[:70]
         error = refusal(case, name, value)
         if error is not None and (why := why_refused(error)):
             wrong.append(f"{shown}: {why[:200]}")
     assert not wrong, f"{of}({name}): {len(wrong)}\n" + "\n".join(wrong)
+
+
+@settings(deadline=None, max_examples=8)
+@given(value=odd_values.ANY)
+@pytest.mark.parametrize(("of", "name"), TRIED)
+def test_any_argument_is_taken_or_refused_in_a_sentence(of: str, name: str, value: Any) -> None:
+    error = refusal(CASES[of], name, value)
+    why = None if error is None else why_refused(error)
+    assert why is None, f"{of}({name}) with {value!a:.80}: {why}"
+
+
+OF_ANOTHER_TYPE: dict[str, tuple[Any, ...]] = {
+    "int": (None, 1.5, "1", b"1", [1], object()),
+    "int | None": (1.5, "1", b"1", [1], object()),
+    "str": (None, 5, b"x", ["x"], object()),
+    "str | None": (5, b"x", ["x"], object()),
+    "bytes": (None, 5, "x", ["x"], object()),
+    "bool": (None, 5, "x", [], object(), 1.0),
+    "bool | None": (5, "x", [], object(), 1.0),
+    "float | None": ("1", b"1", [1], object(), math.nan, -1, -0.5, True),
+    "float": (None, "1", b"1", [1], object(), math.nan, -1),
+    "datetime.datetime": (None, 5, "2026-01-01", datetime.date(2026, 1, 1), datetime.datetime(2026, 1, 1)),
+    "datetime.datetime | None": (5, "2026-01-01", datetime.date(2026, 1, 1), datetime.datetime(2026, 1, 1)),
+    "Context": (None, 5, pyossl.Context, OWN, object()),
+    "Context | None": (5, pyossl.Context, OWN, object()),
+    "Certificate": (None, 5, "x", pyossl.Certificate, OWN, OWN.private_key),
+    "PrivateKey": (None, 5, "x", pyossl.PrivateKey, OWN, OWN.certificate),
+    "PrivateKey | None": (5, "x", pyossl.PrivateKey, OWN, OWN.certificate),
+    "Session | None": (5, "x", pyossl.Session, OWN),
+    "socket.socket": (None, 5.5, "x", socket.socket, OWN),
+    "Callable[[Message], object] | None": (5, "x", [], object()),
+    "Iterable[str]": (5, "x", b"x", [5], [b"x"], [None]),
+    "Iterable[Certificate]": (5, "x", [5], [None], [OWN.private_key]),
+    "Source": (None, 5, 1.5, [], object()),
+    "Any pointer": (None, 5, "x", b"x", object(), ffi.NULL, ffi.new("int *")),
+}
+"""Values that are silently taken for something else than what they are, where nobody looks."""
+
+TYPED = [
+    (of, name, values)
+    for of, name in TRIED
+    for parameter in CASES[of].parameters
+    if parameter.name == name
+    and (values := OF_ANOTHER_TYPE.get(f"Any {name}" if name == "pointer" else str(parameter.annotation)))
+]
+
+
+@pytest.mark.parametrize(("of", "name", "values"), TYPED, ids=[f"{of}({name})" for of, name, _ in TYPED])
+def test_a_value_of_another_type_is_never_taken(of: str, name: str, values: tuple[Any, ...]) -> None:
+    for value in values:
+        if (of, name) not in AS_PYTHON or type(value) not in AS_PYTHON[of, name]:
+            error = refusal(CASES[of], name, value)
+            refused = isinstance(error, (TypeError, ValueError, pyossl.UnsupportedError))
+            assert refused, f"{value!r} was taken: {error!r}"
+
+
+AS_PYTHON: dict[tuple[str, str], tuple[type, ...]] = {
+    ("Socket.setblocking", "flag"): (int,),  # a number, as for a socket
+}
+"""Where another type is taken, as Python's own function of that name takes it."""
+
+
+def test_whatever_is_tried_is_taken_when_it_is_right() -> None:
+    """Otherwise the odd values would be refused for another reason."""
+    for of, name in TRIED:
+        for parameter in CASES[of].parameters:
+            if parameter.name != name:
+                good(CASES[of], parameter)
+        assert CASES[of].owner is None or _short(CASES[of].owner) in OBJECTS, of

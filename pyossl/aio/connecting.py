@@ -139,7 +139,7 @@ async def create_connection(
         server_hostname = host
     if sock is None:
         hints: dict[str, Any] = {"family": family, "type": socket.SOCK_STREAM, "proto": proto, "flags": flags}
-        found = list(await loop.getaddrinfo(host, port, **hints))
+        found: list[Any] = list(await loop.getaddrinfo(host, port, **hints))
         if not found:
             raise OSError("getaddrinfo() returned empty list")
         local: list[Any] | None = None
@@ -178,7 +178,7 @@ async def create_unix_connection(
     check_factory(protocol_factory)
     check_place(None, None, sock=sock)
     if path is not None:
-        path = checked_path(path, "the path of a socket")
+        checked_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()
@@ -189,7 +189,7 @@ async def create_unix_connection(
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            await loop.sock_connect(sock, path)
+            await loop.sock_connect(sock, os.fspath(path))
         except BaseException:
             sock.close()
             raise

@@ -275,7 +275,7 @@ async def create_unix_server(
     _check(protocol_factory, backlog, start_serving)
     check_place(None, None, sock=sock)
     if path is not None:
-        path = checked_path(path, "the path of a socket")
+        checked_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()

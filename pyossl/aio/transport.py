@@ -110,6 +110,7 @@ class Transport(Watching):
         self._forks = forks()
         self._room = room_of(loop)
         self._state = HANDSHAKE
+        self._timer: asyncio.TimerHandle | None = None
         self._backlog: Backlog | None = None
         self._flushed_since = False
         self._destination: Destination | None = None
@@ -124,9 +125,7 @@ class Transport(Watching):
         self.set_protocol(protocol)
         if server is not None:
             server._attach(self)
-        self._timer: asyncio.TimerHandle | None = loop.call_later(
-            handshake_timeout, self._handshake_timed_out, handshake_timeout
-        )
+        self._timer = loop.call_later(handshake_timeout, self._handshake_timed_out, handshake_timeout)
 
     # What the subclasses do
 
