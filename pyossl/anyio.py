@@ -358,6 +358,8 @@ async def connect_tcp(
     """
     ssl_context = Context.client() if ssl_context is None else instance(ssl_context, Context, "ssl_context")
     function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
     flag(tls_standard_compatible, "tls_standard_compatible")
     integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):

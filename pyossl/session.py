@@ -38,6 +38,9 @@ class Session(Uncopied):
     ) -> None:
         self._session = checked_pointer(pointer, "SSL_SESSION *", "a Session is had from a connection, or loaded")
         self._context = instance(context, Context, "the context of a session")
+        for name in (server_hostname, email):
+            if name is not None:
+                instance(name, str, "whom a session was verified for")
         self._verified_for = server_hostname, other_names, email
 
     @property

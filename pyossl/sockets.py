@@ -414,6 +414,8 @@ def connect(
         raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
     context = Context.client() if context is None else instance(context, Context, "context")
     function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
     if server_hostname is None and isinstance(address, tuple):
         server_hostname, _ = host_and_port(address)
     if server_hostname is not None:

@@ -203,6 +203,8 @@ async def open_tcp_stream(
     """
     context = Context.client() if context is None else instance(context, Context, "context")
     function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
     flag(https_compatible, "https_compatible")
     host_name(host, "a host")
     integer(port, "a port", 0, 0xFFFF)

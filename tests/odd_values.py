@@ -93,9 +93,9 @@ MOMENTS: tuple[Any, ...] = (
 )
 
 SEVERAL: tuple[Callable[[], Any], ...] = (
-    lambda: [],
+    list,
     lambda: (),
-    lambda: {},
+    dict,
     lambda: set(),
     lambda: [None],
     lambda: [5],
@@ -199,7 +199,8 @@ ANY: st.SearchStrategy[Any] = st.recursive(
 )
 
 _ACCIDENTS = re.compile(
-    r"cdata '[^']*' (has|does|is) no|initializer|has no attribute|object is not (iterable|callable|subscriptable)|has no len\(\)|"
+    r"cdata '[^']*' (has|does|is) no|initializer|has no attribute|object is not (iterable|callable|subscriptable)|"
+    r"has no len\(\)|"
     r"not supported between|unsupported operand|bad operand|cannot be interpreted as an integer|must be real number|"
     r"codec can't|positional argument|unexpected keyword|unhashable|object does not support|"
     r"can't concat|embedded null|argument of type|not in range\(|values to unpack|returned a result with|"

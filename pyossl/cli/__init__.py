@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     arguments_of = parser()
     chosen = arguments_of.parse_args(arguments)
     for name, value in vars(chosen).items():
-        if value == []:  # what argparse makes of "--option=--"
+        if value == [] or (isinstance(value, list) and [] in value):  # what argparse makes of "--option=--"
             arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
     if chosen.version:
         print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
