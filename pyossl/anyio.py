@@ -318,14 +318,14 @@ class TLSConnectable(Uncopied, ByteStreamConnectable):
         ssl_context: Context | None = None,
         standard_compatible: bool = True,
     ) -> None:
-        if isinstance(connectable, type) or not hasattr(connectable, "connect"):
-            raise TypeError(f"an anyio connectable is needed, not {type(connectable).__name__}")
         if hostname is not None:
             reference_name(hostname)
         self.connectable = connectable
         self.ssl_context = Context.client() if ssl_context is None else ssl_context
         if not isinstance(self.ssl_context, Context):
             raise TypeError(f"ssl_context is a pyossl Context, not {type(ssl_context).__name__}")
+        if isinstance(connectable, type) or not hasattr(connectable, "connect"):
+            raise TypeError(f"an anyio connectable is needed, not {type(connectable).__name__}")
         self.hostname = hostname
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
 

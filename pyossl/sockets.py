@@ -337,6 +337,10 @@ def _seconds(timeout: float | None) -> float:
     return FOREVER if timeout is None else seconds(timeout, "a timeout")
 
 
+class UnknownNameError(LookupError, ValueError):
+    """An encoding, or a way to treat its errors, that Python does not know: a ``LookupError``, as for a socket."""
+
+
 def _check_encoding(encoding: str | None, errors: str | None, newline: str | None) -> None:
     """Raises ``TypeError`` or ``ValueError`` for what ``io.TextIOWrapper`` does not take."""
     for value, what, look_up in (
@@ -350,7 +354,7 @@ def _check_encoding(encoding: str | None, errors: str | None, newline: str | Non
         try:
             look_up(value)
         except (LookupError, ValueError) as error:
-            raise ValueError(f"{what} is {value[:80]!a}, which Python does not know") from error
+            raise UnknownNameError(f"{what} is {value[:80]!a}, which Python does not know") from error
 
 
 def wrap_socket(
