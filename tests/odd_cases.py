@@ -118,7 +118,7 @@ T = TypeVar("T")
 
 
 def connected() -> tuple[pyossl.Connection, pyossl.Connection]:
-    return meet(pyossl.Context.client(trust=AUTHORITY.certificate), SERVER)
+    return meet(CLIENT, SERVER)
 
 
 def session() -> pyossl.Session:

@@ -202,7 +202,7 @@ _ACCIDENTS = re.compile(
     r"cdata '[^']*' (has|does|is) no|initializer|has no attribute|object is not (iterable|callable|subscriptable)|"
     r"has no len\(\)|"
     r"not supported between|unsupported operand|bad operand|cannot be interpreted as an integer|must be real number|"
-    r"codec can't|positional argument|unexpected keyword|unhashable|object does not support|"
+    r"^'[\w-]+' codec can't|positional argument|unexpected keyword|unhashable|object does not support|"
     r"can't concat|embedded null|argument of type|not in range\(|values to unpack|returned a result with|"
     r"string argument without an encoding|Exceeds the limit|argument should be a|"
     r"must be str, bytes or bytearray|is not a container|sequence item|expected str instance|can only join|"
