@@ -29,12 +29,14 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.anyio needs anyio: pip install 'pyossl[anyio]'", name="anyio") from error
 
+from pyossl.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Connection
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.errors import Error, TruncationError, UsageError
 from pyossl.message import Message
+from pyossl.names import reference_name
 from pyossl.peercert import peercert
 from pyossl.session import Session
 from pyossl.waiting import drain
@@ -62,8 +64,9 @@ class TLSStream(Uncopied, ByteStream):
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
     ) -> None:
+        _check_stream(transport_stream)
         self.transport_stream = transport_stream
-        self.standard_compatible = standard_compatible
+        self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.connection = Connection(context, hostname, session=session, message_callback=message_callback)
         self._carrier = Carrier(
             self.connection,
@@ -99,7 +102,8 @@ class TLSStream(Uncopied, ByteStream):
             if server_side or (server_side is None and hostname is None):
                 raise UsageError("ssl_context is missing: a server's certificate cannot be made up")
             ssl_context = Context.client()
-        if server_side is not None and server_side != ssl_context.is_server:
+        instance(ssl_context, Context, "ssl_context")
+        if server_side is not None and flag(server_side, "server_side") != ssl_context.is_server:
             raise UsageError(f"server_side is {server_side}, and the context is the other side's")
         stream = cls(
             transport_stream,
@@ -127,8 +131,9 @@ class TLSStream(Uncopied, ByteStream):
         An end without a close_notify raises ``anyio.BrokenResourceError`` from ``TruncationError``, and with
         ``standard_compatible=False`` ``EndOfStream`` like any other.  SSL_read_ex(3)
         """
+        max_bytes = index(max_bytes, "max_bytes")
         if max_bytes < 1:
-            raise ValueError(f"max_bytes is at least 1, not {max_bytes}")
+            raise ValueError(f"max_bytes is at least 1, not {number_shown(max_bytes)}")
         if not (data := await self._carrier.read(max_bytes)):
             raise anyio.EndOfStream
         return data
@@ -210,6 +215,11 @@ class TLSStream(Uncopied, ByteStream):
             raise anyio.BrokenResourceError(str(error)) from error
 
 
+def _check_stream(stream: Any) -> None:
+    if isinstance(stream, type) or not hasattr(stream, "send") or not hasattr(stream, "receive"):
+        raise TypeError(f"an anyio stream of bytes is needed, not {type(stream).__name__}")
+
+
 def _peer_certificate(connection: Connection) -> dict[str, Any] | None:
     """As ``getpeercert`` has it: nothing is told of a certificate that was not verified."""
     certificate = connection.peer_certificate
@@ -237,16 +247,21 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         standard_compatible: bool = True,
         handshake_timeout: float = 30,
     ) -> None:
-        if not ssl_context.is_server:
+        if not instance(ssl_context, Context, "ssl_context").is_server:
             raise UsageError("a listener needs a server's context")
+        if isinstance(listener, type) or not hasattr(listener, "serve"):
+            raise TypeError(f"an anyio listener is needed, not {type(listener).__name__}")
         self.listener = listener
         self.ssl_context = ssl_context
-        self.standard_compatible = standard_compatible
+        self.standard_compatible = flag(standard_compatible, "standard_compatible")
+        seconds(handshake_timeout, "handshake_timeout", endless=True)
         self.handshake_timeout = handshake_timeout
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
         """Logs ``exc``, a failure, and closes ``stream``; raises it again where it is none, but a cancellation."""
+        instance(exc, BaseException, "exc")
+        _check_stream(stream)
         is_failure = isinstance(exc, Exception) and not isinstance(exc, anyio.get_cancelled_exc_class())
         if is_failure:
             logging.getLogger(__name__).error("the TLS handshake failed", exc_info=exc)
@@ -258,6 +273,11 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         """Runs ``handler(stream)`` in a task for each client that has finished its handshake; closing the stream is the
         handler's.
         """
+
+        if not callable(handler):
+            raise TypeError(f"handler is a function, not {type(handler).__name__}")
+        if task_group is not None:
+            instance(task_group, TaskGroup, "task_group")  # type: ignore[type-abstract]  # an object of it is meant
 
         @wraps(handler)
         async def shake_hands_and_handle(stream: AnyByteStream) -> None:
@@ -300,12 +320,16 @@ class TLSConnectable(Uncopied, ByteStreamConnectable):
         ssl_context: Context | None = None,
         standard_compatible: bool = True,
     ) -> None:
+        if hostname is not None:
+            reference_name(hostname)
         self.connectable = connectable
         self.ssl_context = Context.client() if ssl_context is None else ssl_context
         if not isinstance(self.ssl_context, Context):
             raise TypeError(f"ssl_context is a pyossl Context, not {type(ssl_context).__name__}")
+        if isinstance(connectable, type) or not hasattr(connectable, "connect"):
+            raise TypeError(f"an anyio connectable is needed, not {type(connectable).__name__}")
         self.hostname = hostname
-        self.standard_compatible = standard_compatible
+        self.standard_compatible = flag(standard_compatible, "standard_compatible")
 
     async def connect(self) -> TLSStream:
         """A new connection, its handshake finished.  Raises what the connectable raises, and as ``TLSStream.wrap``."""
@@ -334,7 +358,16 @@ async def connect_tcp(
     (``local_host``, ``local_port``, ``happy_eyeballs_delay``) are ``anyio.connect_tcp``'s.  Raises ``OSError`` when
     there is no connection, and as ``TLSStream.wrap``.  SSL_connect(3)
     """
-    ssl_context = Context.client() if ssl_context is None else ssl_context
+    ssl_context = Context.client() if ssl_context is None else instance(ssl_context, Context, "ssl_context")
+    function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
+    flag(tls_standard_compatible, "tls_standard_compatible")
+    integer(remote_port, "a port", 0, 0xFFFF)
+    if isinstance(remote_host, str):
+        host_name(remote_host, "a host")
+    else:
+        reference_name(remote_host)
     return await _wrapped(
         await anyio.connect_tcp(remote_host, remote_port, **arguments),
         hostname=remote_host if tls_hostname is None else tls_hostname,

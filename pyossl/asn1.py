@@ -9,6 +9,7 @@ import datetime
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import number as whole_number
 from pyossl.encoding import c_string
 from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.outcome import take_records
@@ -83,6 +84,7 @@ def integer(pointer: Any) -> int:
 
 def asn1_integer(value: int) -> Any:
     """An ``ASN1_INTEGER *``, owned.  BN_to_ASN1_INTEGER(3)"""
+    whole_number(value, "a serial number")
     encoded = abs(value).to_bytes((value.bit_length() + 7) // 8, "big")
     number = own(check_ptr(lib.BN_bin2bn(encoded, len(encoded), ffi.NULL), "BN_bin2bn"), lib.BN_free)
     lib.BN_set_negative(number, value < 0)
@@ -117,6 +119,8 @@ def asn1_time(moment: datetime.datetime) -> Any:
 
     ASN1_TIME_set_string_X509(3)
     """
+    if not isinstance(moment, datetime.datetime):
+        raise TypeError(f"a certificate's times are aware datetimes, not {type(moment).__name__}")
     if moment.tzinfo is None:
         raise ValueError(f"a certificate's times are aware datetimes, and {moment} has no time zone")
     try:

@@ -26,12 +26,22 @@ it; the connection then keeps it from being changed.
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl._lib import ffi, lib, own, release, text
-from pyossl.arguments import LARGEST_INT, integer
+from pyossl.arguments import (
+    LARGEST_INT,
+    flag,
+    index,
+    instance,
+    integer,
+    number_shown,
+    path as checked_path,
+    pointer as checked_pointer,
+)
 from pyossl.copying import Uncopied
 from pyossl.descriptors import descriptor_of, socket_descriptor
 from pyossl.errors import Error, TLSError, UsageError, check, check_ptr, failed, transport_error
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
     from pyossl.connection import Connection
 
 _CHUNK = 16384
+_MODE = re.compile(r"[rwa][b+a-z]{1,6}")
 _T = TypeVar("_T")
 _B = TypeVar("_B", bound="BIO")
 
@@ -76,13 +87,13 @@ class BIO(Uncopied):
     """
 
     def __init__(self, pointer: Any, *, keep: object = None, lock: Lock | None = None) -> None:
-        self._bio = pointer
+        self._bio = checked_pointer(pointer, "BIO *", "a BIO is made by BIO.memory and its like")
         self._keep = keep
         self._above: weakref.ref[BIO] | None = None
         self._below: BIO | None = None
         self._connections: list[weakref.ref[Connection]] = []
         self._was_read = self._was_written = False
-        self.lock = lock if lock is not None else Lock()
+        self.lock = instance(lock, Lock, "a BIO's lock") if lock is not None else Lock()
 
     @classmethod
     def memory(cls, data: bytes | None = None) -> BIO:
@@ -142,9 +153,9 @@ class BIO(Uncopied):
         With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.  As for
         ``BIO.socket``, a number that is another file's by now is not used, and not closed.  BIO_s_fd(3)
         """
+        how = lib.BIO_CLOSE if flag(close, "close") else lib.BIO_NOCLOSE
         descriptor = descriptor_of(file)
-        pointer = lib.BIO_new_fd(descriptor, lib.BIO_CLOSE if close else lib.BIO_NOCLOSE)
-        guarded = lib.pyossl_guarded_of_caller(pointer, descriptor)
+        guarded = lib.pyossl_guarded_of_caller(lib.BIO_new_fd(descriptor, how), descriptor)
         return BIO(own(check_ptr(guarded, "BIO_new_fd"), lib.BIO_free_all, file), keep=file)
 
     @classmethod
@@ -154,11 +165,12 @@ class BIO(Uncopied):
 
         Raises ``FileNotFoundError`` or another ``TransportError``.  BIO_new_file(3)
         """
+        instance(mode, str, "the mode of a file")
         if "b" not in mode:
-            raise ValueError(f"a BIO moves bytes: the mode is {mode + 'b'!r}, not {mode!r}")
-        name = os.fsencode(path)
-        if b"\0" in name:
-            raise ValueError("a path cannot have a NUL in it")
+            raise ValueError(f"a BIO moves bytes: the mode is {mode[:9] + 'b'!a}, not {mode[:9]!a}")
+        if not _MODE.fullmatch(mode):
+            raise ValueError(f"the mode of a file is 'rb', 'wb', 'ab', 'r+b' or the like, not {mode[:9]!a}")
+        name = os.fsencode(checked_path(path, "a BIO's file"))
         lib.pyossl_clear_errors()
         pointer = lib.pyossl_guarded(lib.BIO_new_file(name, mode.encode("ascii")))
         return BIO(own(check_ptr(pointer, f"opening {os.fsdecode(name)!r}"), lib.pyossl_guarded_free))
@@ -175,6 +187,7 @@ class BIO(Uncopied):
 
         Raises ``Error`` or ``TransportError``, or what a BIO written in Python raised.  BIO_read_ex(3)
         """
+        size = index(size, "the number of bytes to read")
         return self._in_turn(lambda: self._read(size))
 
     def _read(self, size: int) -> bytes | Want:
@@ -204,6 +217,8 @@ class BIO(Uncopied):
             given = ffi.from_buffer(data)
         except BufferError as error:
             raise TypeError(f"a BIO takes bytes that follow one another: {error}") from error
+        except ValueError as error:
+            raise ValueError("a BIO takes bytes, and this memoryview has been released") from error
         with given as source:
             size = len(source)
             if size == 0:
@@ -220,8 +235,9 @@ class BIO(Uncopied):
         kind = lib.BIO_method_type(self._pointer)
         if kind not in (lib.BIO_TYPE_MEM, lib.BIO_TYPE_BUFFER) or self.name == "prefix":  # OpenSSL's type is buffer's
             raise UsageError(f"{self.name} has no lines: push a BufferFilter on it")
+        size = index(size, "the length of a line")
         if not 0 < size < 1 << 30:
-            raise ValueError(f"a line has at least 1 byte and less than 1 GiB, not {size}")
+            raise ValueError(f"a line has at least 1 byte and less than 1 GiB, not {number_shown(size)}")
         buffer = ffi.new("char[]", size + 1)
         result = self._do("BIO_gets", lib.pyossl_bio_line, buffer, size + 1)
         return result if isinstance(result, Want) else bytes(ffi.buffer(buffer, result))
@@ -266,8 +282,9 @@ class BIO(Uncopied):
 
     def seek(self, offset: int) -> None:
         """Goes on at ``offset``, in bytes from the start of a file, at most 2 GiB.  BIO_seek(3)"""
+        offset = index(offset, "an offset")
         if not 0 <= offset <= 0x7FFFFFFF:
-            raise ValueError(f"an offset is from 0 to 2 GiB, not {offset}")
+            raise ValueError(f"an offset is from 0 to 2 GiB, not {number_shown(offset)}")
         self._do("BIO_seek", lib.pyossl_bio_control, lib.BIO_C_FILE_SEEK, offset, 0)
 
     def tell(self) -> int:

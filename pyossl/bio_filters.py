@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import LARGEST_INT, c_text, flag, integer, utf8
 from pyossl.bio import BIO
 from pyossl.encoding import c_string
 from pyossl.errors import Error, check, check_ptr, require
@@ -24,8 +25,7 @@ class BufferFilter(BIO):
     """
 
     def __init__(self, size: int = _SMALLEST) -> None:
-        if not _SMALLEST <= size <= 0x7FFFFFFF:
-            raise ValueError(f"a buffer has from {_SMALLEST} bytes to 2 GiB, not {size}")
+        integer(size, "the number of bytes that a buffer has", _SMALLEST, LARGEST_INT)
         super().__init__(_made(lib.BIO_f_buffer()))
         check(lib.BIO_set_read_buffer_size(self._bio, size), "BIO_set_read_buffer_size")
         check(lib.BIO_set_write_buffer_size(self._bio, size), "BIO_set_write_buffer_size")
@@ -40,6 +40,7 @@ class Base64Filter(BIO):
     """
 
     def __init__(self, *, newlines: bool = True) -> None:
+        flag(newlines, "newlines")
         super().__init__(_made(lib.BIO_f_base64()))
         lib.pyossl_searching(self._bio)
         if not newlines:
@@ -84,6 +85,7 @@ class CipherFilter(BIO):
     """
 
     def __init__(self, name: str, key: bytes, iv: bytes = b"", *, decrypt: bool = False) -> None:
+        flag(decrypt, "decrypt")
         cipher = lib.EVP_get_cipherbyname(c_string(name, "a cipher"))
         if cipher == ffi.NULL:
             raise ValueError(f"OpenSSL knows no cipher {name!r}")
@@ -113,11 +115,8 @@ class PrefixFilter(BIO):
 
     def __init__(self, prefix: str | bytes = b"", *, indent: int = 0) -> None:
         require(lib.HAVE_API_3_0, "BIO_f_prefix")
-        encoded = prefix.encode() if isinstance(prefix, str) else prefix
-        if b"\0" in encoded:
-            raise ValueError("a prefix cannot have a NUL in it")
-        if not 0 <= indent <= 0x7FFFFFFF:
-            raise ValueError(f"an indent cannot be {indent}")
+        encoded = c_text(utf8(prefix, "a prefix") if isinstance(prefix, str) else prefix, "a prefix")
+        integer(indent, "an indent", 0, LARGEST_INT)
         super().__init__(_made(lib.BIO_f_prefix()))
         lib.pyossl_bounded(self._bio)
         check(lib.BIO_set_prefix(self._bio, encoded), "BIO_set_prefix")

@@ -6,7 +6,7 @@ from _socket import htons, inet_pton, ntohs  # without the enumerations of socke
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import LARGEST_INT, integer
+from pyossl.arguments import LARGEST_INT, flag, instance, integer
 from pyossl.bio import BIO
 from pyossl.descriptors import socket_descriptor
 from pyossl.errors import UsageError, check, check_ptr, require
@@ -21,12 +21,15 @@ Address = tuple[str, int]
 
 def _encoded(address: Address) -> bytes:
     """``host:port``, as BIO_parse_hostserv(3) reads it."""
-    host, port = address
-    if not 0 <= port <= 0xFFFF:
-        raise ValueError(f"a port is from 0 to 65535, not {port}")
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        raise TypeError(f"an address is a host and a port, not {address!r:.80}")
+    host, port = instance(address[0], str, "a host"), integer(address[1], "a port", 0, 0xFFFF)
     if not host or set(host) & set("[]\0"):
-        raise ValueError(f"{host!r} is no host")
-    return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode("idna")
+        raise ValueError(f"{host[:80]!r} is no host")
+    try:
+        return f"[{host}]:{port}".encode("ascii") if ":" in host else f"{host}:{port}".encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{host[:80]!a} is no host: {error}") from None
 
 
 class ConnectBIO(BIO):
@@ -38,6 +41,7 @@ class ConnectBIO(BIO):
     """
 
     def __init__(self, address: Address, *, blocking: bool = True) -> None:
+        flag(blocking, "blocking")
         pointer = lib.pyossl_guarded(lib.BIO_new(lib.BIO_s_connect()))
         super().__init__(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all))
         name = ffi.new("char[]", _encoded(address))
@@ -54,6 +58,7 @@ class AcceptBIO(BIO):
     """
 
     def __init__(self, address: Address, *, blocking: bool = True) -> None:
+        flag(blocking, "blocking")
         pointer = lib.pyossl_guarded(lib.BIO_new(lib.BIO_s_accept()))
         super().__init__(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all))
         name = ffi.new("char[]", _encoded(address))
@@ -95,14 +100,15 @@ class AcceptBIO(BIO):
 
 
 class DatagramBIO(BIO):
-    """A BIO over a UDP socket, or its descriptor, which stays the caller's to close: each write is a datagram, and each
-    read is one.
+    """A BIO over a UDP socket, which stays the caller's to close: each write is a datagram, and each read is one.
 
     Datagrams go to ``peer``, an address as the socket's family has it; without it to the address that the socket is
     connected to, or that the last datagram came from.  BIO_s_datagram(3)
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
+        if isinstance(sock, type) or not hasattr(sock, "getpeername") or not hasattr(sock, "family"):
+            raise TypeError(f"a UDP socket is needed, not {type(sock).__name__}")
         descriptor = socket_descriptor(sock)
         pointer = lib.pyossl_guarded_of_caller(lib.BIO_new_dgram(descriptor, lib.BIO_NOCLOSE), descriptor)
         super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all, sock), keep=sock)
@@ -151,8 +157,13 @@ class DatagramBIO(BIO):
         self._do("BIO_dgram_set_peer", lib.BIO_dgram_set_peer, address)
 
     def _address(self, address: Any) -> Any:
-        host, port = address[:2]
-        raw = inet_pton(self._family, host.partition("%")[0])
+        if not isinstance(address, (tuple, list)) or len(address) < 2:
+            raise TypeError(f"an address is that of an IP host and a port, not {address!r:.80}")
+        host, port = instance(address[0], str, "a host"), integer(address[1], "a port", 0, 0xFFFF)
+        try:
+            raw = inet_pton(self._family, host.partition("%")[0])
+        except ValueError:  # a NUL, or what UTF-8 cannot encode
+            raise ValueError(f"{host[:80]!a} is no IP address") from None
         made = own(check_ptr(lib.BIO_ADDR_new(), "BIO_ADDR_new"), lib.BIO_ADDR_free)
         check(lib.BIO_ADDR_rawmake(made, self._family, raw, len(raw), htons(port)), "BIO_ADDR_rawmake")
         return made

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import index
 from pyossl.bio import BIO
 from pyossl.errors import UsageError, check_ptr
 from pyossl.outcome import Want
@@ -93,12 +94,15 @@ class SSLFilter(PythonBIO):
     """
 
     def __init__(self, connection: Connection) -> None:
+        if isinstance(connection, type) or not all(hasattr(connection, name) for name in ("_c", "read", "shutdown")):
+            raise TypeError(f"an SSLFilter is made of a Connection, not of {type(connection).__name__}")
         super().__init__()
         self.connection: Connection = connection
         """The connection that carries the bytes."""
 
     def read(self, size: int = -1) -> bytes | Want:
         """As ``Connection.read``.  SSL_read_ex(3)"""
+        size = index(size, "the number of bytes to read")
         return self.connection.read() if size < 0 else self.connection.read(size)
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:

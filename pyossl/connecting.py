@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl import program_wait
-from pyossl.arguments import integer
+from pyossl.arguments import integer, path
 from pyossl.polling import LONGEST_WAIT, ready, seconds_left
 
 Address = tuple[str, int] | tuple[str, int, int, int] | str | os.PathLike[str]
@@ -44,8 +44,9 @@ class Place(NamedTuple):
 
 def host_and_port(address: Any) -> tuple[str, int | str]:
     """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
-    if not 2 <= len(address) <= 4 or not isinstance(address[0], str):
-        raise TypeError(f"an address is a host and a port, or a path, not {address!r}")
+    is_one = isinstance(address, (tuple, list)) and 2 <= len(address) <= 4 and isinstance(address[0], str)
+    if not is_one:
+        raise TypeError(f"an address is a host and a port, or a path, not {address!r:.80}")
     host, port = address[:2]
     if not isinstance(port, str):  # the name of a service
         integer(port, "a port", 0, 0xFFFF)
@@ -63,7 +64,7 @@ def _flow_and_scope(address: Any) -> tuple[int, int]:
 def places_of(address: Address, flags: int = 0) -> Sequence[Place]:
     """Each place that ``address`` may be, in the order of getaddrinfo(3), whose ``flags`` may be ``AI_PASSIVE``."""
     if not isinstance(address, tuple):
-        return [Place(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.fspath(address))]
+        return [Place(socket.AF_UNIX, socket.SOCK_STREAM, 0, path(address, "an address that is no host and port"))]
     host, port = host_and_port(address)
     flow, scope = _flow_and_scope(address)
     family = _family_of(host)
@@ -77,6 +78,8 @@ def places_of(address: Address, flags: int = 0) -> Sequence[Place]:
         found = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags)
     except socket.gaierror as error:
         raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
+    except ValueError as error:  # what has a NUL, or cannot be encoded
+        raise ValueError(f"{host[:80]!a} and {port!a:.80} are no host and port: {error.__class__.__name__}") from error
     return [Place(of, kind, protocol, _scoped(where, flow, scope)) for of, kind, protocol, _, where in found]
 
 

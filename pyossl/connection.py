@@ -29,11 +29,10 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import ffi, lib, own
-from pyossl.arguments import function
+from pyossl.arguments import email_address, function, index, instances, number_shown
 from pyossl.bio import BIO
 from pyossl.callbacks import Callbacks
 from pyossl.context import Context
-from pyossl.encoding import c_string
 from pyossl.errors import NotDueError, UsageError, check, check_ptr, exception_of, failed
 from pyossl.message import Message
 from pyossl.names import ReferenceName, reference_name
@@ -51,6 +50,7 @@ _pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
 _pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
 _borrow_record, _give_back_record = scratch.small.pop, scratch.small.append
 _RECORD, _ENCRYPTED = scratch.RECORD, scratch.ENCRYPTED
+_ALL = -1
 
 WANTS = {-want.value: want for want in Want}
 _MISUSES = {
@@ -138,8 +138,8 @@ class Connection(Negotiated):
             raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
         if isinstance(other_names, (str, bytes)):
             raise TypeError(f"other_names are several DNS names, not one {type(other_names).__name__}")
-        if other_names:
-            self._expect_also(tuple(other_names))
+        if other_names != ():
+            self._expect_also(instances(other_names, str, "other_names"))
         if email is not None:
             self._expect_email(email)
         if context._callbacks.verify is not None:
@@ -182,8 +182,8 @@ class Connection(Negotiated):
     def _expect_email(self, email: str) -> None:
         if not self._context.verifies:
             raise UsageError("email is given, and this context verifies nobody")
+        address = email_address(email)
         self._email, ssl = email, self._c.ssl
-        address = c_string(email, "an email address")
         parameters = lib.SSL_get0_param(ssl)
         check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
         if self._context.is_server:
@@ -258,14 +258,18 @@ class Connection(Negotiated):
         A ``Want`` when there is nothing yet.  Finishes the handshake first, if need be.  Raises ``TruncationError``
         when the transport ended without a close_notify, and as ``handshake`` does.  SSL_read_ex(3)
         """
-        if not 0 < size <= _RECORD:
-            return self._read("reading", lib.pyossl_read, size)
         try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = scratch.borrow(size)
-        room, view = buffer
-        result = _pyossl_read(self._c, room, size)
+            if not 0 < size <= _RECORD:
+                return self._read("reading", lib.pyossl_read, size)
+            try:
+                buffer = _borrow_record()
+            except IndexError:
+                buffer = scratch.borrow(size)
+            room, view = buffer
+            result = _pyossl_read(self._c, room, size)
+        except Exception:
+            index(size, "the number of bytes to read")
+            raise
         data: bytes = view[:result] if result > 0 else b""
         _give_back_record(buffer)
         return data if result >= 0 else self._waits(result, "reading")
@@ -275,6 +279,7 @@ class Connection(Negotiated):
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
+        size = index(size, "the number of bytes to read")
         room, view = buffer = scratch.borrow(size)
         result = function(self._c, room, min(size, scratch.LARGEST))
         data = view[:result] if result > 0 else b""
@@ -288,9 +293,9 @@ class Connection(Negotiated):
         that cannot be written.  SSL_read_ex(3)
         """
         with writable(buffer) as target:
-            room = len(target) if size is None or size == 0 else size
+            room = len(target) if size is None else index(size, "size") or len(target)
             if not 0 <= room <= len(target):
-                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
+                raise ValueError(f"size is {number_shown(room)}, and the buffer holds {len(target)} bytes")
             result = lib.pyossl_read(self._c, target, room)
             return result if result >= 0 else self._waits(result, "reading")
 
@@ -376,9 +381,9 @@ class Connection(Negotiated):
         if result < 0:
             raise self._error(result, "receiving")
 
-    def data_to_send(self, size: int = -1) -> bytes:
+    def data_to_send(self, size: int = _ALL) -> bytes:
         """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
-        if size >= 0:
+        if size is not _ALL and (size := index(size, "the number of bytes to send")) >= 0:
             return self._take(size, [])
         try:
             buffer = _borrow_record()
@@ -564,6 +569,8 @@ def readable(data: Bytes) -> Any:
         return ffi.from_buffer(data)
     except BufferError as error:
         raise TypeError(f"bytes that follow one another are needed: {error}") from error
+    except ValueError as error:
+        raise ValueError("bytes are needed, and this memoryview has been released") from error
 
 
 def _copied(data: Bytes) -> bytes:
@@ -579,3 +586,5 @@ def writable(buffer: Any) -> Any:
         raise TypeError(
             f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
         ) from error
+    except ValueError as error:
+        raise ValueError("a writable buffer is needed, and this memoryview has been released") from error

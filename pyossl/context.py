@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pyossl._lib import ffi, lib, own
-from pyossl.arguments import LARGEST_INT, flag, function, integer, iterated
+from pyossl.arguments import LARGEST_INT, email_address, flag, function, instance, instances, integer, iterated
 from pyossl.callbacks import (
     ALPNCallback,
     ContextCallbacks,
@@ -76,6 +76,7 @@ class Context(SessionPolicy):
 
     def __init__(self, *, is_server: bool) -> None:
         self._check_new()
+        flag(is_server, "is_server")
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
         take_records()
         self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
@@ -317,7 +318,7 @@ class Context(SessionPolicy):
 
     def sessions_with(self, email: str) -> bytes:
         """The session id context of the connections whose peer must have an email address besides.  PITFALLS 12"""
-        return digest_of(b"pyossl", self._sessions, email.encode())
+        return digest_of(b"pyossl", self._sessions, email_address(email))
 
     @property
     def verifies(self) -> bool:
@@ -392,7 +393,10 @@ class Context(SessionPolicy):
     @ca_names.setter
     def ca_names(self, authorities: Iterable[Name | Certificate]) -> None:
         self._change()
-        names = [each.subject_name if isinstance(each, Certificate) else each for each in authorities]
+        names = [
+            each.subject_name if isinstance(each, Certificate) else instance(each, Name, "an authority")
+            for each in iterated(authorities, "the names of authorities")
+        ]
         lib.SSL_CTX_set0_CA_list(self._ctx, stack_of_names(names))
 
     @property
@@ -514,10 +518,7 @@ def _chain(certificate: CertificateSource) -> Sequence[Certificate]:
         return (certificate,)
     if isinstance(certificate, (str, bytes, os.PathLike)):
         return load_certificates(certificate)
-    chain = tuple(iterated(certificate, "certificate"))
-    for each in chain:
-        if not isinstance(each, Certificate):
-            raise TypeError(f"a chain is made of Certificate objects, not {type(each).__name__}")
+    chain = instances(certificate, Certificate, "the certificates of a chain")
     if not chain:
         raise ValueError("the chain is empty")
     return chain
@@ -531,9 +532,11 @@ def _protocols(alpn: Iterable[str]) -> bytes:
     for protocol in iterated(alpn, "alpn"):
         if not isinstance(protocol, str):
             raise TypeError(f"an ALPN protocol is a str, not {type(protocol).__name__}")
+        if not protocol.isascii():
+            raise ValueError(f"an ALPN protocol is ASCII, not {protocol[:80]!a}")
         name = protocol.encode("ascii")
         if not 1 <= len(name) <= _LONGEST_PROTOCOL:
-            raise ValueError(f"an ALPN protocol has 1 to {_LONGEST_PROTOCOL} characters: {protocol!r}")
+            raise ValueError(f"an ALPN protocol has 1 to {_LONGEST_PROTOCOL} characters: {protocol[:80]!r}")
         out += bytes([len(name)]) + name
     if len(out) > 0xFFFF:
         raise ValueError(f"the ALPN protocols take {len(out)} bytes together, more than 65535")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
-from pyossl.arguments import instance
+from pyossl.arguments import instance, pointer as checked_pointer
 from pyossl.asn1 import asn1_integer, integer, string_bytes, time
-from pyossl.encoding import Source, cryptography, read_der, read_every, written
+from pyossl.encoding import Source, cryptography, cryptography_bytes, read_der, read_every, written
 from pyossl.errors import DecodeError, check, check_ptr
 from pyossl.extensions import Extension, decoded, extensions_of
 from pyossl.general_names import Name, general_names
@@ -75,7 +75,7 @@ class CRL:
     """
 
     def __init__(self, pointer: Any) -> None:
-        self._crl = pointer
+        self._crl = checked_pointer(pointer, "X509_CRL *", "a CRL is made by CRL.load and its like")
 
     def _searched(self) -> Any:
         """A copy for OpenSSL to search, which is owned: it sorts what it searches, under whoever iterates.
@@ -228,7 +228,7 @@ class CRL:
     def from_cryptography(cls, crl: Any) -> CRL:
         """The same CRL as an object of the package ``cryptography``, which goes by DER."""
         encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
-        return cls._from_der(crl.public_bytes(encoding))
+        return cls._from_der(cryptography_bytes(crl, "public_bytes", "a CRL", encoding))
 
     def to_cryptography(self) -> Any:
         """The same CRL as an object of the package ``cryptography``, which goes by DER.

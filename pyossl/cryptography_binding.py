@@ -60,6 +60,7 @@ _MADE: dict[str, Any] = {
     "Cryptography_DTLSv1_get_timeout": _dtls_timeout,
     "Cryptography_SSL_SESSION_new": lib.SSL_SESSION_new,
     "EVP_F_EVP_ENCRYPTFINAL_EX": 0,
+    "SSL_get_peer_certificate": lib.SSL_get1_peer_certificate,
     "OPENSSL_VERSION_TEXT": lib.OpenSSL_version(lib.OPENSSL_VERSION),
 }
 

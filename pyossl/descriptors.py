@@ -59,7 +59,7 @@ def socket_descriptor(sock: Any) -> int:
     ``TypeError`` for any other object, ``UsageError`` where it is closed.
     """
     if not isinstance(sock, int):
-        if not hasattr(sock, "fileno"):
+        if not hasattr(sock, "fileno") or isinstance(sock, type):
             raise TypeError(f"a socket or its descriptor is needed, not {type(sock).__name__}")
         require_plain(sock)
     return descriptor_of(sock)
@@ -72,10 +72,10 @@ def descriptor_of(file: Any) -> int:
     """
     if isinstance(file, int):
         fd = integer(file, "a descriptor", -1, LARGEST_INT)
-    elif hasattr(file, "fileno"):
+    elif hasattr(file, "fileno") and not isinstance(file, type):
         _refuse_tls_below(file)
         try:
-            fd = int(file.fileno())
+            fd = integer(file.fileno(), "a descriptor", -1, LARGEST_INT)
         except ValueError:
             fd = -1  # a Python file that is closed
     else:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import octets, path, utf8
 from pyossl.bio import BIO
 from pyossl.errors import DecodeError, Error, check, failed
 from pyossl.outcome import take_records
@@ -41,10 +42,11 @@ def encoded(source: Source) -> bytes:
     """
     if isinstance(source, bytes):
         return source
-    if isinstance(source, str) and "-----BEGIN" in source:
+    given = path(source, "a source that is not bytes")
+    if isinstance(given, str) and "-----BEGIN" in given:
         # The error of open() would show what may be a private key.
         raise TypeError("PEM is given as bytes: a str is the path of a file")
-    with open(os.fspath(source), "rb") as file:
+    with open(given, "rb") as file:
         return file.read()
 
 
@@ -266,18 +268,17 @@ def _undecoded(reading: str) -> Error:
 
 def c_string(value: str, what: str) -> bytes:
     """``value`` for a function that takes it up to a NUL; ``ValueError`` where that would cut it."""
-    if not isinstance(value, str):
-        raise TypeError(f"{what} is a str, not {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError(f"{what} cannot contain a NUL: {value!r}")
-    return value.encode()
+    encoded = utf8(value, what)
+    if b"\0" in encoded:
+        raise ValueError(f"{what} cannot contain a NUL: {value[:80]!r}")
+    return encoded
 
 
 def password_bytes(password: Password) -> bytes:
     """The bytes of a password, in UTF-8 where it is ``str``; a function is asked for it."""
     known = password() if callable(password) else password
     if isinstance(known, str):
-        return known.encode()
+        return utf8(known, "a password")
     if isinstance(known, bytes):
         return known
     raise TypeError(f"a password is str or bytes, not {type(known).__name__}")
@@ -295,6 +296,18 @@ def check_iterations(iterations: int, what: str) -> None:
             f"to hash its password, {what} would take the time of {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
             f"or more, and {MOST_ITERATIONS} are allowed"
         )
+
+
+def cryptography_bytes(thing: Any, method: str, what: str, *arguments: Any) -> bytes:
+    """What a method of an object of the package ``cryptography`` gives; ``TypeError`` for any other object."""
+    encode = getattr(thing, method, None)
+    if isinstance(thing, type) or not callable(encode):
+        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}")
+    try:
+        der = encode(*arguments)
+    except TypeError as error:
+        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}") from error
+    return octets(der, what)
 
 
 def cryptography(module: str) -> Any:

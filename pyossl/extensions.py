@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import flag, octets, pointer as checked_pointer
 from pyossl.asn1 import object_from, object_identifier, short_name, string_bytes
 from pyossl.encoding import written
 from pyossl.errors import DecodeError, Error, check, check_ptr, failed
@@ -35,6 +36,8 @@ class Extension:
 
         Raises ``ValueError`` for a name that is neither.
         """
+        octets(value, "the value of an extension")
+        flag(critical, "critical")
         data = own(check_ptr(lib.ASN1_OCTET_STRING_new(), "ASN1_OCTET_STRING_new"), lib.ASN1_OCTET_STRING_free)
         check(lib.ASN1_OCTET_STRING_set(data, value, len(value)), "ASN1_OCTET_STRING_set")
         pointer = lib.X509_EXTENSION_create_by_OBJ(ffi.NULL, object_from(oid), critical, data)
@@ -46,6 +49,7 @@ class Extension:
     @classmethod
     def copied(cls, pointer: Any) -> Extension:
         """A copy of an ``X509_EXTENSION *`` that OpenSSL keeps."""
+        checked_pointer(pointer, "X509_EXTENSION *", "an Extension is made of an object identifier and a value")
         extension = cls.__new__(cls)
         copy = check_ptr(lib.X509_EXTENSION_dup(pointer), "X509_EXTENSION_dup")
         extension._extension = own(copy, lib.X509_EXTENSION_free)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import instance, octets, pointer as checked_pointer
 from pyossl.asn1 import object_identifier, short_name, string_bytes, string_text
 from pyossl.encoding import der, written
 from pyossl.errors import DecodeError, check, check_ptr
@@ -42,6 +43,7 @@ class Name(Sequence[Attribute]):
 
     def __init__(self, der: bytes) -> None:
         """The name in ``der``; ``DecodeError`` where it is malformed.  d2i_X509_NAME(3)"""
+        octets(der, "the DER of a name")
         take_records()
         data = ffi.from_buffer(der)
         place = ffi.new("unsigned char **", ffi.cast("unsigned char *", data))
@@ -53,6 +55,7 @@ class Name(Sequence[Attribute]):
     @classmethod
     def copied(cls, pointer: Any) -> Name:
         """A copy of an ``X509_NAME *`` that OpenSSL keeps."""
+        checked_pointer(pointer, "X509_NAME *", "a Name is made of its DER")
         return cls(der(lib.i2d_X509_NAME, pointer))
 
     def __reduce__(self) -> tuple[type[Name], tuple[bytes]]:
@@ -64,6 +67,7 @@ class Name(Sequence[Attribute]):
 
     def values(self, attribute: str) -> tuple[str, ...]:
         """The values of all attributes of a short name, such as ``CN``, or of a dotted form."""
+        instance(attribute, str, "the name of an attribute")
         return tuple(each.value for each in self if attribute in (each.name, each.oid))
 
     def _attribute(self, location: int) -> Attribute:
@@ -172,6 +176,7 @@ class GeneralName(NamedTuple):
     @classmethod
     def copied(cls, pointer: Any) -> GeneralName:
         """What a ``GENERAL_NAME *`` says."""
+        checked_pointer(pointer, "GENERAL_NAME *", "a GeneralName is what a certificate has")
         number, encoding = ffi.new("int *"), der(lib.i2d_GENERAL_NAME, pointer)
         value = lib.GENERAL_NAME_get0_value(pointer, number)
         return cls(kind := GeneralNameType(number[0]), _value(kind, pointer, value, encoding), encoding)

@@ -62,14 +62,22 @@ class Features(Mapping[str, bool]):
 
     def describe(self, name: str) -> str:
         """The feature in words, such as ``certificate compression``."""
+        self._known(name)
         if name.startswith("api_"):
             return f"the API of OpenSSL {name.removeprefix('api_').replace('_', '.')}"
         return _WORDS.get(name, name.replace("_", " "))
 
     def require(self, name: str) -> None:
         """Raises ``UnsupportedError`` where this OpenSSL lacks the feature."""
-        if not self[name]:
+        if not self._known(name):
             raise UnsupportedError(name)
+
+    def _known(self, name: str) -> bool:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a feature is a str, not {type(name).__name__}")
+        if name not in self._have:
+            raise ValueError(f"no OpenSSL has a feature {name[:80]!a}; there are: {', '.join(self)}")
+        return self._have[name]
 
     def __reduce__(self) -> str:
         return "features"  # those of the OpenSSL at hand, wherever that is

@@ -13,7 +13,9 @@ import os
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import instance, instances
 from pyossl.asn1 import asn1_integer, asn1_time
+from pyossl.encoding import c_string
 from pyossl.errors import check, check_ptr
 from pyossl.extensions import Extension
 from pyossl.keys import PrivateKey
@@ -51,12 +53,15 @@ class Authority:
         private_key: PrivateKey | None = None,
     ) -> None:
         """An authority below ``parent``, or a root; its key is a new one on the curve P-256 if none is given."""
+        c_string(name, "the name of an authority")
+        if parent is not None:
+            instance(parent, Authority, "parent")
         extensions = [
             Extension("basicConstraints", _der(_SEQUENCE, _der(_BOOLEAN, b"\xff")), critical=True),
             Extension("keyUsage", _der(_BIT_STRING, b"\x01\x06"), critical=True),
         ]
         now = datetime.datetime.now(datetime.timezone.utc)
-        above = parent.credentials if parent else None
+        above = None if parent is None else parent.credentials
         self.credentials: Credentials = _issue(above, name, extensions, now - _DAY, now + 3650 * _DAY, private_key)
 
     @property
@@ -82,8 +87,8 @@ class Authority:
             self.credentials,
             names[0] if names else "",
             _leaf(names),
-            not_before or now - _DAY,
-            not_after or now + 365 * _DAY,
+            now - _DAY if not_before is None else not_before,
+            now + 365 * _DAY if not_after is None else not_after,
             private_key,
         )
 
@@ -102,6 +107,7 @@ def self_signed(*names: str, private_key: PrivateKey | None = None) -> Credentia
 def _leaf(names: tuple[str, ...]) -> list[Extension]:
     if not names:
         raise ValueError("a certificate is for at least one name")
+    instances(names, str, "the names of a certificate")
     return [
         Extension("basicConstraints", _der(_SEQUENCE), critical=True),
         Extension("keyUsage", _der(_BIT_STRING, b"\x07\x80"), critical=True),
@@ -136,7 +142,7 @@ def _issue(
     not_after: datetime.datetime,
     private_key: PrivateKey | None = None,
 ) -> Credentials:
-    key = private_key or PrivateKey.generate()
+    key = PrivateKey.generate() if private_key is None else instance(private_key, PrivateKey, "private_key")
     x509 = own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free)
     check(lib.X509_set_version(x509, 2), "X509_set_version")
     serial_number = int.from_bytes(os.urandom(16), "big") >> 1 | 1 << 126

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl._lib import ffi, lib, own, text
+from pyossl.arguments import integer, pointer as checked_pointer
 from pyossl.bio import BIO
 from pyossl.copying import Unpickled
 from pyossl.encoding import (
@@ -17,6 +18,7 @@ from pyossl.encoding import (
     check_iterations,
     check_nothing_follows,
     cryptography,
+    cryptography_bytes,
     describe,
     encoded,
     password_bytes,
@@ -33,7 +35,7 @@ class Key:
     """What private and public keys have in common.  EVP_PKEY(3)"""
 
     def __init__(self, pointer: Any) -> None:
-        self._key = pointer
+        self._key = checked_pointer(pointer, "EVP_PKEY *", f"a {type(self).__name__} is made by load and its like")
 
     @property
     def type(self) -> str:
@@ -81,6 +83,8 @@ class Key:
 
 
 _LONGEST_GROUP = 80
+LARGEST_MODULUS = 16384
+"""In bits: OpenSSL uses no RSA or DSA key that is longer, and would take very long to make one."""
 
 
 class PublicKey(Key):
@@ -113,6 +117,7 @@ class PublicKey(Key):
     @classmethod
     def borrowed(cls, pointer: Any) -> PublicKey:
         """A ``PublicKey`` with a reference of its own to an ``EVP_PKEY *`` that OpenSSL keeps."""
+        checked_pointer(pointer, "EVP_PKEY *", "a PublicKey is made by load and its like")
         check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
         return cls(own(pointer, lib.EVP_PKEY_free))
 
@@ -132,7 +137,7 @@ class PublicKey(Key):
         """The same key as an object of the package ``cryptography``, which goes by DER."""
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return cls._from_der(key.public_bytes(serialization.Encoding.DER, form))
+        return cls._from_der(cryptography_bytes(key, "public_bytes", "a public key", serialization.Encoding.DER, form))
 
     def to_cryptography(self) -> Any:
         """The same key as an object of the package ``cryptography``, which goes by DER.
@@ -210,6 +215,11 @@ class PrivateKey(Unpickled, Key):
         EVP_PKEY_keygen(3)
         """
         take_records()
+        c_string(type, "a key type")
+        if bits is not None:
+            integer(bits, "the number of bits", 1, LARGEST_MODULUS)
+        if group is not None:
+            c_string(group, "a group")
         recipe = _RECIPES.get(type.upper(), _Recipe())
         context = _key_context(type)
         if recipe.has_parameters:
@@ -262,7 +272,8 @@ class PrivateKey(Unpickled, Key):
         """The same key as an object of the package ``cryptography``, which goes by DER."""
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PrivateFormat.PKCS8
-        der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+        written_as = serialization.Encoding.DER, form, serialization.NoEncryption()
+        der = cryptography_bytes(key, "private_bytes", "a private key", *written_as)
         return cls._of([Block("", b"", der)], None, describe(der), None)
 
     def to_cryptography(self) -> Any:

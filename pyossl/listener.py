@@ -13,7 +13,6 @@ block, which is so for all who share it, too: ``listen`` makes one, and a socket
 from __future__ import annotations
 
 import errno
-import math
 import os
 import socket
 import threading
@@ -23,7 +22,8 @@ from types import TracebackType
 from typing import Any
 
 from pyossl import sockets
-from pyossl.connecting import Address, Place, places_of, send_at_once
+from pyossl.arguments import LARGEST_INT, function, instance, integer, path, seconds
+from pyossl.connecting import Address, Place, host_and_port, places_of, send_at_once
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.descriptors import require_plain
@@ -67,6 +67,8 @@ class _Wake:
 
 _PLAIN_IS_HERE = "a Listener takes the plain listening socket, and its connections speak TLS"
 
+_LONGEST_WAIT = 1e9  # seconds: more is more than a clock of nanoseconds in 64 bits counts
+
 
 class Listener(Uncopied):
     """A listening socket whose connections speak TLS.  SSL_accept(3)
@@ -85,7 +87,7 @@ class Listener(Uncopied):
     _closed = False
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
-        if not context.is_server:
+        if not instance(context, Context, "context").is_server:
             raise UsageError("a listener needs a server's context")
         require_plain(sock, _PLAIN_IS_HERE)
         self._sock = sock
@@ -105,6 +107,7 @@ class Listener(Uncopied):
 
         Raises ``TimeoutError`` after ``settimeout``'s seconds, ``OSError`` once the listener is closed.
         """
+        function(message_callback, "message_callback")
         sock, address = self._sock.accept() if self._timeout == 0 else self._accepted()
         try:
             send_at_once(sock)
@@ -143,11 +146,10 @@ class Listener(Uncopied):
 
     def settimeout(self, timeout: float | None) -> None:
         """How long ``accept`` waits at most, in seconds; None for ever, 0 for not at all."""
-        if timeout is not None:
-            if not 0 <= timeout < math.inf:
-                raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
+        limit = None if timeout is None else min(seconds(timeout, "a timeout"), _LONGEST_WAIT)
+        if limit is not None:
             self._sock.setblocking(False)
-        self._timeout = timeout
+        self._timeout = limit
 
     def gettimeout(self) -> float | None:
         """How long ``accept`` waits at most, in seconds; None for ever."""
@@ -206,12 +208,20 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
 
     Raises ``OSError`` when the address cannot be had, ``UsageError`` for a client's context.
     """
+    integer(backlog, "backlog", 0, LARGEST_INT)
+    if not instance(context, Context, "context").is_server:
+        raise UsageError("a listener needs a server's context")
     if isinstance(address, tuple):
-        sock = _bound(address, backlog)
+        host, port = host_and_port(address)
+        integer(port, "the port to listen on", 0, 0xFFFF)
+        try:
+            sock = _bound(address, backlog)
+        except ValueError as error:  # what has a NUL, or cannot be encoded
+            raise ValueError(f"{host[:80]!a} is no host to listen on: {error}") from error
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.bind(os.fspath(address))
+            sock.bind(path(address, "an address that is no host and port"))
             sock.listen(backlog)
         except BaseException:
             sock.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own
+from pyossl.arguments import instance, instances, integer
 from pyossl.bio import BIO
 from pyossl.encoding import (
     MOST_ITERATIONS,
@@ -42,9 +43,15 @@ class PKCS12:
         friendly_name: str | None = None,
     ) -> None:
         """Raises ``ValueError`` where the key does not belong to the certificate."""
+        if private_key is not None:
+            instance(private_key, PrivateKey, "private_key")
+        if certificate is not None:
+            instance(certificate, Certificate, "certificate")
+        if friendly_name is not None:
+            c_string(friendly_name, "a friendly name")
         self.private_key = private_key
         self.certificate = certificate
-        self.chain: tuple[Certificate, ...] = tuple(chain)
+        self.chain: tuple[Certificate, ...] = instances(chain, Certificate, "the chain")
         self.friendly_name = friendly_name
         if private_key is not None and certificate is not None and not certificate.belongs_to(private_key):
             raise ValueError(f"the private key does not belong to the certificate {certificate.subject!r}")
@@ -82,8 +89,7 @@ class PKCS12:
         ``iterations`` is how often the password is hashed.  Raises ``ValueError`` for an empty password, or one with
         a NUL, which not every program can read.  PKCS12_create(3)
         """
-        if not 1 <= iterations <= MOST_ITERATIONS // _HASHED:
-            raise ValueError(f"a password is hashed 1 to {MOST_ITERATIONS // _HASHED} times, not {iterations}")
+        integer(iterations, "how often a password is hashed", 1, MOST_ITERATIONS // _HASHED)
         secret = _password(password_bytes(password))
         if not secret:
             raise ValueError("the password is empty")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import LARGEST_INT, integer
+from pyossl.arguments import LARGEST_INT, integer, utf8
 from pyossl.copying import Uncopied
 from pyossl.encoding import c_string
 from pyossl.errors import UsageError, check, check_ptr, failed
@@ -33,6 +33,12 @@ class Version(enum.IntEnum):
     TLSv1_3 = lib.TLS1_3_VERSION
 
 
+def _version(value: Any) -> Version:
+    if not isinstance(value, int) or isinstance(value, bool):  # another number may be equal to one, or to nothing
+        raise ValueError(f"{value!r:.80} is not a valid Version")
+    return Version(value)
+
+
 class Policy(Uncopied):
     """What a ``Context`` has of versions, algorithms, options and OpenSSL's configuration language."""
 
@@ -53,8 +59,8 @@ class Policy(Uncopied):
             raise UsageError("this context is frozen: a connection has been made from it")
 
     def _set_versions(self, minimum: int | None, maximum: int | None) -> None:
-        minimum = None if minimum is None else Version(minimum)
-        maximum = None if maximum is None else Version(maximum)
+        minimum = None if minimum is None else _version(minimum)
+        maximum = None if maximum is None else _version(maximum)
         if minimum is not None and maximum is not None and minimum > maximum:
             raise ValueError(f"the minimum version {minimum.name} is above the maximum version {maximum.name}")
         if minimum is not None:
@@ -81,7 +87,7 @@ class Policy(Uncopied):
     @minimum_version.setter
     def minimum_version(self, version: Version) -> None:
         self._change()
-        self._set_versions(Version(version), self.maximum_version)
+        self._set_versions(_version(version), self.maximum_version)
 
     @property
     def maximum_version(self) -> Version | None:
@@ -169,9 +175,10 @@ class Policy(Uncopied):
         self._change()
         # An empty list of groups is no error to 4.0, which then offers its own.
         if not isinstance(value, str) or not value or "\0" in value:
-            raise ValueError(f"the {what} are text without a NUL, not {value!r}")
+            raise ValueError(f"the {what} are text without a NUL, not {value!r:.80}")
+        encoded = utf8(value, f"the {what}")
         take_records()
-        if function(self._ctx, value.encode()) != 1:
+        if function(self._ctx, encoded) != 1:
             error = failed(f"setting the {what} to {value!r}")
             raise ValueError(str(error)) from error
 
@@ -225,8 +232,8 @@ class Policy(Uncopied):
         SSL_CONF_cmd(3)
         """
         self._change()
-        what = f"the configuration command {command!r} with the value {value!r}"
         pair = c_string(command, "a configuration command"), c_string(value, "a configuration value")
+        what = f"the configuration command {command!r} with the value {value!r}"
         configuration = own(check_ptr(lib.SSL_CONF_CTX_new(), "SSL_CONF_CTX_new"), lib.SSL_CONF_CTX_free)
         side = lib.SSL_CONF_FLAG_SERVER if self.is_server else lib.SSL_CONF_FLAG_CLIENT
         flags = lib.SSL_CONF_FLAG_FILE | lib.SSL_CONF_FLAG_CERTIFICATE | lib.SSL_CONF_FLAG_SHOW_ERRORS | side

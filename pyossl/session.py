@@ -11,7 +11,7 @@ import datetime
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import LARGEST_INT, integer
+from pyossl.arguments import LARGEST_INT, instance, integer, pointer as checked_pointer
 from pyossl.bio import BIO
 from pyossl.context import Context
 from pyossl.copying import Uncopied
@@ -36,8 +36,11 @@ class Session(Uncopied):
         other_names: tuple[str, ...] = (),
         email: str | None = None,
     ) -> None:
-        self._session = pointer
-        self._context = context
+        self._session = checked_pointer(pointer, "SSL_SESSION *", "a Session is had from a connection, or loaded")
+        self._context = instance(context, Context, "the context of a session")
+        for name in (server_hostname, email):
+            if name is not None:
+                instance(name, str, "whom a session was verified for")
         self._verified_for = server_hostname, other_names, email
 
     @property

@@ -18,14 +18,15 @@ TLS 1.3 there are unread bytes, the session tickets, on every client that only w
 from __future__ import annotations
 
 import builtins
+import codecs
 import io
-import math
 import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Final
 
-from pyossl.connecting import Address, connected
+from pyossl.arguments import LARGEST_INT, flag, function, index, instance, integer, seconds, utf8
+from pyossl.connecting import Address, connected, host_and_port
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
 from pyossl.descriptors import require_plain
@@ -44,6 +45,7 @@ class _Default:
 
 _DEFAULT: Final = _Default()
 _LIMITS = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
+_NEWLINES = ("", "\n", "\r", "\r\n")
 
 
 class Socket(Stream):
@@ -129,7 +131,7 @@ class Socket(Stream):
         So it raises what programs that were written for sockets expect: ``OSError`` with ENOTCONN where the peer has
         gone, and with EBADF after ``close``.  SSL_shutdown(3), shutdown(2)
         """
-        if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+        if index(how, "how") not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
         if self._is_closed or self._sock.fileno() < 0:
             raise ClosedSocketError("the socket is closed")
@@ -182,6 +184,10 @@ class Socket(Stream):
         newline: str | None = None,
     ) -> IO[Any]:
         """A file over the connection, as ``socket.socket.makefile`` makes one: ``mode`` of r, w and b."""
+        instance(mode, str, "mode")
+        if buffering is not None:
+            integer(buffering, "buffering", -1, LARGEST_INT)
+        _check_encoding(encoding, errors, newline)
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
             raise ValueError(f"mode is made of 'r', 'w' and 'b', not {mode!r}")
         self._check_open()
@@ -225,7 +231,7 @@ class Socket(Stream):
     @keeps_to_records.setter
     def keeps_to_records(self, value: bool) -> None:
         self._check_open()
-        self.connection.keeps_to_records = value
+        self.connection.keeps_to_records = flag(value, "keeps_to_records")
 
     # The socket below
 
@@ -250,8 +256,6 @@ class Socket(Stream):
 
         With None the limits hold that the program has set for the descriptor itself, SO_RCVTIMEO and SO_SNDTIMEO.
         """
-        if timeout is not None and not 0 <= timeout < math.inf:
-            raise ValueError(f"a timeout is None or at least 0 seconds, not {timeout!r}")
         self._set_timeout(_seconds(timeout))
 
     def gettimeout(self) -> float | None:
@@ -262,6 +266,8 @@ class Socket(Stream):
 
     def setblocking(self, flag: bool) -> None:
         """``settimeout(None)``, or ``settimeout(0)``."""
+        if not isinstance(flag, int):
+            raise TypeError(f"setblocking takes True or False, not {type(flag).__name__}")
         self.settimeout(None if flag else 0.0)
 
     def getblocking(self) -> bool:
@@ -372,7 +378,27 @@ class _SocketFile(io.RawIOBase):
 
 
 def _seconds(timeout: float | None) -> float:
-    return FOREVER if timeout is None else float(timeout)
+    return FOREVER if timeout is None else seconds(timeout, "a timeout")
+
+
+class UnknownNameError(LookupError, ValueError):
+    """An encoding, or a way to treat its errors, that Python does not know: a ``LookupError``, as for a socket."""
+
+
+def _check_encoding(encoding: str | None, errors: str | None, newline: str | None) -> None:
+    """Raises ``TypeError`` or ``ValueError`` for what ``io.TextIOWrapper`` does not take."""
+    for value, what, look_up in (
+        (encoding, "encoding", codecs.lookup),
+        (errors, "errors", codecs.lookup_error),
+        (newline, "newline", _NEWLINES.index),
+    ):
+        if value is None:
+            continue
+        utf8(value, what)
+        try:
+            look_up(value)
+        except (LookupError, ValueError) as error:
+            raise UnknownNameError(f"{what} is {value[:80]!a}, which Python does not know") from error
 
 
 def wrap_socket(
@@ -388,6 +414,7 @@ def wrap_socket(
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, as asyncio's transports have one
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
+    flag(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
@@ -437,11 +464,14 @@ def connect(
     SSL_connect(3)
     """
     limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
-    if limit is not None and not 0 < limit < math.inf:
+    if limit is not None and not seconds(limit, "a timeout") > 0:
         raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
-    context = Context.client() if context is None else context
+    context = Context.client() if context is None else instance(context, Context, "context")
+    function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
     if server_hostname is None and isinstance(address, tuple):
-        server_hostname = address[0]
+        server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
         reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
     deadline = 0 if limit is None else deadline_in(limit)

@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import LARGEST_INT, c_text, instance, instances, integer, iterated
+from pyossl.arguments import (
+    LARGEST_INT,
+    c_text,
+    email_address,
+    flag,
+    instance,
+    instances,
+    integer,
+    iterated,
+    path as checked_path,
+    pointer as checked_pointer,
+)
 from pyossl.copying import Uncopied
 from pyossl.crl import CRL, load_crls, stack_of_crls
 from pyossl.encoding import Source, c_string, pem_file
@@ -33,7 +44,7 @@ class Store(Uncopied):
     _instead = "make another one of its certificates, Store.of(store.certificates)"
 
     def __init__(self, pointer: Any) -> None:
-        self._store = pointer
+        self._store = checked_pointer(pointer, "X509_STORE *", "a Store is made by Store.of and its like")
         self._is_shared = False
         self._frozen = False
         self._directories: tuple[str, ...] = ()
@@ -91,11 +102,12 @@ class Store(Uncopied):
         store = cls.empty()
         if isinstance(trust, (str, bytes, os.PathLike, Certificate)):
             trust = [trust]
-        sources = list(iterated(trust, "trust"))
-        if not sources:
-            raise ValueError("trust names nobody: it is empty")
-        for source in sources:
+        is_empty = True
+        for source in iterated(trust, "trust"):
             store.add(source)
+            is_empty = False
+        if is_empty:
+            raise ValueError("trust names nobody: it is empty")
         return store
 
     def add(self, source: Source | Certificate) -> None:
@@ -118,7 +130,7 @@ class Store(Uncopied):
         elif not isinstance(source, (str, bytes, os.PathLike)):  # of a number os.path takes a descriptor
             raise TypeError(f"trusted are certificates, files, directories and bytes, not {type(source).__name__}")
         elif not isinstance(source, bytes) and os.path.isdir(source):
-            path = os.fsencode(source)
+            path = os.fsencode(checked_path(source, "a directory"))
             check(
                 lib.X509_STORE_load_locations(self._store, ffi.NULL, path),
                 f"trusting the directory {source!r}",
@@ -229,7 +241,8 @@ class Store(Uncopied):
         instance(certificate, Certificate, "what is verified")
         between = instances(untrusted, Certificate, "untrusted")
         lists = None if crls is None else instances(crls, CRL, "crls")
-        flags = VerifyFlags(integer(int(flags), "flags", 0, 0xFFFFFFFF))
+        flags = VerifyFlags(integer(flags, "flags", 0, 0xFFFFFFFF))
+        flag(partial_chain, "partial_chain")
         if depth is not None:
             integer(depth, "depth", -1, LARGEST_INT)
         if security_level is not None:
@@ -258,7 +271,7 @@ class Store(Uncopied):
         if name is not None:
             _expect_name(parameters, name)
         if email is not None:
-            address = c_string(email, "an email address")
+            address = email_address(email)
             check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
         if lib.X509_verify_cert(context) == 1:
             take_records()

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyossl import scratch
 from pyossl._lib import lib
+from pyossl.arguments import index, number_shown
 from pyossl.connection import Bytes, readable, writable
 from pyossl.negotiation import Agreed
 from pyossl.waiting import WaitingConnection
@@ -42,20 +43,24 @@ class Stream(Agreed):
         """
         if flags and _peeks(flags):
             return self._peek(size)
-        if 0 < size <= _RECORD:
-            try:
-                buffer = _borrow_record()
-            except IndexError:
-                buffer = scratch.borrow(size)
-            room, view = buffer
-            result = _recv(self._c, room, size)
-            if result > 0:
-                data: bytes = view[:result]
-                _give_back_record(buffer)
-                return data
-        else:
-            room, view = buffer = scratch.borrow(size)
-            result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
+        try:
+            if 0 < size <= _RECORD:
+                try:
+                    buffer = _borrow_record()
+                except IndexError:
+                    buffer = scratch.borrow(size)
+                room, view = buffer
+                result = _recv(self._c, room, size)
+                if result > 0:
+                    data: bytes = view[:result]
+                    _give_back_record(buffer)
+                    return data
+            else:
+                room, view = buffer = scratch.borrow(size)
+                result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
+        except Exception:
+            index(size, "the number of bytes to read")
+            raise
         if result < 0:
             scratch.give_back(buffer)
             self.connection.received(result, self._timeout)
@@ -69,15 +74,16 @@ class Stream(Agreed):
         ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
         """
         if flags and _peeks(flags):
-            with memoryview(buffer).cast("B") as view:
-                data = self._peek(size or len(view))
+            with writable(buffer), memoryview(buffer).cast("B") as view:
+                data = self._peek(index(size, "size") or len(view))
                 view[: len(data)] = data
                 return len(data)
         with writable(buffer) as target:
             room = len(target)
             if size:
+                size = index(size, "size")
                 if not 0 < size <= room:
-                    raise ValueError(f"size is {size}, and the buffer holds {room} bytes")
+                    raise ValueError(f"size is {number_shown(size)}, and the buffer holds {room} bytes")
                 room = size
             result: int = _recv(self._c, target, room)
             return result if result >= 0 else self.connection.received(result, self._timeout)
@@ -114,14 +120,14 @@ class Stream(Agreed):
                 sent += self.send(view[sent:])
 
     def _peek(self, size: int) -> bytes:
-        return self.connection.peek_waiting(size, self._timeout)
+        return self.connection.peek_waiting(index(size, "the number of bytes to read"), self._timeout)
 
 
 def _peeks(flags: int) -> bool:
-    if flags & ~MSG_PEEK:
-        raise ValueError(f"the only flag of a TLS socket is MSG_PEEK, not {flags:#x}")
+    if index(flags, "flags") & ~MSG_PEEK:
+        raise ValueError(f"the only flag of a TLS socket is MSG_PEEK, not {number_shown(flags)}")
     return bool(flags)
 
 
 def _no_flags(flags: int) -> ValueError:
-    return ValueError(f"a TLS socket sends without flags, not with {flags:#x}")
+    return ValueError(f"a TLS socket sends without flags, not with {number_shown(index(flags, 'flags'))}")

@@ -9,7 +9,6 @@ two that send, or two that receive, raise ``trio.BusyResourceError``; what has f
 from __future__ import annotations
 
 import logging
-import operator
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +17,17 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.trio needs trio: pip install 'pyossl[trio]'", name="trio") from error
 
+from pyossl.arguments import (
+    LARGEST_INT,
+    flag,
+    function,
+    host_name,
+    index,
+    instance,
+    integer,
+    number_shown,
+    seconds,
+)
 from pyossl.carrier import READ, Carrier
 from pyossl.connection import Bytes, Connection
 from pyossl.context import Context
@@ -59,7 +69,9 @@ class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
     ) -> None:
         self.transport_stream: _Stream = transport_stream
         self.connection = Connection(context, server_hostname, session=session, message_callback=message_callback)
-        self._https_compatible = https_compatible
+        self._https_compatible = flag(https_compatible, "https_compatible")
+        if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
+            raise TypeError(f"a trio stream is needed, not {type(transport_stream).__name__}")
         self._carrier = Carrier(
             self.connection,
             trio,
@@ -87,9 +99,9 @@ class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
         An end without a close_notify raises ``trio.BrokenResourceError`` from ``TruncationError``: what was received
         may have been cut short.  With ``https_compatible`` it is ``b""``.  SSL_read_ex(3)
         """
-        size = READ if max_bytes is None else operator.index(max_bytes)
+        size = READ if max_bytes is None else index(max_bytes, "max_bytes")
         if size < 1:
-            raise ValueError(f"max_bytes is at least 1, not {max_bytes}")
+            raise ValueError(f"max_bytes is at least 1, not {number_shown(size)}")
         return await self._carrier.read(size)
 
     async def send_eof(self) -> None:
@@ -137,6 +149,11 @@ def _busy(action: str) -> trio.BusyResourceError:
     return trio.BusyResourceError(f"another task is already {action} this stream")
 
 
+def _check_server(context: Any) -> None:
+    if not instance(context, Context, "context").is_server:
+        raise UsageError("a listener needs a server's context")
+
+
 class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
     """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
 
@@ -147,11 +164,12 @@ class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
     def __init__(
         self, transport_listener: trio.abc.Listener[_Stream], context: Context, *, https_compatible: bool = False
     ) -> None:
-        if not context.is_server:
-            raise UsageError("a listener needs a server's context")
+        _check_server(context)
+        if isinstance(transport_listener, type) or not hasattr(transport_listener, "accept"):
+            raise TypeError(f"a trio listener is needed, not {type(transport_listener).__name__}")
         self.transport_listener = transport_listener
         self.context = context
-        self._https_compatible = https_compatible
+        self._https_compatible = flag(https_compatible, "https_compatible")
 
     async def accept(self) -> TLSStream[_Stream]:
         """Waits for a client; its stream, before the handshake."""
@@ -184,7 +202,17 @@ async def open_tcp_stream(
     ``context`` is ``Context.client()`` unless given, ``server_hostname`` is ``host``; the last two arguments are those
     of ``trio.open_tcp_stream``.  Raises ``OSError`` when there is no connection.  SSL_connect(3)
     """
-    context = Context.client() if context is None else context
+    context = Context.client() if context is None else instance(context, Context, "context")
+    function(message_callback, "message_callback")
+    if session is not None:
+        instance(session, Session, "session")
+    flag(https_compatible, "https_compatible")
+    host_name(host, "a host")
+    integer(port, "a port", 0, 0xFFFF)
+    if local_address is not None:
+        host_name(local_address, "a local address")
+    if happy_eyeballs_delay is not None:
+        seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
     stream = await trio.open_tcp_stream(
         host, port, happy_eyeballs_delay=happy_eyeballs_delay, local_address=local_address
     )
@@ -214,8 +242,13 @@ async def open_tcp_listeners(
 
     Raises ``OSError`` when an address cannot be had, ``UsageError`` for a client's context.
     """
-    if not context.is_server:
-        raise UsageError("a listener needs a server's context")
+    _check_server(context)
+    flag(https_compatible, "https_compatible")
+    integer(port, "a port", 0, 0xFFFF)
+    if backlog is not None:
+        integer(backlog, "backlog", 0, LARGEST_INT)
+    if host is not None:
+        host_name(host, "a host")
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=backlog)
     return [TLSListener(each, context, https_compatible=https_compatible) for each in listeners]
 
@@ -238,6 +271,14 @@ async def serve_tcp(
     ``handshake_timeout`` seconds, is logged and dropped.  A stream is closed when its handler returns, and without a
     close_notify when it raises; what it raises reaches the nursery.  With ``nursery.start`` it gives the listeners.
     """
+
+    seconds(handshake_timeout, "handshake_timeout", endless=True)
+    if not callable(handler):
+        raise TypeError(f"handler is a function, not {type(handler).__name__}")
+    if handler_nursery is not None:
+        instance(handler_nursery, trio.Nursery, "handler_nursery")
+    if isinstance(task_status, type) or not hasattr(task_status, "started"):
+        raise TypeError(f"task_status is what a nursery's start gives, not {type(task_status).__name__}")
 
     async def shake_hands_and_handle(stream: TLSStream[trio.SocketStream]) -> None:
         try:

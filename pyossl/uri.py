@@ -70,6 +70,8 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     ``PrivateKey.load``, and ``UnsupportedError`` for a URI of a kind that this OpenSSL, as it is configured, knows
     nothing of.  OSSL_STORE_open(3), OSSL_STORE_load(3)
     """
+    if kind not in (None, PrivateKey, PublicKey, Certificate, CRL):
+        raise TypeError(f"kind is PrivateKey, PublicKey, Certificate, CRL or None, not {kind!r:.80}")
     place = _place(uri)
     what = f"loading {uri!r}"
     search: Callable[[str | bytes | None], _Found]

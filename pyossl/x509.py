@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyossl._lib import ffi, lib, own, text
-from pyossl.arguments import instance
+from pyossl.arguments import instance, pointer as checked_pointer
 from pyossl.asn1 import integer, long_name, short_name, string_bytes, time
-from pyossl.encoding import Source, c_string, cryptography, read_der, read_every, written
+from pyossl.encoding import Source, c_string, cryptography, cryptography_bytes, read_der, read_every, written
 from pyossl.errors import DecodeError, Error, check, check_ptr
 from pyossl.extensions import Extension, KeyUsage, decoded, extensions_of
 from pyossl.general_names import GeneralName, Name, general_names
@@ -32,7 +32,7 @@ class Certificate:
     """
 
     def __init__(self, pointer: Any) -> None:
-        self._x509 = pointer
+        self._x509 = checked_pointer(pointer, "X509 *", "a Certificate is made by Certificate.load and its like")
 
     @classmethod
     def load(cls, source: Source) -> Certificate:
@@ -318,7 +318,7 @@ class Certificate:
     def from_cryptography(cls, certificate: Any) -> Certificate:
         """The same certificate as an object of the package ``cryptography``, which goes by DER."""
         encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
-        return cls._from_der(certificate.public_bytes(encoding))
+        return cls._from_der(cryptography_bytes(certificate, "public_bytes", "a certificate", encoding))
 
     def to_cryptography(self) -> Any:
         """The same certificate as an object of the package ``cryptography``, which goes by DER.

@@ -172,8 +172,8 @@ def test_a_read_of_the_pyopenssl_face_takes_a_bounded_number_of_bytes(
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_max_proto_version(int(flooder.flood.version))
     context.set_options(SSL.OP_NO_RENEGOTIATION)
-    context._context.use_certificate(credentials.certificate)
-    context._context.use_private_key(credentials.private_key)
+    context._core.use_certificate(credentials.certificate)
+    context._core.use_private_key(credentials.private_key)
     face = SSL.Connection(context, flooder.victims)
     if flooder.flood.is_from_server:
         face.set_connect_state()

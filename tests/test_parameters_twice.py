@@ -205,7 +205,7 @@ def face_accepts(prepare: Callable[[SSL.Context, Callable[[], SSL.Connection]], 
     if shown:
         leaf, *others = map(ours, shown)
         server_context.use_certificate(face(leaf))
-        server_context._context.use_private_key(PrivateKey.load(shown[0].key_pem))
+        server_context._core.use_private_key(PrivateKey.load(shown[0].key_pem))
         for each in others:
             server_context.add_extra_chain_cert(face(each))
     store = client_context.get_cert_store()

@@ -169,7 +169,7 @@ def test_the_pyopenssl_face_wants_a_read(authority: pyossl.Authority) -> None:
     both = contexts()
     for context in both:
         context.set_options(0)
-        context._context.set_maximum(Version.TLSv1_2)
+        context._core.set_maximum(Version.TLSv1_2)
     client, server = (SSL.Connection(context) for context in both)
     client.set_connect_state()
     server.set_accept_state()

@@ -67,7 +67,7 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
         connection->parked = 0;
         connection->dead = 1;
         /* What raised was the transport: its silence is no end of the peer's. */
-        if (connection->error == SSL_ERROR_SYSCALL && connection->record_count == 0)
+        if (connection->record_count == 0)
             connection->error = 0;
         result = PYOSSL_PARKED;
     }

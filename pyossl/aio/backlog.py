@@ -16,7 +16,10 @@ _GATHERED = 64 * 1024
 def octets(data: Bytes) -> Bytes:
     """Bytes whose length is their number; ``TypeError`` for what a transport does not take."""
     if isinstance(data, memoryview):
-        return data if data.contiguous and data.format == "B" and data.ndim == 1 else data.tobytes()
+        try:
+            return data if data.contiguous and data.format == "B" and data.ndim == 1 else data.tobytes()
+        except ValueError as error:
+            raise ValueError("data is bytes, and this memoryview has been released") from error
     if isinstance(data, (bytes, bytearray)):
         return data
     raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")

@@ -9,61 +9,21 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from pyossl.aio.arguments import check_factory, check_place, check_protocol, client_context, limits, stream_socket
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import has_descriptors
 from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, resume_writers_of, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
+from pyossl.arguments import LARGEST_INT, flag, integer, path as checked_path, seconds
 from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
-from pyossl.descriptors import require_plain
 from pyossl.errors import UsageError
 from pyossl.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-HANDSHAKE_TIMEOUT = 60.0
-SHUTDOWN_TIMEOUT = 30.0
-_INSTEAD = "for TLS inside TLS use start_tls, of a StreamWriter or of pyossl.aio"
 AddressInfo = tuple[int, int, int, str, Any]
-
-
-def limits(handshake_timeout: float | None, shutdown_timeout: float | None) -> dict[str, float]:
-    """The time limits of a transport, in seconds; None for asyncio's."""
-    return {
-        "handshake_timeout": _seconds(handshake_timeout, HANDSHAKE_TIMEOUT, "ssl_handshake_timeout"),
-        "shutdown_timeout": _seconds(shutdown_timeout, SHUTDOWN_TIMEOUT, "ssl_shutdown_timeout"),
-    }
-
-
-def _seconds(timeout: float | None, default: float, what: str) -> float:
-    """A time limit of asyncio's, None for the default."""
-    if timeout is None:
-        return default
-    if not timeout > 0:
-        raise ValueError(f"{what} should be a positive number, got {timeout}")
-    return timeout
-
-
-def client_context(ssl: Context | bool | None) -> Context:
-    """A client's context: the one given, or one that trusts the system, for None and True."""
-    if ssl is None or ssl is True:
-        return Context.client()
-    if not isinstance(ssl, Context):
-        raise TypeError(f"ssl is a pyossl.Context, or None for Context.client(), not {ssl!r}")
-    if ssl.is_server:
-        raise ValueError("ssl is a server's context, and this is a client")
-    return ssl
-
-
-def stream_socket(sock: socket.socket) -> socket.socket:
-    """``sock``, which must be a plain stream socket."""
-    require_plain(sock, _INSTEAD)
-    if not isinstance(sock, socket.socket):
-        raise TypeError(f"sock is a socket.socket, not {type(sock).__name__}, which cannot be closed for its owner")
-    if sock.type != socket.SOCK_STREAM:
-        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
-    return sock
 
 
 async def create_connection(
@@ -100,6 +60,15 @@ async def create_connection(
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if is_callers := sock is not None:
         stream_socket(sock)
+    check_factory(protocol_factory)
+    check_place(host, port, family, proto, flags)
+    flag(all_errors, "all_errors")
+    if interleave is not None:
+        integer(interleave, "interleave", 0, LARGEST_INT)
+    if happy_eyeballs_delay is not None:
+        seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
+    if local_addr is not None:
+        check_place(*_host_and_port(local_addr))
     if (host is not None or port is not None) == (sock is not None):
         raise ValueError("either host and port or sock are to be given, and not both")
     if server_hostname is None:
@@ -122,6 +91,12 @@ async def create_connection(
     return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
 
+def _host_and_port(address: Any) -> tuple[Any, Any]:
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        raise TypeError(f"local_addr is a host and a port, not {address!r:.80}")
+    return address[0], address[1]
+
+
 async def create_unix_connection(
     protocol_factory: Callable[[], P],
     path: str | os.PathLike[str] | None = None,
@@ -136,6 +111,9 @@ async def create_unix_connection(
     """As ``create_connection``, over a Unix socket; ``server_hostname`` must be given.  SSL_connect(3)"""
     if server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl")
+    check_factory(protocol_factory)
+    if path is not None:
+        checked_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     if is_callers := sock is not None:
@@ -189,7 +167,11 @@ async def over_transport(
 ) -> Transport:
     """As ``start_tls``; ``keeps`` is what must not be finalised as long as there is the transport below."""
     if not isinstance(sslcontext, Context):
-        raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r}")
+        raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r:.80}")
+    flag(server_side, "server_side")
+    check_protocol(protocol)
+    if isinstance(transport, type) or not hasattr(transport, "set_protocol"):
+        raise TypeError(f"a transport of asyncio's is needed, not {type(transport).__name__}")
     if server_side != sslcontext.is_server:
         raise ValueError(f"server_side is {server_side}, and the context is not for that side")
     loop = asyncio.get_running_loop()

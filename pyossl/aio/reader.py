@@ -12,10 +12,12 @@ The exception that the connection is lost by comes after the bytes that came bef
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.waking import wake
+from pyossl.arguments import index, instances, integer
 from pyossl.copying import Uncopied
 from pyossl.evented import Destination
 
@@ -41,6 +43,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         _waiter: asyncio.Future[None] | None
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        integer(limit, "limit", 1, sys.maxsize)
         super().__init__(limit, loop)
         self._fresh = b""
         self._start = 0  # of what is left of it
@@ -116,6 +119,8 @@ class StreamReader(Uncopied, asyncio.StreamReader):
 
     async def read(self, n: int = -1) -> bytes:
         """Up to ``n`` bytes, all until the peer closes where ``n`` is below 0; ``b""`` once it has."""
+        if type(n) is not int:
+            n = index(n, "n")
         if n < 0:
             pieces = []
             while piece := await self.read(max(self._limit, len(self._fresh))):
@@ -129,6 +134,8 @@ class StreamReader(Uncopied, asyncio.StreamReader):
 
     async def readexactly(self, n: int) -> bytes:
         """``n`` bytes; ``IncompleteReadError`` with those that came where the peer closes before."""
+        if type(n) is not int:
+            n = index(n, "n")
         if n < 0:
             raise ValueError("readexactly size can not be less than zero")
         while (have := len(self._fresh) - self._start + len(self._buffer)) < n:
@@ -160,6 +167,10 @@ class StreamReader(Uncopied, asyncio.StreamReader):
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Everything until ``separator``, and that; ``LimitOverrunError`` and ``IncompleteReadError`` as asyncio's."""
+        if isinstance(separator, tuple):  # from Python 3.13
+            instances(separator, bytes, "separator")
+        elif not isinstance(separator, (bytes, bytearray)):
+            raise TypeError(f"separator is bytes, not {type(separator).__name__}")
         self._settle()
         return await super().readuntil(separator)
 

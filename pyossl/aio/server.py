@@ -12,10 +12,12 @@ from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.connecting import limits, looked_up, stream_socket
+from pyossl.aio.arguments import check_factory, check_place, limits, stream_socket
+from pyossl.aio.connecting import looked_up
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import forks, has_descriptors
 from pyossl.aio.over_transport import BelowTLS
+from pyossl.arguments import LARGEST_INT, flag, instances, integer, path as checked_path
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 
@@ -245,12 +247,19 @@ async def create_server(
     """
     loop = asyncio.get_running_loop()
     context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    _check(protocol_factory, backlog, start_serving)
+    hosts = [host or None] if host is None or isinstance(host, str) else list(instances(host, str, "host"))
+    for each in hosts:
+        check_place(each, port, family, 0, flags)
+    for value, what in ((reuse_address, "reuse_address"), (reuse_port, "reuse_port"), (keep_alive, "keep_alive")):
+        if value is not None:
+            flag(value, what)
     if sock is not None and (host is not None or port is not None):
         raise ValueError("host/port and sock can not be specified at the same time")
     if sock is None:
         if host is None and port is None:
             raise ValueError("Neither host/port nor sock were specified")
-        listeners = await _bound(loop, host, port, family, flags, reuse_address, reuse_port, keep_alive)
+        listeners = await _bound(loop, hosts, port, family, flags, reuse_address, reuse_port, keep_alive)
     else:
         listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
@@ -268,13 +277,16 @@ async def create_unix_server(
     start_serving: bool = True,
 ) -> Server:
     """As ``create_server``, on the path of a Unix socket; one that is left there is replaced.  SSL_accept(3)"""
+    _check(protocol_factory, backlog, start_serving)
+    if path is not None:
+        checked_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()
     context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if sock is None:
         assert path is not None, "checked above"
-        path = os.fspath(path)
+        path = os.fsdecode(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             if path[:1] not in ("", "\0"):
@@ -287,6 +299,12 @@ async def create_unix_server(
             raise
     listeners = [stream_socket(sock)]
     return await _served(Server(loop, listeners, protocol_factory, context, backlog, options), start_serving)
+
+
+def _check(protocol_factory: Any, backlog: Any, start_serving: Any) -> None:
+    check_factory(protocol_factory)
+    integer(backlog, "backlog", 0, LARGEST_INT)
+    flag(start_serving, "start_serving")
 
 
 async def _served(server: Server, start_serving: bool) -> Server:
@@ -303,7 +321,7 @@ async def _served(server: Server, start_serving: bool) -> Server:
 
 async def _bound(
     loop: asyncio.AbstractEventLoop,
-    host: str | Sequence[str] | None,
+    hosts: Sequence[str | None],
     port: int | str | None,
     family: int,
     flags: int,
@@ -312,7 +330,6 @@ async def _bound(
     keep_alive: bool | None,
 ) -> list[socket.socket]:
     """Sockets bound to each address of each host."""
-    hosts: Iterable[str | None] = [host or None] if host is None or isinstance(host, str) else host
     addresses: dict[tuple[int, int, Any], None] = {}
     for each in hosts:
         found = await looked_up(loop, each, port, family=family, type=socket.SOCK_STREAM, flags=flags)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from pyossl.aio.connecting import create_connection, create_unix_connection, limits, over_transport
+from pyossl.aio.arguments import limits
+from pyossl.aio.connecting import create_connection, create_unix_connection, over_transport
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.transport import OPEN, Transport
+from pyossl.arguments import instance, integer
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 from pyossl.session import Session
@@ -161,6 +164,7 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         ssl_shutdown_timeout: float | None = None,
     ) -> None:
         """TLS inside this connection's TLS, for this writer and its reader.  SSL_do_handshake(3)"""
+        instance(sslcontext, Context, "sslcontext")
         await self.drain()
         options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
         below, protocol = self._transport, self._protocol
@@ -245,7 +249,7 @@ async def open_over(
     below: Any = transport
     if isinstance(transport, asyncio.StreamWriter):
         below = transport.transport
-    side = sslcontext.is_server
+    side = instance(sslcontext, Context, "sslcontext").is_server
     above = await over_transport(below, protocol, sslcontext, side, server_hostname, session, transport, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
@@ -280,5 +284,8 @@ async def start_unix_server(
 
 
 def _factory(client_connected: ClientConnected, limit: int) -> Callable[[], StreamProtocol]:
+    if not callable(client_connected):
+        raise TypeError(f"client_connected_cb is a function, not {type(client_connected).__name__}")
+    integer(limit, "limit", 1, sys.maxsize)
     loop = asyncio.get_running_loop()
     return lambda: StreamProtocol(StreamReader(limit, loop), loop, client_connected)

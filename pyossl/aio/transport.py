@@ -36,6 +36,7 @@ from asyncio import constants
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyossl.aio.arguments import check_protocol
 from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
 from pyossl.aio.loops import forks, room_of
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from pyossl.aio.server import Server
 
 HANDSHAKE, OPEN, RECEIVING, FLUSHING, GOODBYE, CLOSED = range(6)
-
 _HIGH_WATER = 512 * 1024
 
 _log = logging.getLogger("asyncio")
@@ -113,6 +113,7 @@ class Transport(Watching):
         self._forks = forks()
         self._room = room_of(loop)
         self._state = HANDSHAKE
+        self._timer: asyncio.TimerHandle | None = None
         self._backlog: Backlog | None = None
         self._flushed_since = False
         self._destination: Destination | None = None
@@ -128,9 +129,7 @@ class Transport(Watching):
         self.set_protocol(protocol)
         if server is not None:
             server._attach(self)
-        self._timer: asyncio.TimerHandle | None = loop.call_later(
-            handshake_timeout, self._handshake_timed_out, handshake_timeout
-        )
+        self._timer = loop.call_later(handshake_timeout, self._handshake_timed_out, handshake_timeout)
 
     # What the subclasses do
 
@@ -294,6 +293,7 @@ class Transport(Watching):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Delivers to another protocol from now on."""
+        check_protocol(protocol)
         self._protocol: Any = protocol
         self._reads_into = isinstance(protocol, asyncio.BufferedProtocol)
 

@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     stream = stream or sys.stdout
     arguments_of = parser()
     chosen = arguments_of.parse_args(arguments)
+    for name, value in vars(chosen).items():
+        if value == [] or (isinstance(value, list) and [] in value):  # what argparse makes of "--option=--"
+            arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
     if chosen.command is None and not chosen.version:
         arguments_of.print_help(sys.stderr)
         return USAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pyossl.cli.usage import WrongArgumentError
 from pyossl.names import reference_name
 
 _PRIVATE = 0o600
+_LONGEST = 1e9  # seconds: no clock of the system's counts many more
 
 
 def add_destination(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_client(parser: argparse.ArgumentParser) -> None:
     """Who is trusted and meant, and what is offered."""
     parser.add_argument("--ca", metavar="FILE", help="trust these certificates (PEM, or a directory), not the system's")
     parser.add_argument("--servername", type=_name, metavar="NAME", help="whom the client means (HOST unless given)")
-    parser.add_argument("--alpn", type=protocols, metavar="NAMES", default=[], help="protocols, commas between")
+    parser.add_argument("--alpn", type=protocols, metavar="NAMES", default=(), help="protocols, commas between")
     add_credentials(parser, "certificate (PEM, with its chain) for a server that asks for one")
     add_algorithms(parser)
 
@@ -142,7 +142,7 @@ def _first_line(path: str) -> bytes:
 def seconds(argument: str) -> float:
     """A time to wait, for ``argparse``."""
     number = float(argument)
-    if not 0 < number < math.inf:
+    if not 0 < number <= _LONGEST:
         raise ValueError(argument)
     return number
 

@@ -60,7 +60,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--port", type=_port, default=4433, help="the port; 0 takes any that is free (4433)")
     parser.add_argument("--folder", metavar="DIR", help="serve this folder over HTTP/1.1")
     parser.add_argument(
-        "--name", action="append", default=[], metavar="NAME", help="a further name for the development certificate"
+        "--name", action="append", metavar="NAME", help="a further name for the development certificate"
     )
     parser.add_argument("--write-ca", metavar="FILE", help="write the development authority's certificate there")
     parser.add_argument("--ca", metavar="FILE", help="clients must show a certificate that leads to one of these")
@@ -132,7 +132,7 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
 
 def _names(arguments: argparse.Namespace) -> list[str]:
     """Whom the development certificate is for."""
-    names = [*arguments.name, "localhost", "127.0.0.1", "::1"]
+    names = [*(arguments.name or ()), "localhost", "127.0.0.1", "::1"]
     if arguments.host not in ("0.0.0.0", "::"):
         names.append(arguments.host)
     return list(dict.fromkeys(names))

@@ -932,7 +932,9 @@ int SSL_CTX_set_generate_session_id(SSL_CTX *ctx, GEN_SESSION_CB cb);
 int SSL_set_generate_session_id(SSL *s, GEN_SESSION_CB cb);
 int SSL_has_matching_session_id(const SSL *ssl, const unsigned char *id, unsigned int id_len);
 SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **a, const unsigned char **pp, long length);
+#if !HAVE_API_3_0
 X509 *SSL_get_peer_certificate(const SSL *ssl);
+#endif
 #if HAVE_API_3_2
 SSL_SESSION *d2i_SSL_SESSION_ex(SSL_SESSION **a, const unsigned char **pp, long length, OSSL_LIB_CTX *libctx, const char *propq);
 #endif

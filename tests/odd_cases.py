@@ -1,0 +1,518 @@
+"""Every public function, constructor, method and setter, found by looking, and how each is called.
+
+A new name needs a good value here for each argument that must be given and, for a method, an object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import enum
+import importlib
+import inspect
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+import anyio.streams.stapled
+import trio
+import trio.testing
+from certificate_making import crl_der, make, revoke
+from odd_values import AUTHORITY, CLIENT, OWN, SERVER
+from pairs import meet
+from served import tls_pair
+
+import pyossl
+import pyossl.aio
+import pyossl.anyio
+import pyossl.errors
+import pyossl.outcome
+import pyossl.system
+import pyossl.trio
+
+MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.system")
+INNER = {
+    # Made by pyossl, of what a function of OpenSSL's or the loop has given.
+    "aio.Server": "made by create_server",
+    "aio.StreamReader": "made by open_connection",
+    "aio.StreamReader.feed_data": "called by a transport",
+    "aio.StreamReader.filled": "called by a transport",
+    "aio.StreamReader.received": "called by a transport",
+    "aio.StreamReader.set_exception": "called by a transport",
+    "aio.StreamReader.set_transport": "called by a transport",
+    "aio.StreamWriter": "made by open_connection",
+    "aio.Transport": "made by create_connection",
+    "BIO.serve": "called by a connection",
+    "Context.socket_face": "wrap_socket, by another name",
+    "Negotiated.call": "a function of the program's own, with its own arguments",
+    "PythonBIO.read": "defined by subclasses",
+    "PythonBIO.write": "defined by subclasses",
+    "Socket.getsockopt": "socket.socket's own, in its words",
+    "Socket.setsockopt": "socket.socket's own, in its words",
+    "aio.Transport.get_extra_info": "a look into a dictionary",
+}
+"""What no program calls, or what hands its arguments on; and why."""
+
+
+class Case(NamedTuple):
+    """Something to be called: its name, the class of the object that it is called of, and its parameters."""
+
+    name: str
+    owner: type | None
+    parameters: tuple[inspect.Parameter, ...]
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """The public names of every module, each with what it stands for."""
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
+        prefix = module_name.removeprefix("pyossl").removeprefix(".")
+        names = getattr(module, "__all__", None) or [
+            name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name
+        ]
+        for name in names:
+            if not name.startswith("_"):
+                yield f"{prefix}.{name}".removeprefix("."), getattr(module, name)
+
+
+def cases() -> Iterator[Case]:
+    seen: set[Any] = set()
+    for name, value in public():
+        if inspect.isfunction(value):
+            yield from _case(name, None, value, 0)
+        elif inspect.isclass(value) and not _is_record(value):
+            for owner in (each for each in value.__mro__ if each.__module__.startswith("pyossl")):
+                prefix = name if owner is value else owner.__name__
+                for attribute, member in vars(owner).items():
+                    function = getattr(member, "__func__", getattr(member, "fset", member))
+                    if not inspect.isfunction(function) or function in seen:
+                        continue
+                    seen.add(function)
+                    if attribute == "__init__" and owner is value:
+                        yield from _case(prefix, None, function, 1)
+                    elif not attribute.startswith("_"):
+                        of = None if isinstance(member, staticmethod) else value
+                        yield from _case(f"{prefix}.{attribute}", of, function, int(of is not None))
+
+
+def _is_record(kind: type) -> bool:
+    """Named tuples hold whatever they are given, and enumerations and exceptions are Python's to make."""
+    return issubclass(kind, (tuple, enum.Enum, BaseException))
+
+
+def _case(name: str, owner: type | None, function: Any, skipped: int) -> Iterator[Case]:
+    parameters = tuple(inspect.signature(function).parameters.values())[skipped:]
+    if name not in INNER:
+        tried = tuple(each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD)
+        if tried:
+            yield Case(name, owner, tried)
+
+
+CASES = {case.name: case for case in cases()}
+TRIED = sorted((case.name, parameter.name) for case in CASES.values() for parameter in case.parameters)
+Stack = contextlib.ExitStack
+Make = Callable[[Stack], Any]
+T = TypeVar("T")
+
+
+def connected() -> tuple[pyossl.Connection, pyossl.Connection]:
+    return meet(CLIENT, SERVER)
+
+
+def session() -> pyossl.Session:
+    made = meet(CLIENT, SERVER)[0].session
+    assert made is not None
+    return made
+
+
+def abandoned(stack: Stack) -> socket.socket:
+    """A connected socket whose peer has gone: a handshake over it ends at once."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return closed_by(stack, ours)
+
+
+def listening(stack: Stack) -> socket.socket:
+    return closed_by(stack, socket.create_server(("127.0.0.1", 0)))
+
+
+def closed_by(stack: Stack, made: T) -> T:
+    stack.callback(made.close)  # type: ignore[attr-defined]
+    return made
+
+
+def impatient(stack: Stack) -> pyossl.Listener:
+    listener = closed_by(stack, pyossl.Listener(listening(stack), SERVER))
+    listener.settimeout(0)
+    return listener
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def tls_socket(stack: Stack) -> pyossl.Socket:
+    client, _ = (stack.enter_context(each) for each in tls_pair(CLIENT, SERVER))
+    client.settimeout(0)
+    return client
+
+
+def datagrams(stack: Stack) -> socket.socket:
+    return closed_by(stack, socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+def revoked() -> pyossl.CRL:
+    return pyossl.CRL.load(crl_der(revoke(make("an issuer", ca=True), {7: None})))
+
+
+def checking() -> pyossl.Context:
+    return pyossl.Context.server(OWN.certificate, OWN.private_key, trust=AUTHORITY.certificate, verify=True)
+
+
+class Both(asyncio.Protocol):
+    """A protocol that takes everything."""
+
+
+def trio_stream() -> Any:
+    ours, theirs = trio.testing.memory_stream_pair()
+    theirs.send_stream.close()
+    theirs.receive_stream.close()
+    return ours
+
+
+def anyio_stream() -> Any:
+    send, receive = anyio.create_memory_object_stream[bytes](1)
+    receive.close()
+    sender, receiver = anyio.create_memory_object_stream[bytes](1)
+    sender.close()
+    return anyio.streams.stapled.StapledObjectStream(send, receiver)
+
+
+class NoConnectable:
+    async def connect(self) -> Any:
+        return anyio_stream()
+
+
+class NoListener:
+    """Never has a client."""
+
+    async def accept(self) -> Any:
+        raise OSError("this listener is at its end")
+
+    async def serve(self, *_: Any) -> None:
+        raise OSError("this listener is at its end")
+
+    async def aclose(self) -> None: ...
+
+    @property
+    def extra_attributes(self) -> dict[Any, Any]:
+        return {}
+
+
+async def aio_streams(stack: Stack) -> tuple[Any, Any]:
+    async def answer(reader: Any, writer: Any) -> None:
+        writer.write(b"x" * 100 + b"\n")
+        writer.write_eof()
+        writer.close()
+
+    server = await pyossl.aio.start_server(answer, "127.0.0.1", 0, ssl=SERVER)
+    stack.callback(server.close)
+    port = server.sockets[0].getsockname()[1]
+    reader, writer = await pyossl.aio.open_connection("127.0.0.1", port, ssl=CLIENT)
+    stack.callback(writer.transport.abort)
+    return reader, writer
+
+
+OBJECTS: dict[str, Make] = {
+    "Authority": lambda stack: AUTHORITY,
+    "BIO": lambda stack: pyossl.BIO.memory(),
+    "CRL": lambda stack: revoked(),
+    "Certificate": lambda stack: OWN.certificate,
+    "Connection": lambda stack: connected()[0],
+    "Context": lambda stack: checking(),
+    "DatagramBIO": lambda stack: pyossl.DatagramBIO(datagrams(stack)),
+    "Extension": lambda stack: OWN.certificate.extensions[0],
+    "Listener": impatient,
+    "Name": lambda stack: OWN.certificate.subject_name,
+    "PKCS12": lambda stack: pyossl.PKCS12(OWN.private_key, OWN.certificate),
+    "PrivateKey": lambda stack: OWN.private_key,
+    "PublicKey": lambda stack: OWN.private_key.public_key,
+    "SSLFilter": lambda stack: pyossl.SSLFilter(connected()[0]),
+    "Session": lambda stack: session(),
+    "Socket": tls_socket,
+    "Store": lambda stack: pyossl.Store.of(AUTHORITY.certificate),
+    "aio.StreamReader": lambda stack: _first(aio_streams(stack)),
+    "aio.StreamWriter": lambda stack: _second(aio_streams(stack)),
+    "aio.Transport": lambda stack: _transport(aio_streams(stack)),
+    "trio.TLSStream": lambda stack: pyossl.trio.TLSStream(trio_stream(), CLIENT, "example.com"),
+    "anyio.TLSStream": lambda stack: pyossl.anyio.TLSStream(anyio_stream(), CLIENT, "example.com"),
+    "anyio.TLSListener": lambda stack: pyossl.anyio.TLSListener(NoListener(), SERVER),  # type: ignore[arg-type]
+}
+"""An object of each class that has methods with arguments."""
+
+
+async def _first(made: Any) -> Any:
+    return (await made)[0]
+
+
+async def _second(made: Any) -> Any:
+    return (await made)[1]
+
+
+async def _transport(made: Any) -> Any:
+    return (await made)[1].transport
+
+
+def constantly(value: Any) -> Make:
+    return lambda stack: value
+
+
+GOOD: dict[str, Make] = {
+    # By what the parameter is of, where that alone says it.
+    "int": constantly(1),
+    "str": constantly("example.com"),
+    "bytes": constantly(b"x"),
+    "bytes | None": constantly(None),
+    "bytes | bytearray | memoryview": constantly(b"x"),
+    "Bytes": constantly(b"x"),
+    "bool": constantly(True),
+    "float | None": constantly(1.0),
+    "Context": constantly(SERVER),
+    "Session | None": constantly(None),
+    "str | None": constantly(None),
+    "Callable[[Message], object] | None": constantly(None),
+    "socket.socket": abandoned,
+    "Source": constantly(OWN.certificate.to_pem()),
+    "Source | Certificate": constantly(OWN.certificate),
+    "Certificate": constantly(OWN.certificate),
+    "CertificateSource": constantly(OWN.certificate),
+    "Source | PrivateKey": constantly(OWN.private_key),
+    "PrivateKey": constantly(OWN.private_key),
+    "Key": constantly(OWN.private_key),
+    "Password": constantly("secret"),
+    "Trust": constantly(AUTHORITY.certificate),
+    "datetime.datetime": constantly(datetime.datetime.now(datetime.timezone.utc)),
+    "Connection": lambda stack: connected()[0],
+    "BIO": lambda stack: pyossl.BIO.memory(),
+    "Address": constantly(("127.0.0.1", 0)),
+    "Callable[[], P]": constantly(Both),
+    "Callable[[], asyncio.BaseProtocol]": constantly(Both),
+    "ClientConnected": constantly(lambda reader, writer: None),
+    "asyncio.BaseProtocol": lambda stack: Both(),
+    "AnyByteStream": lambda stack: anyio_stream(),
+    "_Stream": lambda stack: trio_stream(),
+    "Listener[Any]": lambda stack: NoListener(),
+    "trio.abc.Listener[_Stream]": lambda stack: NoListener(),
+    "AnyByteStreamConnectable": lambda stack: NoConnectable(),
+    "BaseException": lambda stack: ValueError("a handshake that failed"),
+    # By its name.
+    "Authority.issue(names)": constantly("example.com"),
+    "self_signed(names)": constantly("example.com"),
+    "BIO(pointer)": lambda stack: _pointer(pyossl.BIO.null()),
+    "BIO.fd(file)": abandoned,
+    "BIO.file(path)": constantly(__file__),
+    "BIO.own_socket(descriptor)": lambda stack: abandoned(stack).fileno(),
+    "BIO.push(below)": lambda stack: pyossl.BIO.null(),
+    "BIO.socket(sock)": abandoned,
+    "CRL(pointer)": lambda stack: revoked()._crl,
+    "CRL.find(certificate)": constantly(7),
+    "CRL.fingerprint(digest)": constantly("sha256"),
+    "CRL.from_cryptography(crl)": lambda stack: revoked().to_cryptography(),
+    "CRL.load(source)": lambda stack: revoked().to_pem(),
+    "Certificate(pointer)": lambda stack: OWN.certificate._x509,
+    "Certificate.from_cryptography(certificate)": lambda stack: OWN.certificate.to_cryptography(),
+    "CipherFilter(iv)": constantly(b"i" * 16),
+    "CipherFilter(key)": constantly(b"k" * 16),
+    "CipherFilter(name)": constantly("aes-128-cbc"),
+    "Connection(context)": constantly(CLIENT),
+    "Connection(server_hostname)": constantly("example.com"),
+    "Connection.read_into(buffer)": lambda stack: bytearray(9),
+    "Context.ca_names(authorities)": constantly([AUTHORITY.certificate]),
+    "Context.set_purpose(purpose)": constantly("any"),
+    "Context.wrap_socket(handshake)": constantly(False),
+    "DatagramBIO(sock)": datagrams,
+    "DatagramBIO.peer(peer)": constantly(("127.0.0.1", 1)),
+    "DigestFilter(name)": constantly("sha256"),
+    "Extension(oid)": constantly("1.2.3"),
+    "Extension.copied(pointer)": lambda stack: OWN.certificate.extensions[0]._extension,
+    "Listener(sock)": listening,
+    "Name(der)": lambda stack: OWN.certificate.subject_name.to_der(),
+    "Name.copied(pointer)": lambda stack: OWN.certificate.subject_name._name,
+    "PKCS12.load(password)": constantly("secret"),
+    "PKCS12.load(source)": lambda stack: pyossl.PKCS12(OWN.private_key).to_der("secret"),
+    "Policy.configure(command)": constantly("CipherString"),
+    "Policy.configure(value)": constantly("DEFAULT"),
+    "Policy.set_cipher_list(ciphers)": constantly("DEFAULT"),
+    "PrivateKey.from_cryptography(key)": lambda stack: OWN.private_key.to_cryptography(),
+    "PrivateKey.load(source)": lambda stack: OWN.private_key.to_pem("secret"),
+    "PrivateKey.load(password)": constantly("secret"),
+    "PublicKey.borrowed(pointer)": lambda stack: OWN.private_key._key,
+    "PublicKey.from_cryptography(key)": lambda stack: OWN.private_key.public_key.to_cryptography(),
+    "PublicKey.load(source)": lambda stack: OWN.private_key.public_key.to_pem(),
+    "Session(context)": constantly(CLIENT),
+    "Session(pointer)": lambda stack: session()._session,
+    "Session.load(data)": lambda stack: session().to_der(),
+    "SessionPolicy.session_id_context(identifier)": constantly(b"x"),
+    "Socket(server_hostname)": constantly(None),
+    "Socket.getsockopt(level)": constantly(socket.SOL_SOCKET),
+    "Socket.getsockopt(option)": constantly(socket.SO_KEEPALIVE),
+    "Socket.setsockopt(level)": constantly(socket.SOL_SOCKET),
+    "Socket.setsockopt(option)": constantly(socket.SO_KEEPALIVE),
+    "Socket.setsockopt(value)": constantly(1),
+    "Store(pointer)": lambda stack: pyossl.Store.empty()._store,
+    "Store.add_crl(source)": lambda stack: revoked(),
+    "Stream.recv_into(buffer)": lambda stack: bytearray(9),
+    "anyio.TLSListener.serve(handler)": constantly(lambda stream: None),
+    "anyio.connect_tcp(remote_host)": constantly("127.0.0.1"),
+    "anyio.connect_tcp(ssl_context)": constantly(CLIENT),
+    "anyio.TLSConnectable(hostname)": constantly("example.com"),
+    "anyio.TLSConnectable(ssl_context)": constantly(CLIENT),
+    "anyio.TLSStream(context)": constantly(CLIENT),
+    "anyio.TLSStream(hostname)": constantly("example.com"),
+    "anyio.TLSStream.wrap(hostname)": constantly("example.com"),
+    "anyio.TLSStream.wrap(ssl_context)": constantly(CLIENT),
+    "connect(address)": lambda stack: ("127.0.0.1", closed_port()),
+    "load_uri(uri)": constantly("no-such-file"),
+    "trio.TLSStream(context)": constantly(CLIENT),
+    "trio.TLSStream(server_hostname)": constantly("example.com"),
+    "trio.open_tcp_listeners(host)": constantly("127.0.0.1"),
+    "trio.open_tcp_listeners(port)": constantly(0),
+    "trio.open_tcp_stream(context)": constantly(CLIENT),
+    "trio.open_tcp_stream(host)": constantly("127.0.0.1"),
+    "trio.serve_tcp(handler)": constantly(lambda stream: None),
+    "trio.serve_tcp(host)": constantly("127.0.0.1"),
+    "trio.serve_tcp(port)": constantly(0),
+    "aio.StreamWriter.start_tls(sslcontext)": constantly(CLIENT),
+    "aio.create_connection(server_hostname)": constantly("example.com"),
+    "aio.create_connection(sock)": abandoned,
+    "aio.create_connection(ssl)": constantly(CLIENT),
+    "aio.create_server(sock)": listening,
+    "aio.create_unix_connection(server_hostname)": constantly("example.com"),
+    "aio.create_unix_connection(sock)": abandoned,
+    "aio.create_unix_connection(ssl)": constantly(CLIENT),
+    "aio.create_unix_server(path)": constantly("server"),
+    "aio.open_connection(host)": constantly("127.0.0.1"),
+    "aio.open_connection(port)": lambda stack: closed_port(),
+    "aio.open_connection(ssl)": constantly(CLIENT),
+    "aio.open_unix_connection(path)": constantly("no-such-socket"),
+    "aio.open_unix_connection(ssl)": constantly(CLIENT),
+    "aio.open_over(sslcontext)": constantly(CLIENT),
+    "aio.open_over(transport)": lambda stack: _second(aio_streams(stack)),
+    "aio.open_over(server_hostname)": constantly("example.com"),
+    "aio.start_server(host)": constantly("127.0.0.1"),
+    "aio.start_server(port)": constantly(0),
+    "aio.start_tls(sslcontext)": constantly(CLIENT),
+    "aio.start_tls(server_hostname)": constantly("example.com"),
+    "aio.start_tls(transport)": lambda stack: _transport(aio_streams(stack)),
+    "aio.start_unix_server(path)": constantly("server"),
+}
+"""A value that is right, for each parameter that must be given or whose default would not do."""
+
+INSTEAD: dict[str, dict[str, Any]] = {
+    "Context.client(certificate)": {"private_key": OWN.private_key},
+    "Context.client(private_key)": {"certificate": OWN.certificate},
+    "Context.client(password)": {"certificate": OWN.certificate, "private_key": OWN.private_key.to_pem("secret")},
+    "Context.server(password)": {"private_key": OWN.private_key.to_pem("secret")},
+    "Context.server(verify)": {"trust": AUTHORITY.certificate},
+    "aio.create_connection(host)": {"sock": None, "port": 1},
+    "aio.create_connection(port)": {"sock": None, "host": "127.0.0.1"},
+    "aio.create_connection(family)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(proto)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(flags)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(local_addr)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(happy_eyeballs_delay)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(interleave)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_connection(all_errors)": {"sock": None, "host": "127.0.0.1", "port": 1},
+    "aio.create_unix_connection(path)": {"sock": None},
+    "aio.create_server(host)": {"sock": None, "port": 0},
+    "aio.create_server(port)": {"sock": None, "host": "127.0.0.1"},
+    "aio.create_server(family)": {"sock": None, "host": "127.0.0.1", "port": 0},
+    "aio.create_server(flags)": {"sock": None, "host": "127.0.0.1", "port": 0},
+    "aio.create_server(reuse_address)": {"sock": None, "host": "127.0.0.1", "port": 0},
+    "aio.create_server(reuse_port)": {"sock": None, "host": "127.0.0.1", "port": 0},
+    "aio.create_server(keep_alive)": {"sock": None, "host": "127.0.0.1", "port": 0},
+    "aio.create_unix_server(sock)": {"path": None},
+    "PrivateKey.generate(bits)": {"type": "RSA"},
+}
+"""What else is to be given with an argument that does not stand alone."""
+
+
+def _pointer(bio: pyossl.BIO) -> Any:
+    _KEPT.append(bio)
+    return bio._bio
+
+
+_KEPT: list[Any] = []
+
+
+def good(case: Case, parameter: inspect.Parameter) -> Make | None:
+    """How the right value is made; None where the default is one."""
+    named = GOOD.get(f"{case.name}({parameter.name})")
+    if named is not None or parameter.default is not inspect.Parameter.empty:
+        return named
+    if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        return None
+    return GOOD[str(parameter.annotation)]
+
+
+async def attempt(case: Case, name: str, value: Any) -> Any:
+    """Calls it with ``value`` for that parameter, and right ones for the others; what that comes to."""
+    with contextlib.ExitStack() as stack:
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        instead = INSTEAD.get(f"{case.name}({name})", {})
+        for parameter in case.parameters:
+            if parameter.name == name:
+                given = value
+            elif parameter.name in instead:
+                given = instead[parameter.name]
+            elif make := good(case, parameter):
+                given = await _made(make(stack))
+            else:
+                continue
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                positional.append(given)
+            else:
+                named[parameter.name] = given
+        subject = None if case.owner is None else await _made(OBJECTS[short(case.owner)](stack))
+        function = _function(case, subject)
+        if positional:
+            before = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            first = [each.name for each in case.parameters if each.name in named and each.kind is before]
+            positional = [named.pop(each) for each in first] + positional
+        result = function(*positional, **named)
+        if inspect.isawaitable(result):
+            result = await result
+        for each in result if isinstance(result, (tuple, list)) else [result]:
+            with contextlib.suppress(Exception):
+                close = getattr(each, "close", None) or getattr(each, "aclose", None)
+                if close is not None and not isinstance(each, pyossl.Context) and each is not subject:
+                    await _made(close())
+        return result
+
+
+async def _made(value: Any) -> Any:
+    return await value if inspect.iscoroutine(value) else value
+
+
+def short(owner: type) -> str:
+    return next(name for name, value in public() if value is owner)
+
+
+def _function(case: Case, subject: Any) -> Callable[..., Any]:
+    attribute = case.name.rpartition(".")[2]
+    if case.owner is None:
+        found = dict(public()).get(case.name)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+        owner, _, attribute = case.name.rpartition(".")
+        return getattr(dict(public())[owner], attribute)  # type: ignore[no-any-return]
+    member = inspect.getattr_static(case.owner, attribute)
+    if isinstance(member, property):
+        assert member.fset is not None
+        setter = member.fset
+        return lambda **given: setter(subject, *given.values())
+    return getattr(subject, attribute)  # type: ignore[no-any-return]
