@@ -107,9 +107,9 @@ class DatagramBIO(BIO):
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
-        if isinstance(sock, type) or not hasattr(sock, "getpeername") or not hasattr(sock, "family"):
-            raise TypeError(f"a UDP socket is needed, not {type(sock).__name__}")
         descriptor = socket_descriptor(sock)
+        if not hasattr(sock, "getpeername") or not hasattr(sock, "family"):
+            raise TypeError(f"a UDP socket is needed, not {type(sock).__name__}")
         pointer = lib.pyossl_guarded_of_caller(lib.BIO_new_dgram(descriptor, lib.BIO_NOCLOSE), descriptor)
         super().__init__(own(check_ptr(pointer, "BIO_new_dgram"), lib.BIO_free_all, sock), keep=sock)
         self._family = int(sock.family)

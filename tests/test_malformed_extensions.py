@@ -6,6 +6,7 @@ import copy
 import inspect
 import io
 import json
+import os
 import pickle
 from typing import Any
 
@@ -484,8 +485,9 @@ def test_client_and_trace_tell_what_is_malformed(hostile: tuple[Certificate, pyo
 def test_the_client_prints_what_is_malformed_and_nothing_that_a_terminal_obeys(
     hostile: tuple[Certificate, pyossl.PrivateKey], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    run("client", hostile, "--no-verify")
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        run("client", hostile, "--no-verify")
     shown = capfd.readouterr().err
     assert "malformed: crlDistributionPoints, keyUsage" in shown
     assert all(character.isprintable() or character == "\n" for character in shown)

@@ -179,9 +179,9 @@ async def over_transport(
     before = transport.get_protocol()
     if isinstance(before, BelowTLS):
         raise UsageError("there is TLS over this transport already: wrap the transport that it gave")
+    below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
     if transport.is_closing():
         raise _too_late(before, protocol)
-    below = BelowTLS(loop, sslcontext, protocol, server_hostname, session, waiter=waiter, announced=False, **options)
     below.keeps = before, keeps
     readers = [reader for reader in map(reader_of, (before, protocol)) if reader]
     if before is not protocol and reader_of(before):
