@@ -380,9 +380,12 @@ class BIO(Uncopied):
         """Frees the BIO and all that is below; what is not flushed is lost.  Every later call raises ``UsageError``.
 
         Of a connection's it drops our reference: the connection goes on with its own.  Raises ``UsageError`` where
-        another BIO is above, and in the middle of a call.  BIO_free_all(3)
+        another BIO is above, and in the middle of a call.  In a child process it only drops the child's copy, as the
+        collector would: nothing is sent.  BIO_free_all(3)
         """
-        if self._bio is not None:
+        if self.lock.is_inherited:
+            self._bio = None
+        elif self._bio is not None:
             self._in_turn(lambda: self._close(1))
 
     def _close(self, depth: int, is_served: bool = False) -> None:
@@ -408,7 +411,7 @@ class BIO(Uncopied):
         try:
             # 1.1.1 writes what a decrypting filter has left below it, which may be open for reading alone.
             is_used = self._was_written or (not self._was_read and not self._last().is_filter)
-            flushes = kind is None and self._bio is not None and is_used
+            flushes = kind is None and self._bio is not None and is_used and not self.lock.is_inherited
             if flushes and isinstance(want := self.flush(), Want):
                 raise UsageError(f"{self} cannot be closed yet: flush() came to {want!r}")
         finally:

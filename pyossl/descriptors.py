@@ -32,9 +32,22 @@ _LAYERS_OF_FILES = ("buffer", "raw", "_sock", "_socket")
 
 
 def is_tls(thing: Any) -> bool:
-    """Whether an object is a TLS connection: its class has a method that no plain socket and no file has."""
+    """Whether an object is a TLS connection: it has a method that no plain socket and no file has.
+
+    Its class is asked first, and then itself: it may be an object of the program's around a connection, to which it
+    passes on what it is asked for.
+    """
     kind = type(thing)
-    return any(hasattr(kind, sign) for sign in _SIGNS_OF_TLS)
+    if any(hasattr(kind, sign) for sign in _SIGNS_OF_TLS):
+        return True
+    return not isinstance(thing, (_socket, type)) and any(_shows(thing, sign) for sign in _SIGNS_OF_TLS)
+
+
+def _shows(thing: Any, name: str) -> bool:
+    try:
+        return hasattr(thing, name)
+    except Exception:  # a property of a connection that is closed, for example: it is there
+        return True
 
 
 def require_plain(sock: Any, instead: str = INSTEAD) -> None:

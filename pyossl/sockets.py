@@ -467,6 +467,8 @@ def connect(
     if limit is not None and not seconds(limit, "a timeout") > 0:
         raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
     context = Context.client() if context is None else instance(context, Context, "context")
+    if context.is_server:
+        raise UsageError("connect() is a client's: this context is a server's")
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
@@ -482,8 +484,6 @@ def connect(
         sock.close()
         raise
     try:
-        if context.is_server:
-            raise UsageError("connect() is a client's: this connection is a server's")
         tls._shake_hands_before(deadline)
     except BaseException:
         tls.close()

@@ -148,6 +148,11 @@ class Lock(Uncopied):
         """How many calls of BIOs are under way, one within the other."""
         return int(self.pointer.calls)
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is a parent process's, in which only that one's calls are."""
+        return bool(lib.pyossl_lock_is_inherited(self.pointer))
+
     def hold(self, function: Callable[[], _T]) -> _T:
         """Calls ``function`` under the lock and returns its result."""
         return ask(lib.pyossl_under_lock, self.pointer, function, "BIO")

@@ -204,6 +204,16 @@ def test_where_the_kernel_has_none_of_the_families_that_is_told(
     assert caught.value.errno == errno.EAFNOSUPPORT
 
 
+def test_a_server_s_context_is_refused_before_anybody_is_asked(
+    resolve: Resolve, server_context: pyossl.Context
+) -> None:
+    """The failure of a peer, which programs catch as an ``OSError``, must not hide what is wrong with the program."""
+    resolve(refusal())
+    with pytest.raises(pyossl.UsageError, match="server's") as caught:
+        pyossl.connect((NAME, 443), server_context, timeout=SECONDS)
+    assert not isinstance(caught.value, OSError)
+
+
 def test_what_a_signal_s_handler_raises_ends_the_attempts(resolve: Resolve, client_context: pyossl.Context) -> None:
     def handler(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -403,3 +404,49 @@ def test_a_child_that_drops_a_bio_does_not_end_its_parent_s_socket() -> None:
     bios[0].accepted().close()
     for each in (again, *calling, *bios):
         each.close()
+
+
+@pytest.mark.parametrize("is_used", [False, True], ids=["new", "written to"])
+def test_a_child_that_closes_a_bio_drops_its_copy_and_ends_as_it_meant_to(is_used: bool) -> None:
+    """A prefork worker leaves the ``with`` of its parent, by ``sys.exit`` or at its end."""
+    listening = pyossl.AcceptBIO(("127.0.0.1", 0))
+    calling = pyossl.ConnectBIO(listening.address)
+    calling.handshake()
+    accepted = listening.accepted()
+    first, second = socket.socketpair()
+    chain = pyossl.Base64Filter()
+    chain.push(pyossl.BIO.memory())
+    bios = [listening, calling, accepted, pyossl.BIO.socket(first), pyossl.BIO.memory(b"read"), chain]
+    if is_used:
+        calling.write(b"parent's, ")
+        bios[3].write(b"parent's, ")
+        chain.write(b"half of it")
+
+    def child() -> None:
+        for each in bios:
+            with contextlib.suppress(KeyError), each:
+                raise KeyError
+            assert each.closed
+            each.close()
+            with pytest.raises(pyossl.UsageError):
+                each.read(1)
+        bios.clear()
+        gc.collect()
+
+    def child_without_an_exception() -> None:
+        for each in bios:
+            with each:
+                pass
+            assert each.closed
+
+    for work in (child, child_without_an_exception):
+        in_a_child(work)
+    calling.write(b"goes on")
+    assert accepted.read(100) == (b"parent's, " if is_used else b"") + b"goes on"
+    bios[3].write(b"goes on")
+    assert second.recv(100) == (b"parent's, " if is_used else b"") + b"goes on"
+    assert bios[4].read() == b"read"
+    for each in bios:
+        each.close()
+    first.close()
+    second.close()

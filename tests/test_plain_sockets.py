@@ -229,6 +229,32 @@ def test_a_wrapper_around_a_tls_socket_is_refused(outer: Outer) -> None:
             call(Wrapper(ours))  # type: ignore[arg-type]
 
 
+class PassingOn:
+    """An object of a program's around a socket, such as one that counts bytes."""
+
+    def __init__(self, sock: Any) -> None:
+        self._wrapped = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["open", "closed"])
+def test_an_object_that_passes_all_on_to_a_tls_socket_is_refused(
+    outer: Outer, client_context: pyossl.Context, server_context: pyossl.Context, is_closed: bool
+) -> None:
+    """It shows the plain socket below, too."""
+    ours, theirs = outer
+    if is_closed:
+        ours.close()
+    for entry in ENTRIES.values():
+        with pytest.raises(TypeError):
+            entry(PassingOn(ours), (client_context, server_context))
+    if not is_closed:
+        ours.sendall(b"on")
+        assert theirs.recv(10) == b"on"
+
+
 def test_asyncios_view_of_a_socket_is_not_the_socket(client_context: pyossl.Context) -> None:
     from asyncio import trsock
 

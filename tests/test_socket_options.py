@@ -67,6 +67,24 @@ def test_detach_gives_a_descriptor_back_with_its_own_limits(
 
 
 @each_limit
+@pytest.mark.parametrize("timeout", [None, SECONDS])
+def test_close_leaves_a_copy_of_the_socket_with_its_own_limits(
+    option: int, timeout: float | None, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """A copy that the program has made by dup(2), which has the same options."""
+    first, second = tcp_pair()
+    first.settimeout(None)
+    set_limit(first, option, 7)
+    with first.dup() as copy:
+        client, server = tls_pair(client_context, server_context, (first, second))
+        client.settimeout(timeout)
+        read_something(client, server)
+        client.close()
+        server.close()
+        assert limit(copy, option) == (7, 0)
+
+
+@each_limit
 def test_a_tls_socket_s_limits_are_those_that_it_was_given(sockets: SocketPair, option: int) -> None:
     client, server = sockets
     client.settimeout(SECONDS)

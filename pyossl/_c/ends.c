@@ -157,8 +157,7 @@ static long long pyossl_end_socket_once(pyossl_connection *connection)
 
     if (said == PYOSSL_BUSY)
         return said;
-    if (pyossl_may_be_shared(connection))
-        pyossl_restore_limits(connection);
+    pyossl_restore_limits(connection);    /* a child process may have the socket too, or the program a copy by dup(2) */
     closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
     if (closed != 0)
         return closed < 0 ? closed : 0;

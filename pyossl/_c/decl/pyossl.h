@@ -15,6 +15,7 @@ typedef struct {
 } pyossl_lock;
 pyossl_lock *pyossl_lock_new(void);
 void pyossl_lock_free(pyossl_lock *lock);
+int pyossl_lock_is_inherited(const pyossl_lock *lock);
 void pyossl_interpreter_ends(void);
 unsigned long pyossl_process(void);
 int pyossl_under_lock(pyossl_lock *lock, void *question);
