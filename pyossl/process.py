@@ -19,7 +19,6 @@ import sys
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
-from threading import active_count
 from typing import Any, NoReturn
 
 FAILED = 1
@@ -43,7 +42,9 @@ def run(main: Callable[[], int]) -> NoReturn:
         open_missing_streams()
         status = _flushed(_status_of(main))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # in Python's own end it would print a traceback
-        is_over = not interrupts and active_count() == 1
+        import threading  # not at the top: until run() is called, Ctrl-C is Python's
+
+        is_over = not interrupts and threading.active_count() == 1
     except KeyboardInterrupt:
         status = _flushed(INTERRUPTED)
     finally:

@@ -212,8 +212,8 @@ class Socket(Stream):
     def pending(self) -> int:
         """How many bytes ``recv`` returns without the descriptor; 1 where the end, or a failure, is what comes.
 
-        Whoever reads 16 KiB or more at a time need not ask: such a read leaves no whole record behind.  Only the end
-        may have come with the last of the data, where the peer says close_notify and keeps its socket open.
+        A program that reads 16 KiB or more at a time need not look at it: such a read leaves no whole record behind.
+        The one exception is the end, which may have come with the last data from a peer that keeps its socket open.
         SSL_pending(3)
         """
         return self.connection.pending
