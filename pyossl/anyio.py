@@ -254,8 +254,7 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         self.listener = listener
         self.ssl_context = ssl_context
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
-        seconds(handshake_timeout, "handshake_timeout", endless=True)
-        self.handshake_timeout = handshake_timeout
+        self.handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
@@ -363,7 +362,7 @@ async def connect_tcp(
     if session is not None:
         instance(session, Session, "session")
     flag(tls_standard_compatible, "tls_standard_compatible")
-    integer(remote_port, "a port", 0, 0xFFFF)
+    remote_port = integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):
         host_name(remote_host, "a host")
     else:

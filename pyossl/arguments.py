@@ -23,9 +23,13 @@ _SHOWN_BITS = 128
 
 
 def integer(value: Any, what: str, least: int, most: int) -> int:
-    """``value``, an ``int`` from ``least`` to ``most``; ``TypeError`` or ``ValueError`` for any other."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{what} is an int, not {type(value).__name__}")
+    """``value``, an ``int`` from ``least`` to ``most``; ``TypeError`` or ``ValueError`` for any other.
+
+    What stands for an ``int`` by ``__index__`` is one, as for sockets; True and False are none.
+    """
+    if isinstance(value, bool):
+        raise TypeError(f"{what} is an int, not bool")
+    value = index(value, what)
     if not least <= value <= most:
         raise ValueError(f"{what} is {least} to {most}, not {number_shown(value)}")
     return int(value)
@@ -59,18 +63,28 @@ def flag(value: Any, what: str) -> bool:
     return value
 
 
+def switch(value: Any, what: str) -> bool:
+    """``value``, True or False, or 1 or 0, where the standard library takes those; ``TypeError`` for any other."""
+    return bool(value) if type(value) is int and value in (0, 1) else flag(value, what)
+
+
 def seconds(value: Any, what: str, *, endless: bool = False) -> float:
-    """``value``, a number of seconds, 0 or more, infinity where ``endless``; ``TypeError`` or ``ValueError`` else."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f"{what} is a number of seconds, not {type(value).__name__}")
-    most = math.inf if endless else _MOST_SECONDS
-    if not 0 <= value <= most:
-        shown = number_shown(value) if isinstance(value, int) else value
-        raise ValueError(f"{what} is at least 0 seconds, and not without end, not {shown}")
+    """``value``, a number of seconds, 0 or more, infinity where ``endless``; ``TypeError`` or ``ValueError`` else.
+
+    Whatever ``float`` takes is a number, but for text, and for True and False.
+    """
     try:
-        return float(value)
+        if isinstance(value, (bool, str, bytes, bytearray, memoryview)):
+            raise TypeError
+        number = float(value)
     except OverflowError:
-        raise ValueError(f"{what} is a number of seconds, not {number_shown(int(value))}") from None
+        shown = number_shown(value) if isinstance(value, int) else "a larger number"
+        raise ValueError(f"{what} is a number of seconds, not {shown}") from None
+    except Exception:  # whatever a __float__ raises
+        raise TypeError(f"{what} is a number of seconds, not {type(value).__name__}") from None
+    if not 0 <= number <= (math.inf if endless else _MOST_SECONDS):
+        raise ValueError(f"{what} is at least 0 seconds, and not without end, not {value!r:.80}")
+    return number
 
 
 def function(value: Any, what: str) -> Callable[..., Any] | None:
@@ -146,6 +160,17 @@ def path(value: Any, what: str) -> str | bytes:
         raise ValueError(f"{what} is a path that this system cannot encode: {given[:80]!a}") from None
     c_text(encoded, what)
     return given
+
+
+def socket_path(value: Any, what: str) -> str | bytes:
+    """``value``, the path of a Unix socket, or a name that begins with a NUL, which Linux keeps without a file.
+
+    ``TypeError`` or ``ValueError`` for any other.  unix(7)
+    """
+    if isinstance(value, (str, bytes)) and value[:1] in ("\0", b"\0"):
+        path(value.replace(b"\0", b"") if isinstance(value, bytes) else value.replace("\0", ""), what)
+        return value
+    return path(value, what)
 
 
 def instance(value: Any, kind: type[_T], what: str) -> _T:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl import program_wait
-from pyossl.arguments import integer, path
+from pyossl.arguments import integer, socket_path
 from pyossl.polling import LONGEST_WAIT, ready, seconds_left
 
 Address = tuple[str, int] | tuple[str, int, int, int] | str | os.PathLike[str]
@@ -49,7 +49,7 @@ def host_and_port(address: Any) -> tuple[str, int | str]:
         raise TypeError(f"an address is a host and a port, or a path, not {address!r:.80}")
     host, port = address[:2]
     if not isinstance(port, str):  # the name of a service
-        integer(port, "a port", 0, 0xFFFF)
+        port = integer(port, "a port", 0, 0xFFFF)
     return host, port
 
 
@@ -64,7 +64,9 @@ def _flow_and_scope(address: Any) -> tuple[int, int]:
 def places_of(address: Address, flags: int = 0) -> Sequence[Place]:
     """Each place that ``address`` may be, in the order of getaddrinfo(3), whose ``flags`` may be ``AI_PASSIVE``."""
     if not isinstance(address, tuple):
-        return [Place(socket.AF_UNIX, socket.SOCK_STREAM, 0, path(address, "an address that is no host and port"))]
+        return [
+            Place(socket.AF_UNIX, socket.SOCK_STREAM, 0, socket_path(address, "an address that is no host and port"))
+        ]
     host, port = host_and_port(address)
     flow, scope = _flow_and_scope(address)
     family = _family_of(host)

@@ -78,7 +78,7 @@ class CRL:
         self._crl = checked_pointer(pointer, "X509_CRL *", "a CRL is made by CRL.load and its like")
 
     def _searched(self) -> Any:
-        """A copy for OpenSSL to search, which is owned: it sorts what it searches, under whoever iterates.
+        """An owned copy for OpenSSL to search: the search sorts the entries, which would disturb an iteration.
 
         X509_CRL_dup(3)
         """

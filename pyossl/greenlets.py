@@ -2,8 +2,8 @@
 
 A ``Socket`` waits in C, where no hub can run another greenlet.  After ``use_gevent()``, ``use_eventlet()``, or
 ``wait_with`` and a wait of the program's own, ``connect``, ``Listener.accept`` and ``Context.wrap_socket`` make sockets
-whose calls never wait in C: each is a row of non-blocking steps, and between two of them the hub waits for the
-descriptor.  Call it once, before the first of them; sockets that are there already go on as they were.
+whose calls never wait in C: each takes non-blocking steps, and between two of them the hub waits for the descriptor.
+Call it once, before the first socket is made: those that exist already are not changed.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from pyossl import sockets
-from pyossl.arguments import LARGEST_INT, function, instance, integer, path, seconds
+from pyossl.arguments import LARGEST_INT, function, instance, integer, seconds, socket_path
 from pyossl.connecting import Address, Place, host_and_port, places_of, send_at_once
 from pyossl.context import Context
 from pyossl.copying import Uncopied
@@ -215,13 +215,13 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
         host, port = host_and_port(address)
         integer(port, "the port to listen on", 0, 0xFFFF)
         try:
-            sock = _bound(address, backlog)
+            sock = _bound((host, port, *address[2:]), backlog)
         except ValueError as error:  # what has a NUL, or cannot be encoded
             raise ValueError(f"{host[:80]!a} is no host to listen on: {error}") from error
     else:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.bind(path(address, "an address that is no host and port"))
+            sock.bind(socket_path(address, "an address that is no host and port"))
             sock.listen(backlog)
         except BaseException:
             sock.close()

@@ -1,4 +1,4 @@
-"""Waiting for several descriptors at once, where no connection is there yet to wait for."""
+"""Waiting for several descriptors at once, before there is a connection: in ``connect`` and ``accept``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyossl.outcome import Want
 from pyossl.waiting import deadline_in, seconds_until
 
 LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
-SLICE = 0.05  # seconds that a wait of the program's has for one descriptor, while there may be others
+SLICE = 0.05  # seconds: how long the program's wait is given one descriptor before the next one has its turn
 
 
 def seconds_left(deadline: int | None) -> float | None:
@@ -22,7 +22,7 @@ def seconds_left(deadline: int | None) -> float | None:
 def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
     """The descriptors that can be read or written, or have failed; none where ``timeout`` seconds have passed first.
 
-    Where the program has a wait of its own, it waits, for one of them at a time.  poll(2)
+    A wait of the program's own is used where there is one, for one descriptor at a time.  poll(2)
     """
     if program_wait.wait is None:
         return _polled(readers, writers, timeout)

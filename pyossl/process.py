@@ -6,8 +6,9 @@ take long, or never happen: a resolver waits in C, a thread is joined.  So a thr
 one in a finaliser or in the callback of a weak reference, where Python would print the exception and go on.  The exit
 status is 130 whichever it was.
 
-The process ends by ``os._exit`` after the streams have been flushed.  In Python's own end another Ctrl-C would print a
-traceback, a stream that cannot be flushed would be told of twice, and threads would be waited for.
+After Ctrl-C, or while another thread runs, the process ends by ``os._exit``, once the streams have been flushed:
+Python's own end would wait for threads.  In any other case ``SystemExit`` is raised, so that exit handlers run and
+profilers and coverage write their files.
 """
 
 from __future__ import annotations
@@ -30,18 +31,26 @@ _GRACE = 2.0
 def run(main: Callable[[], int]) -> NoReturn:
     """Ends the process with the exit status that ``main`` returns, or raises ``SystemExit`` with.
 
-    It should be called as early as can be: before it, Ctrl-C is Python's.
+    It should be called as early as can be: before it, Ctrl-C is Python's.  In a process that is another program's,
+    which runs this one by ``runpy``, it stays that program's: ``SystemExit`` is raised there.
     """
-    status = INTERRUPTED
+    if getattr(main, "__globals__", None) is not vars(sys.modules["__main__"]):
+        sys.exit(main())
+    status, is_over = INTERRUPTED, False
     try:
-        _answer_interrupts()
+        interrupts = _answer_interrupts()
         open_missing_streams()
         status = _flushed(_status_of(main))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is done is done
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # in Python's own end it would print a traceback
+        import threading  # not at the top: until run() is called, Ctrl-C is Python's
+
+        is_over = not interrupts and threading.active_count() == 1
     except KeyboardInterrupt:
         status = _flushed(INTERRUPTED)
     finally:
-        os._exit(status)
+        if not is_over:
+            os._exit(status)
+    sys.exit(status)
 
 
 def say(message: str) -> None:
@@ -70,15 +79,15 @@ def open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # as long as the process
 
 
-def _answer_interrupts() -> None:
+def _answer_interrupts() -> list[int]:
+    """Makes Ctrl-C end the process; the list will have an entry for each."""
+    interrupts: list[int] = []
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it is ignored: nohup, or a job of a script
-        return
-    interrupts = 0
+        return interrupts
 
     def answer(number: int, frame: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
+        interrupts.append(number)
+        if len(interrupts) > 1:
             os._exit(INTERRUPTED)
         raise KeyboardInterrupt
 
@@ -96,6 +105,7 @@ def _answer_interrupts() -> None:
         signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
         start_new_thread(_end_in_time, (told,))
     signal.signal(signal.SIGINT, answer)
+    return interrupts
 
 
 def _end_in_time(told: int) -> None:

@@ -1,6 +1,6 @@
 """A wait of the program's own in place of poll(2): see pyossl/greenlets.py, which sets it.
 
-Whoever waits for a descriptor in Python, rather than in C, asks ``wait`` first: where it is None nothing is different.
+Code that waits for a descriptor in Python, and not in C, uses ``wait`` where the program has set one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _LONGEST = 1.0  # seconds: by then it is noticed that the descriptor has been cl
 def until_ready(descriptor: int, want: Want, deadline: int | None, goes_on: bool = False) -> None:
     """Waits by ``wait`` until the descriptor may be ready, at most until ``deadline``, of ``deadline_in``.
 
-    Raises ``TimeoutError`` where that has passed.  It may return early: whoever calls it tries again.  With ``goes_on``
-    it only lets others have their turn.
+    Raises ``TimeoutError`` where that has passed.  It may return early, so its caller tries again.  With ``goes_on``
+    it does not wait, and only lets other greenlets run.
     """
     assert wait is not None, "its caller has looked"
     left = _LONGEST if deadline is None else seconds_until(deadline)

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Final
 
-from pyossl.arguments import LARGEST_INT, flag, function, index, instance, integer, seconds, utf8
+from pyossl.arguments import LARGEST_INT, flag, function, index, instance, integer, seconds, switch, utf8
 from pyossl.connecting import Address, connected, host_and_port
 from pyossl.connection import Bytes, readable
 from pyossl.context import Context
@@ -186,7 +186,7 @@ class Socket(Stream):
         """A file over the connection, as ``socket.socket.makefile`` makes one: ``mode`` of r, w and b."""
         instance(mode, str, "mode")
         if buffering is not None:
-            integer(buffering, "buffering", -1, LARGEST_INT)
+            buffering = integer(buffering, "buffering", -1, LARGEST_INT)
         _check_encoding(encoding, errors, newline)
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
             raise ValueError(f"mode is made of 'r', 'w' and 'b', not {mode!r}")
@@ -212,8 +212,8 @@ class Socket(Stream):
     def pending(self) -> int:
         """How many bytes ``recv`` returns without the descriptor; 1 where the end, or a failure, is what comes.
 
-        Whoever reads 16 KiB or more at a time need not ask: such a read leaves no whole record behind.  Only the end
-        may have come with the last of the data, where the peer says close_notify and keeps its socket open.
+        A program that reads 16 KiB or more at a time need not look at it: such a read leaves no whole record behind.
+        The one exception is the end, which may have come with the last data from a peer that keeps its socket open.
         SSL_pending(3)
         """
         return self.connection.pending
@@ -266,9 +266,7 @@ class Socket(Stream):
 
     def setblocking(self, flag: bool) -> None:
         """``settimeout(None)``, or ``settimeout(0)``."""
-        if not isinstance(flag, int):
-            raise TypeError(f"setblocking takes True or False, not {type(flag).__name__}")
-        self.settimeout(None if flag else 0.0)
+        self.settimeout(None if index(flag, "what setblocking takes") else 0.0)
 
     def getblocking(self) -> bool:
         """Whether calls wait at all."""
@@ -414,7 +412,7 @@ def wrap_socket(
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, as asyncio's transports have one
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
-    flag(handshake, "handshake")
+    handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
@@ -464,8 +462,10 @@ def connect(
     SSL_connect(3)
     """
     limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
-    if limit is not None and not seconds(limit, "a timeout") > 0:
-        raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
+    if limit is not None:
+        limit = seconds(limit, "a timeout")
+        if not limit > 0:
+            raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
     context = Context.client() if context is None else instance(context, Context, "context")
     if context.is_server:
         raise UsageError("connect() is a client's: this context is a server's")

@@ -59,8 +59,10 @@ class Stream(Agreed):
                 room, view = buffer = scratch.borrow(size)
                 result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
         except Exception:
-            index(size, "the number of bytes to read")
-            raise
+            number = index(size, "the number of bytes to read")
+            if isinstance(size, int):
+                raise
+            return self.recv(number)
         if result < 0:
             scratch.give_back(buffer)
             self.connection.received(result, self._timeout)

@@ -208,11 +208,11 @@ async def open_tcp_stream(
         instance(session, Session, "session")
     flag(https_compatible, "https_compatible")
     host_name(host, "a host")
-    integer(port, "a port", 0, 0xFFFF)
+    port = integer(port, "a port", 0, 0xFFFF)
     if local_address is not None:
         host_name(local_address, "a local address")
     if happy_eyeballs_delay is not None:
-        seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
+        happy_eyeballs_delay = seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
     stream = await trio.open_tcp_stream(
         host, port, happy_eyeballs_delay=happy_eyeballs_delay, local_address=local_address
     )
@@ -244,7 +244,7 @@ async def open_tcp_listeners(
     """
     _check_server(context)
     flag(https_compatible, "https_compatible")
-    integer(port, "a port", 0, 0xFFFF)
+    port = integer(port, "a port", 0, 0xFFFF)
     if backlog is not None:
         integer(backlog, "backlog", 0, LARGEST_INT)
     if host is not None:
@@ -272,7 +272,7 @@ async def serve_tcp(
     close_notify when it raises; what it raises reaches the nursery.  With ``nursery.start`` it gives the listeners.
     """
 
-    seconds(handshake_timeout, "handshake_timeout", endless=True)
+    handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
     if not callable(handler):
         raise TypeError(f"handler is a function, not {type(handler).__name__}")
     if handler_nursery is not None:

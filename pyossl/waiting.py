@@ -146,8 +146,8 @@ class WaitingConnection(DescriptorConnection):
         lib.pyossl_restore_limits(self._c)
 
     def detach(self) -> None:
-        """``close``, and lets go whoever waits in another call, within a second: the descriptor goes on elsewhere, as
-        it was given.  SSL_free(3)
+        """``close``, but the descriptor stays open, as it was given.  A call that waits in another thread ends within a
+        second.  SSL_free(3)
         """
         if lib.pyossl_detach_socket(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
@@ -173,8 +173,8 @@ class WaitingConnection(DescriptorConnection):
         return int(self._c.waiters)
 
     def end(self) -> BaseException | None:
-        """``close``, after our close_notify if that needs no waiting, and lets go whoever waits in another call: the
-        descriptor can be closed.  Returns what a callback raised meanwhile.  In a child process it does nothing.
+        """``close``, after our close_notify if that needs no waiting.  Calls that wait in other threads end, so that
+        the descriptor can be closed.  Returns what a callback raised meanwhile.  In a child process it does nothing.
 
         SSL_shutdown(3), SSL_free(3)
         """

@@ -142,3 +142,27 @@ def test_the_server_removes_its_authority_s_file_before_it_ends(tmp_path: Path) 
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) in (0, 130)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_has_ended_leaves_exit_handlers_to_python() -> None:
+    """Coverage and profilers write their files there."""
+    process = started("--version", code="import atexit; atexit.register(os.write, 2, b'handled')")
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, b"handled")
+
+
+def test_a_program_that_runs_the_command_line_by_runpy_goes_on() -> None:
+    line = (
+        "import contextlib, runpy, signal, sys; sys.argv = ['pyossl', '--version']\n"
+        "with contextlib.suppress(SystemExit): runpy.run_module('pyossl', run_name='__main__')\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+        "sys.exit(7)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", line],
+        capture_output=True,
+        timeout=PATIENCE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 7, done.stderr
+    assert pyossl.openssl_version in done.stdout.decode()

@@ -1,7 +1,7 @@
 /* A connection's locks: its own and that of a BIO below it, and what becomes of them in a child process.
  *
  * A child has a copy of each connection of its parent, and may not go on with one that has keys: both would send with them.
- * One that has not begun is adopted: its lock, which may have been anybody's at the fork, is the child's from then on. */
+ * One that has not begun is adopted: its lock, which any thread may have held at the fork, is the child's from then on. */
 
 /* A connection whose handshake has not begun has no keys, and may go on in a child process: a server accepts, and forks
  * a child for the connection.  Only one whose BIO is nobody else's. */

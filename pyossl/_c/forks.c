@@ -1,8 +1,8 @@
 /* Forks wait for the calls that hold OpenSSL's global locks.
  *
  * OpenSSL has locks of its own around its tables of methods, algorithms and indexes, and no handlers for forks: where
- * another thread holds one in the moment of a fork it stays locked in the child, for ever, and whoever makes a context
- * there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi gives up.
+ * another thread holds one in the moment of a fork it stays locked in the child, for ever, and a call that makes a
+ * context there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi gives up.
  * So the calls that Python makes on the way to a context are counted, and os.fork() waits until none is under way, and
  * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
  * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.

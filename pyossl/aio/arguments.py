@@ -26,21 +26,23 @@ def _seconds(timeout: float | None, default: float, what: str) -> float:
     """A time limit of asyncio's, None for the default."""
     if timeout is None:
         return default
-    if not seconds(timeout, what, endless=True) > 0:
+    limit = seconds(timeout, what, endless=True)
+    if not limit > 0:
         raise ValueError(f"{what} should be a positive number, got {timeout}")
-    return timeout
+    return limit
 
 
-def check_place(host: Any, port: Any, family: int = 0, proto: int = 0, flags: int = 0) -> None:
-    """Raises ``TypeError`` or ``ValueError`` for what ``loop.getaddrinfo`` does not take."""
+def check_place(host: Any, port: Any, family: int = 0, proto: int = 0, flags: int = 0) -> Any:
+    """The port as ``loop.getaddrinfo`` takes it; ``TypeError`` or ``ValueError`` for what that does not take."""
     if host is not None:
         host_name(host, "a host")
     if isinstance(port, str):
         c_text(utf8(port, "the name of a service"), "the name of a service")
     elif port is not None:
-        integer(port, "a port", 0, 0xFFFF)
+        port = integer(port, "a port", 0, 0xFFFF)
     for value, what in ((family, "family"), (proto, "proto"), (flags, "flags")):
         integer(value, what, -LARGEST_INT - 1, LARGEST_INT)
+    return port
 
 
 def check_protocol(protocol: Any) -> None:

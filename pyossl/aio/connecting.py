@@ -16,7 +16,7 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, resume_writers_of, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
-from pyossl.arguments import LARGEST_INT, flag, integer, path as checked_path, seconds
+from pyossl.arguments import LARGEST_INT, integer, seconds, socket_path, switch
 from pyossl.connecting import ATTEMPT_DELAY
 from pyossl.context import Context
 from pyossl.errors import UsageError
@@ -61,12 +61,12 @@ async def create_connection(
     if is_callers := sock is not None:
         stream_socket(sock)
     check_factory(protocol_factory)
-    check_place(host, port, family, proto, flags)
-    flag(all_errors, "all_errors")
+    port = check_place(host, port, family, proto, flags)
+    all_errors = switch(all_errors, "all_errors")
     if interleave is not None:
         integer(interleave, "interleave", 0, LARGEST_INT)
     if happy_eyeballs_delay is not None:
-        seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
+        happy_eyeballs_delay = seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
     if local_addr is not None:
         check_place(*_host_and_port(local_addr))
     if (host is not None or port is not None) == (sock is not None):
@@ -113,7 +113,7 @@ async def create_unix_connection(
         raise ValueError("you have to pass server_hostname when using ssl")
     check_factory(protocol_factory)
     if path is not None:
-        checked_path(path, "the path of a socket")
+        where = socket_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     if is_callers := sock is not None:
@@ -122,11 +122,10 @@ async def create_unix_connection(
     context = client_context(ssl)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if sock is None:
-        assert path is not None, "checked above"
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            await loop.sock_connect(sock, os.fspath(path))
+            await loop.sock_connect(sock, where)
         except BaseException:
             sock.close()
             raise
@@ -168,7 +167,7 @@ async def over_transport(
     """As ``start_tls``; ``keeps`` is what must not be finalised as long as there is the transport below."""
     if not isinstance(sslcontext, Context):
         raise TypeError(f"sslcontext is a pyossl.Context, not {sslcontext!r:.80}")
-    flag(server_side, "server_side")
+    server_side = switch(server_side, "server_side")
     check_protocol(protocol)
     if isinstance(transport, type) or not hasattr(transport, "set_protocol"):
         raise TypeError(f"a transport of asyncio's is needed, not {type(transport).__name__}")

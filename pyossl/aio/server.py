@@ -17,7 +17,7 @@ from pyossl.aio.connecting import looked_up
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import forks, has_descriptors
 from pyossl.aio.over_transport import BelowTLS
-from pyossl.arguments import LARGEST_INT, flag, instances, integer, path as checked_path
+from pyossl.arguments import LARGEST_INT, instances, integer, socket_path, switch
 from pyossl.context import Context
 from pyossl.copying import Uncopied
 
@@ -253,7 +253,7 @@ async def create_server(
         check_place(each, port, family, 0, flags)
     for value, what in ((reuse_address, "reuse_address"), (reuse_port, "reuse_port"), (keep_alive, "keep_alive")):
         if value is not None:
-            flag(value, what)
+            switch(value, what)
     if sock is not None and (host is not None or port is not None):
         raise ValueError("host/port and sock can not be specified at the same time")
     if sock is None:
@@ -279,7 +279,7 @@ async def create_unix_server(
     """As ``create_server``, on the path of a Unix socket; one that is left there is replaced.  SSL_accept(3)"""
     _check(protocol_factory, backlog, start_serving)
     if path is not None:
-        checked_path(path, "the path of a socket")
+        socket_path(path, "the path of a socket")
     if (path is None) == (sock is None):
         raise ValueError("either path or sock is to be given, and not both")
     loop = asyncio.get_running_loop()
@@ -304,7 +304,7 @@ async def create_unix_server(
 def _check(protocol_factory: Any, backlog: Any, start_serving: Any) -> None:
     check_factory(protocol_factory)
     integer(backlog, "backlog", 0, LARGEST_INT)
-    flag(start_serving, "start_serving")
+    switch(start_serving, "start_serving")
 
 
 async def _served(server: Server, start_serving: bool) -> Server:

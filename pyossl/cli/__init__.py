@@ -24,8 +24,9 @@ FINE, USAGE = 0, 2
 
 
 def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -> int:
-    """Runs one command; its exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.
+    """Runs one command and returns its exit status.
 
+    That is 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage, and 130 after Ctrl-C.
     ``arguments`` are ``sys.argv``'s and ``stream`` is ``sys.stdout`` unless given.  Raises ``SystemExit`` after
     ``--help``, and for arguments that are wrong.
     """
@@ -69,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     every = argparse.ArgumentParser(
         prog="python -m pyossl",
         description="The TLS stack of the operating system's own OpenSSL.",
-        epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage.",
+        epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage, 130 after Ctrl-C.",
     )
     every.add_argument("--version", action="store_true", help="show the versions of pyossl and OpenSSL")
     commands = every.add_subparsers(title="commands", metavar="COMMAND", dest="command")

@@ -190,7 +190,7 @@ def _notes(diagnosis: Diagnosis, now: datetime.datetime) -> Iterator[str]:
     if diagnosis.is_trusted and (extra := [certificate for certificate in sent if certificate not in chain]):
         yield f"sent, and not needed: {'; '.join(certificate.subject for certificate in extra)}"
     if any(certificate.is_self_signed for certificate in sent[1:]):
-        yield "the root was sent too: whoever trusts it has it already"
+        yield "the root was sent too: a client that trusts it has it already"
     for certificate in chain:
         last = facts.moment(certificate, "not_after")
         if last is not None and datetime.timedelta(0) <= last - now < _SOON:

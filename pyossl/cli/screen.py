@@ -80,7 +80,7 @@ class Screen:
             buffer.flush()
 
     def flush(self) -> None:
-        """Sends what was printed on its way, for whoever waits for it in a pipe."""
+        """Flushes what was printed, so that a reader of a pipe has it at once."""
         self._stream.flush()
 
     def entry(self, who: str, what: str, style: str = "") -> None:
