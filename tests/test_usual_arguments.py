@@ -28,6 +28,9 @@ class Number:
     def __index__(self) -> int:
         return self._value
 
+    def __repr__(self) -> str:
+        return f"Number({self._value})"
+
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[pyossl.Context, pyossl.Context]:
