@@ -7,7 +7,8 @@
  * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
  * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
  *
- * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.
+ * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.  So may a thread
+ * that is about to fork: other handlers of os.register_at_fork(), and finalisers, run in it between these two.
  * What makes connections' handshakes is not counted: they wait for their peers. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
@@ -15,6 +16,7 @@ enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; mic
 static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
 static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
+static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of the other */
 
 static void pyossl_hold_forks(void)
 {
@@ -22,7 +24,7 @@ static void pyossl_hold_forks(void)
         return;
     for (;;) {
         __atomic_fetch_add(&pyossl_held, 1, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0)
+        if (pyossl_forking_here || __atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0)
             return;
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
         usleep(PYOSSL_FORK_INTERVAL);
@@ -42,6 +44,7 @@ static void pyossl_before_fork(void)
 
     clock_gettime(CLOCK_MONOTONIC, &begin);
     now = begin;
+    pyossl_forking_here++;
     __atomic_fetch_add(&pyossl_forking, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&pyossl_held, __ATOMIC_SEQ_CST) > own && now.tv_sec - begin.tv_sec <= PYOSSL_FORK_PATIENCE) {
         usleep(PYOSSL_FORK_INTERVAL);
@@ -51,12 +54,13 @@ static void pyossl_before_fork(void)
 
 static void pyossl_after_fork(void)
 {
+    pyossl_forking_here--;
     __atomic_fetch_sub(&pyossl_forking, 1, __ATOMIC_SEQ_CST);
 }
 
 /* In the child there is this thread alone. */
 static void pyossl_forget_holders(void)
 {
-    pyossl_forking = 0;
+    pyossl_forking = pyossl_forking_here = 0;
     pyossl_held = pyossl_held_here > 0;
 }
