@@ -33,8 +33,12 @@ _LAYERS_OF_FILES = ("buffer", "raw", "_sock", "_socket")
 
 def is_tls(thing: Any) -> bool:
     """Whether an object is a TLS connection: its class has a method that no plain socket and no file has."""
-    kind = type(thing)
-    return any(hasattr(kind, sign) for sign in _SIGNS_OF_TLS)
+    for kind in type(thing).__mro__:
+        own = kind.__dict__  # hasattr() would word a sentence for each that is missing
+        for sign in _SIGNS_OF_TLS:
+            if sign in own:
+                return True
+    return False
 
 
 def require_plain(sock: Any, instead: str = INSTEAD) -> None:
@@ -62,7 +66,7 @@ def socket_descriptor(sock: Any) -> int:
         if not hasattr(sock, "fileno") or isinstance(sock, type):
             raise TypeError(f"a socket or its descriptor is needed, not {type(sock).__name__}")
         require_plain(sock)
-    return descriptor_of(sock)
+    return _number_of(sock)
 
 
 def descriptor_of(file: Any) -> int:
@@ -70,10 +74,15 @@ def descriptor_of(file: Any) -> int:
 
     ``TypeError`` for a TLS connection, and for a file made of one; ``UsageError`` where it is closed.
     """
+    if not isinstance(file, int) and not isinstance(file, type):
+        _refuse_tls_below(file)
+    return _number_of(file)
+
+
+def _number_of(file: Any) -> int:
     if isinstance(file, int):
         fd = integer(file, "a descriptor", -1, LARGEST_INT)
     elif hasattr(file, "fileno") and not isinstance(file, type):
-        _refuse_tls_below(file)
         try:
             fd = integer(file.fileno(), "a descriptor", -1, LARGEST_INT)
         except ValueError:
