@@ -34,8 +34,8 @@ def run(main: Callable[[], int]) -> NoReturn:
     """
     status = INTERRUPTED
     try:
-        _answer_interrupts()
         open_missing_streams()
+        _answer_interrupts()
         status = _flushed(_status_of(main))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is done is done
     except KeyboardInterrupt:
