@@ -6,6 +6,7 @@
  * So the calls that Python makes on the way to a context are counted, and os.fork() waits until none is under way, and
  * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
  * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
+ * Nor is a new call held up for much longer: a handler of the fork may wait for the thread that makes it.
  *
  * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.  So may a thread
  * that is about to fork: other handlers of os.register_at_fork(), and finalisers, run in it between these two.
@@ -17,15 +18,23 @@ static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
 static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
 static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of the other */
+static _Thread_local int pyossl_waited_here;  /* intervals that this thread's calls have waited for forks, in a row */
 
 static void pyossl_hold_forks(void)
 {
+    enum { MOST = (PYOSSL_FORK_PATIENCE + 1) * 1000000 / PYOSSL_FORK_INTERVAL };
+
     if (pyossl_held_here++ > 0)
         return;
     for (;;) {
         __atomic_fetch_add(&pyossl_held, 1, __ATOMIC_SEQ_CST);
-        if (pyossl_forking_here || __atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0)
+        if (__atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0) {
+            pyossl_waited_here = 0;
             return;
+        }
+        if (pyossl_forking_here || pyossl_waited_here == MOST)
+            return;
+        pyossl_waited_here++;
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
         usleep(PYOSSL_FORK_INTERVAL);
     }
