@@ -18,23 +18,25 @@ static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
 static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
 static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of the other */
-static _Thread_local int pyossl_waited_here;  /* intervals that this thread's calls have waited for forks, in a row */
+static _Thread_local time_t pyossl_waits_here;   /* since when this thread's calls have met forks; 0 where none is under way */
 
 static void pyossl_hold_forks(void)
 {
-    enum { MOST = (PYOSSL_FORK_PATIENCE + 1) * 1000000 / PYOSSL_FORK_INTERVAL };
+    struct timespec now;
 
     if (pyossl_held_here++ > 0)
         return;
     for (;;) {
         __atomic_fetch_add(&pyossl_held, 1, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&pyossl_forking, __ATOMIC_SEQ_CST) == 0) {
-            pyossl_waited_here = 0;
+            pyossl_waits_here = 0;
             return;
         }
-        if (pyossl_forking_here || pyossl_waited_here == MOST)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (pyossl_waits_here == 0)
+            pyossl_waits_here = now.tv_sec;
+        if (pyossl_forking_here || now.tv_sec - pyossl_waits_here > PYOSSL_FORK_PATIENCE + 1)
             return;
-        pyossl_waited_here++;
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
         usleep(PYOSSL_FORK_INTERVAL);
     }
