@@ -18,7 +18,7 @@ static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
 static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
 static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of the other */
-static _Thread_local time_t pyossl_waits_here;   /* since when this thread's calls have met forks; 0 where none is under way */
+static _Thread_local time_t pyossl_waits_here;   /* since when this thread has met forks; 0: none is there */
 
 static void pyossl_hold_forks(void)
 {
