@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import atexit
 from _weakref import getweakrefs, ref
-from collections.abc import Callable
 from posix import register_at_fork
 
 TYPE_CHECKING = False  # typing's own, which takes longer to import than all that is imported here
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _ADVICE = "pyossl must be rebuilt on this system: pip install --force-reinstall --no-binary pyossl pyossl"

@@ -55,7 +55,9 @@ def host_and_port(address: Any) -> tuple[str, int | str]:
 
 def _flow_and_scope(address: Any) -> tuple[int, int]:
     """What an IPv6 address says besides a host and a port, as ``socket.socket.getpeername`` does."""
-    flow, scope = (*address[2:], 0, 0)[:2]
+    if len(address) == 2:
+        return 0, 0
+    flow, scope = (*address[2:], 0)[:2]
     integer(flow, "the flow information of an IPv6 address", 0, _LARGEST_FLOW)
     integer(scope, "the scope of an IPv6 address", 0, 0xFFFFFFFF)
     return flow, scope
@@ -113,10 +115,10 @@ def connected(address: Address, timeout: float | None, deadline: int | None) -> 
 
     Raises ``OSError`` where no place of it can be reached, and ``TimeoutError``.  getaddrinfo(3), connect(2)
     """
-    places = by_turns(places_of(address))
+    places = places_of(address)
     try:
         is_alone = len(places) == 1 and program_wait.wait is None
-        sock = _alone(places[0], deadline) if is_alone else _First(places, deadline).connected()
+        sock = _alone(places[0], deadline) if is_alone else _First(by_turns(places), deadline).connected()
     except OSError as error:
         if isinstance(error, TimeoutError) and error.errno is None:
             raise TimeoutError(f"connecting to {address!r} timed out after {timeout} s") from error

@@ -37,9 +37,11 @@ def is_tls(thing: Any) -> bool:
     Its class is asked first, and then itself: it may be an object of the program's around a connection, to which it
     passes on what it is asked for.
     """
-    kind = type(thing)
-    if any(hasattr(kind, sign) for sign in _SIGNS_OF_TLS):
-        return True
+    for kind in type(thing).__mro__:
+        own = kind.__dict__  # hasattr() would word a sentence for each that is missing
+        for sign in _SIGNS_OF_TLS:
+            if sign in own:
+                return True
     return not isinstance(thing, (_socket, type)) and any(_shows(thing, sign) for sign in _SIGNS_OF_TLS)
 
 
@@ -75,7 +77,7 @@ def socket_descriptor(sock: Any) -> int:
         if not hasattr(sock, "fileno") or isinstance(sock, type):
             raise TypeError(f"a socket or its descriptor is needed, not {type(sock).__name__}")
         require_plain(sock)
-    return descriptor_of(sock)
+    return _number_of(sock)
 
 
 def descriptor_of(file: Any) -> int:
@@ -83,10 +85,15 @@ def descriptor_of(file: Any) -> int:
 
     ``TypeError`` for a TLS connection, and for a file made of one; ``UsageError`` where it is closed.
     """
+    if not isinstance(file, int) and not isinstance(file, type):
+        _refuse_tls_below(file)
+    return _number_of(file)
+
+
+def _number_of(file: Any) -> int:
     if isinstance(file, int):
         fd = integer(file, "a descriptor", -1, LARGEST_INT)
     elif hasattr(file, "fileno") and not isinstance(file, type):
-        _refuse_tls_below(file)
         try:
             fd = integer(file.fileno(), "a descriptor", -1, LARGEST_INT)
         except ValueError:

@@ -38,8 +38,8 @@ def run(main: Callable[[], int]) -> NoReturn:
         sys.exit(main())
     status, is_over = INTERRUPTED, False
     try:
-        interrupts = _answer_interrupts()
         open_missing_streams()
+        interrupts = _answer_interrupts()
         status = _flushed(_status_of(main))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # in Python's own end it would print a traceback
         import threading  # not at the top: until run() is called, Ctrl-C is Python's

@@ -96,3 +96,24 @@ def test_a_reader_who_has_had_enough_is_told_nothing_more(command: str) -> None:
     ran = run_in_shell(command, "| true")
     assert ran.errors == ""
     assert ran.output == ""
+
+
+STREAMS = """
+import os, stat, sys
+from pyossl.process import run
+
+def main():
+    return sum(stat.S_ISFIFO(os.fstat(number).st_mode) << number for number in map(int, sys.argv[1:]))
+
+run(main)
+"""
+
+
+@CLOSED
+def test_the_number_of_a_missing_stream_is_not_given_to_a_pipe_of_the_command_line_s_own(
+    closed: tuple[int, ...],
+) -> None:
+    numbers = map(str, closed)
+    line = " ".join(['exec "$0" "$@"', closing(closed)])
+    done = subprocess.run(["/bin/sh", "-c", line, sys.executable, "-c", STREAMS, *numbers], timeout=PATIENCE)
+    assert done.returncode == 0

@@ -153,3 +153,40 @@ def test_the_child_can_make_contexts_and_fork_again_and_so_can_the_parent() -> N
         os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert Task(pyossl.Context.client).result()
+
+
+HANDLERS = """
+import gc, os, signal, sys, threading
+signal.alarm(20)
+fork = [True]
+
+def handler():
+    if sys.argv[2:] == ["forks"] and fork.pop():
+        fork.append(False)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    if sys.argv[2:] == ["joins"]:
+        thread = threading.Thread(target=pyossl.Context.client)
+        thread.start()
+        thread.join()
+    pyossl.Context.client()
+    gc.collect()
+
+os.register_at_fork(**{sys.argv[1]: handler})  # before pyossl's own: the handlers run in both orders
+import pyossl
+
+child = os.fork()
+if child == 0:
+    pyossl.Context.client()
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("does", ["no more", "forks", "joins"])
+@pytest.mark.parametrize("when", ["before", "after_in_parent", "after_in_child"])
+def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_threads_that_do(when: str, does: str) -> None:
+    done = subprocess.run([sys.executable, "-c", HANDLERS, when, does], timeout=SECONDS * 3, check=False)
+    assert done.returncode == 7

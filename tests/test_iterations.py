@@ -416,5 +416,5 @@ def test_what_is_written_can_be_read(credentials: pyossl.Credentials) -> None:
 
 def test_what_could_not_be_read_is_not_written(authority: pyossl.Authority) -> None:
     for count in (0, -1, MOST_ITERATIONS, ABSURD):
-        with pytest.raises(ValueError, match="hashed 1 to"):
+        with pytest.raises(ValueError, match="hashed is 1 to"):
             PKCS12(chain=[authority.certificate]).to_der("password", iterations=count)

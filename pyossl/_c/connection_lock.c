@@ -10,22 +10,24 @@ static int pyossl_has_no_keys(const pyossl_connection *connection)
     return connection->ssl != NULL && !connection->busy && !connection->asked && SSL_in_before(connection->ssl);
 }
 
-/* Whether the connection is the parent process's, and stays so. */
+/* Whether the connection is the parent process's, and stays so.  Another thread may adopt it, and begin, meanwhile. */
 static int pyossl_is_inherited(const pyossl_connection *connection)
 {
     return pyossl_lock_is_inherited(connection->lock)
-        && (connection->lock != &connection->own_lock || !pyossl_has_no_keys(connection));
+        && (connection->lock != &connection->own_lock || !pyossl_has_no_keys(connection))
+        && pyossl_lock_is_inherited(connection->lock);
 }
 
 static void pyossl_turn_new(pthread_cond_t *turn);
 
-/* In a child process: as pyossl_connection_acquire, of a connection that the parent process has made and not begun. */
+/* In a child process: as pyossl_connection_acquire, of a connection that the parent process has made and not begun, of
+ * which another thread may be the first to have the lock here. */
 static int pyossl_adopt(pyossl_connection *connection)
 {
     pyossl_lock *lock = connection->lock;
     int adopted;
 
-    if (!pyossl_lock_is_inherited(lock) || pyossl_is_inherited(connection))
+    if (pyossl_is_inherited(connection))
         return 0;
     adopted = pyossl_lock_adopt(lock);
     if (adopted == 2) {    /* a thread of the parent's may have been about to begin */
@@ -42,7 +44,7 @@ static int pyossl_connection_acquire(pyossl_connection *connection)
     pyossl_lock *first = connection->lock, *second = connection->other_lock;
 
     if (second == NULL)
-        return pyossl_lock_acquire(first) || pyossl_adopt(connection);
+        return pyossl_lock_is_inherited(first) ? pyossl_adopt(connection) : pyossl_lock_acquire(first);
     if (first > second) {
         pyossl_lock *swapped = first;
         first = second;

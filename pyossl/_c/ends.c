@@ -51,6 +51,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->ssl = ssl;
     connection->lock = lock == NULL ? &connection->own_lock : lock;
     connection->other_lock = other_lock == lock ? NULL : other_lock;
+    connection->own_lock.generation = pyossl_generation;
     connection->fd = -1;
     connection->forks = pyossl_forks;
     pyossl_turn_new(&connection->turn);

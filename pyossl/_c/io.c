@@ -586,7 +586,8 @@ static void pyossl_connection_free(pyossl_connection *connection)
     X509_free(connection->verify_certificate);
     free(connection->records);
     pyossl_forget_pending(connection);
-    if (!pyossl_lock_is_inherited(connection->lock))    /* glibc waits for those who wait, and they are the parent's */
+    /* glibc waits for those who wait, and they are the parent's.  The lock of a BIO may have been freed before. */
+    if (!pyossl_lock_is_inherited(&connection->own_lock))
         pthread_cond_destroy(&connection->turn);
     if (connection->lock == &connection->own_lock)
         pthread_mutex_destroy(&connection->own_lock.mutex);

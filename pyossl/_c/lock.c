@@ -13,7 +13,7 @@ static unsigned long pyossl_forks;         /* of this process and of those befor
 
 static void pyossl_forks_now(void)
 {
-    pyossl_forks++;
+    __atomic_fetch_add(&pyossl_forks, 1, __ATOMIC_SEQ_CST);    /* two threads may fork at once */
 }
 
 static void pyossl_forked(void)
@@ -69,7 +69,7 @@ static pyossl_lock *pyossl_lock_new(void)
 
 static int pyossl_lock_is_inherited(const pyossl_lock *lock)
 {
-    return lock->generation != pyossl_generation;
+    return __atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != pyossl_generation;
 }
 
 static int pyossl_is_ending;    /* the interpreter ends */

@@ -40,7 +40,7 @@ static int pyossl_in_turn_if_free(pyossl_connection *connection, void *question)
     pyossl_lock *other = connection->other_lock;
     int answer = -1;
 
-    if (!pyossl_lock_try(connection->lock) && !pyossl_adopt(connection))
+    if (!(pyossl_lock_is_inherited(connection->lock) ? pyossl_adopt(connection) : pyossl_lock_try(connection->lock)))
         return pyossl_lock_is_inherited(connection->lock) ? 0 : -1;
     if (other == NULL || pyossl_lock_try(other)) {
         answer = pyossl_ask_python(connection, question);
