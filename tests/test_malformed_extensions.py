@@ -387,7 +387,7 @@ def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
     with pytest.raises(DecodeError, match="time"):
         _ = first.revoked_at
     with pytest.raises(DecodeError, match="time"):
-        _, _, _, _ = first
+        _, _, _ = first
     with pytest.raises(DecodeError, match="time"):
         _ = first[1]
     assert second.revoked_at.year == 2026
@@ -395,13 +395,34 @@ def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
     assert pickle.loads(pickle.dumps(first)).serial_number == copy.deepcopy(first).serial_number == 1
 
 
-def test_an_entry_is_a_tuple_still() -> None:
+def test_an_entry_is_a_tuple_of_three_still() -> None:
     made = Revoked(7, NOW, 1)
-    assert tuple(made) == (7, NOW, 1, None)
+    assert tuple(made) == (7, NOW, 1) == made
+    assert len(made) == 3
     assert made._replace(reason=None) == Revoked(7, NOW, None)
-    number, when, reason, issuer = made
-    assert (number, when, reason, issuer) == (7, NOW, 1, None)
+    number, when, reason = made
+    assert (number, when, reason) == (7, NOW, 1)
     assert made[:2] == (7, NOW)
+    assert made._asdict() == {"serial_number": 7, "revoked_at": NOW, "reason": 1}
+    assert Revoked._make((7, NOW, 1)) == made
+
+
+def test_entries_of_several_issuers_are_tuples_of_three_that_differ() -> None:
+    one, two = (pyossl.Name(common_name(name).public_bytes()) for name in ("one", "two"))
+    ours, theirs = Revoked(7, NOW, 1, one), Revoked(7, NOW, 1, issuer_name=two)
+    assert ours != theirs
+    assert not ours == theirs  # noqa: SIM201 - the other operator
+    assert len({ours, theirs, Revoked(7, NOW, 1), Revoked(7, NOW, 1, one)}) == 3
+    assert "CN=one" in repr(ours)
+    assert "issuer" not in repr(Revoked(7, NOW, 1))
+    assert ours._replace(reason=None) == Revoked(7, NOW, None, one)
+    assert ours._replace(issuer_name=two) == theirs
+    for copied in (pickle.loads(pickle.dumps(ours)), copy.copy(ours), copy.deepcopy(ours)):
+        assert copied == ours
+        assert copied.issuer == "CN=one"
+    crl = CRL.load(crl_bytes(entry(2, issued_by("one")), extensions=INDIRECT))
+    for number, when, reason in crl:
+        assert (number, when.year, reason) == (2, 2026, None)
 
 
 def test_a_malformed_time_of_a_crl_raises_for_itself() -> None:
