@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import tempfile
 from typing import Any
 
 import pytest
@@ -528,3 +529,51 @@ def test_a_malformed_time_is_shown_as_such(field: str) -> None:
     (finding,) = diagnose("x", (certificate,), (certificate,), []).findings
     assert finding.kind == "malformed"
     assert name in finding.why
+
+
+def sent_with(oid: str, value: bytes, where: str) -> tuple[int, dict[str, Any]]:
+    """What ``certs --json`` says of a server that sends a chain, and a certificate that is not needed, of which the
+    one ``where`` has a malformed extension."""
+
+    def extensions(name: str) -> list[tuple[x509.ExtensionType, bool]]:
+        return [(raw(oid, value), False)] if name == where else []
+
+    root = make("Root", ca=True)
+    between = make("Between", root, ca=oid != CONSTRAINTS or where != "between", extensions=extensions("between"))
+    leaf = make("leaf", between, extensions=[(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)])
+    besides = make("Besides", root, extensions=extensions("besides"))
+    stream = io.StringIO()
+    sent = [Certificate.load(each.der) for each in (leaf, between, besides)]
+    server = Context.server(sent, pyossl.PrivateKey.load(leaf.key_pem))
+    with tempfile.NamedTemporaryFile(suffix=".pem") as trusted, pyossl.listen(("127.0.0.1", 0), server) as listener:
+        trusted.write(root.pem)
+        trusted.flush()
+        listener.settimeout(SECONDS)
+
+        def serve() -> None:
+            tls, _ = listener.accept()
+            with tls:
+                read_all(tls)
+
+        serving = Task(serve)
+        place = f"127.0.0.1:{listener.address[1]}"
+        status = main(["certs", place, "--servername", "localhost", "--ca", trusted.name, "--json"], stream)
+        serving.result()
+    return status, json.loads(stream.getvalue())
+
+
+@pytest.mark.parametrize("oid", [CONSTRAINTS, KEY_USAGE, SUBJECT_KEY, AUTHORITY_KEY, SUBJECT_NAMES, EXTENDED_USAGE])
+def test_a_malformed_intermediate_that_was_sent_is_not_called_missing(oid: str) -> None:
+    status, said = sent_with(oid, b"", "between")
+    assert status == 1
+    told = [finding["why"] for finding in said["findings"]] + said["notes"]
+    assert not any("was not sent" in each for each in told), told
+    assert not said["trusted"]
+    assert any("CN=Between" in each and "malformed" in each and NAMES[oid] in each for each in told), told
+
+
+def test_a_malformed_certificate_that_is_sent_and_not_needed_is_noted() -> None:
+    status, said = sent_with(KEY_USAGE, b"\xff", "besides")
+    assert status == 0
+    assert said["trusted"]
+    assert "sent, and malformed in keyUsage: CN=Besides" in said["notes"]
