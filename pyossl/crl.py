@@ -206,13 +206,14 @@ class CRL:
         It says nothing of who signed the CRL, nor when: ``Store.verify`` with ``crls`` does.
         X509_CRL_get0_by_cert(3), X509_CRL_get0_by_serial(3)
         """
+        number = None if isinstance(certificate, Certificate) else asn1_integer(certificate)
         if self._has_malformed_entry():
             return self._looked_through(certificate)
         entry, copy = ffi.new("X509_REVOKED **"), self._searched()
         if isinstance(certificate, Certificate):
             answer = lib.X509_CRL_get0_by_cert(copy, entry, certificate._x509)
         else:
-            answer = lib.X509_CRL_get0_by_serial(copy, entry, asn1_integer(certificate))
+            answer = lib.X509_CRL_get0_by_serial(copy, entry, number)
         take_records()
         # 2 would be removeFromCRL, which only delta CRLs have.
         if answer != 1:

@@ -363,6 +363,14 @@ def test_entries_behind_a_malformed_reason_are_still_their_own_issuer_s() -> Non
         assert crl.find(number) is None
 
 
+@pytest.mark.parametrize("odd", [None, True, "5", 5.0, b"5"])
+def test_what_is_no_serial_number_is_refused_and_not_unrevoked_where_an_entry_is_malformed(odd: Any) -> None:
+    for reason in (b"\x0a\x01\x01", b"\x05\x00"):
+        crl = unless_refused(crl_bytes(entry(5, extension(REASON, reason))))
+        with pytest.raises(TypeError, match="a serial number is an int"):
+            crl.find(odd)
+
+
 def test_entries_of_an_indirect_crl_say_their_issuer() -> None:
     entries = (entry(1), entry(2, issued_by("one")), entry(3), entry(4, issued_by("the issuer")), entry(5))
     crl = CRL.load(crl_bytes(*entries, extensions=INDIRECT))
