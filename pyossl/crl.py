@@ -22,7 +22,6 @@ class _Entry(NamedTuple):
     serial_number: int
     revoked_at: datetime.datetime
     reason: int | None
-    issuer_name: Name | None = None
 
 
 def _told(value: Any) -> Any:
@@ -38,19 +37,30 @@ def _field(place: int, doc: str) -> Any:
 class Revoked(_Entry):
     """One entry of a CRL.  X509_REVOKED_get0_serialNumber(3)
 
-    ``reason`` is RFC 5280's number, such as 1 for a key that was compromised; None where the CRL gives none.
-    ``issuer_name`` is whose certificate it is, where the CRL says that, as an indirect one does, which has entries of
-    several issuers; None where it is the CRL's own issuer.  What is malformed raises ``DecodeError`` when it is asked
-    for, and nothing else does.
+    A tuple of ``serial_number``, ``revoked_at`` and ``reason``, which is RFC 5280's number, such as 1 for a key that
+    was compromised; None where the CRL gives none.  ``issuer_name``, which is no part of the tuple but makes entries
+    differ, is whose certificate it is, where the CRL says that, as an indirect one does, which has entries of several
+    issuers; None where it is the CRL's own issuer.  What is malformed raises ``DecodeError`` when it is asked for, and
+    nothing else does.
     """
 
-    __slots__ = ()
+    _issuer: Name | None = None
+
+    def __new__(
+        cls,
+        serial_number: int,
+        revoked_at: datetime.datetime,
+        reason: int | None,
+        issuer_name: Name | None = None,
+    ) -> Revoked:
+        entry = super().__new__(cls, serial_number, revoked_at, reason)
+        entry._issuer = issuer_name
+        return entry
 
     if not TYPE_CHECKING:
         serial_number = _field(0, "The certificate's.  X509_REVOKED_get0_serialNumber(3)")
         revoked_at = _field(1, "Since when, in UTC.  X509_REVOKED_get0_revocationDate(3)")
         reason = _field(2, "RFC 5280's number, or None.  X509_REVOKED_get_ext_d2i(3)")
-        issuer_name = _field(3, "Whose certificate it is; None for the CRL's issuer's.  X509_REVOKED_get_ext_d2i(3)")
 
         def __getitem__(self, index: Any) -> Any:
             value = super().__getitem__(index)
@@ -59,8 +69,31 @@ class Revoked(_Entry):
         def __iter__(self) -> Iterator[Any]:
             return map(_told, super().__iter__())
 
+        def _replace(self, **values: Any) -> Revoked:
+            issuer = values.pop("issuer_name", self._issuer)
+            return type(self)(*super()._replace(**values), issuer)
+
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return tuple(super().__iter__())
+        return (*super().__iter__(), self._issuer)
+
+    def __eq__(self, other: object) -> bool:
+        same_issuer = not isinstance(other, Revoked) or self._issuer == other._issuer
+        return same_issuer and super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = _Entry.__hash__
+
+    def __repr__(self) -> str:
+        said = super().__repr__()
+        return said if self._issuer is None else f"{said[:-1]}, issuer_name={self._issuer!r})"
+
+    @property
+    def issuer_name(self) -> Name | None:
+        """Whose certificate it is; None for the CRL's issuer's.  X509_REVOKED_get_ext_d2i(3)"""
+        issuer: Name | None = _told(self._issuer)
+        return issuer
 
     @property
     def issuer(self) -> str | None:
@@ -173,13 +206,14 @@ class CRL:
         It says nothing of who signed the CRL, nor when: ``Store.verify`` with ``crls`` does.
         X509_CRL_get0_by_cert(3), X509_CRL_get0_by_serial(3)
         """
+        number = None if isinstance(certificate, Certificate) else asn1_integer(certificate)
         if self._has_malformed_entry():
             return self._looked_through(certificate)
         entry, copy = ffi.new("X509_REVOKED **"), self._searched()
         if isinstance(certificate, Certificate):
             answer = lib.X509_CRL_get0_by_cert(copy, entry, certificate._x509)
         else:
-            answer = lib.X509_CRL_get0_by_serial(copy, entry, asn1_integer(certificate))
+            answer = lib.X509_CRL_get0_by_serial(copy, entry, number)
         take_records()
         # 2 would be removeFromCRL, which only delta CRLs have.
         if answer != 1:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import tempfile
 from typing import Any
 
 import pytest
@@ -362,6 +363,14 @@ def test_entries_behind_a_malformed_reason_are_still_their_own_issuer_s() -> Non
         assert crl.find(number) is None
 
 
+@pytest.mark.parametrize("odd", [None, True, "5", 5.0, b"5"])
+def test_what_is_no_serial_number_is_refused_and_not_unrevoked_where_an_entry_is_malformed(odd: Any) -> None:
+    for reason in (b"\x0a\x01\x01", b"\x05\x00"):
+        crl = unless_refused(crl_bytes(entry(5, extension(REASON, reason))))
+        with pytest.raises(TypeError, match="a serial number is an int"):
+            crl.find(odd)
+
+
 def test_entries_of_an_indirect_crl_say_their_issuer() -> None:
     entries = (entry(1), entry(2, issued_by("one")), entry(3), entry(4, issued_by("the issuer")), entry(5))
     crl = CRL.load(crl_bytes(*entries, extensions=INDIRECT))
@@ -387,7 +396,7 @@ def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
     with pytest.raises(DecodeError, match="time"):
         _ = first.revoked_at
     with pytest.raises(DecodeError, match="time"):
-        _, _, _, _ = first
+        _, _, _ = first
     with pytest.raises(DecodeError, match="time"):
         _ = first[1]
     assert second.revoked_at.year == 2026
@@ -395,13 +404,34 @@ def test_a_time_of_an_entry_that_is_malformed_raises_for_itself() -> None:
     assert pickle.loads(pickle.dumps(first)).serial_number == copy.deepcopy(first).serial_number == 1
 
 
-def test_an_entry_is_a_tuple_still() -> None:
+def test_an_entry_is_a_tuple_of_three_still() -> None:
     made = Revoked(7, NOW, 1)
-    assert tuple(made) == (7, NOW, 1, None)
+    assert tuple(made) == (7, NOW, 1) == made
+    assert len(made) == 3
     assert made._replace(reason=None) == Revoked(7, NOW, None)
-    number, when, reason, issuer = made
-    assert (number, when, reason, issuer) == (7, NOW, 1, None)
+    number, when, reason = made
+    assert (number, when, reason) == (7, NOW, 1)
     assert made[:2] == (7, NOW)
+    assert made._asdict() == {"serial_number": 7, "revoked_at": NOW, "reason": 1}
+    assert Revoked._make((7, NOW, 1)) == made
+
+
+def test_entries_of_several_issuers_are_tuples_of_three_that_differ() -> None:
+    one, two = (pyossl.Name(common_name(name).public_bytes()) for name in ("one", "two"))
+    ours, theirs = Revoked(7, NOW, 1, one), Revoked(7, NOW, 1, issuer_name=two)
+    assert ours != theirs
+    assert not ours == theirs  # noqa: SIM201 - the other operator
+    assert len({ours, theirs, Revoked(7, NOW, 1), Revoked(7, NOW, 1, one)}) == 3
+    assert "CN=one" in repr(ours)
+    assert "issuer" not in repr(Revoked(7, NOW, 1))
+    assert ours._replace(reason=None) == Revoked(7, NOW, None, one)
+    assert ours._replace(issuer_name=two) == theirs
+    for copied in (pickle.loads(pickle.dumps(ours)), copy.copy(ours), copy.deepcopy(ours)):
+        assert copied == ours
+        assert copied.issuer == "CN=one"
+    crl = CRL.load(crl_bytes(entry(2, issued_by("one")), extensions=INDIRECT))
+    for number, when, reason in crl:
+        assert (number, when.year, reason) == (2, 2026, None)
 
 
 def test_a_malformed_time_of_a_crl_raises_for_itself() -> None:
@@ -507,3 +537,51 @@ def test_a_malformed_time_is_shown_as_such(field: str) -> None:
     (finding,) = diagnose("x", (certificate,), (certificate,), []).findings
     assert finding.kind == "malformed"
     assert name in finding.why
+
+
+def sent_with(oid: str, value: bytes, where: str) -> tuple[int, dict[str, Any]]:
+    """What ``certs --json`` says of a server that sends a chain, and a certificate that is not needed, of which the
+    one ``where`` has a malformed extension."""
+
+    def extensions(name: str) -> list[tuple[x509.ExtensionType, bool]]:
+        return [(raw(oid, value), False)] if name == where else []
+
+    root = make("Root", ca=True)
+    between = make("Between", root, ca=oid != CONSTRAINTS or where != "between", extensions=extensions("between"))
+    leaf = make("leaf", between, extensions=[(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)])
+    besides = make("Besides", root, extensions=extensions("besides"))
+    stream = io.StringIO()
+    sent = [Certificate.load(each.der) for each in (leaf, between, besides)]
+    server = Context.server(sent, pyossl.PrivateKey.load(leaf.key_pem))
+    with tempfile.NamedTemporaryFile(suffix=".pem") as trusted, pyossl.listen(("127.0.0.1", 0), server) as listener:
+        trusted.write(root.pem)
+        trusted.flush()
+        listener.settimeout(SECONDS)
+
+        def serve() -> None:
+            tls, _ = listener.accept()
+            with tls:
+                read_all(tls)
+
+        serving = Task(serve)
+        place = f"127.0.0.1:{listener.address[1]}"
+        status = main(["certs", place, "--servername", "localhost", "--ca", trusted.name, "--json"], stream)
+        serving.result()
+    return status, json.loads(stream.getvalue())
+
+
+@pytest.mark.parametrize("oid", [CONSTRAINTS, KEY_USAGE, SUBJECT_KEY, AUTHORITY_KEY, SUBJECT_NAMES, EXTENDED_USAGE])
+def test_a_malformed_intermediate_that_was_sent_is_not_called_missing(oid: str) -> None:
+    status, said = sent_with(oid, b"", "between")
+    assert status == 1
+    told = [finding["why"] for finding in said["findings"]] + said["notes"]
+    assert not any("was not sent" in each for each in told), told
+    assert not said["trusted"]
+    assert any("CN=Between" in each and "malformed" in each and NAMES[oid] in each for each in told), told
+
+
+def test_a_malformed_certificate_that_is_sent_and_not_needed_is_noted() -> None:
+    status, said = sent_with(KEY_USAGE, b"\xff", "besides")
+    assert status == 0
+    assert said["trusted"]
+    assert "sent, and malformed in keyUsage: CN=Besides" in said["notes"]

@@ -439,3 +439,100 @@ def test_a_handle_is_not_set_to_what_it_cannot_be(kind: str, wrong: str) -> None
     cls = getattr(crypto, kind)
     with pytest.raises(ValueError if wrong == "NULL" else TypeError):
         setattr(cls.__new__(cls), attribute, value)
+
+
+# Connections by their pointers
+
+
+def test_a_connection_is_found_by_its_pointer_for_as_long_as_there_is_one() -> None:
+    """As gevent_openssl, which takes the mapping over into a class of its own, and callbacks for PSK."""
+    connection = SSL.Connection(contexts()[0])
+    pointer = connection._ssl
+    assert SSL.Connection._reverse_mapping[pointer] is connection
+    del connection
+    gc.collect()
+    assert pointer not in SSL.Connection._reverse_mapping
+
+
+def test_a_verify_callback_that_a_program_sets_itself_may_accept() -> None:
+    told = []
+
+    @ffi.callback("int (*)(int, X509_STORE_CTX *)")
+    def verify(ok: int, store_context: Any) -> int:
+        ssl = lib.X509_STORE_CTX_get_ex_data(store_context, lib.SSL_get_ex_data_X509_STORE_CTX_idx())
+        told.append(SSL.Connection._reverse_mapping[ssl])
+        return 1
+
+    client, server = contexts()
+    lib.SSL_CTX_set_verify(client._context, SSL.VERIFY_PEER, verify)
+    both = SSL.Connection(client), SSL.Connection(server)
+    shake_hands(*both)
+    assert set(told) == {both[0]}
+
+
+@pytest.mark.parametrize("trusts", [True, False])
+def test_what_a_verify_callback_that_a_program_sets_itself_refuses_is_refused(trusts: bool) -> None:
+    client, server = contexts()
+    if trusts:
+        client.get_cert_store().add_cert(crypto.X509._of(AUTHORITY.certificate))
+
+    @ffi.callback("int (*)(int, X509_STORE_CTX *)")
+    def refuse(ok: int, store_context: Any) -> int:
+        return 0
+
+    lib.SSL_CTX_set_verify(client._context, SSL.VERIFY_PEER, refuse)
+    both = SSL.Connection(client), SSL.Connection(server)
+    with pytest.raises(SSL.Error):
+        shake_hands(*both)
+    client, server = contexts()
+    lib.SSL_CTX_set_verify(client._context, SSL.VERIFY_PEER, refuse)
+    client.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # which takes the program's away
+    shake_hands(SSL.Connection(client), SSL.Connection(server))
+
+
+def test_what_a_call_of_openssl_s_answers_is_raised_as_the_connection_raises_it() -> None:
+    client, server = pair()
+    buffer = ffi.new("char []", 16)
+    for _ in range(3):  # session tickets
+        result = lib.SSL_read(client._ssl, buffer, len(buffer))
+    with pytest.raises(SSL.WantReadError):
+        client._raise_ssl_error(client._ssl, result)
+    server.send(b"data")
+    client.bio_write(server.bio_read(1 << 20))
+    result = lib.SSL_read(client._ssl, buffer, len(buffer))
+    assert client._raise_ssl_error(client._ssl, result) is None
+    server.shutdown()
+    client.bio_write(server.bio_read(1 << 20))
+    with pytest.raises(SSL.ZeroReturnError):
+        client._raise_ssl_error(client._ssl, lib.SSL_read(client._ssl, buffer, len(buffer)))
+
+
+def test_an_alert_and_an_end_that_openssl_answers_are_raised_as_the_connection_raises_them() -> None:
+    client = SSL.Connection(contexts()[0])
+    client.set_connect_state()
+    lib.SSL_do_handshake(client._ssl)
+    client.bio_write(bytes.fromhex("15030300020228"))  # a fatal alert: handshake_failure
+    with pytest.raises(SSL.Error) as error:
+        client._raise_ssl_error(client._ssl, lib.SSL_do_handshake(client._ssl))
+    assert "alert handshake failure" in error.value.args[0][0][2]
+    shut = SSL.Connection(contexts()[0])
+    shut.set_connect_state()
+    shut.bio_shutdown()
+    with pytest.raises(SSL.SysCallError, match="Unexpected EOF"):
+        shut._raise_ssl_error(shut._ssl, lib.SSL_do_handshake(shut._ssl))
+
+
+def test_a_helper_of_a_program_s_callbacks_raises_what_they_raised() -> None:
+    """As those that add PSK to pyOpenSSL."""
+    helper = SSL._CallbackExceptionHelper()
+    helper.raise_if_problem()
+    helper._problems.append(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        helper.raise_if_problem()
+    helper.raise_if_problem()
+
+
+def test_openssl_s_queue_is_raised_as_an_error_of_ssl_s() -> None:
+    assert lib.SSL_CTX_set_cipher_list(contexts()[0]._context, b"no such cipher") == 0
+    with pytest.raises(SSL.Error, match="no cipher match"):
+        SSL._raise_current_error()

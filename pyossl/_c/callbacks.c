@@ -163,9 +163,14 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx());
     pyossl_connection *connection = pyossl_connection_of(ssl);
+    int (*programs)(int, X509_STORE_CTX *);
 
     if (connection == NULL)
         return 0;
+    /* That of a program which has called SSL_CTX_set_verify(3) itself; what it refuses is not to be accepted. */
+    programs = SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
+    if (programs != NULL && programs != pyossl_verify)
+        ok = programs(ok, store_context);
     if (connection->calls_verify)
         ok = pyossl_ask_verify(connection->handle, ok, store_context);
     if (!ok && connection->verify_certificate == NULL) {

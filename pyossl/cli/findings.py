@@ -135,6 +135,11 @@ def _issuer_unknown(
     if certificate.malformed_extensions:
         why = f"whether {certificate.issuer} is trusted was not looked at, because an extension is malformed"
         return Finding(UNKNOWN, why, place)
+    for other in sent:
+        if other not in chain and other.subject_name == certificate.issuer_name and (wrong := facts.malformed(other)):
+            issuer = f"{other.subject}, the issuer of {certificate.subject},"
+            why = f"{issuer} was sent, and nobody can go by what it says in {facts.listed(wrong)}: it is malformed"
+            return Finding(UNKNOWN, why, place)
     missing = f"{certificate.issuer}, which signed {certificate.subject}, was not sent and is not trusted"
     if any(_is_ca(other) for other in sent if other not in chain):
         return Finding(MISSING, f"{missing}: what was sent besides does not join on to it", place)
@@ -187,8 +192,12 @@ def _out_of_order(sent: tuple[Certificate, ...], chain: tuple[Certificate, ...])
 
 def _notes(diagnosis: Diagnosis, now: datetime.datetime) -> Iterator[str]:
     sent, chain = diagnosis.sent, diagnosis.chain
-    if diagnosis.is_trusted and (extra := [certificate for certificate in sent if certificate not in chain]):
+    extra = [certificate for certificate in sent if certificate not in chain]
+    if diagnosis.is_trusted and extra:
         yield f"sent, and not needed: {'; '.join(certificate.subject for certificate in extra)}"
+    for certificate in extra:
+        if wrong := facts.malformed(certificate):
+            yield f"sent, and malformed in {facts.listed(wrong)}: {certificate.subject}"
     if any(certificate.is_self_signed for certificate in sent[1:]):
         yield "the root was sent too: a client that trusts it has it already"
     for certificate in chain:

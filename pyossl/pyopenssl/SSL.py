@@ -14,7 +14,11 @@ from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach bel
     path_bytes as _path_bytes,
     text_to_bytes_and_warn as _text_to_bytes_and_warn,
 )
-from pyossl.pyopenssl.below import _make_requires as _make_requires
+from pyossl.pyopenssl.below import (
+    _CallbackExceptionHelper as _CallbackExceptionHelper,
+    _make_requires as _make_requires,
+    _PassphraseHelper as _PassphraseHelper,
+)
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
 from pyossl.pyopenssl.connections import Connection, _descriptor
 from pyossl.pyopenssl.contexts import (
@@ -241,3 +245,4 @@ def OpenSSL_version(type: int) -> bytes:  # noqa: N802 - pyOpenSSL's
 SSLeay_version = OpenSSL_version
 _asFileDescriptor = _descriptor  # noqa: N816 - pyOpenSSL's
 _openssl_assert = functools.partial(openssl_assert, exception_type=Error)
+_raise_current_error = functools.partial(_exception_from_error_queue, Error)

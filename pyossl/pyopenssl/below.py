@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from errno import errorcode
 from typing import Any, NoReturn, TypeVar
 
 from pyossl.cryptography_binding import interface, library
 from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
+from pyossl.pyopenssl.failures import (
+    Error as SSLError,
+    SysCallError,
+    WantReadError,
+    WantWriteError,
+    WantX509LookupError,
+    ZeroReturnError,
+)
 from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -117,6 +126,44 @@ class _PassphraseHelper:
             return 0
         interface.memmove(buf, answer, len(answer))
         return len(answer)
+
+
+class _CallbackExceptionHelper:
+    """What a callback of a program's has raised, to be raised by whoever called OpenSSL."""
+
+    def __init__(self) -> None:
+        self._problems: list[Exception] = []
+
+    def raise_if_problem(self) -> None:
+        """Raises the first of it, where there is any."""
+        if self._problems:
+            library.ERR_clear_error()
+            raise self._problems.pop(0)
+
+
+def raise_ssl_error(ssl: Any, result: int) -> None:
+    """Raises what the answer of a call on an ``SSL *`` means, and nothing where it means success."""
+    error = library.SSL_get_error(ssl, result)
+    if error == library.SSL_ERROR_NONE:
+        return
+    if (simple := _SIMPLE.get(error)) is not None:
+        raise simple()
+    entry = library.ERR_peek_error()
+    if error == library.SSL_ERROR_SYSCALL and entry == 0:
+        number = interface.errno if result < 0 else 0
+        raise SysCallError(number, errorcode.get(number)) if number else SysCallError(-1, "Unexpected EOF")
+    if entry and library.ERR_GET_REASON(entry) == library.SSL_R_UNEXPECTED_EOF_WHILE_READING:
+        library.ERR_clear_error()
+        raise SysCallError(-1, "Unexpected EOF")
+    exception_from_error_queue(SSLError)
+
+
+_SIMPLE: dict[int, type[SSLError]] = {
+    library.SSL_ERROR_WANT_READ: WantReadError,
+    library.SSL_ERROR_WANT_WRITE: WantWriteError,
+    library.SSL_ERROR_WANT_X509_LOOKUP: WantX509LookupError,
+    library.SSL_ERROR_ZERO_RETURN: ZeroReturnError,
+}
 
 
 def _make_requires(flag: int, error: str) -> Callable[[_F], _F]:

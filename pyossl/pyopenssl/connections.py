@@ -17,6 +17,7 @@ from pyossl.descriptors import require_plain
 from pyossl.generic_connection import GenericConnection
 from pyossl.outcome import Want
 from pyossl.pyopenssl.agreed import Agreed
+from pyossl.pyopenssl.below import raise_ssl_error
 from pyossl.pyopenssl.certificates import X509
 from pyossl.pyopenssl.contexts import (
     Context,
@@ -91,6 +92,10 @@ class Connection(Agreed):
 
     if TYPE_CHECKING:
         _app_data: Any
+        _reverse_mapping: typing.ClassVar[weakref.WeakValueDictionary[Any, Connection]]
+    else:
+        # The connection of an SSL *, for the callbacks of programs that reach below.
+        _reverse_mapping = weakref.WeakValueDictionary()
 
     def __init__(self, context: Context, socket: socket.socket | None = None) -> None:
         if not isinstance(context, Context):
@@ -106,6 +111,7 @@ class Connection(Agreed):
         except errors.Error as error:
             raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)
+        self._reverse_mapping[self._ssl] = self
 
     def __getattr__(self, name: str) -> Any:
         if name == "_socket" or self._socket is None:
@@ -138,6 +144,10 @@ class Connection(Agreed):
     def _ssl(self) -> Any:
         """The SSL, for programs that reach below: see ``_util``."""
         return self._tls._c.ssl
+
+    def _raise_ssl_error(self, ssl: Any, result: int) -> None:
+        """For programs that reach below."""
+        raise_ssl_error(ssl, result)
 
     # Context and side
 
