@@ -3,12 +3,14 @@
  * OpenSSL has locks of its own around its tables of methods, algorithms and indexes, and no handlers for forks: where
  * another thread holds one in the moment of a fork it stays locked in the child, for ever, and whoever makes a context
  * there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi gives up.
- * So the calls that Python makes on the way to a context are counted, and os.fork() waits until none is under way, and
+ * So the calls that Python makes on the way to a context and a connection are counted, with whatever else fetches
+ * algorithms, and the steps of first handshakes over BIOs that never wait; os.fork() waits until none is under way, and
  * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
  * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
  *
  * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.
- * What makes connections' handshakes is not counted: they wait for their peers. */
+ * A handshake is not counted while it is Python's: OpenSSL has no lock then, and the callback may wait for anything.
+ * Nor is what may take very long, or wait: the making of keys and parameters, handshakes over other BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 
@@ -34,6 +36,36 @@ static void pyossl_let_fork(void)
     if (--pyossl_held_here == 0)
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
 }
+
+/* Before and after a callback: forks do not wait for what Python does there. */
+static int pyossl_suspend_hold(void)
+{
+    int depth = pyossl_held_here;
+
+    if (depth > 0) {
+        pyossl_held_here = 1;
+        pyossl_let_fork();
+    }
+    return depth;
+}
+
+static void pyossl_resume_hold(int depth)
+{
+    if (depth > 0) {
+        pyossl_hold_forks();
+        pyossl_held_here = depth;
+    }
+}
+
+#define PYOSSL_IN_PYTHON(call) \
+    __extension__({ \
+        int pyossl_depth = pyossl_suspend_hold(); \
+        __typeof__(call) pyossl_answer = (call); \
+        pyossl_resume_hold(pyossl_depth); \
+        pyossl_answer; \
+    })
+#define PYOSSL_IN_PYTHON_VOID(call) \
+    __extension__({ int pyossl_depth = pyossl_suspend_hold(); (call); pyossl_resume_hold(pyossl_depth); })
 
 static void pyossl_before_fork(void)
 {
