@@ -562,8 +562,8 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     connection->ssl = NULL;
     connection->socket = NULL;
     /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
-     * since TLS 1.1 only a fatal failure does. */
-    if (ssl != NULL && !connection->dead && SSL_is_init_finished(ssl))
+     * since TLS 1.1 only a fatal alert does, and no failure of the transport. */
+    if (ssl != NULL && (!connection->dead || connection->error == SSL_ERROR_SYSCALL) && SSL_is_init_finished(ssl))
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     pyossl_hold_forks();
     SSL_free(ssl);
