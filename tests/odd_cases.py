@@ -186,11 +186,16 @@ def trio_stream() -> Any:
     return ours
 
 
+STREAMS: list[Any] = []
+"""Those of anyio's that are to be closed after the test: it warns of others when they are collected."""
+
+
 def anyio_stream() -> Any:
     send, receive = anyio.create_memory_object_stream[bytes](1)
     receive.close()
     sender, receiver = anyio.create_memory_object_stream[bytes](1)
     sender.close()
+    STREAMS.extend((send, receiver))
     return anyio.streams.stapled.StapledObjectStream(send, receiver)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from early_answers import ANSWER, Peer, answer_and_go, met, send_at_once
+from pairs import shake_hands
 from pyopenssl_pairs import AUTHORITY, CREDENTIALS
 from served import Task, tcp_pair, until
 
@@ -226,6 +227,25 @@ def test_a_key_update_whose_answer_cannot_be_sent_keeps_nothing_from_being_read(
     assert b"".join(iter(lambda: tls.recv(1000), b"")) == ANSWER * 5
     with pytest.raises(ConnectionError):
         tls.sendall(b"x")
+
+
+@VERSIONS
+@pytest.mark.parametrize("ends", [True, False], ids=["close_notify", "reset alone"])
+def test_a_session_is_resumed_after_a_write_that_failed(
+    new: New, client_context: Context, server_context: Context, version: Version, ends: bool
+) -> None:
+    """A fatal alert ends a session (RFC 5246, 7.2.1), and no failure of the transport does."""
+    tls, peer = new(version=version)
+    answer_and_go(peer, ends=ends)
+    failing(lambda: tls.sendall(bytes(50_000)))
+    assert tls.recv(1000) == ANSWER
+    session = tls.connection.session
+    with contextlib.suppress(ConnectionResetError):
+        tls.recv(1)
+    tls.close()
+    client, server = Connection(client_context, "example.com", session=session), Connection(server_context)
+    shake_hands(client, server)
+    assert client.session_reused
 
 
 def test_closing_after_a_write_that_failed_raises_nothing(new: New) -> None:

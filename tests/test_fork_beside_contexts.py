@@ -29,7 +29,26 @@ import pyossl
 authority = pyossl.Authority()
 mine = authority.issue("localhost")
 chain, key = mine.certificate.to_pem(), mine.private_key.to_pem()
-make = {"client": pyossl.Context.client, "server": lambda: pyossl.Context.server(chain, key)}[sys.argv[1]]
+server, client = pyossl.Context.server(chain, key), pyossl.Context.client(trust=authority.certificate)
+
+def shake_hands():
+    ours, theirs = pyossl.Connection(client, "localhost"), pyossl.Connection(server)
+    for _ in range(3):
+        ours.handshake()
+        theirs.receive_data(ours.data_to_send())
+        theirs.handshake()
+        ours.receive_data(theirs.data_to_send())
+    assert ours.handshake() is None and theirs.handshake() is None
+
+def make_server():
+    return pyossl.Context.server(chain, key)
+
+make, make_child = {
+    "client": (pyossl.Context.client, pyossl.Context.client),
+    "server": (make_server, make_server),
+    "authority": (lambda: pyossl.Authority().issue("localhost"), make_server),
+    "handshake": (shake_hands, shake_hands),
+}[sys.argv[1]]
 make()
 
 def others():
@@ -47,7 +66,7 @@ for n in range(400):
     child = os.fork()
     if child == 0:
         signal.alarm(5)
-        make()
+        make_child()
         os._exit(0)
     if os.waitpid(child, 0)[1] != 0:
         print("a child hung after", n)
@@ -60,7 +79,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("side", ["client", "server", "authority", "handshake"])
 def test_a_child_that_is_forked_beside_three_threads_that_make_contexts_makes_its_own(side: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FORKING, side], capture_output=True, text=True, timeout=SECONDS * 3, check=True
@@ -125,6 +144,31 @@ def test_a_callback_may_fork_in_the_middle_of_such_a_call_and_waits_for_nobody()
 
     load(password)
     assert took[0] < 0.9
+
+
+def test_a_fork_does_not_wait_for_a_callback_of_a_handshake(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def choose(connection: pyossl.Connection, name: str | None) -> None:
+        asked.set()
+        assert done.wait(SECONDS)
+
+    server_context.servername_callback = choose
+    client, server = pyossl.Connection(client_context, "example.com"), pyossl.Connection(server_context)
+    client.handshake()
+    server.receive_data(client.data_to_send())
+    shaking = Task(server.handshake)
+    assert asked.wait(SECONDS)
+    try:
+        start = time.monotonic()
+        assert fork_and_wait() == 7
+        assert time.monotonic() - start < 0.9
+    finally:
+        done.set()
+    shaking.result()
+    assert fork_and_wait() == 7
 
 
 def test_a_fork_does_not_wait_for_ever() -> None:

@@ -22,7 +22,7 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
-from odd_cases import CASES, OBJECTS, TRIED, Case, attempt, good, short
+from odd_cases import CASES, OBJECTS, STREAMS, TRIED, Case, attempt, good, short
 from odd_values import LISTED, OWN, why_refused
 
 import pyossl
@@ -77,6 +77,8 @@ def _elsewhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.chdir(tmp_path)
     with odd_values.no_names_looked_up(monkeypatch):
         yield
+    while STREAMS:
+        STREAMS.pop().close()
     pyossl.outcome.take_records()
 
 

@@ -2,15 +2,18 @@
  *
  * OpenSSL has locks of its own around its tables of methods, algorithms and indexes, and no handlers for forks: where
  * another thread holds one in the moment of a fork it stays locked in the child, for ever, and a call that makes a
- * context there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi gives up.
- * So the calls that Python makes on the way to a context are counted, and os.fork() waits until none is under way, and
- * holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
+ * context there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi
+ * gives up.  So the calls that Python makes on the way to a context and a connection are counted, with whatever else
+ * fetches algorithms, and the steps of first handshakes over BIOs that never wait; os.fork() waits until none is under
+ * way, and holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
  * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
  * Nor is a new call held up for much longer: a handler of the fork may wait for the thread that makes it.
  *
  * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.  So may a thread
  * that is about to fork: other handlers of os.register_at_fork(), and finalisers, run in it between these two.
- * What makes connections' handshakes is not counted: they wait for their peers. */
+ * A handshake is not counted while a callback of Python's runs in it: OpenSSL has no lock then, and the callback may
+ * wait for anything.  Nor is what may take very long, or wait: the making of keys and parameters, handshakes over other
+ * BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 
@@ -47,6 +50,36 @@ static void pyossl_let_fork(void)
     if (--pyossl_held_here == 0)
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
 }
+
+/* Before and after a callback: forks do not wait for what Python does there. */
+static int pyossl_suspend_hold(void)
+{
+    int depth = pyossl_held_here;
+
+    if (depth > 0) {
+        pyossl_held_here = 1;
+        pyossl_let_fork();
+    }
+    return depth;
+}
+
+static void pyossl_resume_hold(int depth)
+{
+    if (depth > 0) {
+        pyossl_hold_forks();
+        pyossl_held_here = depth;
+    }
+}
+
+#define PYOSSL_IN_PYTHON(call) \
+    __extension__({ \
+        int pyossl_depth = pyossl_suspend_hold(); \
+        __typeof__(call) pyossl_answer = (call); \
+        pyossl_resume_hold(pyossl_depth); \
+        pyossl_answer; \
+    })
+#define PYOSSL_IN_PYTHON_VOID(call) \
+    __extension__({ int pyossl_depth = pyossl_suspend_hold(); (call); pyossl_resume_hold(pyossl_depth); })
 
 static void pyossl_before_fork(void)
 {

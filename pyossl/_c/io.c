@@ -253,15 +253,27 @@ static void pyossl_let_wait(pyossl_connection *connection)
         connection->socket->lets_wait = connection->is_open;
 }
 
+/* Whether calls of the BIO come back at once, whatever the peer does. */
+static int pyossl_never_waits(BIO *bio)
+{
+    return pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type;
+}
+
 static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *))
 {
-    int was_finished = SSL_is_init_finished(connection->ssl), result;
+    int was_finished = SSL_is_init_finished(connection->ssl), is_held, result;
     long long outcome = pyossl_renegotiate(connection);
 
     if (outcome != 0)
         return outcome;
+    is_held = !was_finished && pyossl_never_waits(SSL_get_rbio(connection->ssl));
+    if (is_held)
+        pyossl_hold_forks();
+    errno = 0;
     result = function(connection->ssl);
     outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    if (is_held)
+        pyossl_let_fork();
     if (connection->write_errno != 0 && !was_finished)
         outcome = pyossl_cut_off(connection, outcome);
     if (outcome != 0)
@@ -550,8 +562,8 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     connection->ssl = NULL;
     connection->socket = NULL;
     /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
-     * since TLS 1.1 only a fatal failure does. */
-    if (ssl != NULL && !connection->dead && SSL_is_init_finished(ssl))
+     * since TLS 1.1 only a fatal alert does, and no failure of the transport. */
+    if (ssl != NULL && (!connection->dead || connection->error == SSL_ERROR_SYSCALL) && SSL_is_init_finished(ssl))
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     pyossl_hold_forks();
     SSL_free(ssl);

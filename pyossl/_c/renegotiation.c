@@ -14,7 +14,7 @@ static int pyossl_may_renegotiate(const SSL *ssl)
 
     return !SSL_is_dtls(ssl) && SSL_version(ssl) != TLS1_3_VERSION
         && (SSL_get_options(ssl) & SSL_OP_NO_RENEGOTIATION) == 0
-        && (pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type);
+        && pyossl_never_waits(bio);
 }
 
 /* Whether a handshake that is not the first is under way, or begins with the next call. */
