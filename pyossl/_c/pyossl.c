@@ -66,6 +66,7 @@
 #include "python_bio.c"
 #include "connection_lock.c"
 #include "io.c"
+#include "connection_close.c"
 #include "turn.c"
 #include "carry.c"
 #include "bio_io.c"

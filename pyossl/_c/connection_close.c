@@ -1,0 +1,53 @@
+/* The end of a connection: its SSL is freed, and what C has kept for it. */
+
+static void pyossl_free_ssl(pyossl_connection *connection)
+{
+    SSL *ssl = connection->ssl;
+
+    connection->handle = NULL;
+    connection->ssl = NULL;
+    connection->socket = NULL;
+    /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
+     * since TLS 1.1 only a fatal alert does, and no failure of the transport. */
+    if (ssl != NULL && (!connection->dead || connection->error == SSL_ERROR_SYSCALL) && SSL_is_init_finished(ssl))
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    pyossl_hold_forks();
+    SSL_free(ssl);
+    pyossl_let_fork();
+}
+
+/* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED; 1: it had been closed before. */
+static int pyossl_close(pyossl_connection *connection)
+{
+    int answer;
+
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    answer = connection->closed;
+    if (connection->busy) {
+        answer = PYOSSL_BUSY;
+    } else if (!answer) {
+        connection->closed = 1;
+        pthread_cond_broadcast(&connection->turn);
+        if (connection->asked == 0)
+            pyossl_free_ssl(connection);
+    }
+    pyossl_connection_release(connection);
+    return answer;
+}
+
+static void pyossl_connection_free(pyossl_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    pyossl_free_ssl(connection);
+    X509_free(connection->verify_certificate);
+    free(connection->records);
+    pyossl_forget_pending(connection);
+    /* glibc waits for those who wait, and they are the parent's.  The lock of a BIO may have been freed before. */
+    if (!pyossl_lock_is_inherited(&connection->own_lock))
+        pthread_cond_destroy(&connection->turn);
+    if (connection->lock == &connection->own_lock)
+        pthread_mutex_destroy(&connection->own_lock.mutex);
+    free(connection);
+}
