@@ -7,6 +7,7 @@ a channel of SSH.  Only what is a plain socket has its number used without being
 
 from __future__ import annotations
 
+import functools
 from _socket import socket as _socket  # the class below all of them, without the enumerations of socket
 from typing import Any
 
@@ -28,6 +29,7 @@ _SIGNS_OF_TLS = (
 )
 _WRAPPED = ("fd", "_sock")  # of eventlet, whose _sock is the object itself; of gevent, trio and asyncio
 _DEEPEST = 4  # of eventlet's socketpair each socket is one around another
+_REMEMBERED = 64  # classes of sockets
 _LAYERS_OF_FILES = ("buffer", "raw", "_sock", "_socket")
 
 
@@ -37,12 +39,14 @@ def is_tls(thing: Any) -> bool:
     Its class is asked first, and then itself: it may be an object of the program's around a connection, to which it
     passes on what it is asked for.
     """
-    for kind in type(thing).__mro__:
-        own = kind.__dict__  # hasattr() would word a sentence for each that is missing
-        for sign in _SIGNS_OF_TLS:
-            if sign in own:
-                return True
+    if _makes_tls(type(thing)):
+        return True
     return not isinstance(thing, (_socket, type)) and any(_shows(thing, sign) for sign in _SIGNS_OF_TLS)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _makes_tls(kind: type) -> bool:
+    return any(sign in base.__dict__ for base in kind.__mro__ for sign in _SIGNS_OF_TLS)
 
 
 def _shows(thing: Any, name: str) -> bool:
@@ -73,7 +77,7 @@ def socket_descriptor(sock: Any) -> int:
 
     ``TypeError`` for any other object, ``UsageError`` where it is closed.
     """
-    if not isinstance(sock, int):
+    if not isinstance(sock, int) and (not isinstance(sock, _socket) or _makes_tls(type(sock))):
         if not hasattr(sock, "fileno") or isinstance(sock, type):
             raise TypeError(f"a socket or its descriptor is needed, not {type(sock).__name__}")
         require_plain(sock)
