@@ -217,8 +217,11 @@ class X509(Uncopied):
             self._certificate.set_version(version)
 
     def get_version(self) -> int:
-        """The number as it is encoded: 2 is version 3."""
-        return self._certificate.version - 1
+        """The number as it is encoded: 2 is version 3; -1 where it is too large for any version."""
+        try:
+            return self._certificate.version - 1
+        except errors.DecodeError:
+            return -1
 
     def get_pubkey(self) -> PKey:
         """The public key."""
