@@ -216,7 +216,7 @@ def why_refused(error: BaseException) -> str | None:
     """None where this is what a program may be told of an argument; else what is wrong with it."""
     if not isinstance(error, (TypeError, ValueError, OSError, pyossl.Error)):
         return f"{type(error).__name__}: {error}"
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError) and not type(error).__module__.startswith("idna"):  # which names what is wrong
         return f"no sentence, but {type(error).__name__}: {error}"
     said = str(error)
     if not said or " " not in said.strip() or _ACCIDENTS.search(said):
