@@ -21,9 +21,9 @@ stream.  For the like reason he leaves whatever it is to a writer that is at wor
 answers about that they are no longer small does the reader send them, or wait his turn.  After our close_notify nothing
 may follow, and answers are dropped.
 
-The other answer of TLS 1.3 is a client's to a request for its certificate after the handshake, for which the server
-waits: the reader sends it.  It ends with a Finished, which OpenSSL remembers: where that is another than before, what
-reading has left is such an answer.  A server that asks on and on without reading an answer waits for itself.
+In TLS 1.3 a server may ask for the client's certificate after the handshake, and wait for the answer.  So the reader
+sends that at once.  Such an answer ends with a new Finished, which OpenSSL remembers: where it has changed, the bytes
+that reading has left are such an answer.  A server that does not read the answers can ask no more.
 
 *Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
 other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
@@ -88,6 +88,7 @@ class Carrier(Uncopied):
         self._send_failure: Exception | None = None
         self._finished: bytes | None = None  # a client's last Finished
         self._unsent: list[bytes] = []
+        self._has_written = False  # the write under way has bytes in a record already
         self._is_awaited = False  # some of the unsent is what the peer waits for
         self._tickets: list[bytes] = []
         self._read: bytes | None = None
@@ -154,7 +155,7 @@ class Carrier(Uncopied):
             if not view:
                 await self._lowlevel.cancel_shielded_checkpoint()
                 return
-            self._writing = True
+            self._writing, self._has_written = True, False
             try:
                 if len(view) <= CHUNK and isinstance(data, bytes):
                     await self._write_chunk(data)
@@ -163,7 +164,7 @@ class Carrier(Uncopied):
                     with view[start : start + CHUNK] as chunk:
                         await self._write_chunk(chunk)
             except BaseException as error:
-                if self._send_failure is None and not isinstance(error, UsageError):
+                if self._send_failure is None and (self._has_written or not isinstance(error, UsageError)):
                     self._broken = True
                 raise
             finally:
@@ -171,6 +172,7 @@ class Carrier(Uncopied):
 
     async def _write_chunk(self, chunk: bytes | memoryview) -> None:
         _, sent = await self._finish(partial(self.connection.write, chunk))
+        self._has_written = True
         while sent < len(chunk):  # a renegotiation came between
             with memoryview(chunk)[sent:] as rest:
                 sent += (await self._finish(partial(self.connection.write, rest)))[1]

@@ -15,7 +15,7 @@ import itertools
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pyossl import program_wait
 from pyossl.arguments import integer, socket_path
@@ -28,6 +28,7 @@ ATTEMPT_DELAY = 0.25
 """How long an address has, in seconds, before the next one is tried beside it.  RFC 8305, 5"""
 
 _REMEMBERED = 256  # addresses: as for names
+_Tuple = TypeVar("_Tuple", bound=tuple[Any, ...])
 _LARGEST_FLOW = 0xFFFFF
 _LACKING = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 """Failures of this machine's, which say less than those of a peer."""
@@ -102,12 +103,16 @@ def _family_of(host: str) -> int | None:
     return None
 
 
-def by_turns(places: Iterable[Place]) -> list[Place]:
-    """The places by turns of their families, the first one's first.  RFC 8305, 4"""
-    families: dict[int, list[Place]] = {}
-    for each in places:
-        families.setdefault(each.family, []).append(each)
-    return [each for turn in itertools.zip_longest(*families.values()) for each in turn if each is not None]
+def by_turns(addresses: Iterable[_Tuple], first_family_count: int = 1) -> list[_Tuple]:
+    """Tuples that begin with a family, by turns of these; so many of the first family come first.  RFC 8305, 4"""
+    families: dict[int, list[_Tuple]] = {}
+    for each in addresses:
+        families.setdefault(each[0], []).append(each)
+    lists = list(families.values())
+    if not lists:
+        return []
+    first, lists[0] = lists[0][: first_family_count - 1], lists[0][first_family_count - 1 :]
+    return first + [each for turn in itertools.zip_longest(*lists) for each in turn if each is not None]
 
 
 def connected(address: Address, timeout: float | None, deadline: int | None) -> socket.socket:

@@ -176,12 +176,12 @@ class Draft(Certificate):
         Raises ``DecodeError`` for a UTCTime that is none; a GeneralizedTime is given as it stands.
         X509_get0_notBefore(3), ASN1_TIME_to_generalizedtime(3)
         """
-        return _time_text(lib.X509_get0_notBefore(self._x509))
+        return time_text(lib.X509_get0_notBefore(self._x509))
 
     @property
     def not_after_text(self) -> bytes | None:
         """The end of the validity, as ``not_before_text``.  X509_get0_notAfter(3)"""
-        return _time_text(lib.X509_get0_notAfter(self._x509))
+        return time_text(lib.X509_get0_notAfter(self._x509))
 
     def set_not_before(self, when: bytes | int) -> None:
         """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
@@ -230,7 +230,11 @@ for _name, _member in [*vars(Certificate).items(), *vars(Draft).items()]:
         setattr(Draft, _name, _locked(_member))
 
 
-def _time_text(pointer: Any) -> bytes | None:
+def time_text(pointer: Any) -> bytes | None:
+    """An ``ASN1_TIME *`` as ``YYYYMMDDhhmmssZ``, None where it is empty; ``DecodeError`` for a UTCTime that is none.
+
+    ASN1_TIME_to_generalizedtime(3)
+    """
     value = string_bytes(pointer)
     if not value:
         return None

@@ -115,8 +115,8 @@ class NotDueError(TLSError, UsageError):
     """A call has to wait because of what the peer has sent or has not taken: ``unwrap`` where there is data to be read,
     a shutdown before the handshake is finished, another write than the one that the peer's silence has interrupted.
 
-    It is a ``UsageError``, for nothing was sent and the connection is as it was; and a ``TLSError``, for a peer can
-    bring it about.
+    It is a ``UsageError``, because the connection is as it was and the call can be made later (of a long ``sendall`` a
+    part may have been sent, as where its time is up); and a ``TLSError``, because a peer can bring it about.
     """
 
 

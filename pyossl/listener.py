@@ -36,7 +36,7 @@ from pyossl.waiting import deadline_in, forks
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
 """The failures of an address that this machine does not have, such as one of IPv6 where that is off."""
 _PATIENCE = 1000
-"""For how many milliseconds ``close`` waits at most for threads that have been woken to leave."""
+"""How long ``close`` waits at most for the threads that it has woken to return, in milliseconds."""
 
 
 class _Wake:
@@ -95,7 +95,7 @@ class Listener(Uncopied):
         self._wakes: dict[int, _Wake] = {}
         self._timeout = sock.gettimeout()
         if self._timeout:
-            sock.setblocking(False)  # as it is: but the wait is not the socket's own
+            sock.setblocking(False)  # it is non-blocking already: the timeout is counted in _accepted instead
 
     @property
     def address(self) -> Any:

@@ -11,7 +11,7 @@ from pyossl.outcome import Want
 from pyossl.waiting import deadline_in, seconds_until
 
 LONGEST_WAIT = 1e6  # seconds: poll(2) counts milliseconds in an int
-SLICE = 0.05  # seconds: how long the program's wait is given one descriptor before the next one has its turn
+SLICE = 0.05  # seconds
 
 
 def seconds_left(deadline: int | None) -> float | None:
@@ -22,12 +22,13 @@ def seconds_left(deadline: int | None) -> float | None:
 def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
     """The descriptors that can be read or written, or have failed; none where ``timeout`` seconds have passed first.
 
-    A wait of the program's own is used where there is one, for one descriptor at a time.  poll(2)
+    A wait of the program's own is used where there is one.  It takes one descriptor: the first of the readers, or the
+    writers by turns; the others are looked at every ``SLICE`` seconds.  poll(2)
     """
     if program_wait.wait is None:
         return _polled(readers, writers, timeout)
     deadline = None if timeout is None else deadline_in(timeout)
-    turns = itertools.cycle([(fd, Want.READ) for fd in readers] + [(fd, Want.WRITE) for fd in writers])
+    turns = itertools.cycle([(fd, Want.READ) for fd in readers[:1]] or [(fd, Want.WRITE) for fd in writers])
     while not (found := _polled(readers, writers, 0)):
         left = seconds_left(deadline)
         if left == 0:

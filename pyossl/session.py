@@ -40,7 +40,7 @@ class Session(Uncopied):
         self._context = instance(context, Context, "the context of a session")
         for name in (server_hostname, email):
             if name is not None:
-                instance(name, str, "whom a session was verified for")
+                instance(name, str, "the name that a session was verified for")
         self._verified_for = server_hostname, other_names, email
 
     @property

@@ -52,9 +52,9 @@ class DescriptorConnection(Connection):
         assert self._kept is not None
         return lib.pyossl_connection_over_socket(ctx, self._takes_side, socket_descriptor(self._kept[0]))
 
-    def expect_strangers(self) -> None:
-        """The socket is the caller's, who may close it: its number is used only as long as it is that socket's."""
-        lib.pyossl_expect_strangers(self._c)
+    def check_descriptor(self) -> None:
+        """From now on the descriptor is checked before each use: its socket is the caller's, who may close it."""
+        lib.pyossl_check_descriptor(self._c)
 
     def keep(self, sock: socket.socket) -> None:
         """Keeps another object that has the descriptor now."""

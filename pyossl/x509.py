@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -173,11 +174,15 @@ class Certificate:
         X509V3_EXT_d2i(3), X509_get_extension_flags(3)
         """
         every = self.extensions
+        counts = collections.Counter(extension.oid for extension in every)
+        is_whole = not _flags(self._x509) & lib.EXFLAG_INVALID
         wrong: dict[str, None] = {}
         for extension in every:
-            number = lib.OBJ_obj2nid(lib.X509_EXTENSION_get_object(extension._extension))
-            is_twice = sum(extension.oid == other.oid for other in every) > 1
-            if is_twice or extension.is_malformed or (number != lib.NID_undef and self._is_wrong(number)):
+            is_wrong = counts[extension.oid] > 1 or extension.is_malformed
+            if not is_wrong and not is_whole:  # a copy for each of the few that OpenSSL can read, not for all there are
+                number = lib.pyossl_known_extension(extension._extension)
+                is_wrong = number != lib.NID_undef and self._is_wrong(number)
+            if is_wrong:
                 wrong[extension.name] = None
         return tuple(wrong)
 
@@ -263,10 +268,10 @@ class Certificate:
         return bool(_flags(asked) & lib.EXFLAG_SS)
 
     def _asked_about(self, *numbers: int) -> Any:
-        """The ``X509 *`` of which OpenSSL can tell what these extensions say; ``DecodeError`` where one is malformed.
+        """An ``X509 *`` that OpenSSL can be asked about these extensions; ``DecodeError`` where one is malformed.
 
-        It is a copy without the others where one of those is malformed: OpenSSL reads all that it goes by before it
-        answers about any.  What is borrowed from it must be copied while it is held.
+        OpenSSL reads all extensions before it answers about one, and gives no answer where any is malformed.  If that
+        is another one, a copy that has only these is returned.  What is borrowed from it is to be copied at once.
         """
         if not _flags(self._x509) & lib.EXFLAG_INVALID:
             return self._x509
@@ -346,7 +351,7 @@ _SELF_SIGNED_BY = (lib.NID_subject_key_identifier, lib.NID_authority_key_identif
 
 
 def _flags(x509: Any) -> int:
-    """What OpenSSL found when it read the extensions that it goes by."""
+    """The ``EXFLAG_x`` that OpenSSL has set for a certificate after it has read the extensions."""
     flags: int = lib.X509_get_extension_flags(x509)
     take_records()
     return flags

@@ -1,4 +1,4 @@
-"""Every await of the streams comes to an end, whatever has become of the transport: by a result, or by an exception."""
+"""Every await of the streams ends with a result or an exception, also where the transport is closed or lost."""
 
 from __future__ import annotations
 

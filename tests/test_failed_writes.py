@@ -23,7 +23,7 @@ ENDS = pytest.mark.parametrize("fin", [False, True], ids=["reset", "end and rese
 
 
 def failing(write: Callable[[], object], kind: type[BaseException] = pyossl.TransportError) -> Any:
-    """The exception that a write comes to in the end."""
+    """The exception that a write raises at last."""
 
     def fails() -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import select
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from served import SECONDS, Task, tls_pair
 
 import pyossl
 import pyossl.greenlets
-from pyossl import Want, program_wait
+from pyossl import Want, polling, program_wait
 
 SCENARIOS = (
     "both_ways_of_meeting",
@@ -107,6 +108,17 @@ def test_what_the_wait_raises_is_raised_from_the_call_and_the_call_can_be_repeat
         pyossl.greenlets.wait_with(own)
         server.sendall(b"x")
         assert client.recv(1) == b"x"
+
+
+def test_of_several_readers_the_first_has_the_wait(asked: list[tuple[int, Want, float | None]]) -> None:
+    """A client of a listener is not kept waiting while the hub waits for what would wake the thread."""
+    with socket.socket() as first, socket.socket() as second:
+        for sock in (first, second):
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+        assert polling.ready((first.fileno(), second.fileno()), (), 0.12) == set()
+        assert len(asked) > 1
+        assert {descriptor for descriptor, _, _ in asked} == {first.fileno()}
 
 
 def test_a_wait_is_a_function() -> None:

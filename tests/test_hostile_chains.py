@@ -5,11 +5,14 @@ The certificates are the package cryptography's, and the chains are good but for
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from certificate_making import Made, make
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from pairs import carry, shake_hands
+from test_malformed_extensions import extension, with_extensions
 
 import pyossl
 from pyossl import lib
@@ -202,3 +205,26 @@ class TestALoop:
         shake_hands(client, server)
         assert client.peer_chain == loop.chain
         assert client.verified_chain == (loop.leaf, loop.one_by_other, loop.other_as_root)
+
+
+def test_the_work_for_malformed_extensions_grows_no_faster_than_their_number() -> None:
+    """The certificate is a peer's, which may have many thousands."""
+
+    def calls(count: int) -> int:
+        many = [extension(f"1.3.6.1.4.1.99999.{number}", b"") for number in range(count)]
+        certificate = with_extensions({"2.5.29.19": b"\1"}, *many)
+        made = 0
+
+        def count_one(*_: object) -> None:
+            nonlocal made
+            made += 1
+
+        sys.setprofile(count_one)
+        try:
+            malformed = certificate.malformed_extensions
+        finally:
+            sys.setprofile(None)
+        assert malformed == ("basicConstraints",)
+        return made
+
+    assert calls(200) < 3 * calls(100)

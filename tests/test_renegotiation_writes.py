@@ -8,12 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
+import trio_pairs
 from pairs import carry, shake_hands
 from pyopenssl_pairs import contexts
 from served import Task, tcp_pair, until
 
 import pyossl
+import pyossl.trio
 from pyossl import BIO, Connection, Context, Options, Version, Want, lib
+from pyossl.carrier import CHUNK
+from pyossl.errors import NotDueError
 from pyossl.pyopenssl import SSL
 
 Pair = tuple[Connection, Connection]
@@ -48,7 +53,7 @@ def ask(server: Connection) -> None:
 
 
 def written(client: Connection, server: Connection, data: bytes) -> int | Want:
-    """What a write comes to when the peer has had its turns."""
+    """The result of a write after the peer has had its turns."""
     for _ in range(5):
         server.read()
         carry(client, server)
@@ -198,3 +203,56 @@ def test_the_pyopenssl_face_wants_a_read(authority: pyossl.Authority) -> None:
         with pytest.raises(SSL.WantReadError):
             client.send(b"mine")
         assert client.recv(100) == data
+
+
+class ToAServer(trio.abc.Stream):
+    """A transport to a server, which sends data when it has got some, while the client asks for another handshake."""
+
+    def __init__(self, server: Connection) -> None:
+        self.server, self.got = server, 0
+        self.client: Any = None
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.got:
+            return
+        self.server.receive_data(data)
+        if self.server.handshake() is None and isinstance(some := self.server.read(), bytes):
+            self.got = len(some)
+            self.server.write(b"data")
+            assert lib.SSL_renegotiate(self.client._c.ssl) == 1
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return self.server.data_to_send()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_a_stream_that_has_sent_a_part_is_broken_and_one_that_has_sent_nothing_is_not(
+    chunks: int, allowing: tuple[Context, Context]
+) -> None:
+    """To send all once more would send the part twice."""
+
+    async def work() -> None:
+        transport = ToAServer(Connection(allowing[1]))
+        stream = pyossl.trio.TLSStream(transport, allowing[0], "example.com")
+        transport.client = stream.connection
+        await stream.do_handshake()
+        if chunks == 1:
+            await stream.send_all(b"x")
+        with pytest.raises(NotDueError, match="has to be received first"):
+            await stream.send_all(bytes(chunks * CHUNK))
+        if chunks == 1:
+            assert await stream.receive_some() == b"data"
+        else:
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.send_all(b"again")
+        await trio.aclose_forcefully(stream)
+
+    trio_pairs.run(work)

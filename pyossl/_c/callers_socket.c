@@ -16,7 +16,7 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
 
     if (connection == NULL)
         return NULL;
-    pyossl_expect_strangers(connection);
+    pyossl_check_descriptor(connection);
     connection->keeps_to_records = 1;
     connection->blocks = !SSL_is_dtls(connection->ssl);
     if (!connection->blocks) {

@@ -101,8 +101,8 @@ static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int ta
     return connection;
 }
 
-/* The socket is the caller's, who may close it: its number is used only as long as it is that socket's. */
-static void pyossl_expect_strangers(pyossl_connection *connection)
+/* From now on the descriptor is checked before each use: its socket is the caller's, who may close it. */
+static void pyossl_check_descriptor(pyossl_connection *connection)
 {
     pyossl_know_file(&connection->socket->file, connection->fd);
 }

@@ -1,5 +1,5 @@
-/* What single extensions say, where others are malformed: OpenSSL reads all that it goes by at once, and answers nothing
- * about any where it cannot read one. */
+/* Questions about one extension of a certificate that has others which are malformed.  OpenSSL reads all extensions before
+ * it answers about one, and gives no answer where it cannot read them all. */
 
 /* A copy of a certificate that has only the extensions with these numbers; NULL where it cannot be copied. */
 static X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count)
@@ -15,6 +15,12 @@ static X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int c
             X509_EXTENSION_free(X509_delete_ext(copy, location));
     }
     return copy;
+}
+
+/* The number of an extension whose value OpenSSL can read; NID_undef for any other. */
+static int pyossl_known_extension(X509_EXTENSION *extension)
+{
+    return X509V3_EXT_get(extension) == NULL ? NID_undef : OBJ_obj2nid(X509_EXTENSION_get_object(extension));
 }
 
 /* Whether OpenSSL knows what the extension's value has to be, and it is not that. */
@@ -33,8 +39,8 @@ static int pyossl_is_malformed(X509_EXTENSION *extension)
     return method != NULL && value == NULL;
 }
 
-/* Whether what OpenSSL notes of the entries when it reads a CRL, whose they are among it, ends before the last one: it
- * gives up where an entry's extension is malformed. */
+/* Whether an extension of an entry is malformed.  OpenSSL stops there when it reads the entries of a CRL, and does not
+ * know the issuers of those that follow. */
 static int pyossl_has_malformed_entry(X509_CRL *crl)
 {
     static const int numbers[] = { NID_certificate_issuer, NID_crl_reason };

@@ -5,9 +5,8 @@
  * to the peer is dead.  So OpenSSL does not learn of the failure (pyossl_keeps_failure): the connection remembers the
  * errno, every later write and shutdown is refused by it, and reads go on to the end of what is there.
  *
- * Why the peer hung up.  The errno is true, and not what anybody wants to know where a fatal alert is what comes next:
- * then it is what the connection died of.  Where data comes first nothing of it is lost, and the read that gets as far as
- * the alert tells it. */
+ * Why the peer hung up.  If a fatal alert is what comes next, the connection fails with that alert, which says more than
+ * the errno.  If data comes first, it is kept, and the alert is reported by the read that gets as far. */
 
 enum { PYOSSL_LAST_WORDS = 1 << 20 };    /* bytes of records without data, before the alert, that are looked through */
 
@@ -61,9 +60,9 @@ static long long pyossl_die_of_write(pyossl_connection *connection)
     return -SSL_ERROR_SYSCALL;
 }
 
-/* What a handshake came to in which a write has failed, `outcome` as far as OpenSSL knows.  It cannot be finished, and waits
- * for nobody: what has arrived may say why.  Only the tickets that a server sends after it are no part of it: a client
- * that writes and closes at once does not wait for them. */
+/* The result of a handshake in which a write has failed; `outcome` is what OpenSSL has answered.  The handshake cannot be
+ * finished and does not wait: an alert that has arrived may say why.  A failure to send the tickets of TLS 1.3 does not
+ * count, since they follow the handshake, and a client that writes and closes at once does not wait for them. */
 static long long pyossl_cut_off(pyossl_connection *connection, long long outcome)
 {
     SSL *ssl = connection->ssl;
@@ -85,7 +84,7 @@ static long long pyossl_cut_off(pyossl_connection *connection, long long outcome
     return pyossl_die_of_write(connection);
 }
 
-/* What a write, or a close_notify, came to that has failed: PYOSSL_UNWRITTEN, or below 0 what the connection died of. */
+/* The result of a write, or of a close_notify, that has failed: PYOSSL_UNWRITTEN, or what has ended the connection. */
 static long long pyossl_unwritten(pyossl_connection *connection, long long outcome)
 {
     pyossl_forget_pending(connection);

@@ -154,16 +154,16 @@ static void pyossl_unblock_sigpipe(void)
 /* Closes the descriptor of a BIO that is to be freed, and puts one in its place that nobody has. */
 static void pyossl_leave_to_others(BIO *bio)
 {
-    int type = BIO_method_type(bio), fd, nobody_s;
+    int type = BIO_method_type(bio), fd, null;
 
     if ((type != BIO_TYPE_CONNECT && type != BIO_TYPE_ACCEPT) || !BIO_get_close(bio))
         return;
     fd = (int)BIO_get_fd(bio, NULL);
-    nobody_s = fd < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (nobody_s < 0)
+    null = fd < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
         return;
-    dup2(nobody_s, fd);
-    close(nobody_s);
+    dup2(null, fd);
+    close(null);
 }
 
 static int pyossl_file_index;    /* BIO_set_ex_data(3): the pyossl_file of a descriptor that is the caller's */
@@ -185,7 +185,7 @@ static int pyossl_file_set_up(void)
 }
 
 /* Whether the descriptor's number is a stranger's; the call has failed then. */
-static int pyossl_is_strangers(BIO *bio)
+static int pyossl_is_other_file(BIO *bio)
 {
     const pyossl_file *file = BIO_get_ex_data(bio, pyossl_file_index);
 
@@ -204,11 +204,11 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     (void)data;
     (void)number;
 
-    if (operation == BIO_CB_FREE && pyossl_is_strangers(bio))
+    if (operation == BIO_CB_FREE && pyossl_is_other_file(bio))
         (void)BIO_set_close(bio, BIO_NOCLOSE);
     if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
         return result;
-    if (operation != BIO_CB_FREE && (operation & BIO_CB_RETURN) == 0 && pyossl_is_strangers(bio))
+    if (operation != BIO_CB_FREE && (operation & BIO_CB_RETURN) == 0 && pyossl_is_other_file(bio))
         return -1;
     switch (operation) {
     case BIO_CB_FREE:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pyossl.aio.arguments import check_factory, check_place, check_protocol, client_context, limits, stream_socket
@@ -17,7 +16,7 @@ from pyossl.aio.plaintext import reader_of, refusal, resume_writers_of, taken_fr
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.arguments import LARGEST_INT, integer, seconds, socket_path, switch
-from pyossl.connecting import ATTEMPT_DELAY
+from pyossl.connecting import ATTEMPT_DELAY, by_turns
 from pyossl.context import Context
 from pyossl.errors import UsageError
 from pyossl.session import Session
@@ -86,7 +85,7 @@ async def create_connection(
         if interleave is None and happy_eyeballs_delay is not None:
             interleave = 1
         if interleave:
-            found = interleaved(found, interleave)
+            found = by_turns(found, interleave)
         sock = await _first_connected(found, local, happy_eyeballs_delay, all_errors)
     return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
 
@@ -284,18 +283,6 @@ async def looked_up(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **hin
         options = {**hints, "flags": hints["flags"] | socket.AI_NUMERICHOST}
         return socket.getaddrinfo(host, port, **options)
     return await loop.getaddrinfo(host, port, **hints)
-
-
-def interleaved(found: Iterable[AddressInfo], first_family_count: int) -> list[AddressInfo]:
-    """The addresses by turns of their families, the first family first and so many times.  RFC 8305, 4"""
-    families: dict[int, list[AddressInfo]] = {}
-    for each in found:
-        families.setdefault(each[0], []).append(each)
-    lists = list(families.values())
-    if not lists:
-        return []
-    first, lists[0] = lists[0][: first_family_count - 1], lists[0][first_family_count - 1 :]
-    return first + [each for turn in itertools.zip_longest(*lists) for each in turn if each is not None]
 
 
 async def _first_connected(

@@ -137,7 +137,7 @@ def tls_over(
         send_at_once(sock)
         connection = EventedConnection(context, server_hostname, sock, session=session)
         if is_callers:
-            connection.expect_strangers()
+            connection.check_descriptor()
         transport = SocketTransport(loop, sock, connection, protocol, **options)
     except BaseException:
         sock.close()

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     except pyossl.Error as error:
         say(printable(f"{type(error).__name__}: {error}"))
         return FAILED
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output has closed it
         drop(stream)
         return FAILED
     except OSError as error:

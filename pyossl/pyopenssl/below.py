@@ -10,6 +10,7 @@ from collections.abc import Callable
 from errno import errorcode
 from typing import Any, NoReturn, TypeVar
 
+from pyossl import draft
 from pyossl.cryptography_binding import interface, library
 from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
 from pyossl.pyopenssl.failures import (
@@ -20,7 +21,7 @@ from pyossl.pyopenssl.failures import (
     WantX509LookupError,
     ZeroReturnError,
 )
-from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase
+from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase, translated
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -71,19 +72,12 @@ def _new_asn1_time(when: bytes) -> Any:
 
 def _get_asn1_time(timestamp: Any) -> bytes | None:
     """``YYYYMMDDhhmmssZ`` of an ``ASN1_TIME *``, None where it is empty."""
-    string = interface.cast("ASN1_STRING *", timestamp)
-    if library.ASN1_STRING_length(string) == 0:
-        return None
-    if library.ASN1_STRING_type(string) == library.V_ASN1_GENERALIZEDTIME:
-        return bytes(interface.string(library.ASN1_STRING_get0_data(string)))
-    converted = library.ASN1_TIME_to_generalizedtime(timestamp, interface.NULL)
-    crypto_assert(converted != interface.NULL)
-    converted = interface.gc(converted, library.ASN1_GENERALIZEDTIME_free)
-    return bytes(interface.string(library.ASN1_STRING_get0_data(interface.cast("ASN1_STRING *", converted))))
+    with translated:
+        return draft.time_text(timestamp)
 
 
 class _PassphraseHelper:
-    """A passphrase, or who is asked for it, as a ``pem_password_cb``."""
+    """A passphrase, or a function that returns one, as a ``pem_password_cb``."""
 
     def __init__(
         self, type: int, passphrase: PassphraseCallableT | None, more_args: bool = False, truncate: bool = False
@@ -129,7 +123,7 @@ class _PassphraseHelper:
 
 
 class _CallbackExceptionHelper:
-    """What a callback of a program's has raised, to be raised by whoever called OpenSSL."""
+    """Keeps what a program's callback has raised until the call of OpenSSL has returned, and raises it then."""
 
     def __init__(self) -> None:
         self._problems: list[Exception] = []

@@ -25,7 +25,7 @@ import pyossl
 HOST = "127.0.0.1"
 SECONDS = 20
 
-# How a server comes to its TLS sockets.
+# Ways in which a server gets its TLS sockets.
 
 
 class WithListener:

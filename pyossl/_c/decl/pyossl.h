@@ -86,7 +86,7 @@ pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side,
 void pyossl_before_fork(void);
 void pyossl_after_fork(void);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
-void pyossl_expect_strangers(pyossl_connection *connection);
+void pyossl_check_descriptor(pyossl_connection *connection);
 int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
 int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session);
 void pyossl_connection_free(pyossl_connection *connection);
@@ -176,6 +176,7 @@ int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 void pyossl_bound_sessions(SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
+int pyossl_known_extension(X509_EXTENSION *extension);
 int pyossl_is_malformed(X509_EXTENSION *extension);
 int pyossl_has_malformed_entry(X509_CRL *crl);
 #define PYOSSL_MOST_ITERATIONS ...
