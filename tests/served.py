@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +20,21 @@ SECONDS = 20
 
 T = TypeVar("T")
 SocketPair = tuple[pyossl.Socket, pyossl.Socket]
+
+
+def child_that_does(work: Callable[[], object]) -> int:
+    """The process id of a forked child, whose exit status is 0 where ``work`` raised nothing."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
 
 
 class Task(Generic[T]):

@@ -8,16 +8,14 @@ import os
 import socket
 import socketserver
 import struct
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pairs import shake_hands
 from pyopenssl_pairs import contexts
-from served import SECONDS, SocketPair, Task, read_all, tcp_pair, tls_pair, until
+from served import SECONDS, SocketPair, Task, child_that_does, read_all, tcp_pair, tls_pair, until
 
 import pyossl
 from pyossl.pyopenssl import SSL
@@ -30,16 +28,7 @@ pytestmark = [
 
 def in_a_child(work: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> None:
     """Runs ``work`` in a forked child, which must end by itself, and well; ``meanwhile`` in this process."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+    child = child_that_does(work)
     meanwhile()
     waiting = Task(lambda: os.waitpid(child, 0))
     try:

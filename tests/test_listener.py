@@ -9,13 +9,12 @@ import os
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import SECONDS, Task, read_all, until
+from served import SECONDS, Task, child_that_does, read_all, until
 
 import pyossl
 
@@ -167,14 +166,7 @@ everywhere = pytest.mark.parametrize(
 @contextlib.contextmanager
 def forked(work: Callable[[], object]) -> Iterator[int]:
     """A child that does ``work``; its exit status must be 0 unless it is killed."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+    child = child_that_does(work)
     try:
         yield child
     finally:

@@ -88,15 +88,19 @@ def _asks_again(tls: ssl.SSLSocket) -> bool:
     return True
 
 
+async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    try:
+        return await reader.readexactly(7)
+    finally:
+        writer.transport.abort()
+        await writer.wait_closed()
+
+
 @pytest.mark.parametrize("kind", looped.KINDS)
 def test_an_asyncio_reader_answers(kind: str, asking: Address, context: Context) -> None:
     async def main() -> bytes:
         reader, writer = await pyossl.aio.open_connection(*asking, ssl=context, server_hostname="example.com")
-        try:
-            return await reader.readexactly(7)
-        finally:
-            writer.transport.abort()
-            await asyncio.sleep(0.01)
+        return await welcome(reader, writer)
 
     for run in looped.running(kind):
         assert run(main()) == b"welcome"
@@ -107,11 +111,7 @@ def test_an_asyncio_reader_answers_over_a_transport(kind: str, asking: Address, 
     async def main() -> bytes:
         _, plain = await asyncio.open_connection(*asking)
         reader, writer = await pyossl.aio.open_over(plain, context, server_hostname="example.com")
-        try:
-            return await reader.readexactly(7)
-        finally:
-            writer.transport.abort()
-            await asyncio.sleep(0.01)
+        return await welcome(reader, writer)
 
     for run in looped.running(kind):
         assert run(main()) == b"welcome"
