@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from served import SECONDS, Task
 
+import build_ffi
 import pyossl
 from pyossl import ffi, lib
 
@@ -234,3 +236,13 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_threads_that_do(when: str, does: str) -> None:
     done = subprocess.run([sys.executable, "-c", HANDLERS, when, does], timeout=SECONDS * 3, check=False)
     assert done.returncode == 7
+
+
+def test_no_call_that_is_held_takes_the_place_of_what_an_older_openssl_is_lent() -> None:
+    """A macro of held.h would hide the one of compat.h, and OpenSSL's own function would be called again."""
+    sources = build_ffi.ROOT / "pyossl" / "_c"
+    held = set(re.findall(r"^#define (\w+)\(", (sources / "held.h").read_text(), re.MULTILINE))
+    lent = set(re.findall(r"^# *define (\w+)", (sources / "compat.h").read_text(), re.MULTILINE))
+    assert len(held) > 50
+    assert lent
+    assert not held & lent

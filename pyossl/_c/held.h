@@ -40,7 +40,11 @@
 #define PEM_write_bio_SSL_SESSION(...) PYOSSL_HELD((PEM_write_bio_SSL_SESSION)(__VA_ARGS__))
 #define PKCS12_create(...) PYOSSL_HELD((PKCS12_create)(__VA_ARGS__))
 #define PKCS12_free(...) PYOSSL_HELD_VOID((PKCS12_free)(__VA_ARGS__))
-#define PKCS12_parse(...) PYOSSL_HELD((PKCS12_parse)(__VA_ARGS__))
+#ifdef PKCS12_parse    /* it is compat.h's then */
+#  define pyossl_pkcs12_parse(...) PYOSSL_HELD((pyossl_pkcs12_parse)(__VA_ARGS__))
+#else
+#  define PKCS12_parse(...) PYOSSL_HELD((PKCS12_parse)(__VA_ARGS__))
+#endif
 #define PKCS12_set_mac(...) PYOSSL_HELD((PKCS12_set_mac)(__VA_ARGS__))
 #define PKCS8_decrypt(...) PYOSSL_HELD((PKCS8_decrypt)(__VA_ARGS__))
 #define PKCS8_encrypt(...) PYOSSL_HELD((PKCS8_encrypt)(__VA_ARGS__))
