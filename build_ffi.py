@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 C = ROOT / "pyossl" / "_c"
 FRAGMENTS = sorted((C / "decl").glob("*.h"))
-SOURCES = [Path(__file__), *sorted(C.glob("*.[ch]")), *FRAGMENTS]
+SOURCES = [Path(__file__), *sorted(C.rglob("*.[ch]"))]
 MODULE = "pyossl._openssl"
 
 # A wrong declaration must not compile.  const is left out: see step 2 above.

@@ -2,8 +2,8 @@
 """Writes the table of docs/openssl-versions.md: what each OpenSSL gives and lacks.
 
 The facts are read where they stand: a feature's first release is the heading of pyossl/_c/have.h that its flag stands
-under, what it is in words says pyossl/have.py, and the columns are the rows of ci/matrix.toml. The text around the
-table is the page's own. ``--check`` writes nothing, and fails where the table is not what it would be.
+under, what it is in words says pyossl/core/features.py, and the columns are the rows of ci/matrix.toml. The text around
+the table is the page's own. ``--check`` writes nothing, and fails where the table is not what it would be.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def features() -> list[Feature]:
 
 
 def words() -> dict[str, str]:
-    """``_WORDS`` of pyossl/have.py, read without a built pyossl."""
+    """``_WORDS`` of pyossl/core/features.py, read without a built pyossl."""
     for node in ast.parse((ROOT / "pyossl" / "have.py").read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WORDS":
             said: dict[str, str] = ast.literal_eval(node.value)
             return said
-    raise SystemExit("pyossl/have.py has no _WORDS")
+    raise SystemExit("pyossl/core/features.py has no _WORDS")
 
 
 def series() -> list[str]:

@@ -213,7 +213,7 @@ def unoptimised(facts: dict[str, Any], rows: list[str]) -> list[dict[str, Any]]:
 
 def here(table: dict[str, Any], arguments: list[str]) -> int:
     """Runs the suite on this machine's OpenSSL and the tree as it is, with nothing built."""
-    from pyossl.constants import version_text  # which the rows' own machine need not have
+    from pyossl.core.constants import version_text  # which the rows' own machine need not have
 
     rows = load(REPOSITORY / "ci" / "matrix.toml")["row"]
     openssl = version_text(0).decode().split()[1]

@@ -13,19 +13,19 @@ from collections import Counter
 
 ROUND = 300
 """So many seconds at most does a round's part with random signals take."""
-SIGNALS = "tests/test_random_signals.py"
+SIGNALS = "tests/core/test_random_signals.py"
 ATTACKS = [
-    "tests/test_floods.py",
-    "tests/test_aio_floods.py",
-    "tests/test_raising_signals.py",
-    "tests/test_garbage_cycles.py",
-    "tests/test_owners.py",
-    "tests/test_copies.py",
-    "tests/test_bio_combinations.py",
-    "tests/test_fuzz.py",
-    "tests/test_hostile_chains.py",
-    "tests/test_bit_flips.py",
-    "tests/test_races.py",
+    "tests/tls/test_floods.py",
+    "tests/aio/test_floods.py",
+    "tests/core/test_raising_signals.py",
+    "tests/core/test_garbage_cycles.py",
+    "tests/core/test_owners.py",
+    "tests/core/test_copies.py",
+    "tests/bio/test_combinations.py",
+    "tests/core/test_fuzz.py",
+    "tests/x509/test_hostile_chains.py",
+    "tests/tls/test_bit_flips.py",
+    "tests/core/test_races.py",
 ]
 _PASSED = re.compile(r"(\d+) (passed|failed|error)")
 

@@ -6,21 +6,21 @@ OpenSSL's functions by their own names.
 
 from importlib import import_module
 
-from pyossl._lib import ffi, lib, text
+from pyossl.core.binding import ffi, lib, text
 
 openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
 """The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
 
 _HOMES = {
-    "bio": ("BIO",),
-    "bio_filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
-    "bio_network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
-    "bio_python": ("PythonBIO", "SSLFilter"),
-    "callbacks": ("Verification",),
-    "connection": ("Connection",),
-    "context": ("Context",),
-    "crl": ("CRL", "Revoked", "load_crls"),
-    "errors": (
+    "bio.bio": ("BIO",),
+    "bio.filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
+    "bio.network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
+    "bio.python": ("PythonBIO", "SSLFilter"),
+    "tls.callbacks": ("Verification",),
+    "tls.connection": ("Connection",),
+    "tls.context": ("Context",),
+    "x509.crl": ("CRL", "Revoked", "load_crls"),
+    "core.errors": (
         "AlertError",
         "CertificateError",
         "ClosedError",
@@ -34,22 +34,22 @@ _HOMES = {
         "UsageError",
         "WouldBlockError",
     ),
-    "extensions": ("Extension", "KeyUsage"),
-    "flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
-    "have": ("features",),
-    "general_names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
-    "issuing": ("Authority", "Credentials", "self_signed"),
-    "keys": ("PrivateKey", "PublicKey"),
-    "listener": ("Listener", "listen"),
-    "message": ("Message",),
-    "outcome": ("Failure", "Record", "Want"),
-    "pkcs12": ("PKCS12",),
-    "policy": ("Version",),
-    "session": ("Session",),
-    "sockets": ("Socket", "connect"),
-    "store": ("Store",),
-    "uri": ("load_uri",),
-    "x509": ("Certificate", "load_certificates"),
+    "x509.extensions": ("Extension", "KeyUsage"),
+    "core.flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
+    "core.features": ("features",),
+    "x509.general_names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
+    "x509.issuing": ("Authority", "Credentials", "self_signed"),
+    "x509.keys": ("PrivateKey", "PublicKey"),
+    "sockets.listener": ("Listener", "listen"),
+    "tls.message": ("Message",),
+    "core.outcome": ("Failure", "Record", "Want"),
+    "x509.pkcs12": ("PKCS12",),
+    "tls.settings": ("Version",),
+    "tls.session": ("Session",),
+    "sockets.socket": ("Socket", "connect"),
+    "x509.store": ("Store",),
+    "x509.uri": ("load_uri",),
+    "x509.certificate": ("Certificate", "load_certificates"),
 }
 """Each name's module, which is loaded when somebody first asks for the name: no program needs them all.
 
@@ -63,8 +63,10 @@ __all__ = [*_HOME, *_MODULES, "ffi", "lib", "openssl_version"]
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return import_module(f"pyossl.{name}")
+    if name == "errors":
+        return import_module("pyossl.errors")
+    if name == "outcome":
+        return import_module("pyossl.core.outcome")
     if name not in _HOME:
         raise AttributeError(f"module 'pyossl' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"pyossl.{_HOME[name]}"), name)

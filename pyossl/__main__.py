@@ -1,11 +1,11 @@
 """``python -m pyossl``."""
 
-from pyossl.process import run
+from pyossl.cli.process import run
 
 
 def main() -> int:
     """Loads the command line, which takes most of a second on a slow machine, and runs it."""
-    from pyossl.cli import main
+    from pyossl.cli.commands import main
 
     return main()
 

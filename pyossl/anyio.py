@@ -2,7 +2,7 @@
 
 ``TLSStream``, ``TLSListener`` and ``TLSConnectable`` are to a pyossl ``Context`` what those of ``anyio.streams.tls``
 are to one of the standard library's, with the same arguments and the same typed attributes: a program changes the
-import and the context.  See pyossl/carrier.py, and docs/anyio.md for what differs.
+import and the context.  See pyossl/streams/async_stream.py, and docs/anyio.md for what differs.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.anyio needs anyio: pip install 'pyossl[anyio]'", name="anyio") from error
 
-from pyossl.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
-from pyossl.carrier import READ, Carrier
-from pyossl.connection import Connection
-from pyossl.context import Context
-from pyossl.copying import Uncopied
-from pyossl.errors import Error, TruncationError, UsageError
-from pyossl.message import Message
-from pyossl.names import reference_name
-from pyossl.peercert import peercert
-from pyossl.session import Session
-from pyossl.waiting import drain
+from pyossl.core.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
+from pyossl.core.copying import Uncopied
+from pyossl.core.errors import Error, TruncationError, UsageError
+from pyossl.sockets.descriptor_connection import drain
+from pyossl.streams.async_stream import READ, Carrier
+from pyossl.tls.connection import Connection
+from pyossl.tls.context import Context
+from pyossl.tls.message import Message
+from pyossl.tls.session import Session
+from pyossl.x509.peercert import peercert
+from pyossl.x509.reference_name import reference_name
 
 __all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connect_tcp"]
 

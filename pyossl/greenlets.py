@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, TypeVar
 
-from pyossl import program_wait, sockets
-from pyossl.connection import Bytes
-from pyossl.errors import UsageError, WouldBlockError
-from pyossl.outcome import Want
-from pyossl.program_wait import Wait as Wait
-from pyossl.sockets import Socket
-from pyossl.waiting import FOREVER, deadline_in
+from pyossl.core.errors import UsageError, WouldBlockError
+from pyossl.core.outcome import Want
+from pyossl.sockets import socket as sockets, wait_hook
+from pyossl.sockets.descriptor_connection import FOREVER, deadline_in
+from pyossl.sockets.socket import Socket
+from pyossl.sockets.wait_hook import Wait as Wait
+from pyossl.tls.connection import Bytes
 
 _T = TypeVar("_T")
 
@@ -58,7 +58,7 @@ def wait_with(wait: Wait | None) -> None:
     """
     if wait is not None and not callable(wait):
         raise TypeError(f"a wait is a function or None, not {type(wait).__name__}")
-    program_wait.wait = wait
+    wait_hook.wait = wait
     sockets.socket_class = Socket if wait is None else GreenSocket
 
 
@@ -155,9 +155,7 @@ class GreenSocket(Socket):
     def _wait(self, operation: str, want: Want, deadline: int | None) -> None:
         self._waiters += 1
         try:
-            program_wait.until_ready(
-                self._sock.fileno(), want, deadline, want is Want.READ and self.connection.is_paused
-            )
+            wait_hook.until_ready(self._sock.fileno(), want, deadline, want is Want.READ and self.connection.is_paused)
         except TimeoutError:
             raise TimeoutError(f"{operation} timed out after {self._limit} s") from None
         finally:

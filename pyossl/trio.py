@@ -3,7 +3,7 @@
 ``TLSStream`` is to a pyossl ``Context`` what ``trio.SSLStream`` is to one of the standard library's: a stream over any
 other stream.  It keeps trio's rules: every method that waits is a checkpoint; two tasks may send and receive at once,
 two that send, or two that receive, raise ``trio.BusyResourceError``; what has failed, or was cancelled half-way, raises
-``trio.BrokenResourceError`` from then on.  See pyossl/carrier.py.
+``trio.BrokenResourceError`` from then on.  See pyossl/streams/async_stream.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("pyossl.trio needs trio: pip install 'pyossl[trio]'", name="trio") from error
 
-from pyossl.arguments import (
+from pyossl.core.arguments import (
     LARGEST_INT,
     flag,
     function,
@@ -28,15 +28,15 @@ from pyossl.arguments import (
     number_shown,
     seconds,
 )
-from pyossl.carrier import READ, Carrier
-from pyossl.connection import Bytes, Connection
-from pyossl.context import Context
-from pyossl.copying import Uncopied
-from pyossl.errors import UsageError
-from pyossl.message import Message
-from pyossl.negotiation import Agreed
-from pyossl.session import Session
-from pyossl.waiting import drain
+from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError
+from pyossl.sockets.descriptor_connection import drain
+from pyossl.streams.async_stream import READ, Carrier
+from pyossl.tls.connection import Bytes, Connection
+from pyossl.tls.context import Context
+from pyossl.tls.message import Message
+from pyossl.tls.negotiated import Agreed
+from pyossl.tls.session import Session
 
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
 _log = logging.getLogger(__name__)

@@ -19,20 +19,20 @@ import anyio
 import anyio.streams.stapled
 import trio
 import trio.testing
-from certificate_making import crl_der, make, revoke
 from odd_values import AUTHORITY, CLIENT, OWN, SERVER
 from pairs import meet
 from served import tls_pair
+from x509.certificate_making import crl_der, make, revoke
 
 import pyossl
 import pyossl.aio
 import pyossl.anyio
+import pyossl.core.outcome
 import pyossl.errors
-import pyossl.outcome
-import pyossl.system
+import pyossl.tls.system
 import pyossl.trio
 
-MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.system")
+MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.tls.system")
 INNER = {
     # Made by pyossl, of what a function of OpenSSL's or the loop has given.
     "aio.Server": "made by create_server",

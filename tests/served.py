@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import pyossl
-from pyossl import turns
+from pyossl.core.lock import TakenError, ask
 
 SECONDS = 20
 """How long a test waits at most for what should happen at once."""
@@ -134,8 +134,8 @@ def is_free(lock: Any) -> bool:
 
     def enter() -> bool:
         try:
-            return turns.ask(pyossl.lib.pyossl_under_lock_if_free, lock, lambda: True)
-        except turns.TakenError:
+            return ask(pyossl.lib.pyossl_under_lock_if_free, lock, lambda: True)
+        except TakenError:
             return False
 
     return Task(enter).result()

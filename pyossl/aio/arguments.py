@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from pyossl.arguments import LARGEST_INT, c_text, host_name, integer, seconds, utf8
-from pyossl.context import Context
-from pyossl.descriptors import require_plain
+from pyossl.core.arguments import LARGEST_INT, c_text, host_name, integer, seconds, utf8
+from pyossl.core.descriptors import require_plain
+from pyossl.tls.context import Context
 
 HANDSHAKE_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 30.0

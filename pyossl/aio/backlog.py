@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 
-from pyossl.connection import Bytes
-from pyossl.evented import SLICE
-from pyossl.outcome import Want
+from pyossl.core.outcome import Want
+from pyossl.sockets.steps import SLICE
+from pyossl.tls.connection import Bytes
 
 _SMALL = 16 * 1024
 _GATHERED = 64 * 1024

@@ -15,11 +15,11 @@ from pyossl.aio.over_transport import BelowTLS
 from pyossl.aio.plaintext import reader_of, refusal, resume_writers_of, taken_from
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.transport import Transport
-from pyossl.arguments import LARGEST_INT, integer, seconds, socket_path, switch
-from pyossl.connecting import ATTEMPT_DELAY, by_turns
-from pyossl.context import Context
-from pyossl.errors import UsageError
-from pyossl.session import Session
+from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, switch
+from pyossl.core.errors import UsageError
+from pyossl.sockets.connecting import ATTEMPT_DELAY, by_turns
+from pyossl.tls.context import Context
+from pyossl.tls.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 AddressInfo = tuple[int, int, int, str, Any]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pyossl.aio.transport import OPEN, Transport
-from pyossl.connecting import send_at_once
-from pyossl.connection import Bytes
-from pyossl.evented import MORE, ROOM, SLICE, EventedConnection, read_step, write_step
-from pyossl.waiting import drain
+from pyossl.sockets.connecting import send_at_once
+from pyossl.sockets.descriptor_connection import drain
+from pyossl.sockets.steps import MORE, ROOM, SLICE, EventedConnection, read_step, write_step
+from pyossl.tls.connection import Bytes
 
 
 class SocketTransport(Transport):

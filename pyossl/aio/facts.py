@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.connection import Connection
-from pyossl.evented import cipher_facts
+from pyossl.sockets.steps import cipher_facts
+from pyossl.tls.connection import Connection
 
 FACTS: dict[str, Callable[[Connection], Any]] = {
     "cipher": cipher_facts,

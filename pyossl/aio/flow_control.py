@@ -6,7 +6,7 @@ import asyncio
 from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
-from pyossl.copying import Uncopied
+from pyossl.core.copying import Uncopied
 
 
 class FlowControl(Uncopied, transports._FlowControlMixin, asyncio.Transport):

@@ -22,13 +22,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pyossl import scratch
-from pyossl.connection import Bytes, Connection
-from pyossl.context import Context
-from pyossl.evented import SLICE, Destination
-from pyossl.outcome import Want
-from pyossl.scratch import Buffer
-from pyossl.session import Session
+from pyossl.core import buffers
+from pyossl.core.buffers import Buffer
+from pyossl.core.outcome import Want
+from pyossl.sockets.steps import SLICE, Destination
+from pyossl.tls.connection import Bytes, Connection
+from pyossl.tls.context import Context
+from pyossl.tls.session import Session
 
 _PORTION = 24 * 1024
 _ANSWERS = 16 * 1024
@@ -162,13 +162,13 @@ class LayeredConnection(Connection):
                 return got
 
     def fill(self, destination: Destination) -> int | Want:
-        room, view = buffer = scratch.borrow(destination.size - destination.filled)
+        room, view = buffer = buffers.borrow(destination.size - destination.filled)
         try:
             size = min(len(room), destination.size - destination.filled)
             got = self.read_some_into(memoryview(view)[:size])
             return got if isinstance(got, Want) else destination.take(view[:got])
         finally:
-            scratch.give_back(buffer)
+            buffers.give_back(buffer)
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
         if self._is_full:

@@ -6,8 +6,8 @@ import asyncio
 import os
 import weakref
 
-from pyossl.evented import room_to_read
-from pyossl.scratch import Buffer
+from pyossl.core.buffers import Buffer
+from pyossl.sockets.steps import room_to_read
 
 _rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Buffer] = weakref.WeakKeyDictionary()
 _forks = 0

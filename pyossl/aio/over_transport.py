@@ -9,8 +9,8 @@ from typing import Any
 
 from pyossl.aio.layered import LayeredConnection
 from pyossl.aio.transport import FLUSHING, OPEN, Transport
-from pyossl.context import Context
-from pyossl.session import Session
+from pyossl.tls.context import Context
+from pyossl.tls.session import Session
 
 _GRACE = 1.0
 """How many seconds an aborted transport has to say that it is lost: it takes a turn of the loop."""

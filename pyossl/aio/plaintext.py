@@ -14,7 +14,7 @@ import asyncio
 from typing import Any
 
 from pyossl.aio.reader import StreamReader
-from pyossl.errors import TLSError
+from pyossl.core.errors import TLSError
 
 _ALERT, _HANDSHAKE = b"\x15", b"\x16"
 _VERSION = b"\x03"

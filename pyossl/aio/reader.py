@@ -17,9 +17,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.waking import wake
-from pyossl.arguments import index, instances, integer
-from pyossl.copying import Uncopied
-from pyossl.evented import Destination
+from pyossl.core.arguments import index, instances, integer
+from pyossl.core.copying import Uncopied
+from pyossl.sockets.steps import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
 """The lengths that are read straight to their destination: for less it gains nothing, for more nobody should have to

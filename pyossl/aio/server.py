@@ -17,9 +17,9 @@ from pyossl.aio.connecting import looked_up
 from pyossl.aio.descriptor import tls_over
 from pyossl.aio.loops import forks, has_descriptors
 from pyossl.aio.over_transport import BelowTLS
-from pyossl.arguments import LARGEST_INT, instances, integer, socket_path, switch
-from pyossl.context import Context
-from pyossl.copying import Uncopied
+from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, switch
+from pyossl.core.copying import Uncopied
+from pyossl.tls.context import Context
 
 if TYPE_CHECKING:
     from pyossl.aio.transport import Transport

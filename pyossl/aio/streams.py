@@ -15,10 +15,10 @@ from pyossl.aio.connecting import create_connection, create_unix_connection, ove
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.transport import OPEN, Transport
-from pyossl.arguments import instance, integer
-from pyossl.context import Context
-from pyossl.copying import Uncopied
-from pyossl.session import Session
+from pyossl.core.arguments import instance, integer
+from pyossl.core.copying import Uncopied
+from pyossl.tls.context import Context
+from pyossl.tls.session import Session
 
 LIMIT = 1 << 16
 """The default limit of a line, in bytes, as asyncio has it; twice as much is buffered."""

@@ -16,7 +16,7 @@ CLOSED      ``connection_lost`` has been called, or will be in the loop's next t
 
 What carries the bytes, a descriptor that the loop watches or another transport, is the business of the subclasses:
 descriptor.py and over_transport.py.  A descriptor may be silent while what was on it has not been read: where the
-connection ``has_more``, it is read again before anything is waited for (pyossl/evented.py).
+connection ``has_more``, it is read again before anything is waited for (pyossl/sockets/steps.py).
 
 Half-closed: ``write_eof`` sends close_notify, and reading goes on.  The peer's close_notify is ``eof_received``; where
 that returns true, writing goes on.  A transport below that ends without a close_notify is no EOF but a
@@ -41,10 +41,10 @@ from pyossl.aio.backlog import Backlog, octets
 from pyossl.aio.facts import FACTS
 from pyossl.aio.loops import forks, room_of
 from pyossl.aio.watching import Watching
-from pyossl.connection import Bytes
-from pyossl.errors import Error, TransportError, TruncationError, UsageError
-from pyossl.evented import Destination, EventedConnection
-from pyossl.outcome import Want
+from pyossl.core.errors import Error, TransportError, TruncationError, UsageError
+from pyossl.core.outcome import Want
+from pyossl.sockets.steps import Destination, EventedConnection
+from pyossl.tls.connection import Bytes
 
 if TYPE_CHECKING:
     from pyossl.aio.layered import LayeredConnection

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pyossl
-from pyossl import Authority, Context, Credentials, Version, system
+from pyossl import Authority, Context, Credentials, Version
 from pyossl.cli.installed import version_of
 from pyossl.cli.protocols import VERSIONS, spelled
 from pyossl.cli.screen import Screen
 from pyossl.cli.usage import EXIT_STATUS, Commands, command
 from pyossl.cli.ways import GREETING, PATIENCE, SERVER, WAYS, Agreement, EchoServer, Visit
-from pyossl.outcome import VerifyCode
+from pyossl.core.outcome import VerifyCode
+from pyossl.tls import system
 
 PROTOCOL = "pyossl-demo"
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from pyossl import Context, Error, Message, Session, Socket
 from pyossl.cli import starttls
-from pyossl.connecting import connected
-from pyossl.names import reference_name
-from pyossl.waiting import deadline_in
+from pyossl.sockets.connecting import connected
+from pyossl.sockets.descriptor_connection import deadline_in
+from pyossl.x509.reference_name import reference_name
 
 HTTPS = 443
 _CHUNK = 65536

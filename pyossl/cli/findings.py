@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pyossl import Certificate, DecodeError, Verification
 from pyossl.cli import facts
 from pyossl.cli.screen import counted
-from pyossl.outcome import VerifyCode
+from pyossl.core.outcome import VerifyCode
 
 _LEAST_SECURITY_BITS = 112
 """What NIST SP 800-57 asks for since 2014: RSA 2048, EC 224."""

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyossl
-from pyossl import system
 from pyossl.cli.installed import version_of
 from pyossl.cli.protocols import spelled
 from pyossl.cli.screen import Screen, counted
 from pyossl.cli.usage import EXIT_STATUS, Commands, command
+from pyossl.tls import system
 
 if TYPE_CHECKING:
-    from pyossl.policy import Version
+    from pyossl.tls.settings import Version
 
 _BITS = (0, 80, 112, 128, 192, 256)
 """What each security level demands.  SSL_CTX_set_security_level(3)"""

@@ -10,8 +10,8 @@ import time
 from typing import NamedTuple
 
 from pyossl.cli.screen import Glyphs, Screen, Span, counted
-from pyossl.errors import alert_description
-from pyossl.message import Message
+from pyossl.core.errors import alert_description
+from pyossl.tls.message import Message
 
 _TO_SERVER, _TO_CLIENT = "cyan", "magenta"
 _INDENT = "  "

@@ -14,7 +14,7 @@ from pyossl.cli import starttls
 from pyossl.cli.destination import Destination
 from pyossl.cli.protocols import EVERY_VERSION
 from pyossl.cli.usage import WrongArgumentError
-from pyossl.names import reference_name
+from pyossl.x509.reference_name import reference_name
 
 _PRIVATE = 0o600
 _LONGEST = 1e9  # seconds: no clock of the system's counts many more

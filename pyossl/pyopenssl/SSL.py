@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from pyossl.constants import version_text
-from pyossl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
+from pyossl.core.constants import version_text
 from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
     exception_from_error_queue as _exception_from_error_queue,
     make_assert as _make_assert,
@@ -26,6 +25,7 @@ from pyossl.pyopenssl.contexts import (
     Context,
     _NoOverlappingProtocols as _NoOverlappingProtocols,
 )
+from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
 from pyossl.pyopenssl.failures import (
     Error,
     SysCallError,

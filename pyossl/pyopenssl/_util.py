@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pyossl import outcome
-from pyossl.cryptography_binding import Binding, interface, library
+from pyossl.core import outcome
+from pyossl.pyopenssl.cryptography_binding import Binding, interface, library
 from pyossl.pyopenssl.deprecation import bytes_of
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Literal
 
-from pyossl.copying import Uncopied
-from pyossl.encoding import cryptography
-from pyossl.generic_connection import GenericConnection
+from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.contexts import translated, translates
 from pyossl.pyopenssl.numbers import TLS1_3_VERSION
-from pyossl.x509 import Certificate
+from pyossl.tls.mutable_connection import GenericConnection
+from pyossl.x509.certificate import Certificate
+from pyossl.x509.encoding import cryptography
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from errno import errorcode
 from typing import Any, NoReturn, TypeVar
 
-from pyossl import draft
-from pyossl.cryptography_binding import interface, library
 from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
+from pyossl.pyopenssl.cryptography_binding import interface, library
 from pyossl.pyopenssl.failures import (
     Error as SSLError,
     SysCallError,
@@ -22,6 +21,7 @@ from pyossl.pyopenssl.failures import (
     ZeroReturnError,
 )
 from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase, translated
+from pyossl.x509 import builder
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -73,7 +73,7 @@ def _new_asn1_time(when: bytes) -> Any:
 def _get_asn1_time(timestamp: Any) -> bytes | None:
     """``YYYYMMDDhhmmssZ`` of an ``ASN1_TIME *``, None where it is empty."""
     with translated:
-        return draft.time_text(timestamp)
+        return builder.time_text(timestamp)
 
 
 class _PassphraseHelper:

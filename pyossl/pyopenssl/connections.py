@@ -12,10 +12,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pyossl import errors
-from pyossl.descriptors import require_plain
-from pyossl.generic_connection import GenericConnection
-from pyossl.outcome import Want
+from pyossl.core import errors
+from pyossl.core.buffers import RECORD
+from pyossl.core.descriptors import require_plain
+from pyossl.core.outcome import Want
 from pyossl.pyopenssl.agreed import Agreed
 from pyossl.pyopenssl.below import raise_ssl_error
 from pyossl.pyopenssl.certificates import X509
@@ -43,7 +43,7 @@ from pyossl.pyopenssl.failures import (
 from pyossl.pyopenssl.keys import PKey
 from pyossl.pyopenssl.numbers import SENT_SHUTDOWN
 from pyossl.pyopenssl.sessions import Session
-from pyossl.scratch import RECORD
+from pyossl.tls.mutable_connection import GenericConnection
 
 if TYPE_CHECKING:
     from cryptography import x509

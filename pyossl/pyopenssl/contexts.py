@@ -9,13 +9,9 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl import cryptography_binding as binding, errors
-from pyossl.callbacks import Verification
-from pyossl.copying import Uncopied
-from pyossl.encoding import Password
-from pyossl.general_names import Name
-from pyossl.generic_context import GenericContext, Method
-from pyossl.keys import PrivateKey
+from pyossl.core import errors
+from pyossl.core.copying import Uncopied
+from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.deprecation import bytes_of, deprecated, warn_about
 from pyossl.pyopenssl.failures import Error, ErrorQueue, Translated, queue_of, reason
@@ -43,15 +39,20 @@ from pyossl.pyopenssl.numbers import (
     TLSv1_METHOD,
 )
 from pyossl.pyopenssl.stores import StrOrBytesPath, X509Store
-from pyossl.x509 import Certificate, load_certificates
+from pyossl.tls.callbacks import Verification
+from pyossl.tls.mutable_context import GenericContext, Method
+from pyossl.x509.certificate import Certificate, load_certificates
+from pyossl.x509.encoding import Password
+from pyossl.x509.general_names import Name
+from pyossl.x509.keys import PrivateKey
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from pyossl.connection import Connection as CoreConnection
     from pyossl.pyopenssl.connections import Connection
     from pyossl.pyopenssl.keys import _PrivateKey
+    from pyossl.tls.connection import Connection as CoreConnection
 
 translated = Translated(Error)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pyossl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
 from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
     StrOrBytesPath as StrOrBytesPath,
     byte_string as _byte_string,
@@ -30,6 +29,7 @@ from pyossl.pyopenssl.certificates import (
     dump_certificate,
     load_certificate,
 )
+from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
 from pyossl.pyopenssl.keys import (
     FILETYPE_ASN1,
     FILETYPE_PEM,

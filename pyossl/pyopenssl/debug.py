@@ -6,9 +6,9 @@ import importlib.util
 import platform
 import sys
 
-from pyossl import system
-from pyossl.constants import constant, version_text
+from pyossl.core.constants import constant, version_text
 from pyossl.pyopenssl import version
+from pyossl.tls import system
 
 
 def _environment() -> str:

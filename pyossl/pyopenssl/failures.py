@@ -5,9 +5,9 @@ from __future__ import annotations
 from errno import errorcode
 from types import TracebackType
 
-from pyossl import errors
-from pyossl.constants import constant
-from pyossl.outcome import Failure, Want
+from pyossl.core import errors
+from pyossl.core.constants import constant
+from pyossl.core.outcome import Failure, Want
 
 _READ, _WRITE = Want.READ, Want.WRITE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyossl.constants import constant
+from pyossl.core.constants import constant
 
 OPENSSL_VERSION_NUMBER: int = constant("OPENSSL_VERSION_NUMBER")
 OPENSSL_VERSION: int = constant("OPENSSL_VERSION")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.copying import Uncopied
+from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.contexts import Context, translated
-from pyossl.session import Session as CoreSession
+from pyossl.tls.session import Session as CoreSession
 
 
 class Session(Uncopied):

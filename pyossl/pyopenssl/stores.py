@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from os import PathLike, fsencode
 from typing import TYPE_CHECKING, Any
 
-from pyossl import cryptography_binding as binding
-from pyossl.constants import constant
-from pyossl.copying import Uncopied
-from pyossl.crl import CRL
-from pyossl.errors import CertificateError
+from pyossl.core.constants import constant
+from pyossl.core.copying import Uncopied
+from pyossl.core.errors import CertificateError
+from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.certificates import X509
 from pyossl.pyopenssl.keys import is_cryptography, translated
-from pyossl.store import Store
-from pyossl.x509 import Certificate
+from pyossl.x509.certificate import Certificate
+from pyossl.x509.crl import CRL
+from pyossl.x509.store import Store
 
 if TYPE_CHECKING:
     from cryptography import x509

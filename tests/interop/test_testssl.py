@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from certificate_making import common_name, make
 from cryptography import x509
 from interop.authorities import Identity
 from interop.programs import Program, program, where_installed
+from x509.certificate_making import common_name, make
 
 pytestmark = [
     pytest.mark.timeout(400),

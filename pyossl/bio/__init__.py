@@ -1,0 +1,1 @@
+"""BIOs: memory, pairs, sockets, files, the network, filters, chains, and BIOs written in Python.  bio(7)"""

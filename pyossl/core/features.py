@@ -1,0 +1,89 @@
+"""What the OpenSSL at hand has: the facts of pyossl/_c/have.h, as a user asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pyossl.core.binding import lib
+from pyossl.core.errors import UnsupportedError
+
+_WORDS = {
+    "ct": "certificate transparency",
+    "dtls": "DTLS",
+    "ech": "Encrypted Client Hello",
+    "err_all": "function names in the error queue",
+    "group_names": "every group by its name",
+    "ktls": "kernel TLS",
+    "new_session_ticket": "session tickets on demand",
+    "nextprotoneg": "NPN (before ALPN)",
+    "ocsp": "OCSP",
+    "ocsp_multi_stapling": "OCSP multi-stapling",
+    "options_uint64": "64-bit options",
+    "post_quantum": "post-quantum keys and groups (ML-KEM, ML-DSA)",
+    "psk": "pre-shared keys",
+    "quic": "QUIC client",
+    "quic_max_pending_conns": "a limit for pending QUIC connections",
+    "quic_server": "QUIC server",
+    "retry_verify": "verification that waits",
+    "sctp": "DTLS over SCTP",
+    "srp": "SRP",
+    "srtp": "keys for SRTP",
+    "ssl_poll": "SSL_poll",
+    "ssl_trace": "SSL_trace",
+    "tls1_3": "TLS 1.3",
+    "typed_names": "reference names by their type",
+    "unexpected_eof": "truncation told apart",
+    "x509_store_get1_objects": "trust stores listed safely",
+}
+"""The features whose name, with spaces, does not already say it."""
+
+
+class Features(Mapping[str, bool]):
+    """Whether this OpenSSL has a feature, by name: ``features["quic"]``, or ``features.quic``."""
+
+    def __init__(self) -> None:
+        names = (name for name in dir(lib) if name.startswith("HAVE_"))
+        self._have = {name[len("HAVE_") :].lower(): bool(getattr(lib, name)) for name in sorted(names)}
+
+    def __getitem__(self, name: str) -> bool:
+        return self._have[name]
+
+    def __getattr__(self, name: str) -> bool:
+        try:
+            return self._have[name]
+        except KeyError:
+            raise AttributeError(f"no OpenSSL has a feature {name!r}; there are: {', '.join(self)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._have)
+
+    def __len__(self) -> int:
+        return len(self._have)
+
+    def describe(self, name: str) -> str:
+        """The feature in words, such as ``certificate compression``."""
+        self._known(name)
+        if name.startswith("api_"):
+            return f"the API of OpenSSL {name.removeprefix('api_').replace('_', '.')}"
+        return _WORDS.get(name, name.replace("_", " "))
+
+    def require(self, name: str) -> None:
+        """Raises ``UnsupportedError`` where this OpenSSL lacks the feature."""
+        if not self._known(name):
+            raise UnsupportedError(name)
+
+    def _known(self, name: str) -> bool:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a feature is a str, not {type(name).__name__}")
+        if name not in self._have:
+            raise ValueError(f"no OpenSSL has a feature {name[:80]!a}; there are: {', '.join(self)}")
+        return self._have[name]
+
+    def __reduce__(self) -> str:
+        return "features"  # those of the OpenSSL at hand, wherever that is
+
+    def __repr__(self) -> str:
+        return f"<Features {' '.join(name for name, have in self._have.items() if have)}>"
+
+
+features = Features()

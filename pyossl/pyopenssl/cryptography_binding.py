@@ -1,0 +1,162 @@
+"""The binding under the names by which programs that reach below pyOpenSSL's API know ``cryptography``'s.
+
+What ``cryptography`` binds is in ``lib`` by OpenSSL's own names, what OpenSSL deprecates too.  Here is what
+``cryptography`` adds to that, and what makes objects of the core's from pointers that such a program has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyossl.core.binding import ffi, lib, own
+from pyossl.core.errors import check, check_ptr
+from pyossl.core.outcome import take_records
+from pyossl.tls.mutable_context import GenericContext
+from pyossl.x509.builder import Draft
+from pyossl.x509.certificate import Certificate
+from pyossl.x509.general_names import Name
+from pyossl.x509.keys import Key, PrivateKey, PublicKey
+from pyossl.x509.store import Store
+
+_HAS = {
+    "CUSTOM_EXT": True,
+    "DTLS_GET_DATA_MTU": True,
+    "ENGINE": False,
+    "EVP_PKEY_DHX": True,
+    "GET_EXTMS_SUPPORT": True,
+    "IMPLICIT_RSA_REJECTION": lib.HAVE_API_3_2,
+    "KEYLOG": True,
+    "NEXTPROTONEG": False,
+    "PRIME_CHECKS": True,
+    "PSK": lib.HAVE_PSK,
+    "PSK_TLSv1_3": lib.HAVE_PSK and lib.HAVE_TLS1_3,
+    "SET_CERT_CB": True,
+    "SIGALGS": True,
+    "SRTP": True,
+    "SSL_COOKIE": True,
+    "SSL_GET0_GROUP_NAME": True,
+    "SSL_OP_IGNORE_UNEXPECTED_EOF": True,
+    "SSL_ST": False,
+    "SSL_VERIFY_CLIENT_POST_HANDSHAKE": True,
+    "TLS_ST": True,
+    "TLSv1_3_FUNCTIONS": lib.HAVE_TLS1_3,
+    "TLSv1_3_HS_FUNCTIONS": lib.HAVE_TLS1_3,
+    "UNEXPECTED_EOF_WHILE_READING": True,
+    "VERIFIED_CHAIN": True,
+}
+
+
+def _dtls_timeout(ssl: Any, seconds: Any, microseconds: Any) -> int:
+    left = ffi.new("struct timeval *")
+    found = int(lib.DTLSv1_get_timeout(ssl, left))
+    if found > 0:
+        seconds[0], microseconds[0] = left.tv_sec, left.tv_usec
+    return found
+
+
+_MADE: dict[str, Any] = {
+    **{f"Cryptography_HAS_{name}": int(has) for name, has in _HAS.items()},
+    "Cryptography_DTLSv1_get_timeout": _dtls_timeout,
+    "Cryptography_SSL_SESSION_new": lib.SSL_SESSION_new,
+    "EVP_F_EVP_ENCRYPTFINAL_EX": 0,
+    "SSL_get_peer_certificate": lib.SSL_get1_peer_certificate,
+    "OPENSSL_VERSION_TEXT": lib.OpenSSL_version(lib.OPENSSL_VERSION),
+}
+
+
+class _Library:
+    """``lib``, whose names a program may also set, as it may those of ``cryptography``'s."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _MADE[name] if name in _MADE else getattr(lib, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*_MADE, *dir(lib), *vars(self)})
+
+
+library: Any = _Library()
+interface: Any = ffi
+
+
+class Binding:
+    """``cryptography``'s way to its binding."""
+
+    lib = library
+    ffi = interface
+
+
+# Pointers that a program has.  Each object takes a reference of its own, and keeps the program's pointer as well, which
+# may be one that ffi.gc() has made.
+
+
+def _shared(pointer: Any, kind: str, up_ref: Callable[[Any], int], free: Callable[[Any], Any]) -> Any:
+    if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof(f"{kind} *"):
+        raise TypeError(f"{kind} * is meant, not {pointer!r}")
+    if pointer == ffi.NULL:
+        raise ValueError(f"a {kind} * that is NULL")
+    check(up_ref(pointer), up_ref.__name__)
+    return own(ffi.cast(f"{kind} *", pointer), free, pointer)
+
+
+def certificate_at(pointer: Any) -> Draft:
+    """The certificate of an ``X509 *``.  X509_up_ref(3)"""
+    return Draft.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
+
+
+def certificate_taken(pointer: Any) -> Draft:
+    """The certificate of an ``X509 *``, whose reference is taken over.  X509_free(3)"""
+    return Draft.of(Certificate(own(pointer, lib.X509_free)))
+
+
+def store_at(pointer: Any) -> Store:
+    """The store of an ``X509_STORE *``.  X509_STORE_up_ref(3)"""
+    return Store(_shared(pointer, "X509_STORE", lib.X509_STORE_up_ref, lib.X509_STORE_free))
+
+
+def key_pointer_at(pointer: Any) -> Any:
+    """The ``EVP_PKEY *``, with a reference of its own.  EVP_PKEY_up_ref(3)"""
+    return _shared(pointer, "EVP_PKEY", lib.EVP_PKEY_up_ref, lib.EVP_PKEY_free)
+
+
+def blank_key() -> Any:
+    """An ``EVP_PKEY *`` without a key in it.  EVP_PKEY_new(3)"""
+    return own(check_ptr(lib.EVP_PKEY_new(), "EVP_PKEY_new"), lib.EVP_PKEY_free)
+
+
+def key_in(pointer: Any) -> Key | None:
+    """The key of an owned ``EVP_PKEY *``: None while there is none, a public one where the private half is missing."""
+    if lib.EVP_PKEY_get_id(pointer) == 0:
+        return None
+    take_records()
+    kind = PrivateKey if lib.i2d_PrivateKey(pointer, ffi.NULL) > 0 else PublicKey
+    take_records()
+    return kind(pointer)
+
+
+def name_at(pointer: Any) -> Name:
+    """The name of an ``X509_NAME *``, as it stands there: that is kept, and not copied."""
+    if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof("X509_NAME *"):
+        raise TypeError(f"X509_NAME * is meant, not {pointer!r}")
+    if pointer == ffi.NULL:
+        raise ValueError("an X509_NAME * that is NULL")
+    name = Name.__new__(Name)
+    name._name = pointer
+    return name
+
+
+def name_pointer(certificate: Certificate, field: str) -> Any:
+    """The ``X509_NAME *`` in a certificate, which is kept for as long as that is: of its ``subject_name``, for one."""
+    found = getattr(lib, f"X509_get_{field}")(certificate._x509)
+    return own(found, lib.pyossl_nothing, certificate._x509)
+
+
+def context_pointer(context: GenericContext) -> Any:
+    """The ``SSL_CTX *`` of a context."""
+    return context._ctx
+
+
+def callback_of(context: GenericContext, kind: str) -> Any:
+    """The function in C that OpenSSL calls back, None for none: the ``keylog`` one's, for one."""
+    found = getattr(lib, f"SSL_CTX_get_{kind}_callback")(context._ctx)
+    return None if found == ffi.NULL else found

@@ -1,0 +1,1 @@
+"""Blocking sockets and listeners, the wait for a descriptor, and the steps of an event loop."""

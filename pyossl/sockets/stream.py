@@ -1,0 +1,135 @@
+"""The calls that a program makes most, of a connection over a descriptor, with its timeout.
+
+Where nothing goes wrong each is one frame of Python's and one function of C's: a frame more costs as much as a third of
+a record's encryption.  What is rare has methods of its own.
+"""
+
+from __future__ import annotations
+
+from _socket import MSG_PEEK  # without the enumerations of socket, a third of the import
+from typing import Any
+
+from pyossl.core import buffers
+from pyossl.core.arguments import index, number_shown
+from pyossl.core.binding import lib
+from pyossl.sockets.descriptor_connection import WaitingConnection
+from pyossl.tls.connection import Bytes, readable, writable
+from pyossl.tls.negotiated import Agreed
+
+_recv, _send = lib.pyossl_recv, lib.pyossl_send
+_borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
+_RECORD, _LARGEST = buffers.RECORD, buffers.LARGEST
+
+
+class Stream(Agreed):
+    """Reads and writes; ``Socket`` adds the rest of a socket's methods."""
+
+    connection: WaitingConnection
+
+    def __init__(self, connection: WaitingConnection, timeout: float) -> None:
+        self.connection = connection
+        self._c: Any = connection.pointer
+        self._set_timeout(timeout)
+
+    def _set_timeout(self, timeout: float) -> None:
+        """In seconds; 0 for not to wait, ``FOREVER`` for as long as it takes."""
+        self._timeout = self._c.timeout = timeout
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Up to ``size`` bytes, record after record as long as they are there; ``b""`` once the peer has closed.
+
+        ``flags`` may be ``MSG_PEEK``.  Raises ``TruncationError`` when the transport ended without a close_notify.
+        SSL_read_ex(3)
+        """
+        if flags and _peeks(flags):
+            return self._peek(size)
+        try:
+            if 0 < size <= _RECORD:
+                try:
+                    buffer = _borrow_record()
+                except IndexError:
+                    buffer = buffers.borrow(size)
+                room, view = buffer
+                result = _recv(self._c, room, size)
+                if result > 0:
+                    data: bytes = view[:result]
+                    _give_back_record(buffer)
+                    return data
+            else:
+                room, view = buffer = buffers.borrow(size)
+                result = _recv(self._c, room, size if size < _LARGEST else _LARGEST)
+        except Exception:
+            number = index(size, "the number of bytes to read")
+            if isinstance(size, int):
+                raise
+            return self.recv(number)
+        if result < 0:
+            buffers.give_back(buffer)
+            self.connection.received(result, self._timeout)
+        data = view[:result] if result else b""
+        buffers.give_back(buffer)
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """As ``recv``, into a writable buffer; returns the number of bytes, 0 once the peer has closed.
+
+        ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
+        """
+        if flags and _peeks(flags):
+            with writable(buffer), memoryview(buffer).cast("B") as view:
+                data = self._peek(index(size, "size") or len(view))
+                view[: len(data)] = data
+                return len(data)
+        with writable(buffer) as target:
+            room = len(target)
+            if size:
+                size = index(size, "size")
+                if not 0 < size <= room:
+                    raise ValueError(f"size is {number_shown(size)}, and the buffer holds {room} bytes")
+                room = size
+            result: int = _recv(self._c, target, room)
+            return result if result >= 0 else self.connection.received(result, self._timeout)
+
+    def send(self, data: Bytes, flags: int = 0) -> int:
+        """Sends bytes and returns how many: all of them, or where the timeout is 0 what the descriptor took, at most
+        1 MiB.
+
+        What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)
+        """
+        if flags:
+            raise _no_flags(flags)
+        if type(data) is bytes:
+            return self.connection.send_all(data, len(data), self._timeout)
+        with readable(data) as source:
+            return self.connection.send_all(source, len(source), self._timeout)
+
+    def sendall(self, data: Bytes, flags: int = 0) -> None:
+        """Sends all bytes, before the one deadline of the call.
+
+        Where the timeout is 0, or has passed, some of them may have been sent.  SSL_write_ex(3)
+        """
+        if flags:
+            raise _no_flags(flags)
+        if type(data) is bytes:
+            sent = _send(self._c, data, len(data))
+            if sent == len(data):
+                return
+            self.connection.sent(sent, self._timeout)
+        else:
+            sent = self.send(data)
+        with readable(data), memoryview(data).cast("B") as view:
+            while sent < len(view):
+                sent += self.send(view[sent:])
+
+    def _peek(self, size: int) -> bytes:
+        return self.connection.peek_waiting(index(size, "the number of bytes to read"), self._timeout)
+
+
+def _peeks(flags: int) -> bool:
+    if index(flags, "flags") & ~MSG_PEEK:
+        raise ValueError(f"the only flag of a TLS socket is MSG_PEEK, not {number_shown(flags)}")
+    return bool(flags)
+
+
+def _no_flags(flags: int) -> ValueError:
+    return ValueError(f"a TLS socket sends without flags, not with {number_shown(index(flags, 'flags'))}")

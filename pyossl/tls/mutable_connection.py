@@ -1,0 +1,500 @@
+"""Connections of a generic context: told later which side they are, and configured one by one.  SSL_new(3)
+
+What a call came to is told as every ``Connection`` tells it.  Over a socket, which stays the caller's, a call waits
+where the socket blocks, and returns a ``Want`` where it does not: see pyossl/_c/sockets/callers_socket.c.  Where
+nothing goes wrong what is called often is one frame of Python's and one function of C's, the making of a connection
+included: its BIOs are nobody else's, and C makes them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyossl.core import buffers
+from pyossl.core.arguments import c_string, c_text
+from pyossl.core.binding import ffi, lib, own, text
+from pyossl.core.errors import Error, failed
+from pyossl.core.outcome import Want
+from pyossl.tls.callbacks import Callbacks, InfoCallback, VerifyCallback
+from pyossl.tls.connection import Bytes, Connection, readable, writable
+from pyossl.tls.mutable_context import GenericCallbacks, GenericContext, wire_protocols
+from pyossl.tls.session import Session
+from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
+from pyossl.x509.general_names import Name
+from pyossl.x509.keys import PrivateKey
+from pyossl.x509.reference_name import reference_name
+
+if TYPE_CHECKING:
+    import socket
+
+_T = TypeVar("_T")
+
+_OWN_CALLBACKS = ("verify", "info")
+
+_in_memory, _over_callers_socket = lib.pyossl_connection_in_memory, lib.pyossl_connection_over_callers_socket
+_free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
+_send_server_name, _use_session = lib.pyossl_send_server_name, lib.pyossl_use_session
+_read, _send = lib.pyossl_generic_read, lib.pyossl_generic_send
+_handshake, _shutdown = lib.pyossl_generic_handshake, lib.pyossl_generic_shutdown
+_data_to_send, _set_side = lib.pyossl_data_to_send, lib.pyossl_set_side
+_borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
+_from_buffer, _release = ffi.from_buffer, ffi.release
+_RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
+
+
+class GenericConnection(Connection):
+    """A connection whose side ``set_accept_state`` or ``set_connect_state`` says.  SSL_new(3)
+
+    ``fd`` is a socket's descriptor, and ``sock`` the socket, which is kept; without one the caller carries the bytes.
+    """
+
+    _context: GenericContext
+    _takes_side = False
+    face: Any = None
+    """Whatever face stands before this connection: its callbacks ask for it."""
+
+    def __init__(self, context: GenericContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
+        self._context = context
+        self._has_socket = fd is not None
+        ctx = context._freeze()
+        pointer = _in_memory(ctx, self._takes_side) if fd is None else _over_callers_socket(ctx, fd)
+        if not pointer:
+            raise failed("SSL_new")
+        self._kept = None if sock is None else [sock]
+        self._c = own(pointer, _free, self._kept)
+        self._callbacks = Callbacks(self, context._callbacks)
+        self._handle = pointer.handle = _new_handle(self._callbacks)
+        if context._callbacks.verify is not None:
+            pointer.calls_verify = 1
+
+    def set_accept_state(self) -> None:
+        """This is the server's side.  SSL_set_accept_state(3)"""
+        if not _set_side(self._c, True):
+            raise self._refused()
+
+    def set_connect_state(self) -> None:
+        """This is the client's side.  SSL_set_connect_state(3)"""
+        if not _set_side(self._c, False):
+            raise self._refused()
+
+    # The handshake, data, the end
+
+    def handshake(self) -> Want | None:
+        """As ``Connection.handshake``.  SSL_do_handshake(3)"""
+        result = _handshake(self._c)
+        return None if result == 0 else self._waits(result, "the handshake")
+
+    def read(self, size: int = buffers.RECORD) -> bytes | Want:
+        """As ``Connection.read``; over a socket one record at most.  SSL_read_ex(3)"""
+        if not 0 < size <= _RECORD:
+            if size <= 0 or not self._has_socket:
+                return self._read("reading", _read, size)
+            size = _RECORD
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = buffers.borrow(size)
+        room, view = buffer
+        result = _read(self._c, room, size)
+        data: bytes = view[:result] if result > 0 else b""
+        _give_back_record(buffer)
+        return data if result >= 0 else self._waits(result, "reading")
+
+    def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
+        """As ``Connection.read_into``; over a socket one record at most.  SSL_read_ex(3)"""
+        try:
+            target = _from_buffer("char[]", buffer, True)
+        except BufferError:
+            target = writable(buffer)
+        try:
+            room = len(target) if size is None or size == 0 else size
+            if not 0 <= room <= len(target):
+                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
+            result: int = _read(self._c, target, room)
+        finally:
+            _release(target)
+        return result if result >= 0 else self._waits(result, "reading")
+
+    def peek(self, size: int = buffers.RECORD) -> bytes | Want:
+        """As ``Connection.peek``.  SSL_peek_ex(3)"""
+        return self._waited(super().peek, size)
+
+    def write(self, data: Bytes) -> int | Want:
+        """Sends all bytes; how many there were, or a ``Want`` where the transport does not wait.
+
+        Of more than a record some may have been sent then.  SSL_write_ex(3)
+        """
+        if type(data) is bytes:
+            return self._write(data, len(data))
+        with readable(data) as source:
+            return self._write(source, len(source))
+
+    def _write(self, data: Any, size: int) -> int | Want:
+        result: int = _send(self._c, data, size)
+        return result if result >= 0 else self._waits(result, "writing")
+
+    def shutdown(self) -> bool | Want:
+        """As ``Connection.shutdown``.  SSL_shutdown(3)"""
+        result = _shutdown(self._c)
+        return result == 1 if result >= 0 else self._waits(result, "shutting down")
+
+    def data_to_send(self, size: int = -1) -> bytes:
+        """As ``Connection.data_to_send``.  BIO_s_mem(3)"""
+        most = size if 0 <= size < _ENCRYPTED else _ENCRYPTED
+        try:
+            buffer = _borrow_record()
+        except IndexError:
+            buffer = buffers.borrow(most)
+        room, view = buffer
+        result = _data_to_send(self._c, room, most)
+        data: bytes = view[:result] if result > 0 else b""
+        _give_back_record(buffer)
+        if 0 <= result < most or result == size:
+            return data
+        return self._take(size if size < 0 else size - len(data), [data])
+
+    def _waited(self, step: Callable[..., _T | Want], *arguments: Any) -> _T | Want:
+        """Repeats a step until it comes to something else than what the socket waits for."""
+        while isinstance(result := step(*arguments), Want):
+            waited = lib.pyossl_wait_as_caller(self._c, -result.value)
+            if waited != 0:
+                return self._waits(waited, "waiting")
+        return result
+
+    def _done(self, function: Callable[..., int], *arguments: Any) -> None:
+        """A call that answers 1 for success; raises ``Error`` for anything else."""
+
+        def done(ssl: Any) -> None:
+            lib.pyossl_clear_errors()
+            if function(ssl, *arguments) != 1:
+                raise failed(getattr(function, "__name__", "a call"))
+
+        self._ask(done)
+
+    def _why_not(self, answer: int, operation: str) -> Error:
+        return self._refused() if answer < 0 else failed(operation)
+
+    # What it goes by
+
+    def _own_callbacks(self) -> GenericCallbacks:
+        """Where what is this connection's own can be set: the context's callbacks are shared until then."""
+        callbacks = self._callbacks.of_context
+        if callbacks is self._context._callbacks:
+            callbacks = self._callbacks.of_context = copy.copy(callbacks)
+        assert isinstance(callbacks, GenericCallbacks)
+        return callbacks
+
+    def change_context(self, context: GenericContext) -> None:
+        """Goes on with another context's credentials and callbacks, but this connection's own verification.
+
+        SSL_set_SSL_CTX(3)
+        """
+
+        def change(ssl: Any) -> None:
+            lib.SSL_set_SSL_CTX(ssl, context._freeze())
+            callbacks = copy.copy(context._callbacks)
+            for name in _OWN_CALLBACKS:
+                setattr(callbacks, name, getattr(self._callbacks.of_context, name))
+            self._callbacks.of_context = callbacks
+            self._context = context
+
+        self._ask(change)
+
+    def add_options(self, options: int) -> int:
+        """SSL_set_options(3)"""
+        return int(self._ask(lambda ssl: lib.SSL_set_options(ssl, options)))
+
+    @property
+    def verify_mode(self) -> int:
+        """SSL_get_verify_mode(3)"""
+        return int(self._ask(lib.SSL_get_verify_mode))
+
+    def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
+        """SSL_set_verify(3)"""
+
+        def change(ssl: Any) -> None:
+            lib.pyossl_set_verify(self._c, mode)
+            self._own_callbacks().verify = callback
+            self._c.calls_verify = callback is not None
+
+        self._ask(change)
+
+    def set_info_callback(self, callback: InfoCallback) -> None:
+        """SSL_set_info_callback(3)"""
+
+        def change(ssl: Any) -> None:
+            lib.pyossl_set_connection_info(self._c, 1)
+            self._own_callbacks().info = callback
+
+        self._ask(change)
+
+    def use_certificate(self, certificate: Certificate) -> None:
+        """SSL_use_certificate(3)"""
+        self._done(lib.SSL_use_certificate, certificate._x509)
+
+    def use_private_key(self, key: PrivateKey) -> None:
+        """SSL_use_PrivateKey(3)"""
+        self._done(lib.SSL_use_PrivateKey, key._key)
+
+    def send_server_name(self, name: bytes) -> None:
+        """What a client sends as the server's name.  SSL_set_tlsext_host_name(3)"""
+        if (answer := _send_server_name(self._c, c_text(name, "a server name"))) != 1:
+            raise self._why_not(answer, "SSL_set_tlsext_host_name")
+
+    def expect_name(self, name: str) -> None:
+        """A DNS name or an IP address that the peer's certificate must have, and none that was expected before.
+
+        Raises ``ValueError`` for what is neither.  SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
+        """
+        reference = reference_name(name)
+        wanted = reference.text.encode()
+
+        def expect(ssl: Any) -> None:
+            lib.SSL_set_hostflags(ssl, HOST_FLAGS)
+            self._done(lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname, wanted)
+            # OpenSSL would go on to expect one of the other kind besides.
+            forget = lib.X509_VERIFY_PARAM_set1_host if reference.is_address else lib.X509_VERIFY_PARAM_set1_ip
+            self._ask(lambda ssl: forget(lib.SSL_get0_param(ssl), ffi.NULL, 0))
+
+        self._ask(expect)
+
+    def choose_groups(self, groups: str) -> None:
+        """SSL_set1_groups_list(3)"""
+        self._done(lib.SSL_set1_groups_list, c_string(groups, "a list of groups"))
+
+    def choose_sigalgs(self, algorithms: str) -> None:
+        """SSL_set1_sigalgs_list(3)"""
+        self._done(lib.SSL_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
+
+    def offer_protocols(self, protocols: Iterable[bytes]) -> None:
+        """SSL_set_alpn_protos(3)"""
+        wire = wire_protocols(protocols)
+
+        def offer(ssl: Any) -> None:
+            if lib.SSL_set_alpn_protos(ssl, wire, len(wire)) != 0:
+                raise failed("SSL_set_alpn_protos")
+
+        self._ask(offer)
+
+    def request_ocsp(self) -> None:
+        """Asks the server for a stapled OCSP response.  SSL_set_tlsext_status_type(3)"""
+        self._done(lib.SSL_set_tlsext_status_type, lib.TLSEXT_STATUSTYPE_ocsp)
+
+    def use_session(self, session: Session) -> None:
+        """Offers a session for resumption, whoever was verified then.  SSL_set_session(3)"""
+        if (answer := _use_session(self._c, session._session)) != 1:
+            raise self._why_not(answer, "SSL_set_session")
+
+    # What has been agreed on
+
+    @property
+    def server_name(self) -> bytes | None:
+        """What the client sent, or means to send, as the server's name.  SSL_get_servername(3)"""
+
+        def indicated(ssl: Any) -> bytes | None:
+            name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
+            if name != ffi.NULL:
+                return bytes(ffi.string(name))
+            # A server name callback runs before OpenSSL itself has read the name.
+            return None if self._indicated is None else self._indicated.encode()
+
+        return self._ask(indicated)
+
+    @property
+    def server_hostname(self) -> str | None:
+        """As ``server_name``, decoded.  SSL_get_servername(3)"""
+        name = self.server_name
+        return None if name is None else name.decode("utf-8", "backslashreplace")
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The connection's own certificate.  SSL_get_certificate(3)"""
+        return self._ask(lambda ssl: borrowed(lib.SSL_get_certificate(ssl)))
+
+    @property
+    def has_peer_chain(self) -> bool:
+        """Whether the peer has sent certificates, none but its own to a server maybe.  SSL_get_peer_cert_chain(3)"""
+        return bool(self._ask(lib.SSL_get_peer_cert_chain) != ffi.NULL)
+
+    @property
+    def is_client(self) -> bool:
+        """SSL_is_server(3)"""
+        return not self._ask(lib.SSL_is_server)
+
+    @property
+    def client_authorities(self) -> tuple[Name, ...]:
+        """Whom a server names to its clients, or a client was told of.  SSL_get_client_CA_list(3)"""
+
+        def named(ssl: Any) -> tuple[Name, ...]:
+            stack = lib.SSL_get_client_CA_list(ssl)
+            if stack == ffi.NULL:
+                return ()
+            return tuple(Name.copied(lib.sk_X509_NAME_value(stack, n)) for n in range(lib.sk_X509_NAME_num(stack)))
+
+        return self._ask(named)
+
+    @property
+    def cipher_list(self) -> tuple[str, ...]:
+        """The ciphers that may be used.  SSL_get_cipher_list(3)"""
+
+        def listed(ssl: Any) -> tuple[str, ...]:
+            names: list[str] = []
+            while name := text(lib.SSL_get_cipher_list(ssl, len(names))):
+                names.append(name)
+            return tuple(names)
+
+        return self._ask(listed)
+
+    @property
+    def protocol_name(self) -> str:
+        """The version's name, agreed on or not.  SSL_get_version(3)"""
+        return self._ask(lambda ssl: text(lib.SSL_get_version(ssl)))
+
+    @property
+    def protocol_number(self) -> int:
+        """The version's number on the wire.  SSL_version(3)"""
+        return int(self._ask(lib.SSL_version))
+
+    @property
+    def alpn_selected(self) -> bytes:
+        """The application protocol, ``b""`` without one.  SSL_get0_alpn_selected(3)"""
+        return (self.alpn or "").encode("latin-1")
+
+    @property
+    def srtp_profile(self) -> bytes:
+        """The name of the SRTP profile, ``b""`` without one.  SSL_get_selected_srtp_profile(3)"""
+
+        def selected(ssl: Any) -> bytes:
+            profile = lib.SSL_get_selected_srtp_profile(ssl)
+            return b"" if profile == ffi.NULL else bytes(ffi.string(profile.name))
+
+        return self._ask(selected)
+
+    @property
+    def wants(self) -> Want | None:
+        """What the last call waits for, ``READ`` or ``WRITE``.  SSL_want(3)"""
+        return self._ask(_wanted)
+
+    # Secrets
+
+    def _secret(self, function: Callable[..., int], of: Any = None) -> bytes | None:
+
+        def secret(ssl: Any) -> bytes | None:
+            session = lib.SSL_get_session(ssl)
+            if session == ffi.NULL:
+                return None
+            source = session if of == "session" else ssl
+            length = function(source, ffi.NULL, 0)
+            out = ffi.new("unsigned char[]", length)
+            return bytes(ffi.buffer(out, function(source, out, length)))
+
+        return self._ask(secret)
+
+    @property
+    def server_random(self) -> bytes | None:
+        """SSL_get_server_random(3)"""
+        return self._secret(lib.SSL_get_server_random)
+
+    @property
+    def client_random(self) -> bytes | None:
+        """SSL_get_client_random(3)"""
+        return self._secret(lib.SSL_get_client_random)
+
+    @property
+    def master_key(self) -> bytes | None:
+        """The session's secret; whoever has it can read the connection.  SSL_SESSION_get_master_key(3)"""
+        return self._secret(lib.SSL_SESSION_get_master_key, of="session")
+
+    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
+        """RFC 5705's and RFC 8446's exporter.  SSL_export_keying_material(3)"""
+        out = ffi.new("unsigned char[]", length)
+        of = b"" if context is None else context
+        self._done(
+            lib.SSL_export_keying_material, out, length, label, len(label), of, len(of), int(context is not None)
+        )
+        return bytes(ffi.buffer(out, length))
+
+    # What can be asked for while it is open
+
+    @property
+    def shutdown_state(self) -> int:
+        """SSL_get_shutdown(3)"""
+        return self._ask_number(lib.PYOSSL_SHUTDOWN_STATE)
+
+    def set_shutdown_state(self, state: int) -> None:
+        """SSL_set_shutdown(3)"""
+        self._ask(lambda ssl: lib.SSL_set_shutdown(ssl, state))
+
+    def update_keys(self, *, request: bool = False) -> None:
+        """New keys for what is sent, and with ``request`` for what is received.  TLS 1.3 only.  SSL_key_update(3)"""
+        kind = lib.SSL_KEY_UPDATE_REQUESTED if request else lib.SSL_KEY_UPDATE_NOT_REQUESTED
+        self._done(lib.SSL_key_update, kind)
+
+    def finish_write(self) -> Want | None:
+        """Sends the record that a write has left waiting, which a shutdown must follow; None once there is none."""
+        result = lib.pyossl_finish_write(self._c)
+        return self._waits(result, "writing") if result < 0 else None
+
+    def renegotiate(self) -> None:
+        """Asks for another handshake, in TLS 1.2 and before.  SSL_renegotiate(3)"""
+        self._done(lib.SSL_renegotiate)
+
+    @property
+    def is_renegotiating(self) -> bool:
+        """SSL_renegotiate_pending(3)"""
+        return bool(self._ask(lib.SSL_renegotiate_pending))
+
+    @property
+    def renegotiations(self) -> int:
+        """How many there have been.  SSL_total_renegotiations(3)"""
+        return int(self._ask(lib.SSL_total_renegotiations))
+
+    # Datagrams
+
+    def set_mtu(self, size: int) -> None:
+        """SSL_set_mtu(3)"""
+        self._ask(lambda ssl: lib.SSL_set_mtu(ssl, size))
+
+    @property
+    def data_mtu(self) -> int:
+        """How many bytes of data fit a datagram; 0 where there are none.  DTLS_get_data_mtu(3)"""
+        # OpenSSL reads a TLS connection's state as if it were DTLS's.
+        return int(self._ask(lambda ssl: lib.SSL_is_dtls(ssl) and lib.DTLS_get_data_mtu(ssl)))
+
+    def listen(self) -> Want | None:
+        """Waits for a ClientHello that brings our cookie back; None once one has.  DTLSv1_listen(3)"""
+        return self._waited(self._listen)
+
+    def _listen(self) -> Want | None:
+        result = lib.pyossl_dtls_listen(self._c)
+        return None if result == 0 else self._waits(result, "listening")
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds until the last flight is to be sent again; None while no timer runs.  DTLSv1_get_timeout(3)"""
+        interval = ffi.new("struct timeval *")
+        if not self._ask(lambda ssl: lib.DTLSv1_get_timeout(ssl, interval)):
+            return None
+        return float(interval.tv_sec + interval.tv_usec / 1_000_000)
+
+    def handle_timeout(self) -> bool | Want:
+        """Sends the last flight again if it is time; whether it was.  DTLSv1_handle_timeout(3)"""
+        return self._waited(self._handle_timeout)
+
+    def _handle_timeout(self) -> bool | Want:
+        result = lib.pyossl_dtls_handle_timeout(self._c)
+        return result == 1 if result >= 0 else self._waits(result, "handling the timeout")
+
+    def end_of_transport(self) -> None:
+        """Says that no more bytes will come; for a connection whose caller carries them.  BIO_set_mem_eof_return(3)"""
+        self.receive_data(b"")
+
+
+def _wanted(ssl: Any) -> Want | None:
+    wanted = lib.SSL_want(ssl)
+    if wanted == lib.SSL_READING:
+        return Want.READ
+    # What found no room may wait below OpenSSL, which has done with it.
+    return Want.WRITE if wanted == lib.SSL_WRITING or lib.BIO_ctrl_wpending(lib.SSL_get_wbio(ssl)) else None

@@ -1,0 +1,394 @@
+"""Contexts of a generic method, whose connections are told only later which side they are.  TLS_method(3)
+
+``Context`` is complete and safe as it is made; a ``GenericContext`` is OpenSSL's SSL_CTX as it comes, verifies nobody
+unless it is told to, and is configured call by call, as the pyOpenSSL face needs it.  Like every context it freezes at
+its first connection.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyossl.bio.bio import BIO
+from pyossl.core.arguments import c_string, c_text
+from pyossl.core.binding import ffi, lib, own
+from pyossl.core.errors import check, check_ptr, failed, require
+from pyossl.core.outcome import take_records
+from pyossl.core.parked_exceptions import callback
+from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
+from pyossl.tls.context import Context
+from pyossl.x509.certificate import Certificate
+from pyossl.x509.encoding import Source, encoded, pem_file, pem_text
+from pyossl.x509.general_names import Name
+from pyossl.x509.keys import PrivateKey
+from pyossl.x509.store import Store
+
+if TYPE_CHECKING:
+    from pyossl.tls.connection import Connection
+
+OCSPServerCallback = Callable[["Connection"], bytes]
+OCSPClientCallback = Callable[["Connection", bytes], bool]
+CookieCallback = Callable[["Connection"], bytes]
+CookieVerifyCallback = Callable[["Connection", bytes], bool]
+
+LONGEST_COOKIE = 255
+
+
+class Method(enum.Enum):
+    """Which protocol, and which side of it.  SSL_CTX_new(3)"""
+
+    TLS = "TLS_method"
+    TLS_CLIENT = "TLS_client_method"
+    TLS_SERVER = "TLS_server_method"
+    DTLS = "DTLS_method"
+    DTLS_CLIENT = "DTLS_client_method"
+    DTLS_SERVER = "DTLS_server_method"
+
+
+class GenericCallbacks(ContextCallbacks):
+    """The callbacks that a generic context has besides."""
+
+    __slots__ = ("cookie", "cookie_verify", "ocsp_client", "ocsp_server")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ocsp_server: OCSPServerCallback | None = None
+        self.ocsp_client: OCSPClientCallback | None = None
+        self.cookie: CookieCallback | None = None
+        self.cookie_verify: CookieVerifyCallback | None = None
+
+
+class GenericContext(Context):
+    """A context of a generic method.  SSL_CTX_new(3)"""
+
+    def __init__(self, method: Method) -> None:
+        self._check_new()
+        if method.name.startswith("DTLS"):
+            require(lib.HAVE_DTLS, "DTLS")
+        take_records()
+        function = getattr(lib, method.value)
+        self._ctx = own(check_ptr(lib.SSL_CTX_new(function()), "SSL_CTX_new"), lib.SSL_CTX_free)
+        self._is_server = False
+        self._wants_hostname = False
+        self._frozen = False
+        self._alpn: Any = None
+        self._trust = None
+        self._configured = []
+        self._groups = None
+        self._keeps_default = True
+        self._session_id_context = self._sessions = b""
+        self._purpose = None
+        self._verify_time = None
+        self._callbacks: GenericCallbacks = GenericCallbacks()
+        lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
+        lib.SSL_CTX_set_mode(
+            self._ctx,
+            lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY,
+        )
+
+    def _freeze(self) -> Any:
+        # Its sessions are of whatever it was told, and not of what it verifies: pyOpenSSL's programs share them so.
+        self._frozen = True
+        return self._ctx
+
+    def _call(self, function: Callable[..., int], *arguments: Any) -> int:
+        """A call that answers 1 (or more) for success; raises ``Error`` for 0 and below."""
+        self._change()
+        take_records()
+        return check(function(self._ctx, *arguments), getattr(function, "__name__", "a call"))
+
+    def set_minimum(self, version: int) -> None:
+        """The oldest version; 0 for the oldest there is.  SSL_CTX_set_min_proto_version(3)"""
+        self._call(lib.SSL_CTX_set_min_proto_version, version)
+
+    def set_maximum(self, version: int) -> None:
+        """The newest version; 0 for the newest there is.  SSL_CTX_set_max_proto_version(3)"""
+        self._call(lib.SSL_CTX_set_max_proto_version, version)
+
+    def add_options(self, options: int) -> int:
+        """Sets these options besides those that are set; all of them.  SSL_CTX_set_options(3)"""
+        self._change()
+        return int(lib.SSL_CTX_set_options(self._ctx, options))
+
+    def add_modes(self, modes: int) -> int:
+        """Sets these modes besides those that are set; all of them.  SSL_CTX_set_mode(3)"""
+        self._change()
+        return int(lib.SSL_CTX_set_mode(self._ctx, modes))
+
+    def clear_modes(self, modes: int) -> int:
+        """Takes modes back; those that remain.  SSL_CTX_clear_mode(3)"""
+        self._change()
+        return int(lib.SSL_CTX_clear_mode(self._ctx, modes))
+
+    # Algorithms
+
+    def choose_ciphers(self, ciphers: bytes) -> None:
+        """The ciphers of TLS 1.2 and before.  SSL_CTX_set_cipher_list(3)"""
+        self._call(lib.SSL_CTX_set_cipher_list, c_text(ciphers, "a cipher list"))
+
+    def choose_ciphersuites(self, ciphersuites: bytes) -> None:
+        """The ciphersuites of TLS 1.3.  SSL_CTX_set_ciphersuites(3)"""
+        self._call(lib.SSL_CTX_set_ciphersuites, c_text(ciphersuites, "a list of ciphersuites"))
+
+    def choose_groups(self, groups: str) -> None:
+        """SSL_CTX_set1_groups_list(3)"""
+        self._call(lib.SSL_CTX_set1_groups_list, c_string(groups, "a list of groups"))
+
+    def choose_sigalgs(self, algorithms: str) -> None:
+        """SSL_CTX_set1_sigalgs_list(3)"""
+        self._call(lib.SSL_CTX_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
+
+    def use_group(self, name: str) -> bool:
+        """Lets key exchanges be made in this one group; whether TLS has it.  SSL_CTX_set1_groups_list(3)"""
+        self._change()
+        take_records()
+        done = lib.SSL_CTX_set1_groups_list(self._ctx, c_string(name, "a group")) == 1
+        take_records()
+        return bool(done)
+
+    def use_dh_parameters(self, source: Source) -> None:
+        """Diffie-Hellman parameters in PEM, for servers of TLS 1.2 and before.  SSL_CTX_set0_tmp_dh_pkey(3)"""
+        take_records()
+        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(encoded(source)))._bio, ffi.NULL)
+        check_ptr(pointer, "reading Diffie-Hellman parameters")
+        self._change()
+        if lib.pyossl_use_dh(self._ctx, pointer) != 1:
+            lib.EVP_PKEY_free(pointer)
+            raise failed("SSL_CTX_set0_tmp_dh_pkey")
+
+    # Credentials
+
+    def use_certificate(self, certificate: Certificate) -> None:
+        """SSL_CTX_use_certificate(3)"""
+        self._call(lib.SSL_CTX_use_certificate, certificate._x509)
+
+    def use_certificate_file(self, path: str | bytes, form: int) -> None:
+        """SSL_CTX_use_certificate_file(3)"""
+        file = _path(path)
+        is_pem = form == lib.SSL_FILETYPE_PEM
+        self._call(lib.SSL_CTX_use_certificate_file, pem_file(file) if is_pem else file, form)
+
+    def use_certificate_chain_file(self, path: str | bytes) -> None:
+        """SSL_CTX_use_certificate_chain_file(3)"""
+        self._call(lib.SSL_CTX_use_certificate_chain_file, pem_file(_path(path)))
+
+    def add_extra_chain_certificate(self, certificate: Certificate) -> None:
+        """SSL_CTX_add_extra_chain_cert(3)"""
+        check(lib.X509_up_ref(certificate._x509), "X509_up_ref")
+        try:
+            self._call(lib.SSL_CTX_add_extra_chain_cert, certificate._x509)
+        except BaseException:
+            lib.X509_free(certificate._x509)
+            raise
+
+    def use_private_key(self, key: PrivateKey) -> None:
+        """SSL_CTX_use_PrivateKey(3)"""
+        self._call(lib.SSL_CTX_use_PrivateKey, key._key)
+
+    def check_private_key(self) -> None:
+        """Raises ``Error`` where certificate and key do not belong together.  SSL_CTX_check_private_key(3)"""
+        take_records()
+        check(lib.SSL_CTX_check_private_key(self._ctx), "SSL_CTX_check_private_key")
+
+    # Trust and verification
+
+    def load_verify_locations(self, file: bytes | None, directory: bytes | None) -> None:
+        """SSL_CTX_load_verify_locations(3)"""
+        self._call(
+            lib.SSL_CTX_load_verify_locations,
+            ffi.NULL if file is None else pem_file(_path(file)),
+            ffi.NULL if directory is None else _path(directory),
+        )
+
+    def trust_system(self) -> None:
+        """Trusts whom the system trusts.  SSL_CTX_set_default_verify_paths(3)"""
+        self._change()
+        self.store.trust_system()
+
+    @property
+    def store(self) -> Store:
+        """The context's own trust store.  SSL_CTX_get_cert_store(3)"""
+        pointer = lib.SSL_CTX_get_cert_store(self._ctx)
+        check(lib.X509_STORE_up_ref(pointer), "X509_STORE_up_ref")
+        return Store(own(pointer, lib.X509_STORE_free))
+
+    @property
+    def verify_mode(self) -> int:
+        """SSL_CTX_get_verify_mode(3)"""
+        return int(lib.SSL_CTX_get_verify_mode(self._ctx))
+
+    def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
+        """SSL_CTX_set_verify(3)"""
+        self._change()
+        self._set_verification(mode)
+        self._callbacks.verify = callback
+
+    def load_client_authorities(self, path: bytes) -> None:
+        """Names the authorities in a PEM file to clients.  SSL_load_client_CA_file(3)"""
+        self._change()
+        take_records()
+        names = check_ptr(lib.SSL_load_client_CA_file(pem_file(_path(path))), "SSL_load_client_CA_file")
+        lib.SSL_CTX_set_client_CA_list(self._ctx, names)
+
+    def set_client_authorities(self, names: Sequence[Name]) -> None:
+        """Names these authorities to clients.  SSL_CTX_set_client_CA_list(3)"""
+        self._change()
+        stack = check_ptr(lib.sk_X509_NAME_new_null(), "sk_X509_NAME_new_null")
+        for name in names:
+            lib.sk_X509_NAME_push(stack, lib.X509_NAME_dup(name._name))
+        lib.SSL_CTX_set_client_CA_list(self._ctx, stack)
+
+    def add_client_authority(self, certificate: Certificate) -> None:
+        """SSL_CTX_add_client_CA(3)"""
+        self._call(lib.SSL_CTX_add_client_CA, certificate._x509)
+
+    # Sessions
+
+    def set_session_id_context(self, name: bytes) -> None:
+        """SSL_CTX_set_session_id_context(3)"""
+        self._call(lib.SSL_CTX_set_session_id_context, name, len(name))
+
+    @property
+    def session_cache_mode(self) -> int:
+        """SSL_CTX_get_session_cache_mode(3)"""
+        return int(lib.SSL_CTX_get_session_cache_mode(self._ctx))
+
+    def set_session_cache_mode(self, mode: int) -> int:
+        """The mode that it was before.  SSL_CTX_set_session_cache_mode(3)"""
+        self._change()
+        return int(lib.SSL_CTX_set_session_cache_mode(self._ctx, mode))
+
+    def set_session_timeout(self, seconds: int) -> int:
+        """The timeout that it was before.  SSL_CTX_set_timeout(3)"""
+        self._change()
+        return int(lib.SSL_CTX_set_timeout(self._ctx, seconds))
+
+    # Protocols and callbacks
+
+    def offer_protocols(self, protocols: Iterable[bytes]) -> None:
+        """What a client offers.  SSL_CTX_set_alpn_protos(3)"""
+        self._change()
+        wire = wire_protocols(protocols)
+        if lib.SSL_CTX_set_alpn_protos(self._ctx, wire, len(wire)) != 0:
+            raise failed("SSL_CTX_set_alpn_protos")
+
+    def use_srtp(self, profiles: bytes) -> None:
+        """SSL_CTX_set_tlsext_use_srtp(3)"""
+        self._change()
+        take_records()
+        if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, c_text(profiles, "a list of SRTP profiles")) != 0:
+            raise failed("SSL_CTX_set_tlsext_use_srtp")
+
+    def _server_only(self, what: str) -> None:
+        # Which side a connection is shows later.
+        self._change()
+
+    def set_ocsp_server_callback(self, callback: OCSPServerCallback) -> None:
+        """Called for the response to staple; ``b""`` for none.  SSL_CTX_set_tlsext_status_cb(3)"""
+        self._change()
+        self._callbacks.ocsp_server, self._callbacks.ocsp_client = callback, None
+        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
+
+    def set_ocsp_client_callback(self, callback: OCSPClientCallback) -> None:
+        """Called with the response that was stapled, ``b""`` without one; False ends the handshake.
+
+        SSL_CTX_set_tlsext_status_cb(3)
+        """
+        self._change()
+        self._callbacks.ocsp_client, self._callbacks.ocsp_server = callback, None
+        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
+
+    def set_cookie_callback(self, callback: CookieCallback) -> None:
+        """Called for the cookie that a DTLS client must send back.  SSL_CTX_set_cookie_generate_cb(3)"""
+        self._change()
+        self._callbacks.cookie = callback
+        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE)
+
+    def set_cookie_verify_callback(self, callback: CookieVerifyCallback) -> None:
+        """Called with the cookie that came back; whether it is ours.  SSL_CTX_set_cookie_verify_cb(3)"""
+        self._change()
+        self._callbacks.cookie_verify = callback
+        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE_BACK)
+
+
+def _path(path: str | bytes) -> bytes:
+    return c_text(os.fsencode(path), "a path")
+
+
+def wire_protocols(protocols: Iterable[bytes]) -> bytes:
+    """SSL_CTX_set_alpn_protos(3)'s format."""
+    return b"".join(bytes([len(protocol)]) + protocol for protocol in protocols)
+
+
+_STAPLED, _NO_STAPLE, _STAPLE_FAILED = lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK, lib.SSL_TLSEXT_ERR_ALERT_FATAL
+
+
+def _generic(callbacks: Callbacks) -> GenericCallbacks | None:
+    of_context = callbacks.of_context
+    return of_context if isinstance(of_context, GenericCallbacks) else None
+
+
+@callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
+def pyossl_on_staple(handle: Any) -> int:
+    callbacks: Callbacks = ffi.from_handle(handle)
+    generic = _generic(callbacks)
+
+    def question(connection: Connection) -> int:
+        function = generic.ocsp_server if generic else None
+        response = b"" if function is None else function(connection)
+        if not isinstance(response, bytes):
+            raise TypeError(f"an OCSP callback answers with bytes, not {type(response).__name__}")
+        if not response:
+            return _NO_STAPLE
+        stapled = lib.pyossl_staple(connection._c.ssl, response, len(response)) == 1
+        return _STAPLED if stapled else _STAPLE_FAILED
+
+    return int(callbacks.ask(question, _STAPLE_FAILED))
+
+
+@callback(-1)  # type: ignore[untyped-decorator]
+def pyossl_on_stapled(handle: Any, response: Any, length: int) -> int:
+    callbacks: Callbacks = ffi.from_handle(handle)
+    generic = _generic(callbacks)
+    data = bytes(ffi.buffer(response, length)) if length > 0 else b""
+
+    def question(connection: Connection) -> int:
+        function = generic.ocsp_client if generic else None
+        return 1 if function is None else int(bool(function(connection, data)))
+
+    return int(callbacks.ask(question, -1))
+
+
+@callback(0)  # type: ignore[untyped-decorator]
+def pyossl_on_cookie(handle: Any, cookie: Any, length: Any) -> int:
+    callbacks: Callbacks = ffi.from_handle(handle)
+    generic = _generic(callbacks)
+
+    def question(connection: Connection) -> int:
+        function = generic.cookie if generic else None
+        if function is None:
+            return 0
+        data = function(connection)
+        if len(data) > LONGEST_COOKIE:
+            raise ValueError(f"Cookie too long (got {len(data)} bytes, max {LONGEST_COOKIE})")
+        ffi.memmove(cookie, data, len(data))
+        length[0] = len(data)
+        return 1
+
+    return int(callbacks.ask(question, 0))
+
+
+@callback(0)  # type: ignore[untyped-decorator]
+def pyossl_on_cookie_back(handle: Any, cookie: Any, length: int) -> int:
+    callbacks: Callbacks = ffi.from_handle(handle)
+    generic = _generic(callbacks)
+    data = bytes(ffi.buffer(cookie, length))
+
+    def question(connection: Connection) -> int:
+        function = generic.cookie_verify if generic else None
+        return 0 if function is None else int(bool(function(connection, data)))
+
+    return int(callbacks.ask(question, 0))

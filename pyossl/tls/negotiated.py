@@ -1,0 +1,344 @@
+"""What a connection agreed on with its peer, and what is known of the peer.
+
+Every question is asked under the connection's lock: another thread may be in a call of the same SSL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from pyossl.core.binding import ffi, lib, own, text
+from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError
+from pyossl.core.lock import ask, inherited
+from pyossl.core.outcome import take_records
+from pyossl.tls.context import Context
+from pyossl.tls.session import Session, session_of
+from pyossl.x509.certificate import Certificate, chain_of
+from pyossl.x509.general_names import Name, names_in
+
+_T = TypeVar("_T")
+
+_in_turn, _ask_number = lib.pyossl_in_turn, lib.pyossl_ask
+_session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
+
+_OURS = frozenset(
+    (
+        "SSL_accept",
+        "SSL_clear",
+        "SSL_connect",
+        "SSL_do_handshake",
+        "SSL_free",
+        "SSL_peek",
+        "SSL_peek_ex",
+        "SSL_read",
+        "SSL_read_early_data",
+        "SSL_read_ex",
+        "SSL_renegotiate",
+        "SSL_renegotiate_abbreviated",
+        "SSL_sendfile",
+        "SSL_set0_rbio",
+        "SSL_set0_wbio",
+        "SSL_set_SSL_CTX",
+        "SSL_set_bio",
+        "SSL_set_ex_data",
+        "SSL_set_fd",
+        "SSL_set_mode",
+        "SSL_set_msg_callback",
+        "SSL_set_msg_callback_arg",
+        "SSL_set_rfd",
+        "SSL_set_verify",
+        "SSL_set_wfd",
+        "SSL_shutdown",
+        "SSL_stateless",
+        "SSL_verify_client_post_handshake",
+        "SSL_write",
+        "SSL_write_early_data",
+        "SSL_write_ex",
+        "SSL_write_ex2",
+    )
+)
+"""What would do I/O that pyossl does not see, or take from a connection what it stands on."""
+
+
+class Negotiated(Uncopied):
+    """The questions that a ``Connection`` answers."""
+
+    _c: Any
+    _context: Context
+    _name: str
+    _other_names: tuple[str, ...]
+    _email: str | None
+    _indicated: str | None
+
+    def _in_turn(self, function: Callable[[], _T]) -> _T:
+        """Calls ``function`` under the connection's lock, also when the connection is closed; returns its result."""
+        return ask(_in_turn, self._c, function)
+
+    def _ask(self, question: Callable[[Any], _T]) -> _T:
+        """What ``question`` answers of the ``SSL *``, under the connection's lock.
+
+        ``UsageError`` where the connection is closed, or a parent process's.
+        """
+        c = self._c
+
+        def of_ssl() -> _T:
+            if c.closed:
+                raise self._refused()
+            return question(c.ssl)
+
+        return ask(_in_turn, c, of_ssl)
+
+    def _ask_number(self, question: int) -> int:
+        """The answer to one of C's own questions, ``lib.PYOSSL_IS_FINISHED`` and its like."""
+        answer: int = _ask_number(self._c, question)
+        if answer < 0:
+            raise self._refused()
+        return answer
+
+    def _refused(self) -> UsageError:
+        """Why there is no SSL to be had."""
+        is_inherited = lib.pyossl_is_inherited(self._c)
+        return inherited() if is_inherited else UsageError("the connection is closed")
+
+    def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
+
+        It is called under the connection's lock and with an empty error queue, which it leaves as it is.  ``ssl``, and
+        what OpenSSL lends of it, is not to be kept: a function of one's own copies what it wants.  What reads, writes,
+        shakes hands, frees or exchanges parts that pyossl counts on is refused with ``UsageError``, as is any call of
+        a closed connection, or one that a parent process made.  SSL_get_ex_data(3)
+        """
+        if getattr(function, "__name__", "") in _OURS:
+            raise UsageError(f"{function.__name__} would go on behind the connection's back: it has methods for that")
+
+        def called(ssl: Any) -> _T:
+            take_records()
+            return function(ssl, *arguments)
+
+        return self._ask(called)
+
+    def _session_of(self, pointer: Any) -> Session:
+        return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
+
+    @property
+    def context(self) -> Context:
+        """The context that the connection was made from."""
+        return self._context
+
+    @property
+    def is_handshake_finished(self) -> bool:
+        """SSL_is_init_finished(3)"""
+        return bool(self._ask_number(lib.PYOSSL_IS_FINISHED))
+
+    @property
+    def state(self) -> str:
+        """Where the handshake is, in OpenSSL's words.  SSL_state_string_long(3)"""
+        return text(self._ask(lib.SSL_state_string_long))
+
+    @property
+    def version(self) -> str | None:
+        """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
+
+        def agreed(ssl: Any) -> str | None:
+            return None if lib.SSL_get_current_cipher(ssl) == ffi.NULL else text(lib.SSL_get_version(ssl))
+
+        return self._ask(agreed)
+
+    @property
+    def cipher(self) -> str | None:
+        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
+        return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_name(cipher)))
+
+    @property
+    def cipher_bits(self) -> int | None:
+        """The strength of the cipher's key in bits; None before it is agreed.  SSL_CIPHER_get_bits(3)"""
+        return self._of_cipher(lambda cipher: int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)))
+
+    @property
+    def cipher_version(self) -> str | None:
+        """The protocol that defined the cipher, such as ``TLSv1.2``; None before that.  SSL_CIPHER_get_version(3)"""
+        return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_version(cipher)))
+
+    def _of_cipher(self, question: Callable[[Any], _T]) -> _T | None:
+        def of_ssl(ssl: Any) -> _T | None:
+            cipher = lib.SSL_get_current_cipher(ssl)
+            return None if cipher == ffi.NULL else question(cipher)
+
+        return self._ask(of_ssl)
+
+    @property
+    def shared_ciphers(self) -> tuple[tuple[str, str, int], ...]:
+        """On a server the ciphers that both sides have, each with the protocol that defined it and its bits, in the
+        client's order; on a client, and before the ClientHello, none.  SSL_get_client_ciphers(3)
+        """
+
+        def shared(ssl: Any) -> tuple[tuple[str, str, int], ...]:
+            ours = {number for number, *_ in _ciphers_in(lib.SSL_get_ciphers(ssl))}
+            theirs = _ciphers_in(lib.SSL_get_client_ciphers(ssl))
+            return tuple((name, protocol, bits) for number, name, protocol, bits in theirs if number in ours)
+
+        return self._ask(shared)
+
+    @property
+    def group(self) -> str | None:
+        """The key exchange's group, such as ``x25519``; None where there was none, or on a 1.1.1 server.
+
+        SSL_get0_group_name(3)
+        """
+
+        def of_ssl(ssl: Any) -> str | None:
+            if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
+                return None  # before there is a session OpenSSL follows a NULL pointer
+            return text(lib.SSL_get0_group_name(ssl)) or None
+
+        return self._ask(of_ssl)
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
+
+        def selected(ssl: Any) -> str | None:
+            protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
+            lib.SSL_get0_alpn_selected(ssl, protocol, length)
+            return bytes(ffi.buffer(protocol[0], length[0])).decode("latin-1") if length[0] else None
+
+        return self._ask(selected)
+
+    @property
+    def server_hostname(self) -> str | None:
+        """Whom the client means: for a client what it was given, for a server the SNI.  SSL_get_servername(3)"""
+        if not self._context.is_server:
+            return self._name or None
+        # While a server name callback is asked, OpenSSL has not read the name yet.
+        name = self._ask(lambda ssl: text(lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)))
+        return name or self._indicated or None
+
+    @property
+    def session(self) -> Session | None:
+        """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
+        the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
+        """
+        pointer = _session(self._c)
+        if not pointer:
+            self._ask(bool)  # raises where the connection cannot be asked
+            return None
+        owned = own(pointer, _session_free)
+        return Session(owned, self._context, self._name or None, self._other_names, self._email)
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether the handshake resumed a session.  SSL_session_reused(3)"""
+        return bool(self._ask_number(lib.PYOSSL_IS_REUSED))
+
+    @property
+    def peer_certificate(self) -> Certificate | None:
+        """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
+
+        def shown(ssl: Any) -> Certificate | None:
+            pointer = lib.SSL_get1_peer_certificate(ssl)
+            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+
+        return self._ask(shown)
+
+    @property
+    def peer_chain(self) -> tuple[Certificate, ...]:
+        """The certificates that the peer sent, its own first (a server's view leaves it out).
+
+        SSL_get_peer_cert_chain(3)
+        """
+        return self._ask(lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl)))
+
+    @property
+    def verified_chain(self) -> tuple[Certificate, ...]:
+        """The chain that was built and verified, the peer's own certificate first, the trusted one last.
+
+        SSL_get0_verified_chain(3)
+        """
+        return self._ask(lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl)))
+
+    @property
+    def peer_ca_names(self) -> tuple[Name, ...]:
+        """The names of the authorities by which the peer asks to choose a certificate; empty where it named none.
+
+        SSL_get0_peer_CA_list(3)
+        """
+        return self._ask(lambda ssl: names_in(lib.SSL_get0_peer_CA_list(ssl)))
+
+    @property
+    def verified_name(self) -> str | None:
+        """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
+        return self._ask(lambda ssl: text(lib.SSL_get0_peername(ssl))) or None
+
+    @property
+    def verify_code(self) -> int:
+        """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
+        return self._ask_number(lib.PYOSSL_VERIFY_RESULT)
+
+    def _finished(self, function: Callable[..., int]) -> bytes | None:
+        out = ffi.new("char[]", lib.EVP_MAX_MD_SIZE)
+        length = self._ask(lambda ssl: function(ssl, out, len(out)))
+        return bytes(ffi.buffer(out, length)) if length else None
+
+    @property
+    def finished(self) -> bytes | None:
+        """The Finished message that was sent, None before.  SSL_get_finished(3)"""
+        return self._finished(lib.SSL_get_finished)
+
+    @property
+    def peer_finished(self) -> bytes | None:
+        """The Finished message that the peer sent, None before.  SSL_get_peer_finished(3)"""
+        return self._finished(lib.SSL_get_peer_finished)
+
+    @property
+    def tls_unique(self) -> bytes | None:
+        """RFC 5929's channel binding: the first Finished message of the handshake.  None before it, and in TLS 1.3,
+        which has no such binding.  SSL_get_finished(3)
+        """
+
+        def binding() -> bytes | None:
+            if not self.is_handshake_finished or self.version == "TLSv1.3":
+                return None
+            is_ours_first = self.session_reused == self._context.is_server
+            return self.finished if is_ours_first else self.peer_finished
+
+        return self._in_turn(binding)
+
+
+def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
+    """Number, name, protocol and bits of each cipher of a ``STACK_OF(SSL_CIPHER) *``; none where it is NULL."""
+    for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
+        cipher = lib.sk_SSL_CIPHER_value(stack, n)
+        name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
+        yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
+
+
+class Agreed(Uncopied):
+    """What was agreed on, asked of the stream over a connection."""
+
+    connection: Negotiated
+
+    @property
+    def context(self) -> Context:
+        return self.connection.context
+
+    @property
+    def version(self) -> str | None:
+        """As ``Connection.version``.  SSL_get_version(3)"""
+        return self.connection.version
+
+    @property
+    def cipher(self) -> str | None:
+        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
+        return self.connection.cipher
+
+    @property
+    def group(self) -> str | None:
+        """As ``Connection.group``.  SSL_get0_group_name(3)"""
+        return self.connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
+        return self.connection.alpn

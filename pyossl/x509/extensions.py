@@ -1,0 +1,135 @@
+"""The extensions of certificates and CRLs.  X509_EXTENSION(3), X509V3_get_d2i(3)"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from pyossl.core.arguments import flag, octets, pointer as checked_pointer
+from pyossl.core.binding import ffi, lib, own
+from pyossl.core.errors import DecodeError, Error, check, check_ptr, failed
+from pyossl.core.outcome import take_records
+from pyossl.x509.asn1 import object_from, object_identifier, short_name, string_bytes
+from pyossl.x509.encoding import written
+
+
+class KeyUsage(enum.IntFlag):
+    """What the key of a certificate may be used for.  X509_get_key_usage(3)"""
+
+    DIGITAL_SIGNATURE = lib.KU_DIGITAL_SIGNATURE
+    NON_REPUDIATION = lib.KU_NON_REPUDIATION
+    KEY_ENCIPHERMENT = lib.KU_KEY_ENCIPHERMENT
+    DATA_ENCIPHERMENT = lib.KU_DATA_ENCIPHERMENT
+    KEY_AGREEMENT = lib.KU_KEY_AGREEMENT
+    KEY_CERT_SIGN = lib.KU_KEY_CERT_SIGN
+    CRL_SIGN = lib.KU_CRL_SIGN
+    ENCIPHER_ONLY = lib.KU_ENCIPHER_ONLY
+    DECIPHER_ONLY = lib.KU_DECIPHER_ONLY
+
+
+class Extension:
+    """One extension, known to OpenSSL or not.  X509_EXTENSION_create_by_OBJ(3)"""
+
+    def __init__(self, oid: str, value: bytes, *, critical: bool = False) -> None:
+        """An extension of a dotted form or of one of OpenSSL's names, such as ``subjectAltName``, whose value is DER.
+
+        Raises ``ValueError`` for a name that is neither.
+        """
+        octets(value, "the value of an extension")
+        flag(critical, "critical")
+        data = own(check_ptr(lib.ASN1_OCTET_STRING_new(), "ASN1_OCTET_STRING_new"), lib.ASN1_OCTET_STRING_free)
+        check(lib.ASN1_OCTET_STRING_set(data, value, len(value)), "ASN1_OCTET_STRING_set")
+        pointer = lib.X509_EXTENSION_create_by_OBJ(ffi.NULL, object_from(oid), critical, data)
+        self._extension = own(check_ptr(pointer, "X509_EXTENSION_create_by_OBJ"), lib.X509_EXTENSION_free)
+
+    def __reduce__(self) -> tuple[Callable[..., Extension], tuple[str, bytes, bool]]:
+        return _remade, (self.oid, self.value, self.critical)
+
+    @classmethod
+    def copied(cls, pointer: Any) -> Extension:
+        """A copy of an ``X509_EXTENSION *`` that OpenSSL keeps."""
+        checked_pointer(pointer, "X509_EXTENSION *", "an Extension is made of an object identifier and a value")
+        extension = cls.__new__(cls)
+        copy = check_ptr(lib.X509_EXTENSION_dup(pointer), "X509_EXTENSION_dup")
+        extension._extension = own(copy, lib.X509_EXTENSION_free)
+        return extension
+
+    @property
+    def oid(self) -> str:
+        """Which extension it is, in dotted form, such as ``2.5.29.17``.  X509_EXTENSION_get_object(3)"""
+        return object_identifier(lib.X509_EXTENSION_get_object(self._extension))
+
+    @property
+    def name(self) -> str:
+        """OpenSSL's short name of it, such as ``subjectAltName``; the dotted form where it has none.  OBJ_nid2sn(3)"""
+        return short_name(lib.X509_EXTENSION_get_object(self._extension))
+
+    @property
+    def critical(self) -> bool:
+        """Whether who does not know the extension must refuse the certificate.  X509_EXTENSION_get_critical(3)"""
+        return bool(lib.X509_EXTENSION_get_critical(self._extension))
+
+    @property
+    def value(self) -> bytes:
+        """The value in DER.  X509_EXTENSION_get_data(3)"""
+        return string_bytes(lib.X509_EXTENSION_get_data(self._extension))
+
+    @property
+    def text(self) -> str:
+        """The value as OpenSSL prints it, for people and not for programs; a dump where it cannot read it.
+
+        X509V3_EXT_print(3)
+        """
+        try:
+            printed = written(lib.X509V3_EXT_print, self._extension, lib.X509V3_EXT_DUMP_UNKNOWN, 0)
+        except Error:
+            return f"malformed: {self.value.hex()}"
+        take_records()
+        return printed.decode("utf-8", "backslashreplace").rstrip("\n")
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether OpenSSL knows what the value has to be, and it is not that.  X509V3_EXT_d2i(3)"""
+        return bool(lib.pyossl_is_malformed(self._extension))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Extension):
+            return NotImplemented
+        return (self.oid, self.critical, self.value) == (other.oid, other.critical, other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.oid, self.critical, self.value))
+
+    def __repr__(self) -> str:
+        return f"<Extension {self.name}{' critical' if self.critical else ''} {len(self.value)} bytes>"
+
+
+def _remade(oid: str, value: bytes, critical: bool) -> Extension:
+    return Extension(oid, value, critical=critical)
+
+
+def extensions_of(pointer: Any, count: Callable[[Any], int], at: Callable[[Any, int], Any]) -> tuple[Extension, ...]:
+    """Every extension of a certificate or CRL, by its type's functions.  X509_get_ext_count(3)"""
+    return tuple(Extension.copied(at(pointer, n)) for n in range(count(pointer)))
+
+
+def decoded(pointer: Any, nid: int, get_d2i: Callable[..., Any], c_type: str, free: Callable[[Any], Any]) -> Any | None:
+    """The value of the extension ``nid``, owned; None where there is no such extension.
+
+    Raises ``DecodeError`` where it is malformed, or there twice.  X509V3_get_d2i(3)
+    """
+    take_records()
+    critical = ffi.new("int *")
+    value = get_d2i(pointer, nid, critical, ffi.NULL)
+    if value != ffi.NULL:
+        return own(ffi.cast(c_type, value), free)
+    if critical[0] == _ABSENT:
+        return None
+    name = ffi.string(lib.OBJ_nid2sn(nid)).decode()
+    if critical[0] == _TWICE:
+        raise DecodeError(f"the extension {name} is there more than once")
+    raise failed(f"reading the extension {name}", DecodeError)
+
+
+_ABSENT, _TWICE = -1, -2

@@ -1,0 +1,212 @@
+"""Names in certificates, read from their structure and never from printed text.  X509_NAME(3), GENERAL_NAME(3)
+
+A ``Name`` is what a subject or issuer is called, a sequence of attributes; a ``GeneralName`` is one of a certificate's
+alternative names, of nine types.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, overload
+
+from pyossl.core.arguments import instance, octets, pointer as checked_pointer
+from pyossl.core.binding import ffi, lib, own
+from pyossl.core.errors import DecodeError, check, check_ptr
+from pyossl.core.outcome import take_records
+from pyossl.x509.asn1 import object_identifier, short_name, string_bytes, string_text
+from pyossl.x509.encoding import der, written
+
+
+class Attribute(NamedTuple):
+    """One attribute of a name.  X509_NAME_ENTRY_get_object(3)
+
+    ``name`` is OpenSSL's short name (``CN``, ``O``), the dotted form where it has none, and ``oid`` the dotted form
+    always.  ``value`` is the text, in which a NUL stays a NUL; ``data`` the bytes as they are encoded.  Attributes
+    with the same ``rdn`` stand together in one relative distinguished name.
+    """
+
+    name: str
+    value: str
+    oid: str
+    data: bytes
+    rdn: int
+
+
+class Name(Sequence[Attribute]):
+    """A distinguished name: its attributes in their order.  X509_NAME_get_entry(3)
+
+    ``str()`` gives the text of RFC 2253, the most specific attribute first; names are equal as X509_NAME_cmp(3) has
+    it, which does not heed case nor the width of spaces.
+    """
+
+    def __init__(self, der: bytes) -> None:
+        """The name in ``der``; ``DecodeError`` where it is malformed.  d2i_X509_NAME(3)"""
+        octets(der, "the DER of a name")
+        take_records()
+        data = ffi.from_buffer(der)
+        place = ffi.new("unsigned char **", ffi.cast("unsigned char *", data))
+        pointer = lib.d2i_X509_NAME(ffi.NULL, place, len(der))
+        self._name = own(check_ptr(pointer, f"reading a name from {len(der)} bytes", DecodeError), lib.X509_NAME_free)
+        if place[0] != data + len(der):
+            raise DecodeError(f"the {len(der)} bytes hold more than a name")
+
+    @classmethod
+    def copied(cls, pointer: Any) -> Name:
+        """A copy of an ``X509_NAME *`` that OpenSSL keeps."""
+        checked_pointer(pointer, "X509_NAME *", "a Name is made of its DER")
+        return cls(der(lib.i2d_X509_NAME, pointer))
+
+    def __reduce__(self) -> tuple[type[Name], tuple[bytes]]:
+        return Name, (self.to_der(),)
+
+    def to_der(self) -> bytes:
+        """The name in DER.  i2d_X509_NAME(3)"""
+        return der(lib.i2d_X509_NAME, self._name)
+
+    def values(self, attribute: str) -> tuple[str, ...]:
+        """The values of all attributes of a short name, such as ``CN``, or of a dotted form."""
+        instance(attribute, str, "the name of an attribute")
+        return tuple(each.value for each in self if attribute in (each.name, each.oid))
+
+    def _attribute(self, location: int) -> Attribute:
+        entry = lib.X509_NAME_get_entry(self._name, location)
+        kind, value = lib.X509_NAME_ENTRY_get_object(entry), lib.X509_NAME_ENTRY_get_data(entry)
+        return Attribute(
+            short_name(kind),
+            string_text(value),
+            object_identifier(kind),
+            string_bytes(value),
+            lib.X509_NAME_ENTRY_set(entry),
+        )
+
+    @overload
+    def __getitem__(self, index: int) -> Attribute: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Attribute, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Attribute | tuple[Attribute, ...]:
+        if isinstance(index, slice):
+            return tuple(self._attribute(n) for n in range(*index.indices(len(self))))
+        return self._attribute(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Attribute]:
+        return (self._attribute(n) for n in range(len(self)))
+
+    def __len__(self) -> int:
+        return lib.X509_NAME_entry_count(self._name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Name):
+            return NotImplemented
+        return lib.X509_NAME_cmp(self._name, other._name) == 0
+
+    def __hash__(self) -> int:
+        # Of what X509_NAME_cmp cannot take for different when it says that two are equal.
+        return hash(tuple(sorted(each.oid for each in self)))
+
+    def __str__(self) -> str:
+        if len(self) == 0:
+            return ""
+        flags = lib.XN_FLAG_RFC2253 & ~lib.ASN1_STRFLGS_ESC_MSB
+        return written(lib.X509_NAME_print_ex, self._name, 0, flags).decode("utf-8", "backslashreplace")
+
+    def __repr__(self) -> str:
+        return f"<Name {str(self)!r}>"
+
+
+def names_in(stack: Any) -> tuple[Name, ...]:
+    """Copies of the names of a ``STACK_OF(X509_NAME) *``; none where it is NULL."""
+    if stack == ffi.NULL:
+        return ()
+    return tuple(Name.copied(lib.sk_X509_NAME_value(stack, n)) for n in range(lib.sk_X509_NAME_num(stack)))
+
+
+def stack_of_names(names: Iterable[Name]) -> Any:
+    """A new ``STACK_OF(X509_NAME) *`` with copies of the names, for a function that takes it over."""
+    originals = tuple(names)
+    for each in originals:
+        if not isinstance(each, Name):
+            raise TypeError(f"a Name is needed, not {type(each).__name__}")
+    borrowing = own(check_ptr(lib.sk_X509_NAME_new_null(), "sk_X509_NAME_new_null"), lib.sk_X509_NAME_free)
+    for each in originals:
+        check(lib.sk_X509_NAME_push(borrowing, each._name), "sk_X509_NAME_push")
+    return check_ptr(lib.SSL_dup_CA_list(borrowing), "SSL_dup_CA_list")
+
+
+class GeneralNameType(enum.IntEnum):
+    """Of which type a general name is.  GENERAL_NAME(3)"""
+
+    OTHERNAME = lib.GEN_OTHERNAME
+    EMAIL = lib.GEN_EMAIL
+    DNS = lib.GEN_DNS
+    X400 = lib.GEN_X400
+    DIRNAME = lib.GEN_DIRNAME
+    EDIPARTY = lib.GEN_EDIPARTY
+    URI = lib.GEN_URI
+    IPADD = lib.GEN_IPADD
+    RID = lib.GEN_RID
+
+
+class OtherName(NamedTuple):
+    """A name of a type that an object identifier tells; ``der`` is its value.  GENERAL_NAME_get0_otherName(3)"""
+
+    oid: str
+    der: bytes
+
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class GeneralName(NamedTuple):
+    """One alternative name.  GENERAL_NAME_get0_value(3)
+
+    ``value`` is ``str`` for ``DNS``, ``EMAIL`` and ``URI``, with every NUL kept and bytes outside ASCII written with
+    backslashes; an ``ipaddress`` object for ``IPADD``, or the bytes where they are of no address's length; a ``Name``
+    for ``DIRNAME``; the dotted form for ``RID``; an ``OtherName`` for ``OTHERNAME``; the DER for the other two.
+    ``der`` is the whole general name in DER.
+    """
+
+    type: GeneralNameType
+    value: str | IPAddress | Name | OtherName | bytes
+    der: bytes
+
+    @classmethod
+    def copied(cls, pointer: Any) -> GeneralName:
+        """What a ``GENERAL_NAME *`` says."""
+        checked_pointer(pointer, "GENERAL_NAME *", "a GeneralName is what a certificate has")
+        number, encoding = ffi.new("int *"), der(lib.i2d_GENERAL_NAME, pointer)
+        value = lib.GENERAL_NAME_get0_value(pointer, number)
+        return cls(kind := GeneralNameType(number[0]), _value(kind, pointer, value, encoding), encoding)
+
+    def __str__(self) -> str:
+        value = self.value
+        if isinstance(value, OtherName):
+            value = f"{value.oid}={value.der.hex()}"
+        return f"{self.type.name}:{value.hex() if isinstance(value, bytes) else value}"
+
+
+def _value(
+    kind: GeneralNameType, pointer: Any, value: Any, encoding: bytes
+) -> str | IPAddress | Name | OtherName | bytes:
+    if kind in (GeneralNameType.DNS, GeneralNameType.EMAIL, GeneralNameType.URI):
+        return string_bytes(value).decode("ascii", "backslashreplace")
+    if kind is GeneralNameType.IPADD:
+        packed = string_bytes(value)
+        return ipaddress.ip_address(packed) if len(packed) in (4, 16) else packed
+    if kind is GeneralNameType.DIRNAME:
+        return Name.copied(ffi.cast("X509_NAME *", value))
+    if kind is GeneralNameType.RID:
+        return object_identifier(ffi.cast("ASN1_OBJECT *", value))
+    if kind is GeneralNameType.OTHERNAME:
+        oid, other = ffi.new("ASN1_OBJECT **"), ffi.new("ASN1_TYPE **")
+        lib.GENERAL_NAME_get0_otherName(pointer, oid, other)
+        return OtherName(object_identifier(oid[0]), der(lib.i2d_ASN1_TYPE, other[0]))
+    return encoding
+
+
+def general_names(names: Any) -> tuple[GeneralName, ...]:
+    """Every name of a ``GENERAL_NAMES *``."""
+    return tuple(GeneralName.copied(lib.sk_GENERAL_NAME_value(names, n)) for n in range(lib.sk_GENERAL_NAME_num(names)))

@@ -1,0 +1,221 @@
+"""PKCS#12 files: a private key with its certificate and chain, under one password.  PKCS12_parse(3)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyossl.bio.bio import BIO
+from pyossl.core.arguments import c_string, instance, instances, integer
+from pyossl.core.binding import ffi, lib, own
+from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
+from pyossl.core.outcome import Record, take_records
+from pyossl.x509.certificate import Certificate, chain_taken, stack_of
+from pyossl.x509.encoding import (
+    MOST_ITERATIONS,
+    Password,
+    Source,
+    check_iterations,
+    check_nothing_follows,
+    describe,
+    encoded,
+    password_bytes,
+    written,
+)
+from pyossl.x509.keys import PrivateKey, lacking, named_by
+
+
+class PKCS12:
+    """What a PKCS#12 file holds: a private key, its certificate, and others in ``chain``.  PKCS12_parse(3)
+
+    The first two may be None, and ``friendly_name``, by which programs show the certificate, too; where there is no
+    certificate it is the key's, and where there is no key either, that of the first certificate in ``chain`` with one.
+    Without its key a certificate is one of ``chain`` when it is read.
+    """
+
+    def __init__(
+        self,
+        private_key: PrivateKey | None = None,
+        certificate: Certificate | None = None,
+        chain: Iterable[Certificate] = (),
+        *,
+        friendly_name: str | None = None,
+    ) -> None:
+        """Raises ``ValueError`` where the key does not belong to the certificate."""
+        if private_key is not None:
+            instance(private_key, PrivateKey, "private_key")
+        if certificate is not None:
+            instance(certificate, Certificate, "certificate")
+        if friendly_name is not None:
+            c_string(friendly_name, "a friendly name")
+        self.private_key = private_key
+        self.certificate = certificate
+        self.chain: tuple[Certificate, ...] = instances(chain, Certificate, "the chain")
+        self.friendly_name = friendly_name
+        if private_key is not None and certificate is not None and not certificate.belongs_to(private_key):
+            raise ValueError(f"the private key does not belong to the certificate {certificate.subject!r}")
+
+    @classmethod
+    def load(cls, source: Source, password: Password | None = None) -> PKCS12:
+        """What a file, or bytes, in DER holds.
+
+        A ``password`` that is a function is called only where the file cannot be opened without one.  Raises
+        ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
+        ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
+        (RC2, single DES) need the provider ``legacy``; a file without a MAC may open only where it is not encrypted.
+        A file in which to hash the password would take the time of more than five million iterations of PBKDF2 with
+        HMAC-SHA-256, which is seconds, is a ``DecodeError``, and is not waited for.
+        d2i_PKCS12_bio(3), PKCS12_parse(3)
+        """
+        data = encoded(source)
+        what = f"reading a PKCS#12 from {describe(source)}"
+        check_nothing_follows(data, what)
+        take_records()
+        pointer = check_ptr(lib.d2i_PKCS12_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError)
+        pkcs12 = own(pointer, lib.PKCS12_free)
+        if callable(password) or not lib.PKCS12_mac_present(pkcs12):
+            try:
+                return _parsed(pkcs12, None, source)
+            except DecodeError:
+                # Without a MAC, one wrong password in 256 decrypts to what looks like no PKCS#12 at all.
+                if password is None:
+                    raise
+        return _parsed(pkcs12, None if password is None else password_bytes(password), source)
+
+    def to_der(self, password: Password, *, iterations: int = lib.PKCS12_DEFAULT_ITER) -> bytes:
+        """The PKCS#12 in DER: all of it encrypted with AES-256, and protected by an HMAC with SHA-256.
+
+        ``iterations`` is how often the password is hashed.  Raises ``ValueError`` for an empty password, or one with
+        a NUL, which not every program can read.  PKCS12_create(3)
+        """
+        integer(iterations, "how often a password is hashed", 1, MOST_ITERATIONS // _HASHED)
+        secret = _password(password_bytes(password))
+        if not secret:
+            raise ValueError("the password is empty")
+        if self.private_key is None and self.certificate is None and not self.chain:
+            raise ValueError("there is nothing to write: neither a key nor a certificate")
+        if self.private_key is None and self.certificate is None and not self._has_its_name():
+            raise ValueError(f"there is no key and no certificate to have the friendly name {self.friendly_name!r}")
+        name = ffi.NULL if self.friendly_name is None else _name(self.friendly_name)
+        take_records()
+        cipher = lib.NID_aes_256_cbc
+        pointer = lib.PKCS12_create(
+            secret,
+            name,
+            ffi.NULL if self.private_key is None else self.private_key._key,
+            ffi.NULL if self.certificate is None else _without_alias(self.certificate),
+            stack_of(self.chain),
+            cipher,
+            cipher,
+            iterations,
+            _NO_MAC_YET,
+            0,
+        )
+        pkcs12 = own(check_ptr(pointer, "PKCS12_create"), lib.PKCS12_free)
+        # 1.1.1 would choose SHA-1.
+        check(
+            lib.PKCS12_set_mac(pkcs12, secret, len(secret), ffi.NULL, 0, iterations, lib.EVP_sha256()),
+            "PKCS12_set_mac",
+        )
+        return written(lib.i2d_PKCS12_bio, pkcs12)
+
+    def _has_its_name(self) -> bool:
+        """Whether the name is that of a certificate in ``chain``, which is written with it."""
+        return self.friendly_name is None or self.friendly_name in map(_alias, self.chain)
+
+    def __repr__(self) -> str:
+        name = "" if self.certificate is None else f" {self.certificate.subject!r}"
+        key = "without a key" if self.private_key is None else f"with {self.private_key!r}"
+        return f"<PKCS12{name} {key}, {len(self.chain)} more certificates>"
+
+
+_NO_MAC_YET = -1
+_HASHED = 5  # for the MAC twice, the key, and the certificates twice: as pyossl_pkcs12_iterations counts
+
+
+def _name(friendly_name: str) -> bytes:
+    encoded = c_string(friendly_name, "a friendly name")
+    if any(ord(character) > _LAST_OF_BMP for character in friendly_name):
+        raise ValueError(f"a friendly name cannot contain a character above U+FFFF: {friendly_name!r}")
+    return encoded
+
+
+_LAST_OF_BMP = 0xFFFF
+
+
+def _password(secret: bytes) -> bytes:
+    if b"\0" in secret:
+        raise ValueError("the password of a PKCS#12 cannot contain a NUL")
+    return secret
+
+
+def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
+    secret = ffi.NULL if password is None else _password(password)
+    key, certificate, chain = ffi.new("EVP_PKEY **"), ffi.new("X509 **"), ffi.new("struct stack_st_X509 **")
+    take_records()
+    iterations = lib.pyossl_pkcs12_iterations(pkcs12, secret, 0 if password is None else len(password))
+    check_iterations(iterations, f"the PKCS#12 in {describe(source)}")
+    if lib.PKCS12_parse(pkcs12, secret, key, certificate, chain) != 1:
+        raise _why(pkcs12, password, source)
+    take_records()
+    private_key = None if key[0] == ffi.NULL else PrivateKey(own(key[0], lib.EVP_PKEY_free))
+    own_certificate = None if certificate[0] == ffi.NULL else Certificate(own(certificate[0], lib.X509_free))
+    others = chain_taken(chain[0])
+    named = (own_certificate,) if own_certificate or private_key else others
+    names = [_alias(each) for each in named if each is not None]
+    if private_key is not None:
+        names.append(_key_name(pkcs12))
+    friendly_name = next((name for name in names if name is not None), None)
+    return PKCS12(private_key, own_certificate, others, friendly_name=friendly_name)
+
+
+def _why(pkcs12: Any, password: bytes | None, source: Source) -> Error:
+    """What PKCS12_parse(3) has just failed of."""
+    error = failed(f"reading a PKCS#12 from {describe(source)}", DecodeError)
+    file = f"the PKCS#12 in {describe(source)}"
+    better: Error | None = None
+    if unsupported := lacking(error):
+        better = UnsupportedError(f"algorithm that {file} is encrypted or protected with ({unsupported}{_mac(pkcs12)})")
+    elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
+        better = UnsupportedError(f"way to open {file}, which has no MAC")
+    elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_VERIFY_FAILURE, lib.PKCS12_R_PKCS12_CIPHERFINAL_ERROR):
+        why = "needs a password" if password is None else "was not opened by this password"
+        better = PasswordError(f"{file} is encrypted and {why}")
+    if better is None:
+        return error
+    better.failure = error.failure
+    return better
+
+
+def _mac(pkcs12: Any) -> str:
+    name = named_by(lib.pyossl_mac_scheme, pkcs12)
+    return f"; its MAC is {name}" if name else ""
+
+
+def _reason(error: Error, library_code: int, *reason_codes: int) -> Record | None:
+    """The first entry of the queue that is for one of these reasons."""
+    found = (r for r in error.records if r.library_code == library_code and r.reason_code in reason_codes)
+    return next(found, None)
+
+
+def _without_alias(certificate: Certificate) -> Any:
+    """The ``X509 *``, or a copy without the name that another file gave it, which would be written too."""
+    if _alias(certificate) is None:
+        return certificate._x509
+    copy = own(check_ptr(lib.pyossl_copy_certificate(certificate._x509), "i2d_X509_AUX"), lib.X509_free)
+    check(lib.X509_alias_set1(copy, ffi.NULL, 0), "X509_alias_set1")
+    return copy
+
+
+def _key_name(pkcs12: Any) -> str | None:
+    out = ffi.new("unsigned char **")
+    length = lib.pyossl_key_name(pkcs12, out)
+    if length < 0:
+        return None
+    return bytes(ffi.buffer(own(out[0], lib.OPENSSL_free), length)).decode("utf-8", "backslashreplace")
+
+
+def _alias(certificate: Certificate) -> str | None:
+    length = ffi.new("int *")
+    alias = lib.X509_alias_get0(certificate._x509, length)
+    return None if alias == ffi.NULL else bytes(ffi.buffer(alias, length[0])).decode("utf-8", "backslashreplace")

@@ -1,0 +1,93 @@
+"""``python -m pyossl info``: the same facts as text and as JSON, and true ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.cli_runs import in_a_pipe, on_a_terminal
+
+import pyossl
+
+
+@pytest.fixture(scope="module")
+def facts() -> Any:
+    ran = in_a_pipe("info", "--json")
+    assert ran.status == 0, ran.errors
+    return json.loads(ran.output)
+
+
+def test_json_is_for_programs_on_a_terminal_too(facts: Any) -> None:
+    ran = on_a_terminal("info", "--json", columns=60)
+    assert json.loads(ran.output) == facts
+
+
+def test_the_openssl_is_the_one_in_use(facts: Any) -> None:
+    assert facts["openssl"]["version"] == pyossl.openssl_version
+    for library in ("libssl", "libcrypto"):
+        assert Path(facts["openssl"][library]).name.startswith(library)
+
+
+def test_the_features_are_those_of_the_library(facts: Any) -> None:
+    assert facts["features"] == dict(pyossl.features)
+
+
+def test_the_python_is_this_one(facts: Any) -> None:
+    assert facts["python"]["executable"] == sys.executable
+    assert facts["python"]["version"] == sys.version.split()[0]
+
+
+@pytest.mark.feature("info")
+def test_the_text_says_what_the_json_says(facts: Any) -> None:
+    text = in_a_pipe("info").output
+    openssl, trust = facts["openssl"], facts["trust"]
+    for fact in (
+        openssl["version"],
+        openssl["libssl"],
+        openssl["libcrypto"],
+        openssl["configuration"]["path"],
+        trust["file"]["path"],
+        facts["python"]["cffi"],
+        *(provider["title"] for provider in openssl["providers"]),
+        *(directory["path"] for directory in trust["directories"]),
+    ):
+        assert fact in text
+    has, lacks = (re.search(rf"^  {key} +(.*)$", text, re.MULTILINE) for key in ("has", "lacks"))
+    assert has
+    assert lacks
+    for name, is_there in facts["features"].items():
+        words = pyossl.features.describe(name)
+        assert (words in has[1].split(", ")) == is_there or ", " in words, name
+
+
+def test_openssl_conf_is_respected_in_policy_and_path(tmp_path: Path) -> None:
+    configuration = tmp_path / "strict.cnf"
+    configuration.write_text(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+        "[c]\nMinProtocol = TLSv1.2\nMaxProtocol = TLSv1.2\nCipherString = DEFAULT@SECLEVEL=3\n"
+    )
+    facts = json.loads(in_a_pipe("info", "--json", OPENSSL_CONF=str(configuration)).output)
+    assert facts["openssl"]["configuration"] == {"path": str(configuration), "exists": True}
+    assert facts["policy"] == {"security_level": 3, "minimum_version": "TLSv1.2", "maximum_version": "TLSv1.2"}
+    text = in_a_pipe("info", OPENSSL_CONF=str(configuration)).output
+    assert "security level  3 (at least 128 bits)" in text
+    assert "oldest version  TLSv1.2" in text
+    assert "newest version  TLSv1.2" in text
+
+
+def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:
+    text = in_a_pipe("info", OPENSSL_CONF=str(tmp_path / "none.cnf")).output
+    assert f"{tmp_path / 'none.cnf'} (there is none)" in text
+
+
+def test_a_trust_store_that_is_malformed_is_a_failure(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    ran = in_a_pipe("info", SSL_CERT_FILE=str(broken))
+    assert ran.status == 1
+    assert ran.errors.startswith("DecodeError: ")
+    assert str(broken) in ran.errors

@@ -1,0 +1,111 @@
+"""``python -m pyossl trace``: both handshakes, with sizes and times, as text, as a picture and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from cli.cli_runs import in_a_pipe
+from cli.cli_servers import Files, Served, files, our_server, s_server
+
+import pyossl
+from pyossl.cli.ladder import Ladder, Rung
+from pyossl.cli.picture import picture
+from pyossl.cli.trace import Handshake
+
+assert files, "a fixture"
+
+SVG = "{http://www.w3.org/2000/svg}"
+NEWEST = "1.3" if pyossl.features.tls1_3 else "1.2"
+
+
+@pytest.fixture(scope="module")
+def server(files: Files) -> Iterator[Served]:
+    with our_server("--cert", files.certificate, "--key", files.key) as served:
+        yield served
+
+
+@pytest.mark.feature("trace")
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_two_ladders_stand_side_by_side(server: Served, files: Files, version: str, columns: int) -> None:
+    ran = in_a_pipe("trace", server.where, "--ca", files.ca, "--max", version, COLUMNS=str(columns))
+    assert ran.status == 0, ran
+    assert f"TLSv{version}" in ran.output
+    rows = [line for line in ran.output.splitlines() if line.count("│") == 4]
+    assert rows[0].count("ClientHello · ") == 2
+    width = (columns - 2) // 2
+    assert {len(row) for row in rows} == {2 * width + 2}
+    assert all(re.match(r" *\d+\.\d\d │", half) for row in rows for half in (row[:width], row[width + 2 :]))
+    assert ran.output.count("Certificate · ") == 1, "a resumed handshake shows no certificate"
+    assert max(map(len, ran.output.splitlines())) <= columns
+
+
+def test_they_stand_below_one_another_where_there_is_no_room(server: Served, files: Files) -> None:
+    ran = in_a_pipe("trace", server.where, "--ca", files.ca, COLUMNS="60")
+    assert ran.status == 0
+    first, _, resumed = ran.output.partition("resumed handshake  ")
+    assert "Certificate · " in first
+    assert "Finished · " in resumed
+    assert "Certificate · " not in resumed
+    assert re.search(r"first handshake  \d+\.\d\d ms, \d+ bytes sent, \d+ received", first)
+
+
+def test_the_picture_has_every_message_of_both(server: Served, files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "handshake.svg"
+    ran = in_a_pipe("trace", server.where, "--ca", files.ca, "--json", "--svg", str(path))
+    assert ran.status == 0, ran
+    first, resumed = json.loads(ran.output)
+    assert (first["session"]["resumed"], resumed["session"]["resumed"]) == (False, True)
+    root = ElementTree.parse(path).getroot()
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    for handshake in (first, resumed):
+        assert handshake["title"].capitalize() in texts
+    messages = [message for each in (first, resumed) for message in each["handshake"]["messages"]]
+    assert len(list(root.iter(f"{SVG}path"))) == len(messages), "one head for each arrow"
+    for message in messages:
+        assert message["name"] in texts
+        assert f"{message['milliseconds']:.2f} ms" in texts
+        assert f"{message['size']} byte{'s' if message['size'] > 1 else ''}" in texts
+
+
+def test_a_server_without_sessions_has_one_ladder_and_says_so(files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "one.svg"
+    with s_server(files, "-no_ticket", "-no_cache", "-num_tickets", "0") as served:
+        ran = in_a_pipe("trace", served.where, "--ca", files.ca, "--timeout", "2", "--svg", str(path))
+    assert ran.status == 0, ran
+    assert ran.output.count("ClientHello") == 1
+    assert "The server gave no session that can be resumed." in ran.output
+    assert path.read_text().count("ClientHello") == 1
+
+
+def test_a_picture_escapes_what_a_peer_says_and_stays_within_its_frame() -> None:
+    ladder = Ladder()
+    ladder.rungs += [Rung(True, "ClientHello", 300, 0), Rung(False, '<b>&\x1b"', 16777215, 123456.78)]
+    known = {"servername": "</svg>", "peer": "a&b", "version": "TLSv1.3", "cipher": "<c>", "group": None}
+    drawn = picture([Handshake("first handshake", ladder, known)] * 2)
+    root = ElementTree.fromstring(drawn)
+    assert root.find(f"{SVG}text").text == "</svg>"  # type: ignore[union-attr]
+    height = float(root.attrib["height"])
+    assert all(0 < float(element.attrib["y"]) < height for element in root.iter(f"{SVG}text"))
+
+
+def test_a_file_that_cannot_be_written_is_status_2(server: Served, files: Files) -> None:
+    ran = in_a_pipe("trace", server.where, "--ca", files.ca, "--svg", "/no/such/folder/a.svg")
+    assert ran.status == 2
+    assert "/no/such/folder/a.svg" in ran.errors
+
+
+def test_a_server_that_is_refused_is_status_1(server: Served) -> None:
+    ran = in_a_pipe("trace", server.where)
+    assert ran.status == 1
+    assert ran.errors.startswith("CertificateError: ")
+
+
+def test_the_newest_version_is_traced(server: Served, files: Files) -> None:
+    ran = in_a_pipe("trace", server.where, "--ca", files.ca)
+    assert f"TLSv{NEWEST}" in ran.output

@@ -1,0 +1,248 @@
+"""A fork waits for the calls of other threads that hold OpenSSL's locks: in the child nobody would give them back."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from served import SECONDS, Task
+
+import build_ffi
+import pyossl
+from pyossl import ffi, lib
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
+    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns of threads
+]
+
+FORKING = """
+import os, signal, sys, threading, time, warnings
+warnings.simplefilter("ignore")
+import pyossl
+
+authority = pyossl.Authority()
+mine = authority.issue("localhost")
+chain, key = mine.certificate.to_pem(), mine.private_key.to_pem()
+server, client = pyossl.Context.server(chain, key), pyossl.Context.client(trust=authority.certificate)
+
+def shake_hands():
+    ours, theirs = pyossl.Connection(client, "localhost"), pyossl.Connection(server)
+    for _ in range(3):
+        ours.handshake()
+        theirs.receive_data(ours.data_to_send())
+        theirs.handshake()
+        ours.receive_data(theirs.data_to_send())
+    assert ours.handshake() is None and theirs.handshake() is None
+
+def make_server():
+    return pyossl.Context.server(chain, key)
+
+make, make_child = {
+    "client": (pyossl.Context.client, pyossl.Context.client),
+    "server": (make_server, make_server),
+    "authority": (lambda: pyossl.Authority().issue("localhost"), make_server),
+    "handshake": (shake_hands, shake_hands),
+}[sys.argv[1]]
+make()
+
+def others():
+    while True:
+        make()
+
+for _ in range(3):
+    threading.Thread(target=others, daemon=True).start()
+sys.setswitchinterval(1e-4)
+end = time.monotonic() + 6
+for n in range(400):
+    if time.monotonic() > end:
+        break
+    time.sleep(0.0005 * (n % 7))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        make_child()
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        print("a child hung after", n)
+        break
+else:
+    n += 1
+print("forked", n)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("side", ["client", "server", "authority", "handshake"])
+def test_a_child_that_is_forked_beside_three_threads_that_make_contexts_makes_its_own(side: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, side], capture_output=True, text=True, timeout=SECONDS * 3, check=True
+    )
+    assert done.stdout.startswith("forked"), done.stdout
+    assert int(done.stdout.split()[1]) > 20, done.stdout
+
+
+ENCRYPTED = pyossl.PrivateKey.generate().to_pem(password=b"secret")
+
+
+def load(password: Callable[[], bytes]) -> None:
+    """Loads a key in one call of OpenSSL, which asks Python for the password in its middle."""
+
+    @ffi.callback("int(char *, int, int, void *)")  # type: ignore[untyped-decorator]
+    def answer(place: Any, size: int, writes: int, argument: object) -> int:
+        secret = password()
+        ffi.memmove(place, secret, len(secret))
+        return len(secret)
+
+    key = lib.PEM_read_bio_PrivateKey(pyossl.BIO.memory(ENCRYPTED)._bio, ffi.NULL, answer, ffi.NULL)
+    assert key != ffi.NULL
+    lib.EVP_PKEY_free(key)
+
+
+def fork_and_wait() -> int:
+    """Forks a child that ends at once; its exit code."""
+    child = os.fork()
+    if child == 0:
+        os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_fork_waits_for_a_call_of_another_thread_without_keeping_it_from_python() -> None:
+    order: list[str] = []
+    asked = threading.Event()
+
+    def password() -> bytes:
+        asked.set()
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:  # Python goes on meanwhile
+            pass
+        order.append("loaded")
+        return b"secret"
+
+    loading = Task(lambda: load(password))
+    assert asked.wait(SECONDS)
+    assert fork_and_wait() == 7
+    order.append("forked")
+    loading.result()
+    assert order == ["loaded", "forked"]
+
+
+def test_a_callback_may_fork_in_the_middle_of_such_a_call_and_waits_for_nobody() -> None:
+    took: list[float] = []
+
+    def password() -> bytes:
+        start = time.monotonic()
+        assert fork_and_wait() == 7
+        took.append(time.monotonic() - start)
+        return b"secret"
+
+    load(password)
+    assert took[0] < 0.9
+
+
+def test_a_fork_does_not_wait_for_a_callback_of_a_handshake(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def choose(connection: pyossl.Connection, name: str | None) -> None:
+        asked.set()
+        assert done.wait(SECONDS)
+
+    server_context.servername_callback = choose
+    client, server = pyossl.Connection(client_context, "example.com"), pyossl.Connection(server_context)
+    client.handshake()
+    server.receive_data(client.data_to_send())
+    shaking = Task(server.handshake)
+    assert asked.wait(SECONDS)
+    try:
+        start = time.monotonic()
+        assert fork_and_wait() == 7
+        assert time.monotonic() - start < 0.9
+    finally:
+        done.set()
+    shaking.result()
+    assert fork_and_wait() == 7
+
+
+def test_a_fork_does_not_wait_for_ever() -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def password() -> bytes:
+        asked.set()
+        assert done.wait(SECONDS)
+        return b"secret"
+
+    loading = Task(lambda: load(password))
+    assert asked.wait(SECONDS)
+    try:
+        assert fork_and_wait() == 7
+    finally:
+        done.set()
+    loading.result()
+
+
+def test_the_child_can_make_contexts_and_fork_again_and_so_can_the_parent() -> None:
+    child = os.fork()
+    if child == 0:
+        pyossl.Context.client()
+        code = fork_and_wait()
+        pyossl.Context.client()
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert Task(pyossl.Context.client).result()
+
+
+HANDLERS = """
+import gc, os, signal, sys, threading
+signal.alarm(20)
+fork = [True]
+
+def handler():
+    if sys.argv[2:] == ["forks"] and fork.pop():
+        fork.append(False)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    if sys.argv[2:] == ["joins"]:
+        thread = threading.Thread(target=pyossl.Context.client)
+        thread.start()
+        thread.join()
+    pyossl.Context.client()
+    gc.collect()
+
+os.register_at_fork(**{sys.argv[1]: handler})  # before pyossl's own: the handlers run in both orders
+import pyossl
+
+child = os.fork()
+if child == 0:
+    pyossl.Context.client()
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("does", ["no more", "forks", "joins"])
+@pytest.mark.parametrize("when", ["before", "after_in_parent", "after_in_child"])
+def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_threads_that_do(when: str, does: str) -> None:
+    done = subprocess.run([sys.executable, "-c", HANDLERS, when, does], timeout=SECONDS * 3, check=False)
+    assert done.returncode == 7
+
+
+def test_no_call_that_is_held_takes_the_place_of_what_an_older_openssl_is_lent() -> None:
+    """A macro of fork_holds.h would hide the one of compat.h, and OpenSSL's own function would be called again."""
+    sources = build_ffi.ROOT / "pyossl" / "_c"
+    held = set(re.findall(r"^#define (\w+)\(", (sources / "fork_holds.h").read_text(), re.MULTILINE))
+    lent = set(re.findall(r"^# *define (\w+)", (sources / "compat.h").read_text(), re.MULTILINE))
+    assert len(held) > 50
+    assert lent
+    assert not held & lent

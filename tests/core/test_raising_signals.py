@@ -1,0 +1,262 @@
+"""An exception between any two instructions, as a signal's handler raises it, leaves no lock taken and is not lost.
+
+A signal's handler runs between two instructions of the main thread, or in the middle of a call of C's that waits.  A
+trace function raises at each instruction of pyossl's, one after the other, until the call comes to its end without:
+afterwards another thread can use the same objects, and the exception is what the call raised.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from pairs import meet, pair_with_every_callback, shake_hands
+from served import Task, tls_pair
+
+import pyossl
+from pyossl import BIO, Connection, Context
+from pyossl.pyopenssl import SSL
+
+PACKAGE = str(Path(pyossl.__file__).parent)
+MOST = 5000
+"""No call takes as many instructions of Python's."""
+
+
+class Tick(BaseException):
+    """What the handler raises."""
+
+
+class Raising:
+    """Raises ``Tick`` at the instruction with a number, counted from the start of the ``with`` statement."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self.where = ""
+
+    def __enter__(self) -> Raising:
+        sys.settrace(self.trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_opcodes = True
+        if event in ("call", "opcode"):
+            if self.left == 0:
+                self.left = -1
+                self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+                raise Tick
+            self.left -= 1
+        return self.trace
+
+
+def at_each_instruction(make: Callable[[], tuple[Callable[[], object], Callable[[], object]]], step: int = 1) -> int:
+    """Interrupts a call at each of its instructions, or at every ``step``th; how many there were.
+
+    ``make`` gives the call, and what another thread does afterwards, which must come to an end.
+    """
+    for number in range(0, MOST * step, step):
+        call, use = make()
+        raising = Raising(number)
+        try:
+            with raising:
+                call()
+        except Tick:
+            assert raising.left == -1
+        except pyossl.Error:
+            assert raising.left >= 0, f"the exception was lost that was raised at {raising.where}"
+        else:
+            assert raising.left >= 0, f"the exception was lost that was raised at {raising.where}"
+        Task(use).result()
+        if raising.left >= 0:
+            return number
+    raise AssertionError(f"the call takes more than {MOST} instructions")
+
+
+PROPERTIES = [
+    name
+    for name in dir(Connection)
+    if not name.startswith("_") and isinstance(getattr(Connection, name, None), property)
+]
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_a_question_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
+    client, _ = meet(client_context, server_context)
+    step = 29 if name == "shared_ciphers" else 1  # of which there are many
+    assert at_each_instruction(lambda: (lambda: getattr(client, name), lambda: client.write(b"x")), step) > 0
+
+
+CALLS: dict[str, Callable[[Connection], object]] = {
+    "read": lambda connection: connection.read(),
+    "read much": lambda connection: connection.read(1 << 20),
+    "read_into": lambda connection: connection.read_into(bytearray(10)),
+    "peek": lambda connection: connection.peek(),
+    "write": lambda connection: connection.write(b"x"),
+    "write a view": lambda connection: connection.write(memoryview(b"x")),
+    "encrypt": lambda connection: connection.encrypt(b"x"),
+    "decrypt": lambda connection: connection.decrypt(b""),
+    "shutdown": lambda connection: connection.shutdown(),
+    "data_to_send": lambda connection: connection.data_to_send(),
+    "receive_data": lambda connection: connection.receive_data(b""),
+    "handshake": lambda connection: connection.handshake(),
+    "call": lambda connection: connection.call(pyossl.lib.SSL_version),
+    "close": lambda connection: connection.close(),
+    "repr": repr,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
+    def make() -> tuple[Callable[[], object], Callable[[], object]]:
+        client, server = meet(client_context, server_context)
+        server.write(b"data")
+        client.receive_data(server.data_to_send())
+        return lambda: CALLS[name](client), lambda: repr(client.closed or client.pending)
+
+    assert at_each_instruction(make) > 0
+
+
+SOCKET_CALLS: dict[str, Callable[[pyossl.Socket], object]] = {
+    "recv": lambda tls: tls.recv(10),
+    "recv much": lambda tls: tls.recv(1 << 20),
+    "recv_into": lambda tls: tls.recv_into(bytearray(10)),
+    "recv, peeking": lambda tls: tls.recv(10, 2),
+    "send": lambda tls: tls.send(b"x"),
+    "sendall": lambda tls: tls.sendall(b"x"),
+    "sendall of a view": lambda tls: tls.sendall(memoryview(b"x")),
+    "a file's write": lambda tls: tls._send_some(b"x"),
+    "pending": lambda tls: tls.pending,
+    "shutdown": lambda tls: tls.shutdown(1),
+    "handshake": lambda tls: tls.handshake(),
+    "close": lambda tls: tls.close(),
+}
+
+
+@pytest.mark.parametrize("name", SOCKET_CALLS)
+def test_a_socket_s_call_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
+    """Neither the lock nor the writers' turn stays taken."""
+    tls, peer = tls_pair(client_context, server_context)
+    peer.sendall(bytes(1000))
+
+    def make() -> tuple[Callable[[], object], Callable[[], object]]:
+        nonlocal tls, peer
+        if tls.fileno() < 0 or name in ("shutdown", "close", "recv much"):
+            tls.close()
+            peer.close()
+            tls, peer = tls_pair(client_context, server_context)
+        peer.sendall(bytes(100))
+
+        def use() -> None:
+            if not tls.connection.closed and name != "shutdown":
+                tls.sendall(b"y")
+
+        return lambda: SOCKET_CALLS[name](tls), use
+
+    assert at_each_instruction(make) > 0
+    tls.close()
+    peer.close()
+
+
+BIO_CALLS: dict[str, Callable[[BIO], object]] = {
+    "read": lambda bio: bio.read(3),
+    "read all": lambda bio: bio.read(),
+    "write": lambda bio: bio.write(b"x"),
+    "readline": lambda bio: bio.readline(),
+    "flush": lambda bio: bio.flush(),
+    "pending": lambda bio: bio.pending,
+    "end": lambda bio: bio.end(),
+    "push": lambda bio: pyossl.BufferFilter().push(bio),
+    "push and pop": lambda bio: pyossl.BufferFilter().push(bio).pop(),
+    "close": lambda bio: bio.close(),
+    "with": lambda bio: bio.__enter__().__exit__(None),
+}
+
+
+@pytest.mark.parametrize("name", BIO_CALLS)
+def test_a_call_of_a_bio_is_interrupted_anywhere(name: str) -> None:
+    def make() -> tuple[Callable[[], object], Callable[[], object]]:
+        bio = BIO.memory()
+        bio.write(b"some bytes\n")
+
+        def use() -> None:
+            if not bio.closed:
+                assert isinstance(bio.pending, int)
+                assert bio.lock.calls == 0
+
+        return lambda: BIO_CALLS[name](bio), use
+
+    assert at_each_instruction(make) > 0
+
+
+FACE_CALLS: dict[str, Callable[[SSL.Connection], object]] = {
+    "recv": lambda face: face.recv(10),
+    "recv_into": lambda face: face.recv_into(bytearray(10)),
+    "send": lambda face: face.send(b"x"),
+    "sendall": lambda face: face.sendall(b"x"),
+    "pending": lambda face: face.pending(),
+    "get_shutdown": lambda face: face.get_shutdown(),
+    "get_cipher_list": lambda face: face.get_cipher_list(),
+    "get_peer_certificate": lambda face: face.get_peer_certificate(),
+    "get_session": lambda face: face.get_session(),
+    "shutdown": lambda face: face.shutdown(),
+    "do_handshake": lambda face: face.do_handshake(),
+}
+
+
+@pytest.mark.parametrize("name", FACE_CALLS)
+def test_a_call_of_the_pyopenssl_face_is_interrupted_anywhere(name: str) -> None:
+    from pyopenssl.pyopenssl_pairs import carry, pair
+
+    def make() -> tuple[Callable[[], object], Callable[[], object]]:
+        client, server = pair()
+        server.send(b"data")
+        carry(client, server)
+        return lambda: FACE_CALLS[name](client), client.pending
+
+    def face_errors_are_ours() -> int:
+        try:
+            return at_each_instruction(make)
+        except SSL.Error:
+            return 1
+
+    assert face_errors_are_ours() > 0
+
+
+def handshake_with_callbacks(
+    credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """A handshake in which every callback of both sides is called."""
+    client, server = pair_with_every_callback(authority, credentials)
+
+    def call() -> None:
+        shake_hands(client, server)
+        client.read()
+
+    return call, lambda: (client.closed, server.closed, repr(client), repr(server))
+
+
+def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, authority: pyossl.Authority) -> None:
+    """Nor is it taken for something else: a verify callback that was interrupted is no refused certificate."""
+    found = 0
+    for number in range(0, 100_000, 7):
+        call, use = handshake_with_callbacks(credentials, authority)
+        raising = Raising(number)
+        try:
+            with raising:
+                call()
+        except Tick:
+            found += 1
+        else:
+            assert raising.left >= 0, f"the exception was lost that was raised at {raising.where}"
+        Task(use).result()
+        if raising.left >= 0:
+            break
+    assert found > 100

@@ -1,0 +1,147 @@
+"""The benchmark: what it counts, how it judges, and that every kind of work is done by C and by pyossl."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyossl
+
+ROOT = Path(__file__).resolve().parents[2]
+# Behind everything else: an installed pyossl stays the one that is tested.
+sys.path.append(str(ROOT))
+
+pytest.importorskip("benchmarks", reason="the tests run without the source tree: there is nothing to measure with")
+
+from benchmarks import gate, page  # noqa: E402  # found by the line above
+from benchmarks.chart import chart  # noqa: E402
+from benchmarks.frames import frames_of  # noqa: E402
+from benchmarks.goals import cheaper, faster  # noqa: E402
+from benchmarks.measuring import Bench, ContenderError, calls_in, instructions_in  # noqa: E402
+from benchmarks.results import Cell, Results  # noqa: E402
+from benchmarks.rows import ROWS, Row  # noqa: E402
+
+OURS = [(row, name) for row in ROWS for name in row.contenders if name in ("c", "pyossl", "face", "pyossl_asyncio")]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    if Path(pyossl.__file__).parent.parent != ROOT:
+        pytest.skip("a contender's process would import the pyossl of the source tree, which is not the installed one")
+    with Bench() as running:
+        yield running
+
+
+@pytest.mark.parametrize(("row", "contender"), OURS, ids=lambda each: each.name if isinstance(each, Row) else each)
+def test_a_contender_does_the_work_of_a_row(bench: Bench, row: Row, contender: str) -> None:
+    taken = bench.times(row, contender, max(2 if row.service else 1, row.connections))
+    assert taken["wall"] > 0
+    assert taken["cpu"] >= 0
+
+
+def test_a_contender_that_fails_says_why(bench: Bench) -> None:
+    no_such_kind = dataclasses.replace(ROWS[0], kind="nothing")
+    with pytest.raises(ContenderError, match="no kind of work nothing"):
+        bench.times(no_such_kind, "c", 1)
+    with pytest.raises(ContenderError, match="no attribute 'nothing'"):
+        bench.times(no_such_kind, "pyossl", 1)
+
+
+def test_system_calls_are_counted_between_the_marks_only() -> None:
+    log = """\
+7 read(3, "", 1) = 0
+7 getrusage(RUSAGE_SELF, {...}) = 0
+7 sendto(4, "x", 1, 0, NULL, 0 <unfinished ...>
+8 futex(0x1, FUTEX_WAIT) = 0
+7 <... sendto resumed>) = 1
+7 recvfrom(4, "x", 1, 0, NULL, NULL) = 1
+7 sendto(4, "x", 1, 0, NULL, 0) = 1
+7 getrusage(RUSAGE_SELF, {...}) = 0
+7 close(4) = 0
+"""
+    assert calls_in(log) == {"sendto": 2, "futex": 1, "recvfrom": 1}
+    with pytest.raises(ContenderError, match="1 times"):
+        calls_in(log[:80])
+
+
+PROFILE = """\
+ob=(1) /usr/lib/libssl.so.3
+fl=(1) ???
+fn=(1) SSL_read_ex
+0 10
+cob=(2) /usr/lib/libcrypto.so.3
+cfn=(2) BIO_read
+calls=2 0
+0 300
++4 5
+fn=(1)
+0 7
+
+ob=(2)
+fn=(2)
+0 300
+totals: 322
+"""
+
+
+def test_a_frame_costs_what_it_does_itself_and_what_it_calls() -> None:
+    read, call = frames_of(PROFILE)[::-1]
+    assert (read.function, read.library, read.own) == ("SSL_read_ex", "libssl", 22)
+    assert (call.function, call.library, call.own, call.inclusive) == ("BIO_read", "libcrypto", 300, 300)
+    assert instructions_in(PROFILE) == read.own + call.own
+
+
+def results(**cells: Cell) -> Results:
+    return Results({}, {"ping-pong": cells})
+
+
+def test_cheaper_is_at_most_and_faster_at_least() -> None:
+    both = results(pyossl=Cell(cpu=[1.0, 2.0, 9.0], instructions=700), stdlib=Cell(cpu=[3.0], instructions=1000))
+    fewer, less_time = cheaper("ping-pong", "instructions", "stdlib", 0.7), faster("ping-pong", "cpu", "stdlib", 1.5)
+    assert fewer.value(both) == 0.7
+    assert less_time.value(both) == 1.5  # of the median
+    assert fewer.holds(0.7)
+    assert not fewer.holds(0.71)
+    assert less_time.holds(1.5)
+    assert not less_time.holds(1.49)
+    assert fewer.value(results(pyossl=Cell(instructions=700))) is None
+
+
+@pytest.mark.parametrize(
+    ("dearer", "same", "worse"),
+    [(1.02, True, False), (1.04, True, True), (0.5, True, False), (1.10, False, False), (1.20, False, True)],
+)
+def test_the_gate_fails_where_a_ratio_has_become_worse(dearer: float, same: bool, worse: bool) -> None:
+    committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
+    (gated,) = (each for each in gate.GATED if each.name == "ping-pong instructions pyossl")
+    # Another processor: everything costs twice as much, and one thing more than that.
+    figures = {name: 2 * figure for name, figure in committed.items()}
+    assert gate.compare(committed, figures, same) == []
+    figures[gated.name] *= dearer
+    assert gate.compare(committed, figures, same) == ([gated.name] if worse else [])
+
+
+def test_the_gate_fails_for_a_system_call_more_but_not_for_one_now_and_then() -> None:
+    committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
+    name = "ping-pong calls pyossl"
+    assert gate.compare(committed, {**committed, name: committed[name] + 0.4}, True) == []
+    assert gate.compare(committed, {**committed, name: committed[name] + 1}, True) == [name]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the page is written with tomllib")
+def test_the_page_shows_the_results_that_are_committed() -> None:
+    """To write it again: python -m benchmarks.page"""
+    shown = Results.read(page.SHOWN)
+    assert page.rewritten(page.PAGE.read_text(encoding="utf-8"), shown) == page.PAGE.read_text(encoding="utf-8")
+    assert chart(shown) == page.CHART.read_text(encoding="utf-8")
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    written = results(c=Cell(cpu=[0.5, 0.25], system_calls={"read": 2.0}, frames=[["SSL_read_ex", "libssl", 1, 2]]))
+    written.write(tmp_path / "results.json")
+    assert Results.read(tmp_path / "results.json") == written

@@ -1,0 +1,216 @@
+"""Builds that cannot be say what was looked for, where, and what to install; those that can need nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = ("Debian, Ubuntu", "Fedora", "Alpine", "macOS")
+PACKAGES = ("libssl-dev", "openssl-devel", "openssl-dev", "openssl@3")
+
+# Seconds that the extension may take to compile where others compile too.
+COMPILING = 500
+
+pytestmark = [
+    pytest.mark.skipif(
+        not (ROOT / "build_ffi.py").exists(), reason="the tests run without the source tree: there is nothing to build"
+    ),
+    pytest.mark.timeout(COMPILING + 100),
+]
+
+
+def check(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Looks for the OpenSSL and judges the declarations, as the build does first."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "build_ffi.py"), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**{k: v for k, v in os.environ.items() if k not in ("PYOSSL_OPENSSL_DIR", "CC")}, **environment},
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """The build ended with one message: what, where, and how to install it; no traceback."""
+    assert done.returncode != 0
+    for part in ("pyossl cannot be built: ", "looked for: ", *SYSTEMS, *PACKAGES, *said):
+        assert part in done.stderr, f"{part!r} is not in: {done.stderr}"
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("pyossl cannot be built") == 1
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder for PATH with a C compiler and pkg-config, and nothing else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("cc", "gcc", "pkg-config"):
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    return folder
+
+
+def fake_prefix(folder: Path, header: str, configuration: str = "") -> Path:
+    """An OpenSSL prefix whose headers say what they are; the library is a file of the right name."""
+    include = folder / "prefix" / "include" / "openssl"
+    include.mkdir(parents=True)
+    (include / "opensslv.h").write_text(header)
+    (include / "opensslconf.h").write_text(configuration)
+    (include / "ssl.h").write_text("")
+    (folder / "prefix" / "lib").mkdir()
+    (folder / "prefix" / "lib" / "libssl.so").write_text("")
+    return folder / "prefix"
+
+
+def test_without_a_compiler(tmp_path: Path, programs: Path) -> None:
+    for name in ("cc", "gcc"):
+        (programs / name).unlink(missing_ok=True)
+    refused(check(PATH=str(programs), CC="gcc-of-nobody"), "there is no C compiler", "'gcc-of-nobody'", "PATH")
+
+
+def test_without_pkg_config(programs: Path) -> None:
+    (programs / "pkg-config").unlink()
+    refused(check(PATH=str(programs)), "there is no pkg-config", "PYOSSL_OPENSSL_DIR", "'pkg-config' on PATH")
+
+
+def test_where_pkg_config_knows_no_openssl(tmp_path: Path, programs: Path) -> None:
+    refused(
+        check(PATH=str(programs), PKG_CONFIG_PATH=str(tmp_path), PKG_CONFIG_LIBDIR=str(tmp_path)),
+        "pkg-config knows no OpenSSL",
+        "libssl.pc",
+    )
+
+
+def test_where_pkg_config_s_headers_are_missing(tmp_path: Path) -> None:
+    """The library's package is there, its headers are not where it says."""
+    for name in ("libssl", "libcrypto"):
+        (tmp_path / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: x\nVersion: 3.0.0\nLibs: -lssl\nCflags: -nostdinc -I{tmp_path}/absent\n"
+        )
+    done = check(PKG_CONFIG_PATH=str(tmp_path), PKG_CONFIG_LIBDIR=str(tmp_path))
+    refused(done, "openssl/opensslv.h", "pkg-config")
+
+
+def test_a_prefix_without_headers(tmp_path: Path) -> None:
+    done = check(PYOSSL_OPENSSL_DIR=str(tmp_path / "absent"))
+    refused(done, "holds no OpenSSL headers", f"{tmp_path}/absent/include/openssl/ssl.h")
+
+
+def test_a_prefix_without_a_library(tmp_path: Path) -> None:
+    prefix = fake_prefix(tmp_path, "")
+    (prefix / "lib" / "libssl.so").unlink()
+    done = check(PYOSSL_OPENSSL_DIR=str(prefix))
+    refused(done, "holds no OpenSSL library", f"libssl.* in {prefix}/lib64 and {prefix}/lib")
+
+
+@pytest.mark.parametrize(
+    ("header", "configuration", "said"),
+    [
+        ("#define OPENSSL_VERSION_NUMBER 0x1010008fL\n", "", "older than 1.1.1"),
+        ("#define OPENSSL_VERSION_NUMBER 0x100020bfL\n", "", "older than 1.1.1"),
+        ("#define LIBRESSL_VERSION_NUMBER 0x4000000fL\n#define OPENSSL_VERSION_NUMBER 0x20000000L\n", "", "LibreSSL's"),
+        ("#define OPENSSL_IS_BORINGSSL\n#define OPENSSL_VERSION_NUMBER 0x1010107f\n", "", "BoringSSL's or AWS-LC's"),
+        ("#define OPENSSL_IS_AWSLC\n#define OPENSSL_VERSION_NUMBER 0x1010107f\n", "", "BoringSSL's or AWS-LC's"),
+        ("", "#define OPENSSL_IS_BORINGSSL\n", "BoringSSL's or AWS-LC's"),
+    ],
+    ids=["1.1.0", "1.0.2", "LibreSSL", "BoringSSL", "AWS-LC", "BoringSSL says so elsewhere"],
+)
+def test_headers_of_something_else(tmp_path: Path, header: str, configuration: str, said: str) -> None:
+    prefix = fake_prefix(tmp_path, header, configuration)
+    done = check(PYOSSL_OPENSSL_DIR=str(prefix))
+    refused(done, said, "OpenSSL 1.1.1" if "older" not in said else said, f"PYOSSL_OPENSSL_DIR={prefix}")
+
+
+def test_a_build_that_fails_shows_the_same_message_through_setuptools(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--build-temp", str(tmp_path), "--build-lib", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=os.environ | {"PYOSSL_OPENSSL_DIR": str(tmp_path / "absent")},
+    )
+    refused(done, "holds no OpenSSL headers")
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution of this tree, made from a copy: setuptools writes into the folder that it is run in."""
+    folder = tmp_path_factory.mktemp("sdist")
+    copy = folder / "tree"
+    ignored = shutil.ignore_patterns(".git", "__pycache__", "build", "*.so", "*.egg-info", ".*_cache", "interop")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    _setuptools(copy, "build_sdist", folder)
+    (made,) = folder.glob("*.tar.gz")
+    return made
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=COMPILING,
+        check=False,
+        env=os.environ | {"CFLAGS": f"{os.environ.get('CFLAGS', '')} -O0"},
+    )
+
+
+def _setuptools(tree: Path, hook: str, target: Path) -> None:
+    """Calls the build backend as a build front end does, without isolation: no network."""
+    code = f"from setuptools import build_meta; build_meta.{hook}({str(target)!r})"
+    done = python(code, tree)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_the_sdist_holds_every_source(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    sources = [
+        *ROOT.glob("pyossl/**/*.py"), *ROOT.glob("pyossl/_c/**/*.[ch]"), *ROOT.glob("pyossl/*.pyi"),
+        *(ROOT / name for name in ("setup.py", "build_ffi.py", "pyproject.toml", "LICENSE", "pyossl/py.typed")),
+        *ROOT.glob("tests/**/*.py"),
+    ]  # fmt: skip
+    assert len(sources) > 40
+    assert {str(path.relative_to(ROOT)) for path in sources} <= held
+    assert not [name for name in held if name.endswith((".so", ".pyc", ".o"))]
+
+
+def test_the_sdist_builds_a_wheel_of_itself_that_works(sdist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        # 3.12 and 3.13 want to be told, 3.14 does it by itself, and not every 3.10 and 3.11 can be.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(tmp_path)
+    (tree,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    _setuptools(tree, "build_wheel", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    # A Python without the lock loads no extension of the stable ABI: it has a wheel of its own.
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert (f"-cp3{sys.version_info[1]}t-" if free_threaded else "-cp310-abi3-") in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "installed")
+    assert [name for name in names if name.endswith(".so")]
+    assert "pyossl/py.typed" in names
+    assert "pyossl/_openssl.pyi" in names
+    assert not [name for name in names if name.startswith(("tests/", "build_ffi", "ci/")) or "/_c/" in name]
+    code = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
+        f"sys.path.insert(0, {str(tmp_path / 'installed')!r})\n"
+        "import pyossl; print(pyossl.__file__); pyossl.Connection(pyossl.Context.client(), 'example.com').handshake()"
+    )
+    done = python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path / "installed"))

@@ -1,0 +1,354 @@
+"""Nothing in the documents is only said: every block of code in them is run, and every example, and each link leads
+somewhere.
+
+How a document is read
+----------------------
+``python``  is run. A block that imports begins a new program, as one who copies it would; a block that does not goes
+            on where the one before it ended.
+``output``  is all that the program before it has printed since: ``…`` stands for any text in a line, and a line of
+            its own for any lines.
+``sh``      each command is run, or stands in ``NOT_RUN`` with the reason why not.
+``c``       is a fragment of declarations, which the compiler must find right in CONTRIBUTING.md.
+``text``    is the excerpt of the demo in README.md, which the demo must still print, but for its numbers.
+
+The programs run as they stand. What they find around them: ``example.com:443`` is a server that the test starts (the
+look-up of this one name is answered here), whose CA is the system's trust store (``SSL_CERT_FILE``); and in the
+current directory lie ``chain.pem``, ``key.pem`` and ``ca.pem``, for localhost.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import os
+import re
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import pyossl
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+# Their programs are run by tests/cli/test_documents.py; their links lead somewhere like all others.
+LINKED = DOCUMENTS + sorted((ROOT / "docs" / "cli").glob("*.md")) + sorted((ROOT / "benchmarks").glob("*.md"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+# Commands of the documents that no test runs, and why.
+NOT_RUN = {
+    "./ci/demo": "sets the machine up, from the network; the demo itself is run by test_the_demo_in_the_readme",
+    "./ci/test": "runs this test",
+    "./ci/matrix": "runs this test on each OpenSSL",
+    "./ci/peers": "another project's suite, which .ci/run runs by itself",
+    "./ci/soak": "attacks for an hour; what it does so often is in tests, which ./ci/test runs once",
+    "./ci/performance": "counts for a minute; .ci/run runs it by itself",
+    "python -m benchmarks": "measures for minutes, or writes into the tree: see tests/project/test_benchmarks.py",
+    "pip install": "takes build tools from the network; ci/setup and ci/matrix do it on each OpenSSL",
+    "PYOSSL_OPENSSL_DIR=": "needs an OpenSSL besides the system's; ci/matrix's row 1.1.1 does it",
+    "ruff": "./ci/test runs it, with mypy",
+    "python -m pytest": "is running",
+    "python build_ffi.py --stubs": "writes into the tree: see tests/project/test_declarations.py",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block of a document: its language, its text, and the number of its first line."""
+
+    document: Path
+    language: str
+    text: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    language: str | None = None
+    lines: list[str] = []
+    start = 0
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
+        fence = re.match(r"```(\w*)", line)
+        if language is None and fence:
+            language, lines, start = fence[1], [], number + 1
+        elif language is not None and fence:
+            yield Block(document, language, "\n".join(lines) + "\n", start)
+            language = None
+        elif language is not None:
+            lines.append(line)
+    assert language is None, f"{document.name}: the block of line {start} never ends"
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+
+
+def programs() -> Iterator[list[Block]]:
+    """The blocks of Python, each with the blocks and the outputs that go on with it."""
+    program: list[Block] = []
+    for block in BLOCKS:
+        if block.language not in ("python", "output"):
+            continue
+        new_document = program and program[0].document != block.document
+        if block.language == "python" and (imports(block) or new_document):
+            if program:
+                yield program
+            program = []
+        program.append(block)
+    if program:
+        yield program
+
+
+def imports(block: Block) -> bool:
+    tree = ast.parse(block.text, block.where)
+    return any(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in tree.body)
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether text was printed as expected, ``…`` standing for any text in a line, or for any lines."""
+    lines = (line.rstrip() for line in expected.strip().splitlines())
+    pattern = "".join(r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n" for line in lines)
+    return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
+
+
+PROGRAMS = list(programs())
+
+
+def test_every_block_is_of_a_kind_that_is_run() -> None:
+    strange = [f"{block.where}: {block.language!r}" for block in BLOCKS if block.language not in LANGUAGES]
+    assert not strange
+
+
+LANGUAGES = ("python", "output", "sh", "c", "text")
+
+
+class Answering:
+    """The server that the documents call example.com: it answers each request with a short page."""
+
+    def __init__(self, context: pyossl.Context) -> None:
+        self.listener = pyossl.listen(("127.0.0.1", 0), context)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):  # the listener has been closed
+            for tls, _ in self.listener:
+                threading.Thread(target=self.answer, args=[tls]).start()
+
+    def answer(self, tls: pyossl.Socket) -> None:
+        tls.settimeout(30)
+        with contextlib.suppress(pyossl.Error, OSError), tls:
+            request = b""
+            while b"\r\n\r\n" not in request and (data := tls.recv(4096)):
+                request += data
+            if request:
+                tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
+
+    def close(self) -> None:
+        self.listener.close()
+        self.thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def example_com(credentials: pyossl.Credentials) -> Iterator[Answering]:
+    server = Answering(pyossl.Context.server((credentials.certificate, *credentials.chain), credentials.private_key))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    authority: pyossl.Authority,
+    credentials: pyossl.Credentials,
+    example_com: Answering,
+) -> Path:
+    """What the documents' programs find around them, as this module's docstring says; the current directory."""
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
+    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    resolve = socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *arguments: Any, **named: Any) -> Any:
+        if (host, port) == ("example.com", 443):
+            host, port = example_com.listener.address
+        name = host.decode() if isinstance(host, bytes) else host
+        assert name in ("localhost", "127.0.0.1", "::1"), f"the documents talk to example.com:443 alone, not {name}"
+        return resolve(host, port, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return tmp_path
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=[program[0].where for program in PROGRAMS])
+def test_a_program_runs_and_prints_what_the_document_says(
+    program: list[Block], world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in program:
+        if block.language == "python":
+            # Errors are reported at the document's own lines.
+            code = compile("\n" * (block.line - 1) + block.text, str(block.document), "exec")
+            exec(code, namespace)
+        else:
+            printed = capsys.readouterr().out
+            assert matches(block.text, printed), f"{block.where}: what was printed is\n{printed}"
+    assert (left := capsys.readouterr().out) == "", f"{program[-1].where}: the document does not show\n{left}"
+
+
+def commands() -> Iterator[tuple[Block, str]]:
+    for block in BLOCKS:
+        if block.language == "sh":
+            for line in block.text.splitlines():
+                if command := line.partition("#")[0].strip():
+                    yield block, command
+
+
+def reason_not_to_run(command: str) -> str | None:
+    """The key in ``NOT_RUN`` that the command begins with."""
+    return next((start for start in sorted(NOT_RUN, reverse=True) if command.startswith(start)), None)
+
+
+COMMANDS = [(block, command) for block, command in commands() if reason_not_to_run(command) is None]
+
+
+@pytest.mark.parametrize(("block", "command"), COMMANDS, ids=[command for _, command in COMMANDS])
+def test_a_command_succeeds(block: Block, command: str, tmp_path: Path) -> None:
+    # The repository, but for the package: the one that is installed is to be found.
+    for entry in ROOT.iterdir():
+        if entry.name != "pyossl":
+            (tmp_path / entry.name).symlink_to(entry)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, f"{block.where}: {command}\n{done.stdout}{done.stderr}"
+
+
+def test_each_reason_not_to_run_a_command_excuses_one() -> None:
+    used = {reason_not_to_run(command) for _, command in commands()}
+    assert set(NOT_RUN) <= used, f"no document has these commands any more: {set(NOT_RUN) - used}"
+
+
+FRAGMENTS = [block for block in BLOCKS if block.language == "c"]
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=[block.where for block in FRAGMENTS])
+def test_the_compiler_agrees_with_a_declaration_and_refuses_it_when_it_is_wrong(
+    fragment: Block, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "build_ffi.py", tmp_path)
+    shutil.copytree(ROOT / "pyossl" / "_c", tmp_path / "pyossl" / "_c")
+    named = re.match(r"/\* (\S+) \*/\n", fragment.text)
+    assert named, f"{fragment.where}: the first line says which file this goes into"
+
+    def check(text: str) -> subprocess.CompletedProcess[str]:
+        with (tmp_path / named[1]).open("w") as file:
+            file.write((ROOT / named[1]).read_text() + text)
+        command = [sys.executable, "build_ffi.py", "--check"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+
+    agreed = check(fragment.text)
+    assert agreed.returncode == 0, agreed.stderr
+    if pyossl.features.new_session_ticket or "#if" not in fragment.text:
+        refused = check(fragment.text.replace("(SSL *", "(int ").replace("(const SSL *", "(int "))
+        assert refused.returncode != 0
+        assert "SSL_" in refused.stderr
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.name for example in EXAMPLES])
+def test_an_example_prints_what_its_docstring_says(
+    example: Path, world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docstring = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))) or ""
+    _, says, expected = docstring.partition("\n\nPrints:\n")
+    assert says, "the docstring ends with what the example prints"
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    runpy.run_path(str(example), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert matches(inspect.cleandoc(expected), printed), printed
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for document in LINKED:
+        prose = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)]+)\)|src(?:set)?=\"([^\"]+)\"", prose):
+            yield document, "".join(target)
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of the headings, as the forges make them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_to_files_and_headings_that_exist() -> None:
+    lost = []
+    for document, target in links():
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            lost.append(f"{document.relative_to(ROOT)}: {target}")
+    assert not lost
+
+
+def test_every_page_is_found_by_links_from_the_readme() -> None:
+    """A link to a folder is one to the pages in it."""
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        targets = {(page.parent / target.partition("#")[0]).resolve() for page, target in links() if page in new}
+        new = {page for target in targets for page in (target.glob("*.md") if target.is_dir() else [target])} - found
+    assert set(LINKED) <= found, f"no way leads to {sorted(map(str, set(LINKED) - found))}"
+
+
+def test_each_exception_has_its_section_in_errors_md() -> None:
+    sections = set(re.findall(r"^## (\w*Error)$", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.M))
+    public = {name: getattr(pyossl, name) for name in pyossl.__all__}
+    kinds = {name for name, kind in public.items() if isinstance(kind, type) and issubclass(kind, pyossl.Error)}
+    assert sections == kinds
+
+
+def without_numbers(text: str) -> str:
+    """What a run of the demo has in common with another, on another OpenSSL."""
+    text = re.sub(r"^OpenSSL .*", "OpenSSL", text.strip())
+    # Not every OpenSSL tells of the server's.
+    text = re.sub(r"^.*ChangeCipherSpec.*\n", "", text, flags=re.M)
+    return re.sub(r"[ ─]+", " ", re.sub(r"\d[\d.]*", "0", text)).lower()
+
+
+def test_the_demo_in_the_readme() -> None:
+    excerpt, *others = [block for block in BLOCKS if block.language == "text"]
+    assert not others, f"{others[0].where}: no test reads this text"
+    # Outside of the source tree: the package that is installed is the one to be found.
+    command = [sys.executable, "-m", "pyossl", "demo"]
+    done = subprocess.run(command, cwd=ROOT / "docs", capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert matches(without_numbers(excerpt.text), without_numbers(done.stdout)), done.stdout
+
+
+def test_the_readme_lists_the_openssl_versions_of_the_matrix() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| (\d\S*) \| \S+ .*\| (.+?) \|$", readme, re.M))
+    # By a pattern and not by tomllib, which Python 3.10 lacks.
+    rows = re.findall(r"^\[\[row\]\]\n(.*?)(?=^\[\[row|\Z)", (ROOT / "ci" / "matrix.toml").read_text(), re.M | re.S)
+    facts = [dict(re.findall(r'^(\w+) = "(.*)"$', row, re.M)) for row in rows]
+    by_version = [row for row in facts if row["name"][0].isdigit()]
+    assert listed == {row["name"]: row.get("python", "this machine's") for row in by_version}

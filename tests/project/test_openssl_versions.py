@@ -1,0 +1,52 @@
+"""docs/openssl-versions.md says of each OpenSSL what have.h does, and of the one in use what it does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyossl
+from pyossl.tls import system
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "openssl-versions.md"
+
+
+def table() -> list[dict[str, str]]:
+    """The rows of the table of features, each by its heading."""
+    lines = re.findall(r"^\| (.+) \|$", PAGE.read_text(encoding="utf-8").partition("<!-- end -->")[0], re.MULTILINE)
+    heading, *rows = [[cell.strip() for cell in line.split(" | ")] for line in lines]
+    return [dict(zip(heading, row, strict=True)) for row in rows]
+
+
+def series() -> str:
+    """The column of the OpenSSL that pyossl was compiled for."""
+    numbers = system.headers().split()[1].split(".")
+    return ".".join(numbers)[:5] if numbers[0] == "1" else ".".join(numbers[:2])
+
+
+def test_the_table_is_what_have_h_says() -> None:
+    command = [sys.executable, "-B", str(ROOT / "ci" / "openssl_versions.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_feature_of_this_openssl_stands_in_the_table() -> None:
+    listed = {row["`pyossl.features`"].strip("`") for row in table()}
+    assert listed == {name for name in pyossl.features if not name.startswith("api_")}
+
+
+def test_this_openssl_has_what_the_table_says_and_lacks_what_it_says() -> None:
+    rows = table()
+    if series() not in rows[0]:
+        pytest.skip(f"OpenSSL {series()} is no row of ci/matrix.toml, and no column of the page")
+    for row in rows:
+        name, cell = row["`pyossl.features`"].strip("`"), row[series()]
+        if cell == "no":
+            assert not pyossl.features[name], f"{name} came with {row['since']}"
+        elif cell == "yes" and not row["without it when built"]:
+            assert pyossl.features[name], f"{name} came with {row['since']}"

@@ -1,0 +1,136 @@
+"""In a program of greenlets another one runs while a call waits; see greenlet_program.py, which is what runs here."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import select
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from served import SECONDS, Task, tls_pair
+
+import pyossl
+import pyossl.greenlets
+from pyossl import Want
+from pyossl.sockets import polling, wait_hook
+
+SCENARIOS = (
+    "both_ways_of_meeting",
+    "reads",
+    "writes",
+    "files",
+    "limits",
+    "closes",
+    "ends",
+    "refusals",
+    "another_greenlet_runs",
+    "all",
+)
+
+
+@functools.cache
+def done_under(hub: str, how: str) -> tuple[list[str], str]:
+    """Which scenarios went well, and what was said about the first that did not."""
+    program = Path(__file__).with_name("greenlet_program.py")
+    process = subprocess.Popen(
+        [sys.executable, str(program), hub, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        said, complaint = process.communicate(timeout=SECONDS * 2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, complaint = process.communicate()
+        complaint += "it stands still"
+    return said.split(), complaint
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("how", ["plain", "patched"])
+@pytest.mark.parametrize("hub", ["gevent", "eventlet"])
+def test_another_greenlet_runs_while_a_call_waits(hub: str, how: str, scenario: str) -> None:
+    if importlib.util.find_spec(hub) is None:
+        pytest.skip(f"there is no {hub} for this Python")
+    went_well, complaint = done_under(hub, how)
+    assert scenario in went_well, complaint
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Want, float | None]]:
+    """A wait of the program's own is in place until the test ends; what it was asked."""
+    seen: list[tuple[int, Want, float | None]] = []
+
+    def wait(descriptor: int, want: Want, seconds: float | None) -> None:
+        seen.append((descriptor, want, seconds))
+        readers, writers = ([descriptor], []) if want is Want.READ else ([], [descriptor])
+        select.select(readers, writers, [], seconds)
+
+    monkeypatch.setattr("pyossl.sockets.socket.socket_class", pyossl.sockets.socket.socket_class)
+    monkeypatch.setattr(wait_hook, "wait", None)
+    pyossl.greenlets.wait_with(wait)
+    return seen
+
+
+def test_a_wait_of_the_programs_own_is_asked_for_every_wait(
+    asked: list[tuple[int, Want, float | None]], client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    client, server = tls_pair(client_context, server_context)
+    with client, server:
+        asked.clear()
+        client.settimeout(SECONDS)
+        reading = Task(lambda: client.recv(10))
+        while not asked:
+            pass
+        server.sendall(b"data")
+        assert reading.result() == b"data"
+        descriptor, want, seconds = asked[0]
+        assert (descriptor, want) == (client.fileno(), Want.READ)
+        assert seconds is not None
+        assert 0 < seconds <= SECONDS
+
+
+def test_what_the_wait_raises_is_raised_from_the_call_and_the_call_can_be_repeated(
+    asked: list[tuple[int, Want, float | None]], client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    client, server = tls_pair(client_context, server_context)
+    own, raised = wait_hook.wait, KeyError("the program's")
+
+    def wait(descriptor: int, want: Want, seconds: float | None) -> None:
+        raise raised
+
+    with client, server:
+        pyossl.greenlets.wait_with(wait)
+        with pytest.raises(KeyError) as caught:
+            client.recv(1)
+        assert caught.value is raised
+        pyossl.greenlets.wait_with(own)
+        server.sendall(b"x")
+        assert client.recv(1) == b"x"
+
+
+def test_of_several_readers_the_first_has_the_wait(asked: list[tuple[int, Want, float | None]]) -> None:
+    """A client of a listener is not kept waiting while the hub waits for what would wake the thread."""
+    with socket.socket() as first, socket.socket() as second:
+        for sock in (first, second):
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+        assert polling.ready((first.fileno(), second.fileno()), (), 0.12) == set()
+        assert len(asked) > 1
+        assert {descriptor for descriptor, _, _ in asked} == {first.fileno()}
+
+
+def test_a_wait_is_a_function() -> None:
+    with pytest.raises(TypeError, match="a wait is a function or None, not int"):
+        pyossl.greenlets.wait_with(1)  # type: ignore[arg-type]
+    assert wait_hook.wait is None
+
+
+def test_sockets_wait_in_c_where_there_is_no_wait_of_the_programs(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    client, server = tls_pair(client_context, server_context)
+    with client, server:
+        assert type(client) is type(server) is pyossl.Socket

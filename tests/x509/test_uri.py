@@ -1,0 +1,366 @@
+"""What is kept under a URI: files of every format, and tokens where pkcs11-provider makes PKCS#11 of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from x509.certificate_making import crl_der, make, openssl, revoke
+
+import pyossl
+from pyossl import CRL, PKCS12, Certificate, PrivateKey, PublicKey, lib, load_uri
+
+PASSWORD = "pässword"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, credentials: pyossl.Credentials, authority: pyossl.Authority) -> Path:
+    certificate, key = credentials.certificate, credentials.private_key
+    issuer = make("an issuer", ca=True)
+    crl = CRL.load(crl_der(revoke(issuer, {1: None})))
+    files = {
+        "key.pem": key.to_pem(),
+        "key.der": key.to_der(),
+        "locked.pem": key.to_pem(PASSWORD),
+        "locked.der": key.to_der(PASSWORD),
+        "public.pem": key.public_key.to_pem(),
+        "certificate.pem": certificate.to_pem(),
+        "certificate.der": certificate.to_der(),
+        "crl.pem": crl.to_pem(),
+        "bundle.pem": certificate.to_pem() + key.to_pem() + authority.certificate.to_pem() + crl.to_pem(),
+        "all.p12": PKCS12(key, certificate, [authority.certificate]).to_der(PASSWORD),
+        "garbage": b"garbage",
+        "empty": b"",
+        "cut.pem": certificate.to_pem() + key.to_pem()[:100],
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.feature("keys and certificates by URI")
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}", "file://localhost{}"])
+def test_a_file_is_loaded_by_its_path_and_by_its_uri(form: str, folder: Path, credentials: pyossl.Credentials) -> None:
+    for name in ("key.pem", "key.der"):
+        assert load_uri(form.format(folder / name)) == [credentials.private_key]
+    for name in ("certificate.pem", "certificate.der"):
+        assert load_uri(form.format(folder / name)) == [credentials.certificate]
+
+
+def test_all_that_is_in_a_file_comes_in_its_order(
+    folder: Path, credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> None:
+    certificate, key, root, crl = load_uri(str(folder / "bundle.pem"))
+    assert (certificate, key, root) == (credentials.certificate, credentials.private_key, authority.certificate)
+    assert isinstance(crl, CRL)
+    assert load_uri(str(folder / "crl.pem")) == [crl]
+
+
+def test_of_one_kind_is_what_is_of_it(
+    folder: Path, credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> None:
+    bundle = str(folder / "bundle.pem")
+    assert load_uri(bundle, kind=Certificate) == [credentials.certificate, authority.certificate]
+    assert load_uri(bundle, kind=PrivateKey) == [credentials.private_key]
+    assert len(load_uri(bundle, kind=CRL)) == 1
+    with pytest.raises(pyossl.DecodeError, match="there is no PublicKey"):
+        load_uri(bundle, kind=PublicKey)
+
+
+@pytest.mark.parametrize("type", ["EC", "RSA", "DSA", "ED25519", "X448"])
+def test_a_public_key_is_no_private_one(type: str, tmp_path: Path) -> None:
+    """Before 3.0 a store does not tell one from the other."""
+    key = PrivateKey.generate(type)
+    path = tmp_path / "key.pem"
+    path.write_bytes(key.public_key.to_pem())
+    assert load_uri(str(path)) == load_uri(str(path), kind=PublicKey) == [key.public_key]
+    with pytest.raises(pyossl.DecodeError, match="there is no PrivateKey"):
+        load_uri(str(path), kind=PrivateKey)
+    path.write_bytes(key.to_pem())
+    assert load_uri(str(path)) == load_uri(str(path), kind=PrivateKey) == [key]
+
+
+LOCKED = pytest.mark.parametrize("name", ["locked.pem", "locked.der", "all.p12"])
+
+
+@LOCKED
+@pytest.mark.parametrize("password", [PASSWORD, PASSWORD.encode(), lambda: PASSWORD], ids=["str", "bytes", "function"])
+def test_a_password_opens_what_is_locked(
+    name: str, password: pyossl.x509.keys.Password, folder: Path, credentials: pyossl.Credentials
+) -> None:
+    found = load_uri(str(folder / name), password)
+    assert credentials.private_key in found
+    assert (credentials.certificate in found) == (name == "all.p12")
+
+
+@LOCKED
+@pytest.mark.parametrize("password", ["wrong", b"", None, lambda: "wrong"], ids=["wrong", "empty", "none", "function"])
+def test_a_wrong_or_missing_password_is_told_and_never_asked_for(
+    name: str, password: pyossl.x509.keys.Password | None, folder: Path
+) -> None:
+    for arguments in ({}, {"kind": PrivateKey}):
+        with pytest.raises(pyossl.PasswordError, match="password") as caught:
+            load_uri(str(folder / name), password, **arguments)  # type: ignore[call-overload]
+        assert ("needs" in str(caught.value)) == (password is None)
+
+
+def test_a_function_is_not_asked_without_need_and_what_it_raises_is_raised(folder: Path) -> None:
+    def ask() -> str:
+        raise KeyboardInterrupt
+
+    assert load_uri(str(folder / "key.pem"), ask)
+    with pytest.raises(KeyboardInterrupt):
+        load_uri(str(folder / "locked.pem"), ask)
+
+
+@pytest.mark.parametrize("name", ["garbage", "empty"])
+def test_what_is_nothing_is_malformed(name: str, folder: Path) -> None:
+    with pytest.raises(pyossl.DecodeError):
+        load_uri(str(folder / name))
+
+
+def test_a_file_that_is_malformed_behind_its_beginning_is_malformed(folder: Path) -> None:
+    path = folder / "spoiled.pem"
+    path.write_bytes(
+        (folder / "certificate.pem").read_bytes().replace(b"\nMII", b"\nMIX") + (folder / "key.pem").read_bytes()
+    )
+    with pytest.raises(pyossl.DecodeError):
+        load_uri(str(path))
+
+
+def test_what_is_not_there_is_an_oserror(tmp_path: Path) -> None:
+    for uri in (str(tmp_path / "missing"), f"file:{tmp_path}/missing", f"file://{tmp_path}/missing"):
+        with pytest.raises(FileNotFoundError) as caught:
+            load_uri(uri)
+        assert isinstance(caught.value, pyossl.TransportError)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc: a file whose every read fails")
+@pytest.mark.parametrize("kind", [None, Certificate])
+def test_a_file_that_cannot_be_read_is_given_up(kind: type[Certificate] | None) -> None:
+    with pytest.raises(pyossl.Error):
+        load_uri("/proc/self/mem", kind=kind)
+
+
+@pytest.mark.parametrize("uri", ["nobodys-scheme:token=mine", "http://localhost/key.pem"])
+def test_a_scheme_that_nobody_knows_is_unsupported(uri: str) -> None:
+    with pytest.raises(pyossl.UnsupportedError, match="URIs that begin with"):
+        load_uri(uri)
+
+
+def test_a_folder_has_the_uris_of_its_files(folder: Path, credentials: pyossl.Credentials) -> None:
+    names = load_uri(str(folder))
+    assert {os.path.basename(str(name)) for name in names} == {path.name for path in folder.iterdir()}
+    key = next(str(name) for name in names if str(name).endswith("/key.pem"))
+    assert load_uri(key) == [credentials.private_key]
+
+
+@pytest.mark.parametrize("uri", ["", "a\0b"])
+def test_what_is_no_uri_is_refused(uri: str) -> None:
+    with pytest.raises((ValueError, pyossl.Error)):
+        load_uri(uri)
+
+
+def test_a_file_may_be_of_any_kind_that_openssl_reads(tmp_path: Path, authority: pyossl.Authority) -> None:
+    """Parameters are nothing that there is a class for, and what is noted behind a certificate is no part of it."""
+    path = tmp_path / "file.pem"
+    trusted = openssl("x509", "-trustout", "-addtrust", "serverAuth", input=authority.certificate.to_pem())
+    assert b"TRUSTED" in trusted
+    key = openssl("ecparam", "-name", "prime256v1", "-genkey")
+    assert b"PARAMETERS" in key
+    path.write_bytes(trusted + key)
+    assert load_uri(str(path)) == [authority.certificate, PrivateKey.load(key)]
+
+
+@pytest.mark.skipif(not lib.HAVE_API_3_0, reason="to OpenSSL before 3.0 these are no keys that a store has")
+def test_a_file_may_be_of_an_odd_kind(tmp_path: Path) -> None:
+    key = PrivateKey.generate("RSA")
+    path = tmp_path / "file"
+    path.write_bytes(openssl("rsa", "-pubin", "-RSAPublicKey_out", input=key.public_key.to_pem()))
+    assert load_uri(str(path)) == [key.public_key]
+    path.write_bytes(openssl("rsa", "-outform", "MSBLOB", input=key.to_pem()))
+    assert load_uri(str(path)) == [key]
+
+
+def test_what_is_not_there_is_there_once_it_is(tmp_path: Path, credentials: pyossl.Credentials) -> None:
+    """OpenSSL takes a URI for a path first, whatever scheme it has."""
+    path = tmp_path / "file:key.pem"
+    path.write_bytes(credentials.private_key.to_pem())
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert load_uri("file:key.pem") == [credentials.private_key]
+        with pytest.raises(FileNotFoundError):
+            load_uri("file:other.pem")
+    finally:
+        os.chdir(before)
+
+
+def test_a_file_without_an_end_is_given_up() -> None:
+    with pytest.raises(pyossl.DecodeError, match="more than"):
+        load_uri("/dev/zero")
+
+
+def test_one_load_does_not_wait_for_another(tmp_path: Path, credentials: pyossl.Credentials, folder: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    loaded: list[Any] = []
+    waiting = threading.Thread(target=lambda: loaded.extend(load_uri(str(pipe))))
+    waiting.start()
+    # A pipe is opened for writing once somebody has it open for reading.
+    with open(pipe, "wb") as file:
+        assert load_uri(str(folder / "locked.pem"), PASSWORD) == [credentials.private_key]
+        assert load_uri(str(folder / "key.pem")) == [credentials.private_key]
+        assert load_uri(str(folder))
+        file.write(credentials.certificate.to_pem())
+    waiting.join()
+    assert loaded == [credentials.certificate]
+
+
+class _InterruptionError(Exception):
+    pass
+
+
+# The file, where it comes between its being opened and its being the with statement's.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["key.pem", "locked.pem", "all.p12", "", "missing", "garbage"])
+def test_an_exception_of_a_signal_handler_leaves_no_lock_and_no_silence(name: str, folder: Path) -> None:
+    """It may come at any line; each is tried."""
+    its_own = lib.UI_get_default_method()
+    module = pyossl.x509.uri.__file__
+    interrupted = True
+    at = 0
+    while interrupted:
+        at += 1
+        lines = iter(range(at))
+
+        def trace(frame: FrameType, event: str, _: Any, lines: Any = lines) -> Callable[..., Any] | None:
+            if frame.f_code.co_filename != module:
+                return None
+            if event == "line" and next(lines, None) is None:
+                raise _InterruptionError
+            return trace
+
+        tracing = sys.gettrace()
+        interrupted = False
+        sys.settrace(trace)
+        try:
+            load_uri(str(folder / name), PASSWORD)
+        except _InterruptionError:
+            interrupted = True
+        except pyossl.Error:
+            pass
+        finally:
+            sys.settrace(tracing)
+        pyossl.outcome.take_records()
+        assert lib.UI_get_default_method() == its_own
+        loaded: list[Any] = []
+        other = threading.Thread(target=lambda into=loaded: into.extend(load_uri(str(folder))), daemon=True)
+        other.start()
+        other.join(10)
+        assert loaded, f"interrupted at line {at} of what it runs, it keeps others from loading"
+    assert at > 5
+
+
+def test_many_loads_at_once_leave_what_asks_as_it_was(folder: Path) -> None:
+    its_own = lib.UI_get_default_method()
+    names = ["key.pem", "", "bundle.pem", "certificate.der"]
+    counts: list[int] = []
+
+    def load(name: str) -> None:
+        for _ in range(20):
+            counts.append(len(load_uri(str(folder / name))))
+
+    threads = [threading.Thread(target=load, args=(name,)) for name in names * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counts) == 160
+    assert lib.UI_get_default_method() == its_own
+
+
+# PKCS#11
+
+MODULES = [*Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"), *Path("/usr/lib").glob("softhsm/libsofthsm2.so")]
+PROVIDERS = list(Path("/usr/lib").glob("*/ossl-modules/pkcs11.so"))
+CONFIGURATION = """\
+openssl_conf = all
+[all]
+providers = both
+[both]
+default = its_own
+pkcs11 = the_token_s
+[its_own]
+activate = 1
+[the_token_s]
+module = {provider}
+pkcs11-module-path = {module}
+pkcs11-module-quirks = no-deinit
+activate = 1
+"""
+SCRIPT = """
+import sys
+import pyossl
+from pyossl import Certificate, PrivateKey, load_uri
+
+token, certificate, trust = "pkcs11:token=ours", *sys.argv[1:]
+for pin in (None, "4321"):
+    try:
+        load_uri(f"{token};object=key;type=private", pin, kind=PrivateKey)
+    except pyossl.PasswordError as error:
+        print("refused", "needs a password" in str(error))
+(key,) = load_uri(f"{token};object=key;type=private", lambda: "1234", kind=PrivateKey)
+try:
+    key.to_pem()
+except pyossl.Error:
+    print("stays where it is")
+server = pyossl.Context.server(certificate, key)
+client = pyossl.Context.client(trust=trust)
+ours, theirs = pyossl.BIO.pair()
+first = pyossl.Connection(client, "localhost", bio=ours)
+second = pyossl.Connection(server, bio=theirs)
+for _ in range(10):
+    if (first.handshake(), second.handshake()) == (None, None):
+        print("signed", first.version, first.peer_certificate == Certificate.load(certificate))
+        break
+"""
+
+
+@pytest.mark.skipif(
+    not (MODULES and PROVIDERS),
+    reason="needs a PKCS#11 module and pkcs11-provider: Debian's softhsm2 and pkcs11-provider, from trixie on",
+)
+@pytest.mark.feature("PKCS#11 keys by URI")
+def test_a_key_in_a_token_signs_a_handshake(tmp_path: Path, authority: pyossl.Authority) -> None:
+    """A process of its own, because a provider is openssl.cnf's to load."""
+    own = authority.issue("localhost")
+    for name, data in {
+        "key.pem": own.private_key.to_pem(),
+        "certificate.pem": own.certificate.to_pem(),
+        "trust.pem": authority.certificate.to_pem(),
+        "softhsm2.conf": f"directories.tokendir = {tmp_path / 'tokens'}\n".encode(),
+        "openssl.cnf": CONFIGURATION.format(provider=PROVIDERS[0], module=MODULES[0]).encode(),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "tokens").mkdir()
+    own_token = {**os.environ, "SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
+    for arguments in (
+        ["--init-token", "--free", "--label", "ours", "--pin", "1234", "--so-pin", "5678"],
+        ["--import", str(tmp_path / "key.pem"), "--token", "ours", "--label", "key", "--id", "01", "--pin", "1234"],
+    ):
+        subprocess.run(["softhsm2-util", *arguments], env=own_token, check=True, capture_output=True)
+    environment = {**own_token, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "certificate.pem"), str(tmp_path / "trust.pem")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said = ["refused True", "refused False", "stays where it is", "signed TLSv1.3 True"]
+    assert done.stdout.splitlines() == said
+    assert "Enter PIN" not in done.stderr, "the provider asks a terminal where there is none to answer"
