@@ -33,7 +33,7 @@ from pyossl.core.arguments import flag, function, host_name, index, instance, in
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import Error, TruncationError, UsageError
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.streams.async_stream import READ, Carrier
+from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
@@ -68,7 +68,7 @@ class TLSStream(Uncopied, ByteStream):
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.connection = Connection(context, hostname, session=session, message_callback=message_callback)
-        self._carrier = Carrier(
+        self._carrier = AsyncStream(
             self.connection,
             anyio,
             self._send,

@@ -31,11 +31,11 @@ from pyossl.core.arguments import (
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.streams.async_stream import READ, Carrier
+from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Bytes, Connection
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
-from pyossl.tls.negotiated import Agreed
+from pyossl.tls.negotiated import NegotiatedSummary
 from pyossl.tls.session import Session
 
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds: trio's own, RFC 8305's
 
 
-class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
+class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream]):
     """A stream whose bytes go encrypted over ``transport_stream``, as client or server according to ``context``.
 
     ``server_hostname`` and the other arguments are those of ``pyossl.Connection``.  The handshake is done by the first
@@ -72,7 +72,7 @@ class TLSStream(Agreed, trio.abc.HalfCloseableStream, Generic[_Stream]):
         self._https_compatible = flag(https_compatible, "https_compatible")
         if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
             raise TypeError(f"a trio stream is needed, not {type(transport_stream).__name__}")
-        self._carrier = Carrier(
+        self._carrier = AsyncStream(
             self.connection,
             trio,
             transport_stream.send_all,

@@ -14,7 +14,7 @@ from pyossl import lib
 
 @pytest.fixture(autouse=True)
 def _empty_queue() -> Iterator[None]:
-    """No test leaves an entry in OpenSSL's error queue (PITFALLS 1)."""
+    """No test leaves an entry in OpenSSL's error queue (docs/pitfalls.md, 1)."""
     yield
     left = pyossl.outcome.take_records()
     assert not left, f"left in the error queue: {left}"

@@ -6,7 +6,7 @@ import collections
 from collections.abc import Callable
 
 from pyossl.core.outcome import Want
-from pyossl.sockets.steps import SLICE
+from pyossl.sockets.event_loop_steps import SLICE
 from pyossl.tls.connection import Bytes
 
 _SMALL = 16 * 1024

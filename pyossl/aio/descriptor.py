@@ -12,7 +12,7 @@ from typing import Any
 from pyossl.aio.transport import OPEN, Transport
 from pyossl.sockets.connecting import send_at_once
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.sockets.steps import MORE, ROOM, SLICE, EventedConnection, read_step, write_step
+from pyossl.sockets.event_loop_steps import MORE, ROOM, SLICE, EventLoopConnection, read_step, write_step
 from pyossl.tls.connection import Bytes
 
 
@@ -25,7 +25,7 @@ class SocketTransport(Transport):
 
     __slots__ = ("_fd", "_pointer", "_sock")
 
-    _connection: EventedConnection
+    _connection: EventLoopConnection
 
     wakes_at_once = True
 
@@ -33,7 +33,7 @@ class SocketTransport(Transport):
         self,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
-        connection: EventedConnection,
+        connection: EventLoopConnection,
         protocol: asyncio.BaseProtocol,
         **options: Any,
     ) -> None:
@@ -135,7 +135,7 @@ def tls_over(
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventedConnection(context, server_hostname, sock, session=session)
+        connection = EventLoopConnection(context, server_hostname, sock, session=session)
         if is_callers:
             connection.check_descriptor()
         transport = SocketTransport(loop, sock, connection, protocol, **options)

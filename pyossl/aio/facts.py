@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.sockets.steps import cipher_facts
+from pyossl.sockets.event_loop_steps import cipher_facts
 from pyossl.tls.connection import Connection
 
 FACTS: dict[str, Callable[[Connection], Any]] = {

@@ -25,7 +25,7 @@ from typing import Any
 from pyossl.core import buffers
 from pyossl.core.buffers import Buffer
 from pyossl.core.outcome import Want
-from pyossl.sockets.steps import SLICE, Destination
+from pyossl.sockets.event_loop_steps import SLICE, Destination
 from pyossl.tls.connection import Bytes, Connection
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
@@ -35,7 +35,7 @@ _ANSWERS = 16 * 1024
 
 
 class LayeredConnection(Connection):
-    """A ``Connection`` with the steps of an ``EventedConnection``; ``carry`` takes its bytes to the peer."""
+    """A ``Connection`` with the steps of an ``EventLoopConnection``; ``carry`` takes its bytes to the peer."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import os
 import weakref
 
 from pyossl.core.buffers import Buffer
-from pyossl.sockets.steps import room_to_read
+from pyossl.sockets.event_loop_steps import room_to_read
 
 _rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Buffer] = weakref.WeakKeyDictionary()
 _forks = 0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pyossl.aio.waking import wake
 from pyossl.core.arguments import index, instances, integer
 from pyossl.core.copying import Uncopied
-from pyossl.sockets.steps import Destination
+from pyossl.sockets.event_loop_steps import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
 """The lengths that are read straight to their destination: for less it gains nothing, for more nobody should have to

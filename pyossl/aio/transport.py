@@ -16,7 +16,7 @@ CLOSED      ``connection_lost`` has been called, or will be in the loop's next t
 
 What carries the bytes, a descriptor that the loop watches or another transport, is the business of the subclasses:
 descriptor.py and over_transport.py.  A descriptor may be silent while what was on it has not been read: where the
-connection ``has_more``, it is read again before anything is waited for (pyossl/sockets/steps.py).
+connection ``has_more``, it is read again before anything is waited for (pyossl/sockets/event_loop_steps.py).
 
 Half-closed: ``write_eof`` sends close_notify, and reading goes on.  The peer's close_notify is ``eof_received``; where
 that returns true, writing goes on.  A transport below that ends without a close_notify is no EOF but a
@@ -43,7 +43,7 @@ from pyossl.aio.loops import forks, room_of
 from pyossl.aio.watching import Watching
 from pyossl.core.errors import Error, TransportError, TruncationError, UsageError
 from pyossl.core.outcome import Want
-from pyossl.sockets.steps import Destination, EventedConnection
+from pyossl.sockets.event_loop_steps import Destination, EventLoopConnection
 from pyossl.tls.connection import Bytes
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ class Transport(Watching):
     wakes_at_once = False
     """Whether only the loop itself calls for what is delivered, and so a task may be woken at once (waking.py)."""
     _sendfile_compatible = constants._SendfileMode.FALLBACK
-    _connection: EventedConnection | LayeredConnection
+    _connection: EventLoopConnection | LayeredConnection
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        connection: EventedConnection | LayeredConnection,
+        connection: EventLoopConnection | LayeredConnection,
         protocol: asyncio.BaseProtocol,
         extra: dict[str, Any],
         *,

@@ -67,9 +67,9 @@ def own(pointer: Any, free: Callable[[Any], Any], keep: object = None) -> Any:
     The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
 
     ffi.gc() frees when the collector finalises its object, and in a cycle of garbage the ``__del__`` of another object
-    may come after that, and use what has been freed (PITFALLS 31).  So ffi.gc()'s object is kept here, where nothing is
-    garbage, and what is handed out is a plain pointer, of which the collector knows nothing: it ends when the last
-    reference to it does.  All that happens then is C: a signal's handler cannot come between.
+    may come after that, and use what has been freed (docs/pitfalls.md, 31).  So ffi.gc()'s object is kept here, where
+    nothing is garbage, and what is handed out is a plain pointer, of which the collector knows nothing: it ends when
+    the last reference to it does.  All that happens then is C: a signal's handler cannot come between.
     """
     owned = ffi.gc(ffi.cast(ffi.typeof(pointer), pointer), free)
     _owned[_Owner(pointer, _let_go)] = owned if keep is None else (keep, owned)  # a tuple drops its last item first

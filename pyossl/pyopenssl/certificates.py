@@ -22,7 +22,7 @@ from pyossl.pyopenssl.keys import (
     translated,
 )
 from pyossl.x509 import builder
-from pyossl.x509.builder import Draft
+from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.general_names import Name
 
@@ -168,9 +168,9 @@ class X509(Uncopied):
     """A certificate, which can be changed."""
 
     def __init__(self) -> None:
-        self._take(Draft.empty())
+        self._take(CertificateBuilder.empty())
 
-    def _take(self, certificate: Draft) -> None:
+    def _take(self, certificate: CertificateBuilder) -> None:
         self._certificate = certificate
         self._subject_invalidator, self._issuer_invalidator = _X509NameInvalidator(), _X509NameInvalidator()
 
@@ -178,7 +178,7 @@ class X509(Uncopied):
     def _of(cls, certificate: Certificate) -> X509:
         """Of a certificate that others have as well."""
         new = cls.__new__(cls)
-        new._take(Draft.of(certificate))
+        new._take(CertificateBuilder.of(certificate))
         return new
 
     @property

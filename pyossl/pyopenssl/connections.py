@@ -1,4 +1,4 @@
-"""``Connection``, a translation onto ``GenericConnection``.
+"""``Connection``, a translation onto ``MutableConnection``.
 
 What the core returns as a ``Want`` is raised here, and what it raises comes from the same ``Failure``.  A call on a
 connection that has failed raises the same again.
@@ -16,7 +16,6 @@ from pyossl.core import errors
 from pyossl.core.buffers import RECORD
 from pyossl.core.descriptors import require_plain
 from pyossl.core.outcome import Want
-from pyossl.pyopenssl.agreed import Agreed
 from pyossl.pyopenssl.below import raise_ssl_error
 from pyossl.pyopenssl.certificates import X509
 from pyossl.pyopenssl.contexts import (
@@ -41,9 +40,10 @@ from pyossl.pyopenssl.failures import (
     want_error,
 )
 from pyossl.pyopenssl.keys import PKey
+from pyossl.pyopenssl.negotiated import Negotiated
 from pyossl.pyopenssl.numbers import SENT_SHUTDOWN
 from pyossl.pyopenssl.sessions import Session
-from pyossl.tls.mutable_connection import GenericConnection
+from pyossl.tls.mutable_connection import MutableConnection
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -87,7 +87,7 @@ def _record(data: Any) -> Any:
     return data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
 
 
-class Connection(Agreed):
+class Connection(Negotiated):
     """One connection over a socket, or over bytes that the caller carries (``bio_read``, ``bio_write``)."""
 
     if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Connection(Agreed):
         try:
             descriptor = None if socket is None else _descriptor(socket)
             kept = socket if isinstance(socket, _Socket) else None  # of other objects nobody knows what they have
-            self._tls = GenericConnection(context._core, descriptor, kept)
+            self._tls = MutableConnection(context._core, descriptor, kept)
         except errors.Error as error:
             raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)

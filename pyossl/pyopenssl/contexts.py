@@ -1,4 +1,4 @@
-"""``Context``: what connections have in common, a translation onto ``GenericContext``."""
+"""``Context``: what connections have in common, a translation onto ``MutableContext``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from pyossl.pyopenssl.numbers import (
 )
 from pyossl.pyopenssl.stores import StrOrBytesPath, X509Store
 from pyossl.tls.callbacks import Verification
-from pyossl.tls.mutable_context import GenericContext, Method
+from pyossl.tls.mutable_context import Method, MutableContext
 from pyossl.x509.certificate import Certificate, load_certificates
 from pyossl.x509.encoding import Password
 from pyossl.x509.general_names import Name
@@ -207,7 +207,7 @@ class Context(Uncopied):
             raise ValueError("No such protocol")
         kind, version = self._methods[method]
         with translated:
-            self._core = GenericContext(kind)
+            self._core = MutableContext(kind)
         self._used = False
         self._app_data: Any = None
         self._ask_passphrase: Password | None = None

@@ -12,8 +12,8 @@ from typing import Any
 from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.tls.mutable_context import GenericContext
-from pyossl.x509.builder import Draft
+from pyossl.tls.mutable_context import MutableContext
+from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.general_names import Name
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
@@ -99,14 +99,14 @@ def _shared(pointer: Any, kind: str, up_ref: Callable[[Any], int], free: Callabl
     return own(ffi.cast(f"{kind} *", pointer), free, pointer)
 
 
-def certificate_at(pointer: Any) -> Draft:
+def certificate_at(pointer: Any) -> CertificateBuilder:
     """The certificate of an ``X509 *``.  X509_up_ref(3)"""
-    return Draft.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
+    return CertificateBuilder.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
 
 
-def certificate_taken(pointer: Any) -> Draft:
+def certificate_taken(pointer: Any) -> CertificateBuilder:
     """The certificate of an ``X509 *``, whose reference is taken over.  X509_free(3)"""
-    return Draft.of(Certificate(own(pointer, lib.X509_free)))
+    return CertificateBuilder.of(Certificate(own(pointer, lib.X509_free)))
 
 
 def store_at(pointer: Any) -> Store:
@@ -151,12 +151,12 @@ def name_pointer(certificate: Certificate, field: str) -> Any:
     return own(found, lib.pyossl_nothing, certificate._x509)
 
 
-def context_pointer(context: GenericContext) -> Any:
+def context_pointer(context: MutableContext) -> Any:
     """The ``SSL_CTX *`` of a context."""
     return context._ctx
 
 
-def callback_of(context: GenericContext, kind: str) -> Any:
+def callback_of(context: MutableContext, kind: str) -> Any:
     """The function in C that OpenSSL calls back, None for none: the ``keylog`` one's, for one."""
     found = getattr(lib, f"SSL_CTX_get_{kind}_callback")(context._ctx)
     return None if found == ffi.NULL else found

@@ -1,11 +1,9 @@
 """Blocking TLS sockets with timeouts.
 
-Theory of operation
--------------------
-Each call takes non-blocking steps on the ``Connection``, under its lock, and between two steps waits for the descriptor
-outside of it, so that a thread that waits to read does not keep another from writing (PITFALLS 15).  The timeout is a
-deadline over the whole call, however many steps it takes.  The descriptor itself blocks, since a reader waits in
-recv(2); all other calls of it say MSG_DONTWAIT.
+Theory of operation ------------------- Each call takes non-blocking steps on the ``Connection``, under its lock, and
+between two steps waits for the descriptor outside of it, so that a thread that waits to read does not keep another from
+writing (docs/pitfalls.md, 15).  The timeout is a deadline over the whole call, however many steps it takes.  The
+descriptor itself blocks, since a reader waits in recv(2); all other calls of it say MSG_DONTWAIT.
 
 A read takes as much off the descriptor as the caller has room for, not record after record; what ``unwrap`` would find
 there of the plaintext that follows is refused, not lost (``keeps_to_records``).
@@ -31,7 +29,7 @@ from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageEr
 from pyossl.core.lock import inherited
 from pyossl.sockets.connecting import Address, connected, host_and_port
 from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
-from pyossl.sockets.stream import Stream
+from pyossl.sockets.recv_send import RecvSendMethods
 from pyossl.tls.connection import Bytes, readable
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
@@ -48,7 +46,7 @@ _LIMITS = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
 _NEWLINES = ("", "\n", "\r", "\r\n")
 
 
-class Socket(Stream):
+class Socket(RecvSendMethods):
     """A TLS connection over a connected stream socket, with the methods of a ``socket.socket``.
 
     Made by ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket``.  One thread may read while another

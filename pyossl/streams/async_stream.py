@@ -1,11 +1,10 @@
 """A connection over an asynchronous stream of bytes, whichever library runs it.  SSL_do_handshake(3)
 
-Theory of operation
--------------------
-A ``Connection`` without a transport of its own never waits: a step of it either comes to something or to ``Want.READ``,
-and may leave bytes for the peer behind.  A ``Carrier`` turns steps into coroutines.  Between a step and the next await
-nothing of another task runs, so that what a step said is still true when the await begins, and exactly one thing is
-awaited before the step is tried again: bytes are sent, or bytes are received.
+Theory of operation ------------------- A ``Connection`` without a transport of its own never waits: a step of it either
+comes to something or to ``Want.READ``, and may leave bytes for the peer behind.  An ``AsyncStream`` turns steps into
+coroutines.  Between a step and the next await nothing of another task runs, so that what a step said is still true when
+the await begins, and exactly one thing is awaited before the step is tried again: bytes are sent, or bytes are
+received.
 
 *Sending.*  Bytes of the connection must reach the transport in the order in which OpenSSL made them.  They are kept in
 one queue, and only who holds the sending lock takes from it, until it is empty: whoever waits for that lock finds
@@ -32,7 +31,7 @@ is given a portion of them for each step, with a checkpoint in between: records 
 as much as any, and their answers add up.
 
 *Tickets.*  A TLS 1.3 server's session tickets go out with its first write, not with the handshake: a client that only
-writes and closes would leave them unread, and the kernel answers such a close by a reset (PITFALLS 9).
+writes and closes would leave them unread, and the kernel answers such a close by a reset (docs/pitfalls.md, 9).
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ _LAST_WORDS = 1.0
 """Seconds: so long a handshake that can send nothing more waits for the alert that says why."""
 
 
-class Carrier(Uncopied):
+class AsyncStream(Uncopied):
     """Drives ``connection`` over a transport.
 
     ``library`` is the module ``trio`` or ``anyio``, which call their locks, checkpoints and exceptions by the same

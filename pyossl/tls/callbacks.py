@@ -83,7 +83,7 @@ class Callbacks:
     def __init__(self, connection: Connection, of_context: ContextCallbacks) -> None:
         self.connection: weakref.ref[Connection] = weakref.ref(connection)
         self.of_context = of_context
-        # OpenSSL goes on with the first context's sessions when it has switched to another (PITFALLS 13).
+        # OpenSSL goes on with the first context's sessions when it has switched to another (docs/pitfalls.md, 13).
         self.of_first = of_context
         self.is_named = False
         self.message: MessageCallback | None = None

@@ -9,7 +9,7 @@ Every call that does I/O is one C function of pyossl/_c/tls/io.c, which takes th
 three things.  It is *done*: the method returns what was done.  It *waits*: the method returns a ``Want``, and is to be
 called again when what it names has happened.  It has *failed*: the facts are kept as a ``Failure``, once, and every
 later call raises the exception for that same failure without going to OpenSSL again, because after a fatal outcome
-each version answers differently, and some with success (PITFALLS 2, 5).  A close_notify from the peer is not a
+each version answers differently, and some with success (docs/pitfalls.md, 2, 5).  A close_notify from the peer is not a
 failure: reads return ``b""`` from then on, and writes go on working.  Nor does a write that the transport has refused
 end the reads: every later write raises its exception, and what the peer had sent before is there to be read, up to its
 close_notify or to a failure of the reads' own (pyossl/_c/tls/failed_write.c).
@@ -192,7 +192,7 @@ class Connection(Negotiated):
             check(lib.SSL_set_session_id_context(ssl, sessions, len(sessions)), "SSL_set_session_id_context")
 
     def _offer(self, session: Session) -> None:
-        """Offers a session, whose connection must have been verified as this one would be (PITFALLS 12)."""
+        """Offers a session, whose connection must have been verified as this one would be (docs/pitfalls.md, 12)."""
         if not isinstance(session, Session):
             raise TypeError(f"session is a Session, not {type(session).__name__}")
         if self._context.is_server:

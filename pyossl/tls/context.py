@@ -26,7 +26,7 @@ from pyossl.tls.callbacks import (
     ServernameCallback,
     VerifyCallback,
 )
-from pyossl.tls.session_cache import SessionPolicy
+from pyossl.tls.session_cache import SessionCache
 from pyossl.tls.settings import DEFAULT_MODES, Version
 from pyossl.x509.certificate import Certificate, borrowed, load_certificates
 from pyossl.x509.encoding import Password, Source, describe
@@ -50,7 +50,7 @@ _OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 _LONGEST_PROTOCOL = 255
 
 
-class Context(SessionPolicy):
+class Context(SessionCache):
     """What the connections of one client or one server have in common.  SSL_CTX_new(3)
 
     Made by ``Context.client`` or ``Context.server``.  The system's policy (openssl.cnf, security level) holds;
@@ -276,8 +276,8 @@ class Context(SessionPolicy):
         """Raises ``UsageError`` where a peer that must show a certificate could do without, by a cipher that has none.
 
         Other levels than 0 refuse these ciphers whatever the list; those of pre-shared keys and of SRP come to nothing
-        without callbacks that a context has not.  See pyossl/_c/tls/peer_certificate.c for the second wall.  PITFALLS
-        33
+        without callbacks that a context has not.  See pyossl/_c/tls/peer_certificate.c for the second wall.
+        docs/pitfalls.md, 33
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
             raise UsageError(
@@ -299,7 +299,7 @@ class Context(SessionPolicy):
         Resuming a session takes the place of verifying the peer, so that a session of a context that asks less must
         not be resumed by one that asks more.  What a verify callback asks nobody can tell: a context that has one
         resumes its own sessions only.  (And without any session id context, a server that verifies clients refuses
-        every resumption.)  PITFALLS 12
+        every resumption.)  docs/pitfalls.md, 12
         """
         certificate = borrowed(lib.SSL_CTX_get0_certificate(self._ctx))
         parts = [
@@ -318,7 +318,9 @@ class Context(SessionPolicy):
         return digest_of(*parts)
 
     def sessions_with(self, email: str) -> bytes:
-        """The session id context of the connections whose peer must have an email address besides.  PITFALLS 12"""
+        """The session id context of the connections whose peer must have an email address besides.  docs/pitfalls.md,
+        12
+        """
         return digest_of(b"pyossl", self._sessions, email_address(email))
 
     @property

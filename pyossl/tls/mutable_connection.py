@@ -19,7 +19,7 @@ from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
 from pyossl.tls.callbacks import Callbacks, InfoCallback, VerifyCallback
 from pyossl.tls.connection import Bytes, Connection, readable, writable
-from pyossl.tls.mutable_context import GenericCallbacks, GenericContext, wire_protocols
+from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks, wire_protocols
 from pyossl.tls.session import Session
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
 from pyossl.x509.general_names import Name
@@ -44,18 +44,18 @@ _from_buffer, _release = ffi.from_buffer, ffi.release
 _RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
 
 
-class GenericConnection(Connection):
+class MutableConnection(Connection):
     """A connection whose side ``set_accept_state`` or ``set_connect_state`` says.  SSL_new(3)
 
     ``fd`` is a socket's descriptor, and ``sock`` the socket, which is kept; without one the caller carries the bytes.
     """
 
-    _context: GenericContext
+    _context: MutableContext
     _takes_side = False
     face: Any = None
     """Whatever face stands before this connection: its callbacks ask for it."""
 
-    def __init__(self, context: GenericContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
+    def __init__(self, context: MutableContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
         self._context = context
         self._has_socket = fd is not None
         ctx = context._freeze()
@@ -178,15 +178,15 @@ class GenericConnection(Connection):
 
     # What it goes by
 
-    def _own_callbacks(self) -> GenericCallbacks:
+    def _own_callbacks(self) -> MutableContextCallbacks:
         """Where what is this connection's own can be set: the context's callbacks are shared until then."""
         callbacks = self._callbacks.of_context
         if callbacks is self._context._callbacks:
             callbacks = self._callbacks.of_context = copy.copy(callbacks)
-        assert isinstance(callbacks, GenericCallbacks)
+        assert isinstance(callbacks, MutableContextCallbacks)
         return callbacks
 
-    def change_context(self, context: GenericContext) -> None:
+    def change_context(self, context: MutableContext) -> None:
         """Goes on with another context's credentials and callbacks, but this connection's own verification.
 
         SSL_set_SSL_CTX(3)

@@ -1,6 +1,6 @@
 """Contexts of a generic method, whose connections are told only later which side they are.  TLS_method(3)
 
-``Context`` is complete and safe as it is made; a ``GenericContext`` is OpenSSL's SSL_CTX as it comes, verifies nobody
+``Context`` is complete and safe as it is made; a ``MutableContext`` is OpenSSL's SSL_CTX as it comes, verifies nobody
 unless it is told to, and is configured call by call, as the pyOpenSSL face needs it.  Like every context it freezes at
 its first connection.
 """
@@ -48,7 +48,7 @@ class Method(enum.Enum):
     DTLS_SERVER = "DTLS_server_method"
 
 
-class GenericCallbacks(ContextCallbacks):
+class MutableContextCallbacks(ContextCallbacks):
     """The callbacks that a generic context has besides."""
 
     __slots__ = ("cookie", "cookie_verify", "ocsp_client", "ocsp_server")
@@ -61,7 +61,7 @@ class GenericCallbacks(ContextCallbacks):
         self.cookie_verify: CookieVerifyCallback | None = None
 
 
-class GenericContext(Context):
+class MutableContext(Context):
     """A context of a generic method.  SSL_CTX_new(3)"""
 
     def __init__(self, method: Method) -> None:
@@ -82,7 +82,7 @@ class GenericContext(Context):
         self._session_id_context = self._sessions = b""
         self._purpose = None
         self._verify_time = None
-        self._callbacks: GenericCallbacks = GenericCallbacks()
+        self._callbacks: MutableContextCallbacks = MutableContextCallbacks()
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
         lib.SSL_CTX_set_mode(
             self._ctx,
@@ -326,9 +326,9 @@ def wire_protocols(protocols: Iterable[bytes]) -> bytes:
 _STAPLED, _NO_STAPLE, _STAPLE_FAILED = lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK, lib.SSL_TLSEXT_ERR_ALERT_FATAL
 
 
-def _generic(callbacks: Callbacks) -> GenericCallbacks | None:
+def _generic(callbacks: Callbacks) -> MutableContextCallbacks | None:
     of_context = callbacks.of_context
-    return of_context if isinstance(of_context, GenericCallbacks) else None
+    return of_context if isinstance(of_context, MutableContextCallbacks) else None
 
 
 @callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own

@@ -314,7 +314,7 @@ def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
 
 
-class Agreed(Uncopied):
+class NegotiatedSummary(Uncopied):
     """What was agreed on, asked of the stream over a connection."""
 
     connection: Negotiated

@@ -6,14 +6,14 @@ from pyossl.core.arguments import LARGEST_INT, integer
 from pyossl.core.binding import ffi, lib
 from pyossl.core.errors import UsageError, check
 from pyossl.tls.callbacks import ContextCallbacks
-from pyossl.tls.settings import Policy
+from pyossl.tls.settings import Settings
 
 MOST_SESSIONS = 256
 """How many sessions a server keeps that may ask clients for certificates, if it is not told: a session takes 256 KiB
 at most with the client's certificate (see pyossl/_c/tls/kept_sessions.c), and all together 64 MiB."""
 
 
-class SessionPolicy(Policy):
+class SessionCache(Settings):
     """What a ``Context`` has of sessions."""
 
     __slots__ = ("_keeps_default", "_session_id_context")
@@ -100,7 +100,7 @@ class SessionPolicy(Policy):
 
     def _bound_sessions(self) -> None:
         """Bounds the memory of the sessions that a server keeps, where clients may have shown certificates: also to a
-        context that is chosen by the name, whose sessions OpenSSL keeps with the first one (PITFALLS 13).
+        context that is chosen by the name, whose sessions OpenSSL keeps with the first one (docs/pitfalls.md, 13).
         """
         asks = lib.SSL_CTX_get_verify_mode(self._ctx) & lib.SSL_VERIFY_PEER
         if not asks and self._callbacks.servername is None:

@@ -37,7 +37,7 @@ def _version(value: Any) -> Version:
     return Version(value)
 
 
-class Policy(Uncopied):
+class Settings(Uncopied):
     """What a ``Context`` has of versions, algorithms, options and OpenSSL's configuration language."""
 
     __slots__ = ("_groups",)

@@ -102,7 +102,7 @@ def name_line(name: Name) -> str:
     return text(line)
 
 
-class Draft(Certificate):
+class CertificateBuilder(Certificate):
     """A certificate whose fields can be set, by one thread at a time.  X509_new(3)"""
 
     def __init__(self, pointer: Any) -> None:
@@ -111,12 +111,12 @@ class Draft(Certificate):
         self._is_whole = False
 
     @classmethod
-    def empty(cls) -> Draft:
+    def empty(cls) -> CertificateBuilder:
         """A certificate without anything in it.  X509_new(3)"""
         return cls(own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free))
 
     @classmethod
-    def of(cls, certificate: Certificate) -> Draft:
+    def of(cls, certificate: Certificate) -> CertificateBuilder:
         """The same certificate, which others have as well, a trust store maybe: what is set is set in a copy."""
         draft = cls(certificate._x509)
         draft._is_whole = True
@@ -216,7 +216,7 @@ class Draft(Certificate):
 
 def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def guarded(draft: Draft, *arguments: Any, **named: Any) -> Any:
+    def guarded(draft: CertificateBuilder, *arguments: Any, **named: Any) -> Any:
         with draft._lock:
             return function(draft, *arguments, **named)
 
@@ -224,11 +224,11 @@ def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # A certificate is shared and not locked, because it does not change: a draft does, under whoever reads it.
-for _name, _member in [*vars(Certificate).items(), *vars(Draft).items()]:
+for _name, _member in [*vars(Certificate).items(), *vars(CertificateBuilder).items()]:
     if not _name.startswith("_") and isinstance(_member, property) and _member.fget:
-        setattr(Draft, _name, property(_locked(_member.fget), doc=_member.__doc__))
+        setattr(CertificateBuilder, _name, property(_locked(_member.fget), doc=_member.__doc__))
     elif not _name.startswith("_") and inspect.isfunction(_member):
-        setattr(Draft, _name, _locked(_member))
+        setattr(CertificateBuilder, _name, _locked(_member))
 
 
 def time_text(pointer: Any) -> bytes | None:

@@ -438,7 +438,8 @@ def test_the_end_of_a_connection_whose_socket_was_closed_takes_nothing_from_who_
 def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
     kind: str, start: Start, connect: Opener
 ) -> None:
-    """PITFALLS 23: the child would encrypt with the parent's keys; and the loop's epoll is the parent's too."""
+    """docs/pitfalls.md, 23: the child would encrypt with the parent's keys; and the loop's epoll is the parent's
+    too."""
 
     async def main() -> None:
         async with await start() as server:

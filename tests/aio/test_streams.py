@@ -263,7 +263,7 @@ def test_client_certificates_names_and_protocols(
 def test_a_transport_that_ends_without_a_close_notify_is_no_eof(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 6: else whoever cuts the connection decides where the data ends."""
+    """docs/pitfalls.md, 6: else whoever cuts the connection decides where the data ends."""
 
     async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
         writer.write(b"half of")

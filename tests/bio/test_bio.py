@@ -1,4 +1,4 @@
-"""BIOs: bytes in, bytes out, ends, and who owns the ``BIO *`` (PITFALLS 20)."""
+"""BIOs: bytes in, bytes out, ends, and who owns the ``BIO *`` (docs/pitfalls.md, 20)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_only_bytes_are_read_from() -> None:
 
 
 def test_nothing_is_written_and_read_where_nothing_is_asked() -> None:
-    """PITFALLS 7."""
+    """docs/pitfalls.md, 7."""
     bio = BIO.memory()
     assert bio.write(b"") == 0
     bio.write(b"x")
@@ -88,7 +88,7 @@ def test_nothing_is_written_and_read_where_nothing_is_asked() -> None:
 
 
 def test_a_stale_entry_is_no_failure_of_an_end() -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     bio = BIO.memory(b"")
     leave_a_stale_entry()
     assert bio.read() == b""
@@ -177,7 +177,7 @@ def test_a_socket_bio_sees_the_end(tcp: tuple[socket.socket, socket.socket]) -> 
 
 
 def test_a_reset_is_an_oserror_and_no_end(tcp: tuple[socket.socket, socket.socket]) -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     ours, theirs = tcp
     ours.setblocking(True)
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -192,7 +192,7 @@ def test_a_reset_is_an_oserror_and_no_end(tcp: tuple[socket.socket, socket.socke
 
 @pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_is_gone_is_no_sigpipe() -> None:
-    """PITFALLS 22: in a process that, unlike Python, has not ignored the signal."""
+    """docs/pitfalls.md, 22: in a process that, unlike Python, has not ignored the signal."""
     script = """
 import signal, socket, pyossl
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -208,7 +208,7 @@ except BrokenPipeError:
 
 
 def test_the_socket_stays_its_owners(tcp: tuple[socket.socket, socket.socket]) -> None:
-    """PITFALLS 20."""
+    """docs/pitfalls.md, 20."""
     ours, theirs = tcp
     bio = BIO.socket(ours)
     del bio
@@ -224,7 +224,7 @@ def test_a_closed_socket_has_no_bio(tcp: tuple[socket.socket, socket.socket]) ->
 
 
 def test_a_bio_type_is_registered_once(tcp: tuple[socket.socket, socket.socket]) -> None:
-    """PITFALLS 20: "BIO_METHOD type indexes run out at 127: create each method once." """
+    """docs/pitfalls.md, 20: "BIO_METHOD type indexes run out at 127: create each method once." """
     types = {lib.BIO_method_type(BIO.socket(tcp[0])._bio) for _ in range(300)}
     assert len(types) == 1
 
@@ -233,7 +233,7 @@ def test_a_bio_type_is_registered_once(tcp: tuple[socket.socket, socket.socket])
 
 
 def test_a_bio_outlives_its_connection(server_context: pyossl.Context) -> None:
-    """PITFALLS 20: "`SSL_set_bio` takes ownership by odd rules: `up_ref` each BIO." """
+    """docs/pitfalls.md, 20: "`SSL_set_bio` takes ownership by odd rules: `up_ref` each BIO." """
     for same in (True, False):
         reader = BIO.memory()
         writer = reader if same else BIO.memory()
@@ -247,7 +247,7 @@ def test_a_bio_outlives_its_connection(server_context: pyossl.Context) -> None:
 
 
 def test_a_connection_keeps_its_bio_alive(server_context: pyossl.Context) -> None:
-    """PITFALLS 20."""
+    """docs/pitfalls.md, 20."""
     inside, outside = BIO.pair()
     connection = pyossl.Connection(server_context, bio=inside)
     del inside
@@ -258,7 +258,7 @@ def test_a_connection_keeps_its_bio_alive(server_context: pyossl.Context) -> Non
 
 
 def test_a_thousand_connections_leave_no_bio_behind() -> None:
-    """PITFALLS 20: neither freed twice nor leaked, whichever goes first."""
+    """docs/pitfalls.md, 20: neither freed twice nor leaked, whichever goes first."""
     script = """
 import gc, resource, pyossl
 context = pyossl.Context.client(verify=False)

@@ -1,4 +1,4 @@
-"""Chains of BIOs: their order, who owns whom, and what is refused (PITFALLS 20)."""
+"""Chains of BIOs: their order, who owns whom, and what is refused (docs/pitfalls.md, 20)."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_what_is_under_a_connection_is_in_no_other_chain_until_it_is_closed(serv
 
 
 def test_a_connection_over_a_chain_outlives_our_names_of_it(new_pair: object, server_context: pyossl.Context) -> None:
-    """PITFALLS 20."""
+    """docs/pitfalls.md, 20."""
     inside, outside = BIO.pair()
     connection = pyossl.Connection(server_context, bio=BufferFilter().push(BufferFilter()).push(inside))
     del inside
@@ -282,7 +282,9 @@ def test_two_threads_at_the_ends_of_a_chain_lose_no_byte() -> None:
 
 
 def test_a_thousand_chains_leave_nothing_behind() -> None:
-    """PITFALLS 20: neither freed twice nor leaked, whoever goes first: Python's names, the chain, or a connection."""
+    """docs/pitfalls.md, 20: neither freed twice nor leaked, whoever goes first: Python's names, the chain, or a
+    connection.
+    """
     script = """
 import gc, resource, pyossl
 from pyossl import BIO, BufferFilter, Base64Filter

@@ -76,7 +76,7 @@ def test_a_descriptor_is_closed_with_its_bio_where_that_is_said(pipe: tuple[int,
 
 
 def test_a_failed_descriptor_is_an_oserror_and_no_end() -> None:
-    """PITFALLS 3: the errno that counts is the call's, whatever has happened since."""
+    """docs/pitfalls.md, 3: the errno that counts is the call's, whatever has happened since."""
     bio = BIO.fd(os.open("/", os.O_RDONLY), close=True)
     with pytest.raises(IsADirectoryError) as caught:
         bio.read()
@@ -105,7 +105,7 @@ def test_a_file_is_written_sought_and_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_an_oserror(tmp_path: Path) -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     with pytest.raises(FileNotFoundError, match="none"):
         BIO.file(tmp_path / "none")
     with pytest.raises(ValueError, match="the mode is 'rb', not 'r'"):
@@ -124,7 +124,7 @@ def test_null_takes_all_and_gives_nothing() -> None:
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
 def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, int], popped: int) -> None:
-    """PITFALLS 20: of the references that a chain has, none is left over, which the descriptor tells."""
+    """docs/pitfalls.md, 20: of the references that a chain has, none is left over, which the descriptor tells."""
     chain = [BufferFilter(), BufferFilter(), BIO.fd(pipe[1], close=True)]
     chain[0].push(chain[1]).push(chain[2])
     chain[popped].pop()
@@ -136,7 +136,9 @@ def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, 
 
 @pytest.mark.parametrize("kind", ["fd", "file", "last bytes", "connect", "accept", "buffered fd", "tls"])
 def test_a_reader_that_is_gone_is_no_sigpipe(kind: str, tmp_path: Path) -> None:
-    """PITFALLS 22: in a process that, unlike Python, has not ignored the signal; the mask is as it was afterwards."""
+    """docs/pitfalls.md, 22: in a process that, unlike Python, has not ignored the signal; the mask is as it was
+    afterwards.
+    """
     script = """
 import os, signal, socket, struct, sys, pyossl
 from pyossl import BIO, AcceptBIO, BufferFilter, ConnectBIO, Want
@@ -234,7 +236,7 @@ def test_what_connects_and_accepts_without_blocking_says_what_it_waits_for() -> 
 
 
 def test_nobody_listening_is_an_oserror() -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
     with pytest.raises(ConnectionRefusedError):
@@ -244,7 +246,7 @@ def test_nobody_listening_is_an_oserror() -> None:
 
 
 def test_a_reset_of_a_connection_is_an_oserror_and_no_end() -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = ConnectBIO(listener.getsockname())
         finish(client)

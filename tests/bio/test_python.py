@@ -1,4 +1,5 @@
-"""BIOs written in Python: under connections and in chains, when they raise and when they lie (PITFALLS 16, 17, 20)."""
+"""BIOs written in Python: under connections and in chains, when they raise and when they lie (docs/pitfalls.md, 16, 17,
+20)."""
 
 from __future__ import annotations
 
@@ -103,7 +104,7 @@ def test_a_connection_goes_over_bios_written_in_python(
 def test_an_end_without_a_close_notify_is_a_truncation(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     pipe = Pipe()
     client = pyossl.Connection(client_context, "example.com", bio=pipe.first)
     take_turns(client, pyossl.Connection(server_context, bio=pipe.second))
@@ -158,7 +159,7 @@ def test_what_a_bio_waits_for_is_what_its_callers_wait_for(want: Want, client_co
 def test_a_write_that_waits_for_something_to_read_is_repeated_whole(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 8: a tunnel may have to read before it can write; the record is encrypted all the same."""
+    """docs/pitfalls.md, 8: a tunnel may have to read before it can write; the record is encrypted all the same."""
     pipe = Pipe()
     client = pyossl.Connection(client_context, "example.com", bio=pipe.first)
     server = pyossl.Connection(server_context, bio=pipe.second)
@@ -191,7 +192,7 @@ def calls_of_a_connection(context: pyossl.Context, bio: BIO) -> list[Callable[[]
 def test_what_a_bio_raises_is_raised_by_the_connections_call(
     kind: type[BaseException], call: int, client_context: pyossl.Context
 ) -> None:
-    """PITFALLS 16: itself, and once: the connection is dead then."""
+    """docs/pitfalls.md, 16: itself, and once: the connection is dead then."""
     raised = kind("mine")
     bio = Answering(raised)
     calls = calls_of_a_connection(client_context, bio)
@@ -274,7 +275,7 @@ def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_co
     ids=["too much", "too much in large items", "None", "str", "a count", "a want of TLS's"],
 )
 def test_a_read_that_lies_fails_closed(answer: object, kind: type[Exception], client_context: pyossl.Context) -> None:
-    """PITFALLS 17."""
+    """docs/pitfalls.md, 17."""
     with pytest.raises(kind, match=r"Answering\.read"):
         BufferFilter().push(Answering(answer)).read(10)
     with pytest.raises(kind, match=r"Answering\.read"):
@@ -322,7 +323,7 @@ def test_a_bio_that_defines_nothing_says_so() -> None:
 
 
 def test_a_bio_type_is_taken_once_however_many_classes_there_are() -> None:
-    """PITFALLS 20: 1.1.1 has 127."""
+    """docs/pitfalls.md, 20: 1.1.1 has 127."""
     kinds = [type(f"Kind{n}", (PythonBIO,), {"filters": n % 2 == 0}) for n in range(300)]
     types = {lib.BIO_method_type(kind()._bio) for kind in kinds}
     assert len({each & 0xFF for each in types}) == 1
@@ -337,7 +338,7 @@ def test_a_chain_keeps_its_bio_and_a_connection_its_chain(client_context: pyossl
 
 
 def test_a_bio_that_refers_to_its_connection_is_collected() -> None:
-    """PITFALLS 18: the cycle is taken apart in any order, and no BIO is asked any more."""
+    """docs/pitfalls.md, 18: the cycle is taken apart in any order, and no BIO is asked any more."""
     script = """
 import gc, pyossl, weakref
 from pyossl import BufferFilter, PythonBIO, Want

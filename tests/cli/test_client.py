@@ -144,7 +144,7 @@ def test_keylog_appends_secrets_to_a_file_of_ones_own(page: Served, files: Files
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_a_session_is_kept_and_resumed(page: Served, files: Files, tmp_path: Path, version: str) -> None:
-    """In TLS 1.3 the session comes after the handshake (PITFALLS 9)."""
+    """In TLS 1.3 the session comes after the handshake (docs/pitfalls.md, 9)."""
     path = tmp_path / "session.pem"
     options = ("--session", str(path), "--max", version)
     assert known(page, files, *options)["session"]["resumed"] is False
@@ -163,7 +163,7 @@ def test_a_session_is_kept_while_data_is_carried(page: Served, files: Files, tmp
 
 
 def test_a_session_is_for_whom_it_was_made_only(page: Served, files: Files, tmp_path: Path) -> None:
-    """A resumed connection is not verified again (PITFALLS 12)."""
+    """A resumed connection is not verified again (docs/pitfalls.md, 12)."""
     path = tmp_path / "session.pem"
     options = ("--session", str(path))
     known(page, files, *options)

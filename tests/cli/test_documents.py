@@ -24,7 +24,7 @@ from interop.programs import Program
 from project.test_documents import ROOT, blocks, matches
 
 import pyossl
-from pyossl.cli import COMMANDS, parser
+from pyossl.cli.commands import COMMANDS, parser
 
 PAGES = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 each_page = pytest.mark.parametrize("name", PAGES)

@@ -1,4 +1,6 @@
-"""What careless programs and hostile peers give: each ends in an exception that says what it was (PITFALLS 4, 26)."""
+"""What careless programs and hostile peers give: each ends in an exception that says what it was (docs/pitfalls.md, 4,
+26).
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,7 @@ def test_files_that_cannot_be_read_are_oserrors(tmp_path: Path, pem: dict[str, b
 
 
 def test_a_path_of_any_bytes_is_opened(tmp_path: Path, pem: dict[str, bytes]) -> None:
-    """PITFALLS 29."""
+    """docs/pitfalls.md, 29."""
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \xff.pem")
     Path(path).write_bytes(pem["certificate"])
     pyossl.Certificate.load(path)
@@ -304,7 +306,7 @@ def test_sizes_that_cannot_be_are_value_errors(connected: Pair) -> None:
 
 
 def test_zero_bytes_are_read_and_written_at_once(connected: Pair) -> None:
-    """PITFALLS 7: an empty write is no EOF and no record."""
+    """docs/pitfalls.md, 7: an empty write is no EOF and no record."""
     client, _ = connected
     assert (client.read(0), client.peek(0), client.read_into(bytearray(0))) == (b"", b"", 0)
     assert client.write(b"") == 0
@@ -332,7 +334,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "why"), NAMES.items(), ids=[ascii(name)[:30] for name in NAMES])
 def test_a_name_that_no_certificate_can_be_for_is_refused(client_context: pyossl.Context, name: str, why: str) -> None:
-    """PITFALLS 21: before anything is sent, and before there is a connection."""
+    """docs/pitfalls.md, 21: before anything is sent, and before there is a connection."""
     with pytest.raises(ValueError, match=why):
         pyossl.Connection(client_context, name)
     with pytest.raises(ValueError, match=why):
@@ -357,7 +359,9 @@ def test_the_same_name_written_otherwise_is_the_same(
 def test_a_callback_that_uses_pyossl_does_not_change_the_outcome(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 1 and 16: it empties the error queue in the middle of the call that is about to be judged by it."""
+    """docs/pitfalls.md, 1 and 16: it empties the error queue in the middle of the call that is about to be judged by
+    it.
+    """
     stranger = pyossl.Context.client(trust=pyossl.Authority("unknown").certificate)
 
     def use_pyossl(_: pyossl.Message) -> None:

@@ -28,7 +28,7 @@ def test_a_function_of_openssl_s_is_called_on_a_connection(connected: Pair) -> N
 
 
 def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
-    """PITFALLS 15: "One SSL is used by one thread at a time"."""
+    """docs/pitfalls.md, 15: "One SSL is used by one thread at a time"."""
     client, _ = connected
 
     def others_turn(ssl: object) -> bool:
@@ -52,7 +52,7 @@ def test_what_a_function_raises_is_raised_and_the_connection_goes_on(connected: 
 
 
 def test_the_queue_is_empty_before_and_what_is_in_it_after_is_the_function_s(connected: Pair) -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     client, _ = connected
     assert lib.SSL_CTX_set_cipher_list(client.context._ctx, b"NO-SUCH-CIPHER") == 0
     assert lib.ERR_peek_error() != 0

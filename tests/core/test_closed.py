@@ -117,7 +117,7 @@ def test_a_closed_connection_says_so(
 def test_a_dead_connection_raises_its_failure_or_answers(
     new_pair: Callable[[], tuple[pyossl.Connection, pyossl.Connection]], name: str, use: Callable[[Any], Any]
 ) -> None:
-    """PITFALLS 2 and 5: OpenSSL is not called again, and what it said the first time is said again."""
+    """docs/pitfalls.md, 2 and 5: OpenSSL is not called again, and what it said the first time is said again."""
     client, server = new_pair()
     server.receive_data(b"\x16\x03\x01\xff\xff no TLS at all")
     with pytest.raises(pyossl.Error) as first:

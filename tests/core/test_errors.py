@@ -76,7 +76,7 @@ def test_a_tls_error_has_its_message_and_no_errno() -> None:
 
 
 def test_a_truncation_is_not_a_clean_close() -> None:
-    """The issue: "truncation (EOF without close_notify) apart from a clean close" (PITFALLS 6)"""
+    """The issue: "truncation (EOF without close_notify) apart from a clean close" (docs/pitfalls.md, 6)"""
     assert not issubclass(pyossl.TruncationError, pyossl.ClosedError)
     assert not issubclass(pyossl.ClosedError, pyossl.TruncationError)
 
@@ -162,13 +162,13 @@ def test_check_returns_what_is_no_failure() -> None:
 
 @pytest.mark.parametrize("result", [0, -1, -2])
 def test_check_without_a_record_still_says_something(result: int) -> None:
-    """PITFALLS 4: "An exception with an empty list of records tells the user nothing: say what happened." """
+    """docs/pitfalls.md, 4: "An exception with an empty list of records tells the user nothing: say what happened." """
     with pytest.raises(pyossl.Error, match="the call failed: OpenSSL gave no reason"):
         errors.check(result, "the call")
 
 
 def test_check_makes_an_oserror_of_a_systems_record() -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     store = pyossl.Store.empty()
     result = lib.X509_STORE_load_locations(store._store, b"/no/such/file", ffi.NULL)
     with pytest.raises(FileNotFoundError) as caught:
@@ -181,7 +181,7 @@ def test_check_makes_an_oserror_of_a_systems_record() -> None:
 
 
 def test_ssl_error_with_an_empty_queue_says_so() -> None:
-    """PITFALLS 4: it is legal, and 4.0 does it."""
+    """docs/pitfalls.md, 4: it is legal, and 4.0 does it."""
     error = errors.exception_of(Failure("reading", lib.SSL_ERROR_SSL, peer="example.com"))
     assert str(error) == "reading failed: OpenSSL gave no reason (its error queue is empty), with 'example.com'"
 
@@ -209,7 +209,7 @@ def test_a_refused_certificate_is_told_with_code_depth_name_and_itself() -> None
 
 
 def test_an_alert_is_received_by_its_number(server_context: pyossl.Context) -> None:
-    """PITFALLS 26: the same alert reads differently in each version, and has one number."""
+    """docs/pitfalls.md, 26: the same alert reads differently in each version, and has one number."""
     stranger = pyossl.Authority("somebody else").certificate
     client = pyossl.Connection(pyossl.Context.client(trust=stranger), "example.com")
     server = pyossl.Connection(server_context)
@@ -242,7 +242,7 @@ def test_a_client_that_speaks_plain_http_is_told_so(server_context: pyossl.Conte
 
 
 def test_a_repeated_failure_is_a_new_exception_of_the_same_facts(new_pair: Callable[[], Pair]) -> None:
-    """PITFALLS 2."""
+    """docs/pitfalls.md, 2."""
     client, _ = new_pair()
     client.receive_data(b"\x00" * 100)
     raised = []

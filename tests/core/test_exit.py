@@ -1,4 +1,5 @@
-"""Interpreters that end with connections open and threads at work: no crash, no hang, nothing said (PITFALLS 24)."""
+"""Interpreters that end with connections open and threads at work: no crash, no hang, nothing said (docs/pitfalls.md,
+24)."""
 
 from __future__ import annotations
 

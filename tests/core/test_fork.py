@@ -1,4 +1,5 @@
-"""A child never sends on what its parent made, never waits for a thread that it does not have (PITFALLS 23)."""
+"""A child never sends on what its parent made, never waits for a thread that it does not have (docs/pitfalls.md,
+23)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a connection was promised is not changed behind it: contexts freeze, and all that they stand on.  PITFALLS 14"""
+"""What a connection was promised is not changed behind it: contexts freeze, and all that they stand on.
+docs/pitfalls.md, 14"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pairs import meet, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, Store, UsageError
-from pyossl.tls.mutable_context import GenericContext, Method
+from pyossl.tls.mutable_context import Method, MutableContext
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
@@ -167,7 +168,7 @@ def test_the_directories_of_a_store_are_read_only(tmp_path: Path) -> None:
 
 def test_the_store_of_a_generic_context_can_be_added_to_at_any_time(authority: pyossl.Authority) -> None:
     """Programs of pyOpenSSL's do."""
-    context = GenericContext(Method.TLS)
+    context = MutableContext(Method.TLS)
     context._freeze()
     context.store.add(authority.certificate)
     assert authority.certificate in context.store.certificates

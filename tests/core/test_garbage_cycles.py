@@ -1,4 +1,4 @@
-"""Objects in cycles of garbage, used by the ``__del__`` of another object of the same cycle (PITFALLS 31).
+"""Objects in cycles of garbage, used by the ``__del__`` of another object of the same cycle (docs/pitfalls.md, 31).
 
 The collector finalises the objects of a cycle in any order; what OpenSSL owns is freed when nothing can name it any
 more, and not before.  In a subprocess, where freed memory is overwritten: by Python's own allocator and by glibc's.
@@ -215,7 +215,7 @@ WRITERS = {
     "Socket": """(
         tls := client_context.wrap_socket(ours, 'localhost', handshake=False), tls.settimeout(0), Writer(tls.handshake)
     )""",
-    "EventedConnection": "Writer(steps.EventedConnection(client_context, 'localhost', ours).handshake)",
+    "EventLoopConnection": "Writer(event_loop_steps.EventLoopConnection(client_context, 'localhost', ours).handshake)",
     "BIO.socket": "Writer(lambda bio=pyossl.BIO.socket(ours): bio.write(b'x'))",
     "Connection over BIO.socket": (
         "Writer(pyossl.Connection(client_context, 'localhost', bio=pyossl.BIO.socket(ours)).handshake)"
@@ -230,7 +230,7 @@ WRITERS = {
 def test_what_is_garbage_writes_to_nobody_else(name: str) -> None:
     """A socket has a finaliser of its own, which closes it: it is no garbage as long as C has its number."""
     script = f"""{PRELUDE}
-from pyossl.sockets import steps
+from pyossl.sockets import event_loop_steps
 {OTHERS}
 for _ in range(5):
     ours, theirs = socket.socketpair()

@@ -1,4 +1,5 @@
-"""What `import pyossl` does and refuses: the guard's messages, no stdlib ssl, no network, cffi alone (PITFALLS 29)."""
+"""What `import pyossl` does and refuses: the guard's messages, no stdlib ssl, no network, cffi alone (docs/pitfalls.md,
+29)."""
 
 from __future__ import annotations
 

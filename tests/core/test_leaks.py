@@ -1,4 +1,4 @@
-"""What 10,000 handshakes leave behind: nothing, whether they succeed or fail (PITFALLS 18, 20).
+"""What 10,000 handshakes leave behind: nothing, whether they succeed or fail (docs/pitfalls.md, 18, 20).
 
 Each kind runs in a process of its own, first so often that every cache, arena and pool has its size, then as often
 again as is measured.  malloc's arenas breathe by some hundred kilobytes; a leak of one SSL per failure (40 KB), of one

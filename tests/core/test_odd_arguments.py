@@ -14,8 +14,8 @@ from pairs import meet
 import pyossl
 from pyossl import Certificate, Context, Store
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.tls.mutable_connection import GenericConnection
-from pyossl.tls.mutable_context import GenericContext, Method
+from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable_context import Method, MutableContext
 
 AUTHORITY = pyossl.Authority()
 OWN = AUTHORITY.issue("example.com")
@@ -261,8 +261,8 @@ NATIVE: dict[str, Callable[[Context], object]] = {
     "address": lambda context: pyossl.AcceptBIO(("127.0.0.1\0.evil", 0)),
     "fingerprint": lambda context: OWN.certificate.fingerprint("sha256\0"),
     "extension": lambda context: pyossl.Extension("1.2.3\0", b""),
-    "face's server name": lambda context: GenericConnection(GenericContext(Method.TLS)).send_server_name(b"a\0"),
-    "face's peer": lambda context: GenericConnection(GenericContext(Method.TLS)).expect_name("a\0"),
+    "face's server name": lambda context: MutableConnection(MutableContext(Method.TLS)).send_server_name(b"a\0"),
+    "face's peer": lambda context: MutableConnection(MutableContext(Method.TLS)).expect_name("a\0"),
 }
 
 

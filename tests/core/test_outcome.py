@@ -49,7 +49,7 @@ def test_a_want_is_no_number_and_is_true() -> None:
 
 
 def test_records_come_oldest_first_and_leave_the_queue_empty() -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     fail_ssl()
     fail_pem()
     libraries = [record.library_code for record in take_records()]
@@ -77,7 +77,7 @@ def test_a_record_says_code_library_reason_function_file_and_line() -> None:
 
 
 def test_a_record_of_the_systems_has_the_errno_and_its_text() -> None:
-    """PITFALLS 3: "Queue entries of `ERR_LIB_SYS` are `OSError`s." """
+    """docs/pitfalls.md, 3: "Queue entries of `ERR_LIB_SYS` are `OSError`s." """
     store = pyossl.Store.empty()
     assert lib.X509_STORE_load_locations(store._store, b"/no/such/file", ffi.NULL) == 0
     record = next(record for record in take_records() if record.library_code == lib.ERR_LIB_SYS)
@@ -122,7 +122,7 @@ def test_a_failure_is_immutable() -> None:
 
 
 def test_a_reason_is_compared_by_code_and_by_library() -> None:
-    """PITFALLS 26: the texts differ between versions, and the numbers between libraries mean other things."""
+    """docs/pitfalls.md, 26: the texts differ between versions, and the numbers between libraries mean other things."""
     code = lib.SSL_R_WRONG_VERSION_NUMBER
     elsewhere = ssl_record(code)._replace(library_code=lib.ERR_LIB_PEM)
     assert Failure("x", records=(ssl_record(code),)).has_reason(code)
@@ -135,7 +135,7 @@ def test_an_alert_is_told_by_its_number(number: int) -> None:
 
 
 def test_what_is_no_alert_is_not_taken_for_one() -> None:
-    """PITFALLS 26: from 3.0 the reasons that all libraries share have flags above the alerts' numbers."""
+    """docs/pitfalls.md, 26: from 3.0 the reasons that all libraries share have flags above the alerts' numbers."""
     fail_ssl()
     shared = take_records()
     assert shared[0].library_code == lib.ERR_LIB_SSL
@@ -145,7 +145,7 @@ def test_what_is_no_alert_is_not_taken_for_one() -> None:
 
 
 def test_both_ways_of_saying_that_the_transport_ended_are_truncation() -> None:
-    """PITFALLS 3, and the table's row "transport EOF without close_notify": 1.1.1 says it by saying nothing."""
+    """docs/pitfalls.md, 3: 1.1.1 leaves the error queue empty."""
     assert Failure("x", lib.SSL_ERROR_SYSCALL).is_truncation
     assert Failure("x", lib.SSL_ERROR_SSL, records=(ssl_record(lib.SSL_R_UNEXPECTED_EOF_WHILE_READING),)).is_truncation
     assert not Failure("x", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET).is_truncation

@@ -23,7 +23,7 @@ import warnings
 warnings.simplefilter("ignore")
 
 import pyossl
-import pyopenssl_pairs
+from pyopenssl import pyopenssl_pairs
 from x509.certificate_making import SUBJECT_ALT_NAME, common_name, crl_der, make, revoke
 from cryptography import x509
 from pairs import shake_hands

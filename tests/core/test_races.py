@@ -1,4 +1,6 @@
-"""Many threads start at one object at once: what they come to is what one after the other would (PITFALLS 14, 15, 27).
+"""Many threads start at one object at once, with the result that one after the other would have had.
+
+See docs/pitfalls.md, 14, 15, 27.
 
 A Python without a lock runs Python's code in all of them at once; every other runs the C calls so, around which cffi
 gives the lock up.  Nothing is compared but whole messages, whose digests stand in them.
@@ -143,7 +145,7 @@ def test_the_sockets_of_many_senders_and_one_reader_each_carry_whole_messages(so
 def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
     new_pair: Callable[[], tuple[Connection, Connection]],
 ) -> None:
-    """PITFALLS 2."""
+    """docs/pitfalls.md, 2."""
     for _ in range(EACH):
         client, server = new_pair()
         shake_hands(client, server)
@@ -180,7 +182,7 @@ def test_a_connection_is_closed_once_by_all_who_close_it(new_pair: Callable[[], 
 def test_a_context_s_first_connections_may_be_made_at_once(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """PITFALLS 14: whichever comes first freezes it.  Each callback comes in the thread of its own connection."""
+    """The first one freezes it.  A callback runs in the thread of its own connection.  docs/pitfalls.md, 14"""
     for _ in range(EACH):
         clients = Context.client(trust=authority.certificate, alpn=["h2"])
         servers = Context.server((credentials.certificate, *credentials.chain), credentials.private_key)
@@ -277,7 +279,7 @@ def test_a_certificate_tells_many_the_same(authority: pyossl.Authority, credenti
 
 
 def test_a_store_is_listed_while_it_grows() -> None:
-    """PITFALLS 27: every list is one of what was there; none has what is not whole."""
+    """docs/pitfalls.md, 27: every list is one of what was there; none has what is not whole."""
     authorities = [pyossl.Authority(f"authority {number}") for number in range(THREADS * 4)]
     leaf = authorities[0].issue("example.com").certificate
     everyone = {authority.certificate for authority in authorities}
@@ -302,7 +304,7 @@ def test_a_store_is_listed_while_it_grows() -> None:
 
 
 def test_each_thread_s_errors_are_its_own(client_context: Context, authority: pyossl.Authority) -> None:
-    """PITFALLS 1: the queue is the thread's; what is taken from it must be what this very call left."""
+    """docs/pitfalls.md, 1: the queue is the thread's; what is taken from it must be what this very call left."""
     stranger = pyossl.Authority("stranger").issue("example.com").certificate
     store = pyossl.Store.of(authority.certificate)
 

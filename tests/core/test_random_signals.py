@@ -25,7 +25,11 @@ import pyossl
 from pyossl import BIO, Connection, Context, PythonBIO, Want
 from pyossl.pyopenssl import SSL
 
-OURS = (str(Path(pyossl.__file__).parent), __file__, str(Path(__file__).with_name("pyopenssl_pairs.py")))
+OURS = (
+    str(Path(pyossl.__file__).parent),
+    __file__,
+    str(Path(__file__).parents[1] / "pyopenssl" / "pyopenssl_pairs.py"),
+)
 ROUNDS = 20_000
 """No signal takes so long that a call is not made so often meanwhile."""
 SECONDS = float(os.environ.get("PYOSSL_SOAK_SECONDS", "1.5"))

@@ -1,4 +1,4 @@
-"""One connection, one context, one BIO pair and many threads (PITFALLS 14, 15)."""
+"""One connection, one context, one BIO pair and many threads (docs/pitfalls.md, 14, 15)."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_each_thread_reads_into_a_buffer_that_no_other_has(new_pair: Callable[[]
 
 
 def test_a_context_serves_threads_at_once(new_pair: Callable[[], Pair]) -> None:
-    """PITFALLS 14."""
+    """docs/pitfalls.md, 14."""
 
     def shake() -> None:
         for _ in range(30):
@@ -118,7 +118,7 @@ def test_a_context_serves_threads_at_once(new_pair: Callable[[], Pair]) -> None:
 
 
 def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
-    """PITFALLS 28: the store is loaded once and shared; the loser of the race must not be left without."""
+    """docs/pitfalls.md, 28: the store is loaded once and shared; the loser of the race must not be left without."""
     barrier = threading.Barrier(3)
 
     def ask() -> set[pyossl.Store]:

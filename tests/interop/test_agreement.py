@@ -65,7 +65,7 @@ def test_a_server_is_verified_by_a_client_that_fetches_a_file(
 def test_a_client_means_an_address(
     server_peer: ServerPeer, host: str, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """PITFALLS 21: an IP address is compared with the certificate's addresses."""
+    """docs/pitfalls.md, 21: an IP address is compared with the certificate's addresses."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
         server_peer.serving(Service(identity, folder, host=host)) as running,
@@ -78,7 +78,7 @@ def test_a_client_means_an_address(
 def test_a_server_is_sent_names_and_no_addresses(
     name: str, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """PITFALLS 21: SNI never carries an address.  Python's ``ssl`` tells what was sent."""
+    """docs/pitfalls.md, 21: SNI never carries an address.  Python's ``ssl`` tells what was sent."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with PythonServer().serving(Service(identity, folder)) as running:
         with pyossl.connect(running.address, context, server_hostname=name, timeout=20) as tls:
@@ -90,7 +90,7 @@ def test_a_server_is_sent_names_and_no_addresses(
 def test_a_server_knows_no_name_of_a_client_that_means_an_address(
     client_peer: ClientPeer, host: str, identity: Identity, trustme_authority: Authority, serve: Serve
 ) -> None:
-    """PITFALLS 21: SNI never carries an address, and a server knows no name then."""
+    """docs/pitfalls.md, 21: SNI never carries an address, and a server knows no name then."""
     with serve(pyossl.Context.server(*identity), host) as server:
         visited = client_peer.visit(Visit(server.address, trustme_authority.trust, server_name=host))
         assert (visited.status, visited.output) == (0, GREETING), visited.complaints
@@ -180,7 +180,9 @@ def test_a_server_asks_a_client_to_begin_again_with_another_group(
 
 
 def test_a_client_renews_its_keys_between_two_requests(identity: Identity) -> None:
-    """PITFALLS 9: a KeyUpdate makes the descriptor readable and brings no data.  ``s_client`` sends one for ``K``."""
+    """docs/pitfalls.md, 9: a KeyUpdate makes the descriptor readable and brings no data.  ``s_client`` sends one for
+    ``K``.
+    """
     received: list[bytes] = []
 
     def handle(tls: pyossl.Socket) -> Answered:

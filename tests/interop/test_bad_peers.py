@@ -29,7 +29,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
     folder: Path,
     large_body: Body,
 ) -> None:
-    """PITFALLS 3, 6: a transport's end without a close_notify is an error, however the kernel reports it."""
+    """docs/pitfalls.md, 3, 6: a transport's end without a close_notify is an error, however the kernel reports it."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
         server_peer.serving(Service(identity, folder, version=version, file=large_body.path.name)) as running,
@@ -42,7 +42,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
             http.receive_digest(tls, start, large_body.size)
         assert isinstance(caught.value, pyossl.Error)
         assert "'127.0.0.1'" in str(caught.value)
-        for _ in range(2):  # PITFALLS 2: it stays that error
+        for _ in range(2):  # docs/pitfalls.md, 2: it stays that error
             with pytest.raises(type(caught.value)):
                 tls.recv(1)
 
@@ -50,7 +50,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
 def test_a_server_that_dies_while_it_is_sent_to_is_an_error(
     receiving_peer: ServerPeer, identity: Identity, trustme_authority: Authority, folder: Path, large_body: Body
 ) -> None:
-    """PITFALLS 22: no SIGPIPE either."""
+    """docs/pitfalls.md, 22: no SIGPIPE either."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
         receiving_peer.serving(Service(identity, folder, sink=True)) as running,

@@ -71,7 +71,7 @@ def test_a_server_lets_in_a_client_with_its_certificate(
 def test_a_server_refuses_a_client_without_a_certificate(
     alerting_peer: ServerPeer, service: Service, trustme_authority: Authority
 ) -> None:
-    """The alert of TLS 1.3 is its own; both are told apart by number (PITFALLS 26)."""
+    """The alert of TLS 1.3 is its own; both are told apart by number (docs/pitfalls.md, 26)."""
     assert alerting_peer.refusals is not None
     with alerting_peer.serving(service) as running:
         error = refusal(running.address, client(trustme_authority.trust))

@@ -67,7 +67,7 @@ class TestAServerIsRefused:
 def test_a_server_that_is_refused_hears_why(
     identity: Identity, program_authority: Authority, folder: Path, version: pyossl.Version
 ) -> None:
-    """pyossl's alert reaches the peer: the texts of ssl's reasons are stable, unlike OpenSSL's (PITFALLS 26)."""
+    """The texts of ssl's reasons are stable, unlike OpenSSL's (docs/pitfalls.md, 26)."""
     context = pyossl.Context.client(trust=program_authority.trust)
     with PythonServer().serving(Service(identity, folder, version=version)) as running:
         with pytest.raises(pyossl.CertificateError):

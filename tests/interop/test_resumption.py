@@ -41,7 +41,7 @@ def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
     tmp_path: Path,
     serve: Serve,
 ) -> None:
-    """PITFALLS 12: a server that verifies clients needs a session id context, or refuses every resumption."""
+    """docs/pitfalls.md, 12: a server that verifies clients needs a session id context, or refuses every resumption."""
     context = pyossl.Context.server(*identity, trust=pyossl_authority.trust, verify=True)
     with serve(context) as server:
         visit = Visit(server.address, trustme_authority.trust, version=version, identity=client_identity)

@@ -186,7 +186,9 @@ def test_the_extension_is_imported_by_its_guard_alone(path: Path) -> None:
 
 @each_module
 def test_the_core_does_not_import_the_stdlibs_ssl(path: Path) -> None:
-    """DESIGN: "The core never imports the standard library's `ssl`." (PITFALLS 29: it may be another OpenSSL's)"""
+    """DESIGN: "The core never imports the standard library's `ssl`." (docs/pitfalls.md, 29: it may be another
+    OpenSSL's)
+    """
     if FLOOR[room(path)] <= LAST_FLOOR_OF_THE_CORE:
         assert not STDLIB_TLS & {module.partition(".")[0] for module, _ in imported(path)}
 

@@ -30,7 +30,7 @@ def verifying() -> tuple[SSL.Context, SSL.Context]:
     ("name", "fits"), [("localhost", True), ("127.0.0.1", True), ("elsewhere.example", False), ("::1", False)]
 )
 def test_a_reference_name_is_compared_with_the_certificate(name: str, fits: bool) -> None:
-    """PITFALLS 21: names and addresses."""
+    """docs/pitfalls.md, 21: names and addresses."""
     client, server = (SSL.Connection(context) for context in verifying())
     client.set_verify_host(name)
     if fits:

@@ -44,7 +44,7 @@ def both(pool: ThreadPoolExecutor) -> Iterator[list[SSL.Connection]]:
 def test_a_thread_that_reads_does_not_keep_another_from_writing(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:
-    """PITFALLS 15: the answer to what the reader waits for is what the writer sends."""
+    """docs/pitfalls.md, 15: the answer to what the reader waits for is what the writer sends."""
     client, server = both
     for _ in range(20):  # a writer that came before its reader would show nothing
         answer = pool.submit(client.recv, 100)
@@ -57,7 +57,7 @@ def test_a_thread_that_reads_does_not_keep_another_from_writing(
 def test_both_directions_are_full_at_once_and_everything_arrives(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:
-    """PITFALLS 15: two writers that wait for room, and two readers that make it."""
+    """docs/pitfalls.md, 15: two writers that wait for room, and two readers that make it."""
     size = 4_000_000
 
     def read(connection: SSL.Connection) -> bytes:

@@ -62,7 +62,7 @@ def test_an_attribute_that_openssl_does_not_know_is_an_attribute_error() -> None
 
 
 def test_a_nul_in_a_name_is_kept() -> None:
-    """PITFALLS 17."""
+    """docs/pitfalls.md, 17."""
     name = certificate().get_subject()
     name.CN = "good.example\0.evil.example"
     assert name.CN == "good.example\0.evil.example"

@@ -51,7 +51,7 @@ def over_sockets() -> Iterator[tuple[SSL.Connection, SSL.Connection]]:
 
 
 def test_a_second_read_after_an_end_without_close_notify_is_the_same_end() -> None:
-    """PITFALLS 2, and its table: pyOpenSSL raises ``Error([])`` the second time."""
+    """docs/pitfalls.md, 2, and its table: pyOpenSSL raises ``Error([])`` the second time."""
     client, _ = pair()
     client.bio_shutdown()
     for _ in range(3):
@@ -61,7 +61,7 @@ def test_a_second_read_after_an_end_without_close_notify_is_the_same_end() -> No
 
 
 def test_an_empty_send_sends_nothing_and_is_no_end() -> None:
-    """PITFALLS 7: pyOpenSSL raises ``SysCallError(-1, "Unexpected EOF")``."""
+    """docs/pitfalls.md, 7: pyOpenSSL raises ``SysCallError(-1, "Unexpected EOF")``."""
     client, server = pair()
     assert client.send(b"") == 0
     assert client.sendall(b"") == 0
@@ -85,7 +85,7 @@ def test_a_close_is_a_zero_return_every_time() -> None:
 
 
 def test_an_exception_of_an_info_callback_is_raised_by_the_call() -> None:
-    """PITFALLS 16: pyOpenSSL prints it, and the handshake goes on."""
+    """docs/pitfalls.md, 16: pyOpenSSL prints it, and the handshake goes on."""
 
     def callback(connection: SSL.Connection, where: int, value: int) -> None:
         raise LookupError("of the callback")
@@ -95,7 +95,7 @@ def test_an_exception_of_an_info_callback_is_raised_by_the_call() -> None:
 
 
 def test_an_exception_of_a_keylog_callback_is_raised_by_the_call() -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
 
     def callback(connection: SSL.Connection, line: bytes) -> None:
         raise LookupError("of the callback")
@@ -105,7 +105,9 @@ def test_an_exception_of_a_keylog_callback_is_raised_by_the_call() -> None:
 
 
 def test_one_connection_never_raises_what_anothers_callback_raised() -> None:
-    """PITFALLS 16: in pyOpenSSL the context keeps the exception, and whichever connection comes next raises it."""
+    """docs/pitfalls.md, 16: in pyOpenSSL the context keeps the exception, and whichever connection comes next raises
+    it.
+    """
     both = contexts()
     failing: list[SSL.Connection] = []
 
@@ -142,7 +144,7 @@ def fill(connection: SSL.Connection) -> None:
 
 
 def test_another_write_in_the_place_of_one_that_waits_is_refused() -> None:
-    """PITFALLS 8: OpenSSL would send the bytes that it has, and count them as the new ones."""
+    """docs/pitfalls.md, 8: OpenSSL would send the bytes that it has, and count them as the new ones."""
     with over_sockets() as (client, _):
         fill(client)
         with pytest.raises(SSL.Error) as caught:
@@ -151,7 +153,7 @@ def test_another_write_in_the_place_of_one_that_waits_is_refused() -> None:
 
 
 def test_an_error_always_says_something() -> None:
-    """PITFALLS 4: never ``Error([])``."""
+    """docs/pitfalls.md, 4: never ``Error([])``."""
     client, server = pair()
     client.shutdown()
     with pytest.raises(SSL.Error) as caught:
@@ -165,7 +167,7 @@ def test_an_error_always_says_something() -> None:
 
 
 def test_a_connection_outlives_its_context_and_its_callbacks() -> None:
-    """PITFALLS 18."""
+    """docs/pitfalls.md, 18."""
     seen: list[bytes] = []
     both = contexts()
     both[0].set_keylog_callback(lambda connection, line: seen.append(line))
@@ -242,7 +244,7 @@ def test_a_passphrase_that_is_not_given_is_never_asked_for(tmp_path: Path) -> No
 
 
 def test_an_unusable_connection_raises_its_first_failure_again() -> None:
-    """PITFALLS 2, 5: OpenSSL is not asked again, each version would answer differently."""
+    """docs/pitfalls.md, 2, 5: OpenSSL is not asked again, each version would answer differently."""
     client, server = pair()
     server.send(b"secret")
     record = bytearray(server.bio_read(65536))
@@ -258,7 +260,7 @@ def test_an_unusable_connection_raises_its_first_failure_again() -> None:
 
 
 def test_a_child_process_does_not_use_its_parents_connection() -> None:
-    """PITFALLS 23: two processes with one key and one sequence of nonces give the plaintext away."""
+    """docs/pitfalls.md, 23: two processes with one key and one sequence of nonces give the plaintext away."""
     client, server = pair()
     child = os.fork()
     if child == 0:
@@ -277,7 +279,7 @@ def test_a_child_process_does_not_use_its_parents_connection() -> None:
 
 
 def test_a_peer_that_has_hung_up_is_no_signal() -> None:
-    """PITFALLS 22: in a program that does not ignore SIGPIPE."""
+    """docs/pitfalls.md, 22: in a program that does not ignore SIGPIPE."""
     script = """
 import signal, socket, sys, threading
 from pyossl.pyopenssl import SSL
@@ -367,7 +369,7 @@ def test_there_is_no_master_key_and_no_group_before_there_is_one() -> None:
 
 
 def test_an_error_of_the_system_says_what_it_was() -> None:
-    """PITFALLS 3: pyOpenSSL's reason is empty."""
+    """docs/pitfalls.md, 3: pyOpenSSL's reason is empty."""
     with pytest.raises(SSL.Error) as caught:
         contexts()[0].use_certificate_chain_file("/nothing/is/here.pem")
     assert caught.value.args[0][0] == ("system library", "", "No such file or directory")

@@ -100,7 +100,7 @@ def test_wrong_arguments_of_functions_get_pyopenssls_exceptions(module: Any) -> 
 
 
 def test_objects_outlive_what_they_came_from() -> None:
-    """PITFALLS 18: a certificate, its name, a session, a store; connection and context are gone."""
+    """docs/pitfalls.md, 18: a certificate, its name, a session, a store; connection and context are gone."""
     client, server = pair()
     store = client.get_context().get_cert_store()
     peer, session, chain = client.get_peer_certificate(), client.get_session(), client.get_peer_cert_chain()
@@ -169,7 +169,7 @@ def install(which: str, client: SSL.Context, server: SSL.Context, callback: Call
 @pytest.mark.parametrize("which", ["verify", "info", "keylog", "server name", "alpn", "staple", "stapled"])
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_callbacks_that_misbehave_crash_nothing(which: str, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
     both = contexts()
     both[0].load_verify_locations(cadata=AUTHORITY.certificate.to_pem())
     install(which, *both, ANSWERS[answer])

@@ -116,7 +116,7 @@ def test_a_file_closed_after_unwrap_does_not_close_the_plain_socket(sockets: Soc
 
 
 def test_a_truncation_is_no_end_of_file(sockets: SocketPair) -> None:
-    """PITFALLS 2 and 6: read() of a body that was cut short must not return it as if it were whole."""
+    """docs/pitfalls.md, 2 and 6: read() of a body that was cut short must not return it as if it were whole."""
     client, server = sockets
     server.sendall(b"half of a body")
     server._sock.shutdown(2)

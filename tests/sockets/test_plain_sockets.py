@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 import anyio.abc
-import pyopenssl_pairs
 import pytest
+from pyopenssl import pyopenssl_pairs
 from served import SECONDS, Task, tls_pair
 
 import pyossl

@@ -251,7 +251,7 @@ def digest_of(sock: pyossl.Socket, pause: Callable[[], object] = lambda: None) -
 def test_a_long_write_arrives_whole_whenever_the_descriptor_stops_taking_it(
     sockets: SocketPair, timeout: float | None
 ) -> None:
-    """PITFALLS 8: many records are under way at once, and are repeated at once."""
+    """docs/pitfalls.md, 8: many records are under way at once, and are repeated at once."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
     client.settimeout(timeout)
@@ -274,7 +274,7 @@ def test_a_long_write_arrives_whole_whenever_the_descriptor_stops_taking_it(
 
 
 def test_what_is_gathered_and_waits_is_not_replaced_by_other_bytes(sockets: SocketPair) -> None:
-    """PITFALLS 8: not in its second record either, which the first record's bytes say nothing of."""
+    """docs/pitfalls.md, 8: not in its second record either, which the first record's bytes say nothing of."""
     client, _ = sockets
     client.settimeout(0)
     data = bytes(3_000_000)

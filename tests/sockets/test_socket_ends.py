@@ -1,4 +1,4 @@
-"""How TLS over a socket ends: half, whole, by unwrap, by a reset, by a signal (PITFALLS 3, 5, 10, 22)."""
+"""How TLS over a socket ends: half, whole, by unwrap, by a reset, by a signal (docs/pitfalls.md, 3, 5, 10, 22)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pyossl
 def test_eof_without_close_notify_is_a_truncation_for_ever(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 2, 3, 4, 5 and 6."""
+    """docs/pitfalls.md, 2, 3, 4, 5 and 6."""
     plain = tcp_pair()
     client, server = tls_pair(client_context, server_context, plain)
     server.sendall(b"all there was")
@@ -40,7 +40,7 @@ def test_a_close_notify_is_eof_for_ever(sockets: SocketPair) -> None:
 
 @pytest.mark.feature("half-close, and the plain socket after TLS")
 def test_a_half_close_leaves_the_other_direction_open(sockets: SocketPair) -> None:
-    """PITFALLS 10: ours is sent, theirs is not here yet."""
+    """docs/pitfalls.md, 10: ours is sent, theirs is not here yet."""
     client, server = sockets
     data = os.urandom(2_000_000)
     client.sendall(b"question")
@@ -54,7 +54,7 @@ def test_a_half_close_leaves_the_other_direction_open(sockets: SocketPair) -> No
 
 
 def test_a_half_close_waits_for_the_write_of_another_thread(sockets: SocketPair) -> None:
-    """PITFALLS 8: a close_notify in the middle of a record that waits made the rest of it impossible."""
+    """docs/pitfalls.md, 8: a close_notify in the middle of a record that waits made the rest of it impossible."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     writing = Task(lambda: client.sendall(b"d" * 10_000_000))
@@ -150,7 +150,7 @@ def test_threads_that_wait_to_write_are_woken_by_close(sockets: SocketPair) -> N
 def test_closing_with_unread_bytes_takes_nothing_from_the_peer(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 9: a client that only writes has tickets unread; a close would answer them with a reset."""
+    """docs/pitfalls.md, 9: a client that only writes has tickets unread; a close would answer them with a reset."""
     for _ in range(20):
         client, server = tls_pair(client_context, server_context)
         client.sendall(b"d" * 100_000)
@@ -181,7 +181,7 @@ def test_closing_after_a_refusal_lets_the_alert_through(
 
 
 def test_a_reset_is_a_connection_reset_error(sockets: SocketPair) -> None:
-    """PITFALLS 3: the errno is the transport's."""
+    """docs/pitfalls.md, 3: the errno is the transport's."""
     client, server = sockets
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     server._sock.close()
@@ -313,7 +313,7 @@ except BrokenPipeError as error:
 
 @pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_hung_up_is_an_exception_and_not_a_sigpipe() -> None:
-    """PITFALLS 22: an embedding program may leave SIGPIPE at its default, which kills."""
+    """docs/pitfalls.md, 22: an embedding program may leave SIGPIPE at its default, which kills."""
     done = subprocess.run(
         [sys.executable, "-c", SIGPIPE_AT_DEFAULT], capture_output=True, text=True, timeout=60, check=False
     )
@@ -330,7 +330,7 @@ class CallbackError(Exception):
 def test_a_callback_cannot_close_its_socket_and_whoever_called_can(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 16: nothing has been taken off the descriptor for it, and no descriptor stays open."""
+    """docs/pitfalls.md, 16: nothing has been taken off the descriptor for it, and no descriptor stays open."""
     refused: list[pyossl.UsageError] = []
 
     def close(message: pyossl.Message) -> None:
@@ -354,7 +354,7 @@ def test_a_callback_cannot_close_its_socket_and_whoever_called_can(
 def test_a_callback_that_raises_in_close_is_told_and_the_descriptor_closed(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 16: "re-raise from the call the user made"."""
+    """docs/pitfalls.md, 16: "re-raise from the call the user made"."""
 
     def look(message: pyossl.Message) -> None:
         if armed:

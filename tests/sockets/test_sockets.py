@@ -1,4 +1,4 @@
-"""Blocking sockets: deadlines, places kept, both directions at once (PITFALLS 7, 8, 9, 15)."""
+"""Blocking sockets: deadlines, places kept, both directions at once (docs/pitfalls.md, 7, 8, 9, 15)."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_flags_other_than_peek_are_refused(sockets: SocketPair) -> None:
 
 
 def test_pending_tells_of_bytes_that_the_descriptor_does_not(sockets: SocketPair) -> None:
-    """PITFALLS 9: what OpenSSL has decrypted is seen by no select()."""
+    """docs/pitfalls.md, 9: what OpenSSL has decrypted is seen by no select()."""
     client, server = sockets
     server.sendall(b"0123456789")
     assert client.recv(1) == b"0"
@@ -223,7 +223,7 @@ def test_pending_tells_of_bytes_that_the_descriptor_does_not(sockets: SocketPair
 
 
 def test_sendall_never_loses_its_place(sockets: SocketPair) -> None:
-    """PITFALLS 7 and 8: 50 MB through a small send buffer, with a reader of odd sizes."""
+    """docs/pitfalls.md, 7 and 8: 50 MB through a small send buffer, with a reader of odd sizes."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     data = random.Random(1).randbytes(50_000_000)
@@ -262,7 +262,7 @@ def test_what_is_not_contiguous_bytes_is_refused_before_anything_is_sent(sockets
 
 @pytest.mark.feature("reading and writing from two threads at once")
 def test_both_directions_at_once_move_what_was_sent(sockets: SocketPair) -> None:
-    """PITFALLS 15: a reader that waits keeps no writer out; a lock across the wait would hang here."""
+    """docs/pitfalls.md, 15: a reader that waits keeps no writer out; a lock across the wait would hang here."""
     outward, homeward = random.Random(3).randbytes(10_000_000), random.Random(4).randbytes(10_000_000)
 
     def send(tls: pyossl.Socket, data: bytes) -> None:
@@ -290,7 +290,7 @@ def test_a_reader_that_waits_keeps_no_writer_out(sockets: SocketPair) -> None:
 
 
 def test_several_writers_at_once_do_not_mix(sockets: SocketPair) -> None:
-    """PITFALLS 8: each sendall is one piece, whoever waits."""
+    """docs/pitfalls.md, 8: each sendall is one piece, whoever waits."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     size, count, writers = 50_000, 20, 6
@@ -311,7 +311,9 @@ def test_several_writers_at_once_do_not_mix(sockets: SocketPair) -> None:
 
 
 def test_other_bytes_than_those_that_wait_are_not_sent_in_their_place(sockets: SocketPair) -> None:
-    """PITFALLS 8: OpenSSL compares the length only, and would lose a record of the second write without a word."""
+    """docs/pitfalls.md, 8: OpenSSL compares the length only, and would lose a record of the second write without a
+    word.
+    """
     client, server = sockets
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -508,7 +510,7 @@ def take_all(tls: pyossl.Socket) -> None:
 
 @pytest.mark.feature("deadline over the whole call")
 def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair) -> None:
-    """PITFALLS 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
+    """docs/pitfalls.md, 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
     client, server = sockets
     reading = Task(lambda: take_all(server))
     client.settimeout(0.3)

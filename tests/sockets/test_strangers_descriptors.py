@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import looped
-import pyopenssl_pairs
 import pytest
 from looped import Run
+from pyopenssl import pyopenssl_pairs
 from served import SECONDS, Task
 
 import pyossl

@@ -100,7 +100,7 @@ async def test_two_tasks_in_one_direction_are_refused(contexts: Contexts) -> Non
 
 
 async def test_an_end_without_close_notify_is_a_broken_stream(contexts: Contexts) -> None:
-    """PITFALLS 3, 6."""
+    """docs/pitfalls.md, 3, 6."""
     with anyio.fail_after(LIMIT):
         client, server = await wrapped(contexts, memory_transports())
         await server.transport_stream.aclose()

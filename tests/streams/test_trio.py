@@ -212,7 +212,7 @@ def test_a_refused_certificate_is_the_cause_and_the_peer_is_told(server_context:
         assert isinstance(theirs, trio.BrokenResourceError)
         assert isinstance(theirs.__cause__, pyossl.AlertError)
         assert theirs.__cause__.number == 48  # unknown CA
-        # It stays so, and says why each time (PITFALLS 2, 5).
+        # It stays so, and says why each time (docs/pitfalls.md, 2, 5).
         for method in (client.do_handshake, client.receive_some, partial(client.send_all, b"x"), client.unwrap):
             again = await outcome(method())
             assert isinstance(again, trio.BrokenResourceError)
@@ -225,7 +225,7 @@ def test_a_refused_certificate_is_the_cause_and_the_peer_is_told(server_context:
 def test_what_a_callback_raises_comes_out_itself(
     authority: pyossl.Authority, credentials: pyossl.Credentials, client_context: pyossl.Context
 ) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
 
     class OwnError(Exception):
         pass
@@ -259,7 +259,7 @@ async def cut_off(contexts: Contexts, **options: Any) -> Stream:
 
 
 def test_an_end_without_close_notify_is_a_broken_stream(contexts_of_version: Contexts) -> None:
-    """PITFALLS 3, 6."""
+    """docs/pitfalls.md, 3, 6."""
 
     async def work() -> None:
         client = await cut_off(contexts_of_version)
@@ -403,7 +403,7 @@ def test_a_close_wakes_tasks_that_send_and_receive(contexts: Contexts) -> None:
 
 
 def test_a_servers_tickets_wait_for_its_first_write(contexts: Contexts) -> None:
-    """PITFALLS 9: a client that only writes would be reset for leaving them unread."""
+    """docs/pitfalls.md, 9: a client that only writes would be reset for leaving them unread."""
 
     async def work() -> None:
         first, second = trio.testing.memory_stream_pair()

@@ -155,7 +155,7 @@ def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(
 
         came, received = await both(send(), outcome(read_all(server)))
         if came and step > 0:
-            assert isinstance(received, trio.BrokenResourceError)  # and not a clean end (PITFALLS 6)
+            assert isinstance(received, trio.BrokenResourceError)  # and not a clean end (docs/pitfalls.md, 6)
         else:
             assert received == data
         await server.aclose()

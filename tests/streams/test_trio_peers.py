@@ -92,7 +92,7 @@ def test_a_server_of_the_stdlibs_is_spoken_to(
     contexts: Contexts, theirs: tuple[ssl.SSLContext, ssl.SSLContext], version: pyossl.Version
 ) -> None:
     """It sends its tickets at once: a close that left them unread would be a reset, and take from it what it has no
-    room for yet (PITFALLS 9).
+    room for yet (docs/pitfalls.md, 9).
     """
     closed = threading.Event()
 

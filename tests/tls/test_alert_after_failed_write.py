@@ -1,4 +1,4 @@
-"""A client that writes first hears why the server has hung up, and not only that it has (PITFALLS 5)."""
+"""A client that writes first hears why the server has hung up, and not only that it has (docs/pitfalls.md, 5)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_a_callback_that_selects_none_goes_on_without(authority: pyossl.Authorit
 def test_what_was_not_offered_cannot_be_selected(
     answer: object, authority: pyossl.Authority, server_context: Context
 ) -> None:
-    """PITFALLS 17: "Bound-check what callbacks return"."""
+    """docs/pitfalls.md, 17: "Bound-check what callbacks return"."""
     server_context.alpn_callback = lambda connection, offered: answer  # type: ignore[assignment, return-value]
     client, server = pyossl.Connection(offering(authority, "h2"), "example.com"), pyossl.Connection(server_context)
     with pytest.raises((TypeError, ValueError)):
@@ -50,7 +50,7 @@ def test_what_was_not_offered_cannot_be_selected(
 
 
 def test_what_the_callback_raises_is_raised(authority: pyossl.Authority, server_context: Context) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
     error = LookupError()
 
     def callback(connection: pyossl.Connection, offered: Sequence[str]) -> str:

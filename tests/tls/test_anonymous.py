@@ -1,4 +1,4 @@
-"""A peer that is to be verified shows a certificate, whatever the ciphers are (PITFALLS 33)."""
+"""A peer that is to be verified shows a certificate, whatever the ciphers are (docs/pitfalls.md, 33)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, Version, ffi, lib
-from pyossl.tls.mutable_connection import GenericConnection
-from pyossl.tls.mutable_context import GenericContext, Method
+from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable_context import Method, MutableContext
 
 ANONYMOUS = "ALL:@SECLEVEL=0"
 ONLY_ANONYMOUS = b"aNULL:@SECLEVEL=0"
@@ -41,12 +41,12 @@ EVERY_WAY = pytest.mark.parametrize("loosen", [anonymous_ciphers, mixed_ciphers,
 
 
 @pytest.fixture
-def nameless() -> GenericConnection:
+def nameless() -> MutableConnection:
     """A server without any certificate, which has anonymous ciphers only."""
-    context = GenericContext(Method.TLS_SERVER)
+    context = MutableContext(Method.TLS_SERVER)
     context.set_maximum(Version.TLSv1_2)
     context.choose_ciphers(ONLY_ANONYMOUS)
-    server = GenericConnection(context)
+    server = MutableConnection(context)
     server.set_accept_state()
     return server
 
@@ -95,7 +95,7 @@ def test_ciphers_that_let_in_nobody_nameless_are_no_hindrance(
     assert meet(context, server_context)[0].peer_certificate is not None
 
 
-def test_who_verifies_nobody_may_speak_to_a_nameless_server(nameless: GenericConnection) -> None:
+def test_who_verifies_nobody_may_speak_to_a_nameless_server(nameless: MutableConnection) -> None:
     context = Context.client(verify=False, check_hostname=False)
     context.set_cipher_list(ANONYMOUS)
     client = Connection(context)
@@ -139,7 +139,7 @@ def go_on(call: Callable[[], object], client: Connection, server: Connection) ->
 
 @pytest.mark.parametrize("call", [handshake, read, read_into, peek, write, encrypt])
 def test_a_cipher_list_of_one_connection_lets_nobody_nameless_in(
-    call: Callable[[Connection], object], authority: pyossl.Authority, nameless: GenericConnection
+    call: Callable[[Connection], object], authority: pyossl.Authority, nameless: MutableConnection
 ) -> None:
     """The second wall: what the context does not know of, the end of the handshake does."""
     client = Connection(Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2), "example.com")
@@ -156,7 +156,7 @@ def test_a_cipher_list_of_one_connection_lets_nobody_nameless_in(
 
 
 def test_decrypted_data_of_a_nameless_server_is_not_delivered(
-    authority: pyossl.Authority, nameless: GenericConnection
+    authority: pyossl.Authority, nameless: MutableConnection
 ) -> None:
     client = Connection(Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2), "example.com")
     client.call(lib.SSL_set_cipher_list, ONLY_ANONYMOUS)
@@ -233,10 +233,10 @@ with_keys = pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre
 @with_keys
 def test_a_pre_shared_key_takes_no_servers_certificates_place(authority: pyossl.Authority) -> None:
     """A server that shows no certificate, but knows a key that the client was given besides pyossl."""
-    server_context = GenericContext(Method.TLS_SERVER)
+    server_context = MutableContext(Method.TLS_SERVER)
     server_context.set_maximum(Version.TLSv1_2)
     server_context.choose_ciphers(b"PSK")
-    server = GenericConnection(server_context)
+    server = MutableConnection(server_context)
     server.set_accept_state()
     server.call(lib.SSL_set_psk_server_callback, key_of_server)
     context = Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
@@ -283,13 +283,13 @@ def read_in_turns(*sides: Connection) -> None:
 
 def test_a_renegotiation_is_looked_at_again(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
     """A server that showed its certificate once, and then asks for a handshake without."""
-    server_context = GenericContext(Method.TLS_SERVER)
+    server_context = MutableContext(Method.TLS_SERVER)
     server_context.set_maximum(Version.TLSv1_2)
     server_context.choose_ciphers(b"ALL:@SECLEVEL=0")
     server_context.add_options(lib.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION)
     server_context.use_certificate(credentials.certificate)
     server_context.use_private_key(credentials.private_key)
-    server = GenericConnection(server_context)
+    server = MutableConnection(server_context)
     server.set_accept_state()
     context = Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
     context.options &= ~pyossl.Options.NO_RENEGOTIATION
@@ -305,12 +305,12 @@ def test_a_renegotiation_is_looked_at_again(authority: pyossl.Authority, credent
         read_in_turns(client, server)
 
 
-def test_the_pyopenssl_face_and_a_generic_connection_are_as_the_original(nameless: GenericConnection) -> None:
-    context = GenericContext(Method.TLS_CLIENT)
+def test_the_pyopenssl_face_and_a_generic_connection_are_as_the_original(nameless: MutableConnection) -> None:
+    context = MutableContext(Method.TLS_CLIENT)
     context.set_maximum(Version.TLSv1_2)
     context.choose_ciphers(ONLY_ANONYMOUS)
     context.set_verify(lib.SSL_VERIFY_PEER, None)
-    client = GenericConnection(context)
+    client = MutableConnection(context)
     client.set_connect_state()
     shake_hands(client, nameless)
     assert client.peer_certificate is None

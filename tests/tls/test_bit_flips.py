@@ -79,10 +79,12 @@ class Side:
         except pyossl.Error as raised:
             error = raised
         if error is not None:
-            assert str(error), "an exception that says nothing (PITFALLS 4)"
-            assert self.error is None or type(error) is type(self.error), "the first failure stays (PITFALLS 2)"
+            assert str(error), "an exception that says nothing (docs/pitfalls.md, 4)"
+            assert self.error is None or type(error) is type(self.error), (
+                "the first failure stays (docs/pitfalls.md, 2)"
+            )
             self.error = error
-        assert lib.ERR_peek_error() == 0, "left in the error queue (PITFALLS 1)"
+        assert lib.ERR_peek_error() == 0, "left in the error queue (docs/pitfalls.md, 1)"
 
     def view(self) -> tuple[object, ...]:
         """What this side believes of the connection."""

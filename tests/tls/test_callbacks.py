@@ -1,4 +1,5 @@
-"""A callback's exception: parked, failed closed, and raised again from the call that the user made (PITFALLS 16)."""
+"""A callback's exception: parked, failed closed, and raised again from the call that the user made (docs/pitfalls.md,
+16)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def raising(error: BaseException, name: str) -> Callable[[Message], None]:
 def test_an_exception_is_raised_again_itself_by_the_users_call(
     client_context: pyossl.Context, kind: type[BaseException]
 ) -> None:
-    """PITFALLS 16, the table: pyOpenSSL prints an info callback's exception, and the handshake goes on."""
+    """docs/pitfalls.md, 16, the table: pyOpenSSL prints an info callback's exception, and the handshake goes on."""
     error = kind("on purpose")
     client = pyossl.Connection(client_context, "example.com", message_callback=raising(error, "ClientHello"))
     with pytest.raises(kind) as caught:
@@ -44,7 +45,7 @@ def test_an_exception_is_raised_again_itself_by_the_users_call(
 def test_a_connection_whose_callback_raised_is_dead(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 16: it fails closed."""
+    """docs/pitfalls.md, 16: it fails closed."""
     callback = raising(OnPurposeError(), "Certificate")
     client = pyossl.Connection(client_context, "example.com", message_callback=callback)
     server = pyossl.Connection(server_context)
@@ -74,7 +75,7 @@ def test_the_first_exception_is_the_one_that_is_raised(client_context: pyossl.Co
 def test_nothing_is_printed_when_a_callback_raises(
     client_context: pyossl.Context, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
     client = pyossl.Connection(client_context, "example.com", message_callback=raising(OnPurposeError(), "ClientHello"))
     with pytest.raises(OnPurposeError):
         client.handshake()
@@ -98,7 +99,7 @@ def test_an_exception_while_reading_comes_from_the_read(
 def test_one_connections_exception_is_not_anothers(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 19: each SSL finds its own Python object."""
+    """docs/pitfalls.md, 19: each SSL finds its own Python object."""
     failing = pyossl.Connection(
         client_context, "example.com", message_callback=raising(OnPurposeError(), "ClientHello")
     )
@@ -112,7 +113,7 @@ def test_one_connections_exception_is_not_anothers(
 
 
 def test_a_callback_goes_when_its_connection_goes(client_context: pyossl.Context) -> None:
-    """PITFALLS 18: it lives as long as the SSL, and no longer."""
+    """docs/pitfalls.md, 18: it lives as long as the SSL, and no longer."""
 
     class Callback:
         def __call__(self, message: Message) -> None: ...
@@ -129,7 +130,7 @@ def test_a_callback_goes_when_its_connection_goes(client_context: pyossl.Context
 
 
 def test_a_process_ends_quietly_with_connections_open_and_threads_in_callbacks() -> None:
-    """PITFALLS 24: "finalisers and daemon threads race `OPENSSL_cleanup`"."""
+    """docs/pitfalls.md, 24: "finalisers and daemon threads race `OPENSSL_cleanup`"."""
     script = """
 import socket, threading, pyossl
 context = pyossl.Context.client(verify=False)
@@ -150,7 +151,7 @@ kept.handshake()
 
 
 def test_a_child_does_not_touch_its_parents_connection() -> None:
-    """PITFALLS 23: "the child never sends on an inherited SSL; it drops it without shutdown"."""
+    """docs/pitfalls.md, 23: "the child never sends on an inherited SSL; it drops it without shutdown"."""
     script = """
 import os, pyossl
 context = pyossl.Context.client(verify=False)

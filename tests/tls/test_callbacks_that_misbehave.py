@@ -69,7 +69,7 @@ def test_a_callback_asks_its_connection_but_does_not_drive_it(
 def test_a_callback_may_drop_its_connection(
     name: str, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """PITFALLS 18: what C is in the middle of using stays until it is done."""
+    """docs/pitfalls.md, 18: what C is in the middle of using stays until it is done."""
     dropped = []
 
     def callback(connection: Connection, *_: object) -> Any:

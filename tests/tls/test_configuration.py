@@ -45,7 +45,7 @@ def test_a_command_or_value_that_there_is_not_is_refused(command: str, value: st
 
 @pytest.mark.parametrize(("command", "value"), [("MinProtocol\0", "TLSv1.3"), ("MinProtocol", "TLSv1.3\0")])
 def test_a_nul_is_refused(command: str, value: str, client_context: Context) -> None:
-    """PITFALLS 17."""
+    """docs/pitfalls.md, 17."""
     with pytest.raises(ValueError, match="NUL"):
         client_context.configure(command, value)
 

@@ -39,14 +39,16 @@ def move(sender: pyossl.Connection, receiver: pyossl.Connection) -> None:
     receiver.receive_data(sender.data_to_send())
 
 
-# The queue, PITFALLS 1
+# The queue, docs/pitfalls.md, 1
 
 
 @reads
 def test_a_stale_entry_is_no_failure_where_there_is_nothing_to_read(
     connected: Pair, call: Callable[[pyossl.Connection], object]
 ) -> None:
-    """PITFALLS 1 and the table's first row: before 4.0 plain SSL_read reports a fatal error on a healthy connection."""
+    """docs/pitfalls.md, 1 and the table's first row: before 4.0 plain SSL_read reports a fatal error on a healthy
+    connection.
+    """
     client, _ = connected
     leave_a_stale_entry()
     assert call(client) is Want.READ
@@ -55,7 +57,7 @@ def test_a_stale_entry_is_no_failure_where_there_is_nothing_to_read(
 
 
 def test_a_stale_entry_is_no_failure_of_a_handshake(new_pair: NewPair) -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     client, server = new_pair()
     for each in (client, server):
         leave_a_stale_entry()
@@ -64,7 +66,7 @@ def test_a_stale_entry_is_no_failure_of_a_handshake(new_pair: NewPair) -> None:
 
 
 def test_a_stale_entry_is_no_failure_of_a_shutdown(connected: Pair) -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     client, server = connected
     leave_a_stale_entry()
     assert client.shutdown() is False
@@ -78,7 +80,7 @@ def test_a_stale_entry_is_no_failure_of_a_shutdown(connected: Pair) -> None:
 def test_a_stale_entry_is_no_failure_of_a_write_that_waits(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     (client, _), _ = over_a_pair(client_context, server_context)
     while client.write(b"x" * 1000) is not Want.WRITE:
         pass
@@ -88,7 +90,7 @@ def test_a_stale_entry_is_no_failure_of_a_write_that_waits(
 
 
 def test_a_stale_entry_is_not_among_a_failures_records(new_pair: NewPair) -> None:
-    """PITFALLS 1: what went wrong before is not why this failed."""
+    """docs/pitfalls.md, 1: what went wrong before is not why this failed."""
     client, _ = new_pair()
     client.receive_data(b"\x00" * 100)
     leave_a_stale_entry()
@@ -100,17 +102,17 @@ def test_a_stale_entry_is_not_among_a_failures_records(new_pair: NewPair) -> Non
 
 
 def test_a_stale_entry_does_not_fail_a_new_connection(client_context: pyossl.Context) -> None:
-    """PITFALLS 1."""
+    """docs/pitfalls.md, 1."""
     leave_a_stale_entry()
     pyossl.Connection(client_context, "example.com")
 
 
-# The end without a close_notify, PITFALLS 2 to 6
+# The end without a close_notify, docs/pitfalls.md, 2 to 6
 
 
 @pytest.mark.feature("truncation told from a clean close")
 def test_an_end_without_close_notify_is_truncation(connected: Pair) -> None:
-    """PITFALLS 3, the table: 1.1.1 says SYSCALL with nothing, 3.0 UNEXPECTED_EOF_WHILE_READING."""
+    """docs/pitfalls.md, 3, the table: 1.1.1 says SYSCALL with nothing, 3.0 UNEXPECTED_EOF_WHILE_READING."""
     client, _ = connected
     client.receive_data(b"")
     with pytest.raises(pyossl.TruncationError, match=r"ended without a close_notify, with 'example\.com'"):
@@ -118,7 +120,7 @@ def test_an_end_without_close_notify_is_truncation(connected: Pair) -> None:
 
 
 def test_a_second_read_after_eof_is_still_eof(connected: Pair) -> None:
-    """PITFALLS 2, the table: the second time 3.x says SYSCALL, 4.0 SSL with an empty queue."""
+    """docs/pitfalls.md, 2, the table: the second time 3.x says SYSCALL, 4.0 SSL with an empty queue."""
     client, _ = connected
     client.receive_data(b"")
     for _ in range(3):
@@ -130,7 +132,7 @@ def test_a_second_read_after_eof_is_still_eof(connected: Pair) -> None:
 def test_every_call_after_eof_is_that_same_failure(
     connected: Pair, call: Callable[[pyossl.Connection], object]
 ) -> None:
-    """PITFALLS 2 and 5, the table: a write after EOF succeeds in 1.1.1, and a shutdown comes to 0."""
+    """docs/pitfalls.md, 2 and 5, the table: a write after EOF succeeds in 1.1.1, and a shutdown comes to 0."""
     client, _ = connected
     client.receive_data(b"")
     with pytest.raises(pyossl.TruncationError):
@@ -151,7 +153,7 @@ def unread(connection: pyossl.Connection) -> int:
 def test_openssl_is_not_called_again_on_a_dead_connection(
     connected: Pair, call: Callable[[pyossl.Connection], object]
 ) -> None:
-    """PITFALLS 2: even what has come since, and OpenSSL would take, is not taken."""
+    """docs/pitfalls.md, 2: even what has come since, and OpenSSL would take, is not taken."""
     client, server = connected
     server.write(b"before")
     before = server.data_to_send()
@@ -169,7 +171,7 @@ def test_openssl_is_not_called_again_on_a_dead_connection(
 
 @pytest.mark.parametrize("side", [0, 1], ids=["client", "server"])
 def test_an_end_during_the_handshake_is_truncation(new_pair: NewPair, side: int) -> None:
-    """PITFALLS 3."""
+    """docs/pitfalls.md, 3."""
     connection = new_pair()[side]
     assert connection.handshake() is Want.READ
     connection.receive_data(b"")
@@ -179,7 +181,7 @@ def test_an_end_during_the_handshake_is_truncation(new_pair: NewPair, side: int)
 
 
 def test_an_end_in_the_middle_of_a_record_is_truncation(connected: Pair) -> None:
-    """PITFALLS 6: what was cut off is not data."""
+    """docs/pitfalls.md, 6: what was cut off is not data."""
     client, server = connected
     server.write(b"all of it")
     client.receive_data(server.data_to_send()[:-1])
@@ -199,7 +201,7 @@ def test_what_came_before_the_end_is_read_first(connected: Pair) -> None:
         client.read()
 
 
-# A close_notify is no failure, PITFALLS 10
+# A close_notify is no failure, docs/pitfalls.md, 10
 
 
 @pytest.mark.feature("truncation told from a clean close")
@@ -228,7 +230,7 @@ def test_writes_go_on_after_the_peers_close_notify(connected: Pair) -> None:
 
 
 def test_shutdown_is_0_when_ours_is_sent_and_1_when_theirs_is_here(connected: Pair) -> None:
-    """PITFALLS 10: "0 = ours is sent, theirs is not here yet; call again." """
+    """docs/pitfalls.md, 10: "0 = ours is sent, theirs is not here yet; call again." """
     client, server = connected
     assert client.shutdown() is False
     move(client, server)
@@ -241,7 +243,7 @@ def test_shutdown_is_0_when_ours_is_sent_and_1_when_theirs_is_here(connected: Pa
 
 
 def test_shutdown_sends_one_close_notify(connected: Pair) -> None:
-    """PITFALLS 10."""
+    """docs/pitfalls.md, 10."""
     client, _ = connected
     carry(*connected)
     client.shutdown()
@@ -251,7 +253,7 @@ def test_shutdown_sends_one_close_notify(connected: Pair) -> None:
 
 
 def test_after_our_close_notify_the_peer_is_read_to_its_end(connected: Pair) -> None:
-    """PITFALLS 10."""
+    """docs/pitfalls.md, 10."""
     client, server = connected
     assert client.shutdown() is False
     server.write(b"under way")
@@ -274,7 +276,7 @@ def test_nothing_is_written_after_our_close_notify(connected: Pair) -> None:
 
 @pytest.mark.parametrize("started", [False, True], ids=["before", "during"])
 def test_shutdown_before_and_during_the_handshake_is_misuse(new_pair: NewPair, started: bool) -> None:
-    """PITFALLS 10: "It is an error before and during the handshake." And it does the handshake no harm."""
+    """docs/pitfalls.md, 10: "It is an error before and during the handshake." And it does the handshake no harm."""
     client, server = new_pair()
     if started:
         assert client.handshake() is Want.READ
@@ -283,11 +285,11 @@ def test_shutdown_before_and_during_the_handshake_is_misuse(new_pair: NewPair, s
     shake_hands(client, server)
 
 
-# Reading and writing, PITFALLS 7 to 9
+# Reading and writing, docs/pitfalls.md, 7 to 9
 
 
 def test_a_zero_length_write_does_nothing(connected: Pair) -> None:
-    """PITFALLS 7, the table: `SSL_write` says 0 and SYSCALL; pyOpenSSL raises "Unexpected EOF"."""
+    """docs/pitfalls.md, 7, the table: `SSL_write` says 0 and SYSCALL; pyOpenSSL raises "Unexpected EOF"."""
     client, _ = connected
     client.data_to_send()
     for empty in (b"", bytearray(), memoryview(b"")):
@@ -297,7 +299,7 @@ def test_a_zero_length_write_does_nothing(connected: Pair) -> None:
 
 
 def test_a_zero_length_read_does_nothing(connected: Pair) -> None:
-    """PITFALLS 7."""
+    """docs/pitfalls.md, 7."""
     client, server = connected
     server.write(b"waiting")
     move(server, client)
@@ -382,7 +384,7 @@ def test_a_peek_leaves_what_it_shows(connected: Pair) -> None:
 
 
 def test_pending_tells_what_needs_no_transport(connected: Pair) -> None:
-    """PITFALLS 9: "Check `SSL_pending`/`SSL_has_pending` before waiting on the fd." """
+    """docs/pitfalls.md, 9: "Check `SSL_pending`/`SSL_has_pending` before waiting on the fd." """
     client, server = connected
     assert (client.pending, client.has_pending) == (0, False)
     server.write(b"abcdef")
@@ -394,7 +396,7 @@ def test_pending_tells_what_needs_no_transport(connected: Pair) -> None:
 
 
 def test_tickets_are_no_data(new_pair: NewPair) -> None:
-    """PITFALLS 9: in TLS 1.3 "a readable socket can still give WANT_READ"."""
+    """docs/pitfalls.md, 9: in TLS 1.3 "a readable socket can still give WANT_READ"."""
     client, server = new_pair()
     assert client.handshake() is Want.READ
     move(client, server)
@@ -431,7 +433,7 @@ def test_what_came_before_the_end_is_read_before_the_end_is_told(connected: Pair
 
 
 def test_what_came_before_a_failure_is_read_before_it_is_raised(connected: Pair) -> None:
-    """PITFALLS 2: the failure is kept, and raised by every later call."""
+    """docs/pitfalls.md, 2: the failure is kept, and raised by every later call."""
     client, server = connected
     server.write(b"x" * 20000)
     move(server, client)
@@ -455,7 +457,7 @@ def test_data_may_finish_the_handshake(new_pair: NewPair) -> None:
     pytest.fail("nothing arrived")
 
 
-# A write that waits, PITFALLS 7 and 8
+# A write that waits, docs/pitfalls.md, 7 and 8
 
 
 def over_a_pair(
@@ -477,7 +479,7 @@ def over_a_pair(
 def test_a_write_is_repeated_from_a_moved_buffer(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 7, the table: "bad write retry" without the mode that the context sets."""
+    """docs/pitfalls.md, 7, the table: "bad write retry" without the mode that the context sets."""
     (client, server), (outside, peer_outside) = over_a_pair(client_context, server_context)
     data = bytes(range(256)) * 1000
     sent, waits, received = 0, 0, bytearray()
@@ -501,7 +503,7 @@ def test_a_write_is_repeated_from_a_moved_buffer(
 
 
 def test_the_write_that_waits_is_repeated_first(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
-    """PITFALLS 8: "After WANT_WRITE from a write, that same write is repeated first."
+    """docs/pitfalls.md, 8: "After WANT_WRITE from a write, that same write is repeated first."
 
     A shorter one is misuse, sends nothing and does no harm; reading meanwhile is fine.
     """
@@ -526,7 +528,7 @@ def test_the_write_that_waits_is_repeated_first(client_context: pyossl.Context, 
 def test_a_shutdown_does_not_overtake_a_write_that_waits(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 8: the rest of the record would be lost, and the peer would be told that all had come."""
+    """docs/pitfalls.md, 8: the rest of the record would be lost, and the peer would be told that all had come."""
     (client, _), _ = over_a_pair(client_context, server_context)
     while client.write(b"x" * 1000) is not Want.WRITE:
         pass

@@ -26,13 +26,15 @@ CALLS: dict[str, Callable[[pyossl.Connection], object]] = {
 }
 
 
-# Locks, PITFALLS 15
+# Locks, docs/pitfalls.md, 15
 
 
 def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 15: a call in C holds the lock; who carries the bytes meanwhile waits, for a memory BIO has none."""
+    """docs/pitfalls.md, 15: a call in C holds the lock; who carries the bytes meanwhile waits, for a memory BIO has
+    none.
+    """
     free: list[bool] = []
 
     def look(message: pyossl.Message) -> None:
@@ -46,7 +48,7 @@ def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
 
 
 def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context) -> None:
-    """PITFALLS 15."""
+    """docs/pitfalls.md, 15."""
     free: list[bool] = []
     reader, (writer, outside) = BIO.memory(), BIO.pair()
 
@@ -63,7 +65,7 @@ def test_two_bios_of_the_callers_are_both_locked(client_context: pyossl.Context)
 def test_a_connection_that_is_closed_keeps_its_lock_when_the_chain_takes_another(
     client_context: pyossl.Context,
 ) -> None:
-    """PITFALLS 18: what C points to lives as long as the connection; this read memory that had been freed."""
+    """docs/pitfalls.md, 18: what C points to lives as long as the connection; this read memory that had been freed."""
     chain = BufferFilter().push(BIO.memory())
     lock = weakref.ref(chain.lock.pointer)
     client = pyossl.Connection(client_context, "example.com", bio=chain)
@@ -110,7 +112,7 @@ def test_a_callback_does_no_io_on_its_connection(
     assert client.failure is None
 
 
-# Life and death, PITFALLS 11 and 20
+# Life and death, docs/pitfalls.md, 11 and 20
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_a_connection_that_is_dropped_is_freed_at_once(connected: Pair, new_pair
 def test_what_a_connection_needs_lives_as_long_as_it(
     server_context: pyossl.Context, authority: pyossl.Authority
 ) -> None:
-    """PITFALLS 18: nobody but the connection holds its context, its BIOs and its callback."""
+    """docs/pitfalls.md, 18: nobody but the connection holds its context, its BIOs and its callback."""
     seen: list[pyossl.Message] = []
     client = pyossl.Connection(
         pyossl.Context.client(trust=authority.certificate), "example.com", message_callback=seen.append
@@ -185,7 +187,7 @@ def test_what_a_connection_needs_lives_as_long_as_it(
 
 
 def test_certificates_outlive_their_connection(connected: Pair, credentials: pyossl.Credentials) -> None:
-    """PITFALLS 18: "`up_ref` what ... hands out"."""
+    """docs/pitfalls.md, 18: "`up_ref` what ... hands out"."""
     client, _ = connected
     certificate, chain, verified = client.peer_certificate, client.peer_chain, client.verified_chain
     client.close()

@@ -56,7 +56,7 @@ def test_who_does_not_check_the_name_still_checks_the_chain(server_context: pyos
 def test_there_is_no_compression_and_no_renegotiation_and_no_ignored_eof(
     side: str, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """DESIGN: "No compression, no renegotiation." PITFALLS 6: `IGNORE_UNEXPECTED_EOF` stays off."""
+    """DESIGN: "No compression, no renegotiation." docs/pitfalls.md, 6: `IGNORE_UNEXPECTED_EOF` stays off."""
     context = client_context if side == "client" else server_context
     options = lib.SSL_CTX_get_options(context._ctx)
     assert options & lib.SSL_OP_NO_COMPRESSION
@@ -115,7 +115,7 @@ def test_a_version_may_be_the_only_one(
 def test_sides_with_no_version_in_common_refuse_each_other(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """PITFALLS 26: an alert is compared by its number: 70 is protocol_version."""
+    """docs/pitfalls.md, 26: an alert is compared by its number: 70 is protocol_version."""
     client = pyossl.Connection(
         pyossl.Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2), "example.com"
     )
@@ -141,7 +141,7 @@ def test_a_minimum_above_the_maximum_is_refused() -> None:
 
 
 def test_a_context_freezes_at_its_first_connection(authority: pyossl.Authority) -> None:
-    """PITFALLS 14."""
+    """docs/pitfalls.md, 14."""
     context = pyossl.Context.client(trust=authority.certificate)
     context.minimum_version = Version.TLSv1_3
     pyossl.Connection(context, "example.com")

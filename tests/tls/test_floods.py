@@ -1,7 +1,7 @@
 """A peer that sends records without data holds nobody up: each call gives control back after a bounded number of bytes.
 
-With SSL_MODE_AUTO_RETRY, SSL_read_ex(3) returns only with data, an end or a want (PITFALLS 30).  What a call has taken
-is counted in bytes, not in seconds; tests/aio/test_floods.py has the loops.
+With SSL_MODE_AUTO_RETRY, SSL_read_ex(3) returns only with data, an end or a want (docs/pitfalls.md, 30).  What a call
+has taken is counted in bytes, not in seconds; tests/aio/test_floods.py has the loops.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from served import Task
 import pyossl
 from pyossl import BIO, Connection, PythonBIO, Want
 from pyossl.pyopenssl import SSL
-from pyossl.sockets.steps import EventedConnection, room_to_read
+from pyossl.sockets.event_loop_steps import EventLoopConnection, room_to_read
 
 
 @pytest.fixture(params=FLOODS)
@@ -108,7 +108,7 @@ def test_data_behind_a_flood_is_read(flooder: Flooder) -> None:
 
 
 def test_a_step_for_an_event_loop_takes_a_bounded_number_of_bytes_and_says_that_more_is_here(flooder: Flooder) -> None:
-    connection = EventedConnection(flooder.victims_context, flooder.victims_name, flooder.victims)
+    connection = EventLoopConnection(flooder.victims_context, flooder.victims_name, flooder.victims)
     shaken(flooder, connection)
     flooder.begin()
     room = room_to_read()
@@ -190,7 +190,7 @@ def test_a_read_of_the_pyopenssl_face_takes_a_bounded_number_of_bytes(
 
 def test_what_comes_behind_data_and_a_flood_is_told_to_an_event_loop(updates: Flooder) -> None:
     """A step that returns data may have stopped in what has been received: the descriptor is silent then."""
-    connection = EventedConnection(updates.victims_context, updates.victims_name, updates.victims)
+    connection = EventLoopConnection(updates.victims_context, updates.victims_name, updates.victims)
     shaken(updates, connection)
     updates.begin(40_000, before=b"first", ends=False)
     room = room_to_read()

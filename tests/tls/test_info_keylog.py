@@ -48,7 +48,7 @@ def test_both_sides_log_the_same_secrets(
 def test_what_a_callback_raises_ends_the_connection(
     name: str, client_context: Context, server_context: Context
 ) -> None:
-    """PITFALLS 16, the table: pyOpenSSL prints it, and the handshake goes on."""
+    """docs/pitfalls.md, 16, the table: pyOpenSSL prints it, and the handshake goes on."""
     error = LookupError()
 
     def callback(*arguments: object) -> None:

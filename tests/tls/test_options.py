@@ -66,7 +66,7 @@ def test_the_servers_order_of_ciphers_decides_where_it_says_so(
 
 @pytest.mark.feature("modes")
 def test_a_mode_is_set_and_those_that_a_connection_needs_stay() -> None:
-    """PITFALLS 7: "`PARTIAL_WRITE` + `ACCEPT_MOVING_WRITE_BUFFER` are on"."""
+    """docs/pitfalls.md, 7: "`PARTIAL_WRITE` + `ACCEPT_MOVING_WRITE_BUFFER` are on"."""
     context = Context.client(verify=False)
     assert Modes.RELEASE_BUFFERS in context.modes
     for needed in Modes.ENABLE_PARTIAL_WRITE, Modes.ACCEPT_MOVING_WRITE_BUFFER, Modes.AUTO_RETRY:
@@ -107,7 +107,7 @@ def test_a_minimum_version_that_is_none_is_refused() -> None:
 
 
 def test_nothing_changes_in_a_frozen_context(connected: object, client_context: Context) -> None:
-    """PITFALLS 14."""
+    """docs/pitfalls.md, 14."""
     for name, value in {"options": 0, "modes": 0, "verify_flags": 0, "security_level": 1, "ca_names": ()}.items():
         with pytest.raises(pyossl.UsageError, match="frozen"):
             setattr(client_context, name, value)

@@ -1,4 +1,5 @@
-"""A handshake cut at every length and after every message, both ways, TLS 1.2 and 1.3 (PITFALLS 2, 3, 4, 5)."""
+"""A handshake cut at every length and after every message, both ways, TLS 1.2 and 1.3 (docs/pitfalls.md, 2, 3, 4,
+5)."""
 
 from __future__ import annotations
 

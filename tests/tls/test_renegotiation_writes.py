@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import trio
-import trio_pairs
 from pairs import carry, shake_hands
 from pyopenssl.pyopenssl_pairs import contexts
 from served import Task, tcp_pair, until
+from streams import trio_pairs
 
 import pyossl
 import pyossl.trio

@@ -1,6 +1,6 @@
 """Sessions: had, kept, resumed, and refused where resuming one would take the place of a verification not done.
 
-PITFALLS 12: "A session belongs to a compatible `SSL_CTX`; OpenSSL does not check."
+docs/pitfalls.md, 12: "A session belongs to a compatible `SSL_CTX`; OpenSSL does not check."
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def test_a_session_with_any_bit_flipped_never_harms(
 
 
 def test_a_session_of_another_context_is_refused(new_client: Callable[..., Context], server_context: Context) -> None:
-    """PITFALLS 12."""
+    """docs/pitfalls.md, 12."""
     session = session_of(meet(new_client(), server_context)[0])
     with pytest.raises(ValueError, match="another context"):
         pyossl.Connection(new_client(), "example.com", session=session)
@@ -166,7 +166,7 @@ def test_what_is_no_session_is_not_offered(session: object, client_context: Cont
 def test_the_callback_is_told_each_ticket_that_can_be_resumed(
     new_client: Callable[..., Context], credentials: pyossl.Credentials
 ) -> None:
-    """PITFALLS 9: "Client sessions arrive after the handshake: use the new-session callback"."""
+    """docs/pitfalls.md, 9: "Client sessions arrive after the handshake: use the new-session callback"."""
     told: list[Session] = []
     context = new_client()
     context.new_session_callback = lambda connection, session: told.append(session)
@@ -197,7 +197,7 @@ def test_the_callback_of_tls_1_2_comes_in_the_handshake(
 def test_what_the_callback_raises_comes_from_the_call_that_read_the_ticket(
     new_client: Callable[..., Context], server_context: Context
 ) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
     error = KeyError("on purpose")
 
     def callback(connection: pyossl.Connection, session: Session) -> None:
@@ -254,7 +254,7 @@ def test_a_server_may_send_no_ticket(new_client: Callable[..., Context], credent
 def test_a_connection_closed_without_shutdown_can_be_resumed(
     new_client: Callable[..., Context], server_context: Context
 ) -> None:
-    """PITFALLS 11: "`SSL_free` without shutdown marks the session not resumable": not with us."""
+    """docs/pitfalls.md, 11: "`SSL_free` without shutdown marks the session not resumable": not with us."""
     context = new_client(Version.TLSv1_2)
     client, server = meet(context, server_context)
     session = session_of(client)
@@ -301,7 +301,7 @@ def test_contexts_with_the_same_ticket_keys_resume_each_others_sessions(
 def test_ticket_keys_do_not_open_a_context_that_verifies_more(
     version: Version, authority: pyossl.Authority, new_client: Callable[..., Context], credentials: pyossl.Credentials
 ) -> None:
-    """PITFALLS 12: the session was had without showing a certificate."""
+    """docs/pitfalls.md, 12: the session was had without showing a certificate."""
     lax = Context.server(credentials.certificate, credentials.private_key)
     strict = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
     strict.ticket_keys = lax.ticket_keys
@@ -380,7 +380,7 @@ def test_a_session_id_context_keeps_sessions_apart(
 
 
 def test_nothing_of_sessions_changes_in_a_frozen_context(connected: object, server_context: Context) -> None:
-    """PITFALLS 14."""
+    """docs/pitfalls.md, 14."""
     for name, value in {"ticket_keys": bytes(80), "ticket_count": 1, "session_timeout": 1}.items():
         with pytest.raises(pyossl.UsageError, match="frozen"):
             setattr(server_context, name, value)
@@ -390,7 +390,7 @@ def test_nothing_of_sessions_changes_in_a_frozen_context(connected: object, serv
 
 
 def test_a_second_shutdown_with_unread_data_is_harmless(connected: tuple[pyossl.Connection, ...]) -> None:
-    """PITFALLS 10: OpenSSL makes "application data after close notify" of it, which is fatal."""
+    """docs/pitfalls.md, 10: OpenSSL makes "application data after close notify" of it, which is fatal."""
     client, server = connected
     assert client.read() is pyossl.Want.READ
     server.write(b"unread")

@@ -1,5 +1,5 @@
 """Contexts and connections that verify differently do not resume each other's sessions: a resumed peer is not verified
-again (PITFALLS 12).
+again (docs/pitfalls.md, 12).
 """
 
 from __future__ import annotations

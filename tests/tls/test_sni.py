@@ -94,7 +94,7 @@ def test_the_client_is_told_that_its_name_was_heeded(
 def test_the_verification_of_clients_is_the_chosen_contexts(
     version: Version, authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """PITFALLS 13's neighbour: SSL_set_SSL_CTX(3) leaves the verify mode as it was."""
+    """docs/pitfalls.md, 13's neighbour: SSL_set_SSL_CTX(3) leaves the verify mode as it was."""
     server_context = choosing(new_server("a.example"), b_example=new_server("b.example", clients=authority))
     nobody = client_for(authority, maximum_version=version)
     known = client_for(authority, authority.issue("me.example"), maximum_version=version)
@@ -117,8 +117,9 @@ def test_a_chosen_context_that_verifies_nobody_asks_for_nothing(
 def test_a_session_of_one_context_does_not_open_another(
     version: Version, authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """PITFALLS 12 and 13.  nginx had it (CVE-2025-23419): a session had without a certificate is resumed by the name
-    of a server that demands one."""
+    """A session made without a certificate is offered to the name of a server that demands one: nginx resumed it
+    (CVE-2025-23419).  docs/pitfalls.md, 12 and 13
+    """
     server_context = choosing(new_server("a.example"), b_example=new_server("b.example", clients=authority))
     client_context = client_for(authority, maximum_version=version, check_hostname=False)
     session = meet(client_context, server_context, "a.example")[0].session
@@ -246,7 +247,7 @@ def test_a_second_client_hello_with_the_same_name_does_not_ask_again(
 def test_what_the_callback_raises_is_raised_and_the_client_is_refused(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """PITFALLS 16."""
+    """docs/pitfalls.md, 16."""
     error = OnPurposeError()
 
     def callback(connection: pyossl.Connection, name: str | None) -> None:
@@ -296,7 +297,7 @@ def test_a_callback_may_ask_the_connection_but_not_drive_it(
 def test_a_callback_may_drop_the_connection_that_it_is_called_for(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """PITFALLS 18: what C is in the middle of using stays until it is done."""
+    """docs/pitfalls.md, 18: what C is in the middle of using stays until it is done."""
     kept: list[pyossl.Connection] = []
 
     def callback(connection: pyossl.Connection, name: str | None) -> None:
@@ -321,7 +322,7 @@ def test_a_callback_may_drop_the_connection_that_it_is_called_for(
 def test_a_context_that_only_its_connection_knows_lives_as_long(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """PITFALLS 18: the lists of protocols and the callbacks of both contexts."""
+    """docs/pitfalls.md, 18: the lists of protocols and the callbacks of both contexts."""
 
     def callback(connection: pyossl.Connection, name: str | None) -> Context:
         own = authority.issue("a.example")

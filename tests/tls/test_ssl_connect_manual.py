@@ -202,7 +202,7 @@ def test_a_blocking_call_returns_when_the_peer_hangs_up(
     sockets: tuple[socket.socket, socket.socket],
     threads: ThreadPoolExecutor,
 ) -> None:
-    """ "... or an error occurred." (PITFALLS 3: EOF)"""
+    """ "... or an error occurred." (docs/pitfalls.md, 3: EOF)"""
     ours, theirs = sockets
     one_call = threads.submit(start, new_side(side, BIO.socket(unlimited(ours))))
     theirs.shutdown(socket.SHUT_WR)
@@ -343,7 +343,8 @@ def test_data_is_written_into_or_retrieved_out_of_a_pair_before_going_on(side: s
     """ "When using a buffering BIO, like a BIO pair, data must be written into or retrieved out of the BIO before
     being able to continue."
 
-    A client that is finished goes on reading: the server is not, before its tickets have found room (PITFALLS 9).
+    A client that is finished goes on reading: the server is not, before its tickets have found room (docs/pitfalls.md,
+    9).
     """
     (inside, outside), (peer_inside, peer_outside) = BIO.pair(200, 200), BIO.pair(200, 200)
     connection, peer = new_side(side, inside), new_side(other(side), peer_inside)
@@ -456,7 +457,7 @@ def test_below_0_is_a_fatal_error_at_the_protocol_level(side: str, new_tls_1_2_s
 def test_below_0_is_a_connection_failure(
     side: str, new_side: Connect, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
-    """ "... or a connection failure occurred. The shutdown was not clean." (PITFALLS 3, 22)
+    """ "... or a connection failure occurred. The shutdown was not clean." (docs/pitfalls.md, 3, 22)
 
     The peer is gone: sending is an EPIPE and no SIGPIPE.
     """

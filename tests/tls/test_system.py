@@ -26,7 +26,7 @@ def test_the_headers_are_of_the_same_major_version() -> None:
 
 
 def test_providers_are_there_where_openssl_has_them() -> None:
-    """The default one among them: nothing in pyossl loads another, which would disable it (PITFALLS 25)."""
+    """The default one among them: nothing in pyossl loads another, which would disable it (docs/pitfalls.md, 25)."""
     providers = system.providers()
     assert ("default" in [provider.name for provider in providers]) == pyossl.features.providers
     for provider in providers:

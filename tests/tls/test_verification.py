@@ -153,7 +153,7 @@ def test_the_callback_may_refuse_what_openssl_accepts(client_context: Context, s
 def test_an_answer_that_is_neither_true_nor_false_refuses(
     answer: object, client_context: Context, server_context: Context
 ) -> None:
-    """PITFALLS 16: it fails closed, with a number for True too."""
+    """docs/pitfalls.md, 16: it fails closed, with a number for True too."""
     client_context.verify_callback = lambda connection, verification: answer  # type: ignore[assignment, return-value]
     with pytest.raises(TypeError, match="True or False"):
         meet(client_context, server_context)

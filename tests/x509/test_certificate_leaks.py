@@ -20,7 +20,7 @@ import gc
 import pickle
 
 import pyossl
-from pyossl.x509.builder import Draft
+from pyossl.x509.builder import CertificateBuilder
 from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
 from x509.certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
 
@@ -87,13 +87,13 @@ def once():
     heeding.identity
     refused(lambda: heeding.verify(ours, purpose="sslclient"))
     refused(lambda: Store.of([root.pem, trusted]))
-    draft = Draft.of(found)
+    draft = CertificateBuilder.of(found)
     builder.set_serial_number(5)
     builder.set_not_after(60)
     refused(lambda: builder.set_not_after(b"never"))
     builder.sign(issued.private_key, "sha256")
     with contextlib.suppress(pyossl.Error):  # 1.1.1 signs it
-        Draft.empty().sign(issued.private_key, "sha256")
+        CertificateBuilder.empty().sign(issued.private_key, "sha256")
 
 class mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

@@ -46,7 +46,7 @@ def test_a_fingerprint_is_the_digest_of_the_der(credentials: pyossl.Credentials)
 
 
 def test_a_path_may_have_any_bytes(tmp_path: Path, credentials: pyossl.Credentials) -> None:
-    """PITFALLS 29: "Paths go through `os.fsencode`." """
+    """docs/pitfalls.md, 29: "Paths go through `os.fsencode`." """
     path = os.path.join(os.fsencode(tmp_path), b"\xff\xfe.pem")
     with open(path, "wb") as file:
         file.write(credentials.certificate.to_pem())
@@ -125,7 +125,7 @@ def test_trust_in_nobody_is_a_mistake(trust: object) -> None:
 
 
 def test_the_systems_store_is_loaded_once_and_shared() -> None:
-    """PITFALLS 28: "Load the trust store once and share it." """
+    """docs/pitfalls.md, 28: "Load the trust store once and share it." """
     assert Store.system() is Store.system()
     assert Store.of(None) is Store.system()
 

@@ -112,14 +112,14 @@ def test_a_fingerprint_is_by_any_digest_of_openssl(digest: str, credentials: pyo
 
 @pytest.mark.parametrize("digest", ["", "sha257", "sha256\0", "256"])
 def test_a_digest_that_openssl_does_not_have_is_refused(digest: str, credentials: pyossl.Credentials) -> None:
-    """ "sha256\\0" is not SHA-256 with something behind it (PITFALLS 17)."""
+    """ "sha256\\0" is not SHA-256 with something behind it (docs/pitfalls.md, 17)."""
     with pytest.raises(ValueError, match="digest"):
         credentials.certificate.fingerprint(digest)
 
 
 @pytest.mark.feature("structured names")
 def test_a_name_keeps_a_nul_where_everybody_sees_it() -> None:
-    """PITFALLS 17, CVE-2026-40475: lengths, never a NUL."""
+    """docs/pitfalls.md, 17, CVE-2026-40475: lengths, never a NUL."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example\0.evil.example")])
     certificate = Certificate.load(make(name).der)
     (attribute,) = certificate.subject_name
@@ -323,7 +323,7 @@ def test_a_malformed_extension_is_told_and_never_taken_for_none(oid: str, value:
 
 
 def test_certificates_with_a_malformed_extension_are_compared_and_nothing_stays_in_the_queue() -> None:
-    """PITFALLS 1: X509_cmp(3) reads the extensions first; conftest.py looks at the queue."""
+    """docs/pitfalls.md, 1: X509_cmp(3) reads the extensions first; conftest.py looks at the queue."""
     der = make("malformed", extensions=[(raw(BASIC_CONSTRAINTS, b"\x05\x00"), True)]).der
     assert Certificate.load(der) == Certificate.load(der)
     assert Certificate.load(der) != Certificate.load(make("another").der)
@@ -379,7 +379,7 @@ def test_a_private_key_belongs_to_its_certificate_alone() -> None:
     ],
 )
 def test_a_name_matches_as_a_client_would_have_it(name: str, fits: bool) -> None:
-    """PITFALLS 17 and 21: the common name counts for nothing, and a NUL ends nothing."""
+    """docs/pitfalls.md, 17 and 21: the common name counts for nothing, and a NUL ends nothing."""
     names = [b"\x82\x0bexample.com", b"\x82\x0d*.example.org", b"\x82" + bytes([25]) + b"nul.example\0.evil.example"]
     addresses = [b"\x87\x04\xc0\x00\x02\x01", b"\x87\x10" + bytes.fromhex("20010db8000000000000000000000001")]
     extension = raw("2.5.29.17", tlv(0x30, *names, *addresses))

@@ -122,7 +122,9 @@ UNSORTED: dict[int, x509.ReasonFlags | None] = dict.fromkeys((300, 5, 200, 1, 77
 
 
 def test_a_search_leaves_the_order_and_the_iteration_under_way_as_they_are(issuer: Made) -> None:
-    """X509_CRL_get0_by_serial(3) sorts the CRL that it searches, and X509_verify_cert(3) searches too (PITFALLS 34)."""
+    """X509_CRL_get0_by_serial(3) sorts the CRL that it searches, and X509_verify_cert(3) searches too
+    (docs/pitfalls.md, 34).
+    """
     crl = CRL.load(crl_der(revoke(issuer, UNSORTED)))
     root, leaf = Certificate.load(issuer.der), Certificate.load(make("a leaf", issuer).der)
     printed, steps = crl.text, iter(crl)

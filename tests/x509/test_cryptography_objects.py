@@ -1,4 +1,4 @@
-"""Objects of the package cryptography: to and from, by DER, and only where they are asked for (PITFALLS 29)."""
+"""Objects of the package cryptography: to and from, by DER, and only when asked for (docs/pitfalls.md, 29)."""
 
 from __future__ import annotations
 

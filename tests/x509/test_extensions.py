@@ -1,4 +1,4 @@
-"""Extensions and alternative names, read from their structure: PITFALLS 17 and 21."""
+"""Extensions and alternative names, read from their structure: docs/pitfalls.md, 17 and 21."""
 
 from __future__ import annotations
 

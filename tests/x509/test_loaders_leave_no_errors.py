@@ -16,7 +16,7 @@ from x509.test_malformed_extensions import crl_bytes, entry, extension
 import pyossl
 from pyossl import CRL, PKCS12, Certificate, Context, PrivateKey, PublicKey, Store, lib
 from pyossl.pyopenssl import crypto
-from pyossl.x509.builder import Draft
+from pyossl.x509.builder import CertificateBuilder
 
 OWN = pyossl.self_signed("own.example")
 OTHER = pyossl.self_signed("other.example")
@@ -100,7 +100,7 @@ LOADERS: dict[str, Callable[[bytes, Path], Any]] = {
     "Context.client": lambda data, path: Context.client(trust=path),
     "Context.server": lambda data, path: Context.server(path, path, password="x"),
     "Name": lambda data, path: pyossl.x509.general_names.Name(data),
-    "Draft.of": lambda data, path: Draft.of(Certificate.load(data)).text,
+    "CertificateBuilder.of": lambda data, path: CertificateBuilder.of(Certificate.load(data)).text,
     "crypto.load_certificate": lambda data, path: crypto.load_certificate(crypto.FILETYPE_ASN1, data),
     "crypto.load_privatekey": lambda data, path: crypto.load_privatekey(crypto.FILETYPE_PEM, data, b"x"),
     "crypto.load_publickey": lambda data, path: crypto.load_publickey(crypto.FILETYPE_PEM, data),

@@ -19,7 +19,7 @@ from x509.certificate_making import NOW, bare, common_name, make, name_der, raw,
 
 import pyossl
 from pyossl import CRL, Authority, Certificate, Context, DecodeError, Extension, KeyUsage, Revoked
-from pyossl.cli import main
+from pyossl.cli.commands import main
 from pyossl.x509.peercert import peercert
 
 SUBJECT_KEY, KEY_USAGE, SUBJECT_NAMES, ISSUER_NAMES = "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18"

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyopenssl_pairs
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pairs import shake_hands
+from pyopenssl import pyopenssl_pairs
 from pyopenssl.pyopenssl_pairs import AUTHORITY, CREDENTIALS
 from x509.certificate_making import DAY, NOW, Made, make
 

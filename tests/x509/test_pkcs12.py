@@ -166,7 +166,7 @@ def test_what_cannot_be_written_is_refused(chain: tuple[Made, Made, Made]) -> No
 
 
 def test_a_password_with_a_nul_opens_nothing(exported: bytes) -> None:
-    """PITFALLS 17: it would be cut there, and a shorter password tried."""
+    """docs/pitfalls.md, 17: it would be cut there, and a shorter password tried."""
     with pytest.raises(ValueError, match="NUL"):
         PKCS12.load(exported, PASSWORD + "\0")
 

@@ -1,4 +1,4 @@
-"""Reference names: what a connection is meant for, in the form that OpenSSL compares (PITFALLS 21)."""
+"""Reference names: what a connection is meant for, in the form that OpenSSL compares (docs/pitfalls.md, 21)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def test_a_dns_name_is_ascii_without_a_trailing_dot(name: str, reference: str) -
     ],
 )
 def test_an_address_is_an_address_however_it_is_written(name: str, reference: str) -> None:
-    """PITFALLS 21: "Strip a trailing dot and a scope id." Taken for a DNS name it would be sent, and never match."""
+    """docs/pitfalls.md, 21: "Strip a trailing dot and a scope id." Taken for a DNS name it would be sent, and never
+    match.
+    """
     assert reference_name(name) == (reference, True)
 
 
@@ -116,7 +118,7 @@ def new_client(client_context: pyossl.Context) -> NewClient:
 def test_a_certificate_for_the_name_is_accepted(
     name: str, new_client: NewClient, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 21: "1.1.1 needs `set1_ip` for addresses"."""
+    """docs/pitfalls.md, 21: "1.1.1 needs `set1_ip` for addresses"."""
     client, server = new_client(name), pyossl.Connection(server_context)
     shake_hands(client, server)
     assert client.verify_code == lib.X509_V_OK
@@ -143,7 +145,7 @@ def test_a_certificate_for_another_name_is_refused(
 
 
 def test_a_dns_san_that_looks_like_an_address_is_not_that_address(authority: pyossl.Authority) -> None:
-    """PITFALLS 21: an address is compared with addresses only, a name with names only."""
+    """docs/pitfalls.md, 21: an address is compared with addresses only, a name with names only."""
     credentials = authority.issue("192.0.2.1")
     server = pyossl.Context.server(credentials.certificate, credentials.private_key)
     client = pyossl.Context.client(trust=authority.certificate)
@@ -169,7 +171,7 @@ def test_a_wildcard_stands_for_one_label(authority: pyossl.Authority, name: str,
 
 
 def test_the_subjects_common_name_is_no_name(authority: pyossl.Authority) -> None:
-    """PITFALLS 21: the names of a certificate are those of its subjectAltName."""
+    """docs/pitfalls.md, 21: the names of a certificate are those of its subjectAltName."""
     credentials = authority.issue("common.example", "other.example")
     assert credentials.certificate.subject == "CN=common.example"
     plain = pyossl.Authority("common.example").credentials
@@ -194,7 +196,7 @@ def test_the_subjects_common_name_is_no_name(authority: pyossl.Authority) -> Non
 def test_sni_carries_names_and_never_addresses(
     name: str, sent: str | None, new_client: NewClient, server_context: pyossl.Context
 ) -> None:
-    """PITFALLS 21: "SNI never carries an IP address." """
+    """docs/pitfalls.md, 21: "SNI never carries an IP address." """
     client, server = new_client(name), pyossl.Connection(server_context)
     assert client.handshake() is Want.READ
     hello = client.data_to_send()

@@ -102,7 +102,7 @@ def test_openssl_verify_agrees(case: str, chain: tuple[Made, Made, Made], tmp_pa
 
 
 def test_each_refusal_has_its_code(chain: tuple[Made, Made, Made]) -> None:
-    """Compared by code: the texts differ between versions (PITFALLS 26)."""
+    """Compared by code: the texts differ between versions (docs/pitfalls.md, 26)."""
     leaf, between, root = map(ours, chain)
     store = Store.of(root)
     codes = {
@@ -119,7 +119,7 @@ def test_each_refusal_has_its_code(chain: tuple[Made, Made, Made]) -> None:
 
 
 def test_names_are_compared_as_a_client_compares_them() -> None:
-    """Neither the subject nor a part of a label counts (PITFALLS 21)."""
+    """Neither the subject nor a part of a label counts (docs/pitfalls.md, 21)."""
     names = x509.SubjectAlternativeName([x509.DNSName("w*.example.com"), x509.DNSName("*.example.org")])
     alone, partial = ours(make("only.example.com")), ours(make("x", extensions=[(names, False)]))
     store = Store.of([alone, partial])
@@ -280,7 +280,7 @@ def test_nothing_can_be_added_to_the_system_s_store(chain: tuple[Made, Made, Mad
 
 
 def test_a_store_tells_whom_it_trusts(chain: tuple[Made, Made, Made]) -> None:
-    """PITFALLS 27: by a copy that is made under the store's lock."""
+    """docs/pitfalls.md, 27: by a copy that is made under the store's lock."""
     leaf, between, root = map(ours, chain)
     store = Store.of([root, between])
     store.add_crl(crl_der(revoke(chain[2], {})))

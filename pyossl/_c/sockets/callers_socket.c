@@ -1,6 +1,6 @@
 /* Connections over memory, or over a socket that stays the caller's, which blocks or does not as the caller says at any
  * time.  pyossl's own BIO is below, whose calls never wait; what the caller's socket would have waited for is waited for
- * here, outside of the connection's lock (PITFALLS 15), and what it would not have waited for is the answer.
+ * here, outside of the connection's lock (docs/pitfalls.md, 15), and what it would not have waited for is the answer.
  *
  * Whether the descriptor blocks is asked when there is something to wait for; `blocks` remembers it in the meantime.
  * By it a reader that knows of nothing to read begins with recv(2) of the next record's header, which waits or does not

@@ -12,7 +12,7 @@
  * nobody else takes anything off the descriptor meanwhile.  The limit of that wait is SO_RCVTIMEO.  What the program has
  * set there, and in SO_SNDTIMEO, limits the calls that have no timeout, and is set again when the socket is given back.
  *
- * A record that could not be sent is to be repeated before anything else is written (PITFALLS 8): a writer has the
+ * A record that could not be sent is to be repeated before anything else is written (docs/pitfalls.md, 8): a writer has the
  * turn from its first byte to its last, and keeps it while a signal's handler runs. */
 
 enum { PYOSSL_INTERRUPTED = -117 };    /* the handlers of signals are to run; no call returns it */

@@ -98,7 +98,7 @@ static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this th
 /* A peer that sends records without data (KeyUpdates, tickets, HelloRequests, warnings, empty records) would keep
  * SSL_read(3) busy for as long as it likes: with SSL_MODE_AUTO_RETRY it returns only with data, and our BIOs would go on
  * reading.  So a call of a connection may take so many bytes before they have become data; then the BIO says that there
- * is nothing to read, and the deadline, the signals, the lock and the loop have their turn (PITFALLS 30).  It is more
+ * is nothing to read, and the deadline, the signals, the lock and the loop have their turn (docs/pitfalls.md, 30).  It is more
  * than any record, so that each call gets on. */
 enum { PYOSSL_BUDGET = 32768 };
 

@@ -73,7 +73,7 @@ static pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int take
     return pyossl_connection_new(context, takes_side, bio, bio, NULL, NULL);
 }
 
-/* Over BIOs that Python keeps, with a reference of its own to each (PITFALLS 20), and under their locks. */
+/* Over BIOs that Python keeps, with a reference of its own to each (docs/pitfalls.md, 20), and under their locks. */
 static pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer,
                                                       pyossl_lock *lock, pyossl_lock *other_lock)
 {

@@ -62,7 +62,7 @@ class Destination:
         return self.data[: self.filled]
 
 
-class EventedConnection(DescriptorConnection):
+class EventLoopConnection(DescriptorConnection):
     """A ``Connection`` over a descriptor, whose reads and writes are a step each.  SSL_set_fd(3)"""
 
     has_more = False

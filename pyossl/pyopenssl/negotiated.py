@@ -9,7 +9,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.contexts import translated, translates
 from pyossl.pyopenssl.numbers import TLS1_3_VERSION
-from pyossl.tls.mutable_connection import GenericConnection
+from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.encoding import cryptography
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
-class Agreed(Uncopied):
+class Negotiated(Uncopied):
     """The questions that a ``Connection`` answers."""
 
     if TYPE_CHECKING:
-        _tls: GenericConnection
+        _tls: MutableConnection
 
     # What has been agreed on
 
@@ -186,4 +186,4 @@ def _every(chain: tuple[Certificate, ...], as_cryptography: bool) -> list[X509] 
     return [each.to_cryptography() for each in shown] if as_cryptography else shown
 
 
-translates(Agreed)
+translates(Negotiated)

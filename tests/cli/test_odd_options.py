@@ -9,7 +9,7 @@ import socket
 import pytest
 
 import pyossl
-from pyossl.cli import main, parser
+from pyossl.cli.commands import main, parser
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 

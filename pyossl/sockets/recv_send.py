@@ -14,14 +14,14 @@ from pyossl.core.arguments import index, number_shown
 from pyossl.core.binding import lib
 from pyossl.sockets.descriptor_connection import WaitingConnection
 from pyossl.tls.connection import Bytes, readable, writable
-from pyossl.tls.negotiated import Agreed
+from pyossl.tls.negotiated import NegotiatedSummary
 
 _recv, _send = lib.pyossl_recv, lib.pyossl_send
 _borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
 _RECORD, _LARGEST = buffers.RECORD, buffers.LARGEST
 
 
-class Stream(Agreed):
+class RecvSendMethods(NegotiatedSummary):
     """Reads and writes; ``Socket`` adds the rest of a socket's methods."""
 
     connection: WaitingConnection
