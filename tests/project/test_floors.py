@@ -1,6 +1,7 @@
-"""The house that DESIGN draws: who may import whom, who may touch OpenSSL, and how long a file may be.
+"""The house of docs/design.md: which folder may import which, which may touch OpenSSL, and how long a file may be.
 
-The modules are read, not run: an import inside a function counts, one under ``if TYPE_CHECKING`` does not.
+The folders are read, not a list of modules.  An import inside a function counts as one at run time; an import under
+``if TYPE_CHECKING`` is for types alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,69 +20,34 @@ import build_ffi
 
 PACKAGE = build_ffi.ROOT / "pyossl"
 
-FLOORS = {
-    0: {"_openssl"},
-    1: {"_lib", "process"},
-    2: {
-        "outcome",
-        "errors",
-        "names",
-        "message",
-        "have",
-        "flags",
-        "constants",
-        "turns",
-        "copying",
-        "arguments",
-        "descriptors",
-    },
-    3: {
-        "scratch",
-        "callbacks",
-        "bio",
-        "bio_filters",
-        "bio_network",
-        "bio_python",
-        "encoding",
-        "asn1",
-        "general_names",
-        "extensions",
-        "keys",
-        "x509",
-        "crl",
-        "store",
-        "pkcs12",
-        "issuing",
-        "policy",
-        "session_policy",
-        "context",
-        "session",
-        "draft",
-        "generic_context",
-        "system",
-        "uri",
-    },
-    4: {
-        "connection",
-        "generic_connection",
-        "negotiation",
-        "peercert",
-        "waiting",
-        "polling",
-        "program_wait",
-        "stream",
-        "evented",
-        "cryptography_binding",
-        "dtls",
-        "quic",
-    },
-    5: {"connecting", "sockets", "listener", "greenlets", "carrier", "aio", "trio", "anyio"},
-    6: {"pyopenssl", "stdlib"},
-    7: {"cli", "__main__"},
+FLOORS = (
+    ("core",),
+    ("bio",),
+    ("x509",),
+    ("tls",),
+    ("sockets", "errors"),  # pyossl.errors gives the names of core/errors.py to programs
+    ("streams", "aio", "greenlets"),
+    ("trio", "anyio"),
+    ("pyopenssl",),
+    ("cli",),
+    ("__main__",),
+)
+"""The folders of pyossl/, and the files beside them, from the lowest floor to the highest."""
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+FRONT_DOOR = "__init__"
+FLOOR_OF_THE_FRONT_DOOR = FLOOR["sockets"]
+"""``from pyossl import ...`` loads any of the folders up to this floor."""
+ROOMS_OF_LIB = {"core", "bio", "x509", "tls", "sockets"}
+OTHERS_WITH_LIB = {
+    "pyopenssl/cryptography_binding.py": "it offers OpenSSL's functions by the names of another package's binding",
 }
-FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
-FLOORS_OF_LIB = range(1, 5)
-LAST_FLOOR_OF_THE_CORE = 4
+UPWARD_FOR_TYPES = {
+    ("core/errors.py", "x509/certificate.py"): "CertificateError.certificate",
+    ("core/outcome.py", "x509/certificate.py"): "Failure.certificate",
+    ("tls/context.py", "sockets/socket.py"): "Context.wrap_socket returns a Socket",
+}
+"""The imports that only a type checker follows and that go up, each with the annotation that needs it."""
+EXTENSION = "pyossl._openssl"
 LONGEST_FILE = 600
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
 STDLIB_TLS = {"ssl", "_ssl"}
@@ -96,101 +63,137 @@ each_module = pytest.mark.parametrize("path", MODULES, ids=identifier)
 
 
 def room(path: Path) -> str:
-    """The name by which the table knows a file: a package's files are all in the package's room."""
+    """The folder of a file, or the name of a file that is in none."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def is_for_types(node: ast.stmt) -> bool:
+class Import(NamedTuple):
+    module: str
+    """Such as ``pyossl.core.errors``."""
+    name: str
+    """What is imported from it; empty for ``import module``."""
+    is_for_types: bool
+
+
+def is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
-def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node that is ever run."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and is_for_types(child):
-            for otherwise in child.orelse:
-                yield from run_nodes(otherwise)
-        else:
-            yield from run_nodes(child)
+def nodes(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node, and whether only a type checker reads it."""
+    yield node, for_types
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from nodes(child, for_types or (is_for_types(node) and field == "body"))
 
 
-def imported(path: Path) -> Iterator[tuple[str, str]]:
-    """Each import of a file as (module, name): the name is empty for ``import module``."""
+def imports(path: Path) -> Iterator[Import]:
     package = ["pyossl", *path.relative_to(PACKAGE).parent.parts]
-    for node in run_nodes(ast.parse(path.read_text())):
+    for node, for_types in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
+            yield from (Import(alias.name, "", for_types) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*above, *([node.module] if node.module else [])])
-            yield from ((module, alias.name) for alias in node.names)
+            yield from (Import(module, alias.name, for_types) for alias in node.names)
 
 
-def rooms_imported(path: Path) -> set[str]:
-    """The rooms that a file takes something from; ``__init__`` is the front door, ``from pyossl import ...``."""
-    rooms = set()
-    for module, name in imported(path):
-        package, *inside = module.split(".")
-        if package == "pyossl":
-            rooms.add(inside[0] if inside else name if name in FLOOR else "__init__")
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {module_name(path): path for path in MODULES}
+
+
+def modules_imported(path: Path) -> Iterator[tuple[Path | None, bool]]:
+    """The files of pyossl that a file imports, and whether for types alone; None is the front door."""
+    for each in imports(path):
+        if each.module.partition(".")[0] == "pyossl" and each.module != EXTENSION:
+            yield NAMES.get(f"{each.module}.{each.name}", NAMES.get(each.module)), each.is_for_types
+
+
+def rooms_imported(path: Path, for_types: bool = False) -> set[str]:
+    """The other rooms that a file imports at run time, or for types alone."""
+    rooms = {
+        FRONT_DOOR if other is None else room(other) for other, types in modules_imported(path) if types == for_types
+    }
     return rooms - {room(path)}
 
 
+def floor(name: str) -> int:
+    return FLOOR_OF_THE_FRONT_DOOR if name == FRONT_DOOR else FLOOR[name]
+
+
 @each_module
-def test_every_module_has_its_floor(path: Path) -> None:
-    assert room(path) in FLOOR, f"DESIGN and this file's table give no floor to {identifier(path)}"
+def test_every_folder_has_its_floor(path: Path) -> None:
+    assert room(path) in FLOOR, f"{identifier(path)} is in none of the folders of docs/design.md"
 
 
 @each_module
 def test_imports_go_down_the_floors_only(path: Path) -> None:
-    """DESIGN: "A module imports only from lower floors." Within one floor there is an order, see below.
-
-    The front door is made of all the core and of the sockets: it is for who lives above them.
-    """
-    ours = FLOOR[room(path)]
+    ours = floor(room(path))
     for other in rooms_imported(path):
-        theirs = FLOOR[other] if other != "__init__" else LAST_FLOOR_OF_THE_CORE + 2
-        assert theirs <= ours, f"floor {ours} imports {other}, which is on floor {theirs}"
-
-
-@pytest.mark.parametrize("floor", FLOORS)
-def test_a_floor_has_an_order_without_cycles(floor: int) -> None:
-    graph: dict[str, set[str]] = {}
-    for path in MODULES:
-        if FLOOR.get(room(path)) == floor:
-            graph.setdefault(room(path), set()).update(
-                other for other in rooms_imported(path) if FLOOR.get(other) == floor
-            )
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as cycle:
-        pytest.fail(f"modules of floor {floor} import one another: {cycle.args[1]}")
+        assert floor(other) < ours, f"{identifier(path)} imports {other}, which is not below"
 
 
 @each_module
-def test_lib_is_touched_on_floors_1_to_4_only(path: Path) -> None:
-    """DESIGN: "`lib` is touched on floors 1 to 4 only."""
-    touched = {"lib", "ffi"} & {name for module, name in imported(path) if module.startswith("pyossl")}
-    for node in run_nodes(ast.parse(path.read_text())):
+def test_imports_for_types_go_up_only_where_nothing_else_is_possible(path: Path) -> None:
+    for other, _ in modules_imported(path):
+        if other is not None and floor(room(other)) > floor(room(path)):
+            assert (identifier(path), identifier(other)) in UPWARD_FOR_TYPES
+
+
+def circles(for_types: bool) -> list[str] | None:
+    """The files of a circle, each of which imports the next one; None where there is no circle."""
+    graph = {
+        identifier(path): {
+            identifier(other)
+            for other, types in modules_imported(path)
+            if other is not None and other != path and (for_types or not types)
+            if (identifier(path), identifier(other)) not in UPWARD_FOR_TYPES
+        }
+        for path in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as cycle:
+        found: list[str] = cycle.args[1]
+        return found
+    return None
+
+
+def test_no_files_import_one_another_in_a_circle() -> None:
+    assert circles(for_types=False) is None
+
+
+def test_no_files_import_one_another_in_a_circle_for_types_either() -> None:
+    """A reader follows these imports too.  The few that go up are listed above."""
+    assert circles(for_types=True) is None
+
+
+@each_module
+def test_lib_is_touched_by_the_core_only(path: Path) -> None:
+    touched = {each.name for each in imports(path) if each.module.startswith("pyossl")} & {"lib", "ffi"}
+    for node, _ in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and node.attr in ("lib", "ffi"):
             touched.add(node.attr)
-    assert FLOOR[room(path)] in FLOORS_OF_LIB or not touched, f"{identifier(path)} touches {touched}"
+    assert room(path) in ROOMS_OF_LIB or identifier(path) in OTHERS_WITH_LIB or not touched, touched
 
 
 @each_module
 def test_the_extension_is_imported_by_its_guard_alone(path: Path) -> None:
-    """The guard of _lib.py has run before anybody sees ``lib``."""
-    assert "_openssl" not in rooms_imported(path) or room(path) == "_lib"
+    """The guard of core/binding.py has run before any code sees ``lib``."""
+    if identifier(path) != "core/binding.py":
+        assert not any(each.module == EXTENSION or each.name == "_openssl" for each in imports(path))
 
 
 @each_module
 def test_the_core_does_not_import_the_stdlibs_ssl(path: Path) -> None:
-    """DESIGN: "The core never imports the standard library's `ssl`." (docs/pitfalls.md, 29: it may be another
-    OpenSSL's)
-    """
-    if FLOOR[room(path)] <= LAST_FLOOR_OF_THE_CORE:
-        assert not STDLIB_TLS & {module.partition(".")[0] for module, _ in imported(path)}
+    """It may be another OpenSSL's (docs/pitfalls.md, 29)."""
+    if room(path) in ROOMS_OF_LIB:
+        assert not STDLIB_TLS & {each.module.partition(".")[0] for each in imports(path)}
 
 
 def test_no_ssl_is_loaded_with_pyossl() -> None:
@@ -212,3 +215,10 @@ def test_a_file_has_at_most_600_lines_and_a_name_that_says_something(path: Path)
     # A fragment has the length of the header that it is named after.
     assert len(path.read_text().splitlines()) <= LONGEST_FILE or path.parent.name == "decl"
     assert path.stem.lower() not in NAMES_THAT_SAY_NOTHING
+
+
+def test_the_tests_have_the_same_folders() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and not path.name.startswith("_")}
+    tested = {path.parent.name for path in (build_ffi.ROOT / "tests").rglob("test_*.py")}
+    assert rooms <= tested
+    assert tested - rooms == {"interop", "project"}
