@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes docs/features.md: each feature of docs/features.toml, its first OpenSSL, and the tests that show it.
 
-Nothing is run: the first OpenSSL is the heading in pyossl/_c/have.h under which the feature's flag stands, and a
-test shows what its marker names, ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes nothing, and fails
-where the page is not what it would be, a feature has no test, or a test names one that is not in the list.
+It runs no test. The first OpenSSL is the heading in pyossl/_c/have.h that the feature's flag is under. The marker of a
+test names the feature that it shows: ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes nothing, and
+fails if the page is out of date, if a feature has no test, or if a test names a feature that is not in the list.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def tests() -> dict[str, list[tuple[str, str]]]:
 def page(sections: dict[str, dict[str, str]], shown: dict[str, list[tuple[str, str]]]) -> str:
     releases = first_releases()
     lines = [
-        "# What pyossl does, and the tests that show it",
+        "# Features, and the tests that show them",
         "",
-        "Written by `ci/features.py` from `docs/features.toml`, `pyossl/_c/have.h` and the tests' markers; not edited",
-        "by hand. What an OpenSSL lacks is refused there with one exception, `UnsupportedError`, or with the",
-        "`ValueError` of a name that it does not know.",
+        "`ci/features.py` writes this page from `docs/features.toml`, `pyossl/_c/have.h` and the markers of the tests:",
+        "do not edit it. Using a feature that the OpenSSL in use lacks raises `UnsupportedError`, or `ValueError` if",
+        "the feature is a name that OpenSSL does not have, for example a group.",
     ]
     for section, features in sections.items():
         lines += ["", f"## {section}", "", "| feature | first OpenSSL | shown by |", "|---|---|---|"]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes the table of docs/openssl-versions.md: what each OpenSSL gives and lacks.
 
-The facts are read where they stand: a feature's first release is the heading of pyossl/_c/have.h that its flag stands
-under, what it is in words says pyossl/core/features.py, and the columns are the rows of ci/matrix.toml. The text around
-the table is the page's own. ``--check`` writes nothing, and fails where the table is not what it would be.
+A feature's first release is the heading of pyossl/_c/have.h that its flag is under, its description is in
+pyossl/have.py, and the columns are the rows of ci/matrix.toml. The text around the table is written by hand.
+``--check`` writes nothing, and fails if the table is out of date.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _WORDS = {
     "quic": "QUIC client",
     "quic_max_pending_conns": "a limit for pending QUIC connections",
     "quic_server": "QUIC server",
-    "retry_verify": "verification that waits",
+    "retry_verify": "verification that can be paused",
     "sctp": "DTLS over SCTP",
     "srp": "SRP",
     "srtp": "keys for SRTP",
@@ -32,8 +32,8 @@ _WORDS = {
     "ssl_trace": "SSL_trace",
     "tls1_3": "TLS 1.3",
     "typed_names": "reference names by their type",
-    "unexpected_eof": "truncation told apart",
-    "x509_store_get1_objects": "trust stores listed safely",
+    "unexpected_eof": "truncation with an error code of its own",
+    "x509_store_get1_objects": "thread-safe listing of trust stores",
 }
 """The features whose name, with spaces, does not already say it."""
 

@@ -30,7 +30,7 @@ async def connected(
     return await pyossl.aio.open_connection(HOST, port_of(server), ssl=context, **options)
 
 
-@pytest.mark.feature("asyncio streams, protocols and servers, by descriptor and over any transport")
+@pytest.mark.feature("asyncio streams, protocols and servers, over sockets and other transports")
 def test_ten_megabytes_come_back_as_they_went(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:

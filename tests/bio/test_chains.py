@@ -196,7 +196,7 @@ def test_a_with_statement_whose_flush_waits_closes_and_says_so() -> None:
     assert first.closed
 
 
-@pytest.mark.feature("retry flags as results")
+@pytest.mark.feature("retry flags as return values")
 def test_retry_flags_come_up_through_a_chain_as_results() -> None:
     first, second = BIO.pair(4, 4)
     chain = BufferFilter().push(BufferFilter()).push(first)

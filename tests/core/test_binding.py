@@ -146,7 +146,7 @@ def shake_hands(server: Any, client: Any) -> None:
     raise AssertionError("the handshake does not finish")
 
 
-@pytest.mark.feature("a handshake by OpenSSL's own names")
+@pytest.mark.feature("a handshake with OpenSSL's functions")
 def test_a_handshake_by_openssl_s_own_names(contexts: tuple[Any, Any]) -> None:
     server, client = joined(*contexts)
     assert lib.SSL_set1_dnsname(client, b"example.com") == 1

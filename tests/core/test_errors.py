@@ -143,7 +143,7 @@ def test_an_unsupported_feature_is_named_with_the_openssl_that_lacks_it() -> Non
 # check
 
 
-@pytest.mark.feature("every record of the error queue on the exception")
+@pytest.mark.feature("all records of the error queue in the exception")
 def test_check_raises_with_the_queue_and_empties_it() -> None:
     bio = BIO.memory(b"no PEM")
     pointer = lib.PEM_read_bio_X509(bio._bio, ffi.NULL, ffi.NULL, ffi.NULL)

@@ -40,7 +40,7 @@ def in_a_child(work: Callable[[], object], meanwhile: Callable[[], object] = lam
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-@pytest.mark.feature("a child process never touches its parent's connections")
+@pytest.mark.feature("a child process does not use its parent's connections")
 def test_a_child_is_refused_every_call_that_would_send_or_read(sockets: SocketPair) -> None:
     client, server = sockets
 

@@ -90,7 +90,7 @@ def test_connect_ends_at_its_deadline_when_the_handshake_drips(client_context: p
             stop.set()
 
 
-@pytest.mark.feature("deadline over the whole call")
+@pytest.mark.feature("deadline for the whole call")
 def test_recv_ends_at_its_deadline_when_a_record_drips(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
@@ -508,7 +508,7 @@ def take_all(tls: pyossl.Socket) -> None:
         pass
 
 
-@pytest.mark.feature("deadline over the whole call")
+@pytest.mark.feature("deadline for the whole call")
 def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair) -> None:
     """docs/pitfalls.md, 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
     client, server = sockets

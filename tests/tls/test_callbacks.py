@@ -28,7 +28,7 @@ def raising(error: BaseException, name: str) -> Callable[[Message], None]:
     return callback
 
 
-@pytest.mark.feature("exceptions of callbacks carried back")
+@pytest.mark.feature("exceptions in callbacks raised by the call")
 @pytest.mark.parametrize("kind", [OnPurposeError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_exception_is_raised_again_itself_by_the_users_call(
     client_context: pyossl.Context, kind: type[BaseException]

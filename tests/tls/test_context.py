@@ -17,7 +17,7 @@ from pyossl import Version, lib
 # Secure as it stands
 
 
-@pytest.mark.feature("TLS with no I/O of its own")
+@pytest.mark.feature("TLS without I/O")
 def test_a_client_verifies_chain_and_name(client_context: pyossl.Context) -> None:
     """DESIGN: "Clients verify chain and name, or say `verify=False` in so many words." """
     assert client_context.verifies

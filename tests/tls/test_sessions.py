@@ -311,7 +311,7 @@ def test_ticket_keys_do_not_open_a_context_that_verifies_more(
         meet(context, strict, session=session)
 
 
-@pytest.mark.feature("sessions across processes")
+@pytest.mark.feature("sessions shared between processes")
 def test_another_process_with_the_same_ticket_keys_resumes_a_session(
     new_client: Callable[..., Context], credentials: pyossl.Credentials, tmp_path: Path
 ) -> None:

@@ -50,7 +50,7 @@ def choosing(first: Context, **others: Context) -> Context:
     return first
 
 
-@pytest.mark.feature("SNI with a switch of context")
+@pytest.mark.feature("SNI callback that switches the context")
 @VERSIONS
 def test_each_name_is_shown_its_own_certificate(
     version: Version, authority: pyossl.Authority, new_server: Callable[..., Context]

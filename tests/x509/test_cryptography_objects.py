@@ -50,7 +50,7 @@ def test_a_public_key_goes_both_ways(name: str) -> None:
     assert ours.to_cryptography() == theirs.public_key()
 
 
-@pytest.mark.feature("objects of the cryptography package")
+@pytest.mark.feature("conversion to and from the cryptography package")
 def test_a_certificate_goes_both_ways(credentials: pyossl.Credentials) -> None:
     theirs = make("theirs").certificate
     ours = Certificate.from_cryptography(theirs)

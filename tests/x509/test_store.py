@@ -85,7 +85,7 @@ CASES = {
 }
 
 
-@pytest.mark.feature("chain verification apart from a connection")
+@pytest.mark.feature("chain verification without a connection")
 @pytest.mark.parametrize("case", CASES)
 def test_openssl_verify_agrees(case: str, chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     options, arguments, accepted = CASES[case]
