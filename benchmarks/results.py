@@ -31,7 +31,7 @@ class Cell:
     """For a hot path: function, library, its own instructions per operation, and those with the functions it calls."""
 
     def value(self, meter: str) -> float | None:
-        """The median of ``cpu``, ``wall`` (seconds) or ``memory`` (bytes); the count of ``instructions`` or ``calls``."""
+        """The median of ``cpu``, ``wall`` (seconds) or ``memory`` (bytes); or the ``instructions`` or ``calls``."""
         if meter == "instructions":
             return self.instructions
         if meter == "calls":

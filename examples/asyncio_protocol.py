@@ -1,8 +1,8 @@
 """asyncio without streams: a protocol that pauses its transport, so that the peer must wait.
 
-The server counts the bytes that it receives. After each 100,000 bytes it pauses its transport for a moment, as a program
-does that has to store them. When too many bytes of the client wait, the client's ``pause_writing`` is called. No data is
-lost.
+The server counts the bytes that it receives. After each 100,000 bytes it pauses its transport for a moment, as a
+program that stores the data would do. When too many bytes of the client wait, the client's ``pause_writing`` is called.
+No data is lost.
 
 Prints:
     server: 5000000 bytes, in … pieces

@@ -1,7 +1,7 @@
 """Compares the results of four situations in ``ssl``, in pyossl, and in pyOpenSSL if that is installed.
 
-The results of ``ssl`` and pyOpenSSL depend on the versions of Python and OpenSSL: run this example on the system that you
-want to use. pyossl's results are the same everywhere. The peer is always a pyossl server over a socket pair.
+The results of ``ssl`` and pyOpenSSL depend on the versions of Python and OpenSSL: run this example on the system
+that you want to use. pyossl's results are the same everywhere. The peer is always a pyossl server over a socket pair.
 
 Prints:
     Python …
