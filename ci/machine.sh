@@ -2,7 +2,8 @@
 # Functions that check the machine and install what is missing. The scripts in this folder source it, from the
 # repository's root.
 #
-# Only packages that a check found missing are installed, so a machine that has all of them needs neither root nor network.
+# Only packages that a check found missing are installed. So a machine that has all of them needs neither root nor
+# network.
 
 say() { printf 'ci: %s\n' "$*" >&2; }
 
@@ -87,7 +88,7 @@ install_packages() {
     esac
 }
 
-# With --no-install-recommends, gcc is installed without the headers of the C library. Only compiling a program shows that.
+# --no-install-recommends installs gcc without the headers of the C library. Only compiling a program shows that.
 compiles() {
     directory=$(mktemp -d)
     printf '#include <stdio.h>\nint main(void) { return 0; }\n' >"$directory/try.c"
@@ -174,7 +175,7 @@ still_missing() {
         headers) echo "pkg-config does not find libssl: install OpenSSL's headers," \
             "or set PYOSSL_OPENSSL_DIR to the prefix of an OpenSSL" ;;
         compiler) echo "the C compiler does not work: ${CC:-cc}" ;;
-        *) echo "$1 is missing, and this script does not know its package for $(package_manager): install it yourself" ;;
+        *) echo "$1 is missing, and its package for $(package_manager) is not known: install it yourself" ;;
     esac
 }
 
