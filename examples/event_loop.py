@@ -28,7 +28,7 @@ class Peer:
         self.unsent = b""
 
     def turn(self, selector: selectors.BaseSelector) -> None:
-        """Does everything that is possible now; then tells the selector which event to wait for."""
+        """Does everything that is possible now; then sets the event for which the selector waits."""
         try:
             self.receive()
             finished = self.answer()
