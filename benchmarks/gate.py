@@ -106,7 +106,7 @@ def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
             verdict += f"  WORSE, by more than {limit - 1:.0%}"
             worse.append(gated.name)
         elif times < 1 / LIMIT and same:
-            verdict += "  better: ci/performance --rewrite commits it"
+            verdict += "  better: ci/performance --rewrite updates the figures"
         figure = figures[gated.name]
         text = f"{figure:,.0f}" if gated.meter == "instructions" else f"{figure:.2f}"
         print(f"{gated.name:44}{text:>13}{now:>8.3f}{was:>8.3f}  {verdict}, to {TITLES[reference]}")

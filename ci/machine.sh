@@ -197,7 +197,7 @@ need_venv() {
     [ "$wanted" != "$("$venv/bin/python" -c "import pip; $identity" 2>/dev/null)" ] || return 0
     if [ -e "$venv" ]; then
         [ -e "$venv/made-by-ci" ] ||
-            fail "$venv exists, was not made by ci/setup and is not usable: move it, or set PYOSSL_VENV"
+            fail "$venv has another Python or no pip, and ci/setup did not make it: move it, or set PYOSSL_VENV"
         rm -r "$venv"
     fi
     say "making $venv with $python"
