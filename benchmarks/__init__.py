@@ -1,5 +1,5 @@
-"""How fast pyossl is, beside a C program and the other bindings on the same machine: ``python -m benchmarks``.
+"""Compares the speed of pyossl with a C program and other bindings on the same machine: ``python -m benchmarks``.
 
-``rows`` says what is measured, ``measuring`` how, ``worker`` and ``contenders`` are what runs in each process,
-``goals`` judges, ``page`` writes docs/performance.md, and ``gate`` is what ci/performance runs.
+``rows`` lists the kinds of work, ``measuring`` measures them, ``worker`` and ``contenders`` run in each process,
+``goals`` compares the results with the goals, ``page`` writes docs/performance.md, and ci/performance runs ``gate``.
 """

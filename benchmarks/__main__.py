@@ -1,6 +1,6 @@
-"""Measures, prints the table, saves what was measured: ``python -m benchmarks``.
+"""Measures, prints a table and saves the results: ``python -m benchmarks``.
 
-Contenders take turns (A B A B …), each turn in a process of its own, all with the same peer.
+The contenders run in turns (A B A B …).  Each turn has its own process.  All of them use the same peer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LATEST = REPOSITORY / "benchmarks" / "results" / "latest.json"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a look, in under two minutes: few turns, nothing counted")
+    parser.add_argument("--quick", action="store_true", help="few turns and no counts, in under two minutes")
     parser.add_argument("--only", nargs="+", metavar="ROW", help=", ".join(row.name for row in ROWS))
     parser.add_argument("--contenders", nargs="+", metavar="NAME", choices=TITLES, help=", ".join(TITLES))
-    parser.add_argument("--meters", nargs="+", choices=METERS, help="what to measure; all unless given")
-    parser.add_argument("--turns", type=int, metavar="N", help="turns of each contender, 9 unless given")
-    parser.add_argument("--again", action="store_true", help="measure anew what is chosen; the file keeps the rest")
-    parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="where the JSON goes")
+    parser.add_argument("--meters", nargs="+", choices=METERS, help="what to measure; the default is everything")
+    parser.add_argument("--turns", type=int, metavar="N", help="turns of each contender; the default is 9")
+    parser.add_argument("--again", action="store_true", help="measure the chosen rows again; keep the other results")
+    parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="the JSON file to write")
     return parser.parse_args()
 
 
@@ -96,8 +96,8 @@ def main() -> int:
             print("\n".join(row_lines(row, results)), flush=True)
             results.write(chosen.output)
     for name, why in results.missing.items():
-        print(f"\n{TITLES[name]} is not here: {why}")
-    print(f"\nsaved in {chosen.output}")
+        print(f"\n{TITLES[name]} is not available: {why}")
+    print(f"\nsaved to {chosen.output}")
     return status
 
 

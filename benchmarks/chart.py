@@ -1,4 +1,4 @@
-"""The chart of docs/performance.md: CPU time beside the standard library's, as an SVG."""
+"""The chart of docs/performance.md: CPU time compared with the standard library, as an SVG."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ STYLE = (
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9198a1}.line{stroke:#9198a1}}</style>"
 )
 MOST = 3.6
-"""Bars end here, and say how long they would be."""
+"""A longer bar is cut here; its label shows its value."""
 
 
 def chart(results: Results) -> str:
-    """Bars: how many times as fast as the standard library, in CPU time; a line stands at 1."""
+    """A bar for each contender: how many times as fast as the standard library, in CPU time; a line marks 1."""
     body, y, width = [], TOP, LEFT + int(MOST * UNIT) + 60
     for row in ROWS:
         if row.name not in CHARTED:
@@ -67,7 +67,7 @@ def chart(results: Results) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 120} {y}" role="img">',
-            "<title>CPU time beside the standard library's</title>",
+            "<title>CPU time compared with the standard library</title>",
             STYLE,
             f'<text x="{LEFT}" y="20">How many times as fast as the standard library, in CPU time</text>',
             f'<text class="small" x="{line}" y="{TOP - 14}" text-anchor="middle">stdlib = 1</text>',

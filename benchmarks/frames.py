@@ -1,4 +1,4 @@
-"""What the frames of a path cost: a summary of callgrind's profile."""
+"""The cost of each C function: a summary of callgrind's profile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIBRARIES = {
 
 @dataclass(frozen=True)
 class Frame:
-    """A C function: the library that it is of, and what it costs by itself and with all that it calls."""
+    """A C function, its library, its own cost, and its cost with the functions that it calls."""
 
     function: str
     library: str
@@ -32,7 +32,7 @@ class Frame:
 
 
 def frames_of(profile: str) -> list[Frame]:
-    """Every function of a profile, the dearest by itself first."""
+    """The functions of a profile, sorted by their own cost, the highest first."""
     names: dict[tuple[str, str], str] = {}
     own: Counter[tuple[str, str]] = Counter()
     called: Counter[tuple[str, str]] = Counter()
@@ -59,7 +59,7 @@ def frames_of(profile: str) -> list[Frame]:
         elif line[:1].isdigit() or line[:1] in ("+", "-", "*"):
             cost = int(line.split()[1])
             if is_call:
-                # What a function costs that calls itself is counted once, by its outermost call.
+                # The cost of a recursive function is counted once, for its outermost call.
                 if (called_library, called_function) != (library, function):
                     called[called_library, called_function] += cost
                 is_call, called_library = False, library

@@ -1,12 +1,12 @@
-"""What ci/performance runs: nothing that repeats may become more than 3 % dearer.
+"""The check that ci/performance runs: it fails if an instruction or system call count grows by more than 3 %.
 
-Only instructions and system calls are compared, each as a ratio to what a contender needs that was measured in the same
-run, so that another processor does not matter.  The committed figures (benchmarks/gate.json) hold for the versions that
-stand beside them, and there the contender is C.  On others a Python frame costs something else: there it is the
-standard library, on the same Python, and the limit is wider.
+Each count is divided by the count of a reference contender from the same run, so that the processor does not matter.
+The committed figures (benchmarks/gate.json) are valid for the versions that are listed in the same file.  With these
+versions, the reference is C.  With other versions a Python frame has another cost, so the reference is the standard
+library of the same Python, and the limit is wider.
 
     ci/performance             measures and compares
-    ci/performance --rewrite   measures, and writes the figures anew: on purpose, with a reason in the commit
+    ci/performance --rewrite   measures and replaces the committed figures: give the reason in the commit
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LIMIT, LIMIT_ELSEWHERE = 1.03, 1.15
 HOLDS_FOR = ("architecture", "python", "openssl", "cffi", "compiler", "valgrind")
 LEAST_CALLS = 3
 HALF_A_CALL = 0.5
-"""System calls depend on when the peer answers: the fewest of so many runs count, and one more in every other operation
-is still chance."""
+"""The number of system calls depends on when the peer answers.  So the lowest of ``LEAST_CALLS`` runs counts, and up to
+half a call more per operation is no difference."""
 
 
 @dataclass(frozen=True)
 class Gated:
-    """What is compared: ours with ``reference`` where the committed figures hold, with ``elsewhere`` where not."""
+    """A comparison with ``reference`` for the versions of the committed figures, with ``elsewhere`` for others."""
 
     row: str
     meter: str
@@ -62,7 +62,7 @@ Figures = dict[str, float]
 
 
 def measure(bench: Bench, wanted: set[tuple[str, str, str]]) -> Figures:
-    """``wanted`` are rows, meters and contenders; the figures by the three, joined by blanks."""
+    """Measures ``wanted``: rows, meters and contenders; the keys of the figures are these three, joined by blanks."""
 
     def count(key: tuple[str, str, str]) -> tuple[str, float]:
         row, _, contender = key
@@ -75,7 +75,7 @@ def measure(bench: Bench, wanted: set[tuple[str, str, str]]) -> Figures:
 
     for contender in sorted({contender for _, _, contender in wanted}):
         if why := bench.why_missing(contender):
-            sys.exit(f"ci/performance: {TITLES[contender]} is not here: {why}")
+            sys.exit(f"ci/performance: {TITLES[contender]} is not available: {why}")
     figures = dict(map(calls, sorted(key for key in wanted if key[1] == "calls")))
     with ThreadPoolExecutor(2) as pool:
         figures.update(pool.map(count, sorted(key for key in wanted if key[1] == "instructions")))
@@ -83,7 +83,7 @@ def measure(bench: Bench, wanted: set[tuple[str, str, str]]) -> Figures:
 
 
 def judged(committed: Figures, figures: Figures, gated: Gated, reference: str) -> tuple[float, float, float]:
-    """The ratio that was, the ratio that is, and how many times as much that is."""
+    """The committed ratio, the new ratio, and the new one divided by the committed one."""
 
     def ratio(of: Figures) -> float:
         ours, theirs = (of[f"{gated.row} {gated.meter} {each}"] for each in (gated.ours, reference))
@@ -94,7 +94,7 @@ def judged(committed: Figures, figures: Figures, gated: Gated, reference: str) -
 
 
 def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
-    """Prints a line for each figure; the names of those that have become worse."""
+    """Prints a line for each figure; returns the names of those that have become worse."""
     limit, worse = LIMIT if same else LIMIT_ELSEWHERE, []
     print(f"{'':44}{'figure':>13}{'ratio':>8}{'was':>8}")
     for gated in GATED:
@@ -106,7 +106,7 @@ def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
             verdict += f"  WORSE, by more than {limit - 1:.0%}"
             worse.append(gated.name)
         elif times < 1 / LIMIT and same:
-            verdict += "  better: ci/performance --rewrite keeps it so"
+            verdict += "  better: ci/performance --rewrite updates the figures"
         figure = figures[gated.name]
         text = f"{figure:,.0f}" if gated.meter == "instructions" else f"{figure:.2f}"
         print(f"{gated.name:44}{text:>13}{now:>8.3f}{was:>8.3f}  {verdict}, to {TITLES[reference]}")
@@ -122,7 +122,7 @@ def versions() -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ci/performance", description=__doc__.partition("\n")[0])
-    parser.add_argument("--rewrite", action="store_true", help="write what is measured into benchmarks/gate.json")
+    parser.add_argument("--rewrite", action="store_true", help="write the new figures to benchmarks/gate.json")
     chosen = parser.parse_args()
     here = versions()
     committed = {} if chosen.rewrite else json.loads(COMMITTED.read_text())
@@ -137,10 +137,10 @@ def main() -> int:
     if chosen.rewrite:
         text = {"holds for": here, "figures": {name: round(figure, 2) for name, figure in sorted(figures.items())}}
         COMMITTED.write_text(json.dumps(text, indent=1) + "\n")
-        print(f"written: {COMMITTED}")
+        print(f"wrote {COMMITTED}")
         return 0
     for name in different:
-        print(f"the committed figures hold for {name} {committed['holds for'][name]!r}, and this is {here[name]!r}")
+        print(f"the committed figures are for {name} {committed['holds for'][name]!r}; here it is {here[name]!r}")
     worse = compare(committed["figures"], figures, not different)
     print(f"worse: {', '.join(worse)}" if worse else "nothing is worse")
     return int(bool(worse))

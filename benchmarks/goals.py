@@ -1,8 +1,8 @@
-"""The goals, each judged by what was measured.
+"""The goals, and whether the results meet them.
 
-A goal is some comparisons, all of which must hold.  ``cheaper`` compares what our contender needs with what another
-does, at most so many times as much; ``faster`` is the other way round: theirs divided by ours, at least so much.  What
-is missed is to be accounted for in benchmarks/accounts.toml.
+A goal has one or more comparisons, and is met if all of them hold.  ``cheaper`` divides the cost of our contender by
+the cost of another one, and the ratio must be at most the bound.  ``faster`` divides the other cost by ours, and the
+ratio must be at least the bound.  benchmarks/accounts.toml must give a reason for each comparison that is missed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNITS = {"cpu": "CPU", "wall": "wall", "instructions": "instructions", "calls": 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ours with another contender's, on one meter of one row; with ``theirs`` empty, with the bound itself."""
+    """Compares ours with another contender, on one meter of one row; if ``theirs`` is empty, with the bound alone."""
 
     row: str
     meter: str
@@ -29,7 +29,7 @@ class Comparison:
     bound: float
     faster: bool
     slack: float = 0.0
-    """How much of the bound noise may take: what is compared as "not behind" is level within so much."""
+    """The share of the bound by which the ratio may miss it because of noise."""
 
     def value(self, results: Results) -> float | None:
         ours = results.value(self.row, self.ours, self.meter)
@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def key(self) -> str:
-        """Its name in accounts.toml."""
+        """The key of this comparison in accounts.toml."""
         return " ".join(filter(None, (self.row, self.meter, self.ours, self.theirs)))
 
     @property
@@ -66,7 +66,7 @@ def faster(row: str, meter: str, theirs: str, bound: float, ours: str = "pyossl"
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal, by the name of the work."""
+    """One goal: the name of the work, and its comparisons."""
 
     work: str
     comparisons: tuple[Comparison, ...]
@@ -86,12 +86,12 @@ GOALS = (
     ),
     Goal("resumed handshake", (cheaper("resumed", "instructions", "c", 1.05), faster("resumed", "cpu", "stdlib", 2.0))),
     Goal(
-        "receive 64 KiB with `recv_into`; with a timeout too",
+        "receive 64 KiB with `recv_into`, without and with a timeout",
         tuple(faster(row, "cpu", theirs, bound) for row in BULK for theirs, bound in (("stdlib", 1.2), ("c", 1.0))),
     ),
     Goal("`recv(n)`, n ≥ 128 KiB", (faster("recv-256k", "cpu", "stdlib", 3.0),)),
     Goal(
-        "send 64 KiB and more, 1 KiB",
+        "send 64 KiB, 1 MiB and 1 KiB",
         tuple(
             faster(row, "cpu", "stdlib", bound)
             for row, bound in (("send-64k", 1.2), ("send-1m", 1.2), ("send-1k", 1.4))
@@ -115,7 +115,7 @@ GOALS = (
         ),
     ),
     Goal(
-        "pyOpenSSL's face against pyOpenSSL, on every row above",
+        "pyossl.pyopenssl against pyOpenSSL, on every row above",
         tuple(faster(row, "cpu", "pyopenssl", 1.0, ours="face") for row in FACED),
     ),
     Goal(
@@ -143,19 +143,19 @@ GOALS = (
         (cheaper("idle", "memory", "stdlib", 1.1), cheaper("idle", "memory", "pyopenssl", 0.55)),
     ),
     Goal(
-        "10,000 idle asyncio connections in one process, KiB of each",
+        "10,000 idle asyncio connections in one process, bytes per connection",
         (cheaper("idle-aio-10000", "memory", "", 64 * 1024, ours="pyossl_asyncio"),),
     ),
     Goal("`import pyossl`", (faster("import", "cpu", "stdlib", 1.0),)),
-    Goal("a client context that trusts the system", (faster("trust", "cpu", "stdlib", 50.0),)),
+    Goal("a client context with the system's trust store", (faster("trust", "cpu", "stdlib", 50.0),)),
 )
 
 
 def accounts() -> dict[str, str]:
-    """Why a goal is missed, by the comparison's key."""
+    """The reasons for missed goals, by the key of the comparison."""
     if sys.version_info >= (3, 11):
         import tomllib
 
         found: dict[str, str] = tomllib.loads(ACCOUNTS.read_text())
         return found
-    raise SystemExit("the page is written with Python 3.11 or later, which reads TOML")
+    raise SystemExit("writing the page needs Python 3.11 or newer, which can read TOML")

@@ -1,8 +1,9 @@
-"""One contender's process at a time: its CPU and wall time, its instructions, its system calls.
+"""Measures one contender's process at a time: CPU and wall time, instructions, system calls.
 
-Instructions and system calls are counted between the two calls of getrusage(2) that every contender makes for its CPU
-time, before the work and after it: starting, connecting and ending are not in them.  (The usual way, the difference of
-a run of N operations and one of 2 N, is twice the work, and its two halves differ by 2 %; this repeats to 0.02 %.)
+Every contender calls getrusage(2) before and after the work, to measure its CPU time.  Instructions and system calls
+are counted between these two calls, so that starting, connecting and ending are not counted.  (The usual method is the
+difference between a run of N operations and one of 2 N.  It does twice the work, and its results vary by 2 %; the
+results of this method vary by 0.02 %.)
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from benchmarks.rows import Row
 REPOSITORY = Path(__file__).resolve().parent.parent
 C = Path(__file__).resolve().parent / "c"
 LIMIT = 300
-"""Seconds for one process."""
+"""The time limit of one process, in seconds."""
 
-# Every libssl reads this, one that is linked into a wheel too: the same protocol, cipher and group for everybody.
+# Every libssl reads this, also one in a wheel: all contenders use the same protocol, cipher and group.
 CONFIGURATION = """\
 openssl_conf = benchmarks
 [benchmarks]
@@ -40,7 +41,7 @@ Ciphersuites = TLS_AES_128_GCM_SHA256
 Groups = X25519
 """
 
-# OpenSSL chooses its code by the CPU's features: without AVX it is the same on every x86-64 with AES-NI.
+# OpenSSL chooses its code by the CPU's features.  Without AVX, it is the same on every x86-64 CPU with AES-NI.
 WITHOUT_AVX = "~0x1000100000000000:~0xffffffffffffffff"
 
 IMPORTS = {
@@ -64,7 +65,7 @@ print(dumps({{"cpu": cpu, "wall": perf_counter() - wall}}))
 """
 
 MARK = "getrusage"
-"""The call that says where the work begins and where it ends."""
+"""The system call that marks the begin and the end of the work."""
 
 
 class ContenderError(RuntimeError):
@@ -72,7 +73,7 @@ class ContenderError(RuntimeError):
 
 
 def compile_program(name: str, folder: Path) -> Path:
-    """benchmarks/c/NAME.c against the OpenSSL that pyossl is built against."""
+    """Compiles benchmarks/c/NAME.c against the OpenSSL that pyossl is built against."""
     sys.path.insert(0, str(REPOSITORY))
     import build_ffi
 
@@ -93,7 +94,7 @@ def compile_program(name: str, folder: Path) -> Path:
 
 
 def write_certificates(folder: Path) -> None:
-    """An ECDSA P-256 certificate for localhost, and the authority that clients trust."""
+    """Writes an ECDSA P-256 certificate for localhost, and the CA that clients trust."""
     import pyossl
 
     authority = pyossl.Authority()
@@ -105,7 +106,7 @@ def write_certificates(folder: Path) -> None:
 
 @dataclass
 class Bench:
-    """The peer, the certificates and the C contender, in a folder of their own; for a ``with`` statement."""
+    """The peer, the certificates and the C contender, in a temporary folder; for a ``with`` statement."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="pyossl-benchmarks-")))
     ports: dict[str, int] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Bench:
         shutil.rmtree(self.folder)
 
     def environment(self, **more: str) -> dict[str, str]:
-        # Bytecode is written, whatever CI says: else compiling the modules would be most of what is measured.
+        # Bytecode is always written: otherwise most of the measured time would be the compilation of modules.
         own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return {
             **own,
@@ -144,7 +145,7 @@ class Bench:
         }
 
     def command(self, row: Row, contender: str, count: int) -> list[str]:
-        """What runs ``count`` operations of the row."""
+        """The command that runs ``count`` operations of the row."""
         if row.kind == "import":
             return [sys.executable, "-c", IMPORTING.format(IMPORTS[contender])]
         place = [str(self.folder), str(self.ports[row.service])]
@@ -155,7 +156,7 @@ class Bench:
         return [sys.executable, "-m", "benchmarks.worker", contender, *arguments]
 
     def why_missing(self, contender: str) -> str:
-        """What keeps a contender from running here, "" if nothing does; its modules are compiled afterwards."""
+        """Why a contender cannot run here, or "" if it can; compiles its modules too."""
         if contender in ("c", "c_released"):
             return ""
         module = IMPORTS["socket"] if contender == "socket" else f"import benchmarks.contenders.{contender}"
@@ -180,16 +181,16 @@ class Bench:
         return done
 
     def times(self, row: Row, contender: str, count: int) -> dict[str, Any]:
-        """``cpu`` and ``wall`` of one operation in seconds, ``memory`` in bytes; and the contender's ``openssl``."""
+        """``cpu`` and ``wall`` of one operation in seconds, ``memory`` in bytes, and the contender's ``openssl``."""
         taken: dict[str, Any] = json.loads(self._run(self.command(row, contender, count)).stdout)
         return {name: value / count if isinstance(value, (int, float)) else value for name, value in taken.items()}
 
     def instructions(self, row: Row, contender: str) -> float:
-        """The instructions of one operation, by callgrind."""
+        """The number of instructions of one operation, counted by callgrind."""
         return instructions_in(self.profile(row, contender)) / row.counted
 
     def profile(self, row: Row, contender: str) -> str:
-        """callgrind's profile of ``row.counted`` operations."""
+        """The profile of ``row.counted`` operations, made by callgrind."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "callgrind"
             valgrind = ["valgrind", "--tool=callgrind", "-q", f"--dump-after={MARK}", f"--callgrind-out-file={out}"]
@@ -200,7 +201,7 @@ class Bench:
             return parts[1].read_text()
 
     def system_calls(self, row: Row, contender: str) -> dict[str, float]:
-        """The system calls of one operation, by strace: how many of each name."""
+        """The system calls of one operation, counted by strace: the number for each name."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "strace"
             self._run(["strace", "-f", "-qq", "-o", str(out), *self.command(row, contender, row.counted)])
@@ -209,7 +210,7 @@ class Bench:
 
 
 def instructions_in(profile: str) -> int:
-    """The total of a callgrind profile."""
+    """The total number of instructions in a profile of callgrind."""
     found = re.search(r"^totals: (\d+)", profile, re.MULTILINE)
     if found is None:
         raise ContenderError("callgrind's profile has no total")
@@ -217,7 +218,7 @@ def instructions_in(profile: str) -> int:
 
 
 def calls_in(log: str) -> Counter[str]:
-    """How often each system call stands between the two marks in the log of strace."""
+    """The number of each system call between the two marks in the log of strace."""
     calls = re.findall(r"^(?:\d+ +)?(\w+)\(", log, re.MULTILINE)
     if calls.count(MARK) != 2:
         raise ContenderError(f"strace saw {MARK} {calls.count(MARK)} times, not twice")

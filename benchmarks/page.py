@@ -1,6 +1,7 @@
-"""Writes what was measured into docs/performance.md, between its marks, and draws its chart.
+"""Writes results into docs/performance.md, between its marks, and draws its chart.
 
-``python -m benchmarks.page FILE`` shows FILE's results from now on; without FILE those that are shown are shown anew.
+``python -m benchmarks.page FILE`` copies the results of FILE to benchmarks/results/shown.json and writes the page from
+them.  Without FILE it writes the page from that file again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def machine_lines(results: Results) -> Iterator[str]:
             yield f"| {name} | {value} |"
     for contender, openssl in results.openssl.items():
         if openssl and openssl != results.machine["openssl"]:
-            yield f"| {TITLES[contender]} | with {openssl}, its own |"
+            yield f"| {TITLES[contender]} | with its own {openssl} |"
 
 
 def outcome(comparison: Comparison, results: Results, why: dict[str, str]) -> str:
@@ -41,7 +42,7 @@ def outcome(comparison: Comparison, results: Results, why: dict[str, str]) -> st
     shown = size(value) if not comparison.theirs and comparison.meter == "memory" else f"{value:.2f}"
     if comparison.holds(value):
         return f"**{shown}**"
-    return f"{shown}: {why.get(comparison.key, 'missed, and not accounted for')}"
+    return f"{shown}: {why.get(comparison.key, 'missed, and no reason given')}"
 
 
 def goal_lines(results: Results) -> Iterator[str]:
@@ -95,11 +96,11 @@ def path_lines(results: Results) -> Iterator[str]:
             if libraries["pyossl"][library] >= 10:
                 yield f"| {library} | {' | '.join(costs)} |"
         yield ""
-        yield "| pyossl's frames | of | by itself | with what it calls |"
+        yield "| pyossl's frames | library | own | with the functions that it calls |"
         yield "|---|---|--:|--:|"
         named = (frame for frame in cells["pyossl"].frames if not frame[0].startswith("0x"))
         for function, library, own, inclusive in list(named)[:FRAMES]:
-            # CPython's frames call themselves by way of others: only their own cost means something.
+            # CPython's frames call themselves through other functions: only their own cost is meaningful.
             whole = "" if library in ("CPython", "cffi") else number(inclusive)
             yield f"| `{function.partition(chr(39))[0].partition('@')[0]}` | {library} | {number(own)} | {whole} |"
         yield ""
@@ -109,11 +110,11 @@ SECTIONS = {"machine": machine_lines, "goals": goal_lines, "figures": figure_lin
 
 
 def rewritten(text: str, results: Results) -> str:
-    """The page with these results between its marks."""
+    """The text of the page, with these results between its marks."""
     for name, lines in SECTIONS.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin not in text or end not in text:
-            raise ValueError(f"{PAGE} has no marks {begin} and {end}")
+            raise ValueError(f"{PAGE} lacks the marks {begin} and {end}")
         before, _, rest = text.partition(begin)
         after = rest.partition(end)[2]
         section = "\n".join(lines(results)).strip()
@@ -122,7 +123,7 @@ def rewritten(text: str, results: Results) -> str:
 
 
 def missed(results: Results) -> list[Comparison]:
-    """What is missed or not measured, and not accounted for."""
+    """The comparisons that are missed or not measured, and have no reason in accounts.toml."""
     why = accounts()
     every = (comparison for goal in GOALS for comparison in goal.comparisons)
     measured = ((each, each.value(results)) for each in every)

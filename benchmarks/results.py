@@ -1,4 +1,4 @@
-"""What was measured, and its JSON."""
+"""The results of a run, and their JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = ("cpu", "wall")
 
 @dataclass
 class Cell:
-    """What one contender took for one operation of a row: a list has an element for each turn."""
+    """The cost of one operation of a row for one contender; the lists have an element for each turn."""
 
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
@@ -28,10 +28,10 @@ class Cell:
     instructions: float | None = None
     system_calls: dict[str, float] | None = None
     frames: list[list[Any]] = field(default_factory=list)
-    """Of a hot path: function, library, instructions of one operation by itself and with all that it calls."""
+    """For a hot path: function, library, its own instructions per operation, and those with the functions it calls."""
 
     def value(self, meter: str) -> float | None:
-        """The median of ``cpu`` or ``wall`` in seconds or ``memory`` in bytes; ``instructions``; how many ``calls``."""
+        """The median of ``cpu``, ``wall`` (seconds) or ``memory`` (bytes); or the ``instructions`` or ``calls``."""
         if meter == "instructions":
             return self.instructions
         if meter == "calls":
@@ -40,7 +40,7 @@ class Cell:
         return statistics.median(turns) if turns else None
 
     def spread(self, meter: str) -> float | None:
-        """How far the middle half of the turns lies apart, as a share of their median."""
+        """The distance between the first and third quartile of the turns, as a share of the median."""
         turns: list[float] = getattr(self, meter)
         middle = self.value(meter)
         if len(turns) < 4 or not middle:
@@ -51,14 +51,14 @@ class Cell:
 
 @dataclass
 class Results:
-    """A whole run."""
+    """The results of a whole run."""
 
     machine: dict[str, str]
     rows: dict[str, dict[str, Cell]] = field(default_factory=dict)
     openssl: dict[str, str] = field(default_factory=dict)
     here: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
-    """The contenders that are not here, and what they say."""
+    """The contenders that are not available, and why."""
 
     def cell(self, row: str, contender: str) -> Cell:
         return self.rows.setdefault(row, {}).setdefault(contender, Cell())
@@ -81,7 +81,7 @@ class Results:
 
 
 def machine() -> dict[str, str]:
-    """What a figure holds for: the machine, the system, the compiler, the Python, the libraries."""
+    """The machine, system, compiler, Python and libraries for which the figures are valid."""
     import pyossl
 
     return {

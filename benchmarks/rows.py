@@ -1,6 +1,6 @@
-"""What is measured: one row for each kind of work, with who does it and how often.
+"""The rows of the benchmark: each is a kind of work, with its contenders and the number of its operations.
 
-A row's ``kind`` names a method of the contenders (benchmarks/work.py) and a function of benchmarks/c/client.c.
+A row's ``kind`` is the name of a method of the contenders (benchmarks/work.py) and a function of benchmarks/c/client.c.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ TITLES = {
 class Row:
     """One kind of work.
 
-    ``count`` operations are timed in each turn; ``counted`` are done under valgrind and strace, 0 where counting says
-    nothing.  ``turns`` is how many turns each contender has at most, None for as many as are asked for.
+    ``count`` is the number of operations that are timed in each turn.  ``counted`` is the number of operations under
+    valgrind and strace, or 0 if their counts would mean nothing.  ``turns`` is the maximum number of turns of each
+    contender; None means no maximum.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Row:
 
 KIB, MIB = 1024, 1024 * 1024
 WITHOUT_TIMEOUTS = ("pyopenssl", "face")
-"""pyOpenSSL's API raises WantReadError where the socket has a timeout."""
+"""Contenders with pyOpenSSL's API, which raises WantReadError if the socket has a timeout."""
 
 ROWS = (
     Row("handshake", "full handshake", "handshake", 1, "handshake", 250, 20),
@@ -57,7 +58,7 @@ ROWS = (
     Row("recv-into-64k", "receive 64 KiB, recv_into", "recv_into", 64 * KIB, "source", 8000, 200),
     Row(
         "recv-into-64k-timeout",
-        "the same with a timeout",
+        "receive 64 KiB, recv_into, with a timeout",
         "recv_into_timeout",
         64 * KIB,
         "source",
@@ -82,7 +83,7 @@ ROWS = (
         0,
         (*BLOCKING, "c_released", "kept"),
     ),
-    Row("trust", "a client context that trusts the system", "trust", 1, "echo", 20, 0),
+    Row("trust", "a client context with the system's trust store", "trust", 1, "echo", 20, 0),
     Row("import", "import", "import", 0, "echo", 1, 1, ("socket", "stdlib", "pyossl", "pyopenssl", "face")),
     *(
         Row(
@@ -116,4 +117,4 @@ ROWS = (
 )
 
 HOT_PATHS = ("recv-into-64k", "ping-pong")
-"""Of these the page shows what each frame costs."""
+"""The rows for which the page shows the cost of each C function."""

@@ -1,4 +1,4 @@
-"""The table that a run prints."""
+"""The table that ``python -m benchmarks`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEADER = f"{'':24}{'CPU':>10}{'±':>6}{'wall':>11}{'±':>6}{'instructions':>14}{
 
 
 def row_lines(row: Row, results: Results) -> list[str]:
-    """The row's title and a line for each contender; ``x`` are the instructions beside those of the first."""
+    """The row's title and a line for each contender; ``x`` is the ratio of its instructions to the first one's."""
     cells = results.rows.get(row.name, {})
     first = next(iter(cells.values()), None)
     lines = ["", row.title, HEADER]

@@ -1,8 +1,9 @@
 """The kinds of work with sockets and in memory, written once for every contender in Python.
 
-Each kind is a generator: what it does before its first ``yield`` is set up, what it does before its second is measured,
-what comes after is cleared away.  Some of the work is done before it is measured, because the first time looks up and
-imports what later ones find.  benchmarks/c/client.c does the same in C, kind by kind.
+Each kind is a generator with two ``yield``: before the first one it prepares, between them is the work that is
+measured, and after the second one it cleans up.  A kind does some of its work before the measured part too, because the
+first time is slower: it imports and looks up things that later times reuse.  benchmarks/c/client.c does the same kinds
+of work in C.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ IDLE_BYTES = 16384
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is to do: ``count`` operations with messages or pieces of ``size`` bytes."""
+    """The task of a worker: ``count`` operations with messages or pieces of ``size`` bytes."""
 
     kind: str
     size: int
@@ -46,18 +47,18 @@ Work = Iterator[None]
 
 
 class Contender(ABC):
-    """One library, blocking and in memory."""
+    """One library, with blocking sockets and in memory."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
     @abstractmethod
     def openssl(self) -> str:
-        """The OpenSSL that it uses."""
+        """The version of the OpenSSL that it uses."""
 
     @abstractmethod
     def connect(self, session: Any = None, timeout: float | None = None) -> Any:
-        """A connection to the peer, its handshake finished, with the methods of a socket."""
+        """Connects to the peer and finishes the handshake; the connection has the methods of a socket."""
 
     @abstractmethod
     def session(self, tls: Any) -> Any:
@@ -65,22 +66,22 @@ class Contender(ABC):
 
     @abstractmethod
     def is_resumed(self, tls: Any) -> bool:
-        """Whether the connection's session was that of another."""
+        """Whether the connection resumed the session of another one."""
 
     def disconnect(self, tls: Any) -> None:
         tls.close()
 
     @abstractmethod
     def system_trust(self) -> Any:
-        """A new client context that trusts what the system trusts."""
+        """A new client context with the system's trust store."""
 
     @abstractmethod
     def memory_pair(self) -> Any:
-        """A client and a server in this process, their handshake finished."""
+        """A client and a server in this process, after their handshake."""
 
     @abstractmethod
     def memory_transfer(self, pair: Any, message: bytes, count: int) -> None:
-        """Sends a message from the client to the server, so many times."""
+        """Sends a message from the client to the server, ``count`` times."""
 
     # Kinds of work
 

@@ -1,6 +1,6 @@
-"""One contender's process: ``python -m benchmarks.worker CONTENDER KIND SIZE COUNT FOLDER PORT CONNECTIONS``.
+"""The process of one contender: ``python -m benchmarks.worker CONTENDER KIND SIZE COUNT FOLDER PORT CONNECTIONS``.
 
-Prints what the work took, in JSON: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes.
+Prints the cost of the work as JSON: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(name: str, kind: str, size: str, count: str, folder: str, port: str, co
         "openssl": contender.openssl(),
     }
     for _ in work:
-        raise RuntimeError(f"{kind} goes on")
+        raise RuntimeError(f"{kind} has a third yield")
     print(json.dumps(taken))
 
 

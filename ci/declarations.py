@@ -1,17 +1,18 @@
-"""Compares the public names of OpenSSL's headers with those that the binding declares: what ci/declarations starts.
+"""Compares the public names in OpenSSL's headers with those that the binding declares.  See ci/declarations.
 
 Theory of operation
 -------------------
-The compiler's preprocessor is run over the headers with ``-dD``, which leaves every declaration and every ``#define``
-in place, with markers that say which file each came from.  It is told to hide what this OpenSSL deprecates, so that
-what remains is public by OpenSSL's own word.  Of each header it counts
+The compiler's preprocessor reads the headers with ``-dD``.  Its output has every declaration and every ``#define``, and
+markers that name the file of each.  Macros of OpenSSL hide the deprecated names, so that the rest is public.  Of each
+header this program counts
 
-  functions   what is declared or defined there, and function-like macros; an object-like macro that names one of them
-              (``SSL_get_cipher_name``) is one too
-  constants   enumerators, and object-like macros that the compiler takes for an integer
+  functions   declared or defined functions, and function-like macros; also object-like macros that name one of them,
+              for example ``SSL_get_cipher_name``
+  constants   enumerators, and object-like macros whose value is an integer for the compiler
 
-and nothing else: types come with the functions that take them, and texts are written as bytes.  Against them stand
-the names in the fragments of pyossl/_c/decl that hold for this OpenSSL, and those of ci/left_out.toml.
+It does not count types, which are declared with the functions that take them, or macros for texts, which programs write
+as bytes.  It compares these names with those in the fragments of pyossl/_c/decl that apply to this OpenSSL, and with
+those in ci/left_out.toml.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import build_ffi
 HEADERS = ["ssl", "tls1", "bio", "err", "ssl3", "dtls1", "srtp", "quic", "ech"]
 LEFT_OUT = Path(__file__).with_name("left_out.toml")
 
-# The first is for 3.0 and later, the second for 1.1.1, which knows not the first.
+# The first macro is for 3.0 and newer, the second for 1.1.1, which does not know the first.
 HIDE_DEPRECATED = ["-DOPENSSL_NO_DEPRECATED", "-DOPENSSL_MIN_API=0x10101000L"]
 
 SOURCE = "#include <sys/types.h>\n" + "".join(f"#include <openssl/{header}.h>\n" for header in HEADERS[:4])
@@ -41,7 +42,7 @@ SOURCE = "#include <sys/types.h>\n" + "".join(f"#include <openssl/{header}.h>\n"
 
 @dataclass
 class Header:
-    """What the preprocessor found in one header."""
+    """The names and the text that the preprocessor found in one header."""
 
     text: list[str] = field(default_factory=list)
     functions: set[str] = field(default_factory=set)
@@ -55,7 +56,7 @@ class Header:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An entry of left_out.toml: patterns of one header's names, and why they are not declared."""
+    """An entry of left_out.toml: patterns for names in one header, and why they are not declared."""
 
     header: str
     names: list[str]
@@ -66,10 +67,10 @@ class LeftOut:
 
 
 def public(cc: build_ffi.Compiler, flags: Iterable[str]) -> dict[str, Header]:
-    """The names of each header, by the header's name without its ``.h``."""
+    """The names in each header; the keys are the headers' names without ``.h``."""
     done = cc.run("-E", "-dD", *flags, source=SOURCE)
     if done.returncode != 0:
-        sys.exit(f"the headers cannot be preprocessed:\n{done.stderr}")
+        sys.exit(f"the compiler cannot preprocess OpenSSL's headers:\n{done.stderr}")
     headers = {name: Header() for name in HEADERS}
     current: Header | None = None
     for line in done.stdout.splitlines():
@@ -100,7 +101,7 @@ def public(cc: build_ffi.Compiler, flags: Iterable[str]) -> dict[str, Header]:
 
 
 def statements(text: str) -> Iterator[str]:
-    """The statements at file level; a body in braces ends one, unless it is a type's."""
+    """The statements at file level.  A body in braces ends a statement, unless it is the body of a type."""
     depth, start = 0, 0
     for place, character in enumerate(text):
         depth += {"{": 1, "}": -1}.get(character, 0)
@@ -110,7 +111,7 @@ def statements(text: str) -> Iterator[str]:
 
 
 def function_name(statement: str) -> str | None:
-    """The name that a prototype or a definition declares; None for types and variables."""
+    """The name of the function that a statement declares or defines; None for types and variables."""
     head = re.sub(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)|__extension__", "", statement).strip()
     if re.match(r"(typedef|enum|struct \w+ *\{|union \w+ *\{)", head):
         return None
@@ -127,7 +128,7 @@ def declarations(header: Header) -> None:
 
 
 def aliases(header: Header, functions: set[str]) -> None:
-    """Moves the macros that name a function, at once or over another such macro, to the functions."""
+    """Moves macros that name a function, directly or through another such macro, to the functions."""
     for name in list(header.objects):
         target = name
         while target in header.objects:
@@ -138,7 +139,7 @@ def aliases(header: Header, functions: set[str]) -> None:
 
 
 def integer(cc: build_ffi.Compiler, flags: Iterable[str], names: list[str]) -> Iterator[str]:
-    """Those of the macros that the compiler takes as an enumerator's value: every other is named in an error."""
+    """The macros that the compiler accepts as the value of an enumerator; it names each other one in an error."""
     enumerators = (f'#line {number} "macro"\nenum {{ e{number} = ({name}) }};' for number, name in enumerate(names, 1))
     done = cc.run("-fsyntax-only", "-w", "-fmax-errors=0", *flags, source=SOURCE + "\n".join(enumerators))
     refused = {int(number) for number in re.findall(r"^macro:(\d+):", done.stderr, re.MULTILINE)}
@@ -161,7 +162,7 @@ def report(arguments: argparse.Namespace) -> int:
     for name, header in found.items():
         excused = {n: r.reason for n in sorted(header.names) for r in reasons if r.matches(f"{name}.h", n)}
         if double := sorted(set(excused) & declared):
-            sys.exit(f"{LEFT_OUT.name}: declared all the same: {', '.join(double)}")
+            sys.exit(f"{LEFT_OUT.name} lists names that are declared: {', '.join(double)}")
         missing = sorted(header.names - declared - set(excused))
         total += len(missing)
         counts = (header.names, header.names & declared, excused, missing, everything[name].names - header.names)
@@ -174,20 +175,20 @@ def report(arguments: argparse.Namespace) -> int:
         print(f"{version(cc)}, headers found by {openssl.found_by}")
         for row in rows:
             print(row[0].ljust(8), *(cell.rjust(10) for cell in row[1:]))
-        print("nothing is missing" if total == 0 else f"{total} missing: ci/declarations --missing names them")
+        print("nothing is missing" if total == 0 else f"{total} missing: ci/declarations --missing lists them")
     return 1 if total else 0
 
 
 def version(cc: build_ffi.Compiler) -> str:
-    """The headers' own words for their version."""
+    """The version text in the headers."""
     text = cc.run("-E", "-P", source="#include <openssl/opensslv.h>\nOPENSSL_VERSION_TEXT\n").stdout
     return text.strip().splitlines()[-1].replace('" "', "").strip('"')
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ci/declarations", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--missing", action="store_true", help="name what is missing")
-    parser.add_argument("--left-out", action="store_true", help="name what is left out, with the reasons")
+    parser.add_argument("--missing", action="store_true", help="list the names that are missing")
+    parser.add_argument("--left-out", action="store_true", help="list the names that are left out, with the reasons")
     return report(parser.parse_args())
 
 

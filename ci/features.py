@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Writes docs/features.md: each feature of docs/features.toml, its first OpenSSL, and the tests that show it.
+"""Writes docs/features.md: each feature in docs/features.toml, its first OpenSSL, and the tests that show it.
 
-It runs no test. The first OpenSSL is the heading in pyossl/_c/have.h that the feature's flag is under. The marker of a
-test names the feature that it shows: ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes nothing, and
-fails if the page is out of date, if a feature has no test, or if a test names a feature that is not in the list.
+It runs no tests.  The first OpenSSL is in the heading above the feature's flag in pyossl/_c/have.h.  A test has a
+marker for the feature that it shows, for example ``@pytest.mark.feature("chains of BIOs")``.  ``--check`` writes
+nothing.  It fails if the page is out of date, if a feature has no test, or if a test names a feature that is not in the
+list.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ OLDEST = "1.1.1"
 
 
 def first_releases() -> dict[str, str]:
-    """For each flag of have.h, in lower case and without its prefix, the release whose heading it stands under."""
+    """For each flag of have.h, in lower case and without its prefix, the release in the heading above it."""
     releases: dict[str, str] = {}
     release = OLDEST
     for line in (ROOT / "pyossl" / "_c" / "have.h").read_text().splitlines():
@@ -44,7 +45,7 @@ def marked(node: ast.AST) -> Iterator[str]:
 
 
 def tests() -> dict[str, list[tuple[str, str]]]:
-    """For each feature, the (file, test) that are marked with it; a file's own marker counts as the file."""
+    """For each feature, the (file, test) with its marker; a marker for a whole file gives (file, "")."""
     shown: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         file = str(path.relative_to(ROOT))
@@ -62,11 +63,11 @@ def tests() -> dict[str, list[tuple[str, str]]]:
 def page(sections: dict[str, dict[str, str]], shown: dict[str, list[tuple[str, str]]]) -> str:
     releases = first_releases()
     lines = [
-        "# Features, and the tests that show them",
+        "# Features of pyossl and the tests that show them",
         "",
         "`ci/features.py` writes this page from `docs/features.toml`, `pyossl/_c/have.h` and the markers of the tests:",
-        "do not edit it. Using a feature that the OpenSSL in use lacks raises `UnsupportedError`, or `ValueError` if",
-        "the feature is a name that OpenSSL does not have, for example a group.",
+        "do not edit it. Using a feature that OpenSSL lacks raises `UnsupportedError`, or `ValueError` if OpenSSL does",
+        "not know the name of an algorithm or a group.",
     ]
     for section, features in sections.items():
         lines += ["", f"## {section}", "", "| feature | first OpenSSL | shown by |", "|---|---|---|"]
@@ -81,16 +82,16 @@ def problems(sections: dict[str, dict[str, str]], shown: dict[str, list[tuple[st
     for feature in known - set(shown):
         yield f"no test shows {feature!r}"
     for feature in set(shown) - known:
-        yield f"{shown[feature][0][0]} shows {feature!r}, which docs/features.toml does not have"
+        yield f"{shown[feature][0][0]} shows {feature!r}, which is not in docs/features.toml"
     if not PAGE.exists() or PAGE.read_text() != page(sections, shown):
-        yield "docs/features.md is out of date: python ci/features.py"
+        yield "docs/features.md is out of date: run python ci/features.py"
 
 
 def main() -> int:
     sections, shown = pyproject.load(LIST), tests()
     if sys.argv[1:] == ["--check"]:
         found = sorted(problems(sections, shown))
-        print("\n".join(found) or "docs/features.md is what the tests show")
+        print("\n".join(found) or "docs/features.md is up to date")
         return 1 if found else 0
     PAGE.write_text(page(sections, shown))
     return 0

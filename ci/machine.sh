@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What the front-door scripts need from the machine. Sourced by ci/setup and ci/matrix, from the
+# Functions that check the machine and install what is missing. The scripts in this folder source it, from the
 # repository's root.
 #
-# The package manager is asked only for what a check has found missing, so that a machine that has
-# everything needs neither root nor network.
+# Only packages that a check found missing are installed. So a machine that has all of them needs neither root nor
+# network.
 
 say() { printf 'ci: %s\n' "$*" >&2; }
 
@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-# quietly COMMAND...: what it says is shown only when it fails, and that ends the script.
+# quietly COMMAND...: runs a command. If it fails, shows its output and ends the script.
 quietly() {
     said=$(mktemp)
     if "$@" >"$said" 2>&1; then
@@ -20,7 +20,7 @@ quietly() {
     else
         cat "$said" >&2
         rm "$said"
-        fail "that failed: $*"
+        fail "this command failed: $*"
     fi
 }
 
@@ -43,7 +43,7 @@ package_manager() {
     done
 }
 
-# Every need, and the package of each system that meets it.
+# The packages that meet a need, for each package manager.
 packages_for() {
     case "$1:$2" in
         apt-get:compiler) echo gcc libc6-dev ;;
@@ -75,7 +75,7 @@ install_packages() {
     shift
     # Homebrew refuses to run as root.
     [ "$manager" = brew ] || [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
-        fail "only root can install these, and there is no sudo: $*"
+        fail "installing packages needs root, and there is no sudo: $*"
     say "installing with $manager: $*"
     case "$manager" in
         apt-get)
@@ -88,7 +88,7 @@ install_packages() {
     esac
 }
 
-# gcc without the C library's headers is what --no-install-recommends leaves: only compiling tells.
+# --no-install-recommends installs gcc without the headers of the C library. Only compiling a program shows that.
 compiles() {
     directory=$(mktemp -d)
     printf '#include <stdio.h>\nint main(void) { return 0; }\n' >"$directory/try.c"
@@ -98,7 +98,7 @@ compiles() {
     return $status
 }
 
-# Homebrew's OpenSSL stays out of pkg-config's way on purpose: it has to be pointed out.
+# pkg-config does not find Homebrew's OpenSSL by itself: Homebrew keeps it out of the default path.
 point_out_homebrew() {
     if command -v brew >/dev/null 2>&1 && prefix=$(brew --prefix openssl@3 2>/dev/null); then
         PKG_CONFIG_PATH="$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
@@ -125,7 +125,7 @@ has() {
     esac
 }
 
-# A Python that can make a virtual environment and compile an extension; the path is left in $python.
+# Finds a Python that can make a virtual environment and compile an extension; sets $python to its path.
 find_python() {
     for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
         if python=$("$candidate" -c '
@@ -140,7 +140,7 @@ print(sys.executable)' 2>/dev/null); then
     return 1
 }
 
-# need NEED...: checks each, installs what is missing, checks again.
+# need NEED...: checks each need, installs the missing packages and checks again.
 need() {
     [ "$(uname)" != Darwin ] || point_out_homebrew
     missing=
@@ -151,10 +151,10 @@ need() {
 
     say "missing:$missing"
     if [ "$(uname)" = Darwin ] && ! xcode-select -p >/dev/null 2>&1; then
-        fail "Apple's command line tools are missing: run xcode-select --install, then this again"
+        fail "Apple's command line tools are missing: run xcode-select --install, then run this script again"
     fi
     manager=$(package_manager)
-    [ -n "$manager" ] || fail "no apt-get, dnf, apk or brew here: install by hand:$missing"
+    [ -n "$manager" ] || fail "found no apt-get, dnf, apk or brew; install these yourself:$missing"
     packages=
     for wanted in $missing; do
         packages="$packages $(packages_for "$manager" "$wanted")"
@@ -170,23 +170,23 @@ need() {
 
 still_missing() {
     case "$1" in
-        python) echo "no Python 3.10 or later with venv, ensurepip and Python.h" \
-            "(looked at: ${PYTHON:-python3, python3.10 to python3.14}); set PYTHON to one" ;;
+        python) echo "found no Python 3.10 or newer with venv, ensurepip and Python.h" \
+            "(tried: ${PYTHON:-python3, python3.10 to python3.14}); set PYTHON to the path of one" ;;
         headers) echo "pkg-config does not find libssl: install OpenSSL's headers," \
-            "or set PYOSSL_OPENSSL_DIR" ;;
-        compiler) echo "no C compiler that works: ${CC:-cc}" ;;
-        *) echo "$1 is missing, and $(package_manager) has no package of it that is known here" ;;
+            "or set PYOSSL_OPENSSL_DIR to the prefix of an OpenSSL" ;;
+        compiler) echo "the C compiler does not work: ${CC:-cc}" ;;
+        *) echo "$1 is missing, and its package for $(package_manager) is not known: install it yourself" ;;
     esac
 }
 
-# What the rows of ci/matrix are made with.
+# Checks the programs that make the rows of ci/matrix.
 need_rows() {
     [ "$(package_manager)" = apt-get ] ||
-        fail "the rows of ci/matrix are made with mmdebstrap: run it on Debian or Ubuntu"
+        fail "ci/matrix makes its rows with mmdebstrap: run it on Debian or Ubuntu"
     need compiler pkg-config headers trust openssl curl git mmdebstrap unshare
 }
 
-# Makes $venv unless a usable one is there. One that we did not make is never removed.
+# Makes $venv, unless a usable one exists. Never removes an environment that this script did not make.
 need_venv() {
     if [ -z "${PYTHON:-}" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null; then
         return 0
@@ -197,7 +197,7 @@ need_venv() {
     [ "$wanted" != "$("$venv/bin/python" -c "import pip; $identity" 2>/dev/null)" ] || return 0
     if [ -e "$venv" ]; then
         [ -e "$venv/made-by-ci" ] ||
-            fail "$venv is in the way, and not ours to remove: move it, or set PYOSSL_VENV"
+            fail "$venv has another Python or no pip, and ci/setup did not make it: move it, or set PYOSSL_VENV"
         rm -r "$venv"
     fi
     say "making $venv with $python"

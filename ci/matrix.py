@@ -1,22 +1,22 @@
-"""Builds pyossl and runs its suite on every OpenSSL of matrix.toml: what ci/matrix starts.
+"""Builds pyossl and runs its tests on every OpenSSL of matrix.toml.  See ci/matrix.
 
-Theory of operation. A row's life, in Row.run():
+Theory of operation. Row.run() does these steps for each row:
 
-  place    its root folder or prefix comes out of the cache, or is made (roots.py)
-  source   what git knows of the working tree, and what it does not ignore, is copied into the row's work
-           folder: nothing is built in the user's tree
-  wheels   what pip needs comes out of the cache, or is downloaded by this machine's pip
-  venv     the row's own Python makes a virtual environment, builds the wheel in isolation and installs it
-  facts    the libssl that this process has really loaded says its version and file: the row is red when
-           they are not those of matrix.toml
-  suite    pytest, whose JUnit file gives the table its numbers
-  reports  what a sanitizer or valgrind wrote beside it is judged (reports.py)
+  place    takes the row's root folder or prefix from the cache, or makes it (roots.py)
+  source   copies the files of the working tree that git does not ignore into the row's work folder, so that
+           nothing is built in the user's tree
+  wheels   takes the wheels that pip needs from the cache, or downloads them with this machine's pip
+  venv     makes a virtual environment with the row's own Python, builds the wheel in isolation and installs it
+  facts    asks a process of the row for the version and the file of the libssl that it has loaded; the row is
+           red if they differ from matrix.toml
+  suite    runs pytest; the numbers of the table come from its JUnit file
+  reports  reads the reports of a sanitizer or valgrind (reports.py)
 
-From "venv" on a row needs no network, and a root row has none (ci/enter). A row goes wrong by one
-exception, RowError, at whichever of these; it keeps the others from nothing. Two rows run at a time.
+From "venv" on, a row needs no network, and a row in a root folder has none (ci/enter). If a step fails, it
+raises RowError; the other rows continue. Two rows run at a time.
 
-The rows with `wheel = true` share one wheel, which the first of them builds with the oldest Python at hand
-(OneWheel): what is published is one file for every Python, and that file is what they try.
+The rows with `wheel = true` share one wheel (OneWheel). The first of these rows builds it with the oldest Python
+that the machine has. pyossl is published as one wheel for every Python, and these rows test that wheel.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ import roots
 
 ROWS_AT_A_TIME = 2
 
-# Where compilers, apt, pip, Python and pytest say why: not always, and not pip alone, on the last line.
+# A line with the reason of a failure of a compiler, apt, pip, Python or pytest. It need not be the last line.
 REASON = re.compile(r"\berror: (?!subprocess-exited)|^E: |^E   |^\s*[\w.]*Error: ")
 
-# Asked of the row's Python before the suite: what pyossl runs on, by the process's own memory map.
+# Run with the row's Python before the tests: prints the libssl in the memory map of the process.
 FACTS = """
 import ctypes, json, sys
 from pyossl import lib
@@ -69,11 +69,11 @@ print(json.dumps({"python": python, "files": files, "openssl": [version(f) for f
 
 
 class RowError(Exception):
-    """Why a row is red."""
+    """The reason why a row is red."""
 
 
 class Processes:
-    """Every program that is running for a row, so that all of them can be stopped."""
+    """The running programs of all rows, so that they can be stopped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -81,7 +81,7 @@ class Processes:
         self._stopped = False
 
     def run(self, command: list[str], log: Path, *, until: float) -> int:
-        """Runs command to its end with its output appended to log, and returns its exit status."""
+        """Runs command, appends its output to log, and returns its exit status."""
         with open(log, "ab") as output:
             with self._lock:
                 if self._stopped:
@@ -115,7 +115,7 @@ class Processes:
 
     @staticmethod
     def _kill(process: subprocess.Popen[bytes]) -> None:
-        # The whole session: a suite starts servers. In a root, ci/enter's namespace takes the rest along.
+        # The whole session, because tests start servers. In a root, the namespace of ci/enter ends all processes.
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -130,10 +130,10 @@ class Result:
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     reason: str | None = None
-    expected: bool = False  # red, and matrix.toml says why
+    expected: bool = False  # red for the reason given in matrix.toml
 
     def numbers(self) -> dict[str, int]:
-        """What the table counts, by the heads of its columns."""
+        """The counts in the table, by the headings of its columns."""
         return {"passed": self.passed, "failed": len(self.failed), "skipped": self.skipped.total()}
 
     @property
@@ -143,7 +143,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What all rows share."""
+    """The data that all rows share."""
 
     facts: dict[str, Any]
     source: Path
@@ -151,12 +151,12 @@ class Matrix:
     logs: Path
     processes: Processes
     rebuild: bool
-    pytest: list[str]  # what the user adds
+    pytest: list[str]  # the user's arguments
     wheel: OneWheel
 
 
 class OneWheel:
-    """The wheel that the rows with `wheel = true` share: built by the first of them."""
+    """The wheel that the rows with `wheel = true` share; the first of them builds it."""
 
     def __init__(self, versions: list[str]) -> None:
         self._versions = versions
@@ -167,7 +167,7 @@ class OneWheel:
         with self._lock:
             if self._path is None:
                 if (oldest := pythons.oldest(self._versions)) is None:
-                    raise RowError(f"this machine has no Python of {', '.join(self._versions)} to build the one wheel")
+                    raise RowError(f"no Python of {', '.join(self._versions)} found to build the wheel")
                 row = Row({"name": "wheel", "place": "python", "python": oldest[0]}, matrix)
                 row.deadline = time.monotonic() + matrix.facts["limit"]
                 row.prepare()
@@ -190,12 +190,12 @@ class Row:
         is_it = row["place"] == "machine" and row["suite"] == machine_suite()
         self.on_machine = is_it or here is not None or row["place"] == "prefix"
         this = f"{sys.base_prefix}/bin/python{machine_python()}"
-        # Its own Python, which makes the virtual environment, and that Python's version.
+        # The row's own Python, which makes the virtual environment, and its version.
         self.interpreter = here or (this if self.on_machine else row.get("interpreter", "/usr/bin/python3"))
         self.python: str = row["python"] if here or not self.on_machine else machine_python()
         self.root: Path | None = None
         self.prefix: Path | None = None
-        # How the row's own programs see its work folder.
+        # The path of the work folder for the row's programs.
         self.seen = self.work if self.on_machine else Path("/mnt")
 
     def run(self) -> Result:
@@ -208,14 +208,14 @@ class Row:
             self._ask(result)
             try:
                 self._test(result)
-            finally:  # a report is why a test failed, and the better reason
+            finally:  # a report explains why a test failed, so it is the better reason
                 self._judge_reports()
         except RowError as red:
             result.reason = str(red)
             result.expected = "expected" in self.row and re.search(self.row["expected"], result.reason) is not None
         except CancelledError:
             raise
-        except Exception as error:  # a fault of ours is this row's too: the others go on
+        except Exception as error:  # an error in this program makes only this row red
             self._note(traceback.format_exc())
             result.reason = f"{type(error).__name__}: {error}"
         finally:
@@ -234,10 +234,10 @@ class Row:
             self.prefix = roots.prefix(self.row, self._make, again=again)
         elif not self.on_machine:
             if "suite" not in self.row:
-                raise RowError(f"there is no Python {self.python} here, neither on PATH nor pyenv's")
+                raise RowError(f"found no Python {self.python} on PATH or in pyenv")
             if os.geteuid() != 0:
-                raise RowError("only root may enter another Debian: sudo ci/matrix")
-        # Before a root is made: it may take long, and is of no use without them.
+                raise RowError("using another Debian with chroot needs root: sudo ci/matrix")
+        # Before the root is made, which may take long and is useless without the wheels.
         pip = self.interpreter if self.on_machine else sys.executable
         wheels = roots.wheelhouse(self.python, self._requirements(), self._make, interpreter=pip)
         shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
@@ -245,7 +245,7 @@ class Row:
             self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
 
     def _requirements(self) -> list[str]:
-        """Everything that pip must find for the row."""
+        """The requirements that pip installs for the row."""
         return pyproject.requirements(self.matrix.facts["extras"])
 
     def build_wheel(self) -> Path:
@@ -267,12 +267,12 @@ class Row:
         wheel = self.seen / "dist" / built.name
         extras = ",".join(self.matrix.facts["extras"])
         self._do("installing the wheel", [*self._pip("install"), f"pyossl[{extras}] @ {wheel.as_uri()}"])
-        # Tests import build_ffi from the source tree: it stands last on the path, behind the installed pyossl.
+        # Tests import build_ffi from the source tree, which is last on the path, after the installed pyossl.
         site_packages = next((self.work / "venv" / "lib").glob("python*/site-packages"))
         (site_packages / "source.pth").write_text(f"{self.seen / 'source'}\n")
 
     def _make_environment(self) -> None:
-        self._do("its virtual environment", [self.interpreter, "-m", "venv", str(self.seen / "venv")])
+        self._do("making the virtual environment", [self.interpreter, "-m", "venv", str(self.seen / "venv")])
 
     def _pip(self, command: str) -> list[str]:
         pip = [str(self.seen / "venv/bin/python"), "-m", "pip", "--no-cache-dir"]
@@ -287,12 +287,12 @@ class Row:
         self._note(f"facts: {facts}")
         if not result.openssl.startswith(self.row["openssl"]) or len(facts["files"]) != 1:
             found = result.openssl or "no libssl"
-            raise RowError(f"runs on {found} ({', '.join(facts['files'])}), not {self.row['openssl']}")
+            raise RowError(f"runs with {found} ({', '.join(facts['files'])}), not {self.row['openssl']}")
         if self.prefix and not facts["files"][0].startswith(str(self.prefix)):
-            raise RowError(f"runs on {facts['files'][0]}, not on the prefix's")
+            raise RowError(f"runs with {facts['files'][0]}, not with the libssl of the prefix")
         wanted, free_threaded = self.python.removesuffix("t") + ".", self.python.endswith("t")
         if not result.python.startswith(wanted) or result.python.endswith("t") != free_threaded:
-            raise RowError(f"runs on Python {result.python}, not {self.python}")
+            raise RowError(f"runs with Python {result.python}, not {self.python}")
 
     def _test(self, result: Result) -> None:
         junit = self.work / "junit.xml"
@@ -308,7 +308,7 @@ class Row:
             elif outcome.tag == "skipped":
                 result.skipped[outcome.get("message") or "no reason given"] += 1
             else:
-                # A module that cannot be collected has its reason at the end of its text only.
+                # If a module cannot be collected, the reason is only at the end of the text.
                 said = (outcome.get("message") or "").strip().split("\n")[0]
                 text = (outcome.text or said).strip().split("\n")[-1]
                 where = "::".join(filter(None, (case.get("classname"), case.get("name"))))
@@ -321,7 +321,7 @@ class Row:
             raise RowError(f"pytest ended with status {status}: {decisive(self.log)[0].strip()}")
 
     def _arguments(self) -> list[str]:
-        """What the user asks of pytest, whose paths are the source folder's; the whole suite without a path."""
+        """The user's arguments for pytest, with paths in the source folder; without a path, all tests are added."""
         named = {
             argument for argument in self.matrix.pytest if (self.work / "source" / argument.split("::")[0]).exists()
         }
@@ -331,22 +331,22 @@ class Row:
         return asked if named else [*asked, *(str(source / test) for test in tests)]
 
     def _under(self) -> list[str]:
-        """The script that the row's tests are run by."""
+        """The script that runs the row's tests."""
         return [str(self.seen / "source" / self.row["under"])] if "under" in self.row else []
 
     def _judge_reports(self) -> None:
         ours = reports.ours(self.work / "reports")
         for report in ours:
-            self._note(f"\nerror: a report of ours\n{report}")
+            self._note(f"\nerror: a report about the extension\n{report}")
         if ours:
-            raise RowError(f"{len(ours)} reports of ours, the first: {reports.headline(ours[0])}")
+            raise RowError(f"{len(ours)} reports about the extension, the first: {reports.headline(ours[0])}")
 
     def _environment(self) -> list[str]:
-        """The whole environment of the row's programs, as env(1)'s arguments."""
+        """All environment variables of the row's programs, as arguments of env(1)."""
         path = f"{self.seen / 'venv/bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         variables = {
             "HOME": str(self.seen / "home"),
-            # A path for a socket must be short.
+            # The path of a Unix socket must be short.
             "TMPDIR": "/tmp",
             "LANG": "C.UTF-8",
             "PATH": path,
@@ -358,15 +358,15 @@ class Row:
         if self.prefix:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
             variables["PATH"] = f"{self.prefix / 'bin'}:{path}"
-            # This machine's openssl.cnf, where the prefix's library would look, is for another version.
+            # By default the library of the prefix would read this machine's openssl.cnf, which is for another version.
             variables["OPENSSL_CONF"] = str(self.prefix / "ssl" / "openssl.cnf")
         return [f"{name}={value}" for name, value in variables.items()]
 
     def _enter(self, command: list[str], output: Path | None = None) -> int:
-        """Runs command as the row: in its root, with its environment.
+        """Runs command in the row's root, with the row's environment.
 
-        The current folder is an empty one: from the source folder Python would import the pyossl there, which
-        is not built, before the one that is installed.
+        The current folder is empty: in the source folder, Python would import the pyossl there, which is not
+        built, instead of the installed one.
         """
         env = ["env", "--ignore-environment", f"--chdir={self.seen / 'home'}", *self._environment()]
         command = [*env, *command]
@@ -381,7 +381,7 @@ class Row:
             raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
 
     def _make(self, what: str, command: list[str]) -> None:
-        """What roots.py runs to make something for the row, on this machine."""
+        """Runs a command of roots.py on this machine, to make something for the row."""
         print(f"{self.name}: {what}", flush=True)
         if self._run(command) != 0:
             raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
@@ -391,7 +391,7 @@ class Row:
         try:
             return self.matrix.processes.run(command, self.log, until=self.deadline)
         except subprocess.TimeoutExpired:
-            raise RowError(f"was not done after {self.limit} seconds") from None
+            raise RowError(f"did not finish in {self.limit} seconds") from None
 
     def _note(self, text: str) -> None:
         with open(self.log, "a", encoding="utf-8") as log:
@@ -409,23 +409,23 @@ def machine_python() -> str:
 
 
 def copy_source(target: Path) -> None:
-    """Copies what git knows of the working tree and what it does not ignore."""
-    # The tree is often another user's (sudo), which git by itself refuses to look at.
+    """Copies the files of the working tree that git does not ignore."""
+    # With sudo, the tree belongs to another user; by default git refuses to read such a tree.
     git = ["git", "-c", "safe.directory=*", "-C", str(pyproject.REPOSITORY)]
     listed = subprocess.check_output([*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
     for name in filter(None, os.fsdecode(listed).split("\0")):
         file = pyproject.REPOSITORY / name
-        if file.is_symlink() or file.is_file():  # not what is deleted and still in the index
+        if file.is_symlink() or file.is_file():  # not files that are deleted but still in the index
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target / name, follow_symlinks=False)
 
 
 def decisive(log: Path) -> list[str]:
-    """What the last program in a row's log gave as its reason, and what followed."""
+    """The line with the reason of the last program in a row's log, and the lines after it."""
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = [line.rstrip()[:200] for line in text[text.rfind("\n$ ") + 1 :].split("\n")[1:] if line.strip()]
     first = next((i for i, line in enumerate(lines) if REASON.search(line)), len(lines) - 1)
-    return lines[first : first + 6] or ["it said nothing"]
+    return lines[first : first + 6] or ["it printed nothing"]
 
 
 def table(results: dict[str, Result], logs: Path) -> str:
@@ -468,7 +468,7 @@ def chosen(facts: dict[str, Any], names: list[str], everything: bool) -> list[di
 
 def list_rows(facts: dict[str, Any]) -> None:
     for row in facts["row"]:
-        suite = row.get("suite", "this machine") + (f" under {row['over']}" if "over" in row else "")
+        suite = row.get("suite", "this machine") + (f" with {row['over']}" if "over" in row else "")
         python = f"Python {row['python']}" if "python" in row else "this machine's Python"
         only = "  (only with --all)" if row.get("all") else ""
         openssl = row["openssl"].rstrip(".")
@@ -513,13 +513,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/matrix",
         usage="ci/matrix [--all] [--list | --json] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
-        description="Build pyossl and run its suite on every OpenSSL of ci/matrix.toml.",
+        description="Build pyossl and run its tests on every OpenSSL of ci/matrix.toml.",
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
-    parser.add_argument("--all", action="store_true", help="every row, not only the five OpenSSLs")
-    parser.add_argument("--list", action="store_true", help="show the rows and end")
-    parser.add_argument("--json", action="store_true", help="print the rows' names, for a workflow, and end")
-    parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; the default is the five OpenSSLs")
+    parser.add_argument("--all", action="store_true", help="run every row, not only the five OpenSSLs")
+    parser.add_argument("--list", action="store_true", help="list the rows and exit")
+    parser.add_argument("--json", action="store_true", help="print the rows' names as JSON, for a workflow, and exit")
+    parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     facts = pyproject.load(Path(__file__).with_name("matrix.toml"))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the table of docs/openssl-versions.md: what each OpenSSL gives and lacks.
+"""Writes the table in docs/openssl-versions.md: the features of each OpenSSL.
 
-A feature's first release is the heading of pyossl/_c/have.h that its flag is under, its description is in
-pyossl/have.py, and the columns are the rows of ci/matrix.toml. The text around the table is written by hand.
-``--check`` writes nothing, and fails if the table is out of date.
+The first release of a feature is in the heading above its flag in pyossl/_c/have.h. Its description is in
+pyossl/have.py. The columns are the rows of ci/matrix.toml. The text around the table is edited in the page. ``--check``
+writes nothing, and fails if the table is out of date.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TABLE = re.compile(r"(<!-- table, by ci/openssl_versions\.py -->\n).*?(<!-- end 
 
 @dataclass(frozen=True)
 class Feature:
-    """A flag of have.h: its name as ``pyossl.features`` has it, and what it needs."""
+    """A flag of have.h: its name in ``pyossl.features``, and its requirements."""
 
     name: str
-    releases: list[str]  # the first; more than one when it came to several series at once
-    options: list[str]  # of OpenSSL's own build, each of which takes it away
+    releases: list[str]  # the first release; more than one if several series got it at once
+    options: list[str]  # of OpenSSL's build; each of them removes the feature
 
     def in_series(self, series: str) -> str:
-        """Whether that series has it, for a cell."""
+        """The text of a cell: whether that series has the feature."""
         inside = next((r for r in self.releases if r != series and r.startswith(f"{series}.")), None)
         if inside:
             return f"from {inside}"
@@ -41,7 +41,7 @@ def numbers(release: str) -> list[int]:
 
 
 def features() -> list[Feature]:
-    """Every flag that says what this OpenSSL has, in have.h's order."""
+    """The flags for the features of OpenSSL, in the order of have.h."""
     found: dict[str, Feature] = {}
     releases: list[str] = []
     options: list[str] = []
@@ -57,7 +57,7 @@ def features() -> list[Feature]:
 
 
 def words() -> dict[str, str]:
-    """``_WORDS`` of pyossl/core/features.py, read without a built pyossl."""
+    """``_WORDS`` of pyossl/have.py, read without importing pyossl, which may not be built."""
     for node in ast.parse((ROOT / "pyossl" / "have.py").read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WORDS":
             said: dict[str, str] = ast.literal_eval(node.value)
@@ -86,7 +86,7 @@ def table() -> list[str]:
 
 
 def page(text: str) -> str:
-    """The page with its table written anew."""
+    """The text of the page with a new table."""
     return TABLE.sub(lambda old: "\n".join([old[1], *table(), "", old[2]]), text)
 
 
@@ -96,7 +96,7 @@ def main() -> int:
     if sys.argv[1:] != ["--check"]:
         PAGE.write_text(written, encoding="utf-8")
     elif written != text:
-        print("docs/openssl-versions.md is out of date: python ci/openssl_versions.py")
+        print("docs/openssl-versions.md is out of date: run python ci/openssl_versions.py")
         return 1
     return 0
 

@@ -1,7 +1,7 @@
-"""Runs pyOpenSSL's own test suite, and programs made for it, with pyossl in its place.  See ci/peers.
+"""Runs pyOpenSSL's own test suite, and programs that use pyOpenSSL, with pyossl instead of it.  See ci/peers.
 
-The suite runs in the rows of ci/matrix: each builds pyossl as it does there, and tries the one thing instead of the
-other.
+The suite runs in the rows of ci/matrix.  Each row builds pyossl as usual, but runs pyOpenSSL's tests instead of
+pyossl's.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ LIST = REPOSITORY / "ci" / "peers_pyopenssl.toml"
 PLUGIN = Path("ci") / "peers_pyopenssl.py"
 ENVIRONMENTS = {"original": "original", "face": "venv"}
 LIMIT = 900
-"""Seconds for the whole suite."""
+"""The time limit of the whole suite, in seconds."""
 
 
 def cache() -> Path:
-    """Where suites and virtual environments are kept."""
+    """The folder that keeps suites and virtual environments."""
     if chosen := os.environ.get("PYOSSL_PEERS"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyossl" / "peers"
 
 
 def run(*command: str | Path) -> None:
-    """Runs a command; what it says is shown only where it fails."""
+    """Runs a command; if it fails, shows its output and exits."""
     done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"ci/peers: {' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
@@ -48,7 +48,7 @@ def run(*command: str | Path) -> None:
 def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
     """The Python of a virtual environment with these requirements, made once for each Python and each list.
 
-    ``without`` are packages that the requirements bring, and that must not be there.
+    ``without`` lists packages that are uninstalled again, after the requirements have installed them.
     """
     key = hashlib.sha256("\n".join([sys.version, sys.executable, *requirements, *without]).encode()).hexdigest()[:12]
     folder = cache() / f"venv-{key}"
@@ -63,7 +63,7 @@ def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
 
 
 def suite(requirement: str) -> Path:
-    """The folder of the suite, unpacked from the sdist, which is fetched once."""
+    """The folder of the suite, unpacked from the sdist, which is downloaded once."""
     folder = cache() / requirement
     if not folder.exists():
         with tempfile.TemporaryDirectory() as place:
@@ -83,23 +83,23 @@ def suite(requirement: str) -> Path:
 
 
 def reasons(table: dict[str, Any], row: str) -> dict[str, str]:
-    """Which tests have to fail in a row, and why."""
+    """The tests that must fail in a row, and the reasons."""
     return {each["test"]: each["reason"] for each in table["listed"] if row in each.get("rows", [row])}
 
 
 @dataclass
 class Peers(matrix.Result):
-    """What became of the suite in a row."""
+    """The result of the suite in a row."""
 
     listed: int = 0
 
     def numbers(self) -> dict[str, int]:
-        """As for the row's own suite, and how many failed that are listed."""
+        """The counts of a row of ci/matrix, and the number of listed tests that failed."""
         numbers = super().numbers()
         return {"passed": numbers.pop("passed"), "listed": self.listed, **numbers}
 
     def judge(self, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
-        """``found`` is what became of each test, ``expected`` which ones must fail: both ways round it is an error."""
+        """``found`` has the outcome of each test, ``expected`` the tests that must fail; other outcomes are errors."""
         for test, outcome in found.items():
             if outcome == "passed":
                 self.passed += 1
@@ -108,17 +108,17 @@ class Peers(matrix.Result):
             elif outcome == "listed":
                 self.listed += 1
             elif outcome == "unexpected":
-                self.failed.append(f"{test}: it is listed, and passed: take it out of {LIST.name}")
+                self.failed.append(f"{test} passed, but is listed: remove it from {LIST.name}")
             else:
-                self.failed.append(f"{test}: {outcome}, and not listed")
+                self.failed.append(f"{test}: {outcome}, but not listed")
         names = {name for test in found for name in (test, test.partition("[")[0])}
-        self.failed += [f"{test}: it is listed, and there is no such test" for test in expected if test not in names]
+        self.failed += [f"{test} is listed, but does not exist" for test in expected if test not in names]
 
 
 def command(
     python: str, report: Path, listed: Path, plugin: Path, arguments: list[str], tests: Sequence[str] = ("tests",)
 ) -> list[str]:
-    """How the suite is run; the current folder is the suite's."""
+    """The command that runs the suite, in the suite's folder."""
     settings = {
         "PYTHONPATH": str(plugin),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -141,7 +141,7 @@ class PeerRow(matrix.Row):
     def _install(self) -> None:
         super()._install()
         needs = self.matrix.facts["peers"]["requirements"]
-        self._do("installing what the suite needs", [*self._pip("install"), *needs])
+        self._do("installing the requirements of the suite", [*self._pip("install"), *needs])
 
     def _test(self, result: matrix.Result) -> None:
         assert isinstance(result, Peers)
@@ -159,18 +159,18 @@ class PeerRow(matrix.Row):
         if not report.exists():
             raise matrix.RowError(f"pytest ended with status {status} and no report")
         found = json.loads(report.read_text())
-        if self.matrix.pytest:  # who chooses tests looks at them
+        if self.matrix.pytest:  # for chosen tests, the output is shown and nothing is compared
             print(self.log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
             expected = {}
         result.judge(found, expected)
         if result.failed:
-            raise matrix.RowError(f"{len(result.failed)} not as {LIST.name} says")
+            raise matrix.RowError(f"{len(result.failed)} tests differ from {LIST.name}")
         if not result.passed:
             raise matrix.RowError("no test passed")
 
 
 class SideBySideRow(matrix.Row):
-    """A row of ci/matrix that runs one program with pyOpenSSL and with pyossl in its place."""
+    """A row of ci/matrix that runs one program with pyOpenSSL and with pyossl."""
 
     def _requirements(self) -> list[str]:
         table = self.matrix.facts["peers"]
@@ -180,10 +180,10 @@ class SideBySideRow(matrix.Row):
         super()._install()
         table = self.matrix.facts["peers"]
         original = str(self.seen / "original")
-        self._do("installing what the program needs", [*self._pip("install"), *table["requirements"]])
-        self._do("the original's virtual environment", [self.interpreter, "-m", "venv", original])
+        self._do("installing the requirements of the program", [*self._pip("install"), *table["requirements"]])
+        self._do("making pyOpenSSL's virtual environment", [self.interpreter, "-m", "venv", original])
         pip = [f"{original}/bin/python", *self._pip("install")[1:], table["suite"]]
-        self._do("installing the original", pip)
+        self._do("installing pyOpenSSL", pip)
 
     def _environment(self) -> list[str]:
         pythons = {kind: str(self.seen / name / "bin" / "python") for kind, name in ENVIRONMENTS.items()}
@@ -191,14 +191,14 @@ class SideBySideRow(matrix.Row):
 
 
 def everywhere(table: dict[str, Any], rows: list[str], arguments: list[str], *, rebuild: bool) -> int:
-    """Runs the suite in these rows of ci/matrix, or in its five OpenSSLs."""
+    """Runs the suite in these rows of ci/matrix, or in the rows of the five OpenSSLs."""
     suite(table["suite"])
     facts = {**load(REPOSITORY / "ci" / "matrix.toml"), "extras": [], "peers": table}
     return matrix.run(facts, unoptimised(facts, rows), rebuild=rebuild, pytest=arguments, kind=PeerRow)
 
 
 def side_by_side(table: dict[str, Any], rows: list[str], arguments: list[str], *, rebuild: bool) -> int:
-    """Runs tests/interop/test_pyopenssl_side_by_side.py in these rows, or in the one of the original's OpenSSL."""
+    """Runs tests/interop/test_pyopenssl_side_by_side.py in these rows, or in the row with pyOpenSSL's OpenSSL."""
     facts = {**load(REPOSITORY / "ci" / "matrix.toml"), "extras": ["test"], "peers": table}
     chosen = unoptimised(facts, rows or [table["side_by_side"]])
     options = ["-p", "no:cacheprovider", *arguments]
@@ -207,13 +207,13 @@ def side_by_side(table: dict[str, Any], rows: list[str], arguments: list[str], *
 
 
 def unoptimised(facts: dict[str, Any], rows: list[str]) -> list[dict[str, Any]]:
-    """The rows, quickly built: what is tried is the face, which is Python."""
+    """The rows, built without optimisation, which is faster: the code under test is Python."""
     return [{"build": ["CFLAGS=-O1 -g0"], **row} for row in matrix.chosen(facts, rows, False)]
 
 
 def here(table: dict[str, Any], arguments: list[str]) -> int:
-    """Runs the suite on this machine's OpenSSL and the tree as it is, with nothing built."""
-    from pyossl.core.constants import version_text  # which the rows' own machine need not have
+    """Runs the suite on this machine's OpenSSL with this source tree, without building."""
+    from pyossl.constants import version_text  # imported here, because pyossl may not be built for the other commands
 
     rows = load(REPOSITORY / "ci" / "matrix.toml")["row"]
     openssl = version_text(0).decode().split()[1]
@@ -225,7 +225,7 @@ def here(table: dict[str, Any], arguments: list[str]) -> int:
 def tried(
     name: str, python: Path, folder: Path, expected: dict[str, str], arguments: list[str], tests: Sequence[str]
 ) -> int:
-    """Runs tests with the tree as it is, says what became of them, and whether that is as expected."""
+    """Runs tests with this source tree and prints the outcomes; returns 0 if all are as expected."""
     result = Peers()
     with tempfile.TemporaryDirectory() as place:
         report, listed = Path(place, "report.json"), Path(place, "listed.json")
@@ -235,7 +235,7 @@ def tried(
         try:
             subprocess.run(started, cwd=folder, timeout=LIMIT)
         except subprocess.TimeoutExpired:
-            sys.exit(f"ci/peers: the suite has not ended after {LIMIT} s")
+            sys.exit(f"ci/peers: the suite did not finish in {LIMIT} s")
         result.judge(json.loads(report.read_text()) if report.exists() else {}, {} if arguments else expected)
     print("\n".join(result.failed))
     print(f"{name}: {', '.join(f'{count} {what}' for what, count in result.numbers().items())}")
@@ -243,7 +243,7 @@ def tried(
 
 
 def suites(table: dict[str, dict[str, Any]], arguments: list[str]) -> int:
-    """Runs the tests of other projects that are for pyOpenSSL, each in an environment without pyOpenSSL."""
+    """Runs other projects' tests for pyOpenSSL, each in an environment without pyOpenSSL."""
     status = 0
     with tempfile.TemporaryDirectory() as empty:
         for each in table.values():
@@ -262,7 +262,7 @@ def programs(table: dict[str, list[str]], arguments: list[str]) -> int:
 
 
 def typing(table: dict[str, Any]) -> int:
-    """Whether ``mypy --strict`` passes on tests/typing's program, with pyOpenSSL's types and with pyossl's."""
+    """Runs ``mypy --strict`` on the program in tests/typing, with pyOpenSSL's types and with pyossl's."""
     program = REPOSITORY / "tests" / "typing" / "pyopenssl_program.py"
     python = environment([table["suite"], *table["typing"]])
     status = 0
@@ -281,14 +281,14 @@ def typing(table: dict[str, Any]) -> int:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
     parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "typing", "programs", "suites"])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="of ci/matrix; without one its five OpenSSLs")
-    parser.add_argument("--here", action="store_true", help="this machine's OpenSSL, the tree as it is")
-    parser.add_argument("--rebuild", action="store_true", help="make the rows' roots anew")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="a row of ci/matrix; the default is the five OpenSSLs")
+    parser.add_argument("--here", action="store_true", help="use this machine's OpenSSL and this source tree")
+    parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     table = load(LIST)
     if chosen.peer == "programs":
-        # Who chooses tests has chosen programs.
+        # Arguments for pytest choose tests of the programs, so the suites are not run.
         return programs(table["programs"], pytest) | (0 if pytest else suites(table["suites"], []))
     if chosen.peer == "suites":
         return suites(table["suites"], pytest)

@@ -1,4 +1,4 @@
-"""A plugin for pytest: pyossl in the place of pyOpenSSL, and a report of what became of each test."""
+"""A plugin for pytest: uses pyossl instead of pyOpenSSL, and writes a report with the outcome of each test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RANK = ("passed", "skipped", "listed", "unexpected", "failed", "error")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What must fail is run all the same; its failure is not shown at length."""
+    """Marks the listed tests as expected failures: they are run, but their failures are not shown in full."""
     reasons: dict[str, str] = json.loads(Path(os.environ["PYOSSL_PEERS_LISTED"]).read_text())
     for item in items:
         if reason := reasons.get(item.nodeid) or reasons.get(item.nodeid.partition("[")[0]):
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keeps the worst of a test's three phases."""
+    """Keeps the worst outcome of a test's three phases."""
     outcome = "error" if report.failed and report.when != "call" else report.outcome
     if report.skipped and hasattr(report, "wasxfail"):
         outcome = "listed"
@@ -36,7 +36,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
-    """A file that cannot be imported is an error too."""
+    """Records a file that cannot be imported as an error."""
     if report.failed:
         _outcomes[report.nodeid] = "error"
 

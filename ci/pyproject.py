@@ -1,6 +1,6 @@
-"""What pyproject.toml says, for the scripts in this folder.
+"""Reads pyproject.toml for the scripts in this folder.
 
-python ci/pyproject.py cli test     the requirements of the build, the package and those extras
+python ci/pyproject.py cli test     prints the requirements of the build, of the package and of these extras
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
-else:  # the parser that pip carries: the scripts must run before anything is installed
+else:  # the parser inside pip: the scripts must work before anything is installed
     from pip._vendor import tomli as tomllib
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -23,7 +23,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def requirements(extras: list[str]) -> list[str]:
-    """Everything pip must find for the build and for the package with those extras."""
+    """The requirements of the build, and of the package with these extras."""
     table = load(REPOSITORY / "pyproject.toml")
     project = table["project"]
     optional = project.get("optional-dependencies", {})
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     try:
         print("\n".join(requirements(sys.argv[1:])))
     except KeyError as lacking:
-        sys.exit(f"pyproject.toml has no {lacking}")
+        sys.exit(f"pyproject.toml has no extra {lacking}")

@@ -1,4 +1,4 @@
-"""The Pythons of this machine, by version: on PATH, and pyenv's."""
+"""Finds the Pythons of this machine by version, on PATH and in pyenv."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-# A Python of use to a row: with a lock around it, an extension can be built for it, and it makes environments.
+# A row can use a Python that has the GIL and Python.h, and that can make virtual environments.
 USABLE = """
 import ensurepip, os, sys, sysconfig, venv
 assert not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -26,9 +26,9 @@ def candidates(version: str) -> Iterator[Path]:
 
 
 def find(version: str) -> str | None:
-    """The path of this machine's Python of that version ("3.12"); None if it has none that can build."""
+    """The path of this machine's Python of that version ("3.12"); None if no such Python can build extensions."""
     for python in candidates(version):
-        # pyenv puts a script on PATH for each version it has, which works only for those that are chosen.
+        # pyenv puts a script on PATH for each version, but a script works only if its version is activated.
         answer = subprocess.run([str(python), "-c", USABLE], capture_output=True, text=True)
         if answer.returncode == 0 and answer.stdout.strip() == version:
             return str(python)
@@ -36,7 +36,7 @@ def find(version: str) -> str | None:
 
 
 def oldest(versions: list[str]) -> tuple[str, str] | None:
-    """The first of these versions that the machine has, the oldest first, and where it is."""
+    """The oldest of these versions that the machine has, and its path; None if it has none."""
     for version in sorted(versions, key=lambda text: [int(number) for number in re.findall(r"\d+", text)]):
         if python := find(version):
             return version, python

@@ -1,9 +1,10 @@
-"""What a sanitizer or valgrind has found, and whose it is.
+"""Finds the reports of a sanitizer or valgrind that are about pyossl's extension.
 
-Every process of a row writes a file of its own: pytest, what its tests start, the compiler too. The stack of a report
-tells whose it is: behind the allocator and OpenSSL, neither of which knows for whom it works, its first frame is the
-extension's, or it is CPython's, cffi's or another program's own, which end without freeing what they keep. Memory that
-is used after its end or beyond its bounds is ours wherever the extension is in the stack.
+Every process of a row writes a file of its own: pytest, the programs that the tests start, and the compiler. Many
+reports are about CPython, cffi or other programs, which exit without freeing their memory. The stack shows which code a
+report is about. Frames of the allocator and of OpenSSL are skipped, because any code can call them. If the next frame
+is in the extension, the report is about the extension. A report of an invalid read or write counts if the extension is
+anywhere in its stack.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ VALGRIND = re.compile(r"^==\d+== ?", re.MULTILINE)
 
 
 def reports(text: str) -> Iterator[str]:
-    """The parts of a file with a stack; an empty line stands between, and valgrind begins each with its process."""
+    """The parts of a file that have a stack. Empty lines separate them; valgrind begins each line with a process id."""
     for block in re.split(r"\n[ \t]*\n", VALGRIND.sub("", text)):
         if FRAME.search(block):
             yield block.strip("\n")
@@ -30,16 +31,16 @@ def is_ours(report: str) -> bool:
     if "Invalid " in report:
         return any(EXTENSION.search(frame) for frame in frames)
     first = next((frame for frame in frames if not FOR_ANYBODY.search(frame)), "")
-    # PyInit__openssl makes what stays as long as the process: modules, and the types in them.
+    # PyInit__openssl makes objects that live as long as the process: modules and their types.
     return EXTENSION.search(first) is not None and "_cffi_init" not in first
 
 
 def ours(folder: Path) -> list[str]:
-    """The reports in the folder's files that are ours."""
+    """The reports in the folder's files that are about the extension."""
     found = []
     for file in sorted(folder.iterdir()):
         text = file.read_text(encoding="utf-8", errors="replace")
-        # An error, not a leak, ended the process; and what is undefined is sought in the extension alone.
+        # AddressSanitizer ends the process at an error, not at a leak. UBSan checks the extension only.
         if "ERROR: AddressSanitizer" in text or file.name.startswith("undefined"):
             found.append(text)
         else:

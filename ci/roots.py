@@ -1,8 +1,8 @@
-"""The other Debians of ci/matrix, and where they are kept.
+"""Makes the other Debian systems of ci/matrix, and keeps them in a cache.
 
-A root folder or a prefix is made once by mmdebstrap and kept under a name that holds a hash of what it is
-made of, so that a changed row makes a new one and an unchanged row needs no network. It is made beside its
-name and renamed when it is whole: a name that is there is a root that works.
+mmdebstrap makes a root folder or a prefix once. Its name in the cache contains a hash of the commands that made it.
+So a changed row makes a new one, and an unchanged row needs no network. It is made under a temporary name and renamed
+when it is complete, so that every root in the cache is usable.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ UNUSED = 30 * 24 * 60 * 60  # seconds
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyossl"
 
-# OpenSSL's program finds its libraries and its configuration where the prefix lies, not where the
-# distribution would have put them; the machine's own openssl.cnf is written for another version.
+# The openssl program must use the libraries and the configuration in the prefix, not those in the folders of the
+# distribution: the machine's own openssl.cnf is for another version.
 OPENSSL_PROGRAM = """#!/bin/sh
 prefix=$(cd "$(dirname "$0")/.." && pwd)
 export LD_LIBRARY_PATH="$prefix/lib" OPENSSL_CONF="${OPENSSL_CONF:-$prefix/ssl/openssl.cnf}"
 exec "$prefix/libexec/openssl" "$@"
 """
 
-# Told what it is about to do, and the command that does it; raises when that fails.
+# Called with a description of a step and its command; raises an exception if the command fails.
 Run = Callable[[str, list[str]], None]
 
 
 def key(*facts: str) -> str:
-    """Names what is made by these commands."""
+    """A short hash of these facts, for the name of what they make."""
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds path against other rows and other runs of the matrix."""
+    """Locks path, so that other rows and other runs of the matrix wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -50,7 +50,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def kept(path: Path, make: Callable[[Path], None], *, again: bool = False) -> Path:
-    """path, made by make(unfinished) unless it is there already."""
+    """Returns path. If it does not exist, make(unfinished) makes it first."""
     with locked(path):
         if again and path.exists():
             shutil.rmtree(path)
@@ -64,18 +64,18 @@ def kept(path: Path, make: Callable[[Path], None], *, again: bool = False) -> Pa
 
 
 def forget() -> None:
-    """Removes what no run has used for a month."""
+    """Removes everything from the cache that no run has used for a month."""
     for old in CACHE.glob("*/*"):
-        # A root that another run is making has the date of its base-files: its lock has that of its use.
+        # An unfinished root has the date of its base-files package; the date of its lock shows when it was used.
         lock = old.with_name(f"{old.name.partition('.unfinished')[0]}.lock")
-        with contextlib.suppress(FileNotFoundError):  # that run has just finished it, or removed it too
+        with contextlib.suppress(FileNotFoundError):  # another run has just finished it, or has removed it too
             if time.time() - (lock if lock.exists() else old).stat().st_mtime > UNUSED:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def bootstrap(variant: str, packages: list[str], row: dict[str, Any], *hooks: str) -> list[str]:
-    """The command that makes the folder named after it."""
-    # In namespaces of its own, so that nothing stays mounted or running when it is stopped half-way.
+    """The command that makes a folder; the caller appends the folder's path."""
+    # In its own namespaces, so that nothing stays mounted or running if it is stopped.
     alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"] if os.geteuid() == 0 else []
     options = [f"--variant={variant}", f"--include={','.join(packages)}", '--aptopt=Acquire::Retries "3"']
     if row.get("expired"):
@@ -85,7 +85,7 @@ def bootstrap(variant: str, packages: list[str], row: dict[str, Any], *hooks: st
 
 
 def lay_over(row: dict[str, Any]) -> str:
-    """The shell text that installs a row's packages from the suite laid over; "$1" is the root."""
+    """The shell script that installs a row's packages from the suite in ``over``; "$1" is the root."""
     suite, over, packages = row["suite"], row["over"], " ".join(row["packages"])
     return f"""set -eu
 sed 's/ {suite} / {over} /' "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/{over}.list"
@@ -95,9 +95,9 @@ chroot "$1" apt-get install --yes --no-install-recommends --target-release {over
 
 
 def free_threaded(row: dict[str, Any]) -> str:
-    """The shell text that builds a row's interpreter, without the lock, from the suite's own source of it.
+    """The shell script that builds a row's free-threaded interpreter from the suite's source package.
 
-    A mirror whose index is ahead of its pool has not that source: then it is the older one that matrix.toml names.
+    If the mirror lacks that source, because its index is newer than its pool, the older source in matrix.toml is used.
     """
     suite, package = row["suite"], f"python{row['python'].removesuffix('t')}"
     prefix = Path(row["interpreter"]).parent.parent
@@ -128,7 +128,7 @@ BUILD
 
 
 def root(row: dict[str, Any], root_packages: list[str], run: Run, *, again: bool = False) -> Path:
-    """The root folder of a row: its suite with the build's packages, and what is laid over it or built in it."""
+    """The root folder of a row: its suite, the packages for the build, and the row's other suite or interpreter."""
     hooks = [lay_over(row)] if "over" in row else []
     hooks += [free_threaded(row)] if "interpreter" in row else []
     command = bootstrap("minbase", [*root_packages, *row.get("programs", [])], row, *hooks)
@@ -140,7 +140,7 @@ def root(row: dict[str, Any], root_packages: list[str], run: Run, *, again: bool
 
 
 def prefix(row: dict[str, Any], run: Run, *, again: bool = False) -> Path:
-    """A row's packages unpacked as include/, lib/, bin/ and ssl/, as somebody's own OpenSSL would lie."""
+    """A row's packages, unpacked into include/, lib/, bin/ and ssl/, as an OpenSSL that a user has installed."""
     command = bootstrap("extract", row["packages"], row)
 
     def make(target: Path) -> None:
@@ -150,7 +150,7 @@ def prefix(row: dict[str, Any], run: Run, *, again: bool = False) -> Path:
         arrange(unpacked, target)
         shutil.rmtree(unpacked)
 
-    # How they are arranged is a fact too, and stands in this file.
+    # The layout of the prefix is part of the key too: it depends on this file.
     name = f"{row['suite']}-{key(*command, Path(__file__).read_text(encoding='utf-8'))}"
     return kept(CACHE / "prefixes" / name, make, again=again)
 
@@ -158,7 +158,7 @@ def prefix(row: dict[str, Any], run: Run, *, again: bool = False) -> Path:
 def arrange(unpacked: Path, target: Path) -> None:
     include = unpacked / "usr" / "include"
     shutil.copytree(include / "openssl", target / "include" / "openssl")
-    # Debian keeps what differs between architectures (opensslconf.h) in a folder of its own.
+    # Debian keeps headers that differ between architectures (opensslconf.h) in another folder.
     for directory in include.glob("*-linux-*/openssl"):
         shutil.copytree(directory, target / "include" / "openssl", dirs_exist_ok=True)
 
@@ -179,14 +179,14 @@ def arrange(unpacked: Path, target: Path) -> None:
 
 
 def wheelhouse(python: str, requirements: list[str], run: Run, *, interpreter: str = sys.executable) -> Path:
-    """A folder of wheels that meets these requirements for that Python ("3.13", "3.14t"), without a network.
+    """A folder with wheels that meet these requirements for that Python ("3.13", "3.14t"), for use without a network.
 
-    ``interpreter`` is that Python where this machine has it: a requirement under a condition on Python's version is
-    one for the Python that pip runs on, whatever it downloads for.
+    ``interpreter`` is that Python, if this machine has it: pip evaluates conditions on Python's version for the Python
+    that runs pip, not for the Python that it downloads for.
     """
     pip = [interpreter, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     version = python.removesuffix("t")
-    # pip takes the interface of the version for granted, and that of a free-threaded one is another.
+    # By default pip downloads for the ABI with the GIL; the ABI of a free-threaded Python is another one.
     interface = [f"--abi=cp{python.replace('.', '')}"] if version != python else []
     command = [*pip, "--python-version", version, *interface, "--only-binary=:all:", *requirements, "--dest"]
 

@@ -1,4 +1,4 @@
-"""The rounds of ci/soak: the tests of attacks, again and again, the random ones for longer each time."""
+"""The rounds of ci/soak: each round runs the tests of random signals for some time, then the tests of attacks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import time
 from collections import Counter
 
 ROUND = 300
-"""So many seconds at most does a round's part with random signals take."""
-SIGNALS = "tests/core/test_random_signals.py"
+"""The maximum time for the tests of random signals in one round, in seconds."""
+SIGNALS = "tests/test_random_signals.py"
 ATTACKS = [
     "tests/tls/test_floods.py",
     "tests/aio/test_floods.py",
@@ -31,7 +31,7 @@ _PASSED = re.compile(r"(\d+) (passed|failed|error)")
 
 
 def run(arguments: list[str], environment: dict[str, str], found: Counter[str]) -> bool:
-    """Runs pytest; adds up what it prints, and says whether all passed."""
+    """Runs pytest, adds the counts that it prints to ``found``, and returns whether all tests passed."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     for line in done.stdout.splitlines():
@@ -45,12 +45,12 @@ def run(arguments: list[str], environment: dict[str, str], found: Counter[str]) 
 
 
 def main(seconds: float) -> int:
-    """Runs rounds until the time is up; 0 where all of them passed."""
+    """Runs rounds until the time is over; returns 0 if all of them passed."""
     begin, rounds, good = time.monotonic(), 0, True
     found: Counter[str] = Counter()
     while (left := begin + seconds - time.monotonic()) > 0:
         rounds += 1
-        each = max(2.0, min(ROUND, left / 3) / 7)  # there are seven of them
+        each = max(2.0, min(ROUND, left / 3) / 7)  # there are seven tests of random signals
         good &= run(["-s", SIGNALS], {"PYOSSL_SOAK_SECONDS": f"{each:.1f}"}, found)
         good &= run(["-n", "2", *ATTACKS], {}, found)
         took = time.monotonic() - begin

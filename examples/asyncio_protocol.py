@@ -1,7 +1,8 @@
-"""asyncio without streams: a protocol that is told what comes, and pauses its peer when it has had enough.
+"""asyncio without streams: a protocol that pauses its transport, so that the peer must wait.
 
-The server counts what it is sent. Its transport is paused after each 100,000 bytes, for as long as somebody would need
-to store them; the client's ``pause_writing`` is called when that has gone on for long enough, and nothing is lost.
+The server counts the bytes that it receives. After each 100,000 bytes it pauses its transport for a moment, as a
+program that stores the data would do. When too many bytes of the client wait, the client's ``pause_writing`` is called.
+No data is lost.
 
 Prints:
     server: 5000000 bytes, in … pieces
@@ -34,7 +35,7 @@ class Counting(asyncio.Protocol):
             self.transport.pause_reading()
             asyncio.get_running_loop().call_later(0.001, self.transport.resume_reading)
 
-    def eof_received(self) -> None:  # returning nothing closes the transport, with a close_notify
+    def eof_received(self) -> None:  # a return value of None closes the transport, with a close_notify
         print(f"server: {self.size} bytes, in {self.pieces} pieces")
 
 
@@ -66,7 +67,7 @@ async def main() -> None:
     for _ in range(TOTAL // 50_000):
         await client.may_write.wait()
         transport.write(bytes(50_000))
-    transport.write_eof()  # close_notify: what the server has to say can still be read
+    transport.write_eof()  # sends close_notify: the client can still read data from the server
     assert await client.lost is None
     print("client: paused" if client.paused else "client: never paused")
     server.close()

@@ -1,19 +1,18 @@
-"""What comes of four situations in ``ssl``, in pyOpenSSL where it is installed, and in pyossl.
+"""Compares the results of four situations in ``ssl``, in pyossl, and in pyOpenSSL if that is installed.
 
-The answers depend on the Python and the OpenSSL below: run it on the system that you mean to use. The peer is the same
-each time, a server of pyossl's over a socket pair. What the others print differs; pyossl's answers are the same
-everywhere.
+The results of ``ssl`` and pyOpenSSL depend on the versions of Python and OpenSSL: run this example on the system
+that you want to use. pyossl's results are the same everywhere. The peer is always a pyossl server over a socket pair.
 
 Prints:
     Python …
     …
         pyossl     OpenSSL …
 
-    There is nothing to read, and somebody left an entry in OpenSSL's error queue:
+    There is no data to read, and other code left an entry in OpenSSL's error queue:
     …
-        pyossl     nothing yet: try again later
+        pyossl     no data yet: try again later
 
-    The peer vanishes without a close_notify, and the client reads twice:
+    The peer disappears without a close_notify, and the client reads twice:
     …
         pyossl     TruncationError: …, then TruncationError: …
 
@@ -21,7 +20,7 @@ Prints:
     …
         pyossl     0
 
-    A CA that nobody knows; what does the exception tell?
+    The server's CA is unknown. The attributes of the exception:
     …
         pyossl     CertificateError with code, depth, certificate, records: …
 """
@@ -37,7 +36,7 @@ from typing import Any, NamedTuple
 import pyossl
 from pyossl import ffi, lib
 
-ca, stranger = pyossl.Authority(), pyossl.Authority("a CA that nobody knows")
+ca, stranger = pyossl.Authority(), pyossl.Authority("an unknown CA")
 own, unknown = ca.issue("localhost"), stranger.issue("localhost")
 WAITS: tuple[type[Exception], ...] = (ssl.SSLWantReadError, BlockingIOError)
 
@@ -52,13 +51,13 @@ def with_pyossl(sock: socket.socket) -> Any:
 
 
 def leave_an_entry() -> None:
-    """What a library does that uses OpenSSL too, and does not clean up after an error."""
+    """Does what a library does that uses OpenSSL too and does not clear the queue after an error."""
     nothing = pyossl.BIO.memory(b"not PEM")
     lib.PEM_read_bio_X509(nothing._bio, ffi.NULL, ffi.NULL, ffi.NULL)
 
 
 class Client(NamedTuple):
-    """One of the three: how it makes a client, how its error queue gets a stale entry, what OpenSSL it has."""
+    """A library: makes a client, leaves a stale entry in its error queue, names its OpenSSL version."""
 
     make: Callable[[socket.socket], Any]
     leave_an_entry: Callable[[], None]
@@ -69,7 +68,7 @@ CLIENTS = {"ssl": Client(with_ssl, leave_an_entry, ssl.OPENSSL_VERSION)}
 
 if importlib.util.find_spec("OpenSSL"):
     from OpenSSL import SSL, crypto
-    from OpenSSL._util import ffi as their_ffi, lib as their_lib  # cryptography has an OpenSSL, and a queue, of its own
+    from OpenSSL._util import ffi as their_ffi, lib as their_lib  # cryptography has its own OpenSSL and error queue
 
     WAITS += (SSL.WantReadError,)
 
@@ -94,11 +93,11 @@ CLIENTS["pyossl"] = Client(with_pyossl, leave_an_entry, pyossl.openssl_version)
 
 
 def outcome(call: Callable[..., Any], *arguments: Any) -> str:
-    """What a call came to, on one line."""
+    """The result of a call, in one line."""
     try:
         return repr(call(*arguments))
     except WAITS:
-        return "nothing yet: try again later"
+        return "no data yet: try again later"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
@@ -109,8 +108,9 @@ def tell(name: str, *outcomes: str) -> None:
 
 @contextlib.contextmanager
 def connected(client: Client, credentials: pyossl.Credentials = own) -> Any:
-    """A client and its server on non-blocking sockets, each as far into the handshake as it gets; the client, a socket
-    to cut the line by, and what failed.
+    """Connects a client and its server over non-blocking sockets and continues their handshakes as far as possible.
+
+    Yields the client, a socket with which the connection can be cut, and a description of the first error.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -136,21 +136,21 @@ def connected(client: Client, credentials: pyossl.Credentials = own) -> Any:
 def describe(error: Exception) -> str:
     facts = ("verify_code", "code", "depth", "certificate", "records")
     known = [fact for fact in facts if hasattr(error, fact)]
-    return f"{type(error).__name__} with {', '.join(known) or 'its text alone'}: {error}"
+    return f"{type(error).__name__} with {', '.join(known) or 'only its text'}: {error}"
 
 
 print(f"Python {platform.python_version()}")
 for name, client in CLIENTS.items():
     tell(name, client.openssl)
 
-print("\nThere is nothing to read, and somebody left an entry in OpenSSL's error queue:")
+print("\nThere is no data to read, and other code left an entry in OpenSSL's error queue:")
 for name, client in CLIENTS.items():
     with connected(client) as (tls, _, _):
         outcome(tls.recv, 10)
         client.leave_an_entry()
         tell(name, outcome(tls.recv, 10))
 
-print("\nThe peer vanishes without a close_notify, and the client reads twice:")
+print("\nThe peer disappears without a close_notify, and the client reads twice:")
 for name, client in CLIENTS.items():
     with connected(client) as (tls, cut, _):
         cut.shutdown(socket.SHUT_RDWR)
@@ -161,7 +161,7 @@ for name, client in CLIENTS.items():
     with connected(client) as (tls, _, _):
         tell(name, outcome(tls.send, b""))
 
-print("\nA CA that nobody knows; what does the exception tell?")
+print("\nThe server's CA is unknown. The attributes of the exception:")
 for name, client in CLIENTS.items():
     with connected(client, unknown) as (_, _, failed):
         tell(name, failed)

@@ -1,7 +1,7 @@
-"""TLS over half of a BIO pair: the program carries the bytes between the other half and wherever they go.
+"""TLS over one half of a BIO pair: the program moves the bytes between the other half and the peer.
 
-This is what SSL_connect(3) says of a BIO pair: before the call is repeated, data must be written into or retrieved
-out of the BIO. A pair holds only so many bytes, so that a peer that sends faster than the program carries is held up.
+SSL_connect(3) describes this: with a BIO pair, data must be written into or read from the BIO before the call is
+repeated. The size of a pair is limited, so a peer that sends faster than the program moves the bytes must wait.
 
 Prints:
     TLSv1.3, … bytes to the server and … to the client
@@ -12,7 +12,7 @@ import pyossl
 
 
 def carry(source: pyossl.BIO, target: pyossl.BIO) -> int:
-    """Moves what can be read from one BIO to another, as far as there is room; how many bytes that were."""
+    """Moves bytes from one BIO to another while there is room; returns the number of bytes."""
     carried = 0
     while size := min(source.pending, target.room):
         carried += target.write(source.read(size))

@@ -1,12 +1,13 @@
 """Makes a CA and a server's certificate for development: python examples/development_ca.py [FOLDER [NAME...]].
 
-Writes into FOLDER (``development-ca``) ca.pem, which clients are to trust, and chain.pem and key.pem, for the server
-of the given names (localhost, 127.0.0.1 and ::1). The CA's own key is not kept: nobody can sign more with it.
+Writes three files into FOLDER (default: ``development-ca``). ca.pem is the CA, which clients must trust. chain.pem and
+key.pem are for the server with the given names (default: localhost, 127.0.0.1 and ::1). The CA's own key is not stored,
+so that it cannot sign other certificates.
 
 Prints:
     development-ca/ca.pem      CN=pyossl development CA
     development-ca/chain.pem   CN=localhost until …
-    development-ca/key.pem     readable by you alone
+    development-ca/key.pem     readable only by you
 """
 
 import os
@@ -31,4 +32,4 @@ with open(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") 
 
 print(f"{folder}/ca.pem      {ca.certificate.subject}")
 print(f"{folder}/chain.pem   {own.certificate.subject} until {own.certificate.not_after.date()}")
-print(f"{folder}/key.pem     readable by you alone")
+print(f"{folder}/key.pem     readable only by you")

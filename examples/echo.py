@@ -1,11 +1,11 @@
-"""A server with a thread for each connection, and a client: a development CA stands in for a real one.
+"""A server with a thread for each connection, and a client. A development CA replaces a real one.
 
-``accept`` returns before the handshake, which the connection's own thread then does: a client that stalls keeps
-nobody else out.
+``accept`` returns before the handshake. The thread of the connection does the handshake, so that a client that stalls
+does not delay other clients.
 
 Prints:
-    client: hello, 20 times over, came back
-    client: over TLSv1.3, for the protocol echo
+    client: hello came back 20 times
+    client: TLSv1.3, protocol echo
 """
 
 import threading
@@ -24,7 +24,7 @@ def echo(tls: pyossl.Socket) -> None:
         with tls:
             while data := tls.recv(65536):
                 tls.sendall(data)
-    except (pyossl.Error, OSError) as error:  # this client's trouble, and nobody else's
+    except (pyossl.Error, OSError) as error:  # only this connection fails, the server continues
         print("server:", error)
 
 
@@ -47,5 +47,5 @@ with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
                 while received < len(room):
                     received += tls.recv_into(room[received:])
                 assert bytes(room) == b"hello"
-        print("client: hello, 20 times over, came back")
-        print(f"client: over {tls.version}, for the protocol {tls.alpn}")
+        print("client: hello came back 20 times")
+        print(f"client: {tls.version}, protocol {tls.alpn}")

@@ -1,7 +1,8 @@
-"""TLS without I/O, in an event loop of one's own: one thread, a selector, and any number of clients.
+"""TLS without I/O in an event loop of the program: one thread, one selector, any number of clients.
 
-A ``Connection`` is never told about sockets. It is given the bytes that arrived and asked for those to be sent, and
-where it cannot go on it returns a ``Want``: nothing blocks, and nothing is raised, unless the connection is dead.
+This ``Connection`` has no socket. The program passes it the bytes that were received, and gets from it the bytes to be
+sent. If the connection needs more bytes, its methods return a ``Want``. They never block, and they raise an exception
+only if the connection has failed.
 
 Prints:
     3 clients were answered by one thread
@@ -19,7 +20,7 @@ own = ca.issue("localhost", "127.0.0.1")
 
 
 class Peer:
-    """A client of the server: its socket, its connection, and what is to be sent to it."""
+    """A client of the server: its socket, its connection, and the bytes to be sent to it."""
 
     def __init__(self, sock: socket.socket, context: pyossl.Context) -> None:
         self.sock = sock
@@ -27,14 +28,14 @@ class Peer:
         self.unsent = b""
 
     def turn(self, selector: selectors.BaseSelector) -> None:
-        """Does all that can be done now; then says to the selector what it waits for."""
+        """Does everything that is possible now; then sets the event for which the selector waits."""
         try:
             self.receive()
             finished = self.answer()
         except (pyossl.Error, OSError) as error:
-            print("a client has gone wrong:", error)
+            print("a client failed:", error)
             finished = True
-        # An alert that explains a failure is among the bytes to be sent too.
+        # After a failure, the bytes to be sent contain the alert that explains it.
         self.unsent += self.connection.data_to_send()
         self.send()
         if finished and not self.unsent:
@@ -53,7 +54,7 @@ class Peer:
                 self.unsent = self.unsent[self.sock.send(self.unsent) :]
 
     def answer(self) -> bool:
-        """Greets whoever has said something; True when the client has closed."""
+        """Answers the data that the client has sent; returns True when the client has closed."""
         while not isinstance(data := self.connection.read(), pyossl.Want):
             if not data:
                 self.connection.shutdown()

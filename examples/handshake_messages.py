@@ -1,6 +1,7 @@
-"""Every message of a handshake as one side sees it: name, direction and size in bytes, decrypted.
+"""Prints the messages of a handshake on one side: direction, name and size in bytes, decrypted.
 
-But for ChangeCipherSpec: TLS 1.3 sends it only to please old firewalls, and not every OpenSSL tells of both.
+It leaves out ChangeCipherSpec. TLS 1.3 sends it only for old firewalls, and some versions of OpenSSL do not report both
+of them.
 
 Prints:
     client -> ClientHello … bytes

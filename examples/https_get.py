@@ -1,9 +1,9 @@
-"""Gets a page over HTTPS, and shows whom it came from: python examples/https_get.py [HOST [PORT]].
+"""Gets a page over HTTPS and shows the server's certificate: python examples/https_get.py [HOST [PORT]].
 
 Prints:
     TLSv1.3 TLS_… example.com
     the certificate: …
-    vouched for by: …
+    the root of its chain: …
     HTTP/1.… 200 OK
 """
 
@@ -18,7 +18,7 @@ with pyossl.connect((host, port), timeout=10) as tls:
     print(tls.version, tls.cipher, tls.connection.server_hostname)
     own, *_, root = tls.connection.verified_chain
     print("the certificate:", own.subject, "until", own.not_after.date())
-    print("vouched for by:", root.subject)
+    print("the root of its chain:", root.subject)
 
     tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     with tls.makefile("rb") as file:

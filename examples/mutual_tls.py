@@ -1,7 +1,7 @@
-"""A server that lets in only clients with a certificate of its own CA.
+"""A server that accepts only clients with a certificate of its own CA.
 
-In TLS 1.3 a client has finished its handshake before the server has looked at its certificate: a refusal reaches the
-client at its first read.
+In TLS 1.3, a client finishes its handshake before the server checks the client's certificate. If the server refuses the
+certificate, the client's first read raises the error.
 
 Prints:
     hello, CN=alice.example
@@ -27,7 +27,7 @@ def greet(listener: pyossl.Listener, clients: int) -> None:
                 certificate = tls.connection.peer_certificate
                 tls.sendall(f"hello, {certificate.subject}".encode())
         except pyossl.Error:
-            pass  # no certificate, or a stranger's: the client has been told, by an alert
+            pass  # no certificate, or one of another CA: the client gets an alert
 
 
 def ask(listener: pyossl.Listener, context: pyossl.Context) -> str:

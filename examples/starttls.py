@@ -1,9 +1,9 @@
-"""STARTTLS: a conversation that begins in the clear, goes on under TLS, and ends in the clear again.
+"""STARTTLS: a connection that begins in plaintext, continues with TLS, and ends in plaintext again.
 
 Prints:
-    server, in the clear: ready
-    server, under TLSv1.3: this is secret
-    server, in the clear again: bye
+    server, in plaintext: ready
+    server, with TLSv1.3: this is secret
+    server, in plaintext again: bye
 """
 
 import socket
@@ -22,7 +22,7 @@ def serve(sock: socket.socket) -> None:
     sock.sendall(b"ready")
     tls = server_context.wrap_socket(sock)
     tls.sendall(b"this is secret")
-    assert tls.recv(100) == b""  # the client has said close_notify
+    assert tls.recv(100) == b""  # the client has sent close_notify
     sock = tls.unwrap()
     sock.sendall(b"bye")
     sock.close()
@@ -35,10 +35,10 @@ server = threading.Thread(target=serve, args=[theirs])
 server.start()
 
 ours.sendall(b"STARTTLS")
-print("server, in the clear:", ours.recv(100).decode())
+print("server, in plaintext:", ours.recv(100).decode())
 tls = client_context.wrap_socket(ours, "localhost")
-print(f"server, under {tls.version}:", tls.recv(100).decode())
+print(f"server, with {tls.version}:", tls.recv(100).decode())
 ours = tls.unwrap()
-print("server, in the clear again:", ours.recv(100).decode())
+print("server, in plaintext again:", ours.recv(100).decode())
 ours.close()
 server.join()

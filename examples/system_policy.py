@@ -1,6 +1,6 @@
-"""The binding alone: what this system's OpenSSL policy allows a client, asked by OpenSSL's own names.
+"""The binding alone: reads this system's OpenSSL policy for clients with OpenSSL's own functions.
 
-``lib`` holds the functions and constants, ``ffi`` is cffi's; ``ffi.gc`` frees what C allocated.
+``lib`` has OpenSSL's functions and constants. ``ffi`` is cffi's interface; ``ffi.gc`` frees an object that C allocated.
 
 Prints:
     OpenSSL …

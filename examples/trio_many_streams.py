@@ -1,7 +1,7 @@
-"""TLS in trio: one stream that is written and read by two tasks at once, and a deadline that loses nothing.
+"""TLS in trio: two tasks write and read one stream at once, and a deadline that loses no data.
 
 Prints:
-    3 lines came back, in two pieces each: a deadline between them lost nothing
+    3 lines came back, each in two pieces; the deadlines between the pieces lost no data
 """
 
 import trio
@@ -24,7 +24,7 @@ async def echo_in_halves(stream: pyossl.trio.TLSStream[trio.SocketStream]) -> No
 
 
 async def receive_line(stream: pyossl.trio.TLSStream[trio.SocketStream]) -> bytes:
-    """A line, asked for again and again: each time only for a moment."""
+    """Receives a line; each receive has a short deadline, and is repeated until the line is complete."""
     line = b""
     while not line.endswith(b"\n"):
         with trio.move_on_after(0.01):
@@ -45,7 +45,7 @@ async def main() -> None:
                 async with trio.open_nursery() as two:
                     two.start_soon(stream.send_all, line)
                     assert await receive_line(stream) == line
-        print(f"{len(LINES)} lines came back, in two pieces each: a deadline between them lost nothing")
+        print(f"{len(LINES)} lines came back, each in two pieces; the deadlines between the pieces lost no data")
         nursery.cancel_scope.cancel()
 
 

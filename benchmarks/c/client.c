@@ -1,10 +1,10 @@
-/* The contender that the others are compared with: a C program on the same libssl, with that library's own settings.
+/* The reference contender: a C program on the same libssl, with the default settings of the library.
  *
  *     client KIND SIZE COUNT FOLDER PORT
  *
- * does COUNT operations of a kind (see benchmarks/rows.py) with messages or pieces of SIZE bytes, with the peer at PORT
- * of 127.0.0.1 and the certificates of FOLDER, and prints what they took, in JSON.  benchmarks/worker.py is the same
- * for contenders in Python.
+ * It does COUNT operations of a kind (see benchmarks/rows.py) with messages or pieces of SIZE bytes.  It connects to the
+ * peer at PORT of 127.0.0.1, uses the certificates in FOLDER, and prints the cost as JSON.  benchmarks/worker.py does
+ * the same for contenders in Python.
  */
 
 #include <arpa/inet.h>
@@ -49,7 +49,7 @@ static const char *path_of(const char *file)
     return path;
 }
 
-/* What a process has used */
+/* The cost of the process */
 
 static double wall(void)
 {
@@ -255,7 +255,7 @@ static void ping_pong(void)
     disconnect(ssl);
 }
 
-/* Without a socket: both ends are here, and the bytes are carried by hand */
+/* Without a socket: both ends are in this process, and it moves the bytes between them */
 
 static SSL *in_memory(SSL *ssl)
 {
@@ -317,7 +317,7 @@ static void memory_transfers(void)
     SSL_CTX_free(servers);
 }
 
-/* What there is once */
+/* Idle connections and trust stores */
 
 static void idle(void)
 {

@@ -1,15 +1,15 @@
 /* The TLS server that every contender talks to: peer CERTIFICATE KEY
  *
- * It prints a line "NAME PORT" for each of its services, and ends when its standard input does, so that it never
- * outlives who started it:
+ * It prints a line "NAME PORT" for each of its services.  It exits at the end of its standard input, so that it never
+ * outlives the process that started it.  The services:
  *
  *     echo        sends back what it receives
- *     source      reads a count of eight bytes, big-endian, and sends so many bytes; again and again
- *     sink        reads a count, then so many bytes, and answers with one byte; again and again
+ *     source      reads a count of eight bytes, big-endian, and sends that many bytes; then it repeats
+ *     sink        reads a count, then that many bytes, and answers with one byte; then it repeats
  *     handshake   finishes the handshake, sends one byte and the close_notify
  *
- * A thread for each connection, blocking, as plain as it can be: what is measured is the other end.  It takes one
- * protocol, one cipher, one group and one kind of certificate, so that a contender that wants others does not connect.
+ * Each connection has a blocking thread.  The program is simple, because only the other end is measured.  It accepts one
+ * protocol, one cipher, one group and one kind of certificate, so that a contender with other settings cannot connect.
  */
 
 #include <arpa/inet.h>
@@ -113,7 +113,7 @@ static void handshake(SSL *ssl)
     char byte;
     SSL_write(ssl, "", 1);
     SSL_shutdown(ssl);
-    /* The contender closes first: the ports that wait afterwards are on its side, and of those there are many. */
+    /* The contender closes first, so that the ports in TIME_WAIT are on its side, which has many ports. */
     SSL_read(ssl, &byte, 1);
 }
 
@@ -161,7 +161,7 @@ static SSL_CTX *server_context(const char *certificate, const char *key)
         || SSL_CTX_use_certificate_chain_file(made, certificate) != 1
         || SSL_CTX_use_PrivateKey_file(made, key, SSL_FILETYPE_PEM) != 1)
         fail("SSL_CTX_new");
-    /* Tickets only: a cache that fills up would make each round slower than the one before. */
+    /* Tickets only: a cache would fill up and make each turn slower than the turn before. */
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
     return made;
 }

@@ -1,1 +1,1 @@
-"""Each contender: the library's own way of doing the work of ``benchmarks.work``, and nothing else."""
+"""The contenders: each does the work of ``benchmarks.work`` with the API of one library."""

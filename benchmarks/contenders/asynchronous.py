@@ -1,6 +1,6 @@
-"""The kinds of work of asyncio, written once for every loop and every TLS.
+"""The kinds of work with asyncio, written once for every event loop and every TLS implementation.
 
-What is measured starts and ends outside of the loop, so that each kind is a generator as in ``benchmarks.work``.
+Measuring starts and ends outside of the loop, so that each kind is a generator as in ``benchmarks.work``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Echo(asyncio.Protocol):
-    """Sends a message again each time that it has come back, until it has done so ``left`` times."""
+    """Sends a message, and sends it again when it has come back, ``left`` times in all."""
 
     def __init__(self) -> None:
         self.message, self.missing, self.left = b"", 0, 0
@@ -50,7 +50,7 @@ class Echo(asyncio.Protocol):
 
 
 class Asynchronous(ABC):
-    """One TLS on one loop."""
+    """One TLS implementation on one event loop."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -62,15 +62,15 @@ class Asynchronous(ABC):
 
     @abstractmethod
     def openssl(self) -> str:
-        """The OpenSSL that it uses."""
+        """The version of the OpenSSL that it uses."""
 
     @abstractmethod
     async def open_connection(self) -> Streams:
-        """A reader and a writer, connected with the peer."""
+        """Connects to the peer; returns a reader and a writer."""
 
     @abstractmethod
     async def create_connection(self, factory: Callable[[], Echo]) -> Echo:
-        """A protocol, connected with the peer."""
+        """Connects to the peer; returns the protocol."""
 
     def protocol_echo(self) -> Work:
         async def connect() -> list[Echo]:
@@ -147,7 +147,7 @@ class Asynchronous(ABC):
         return self.loop.run_until_complete(connect())
 
     def _in_loop(self, work: Callable[[int], Any]) -> Work:
-        """``count`` is over all connections."""
+        """Runs the work; ``count`` is the total for all connections."""
         self.loop.run_until_complete(work(2))
         yield
         self.loop.run_until_complete(work(self.task.count // self.task.connections))

@@ -1,4 +1,4 @@
-"""asyncio's own TLS, which is the standard library's ``ssl``."""
+"""asyncio with its own TLS, the standard library's ``ssl``."""
 
 from __future__ import annotations
 

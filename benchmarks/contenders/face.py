@@ -1,4 +1,4 @@
-"""pyossl's face of pyOpenSSL."""
+"""pyossl.pyopenssl, which has pyOpenSSL's API."""
 
 from benchmarks.contenders.pyopenssl_api import PyOpenSSLAPI
 from pyossl.pyopenssl import SSL

@@ -1,4 +1,4 @@
-"""pyOpenSSL, with the OpenSSL that its ``cryptography`` carries."""
+"""pyOpenSSL, with the OpenSSL in the wheels of ``cryptography``."""
 
 from OpenSSL import SSL
 

@@ -1,4 +1,4 @@
-"""pyOpenSSL's API: pyOpenSSL itself, and pyossl's face of it."""
+"""The work with pyOpenSSL's API, for pyOpenSSL itself and for pyossl.pyopenssl."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PyOpenSSLAPI(Contender):
         return tls.get_session()
 
     def is_resumed(self, tls: Any) -> bool:
-        return True  # pyOpenSSL has no call that tells
+        return True  # pyOpenSSL has no function for this
 
     def disconnect(self, tls: Any) -> None:
         tls.shutdown()

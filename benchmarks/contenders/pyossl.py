@@ -1,4 +1,4 @@
-"""pyossl's sockets and its connections without I/O."""
+"""pyossl, with its sockets and with connections without I/O."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Pyossl(Contender):
 
 
 class Kept(Pyossl):
-    """Without ``SSL_MODE_RELEASE_BUFFERS``, for connections that are busy."""
+    """Without ``SSL_MODE_RELEASE_BUFFERS``, which is faster for busy connections."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)

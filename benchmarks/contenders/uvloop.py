@@ -1,4 +1,4 @@
-"""uvloop's own TLS, which is the standard library's ``ssl`` too."""
+"""uvloop with its own TLS, which also uses the standard library's ``ssl``."""
 
 from __future__ import annotations
 
