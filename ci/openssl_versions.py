@@ -2,8 +2,8 @@
 """Writes the table in docs/openssl-versions.md: the features of each OpenSSL.
 
 The first release of a feature is in the heading above its flag in pyossl/_c/have.h. Its description is in
-pyossl/have.py. The columns are the rows of ci/matrix.toml. The text around the table is edited in the page. ``--check``
-writes nothing, and fails if the table is out of date.
+pyossl/core/features.py. The columns are the rows of ci/matrix.toml. The text around the table is edited in the page.
+``--check`` writes nothing, and fails if the table is out of date.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def features() -> list[Feature]:
 
 
 def words() -> dict[str, str]:
-    """``_WORDS`` of pyossl/have.py, read without importing pyossl, which may not be built."""
+    """``_WORDS`` of pyossl/core/features.py, read without importing pyossl, which may not be built."""
     for node in ast.parse((ROOT / "pyossl" / "have.py").read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WORDS":
             said: dict[str, str] = ast.literal_eval(node.value)

@@ -213,7 +213,7 @@ def unoptimised(facts: dict[str, Any], rows: list[str]) -> list[dict[str, Any]]:
 
 def here(table: dict[str, Any], arguments: list[str]) -> int:
     """Runs the suite on this machine's OpenSSL with this source tree, without building."""
-    from pyossl.constants import version_text  # imported here, because pyossl may not be built for the other commands
+    from pyossl.core.constants import version_text  # pyossl may not be built for the other commands
 
     rows = load(REPOSITORY / "ci" / "matrix.toml")["row"]
     openssl = version_text(0).decode().split()[1]

@@ -13,7 +13,7 @@ from collections import Counter
 
 ROUND = 300
 """The maximum time for the tests of random signals in one round, in seconds."""
-SIGNALS = "tests/test_random_signals.py"
+SIGNALS = "tests/core/test_random_signals.py"
 ATTACKS = [
     "tests/tls/test_floods.py",
     "tests/aio/test_floods.py",

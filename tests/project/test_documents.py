@@ -52,7 +52,7 @@ NOT_RUN = {
     "./ci/peers": "another project's suite, which .ci/run runs by itself",
     "./ci/soak": "attacks for an hour; what it does so often is in tests, which ./ci/test runs once",
     "./ci/performance": "counts for a minute; .ci/run runs it by itself",
-    "python -m benchmarks": "measures for minutes, or writes into the tree; tests/test_benchmarks.py does all its work",
+    "python -m benchmarks": "measures for minutes, or writes into the tree: see tests/project/test_benchmarks.py",
     "python3 -m venv": "makes a folder in the home directory; ci/setup makes a virtual environment",
     "pip install": "takes build tools from the network; ci/setup and ci/matrix do it on each OpenSSL",
     "PYOSSL_OPENSSL_DIR=": "needs an OpenSSL besides the system's; ci/matrix's row 1.1.1 does it",
