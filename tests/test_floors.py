@@ -19,7 +19,7 @@ import build_ffi
 PACKAGE = build_ffi.ROOT / "pyossl"
 
 FLOORS = {
-    0: {"_openssl"},
+    0: {"_openssl", "import_failure"},
     1: {"_lib", "process"},
     2: {
         "outcome",
