@@ -11,6 +11,9 @@ from pyossl._lib import ffi, lib, text
 openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
 """The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
 
+__version__: str = "0.1.0"
+"""The release of pyossl, the same as in pyproject.toml."""
+
 _HOMES = {
     "bio": ("BIO",),
     "bio_filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
@@ -72,4 +75,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

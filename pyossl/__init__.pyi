@@ -53,4 +53,5 @@ from pyossl.store import Store as Store
 from pyossl.uri import load_uri as load_uri
 from pyossl.x509 import Certificate as Certificate, load_certificates as load_certificates
 
+__version__: str
 openssl_version: str
