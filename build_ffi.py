@@ -216,7 +216,7 @@ class Compiler:
             if name.startswith("openssl/"):
                 fail(f"the header {name} is missing", f"headers found by {self.openssl.found_by}")
             folders = ", ".join(self.system_include_dirs()) or "no folder"
-            fail(f"the C library's header {name} is missing", f"{folders} ({shlex.join(self.command)})")
+            fail("the C library's headers are missing", f"{name} in {folders} ({shlex.join(self.command)})")
 
     def system_include_dirs(self) -> list[str]:
         """The folders in which the compiler looks for ``<stdlib.h>``."""
