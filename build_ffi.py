@@ -169,7 +169,7 @@ def openssl_by_pkg_config() -> OpenSSL:
 MISSING_HEADER = re.compile(
     r"error: (?:no include path in which to search for )?'?([\w./+-]+\.h)'?(?:: No such file| file not found|$)", re.M
 )
-MISSING_LIBRARY = re.compile(r"(?:cannot find|not found for|find library) -l(?:ssl|crypto)\b|library '(?:ssl|crypto)'")
+MISSING_LIBRARY = re.compile(r"(?:cannot find|not found for|find library) -l([\w.+-]+)|library '([\w.+-]+)' not found")
 
 
 class Compiler:
@@ -253,8 +253,8 @@ class Compiler:
         source = "int SSL_connect(void *);\nint pyossl(void *ssl) { return SSL_connect(ssl); }\n"
         done = run_on_source([*linker, "-fPIC"], source, *folders, *libraries)
         if done.returncode != 0:
-            missing = MISSING_LIBRARY.search(done.stderr)
-            what = "OpenSSL's library is missing" if missing else "the linker does not work"
+            missing = {f"-l{gnu or apple}" for gnu, apple in MISSING_LIBRARY.findall(done.stderr)}
+            what = "OpenSSL's library is missing" if missing & {*libraries} else "the linker does not work"
             looked = f"{shlex.join([*folders, *libraries])}, found by {openssl.found_by}"
             fail(what, f"{looked}; {shlex.join(linker)} says:\n{done.stderr}")
 
