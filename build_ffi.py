@@ -63,13 +63,11 @@ PACKAGES = {
     "macOS": "xcode-select --install; brew install openssl@3 pkgconf",
 }
 
-
-PYTHON_NOTE = (
-    "python3-dev and python3-devel are for the system's default Python.  For another Python that the system packages,\n"
-    f"  install that version's: python{sys.version_info.major}.{sys.version_info.minor}-dev or "
-    f"python{sys.version_info.major}.{sys.version_info.minor}-devel.  Any other Python brings its headers:\n"
-    "  install it again, completely."
-)
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON_NOTE = f"""\
+python3-dev and python3-devel belong to the system's default Python.  If this Python is another version from the
+  system's packages, install python{VERSION}-dev or python{VERSION}-devel.  If it is not from the system's packages,
+  its headers come with it: install it again."""
 
 
 def fail(what: str, looked: str, note: str = "", install: Mapping[str, str] = PACKAGES) -> NoReturn:
@@ -123,7 +121,7 @@ def this_python() -> str:
     """The running Python, for example ``CPython 3.14, free-threaded, in /usr``."""
     name = "CPython" if sys.implementation.name == "cpython" else sys.implementation.name
     threads = ", free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
-    return f"{name} {sys.version_info.major}.{sys.version_info.minor}{threads}, in {sys.base_prefix}"
+    return f"{name} {VERSION}{threads}, in {sys.base_prefix}"
 
 
 def find_openssl() -> OpenSSL:

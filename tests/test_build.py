@@ -1,4 +1,4 @@
-"""Builds that cannot be say what was looked for, where, and what to install; those that can need nothing else."""
+"""A build that lacks something says what, where it looked and what to install; sdist and wheel are complete."""
 
 from __future__ import annotations
 
@@ -86,17 +86,21 @@ def test_without_a_compiler(tmp_path: Path, programs: Path) -> None:
     refused(check(PATH=str(programs), CC="gcc-of-nobody"), "there is no C compiler", "'gcc-of-nobody'", "PATH")
 
 
+def in_setuptools(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder = str(tmp_path / "built")
+    return run("setup.py", "build_ext", "--build-temp", folder, "--build-lib", folder, **environment)
+
+
 @pytest.fixture(params=["check", "setuptools"])
 def build(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The checks that come before compiling: by themselves, and in a build."""
+    """The checks that come before the compilation: alone, and in a build."""
     if request.param == "check":
         return check
-    folder = str(tmp_path / "built")
-    return functools.partial(run, "setup.py", "build_ext", "--build-temp", folder, "--build-lib", folder)
+    return functools.partial(in_setuptools, tmp_path)
 
 
 def compiler_that(folder: Path, does: str) -> str:
-    """A program for CC: the real compiler, or none, behind a line of shell."""
+    """A program for CC: a shell script of one line."""
     path = folder / "compiler"
     path.write_text(f"#!/bin/sh\n{does}\n")
     path.chmod(0o755)
@@ -161,11 +165,6 @@ def test_an_assembler_that_is_missing_is_a_compiler_that_does_not_work(tmp_path:
     (tmp_path / "as").write_text("#!/bin/sh\necho no assembler of this test >&2\nexit 1\n")
     (tmp_path / "as").chmod(0o755)
     refused(build(CC=program), "the C compiler does not work", "no assembler of this test")
-
-
-def in_setuptools(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    folder = str(tmp_path / "built")
-    return run("setup.py", "build_ext", "--build-temp", folder, "--build-lib", folder, **environment)
 
 
 def test_without_the_library_of_openssl(tmp_path: Path) -> None:
