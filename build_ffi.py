@@ -1,18 +1,22 @@
-"""Compiles the cffi declarations of pyossl/_c/decl against the OpenSSL of the system.
+"""Compiles the cffi declarations of pyossl/_c/decl against the system's OpenSSL.
 
 Theory of operation
 -------------------
 Each fragment ``pyossl/_c/decl/*.h`` is plain C: prototypes as the manual pages print them, types, and
-``#define NAME ...`` for constants.  What not every OpenSSL has stands inside ``#if HAVE_x`` … ``#endif``.
+``#define NAME ...`` for constants.  A declaration that some versions of OpenSSL lack stands inside
+``#if HAVE_x`` … ``#endif``.
 
-1. *Which lines hold here.*  ``cc -E`` must decide the ``#if`` lines with OpenSSL's own headers in sight, but it
-   must not see the declarations, or macros would rewrite the prototypes and every ``#define`` would be eaten.  So
-   each line that is not a conditional becomes a token, and the lines whose token survives are handed to cffi.
-2. *Are they right.*  cffi's generated code calls a function, so that C converts the arguments in silence: a
-   declaration with an ``int`` where the header says ``long`` compiles.  Every prototype is therefore compiled once
-   more as a redeclaration, ``R (f)(arguments);``, which the compiler compares with the header.  ``const`` is defined
-   away for that one check: 4.0 changed it in 171 signatures, and it changes no call.
-3. *The extension.*  cffi writes one C file whose preamble is ``pyossl/_c/pyossl.c``; setup.py compiles it.
+1. *Select the lines.*  ``cc -E`` decides the ``#if`` lines, with OpenSSL's headers included.  It must not see the
+   declarations: macros would rewrite the prototypes, and every ``#define`` would be removed.  So each line that is
+   not a conditional is replaced by a token, and cffi gets the lines whose token is in the compiler's output.
+2. *Check the prototypes.*  cffi's generated code calls each function, so C converts the arguments silently: a
+   declaration with an ``int`` where the header has a ``long`` compiles.  Every prototype is therefore compiled once
+   more as a redeclaration, ``R (f)(arguments);``, which the compiler compares with the header.  For this check
+   ``const`` is defined as nothing: 4.0 changed it in 171 signatures, and it does not change how a function is called.
+3. *Build the extension.*  cffi writes one C file that begins with ``pyossl/_c/pyossl.c``; setup.py compiles it.
+
+Before that, small files are compiled and linked to find out whether the compiler, the C library's headers, Python's
+headers and OpenSSL are there.  If one is missing, the build ends with one message: see ``fail``.
 
 ``python build_ffi.py --stubs`` writes ``pyossl/_openssl.pyi`` from the same fragments, so that mypy knows every name.
 """
@@ -27,13 +31,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from setuptools import Extension
+    from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 C = ROOT / "pyossl" / "_c"
@@ -41,13 +46,13 @@ FRAGMENTS = sorted((C / "decl").glob("*.h"))
 SOURCES = [Path(__file__), *sorted(C.rglob("*.[ch]"))]
 MODULE = "pyossl._openssl"
 
-# A wrong declaration must not compile.  const is left out: see step 2 above.
+# A wrong declaration must not compile.  Differences of const are allowed: see step 2 above.
 STRICT = [
     "-Werror=implicit-function-declaration",
     "-Werror=int-conversion",
     "-Werror=incompatible-pointer-types",
 ]
-# GCC keeps silent about what a header's macro does wrong unless the blame goes to where the macro is used.
+# Without this, GCC does not report an error inside a macro that a system header defines.
 STRICT_MACROS = "-ftrack-macro-expansion=0"
 LENIENT = ["-Wno-deprecated-declarations", "-Wno-discarded-qualifiers", "-Wno-unused-function"]
 
@@ -58,16 +63,23 @@ PACKAGES = {
     "macOS": "xcode-select --install; brew install openssl@3 pkgconf",
 }
 
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON_NOTE = f"""\
+python3-dev and python3-devel belong to the system's default Python.  If this Python is another version from the
+  system's packages, install python{VERSION}-dev or python{VERSION}-devel.  If it is not from the system's packages,
+  its headers come with it: install it again."""
 
-def fail(what: str, looked: str) -> NoReturn:
-    """Ends the build with one message: what is missing, where it was looked for, what to install."""
-    install = "\n".join(f"    {system:<15} {command}" for system, command in PACKAGES.items())
-    raise SystemExit(f"\npyossl cannot be built: {what}\n  looked for: {looked}\n  to install it:\n{install}\n")
+
+def fail(what: str, looked: str, note: str = "", install: Mapping[str, str] = PACKAGES) -> NoReturn:
+    """Ends the build with one message: what is missing, where it was looked for, and how to install it."""
+    commands = "\n".join(f"    {system:<15} {command}" for system, command in install.items())
+    note = note and f"  {note}\n"
+    raise SystemExit(f"\npyossl cannot be built: {what}\n  looked for: {looked}\n  to install it:\n{commands}\n{note}")
 
 
 @dataclass(frozen=True)
 class OpenSSL:
-    """Where the chosen OpenSSL's headers and library are, as arguments for the compiler and the linker."""
+    """Where the headers and the library of the chosen OpenSSL are: arguments for the compiler and the linker."""
 
     found_by: str
     include_dirs: list[str] = field(default_factory=list)
@@ -79,6 +91,7 @@ class OpenSSL:
 
 
 def compiler() -> list[str]:
+    """The C compiler: ``CC``, or the one that built Python, or ``cc`` if that one is not on PATH."""
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     if shutil.which(command[0]) is None:
         if shutil.which("cc") is None:
@@ -90,8 +103,29 @@ def compiler() -> list[str]:
     return command
 
 
+def flags_of(*variables: str) -> list[str]:
+    """The options in these environment variables, which setuptools gives to the compiler and the linker too."""
+    return [flag for variable in variables for flag in shlex.split(os.environ.get(variable, ""))]
+
+
+def python_include_dirs() -> list[str]:
+    """The folders of Python's headers: the ones that setuptools chooses."""
+    folders = []
+    for variable, path in (("INCLUDEPY", "include"), ("CONFINCLUDEPY", "platinclude")):
+        configured = sysconfig.get_config_var(variable)
+        folders.append(configured if configured and os.path.exists(configured) else sysconfig.get_path(path))
+    return list(dict.fromkeys(folders))
+
+
+def this_python() -> str:
+    """The running Python, for example ``CPython 3.14, free-threaded, in /usr``."""
+    name = "CPython" if sys.implementation.name == "cpython" else sys.implementation.name
+    threads = ", free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    return f"{name} {VERSION}{threads}, in {sys.base_prefix}"
+
+
 def find_openssl() -> OpenSSL:
-    """The OpenSSL that ``PYOSSL_OPENSSL_DIR`` names, else the one that pkg-config knows."""
+    """The OpenSSL that ``PYOSSL_OPENSSL_DIR`` names, or else the one that pkg-config finds."""
     prefix = os.environ.get("PYOSSL_OPENSSL_DIR")
     return openssl_in(Path(prefix)) if prefix else openssl_by_pkg_config()
 
@@ -115,7 +149,7 @@ def openssl_by_pkg_config() -> OpenSSL:
         fail("there is no pkg-config (and PYOSSL_OPENSSL_DIR is not set)", f"{program!r} on PATH")
     environment = dict(os.environ)
     if sys.platform == "darwin" and shutil.which("brew"):
-        # Homebrew keeps OpenSSL out of pkg-config's default path, because macOS once shipped one of its own.
+        # Homebrew does not put OpenSSL on pkg-config's default path, because macOS once had its own.
         brew = subprocess.run(["brew", "--prefix", "openssl@3"], capture_output=True, text=True)
         path = [f"{brew.stdout.strip()}/lib/pkgconfig", environment.get("PKG_CONFIG_PATH", "")]
         environment["PKG_CONFIG_PATH"] = os.pathsep.join(filter(None, path))
@@ -130,31 +164,71 @@ def openssl_by_pkg_config() -> OpenSSL:
     return OpenSSL("pkg-config", libraries=[], compile_args=compile_args, link_args=link_args)
 
 
-class Compiler:
-    """The C compiler with one OpenSSL's headers in sight."""
+MISSING_HEADER = re.compile(
+    r"error: (?:no include path in which to search for )?'?([\w./+-]+\.h)'?(?:: No such file| file not found|$)", re.M
+)
+MISSING_LIBRARY = re.compile(r"(?:cannot find|not found for|find library) -l([\w.+-]+)|library '([\w.+-]+)' not found")
 
-    def __init__(self, openssl: OpenSSL) -> None:
+
+class Compiler:
+    """The C compiler, with the headers of one OpenSSL.  ``command`` is the compiler and its options."""
+
+    def __init__(self, openssl: OpenSSL, command: Sequence[str] = ()) -> None:
         self.openssl = openssl
-        self.command = compiler()
+        self.command = list(command) or [*compiler(), *flags_of("CPPFLAGS", "CFLAGS")]
         self.flags = [*openssl.compile_args, *(f"-I{d}" for d in openssl.include_dirs), f"-I{C}"]
 
     def run(self, *arguments: str, source: str) -> subprocess.CompletedProcess[str]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "source.c"
-            path.write_text(source)
-            return subprocess.run([*self.command, *self.flags, *arguments, str(path)], capture_output=True, text=True)
+        return run_on_source([*self.command, *self.flags, *arguments], source)
 
     def accepts(self, flag: str) -> bool:
         return self.run("-fsyntax-only", "-Werror", flag, source="").returncode == 0
 
+    def check_installation(self, python: Sequence[str]) -> None:
+        """Ends the build if the compiler does not work, or the C library's or Python's headers are missing.
+
+        ``python`` is the folders of Python's headers.  OpenSSL's own are not looked for here: ``preprocess`` does that.
+        """
+        shown = shlex.join(self.command)
+        done = run_on_source([*self.command, "-c"], "int pyossl;\n")
+        if done.returncode != 0:
+            fail("the C compiler does not work", f"{shutil.which(self.command[0])}; {shown} says:\n{done.stderr}")
+        done = run_on_source([*self.command, "-fsyntax-only"], "#include <stdlib.h>\n#include <sys/socket.h>\n")
+        if done.returncode != 0:
+            self.fail_on_header(done.stderr)
+            fail("the compiler cannot compile the C library's headers", f"{shown}; it says:\n{done.stderr}")
+        folders = [f"-I{folder}" for folder in python]
+        done = run_on_source([*self.command, *folders, "-fsyntax-only"], "#include <Python.h>\n")
+        if done.returncode != 0:
+            of_this = f"this Python ({this_python()})"
+            if missing := MISSING_HEADER.search(done.stderr):
+                if re.search(r"(?i)\bpy|python", missing[1]):
+                    fail(f"the headers of {of_this} are missing", f"{missing[1]} in {', '.join(python)}", PYTHON_NOTE)
+                self.fail_on_header(done.stderr)
+            fail(f"the compiler cannot compile the headers of {of_this}", f"{shown}; it says:\n{done.stderr}")
+
+    def fail_on_header(self, said: str) -> None:
+        """Ends the build if the compiler's messages ``said`` name a header that is missing."""
+        if missing := MISSING_HEADER.search(said):
+            name = missing[1]
+            if name.startswith("openssl/"):
+                fail(f"the header {name} is missing", f"headers found by {self.openssl.found_by}")
+            folders = ", ".join(self.system_include_dirs()) or "no folder"
+            fail("the C library's headers are missing", f"{name} in {folders} ({shlex.join(self.command)})")
+
+    def system_include_dirs(self) -> list[str]:
+        """The folders in which the compiler looks for ``<stdlib.h>``."""
+        said = run_on_source([*self.command, "-E", "-v"], "").stderr
+        _, _, searched = said.partition("#include <...> search starts here:\n")
+        return [line.strip() for line in searched.partition("End of search list")[0].splitlines()]
+
     def preprocess(self, source: str) -> str:
         done = self.run("-E", "-P", source=source)
         if done.returncode != 0:
-            # have.h refuses what is no OpenSSL, or too old, with an #error that reads well.
+            # have.h refuses headers that are not OpenSSL's, or are too old, with an #error that says so.
             if refusal := re.search(r'#error:?\s+"?pyossl: ([^"\n]*)', done.stderr):
                 fail(refusal[1], f"headers found by {self.openssl.found_by}")
-            if missing := re.search(r"(openssl/[a-z0-9_]+\.h)\W.*(?:No such file|not found)", done.stderr):
-                fail(f"the header {missing[1]} is missing", f"headers found by {self.openssl.found_by}")
+            self.fail_on_header(done.stderr)
             fail(
                 "the compiler cannot preprocess OpenSSL's headers",
                 f"{' '.join(self.command)} -E with {self.openssl.found_by}; it says:\n{done.stderr}",
@@ -162,16 +236,48 @@ class Compiler:
         return done.stdout
 
     def check(self, declarations: Sequence[Line]) -> None:
-        """Compares every prototype with the headers, const aside; a wrong one ends the build."""
+        """Compares every prototype with the headers, except for const; one that differs ends the build."""
         source = ['#include "pyossl.c"', *redeclarations(declarations)]
         done = self.run("-fsyntax-only", "-w", "-Dconst=", source="\n".join(source))
         if done.returncode != 0:
+            self.fail_on_header(done.stderr)
             raise SystemExit(f"\npyossl cannot be built: declarations differ from the headers\n{done.stderr}")
+
+    def check_linking(self, linker: Sequence[str]) -> None:
+        """Ends the build if ``linker``, the command that links an extension, cannot link one with OpenSSL."""
+        openssl = self.openssl
+        folders = [f"-L{folder}" for folder in openssl.library_dirs]
+        libraries = [*openssl.link_args, *(f"-l{name}" for name in openssl.libraries)]
+        source = "int SSL_connect(void *);\nint pyossl(void *ssl) { return SSL_connect(ssl); }\n"
+        done = run_on_source([*linker, "-fPIC"], source, *folders, *libraries)
+        if done.returncode != 0:
+            missing = {f"-l{gnu or apple}" for gnu, apple in MISSING_LIBRARY.findall(done.stderr)}
+            what = "OpenSSL's library is missing" if missing & {*libraries} else "the linker does not work"
+            looked = f"{shlex.join([*folders, *libraries])}, found by {openssl.found_by}"
+            fail(what, f"{looked}; {shlex.join(linker)} says:\n{done.stderr}")
+
+
+def run_on_source(command: Sequence[str], source: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """Runs the compiler on a file that holds ``source``; ``more`` are arguments that follow the file's name.
+
+    Its messages are in English, because their text is examined.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.c"
+        path.write_text(source)
+        output = [] if {"-E", "-fsyntax-only"} & set(command) else ["-o", str(Path(folder) / "output")]
+        return subprocess.run(
+            [*command, str(path), *output, *more],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C"},
+        )
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a fragment: where it stands, and its text."""
+    """One line of a fragment: its file, its number and its text."""
 
     file: str
     number: int
@@ -189,12 +295,12 @@ def fragment_lines() -> Iterator[Line]:
 
 
 def flags() -> list[str]:
-    """Every ``HAVE_x`` that have.h defines, sorted."""
+    """The names ``HAVE_x`` that have.h defines, sorted."""
     return sorted(set(re.findall(r"#\s*define\s+(HAVE_\w+)", (C / "have.h").read_text())))
 
 
 def surviving(cc: Compiler) -> list[Line]:
-    """The lines of the fragments whose ``#if`` holds for this OpenSSL."""
+    """The lines of the fragments whose ``#if`` is true for this OpenSSL."""
     lines = list(fragment_lines())
     source = ["#include <openssl/opensslv.h>", '#include "have.h"']
     for index, line in enumerate(lines):
@@ -214,9 +320,10 @@ PROTOTYPE = re.compile(
 
 
 def redeclarations(lines: Sequence[Line]) -> Iterator[str]:
-    """``R (f)(arguments);`` for each prototype: the brackets keep a macro of that name from being expanded.
+    """``R (f)(arguments);`` for each prototype: the parentheses prevent the expansion of a macro of that name.
 
-    A redeclaration of what the headers never declared would compile: unless it is a macro, ``f`` must be known before.
+    If the headers did not declare ``f``, this would declare it and compile.  So, unless ``f`` is a macro, a line that
+    needs an earlier declaration comes first.
     """
     statement, start = "", lines[0]
     external = False
@@ -250,10 +357,18 @@ def declared(lines: Sequence[Line]) -> set[str]:
     return {*functions, *constants, *(name for body in bodies for name in re.findall(r"(\w+)\s*(?:,|$)", body.strip()))}
 
 
-def builder(cc: Compiler) -> Any:
-    """The cffi builder for this OpenSSL, its declarations checked."""
-    import cffi
+def import_cffi() -> Any:
+    try:
+        import cffi
+    except ImportError as error:
+        pip = {"pip": f"{sys.executable} -m pip install cffi"}
+        fail(f"cffi cannot be imported ({error})", f"cffi in this Python ({this_python()})", install=pip)
+    return cffi
 
+
+def builder(cc: Compiler) -> Any:
+    """The cffi builder for this OpenSSL.  The declarations have been checked."""
+    cffi = import_cffi()
     lines = surviving(cc)
     cc.check(lines)
     ffi = cffi.FFI()
@@ -262,11 +377,17 @@ def builder(cc: Compiler) -> Any:
     return ffi
 
 
-def prepare(extension: Extension, folder: Path) -> None:
-    """Writes the extension's C file into ``folder`` and completes ``extension`` with it and the OpenSSL's flags."""
+def prepare(command: build_ext, extension: Extension) -> None:
+    """Writes the extension's C file, and completes ``extension`` with it and with OpenSSL's flags.
+
+    ``command`` is the command of setuptools that will compile it: its compiler and its linker are tried first.
+    """
+    tools, folder = command.compiler, Path(command.build_temp)
     openssl = find_openssl()
-    cc = Compiler(openssl)
+    cc = Compiler(openssl, tools.compiler_so)
+    cc.check_installation(command.include_dirs)
     ffi = builder(cc)
+    cc.check_linking(tools.linker_so)
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "_openssl.c"
     ffi.emit_c_code(str(source))
@@ -281,9 +402,8 @@ def prepare(extension: Extension, folder: Path) -> None:
 
 
 def stubs() -> str:
-    """The text of ``pyossl/_openssl.pyi``: every name that any OpenSSL has."""
-    import cffi
-
+    """The text of ``pyossl/_openssl.pyi``: the names of all versions of OpenSSL."""
+    cffi = import_cffi()
     names: dict[str, str] = {flag: f"    {flag}: int" for flag in flags()}
     kept: list[str] = []
     depth_of_else: list[bool] = []
@@ -343,7 +463,9 @@ def main() -> None:
     if sys.argv[1:] == ["--stubs"]:
         (ROOT / "pyossl" / "_openssl.pyi").write_text(stubs())
     elif sys.argv[1:] == ["--check"]:
-        lines = surviving(cc := Compiler(find_openssl()))
+        cc = Compiler(find_openssl())
+        cc.check_installation(python_include_dirs())
+        lines = surviving(cc)
         cc.check(lines)
         count = sum(line.startswith("#ifndef") for line in redeclarations(lines))
         print(f"{count} prototypes agree with the headers of this OpenSSL")

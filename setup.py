@@ -1,9 +1,10 @@
-"""Builds pyossl's one extension module, pyossl._openssl, against the system's OpenSSL.
+"""Builds pyossl's extension module, pyossl._openssl, against the system's OpenSSL.
 
-The compiler, the headers and the library are looked for only when the extension is really built,
-so that an sdist can be made on a machine that has none of them.
+The compiler, the headers and the library are looked for only when the extension is built, so that an sdist can be
+made on a machine that has none of them.
 """
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -20,8 +21,14 @@ STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
 
 
 class BuildExtension(build_ext):
+    def run(self) -> None:
+        # setuptools takes the compiler from CC, or else the one that built Python, even if it is not on PATH.
+        if build_ffi.compiler() == ["cc"]:
+            os.environ["CC"] = "cc"
+        super().run()
+
     def build_extension(self, ext: Extension) -> None:
-        build_ffi.prepare(ext, Path(self.build_temp))
+        build_ffi.prepare(self, ext)
         super().build_extension(ext)
 
 

@@ -52,4 +52,5 @@ from pyossl.x509.pkcs12 import PKCS12 as PKCS12
 from pyossl.x509.store import Store as Store
 from pyossl.x509.uri import load_uri as load_uri
 
+__version__: str
 openssl_version: str

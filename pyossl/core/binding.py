@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_ADVICE = "pyossl must be rebuilt on this system: pip install --force-reinstall --no-binary pyossl pyossl"
-
 try:
     from pyossl._openssl import ffi as ffi, lib as lib
-except ModuleNotFoundError as error:
-    raise ImportError(f"pyossl's extension module is not built ({error}): pip install pyossl, or -e .") from error
 except ImportError as error:
-    raise ImportError(f"this system's OpenSSL is not the one that pyossl was built for ({error}); {_ADVICE}") from error
+    from pyossl.core.import_failure import explained
+
+    raise explained(error) from error
 
 
 def text(pointer: Any) -> str:
@@ -35,10 +33,12 @@ def text(pointer: Any) -> str:
 
 def _guard() -> None:
     if why := lib.pyossl_library_refused(lib.OpenSSL_version_num()):
+        from pyossl.core.import_failure import refused
+
         relation = "of another major version than" if why == 1 else "older than"
-        raise ImportError(
+        raise refused(
             f"the OpenSSL library at run time ({text(lib.OpenSSL_version(lib.OPENSSL_VERSION))}) is {relation} "
-            f"the headers that pyossl was compiled with ({lib.OPENSSL_VERSION_NUMBER:#x}); {_ADVICE}"
+            f"the headers that pyossl was compiled with ({lib.OPENSSL_VERSION_NUMBER:#x})"
         )
     if lib.pyossl_initialise() != 1:
         raise ImportError("OpenSSL cannot be initialised: is its configuration file, openssl.cnf, valid?")

@@ -202,4 +202,30 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_whoever_imports_pyossl_alone_loads_the_binding_alone() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
-    assert set(done.stdout.split()) == {"pyossl.core.binding", "pyossl._openssl", "pyossl._openssl.lib"}
+    assert set(done.stdout.split()) == {
+        "pyossl.core",
+        "pyossl.core.binding",
+        "pyossl._openssl",
+        "pyossl._openssl.lib",
+    }
+
+
+def test_the_version_is_that_of_the_distribution_and_of_pyproject() -> None:
+    assert pyossl.__version__ == metadata.version("pyossl")
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if project.exists():  # the tests may run without the source tree
+        assert re.findall(r'^version = "(.+)"$', project.read_text(), re.M) == [pyossl.__version__]
+
+
+def test_dir_shows_public_names_and_a_module_s_own_alone() -> None:
+    done = python("import pyossl; pyossl.connect; print(*dir(pyossl))")
+    shown = done.stdout.split()
+    assert shown == sorted(shown)
+    assert [name for name in shown if not name.startswith("__")] == sorted(pyossl.__all__)
+    assert {"__doc__", "__file__", "__name__", "__version__", "__all__"} <= set(shown)
+    assert not [name for name in shown if name.startswith("__") and not name.endswith("__")]
+
+
+def test_star_imports_the_names_of_all() -> None:
+    done = python("from pyossl import *; print(*(name for name in dir() if not name.startswith('__')))")
+    assert done.stdout.split() == sorted(pyossl.__all__), done.stderr

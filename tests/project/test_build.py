@@ -1,14 +1,17 @@
-"""Builds that cannot be say what was looked for, where, and what to install; those that can need nothing else."""
+"""A build that lacks something says what, where it looked and what to install; sdist and wheel are complete."""
 
 from __future__ import annotations
 
+import functools
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,16 +31,21 @@ pytestmark = [
 ]
 
 
-def check(**environment: str) -> subprocess.CompletedProcess[str]:
-    """Looks for the OpenSSL and judges the declarations, as the build does first."""
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "build_ffi.py"), "--check"],
+        [sys.executable, *arguments],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
         env={**{k: v for k, v in os.environ.items() if k not in ("PYOSSL_OPENSSL_DIR", "CC")}, **environment},
     )
+
+
+def check(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Looks for the OpenSSL and judges the declarations, as the build does first."""
+    return run(str(ROOT / "build_ffi.py"), "--check", **environment)
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
@@ -76,6 +84,120 @@ def test_without_a_compiler(tmp_path: Path, programs: Path) -> None:
     for name in ("cc", "gcc"):
         (programs / name).unlink(missing_ok=True)
     refused(check(PATH=str(programs), CC="gcc-of-nobody"), "there is no C compiler", "'gcc-of-nobody'", "PATH")
+
+
+def in_setuptools(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder = str(tmp_path / "built")
+    return run("setup.py", "build_ext", "--build-temp", folder, "--build-lib", folder, **environment)
+
+
+@pytest.fixture(params=["check", "setuptools"])
+def build(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The checks that come before the compilation: alone, and in a build."""
+    if request.param == "check":
+        return check
+    return functools.partial(in_setuptools, tmp_path)
+
+
+def compiler_that(folder: Path, does: str) -> str:
+    """A program for CC: a shell script of one line."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def without_headers_of_python(folder: Path) -> dict[str, str]:
+    """The environment in which Python's configuration names an empty folder for its headers."""
+    (folder / "include").mkdir()
+    (folder / "_configuration_of_this_test.py").write_text(
+        "import importlib, os, sysconfig\n"
+        "ours = os.environ.pop('_PYTHON_SYSCONFIGDATA_NAME')\n"
+        "real = importlib.import_module(sysconfig._get_sysconfigdata_name()).build_time_vars\n"
+        "os.environ['_PYTHON_SYSCONFIGDATA_NAME'] = ours\n"
+        f"build_time_vars = {{**real, 'INCLUDEPY': {str(folder / 'include')!r}}}\n"
+        "build_time_vars['CONFINCLUDEPY'] = build_time_vars['INCLUDEPY']\n"
+    )
+    return {"PYTHONPATH": str(folder), "_PYTHON_SYSCONFIGDATA_NAME": "_configuration_of_this_test"}
+
+
+Build = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_without_the_headers_of_python(tmp_path: Path, build: Build) -> None:
+    done = build(**without_headers_of_python(tmp_path))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    refused(done, "the headers of this Python (", version, f"{tmp_path / 'include'}", "Python.h in ")
+    for package in ("python3-dev", "python3-devel", f"python{version}-dev", f"python{version}-devel"):
+        assert package in done.stderr
+    assert "fatal error" not in done.stderr
+
+
+def test_with_half_of_the_headers_of_python(tmp_path: Path, build: Build) -> None:
+    """Distributions keep pyconfig.h in another folder."""
+    environment = without_headers_of_python(tmp_path)
+    (tmp_path / "include" / "Python.h").write_text('#include "pyconfig.h"\n')
+    refused(build(**environment), "the headers of this Python (", "pyconfig.h in ")
+
+
+@pytest.mark.parametrize(("variable", "option"), [("CC", "-nostdinc"), ("CFLAGS", "--sysroot=/nonexistent")])
+def test_without_the_headers_of_the_c_library(option: str, variable: str, build: Build) -> None:
+    done = build(**{variable: f"cc {option}" if variable == "CC" else option})
+    refused(done, "the C library's headers are missing", "stdlib.h in ", option, "libc6-dev", "musl-dev")
+    assert "error: " not in done.stderr
+
+
+def test_a_missing_header_is_recognised_in_any_language(tmp_path: Path, build: Build) -> None:
+    """The compiler translates its messages; one of the C library's headers is enough."""
+    (tmp_path / "poll.h").write_text('#include "header_of_this_test.h"\n')
+    done = build(CFLAGS=f"-I{tmp_path}", LC_ALL="", LANG="de_DE.UTF-8", LANGUAGE="de")
+    refused(done, "the C library's headers are missing", "header_of_this_test.h in ")
+
+
+def test_a_compiler_that_does_not_work(tmp_path: Path, build: Build) -> None:
+    """macOS has a program of that name that asks for the developer tools."""
+    program = compiler_that(tmp_path, "echo xcrun: error: no developer tools >&2; exit 1")
+    refused(build(CC=program), "the C compiler does not work", program, "xcrun: error: no developer tools")
+
+
+def test_an_assembler_that_is_missing_is_a_compiler_that_does_not_work(tmp_path: Path, build: Build) -> None:
+    program = compiler_that(tmp_path, f'exec cc -B{tmp_path} "$@"')
+    (tmp_path / "as").write_text("#!/bin/sh\necho no assembler of this test >&2\nexit 1\n")
+    (tmp_path / "as").chmod(0o755)
+    refused(build(CC=program), "the C compiler does not work", "no assembler of this test")
+
+
+def test_without_the_library_of_openssl(tmp_path: Path) -> None:
+    """Its headers are there, and pkg-config names a library that is not."""
+    import build_ffi
+
+    openssl = build_ffi.find_openssl()
+    cflags = shlex.join([*openssl.compile_args, *(f"-I{folder}" for folder in openssl.include_dirs)])
+    for name in ("libssl", "libcrypto"):
+        (tmp_path / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: x\nVersion: 3.0.0\nLibs: -lssl_of_nobody\nCflags: {cflags}\n"
+        )
+    done = in_setuptools(tmp_path, PKG_CONFIG_PATH=str(tmp_path))
+    refused(done, "OpenSSL's library is missing", "-lssl_of_nobody, found by pkg-config")
+
+
+def test_a_linker_that_does_not_work(tmp_path: Path) -> None:
+    done = in_setuptools(tmp_path, LDFLAGS="-fno-such-option-of-cc")
+    refused(done, "the linker does not work", "-fno-such-option-of-cc")
+
+
+def test_where_the_compiler_of_python_is_missing_setuptools_takes_cc_too(tmp_path: Path) -> None:
+    """The message is of the linker, which is tried after the compiler: that one was found."""
+    done = in_setuptools(tmp_path, CC="gcc-of-nobody -pthread", LDFLAGS="-fno-such-option-of-cc")
+    refused(done, "the linker does not work", "; cc ")
+
+
+def test_a_missing_cffi_is_named_with_the_command_that_installs_it() -> None:
+    done = run("-S", str(ROOT / "build_ffi.py"), "--stubs")
+    assert done.returncode == 1
+    assert done.stderr.count("pyossl cannot be built: cffi cannot be imported (No module named 'cffi')") == 1
+    assert f"{sys.executable} -m pip install cffi" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_pkg_config(programs: Path) -> None:
