@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "pitfalls.md"
 FOLDERS = ("pyossl", "tests", "docs", "ci", "benchmarks", "examples", ".github")
 SUFFIXES = {".py", ".pyi", ".c", ".h", ".md", ".toml", ".sh", ".yml", ""}
 
-# One number or several: "3", "3, 5", "1 and 16", "2 to 6", "2, 3, 4 and 6". There may be a new line of a comment between
+# One number or several: "3", "3, 5", "1 and 16", "2 to 6", "2, 3, 4 and 6". A new line of a comment may stand between
 # two of them.
 _NUMBERS = r"\d+(?:(?:,|,? and| to)[\s*#]+\d+)*"
 CITATION = re.compile(rf"(?:PITFALLS|pitfalls\.md,)[\s*#]+({_NUMBERS})")
