@@ -83,6 +83,7 @@ os._exit(0)
 
 @pytest.mark.parametrize("side", ["client", "server", "authority", "handshake"])
 def test_a_child_that_is_forked_beside_three_threads_that_make_contexts_makes_its_own(side: str) -> None:
+    """PITFALLS 38."""
     done = subprocess.run(
         [sys.executable, "-c", FORKING, side], capture_output=True, text=True, timeout=SECONDS * 3, check=True
     )

@@ -44,7 +44,7 @@ def test_a_library_of_another_major_version_is_refused() -> None:
 
 
 def test_a_library_older_than_its_headers_is_refused_and_a_newer_one_is_not() -> None:
-    """Before 3 the letter may differ and the fix may not; from 3 on minor versions only add."""
+    """Before 3 the letter may differ and the fix may not; from 3 on minor versions only add.  PITFALLS 36"""
     headers = lib.OPENSSL_VERSION_NUMBER
     release = 1 << 12 if headers >> 28 < 3 else 1 << 20
     assert lib.pyossl_library_refused(headers + release) == 0

@@ -244,7 +244,10 @@ def handshake_with_callbacks(
 
 
 def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, authority: pyossl.Authority) -> None:
-    """Nor is it taken for something else: a verify callback that was interrupted is no refused certificate."""
+    """Nor is it taken for something else: a verify callback that was interrupted is no refused certificate.
+
+    PITFALLS 32
+    """
     found = 0
     for number in range(0, 100_000, 7):
         call, use = handshake_with_callbacks(credentials, authority)
