@@ -169,7 +169,9 @@ def transport_error(number: int, message: str, failure: Failure | None = None) -
     kind = type(OSError(number, message))
     if kind not in _transport_errors:
         bases = (TransportError,) if kind is OSError else (TransportError, kind)
-        _transport_errors[kind] = type(kind.__name__, bases, {"__module__": __name__, "__doc__": kind.__doc__})
+        _transport_errors[kind] = type(
+            kind.__name__, bases, {"__module__": TransportError.__module__, "__doc__": kind.__doc__}
+        )
     return _transport_errors[kind](number, message, failure)
 
 

@@ -44,7 +44,7 @@ def filters() -> list[BIO]:
 
 
 def test_a_lone_filter_is_refused_as_a_connections_transport(client_context: Context) -> None:
-    """PITFALLS 52."""
+    """docs/pitfalls.md, 52."""
     for bio in filters():
         for transport in (bio, (bio, BIO.memory()), (BIO.memory(), bio), BufferFilter().push(bio)):
             with pytest.raises(UsageError, match=f"is not complete: nothing is below {bio.name}"):
@@ -141,7 +141,7 @@ def test_base64_that_never_begins_fails_and_stays_failed(data: bytes) -> None:
 
 
 def test_a_file_without_end_and_without_base64_fails() -> None:
-    """PITFALLS 39."""
+    """docs/pitfalls.md, 39."""
     with Base64Filter().push(BIO.file("/dev/zero")) as chain, pytest.raises(Error, match="not base64"):
         chain.read()
 
@@ -194,7 +194,7 @@ def test_what_is_read_inside_a_read_does_not_count_for_it() -> None:
 
 @pytest.mark.parametrize("prefixed", [False, True])
 def test_the_flush_of_base64_over_what_cannot_be_written_fails(prefixed: bool, tmp_path: Path) -> None:
-    """PITFALLS 39."""
+    """docs/pitfalls.md, 39."""
     (tmp_path / "file").write_bytes(b"text")
     chain = Base64Filter()
     if prefixed and lib.HAVE_API_3_0:

@@ -62,7 +62,9 @@ def test_a_name_that_is_not_declared_is_named_and_fails_the_command(tmp_path: Pa
     (tmp_path / "pyossl" / "_c" / "decl").mkdir(parents=True)
     for path in (root / "pyossl" / "_c").rglob("*.[ch]"):
         text = re.sub(r"^.*\b(SSL_CTX_set_mode|SSL_ERROR_ZERO_RETURN)\b.*\n", "", path.read_text(), flags=re.MULTILINE)
-        (tmp_path / path.relative_to(root)).write_text(text)
+        copy = tmp_path / path.relative_to(root)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(text)
     said = declarations("--missing", script=tmp_path / "ci" / "declarations.py")
     assert said.returncode == 1, said.stderr
     assert said.stdout.splitlines() == ["ssl.h SSL_CTX_set_mode", "ssl.h SSL_ERROR_ZERO_RETURN"]
@@ -194,7 +196,7 @@ def test_a_stack_is_read_through_its_functions(contexts: tuple[Any, Any]) -> Non
 
 
 def test_options_wider_than_31_bits_come_back_whole(contexts: tuple[Any, Any]) -> None:
-    """PITFALLS, 1.1.1 to 3.0: options became uint64_t."""
+    """docs/pitfalls.md, the versions: options became uint64_t."""
     options = lib.SSL_OP_NO_RENEGOTIATION | lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_CRYPTOPRO_TLSEXT_BUG
     assert options >= 1 << 31
     assert lib.SSL_CTX_set_options(contexts[0], options) & options == options
@@ -226,7 +228,7 @@ def test_the_error_queue_by_its_own_names() -> None:
 
 
 def test_macros_that_name_functions_no_header_has_work_all_the_same(contexts: tuple[Any, Any]) -> None:
-    """ssl.h's own SSL_disable_ct calls SSL_set_validation_callback, which does not exist.  PITFALLS 53"""
+    """ssl.h's own SSL_disable_ct calls SSL_set_validation_callback, which does not exist.  docs/pitfalls.md, 53"""
     if not lib.HAVE_CT:
         assert not hasattr(lib, "SSL_disable_ct")
         return

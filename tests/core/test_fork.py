@@ -372,7 +372,7 @@ def test_close_does_not_reach_the_copy_of_another_process_though_a_thread_waits(
 
 
 def test_a_child_that_drops_a_bio_does_not_end_its_parent_s_socket() -> None:
-    """BIO_s_accept(3) and BIO_s_connect(3) shut their socket down when they are freed.  PITFALLS 44"""
+    """BIO_s_accept(3) and BIO_s_connect(3) shut their socket down when they are freed.  docs/pitfalls.md, 44"""
     listening = pyossl.AcceptBIO(("127.0.0.1", 0))
     calling = [pyossl.ConnectBIO(listening.address)]
     calling[0].handshake()

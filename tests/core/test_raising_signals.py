@@ -246,7 +246,7 @@ def handshake_with_callbacks(
 def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, authority: pyossl.Authority) -> None:
     """Nor is it taken for something else: a verify callback that was interrupted is no refused certificate.
 
-    PITFALLS 32
+    docs/pitfalls.md, 32
     """
     found = 0
     for number in range(0, 100_000, 7):

@@ -271,7 +271,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of this tree, made from a copy: setuptools writes into the folder that it is run in."""
     folder = tmp_path_factory.mktemp("sdist")
     copy = folder / "tree"
-    ignored = shutil.ignore_patterns(".git", "__pycache__", "build", "*.so", "*.egg-info", ".*_cache", "interop")
+    ignored = shutil.ignore_patterns(".git", "__pycache__", "build", "*.so", "*.egg-info", ".*_cache")
     shutil.copytree(ROOT, copy, ignore=ignored)
     _setuptools(copy, "build_sdist", folder)
     (made,) = folder.glob("*.tar.gz")

@@ -79,7 +79,7 @@ def test_const_alone_is_no_difference(compiler: Compiler) -> None:
 
 
 def test_a_function_that_is_a_macro_in_some_versions_is_no_error(compiler: Compiler) -> None:
-    """PITFALLS, 1.1.1 to 3.0: 44 functions became macros."""
+    """docs/pitfalls.md, the versions: 44 functions became macros."""
     compiler.check(fragment("X509 *SSL_get1_peer_certificate(const SSL *ssl);\nint BIO_flush(BIO *bio);\n"))
 
 

@@ -419,7 +419,7 @@ def test_what_cannot_be_decoded_is_an_error_with_a_reason() -> None:
 
 
 def test_a_question_for_datagrams_asked_of_a_stream_crashes_nothing() -> None:
-    """OpenSSL reads memory that is not there: DTLS_get_data_mtu(3) of a TLS connection.  PITFALLS 49"""
+    """OpenSSL reads memory that is not there: DTLS_get_data_mtu(3) of a TLS connection.  docs/pitfalls.md, 49"""
     client, _ = pair()
     assert client.get_cleartext_mtu() == 0
 

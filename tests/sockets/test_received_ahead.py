@@ -547,7 +547,7 @@ def test_key_updates_that_want_an_answer_lose_nothing_while_writes_wait_on_both_
 ) -> None:
     """Where OpenSSL itself holds a record that waits, a read that has to answer fails for good: "bad length".
 
-    PITFALLS 47
+    docs/pitfalls.md, 47
     """
     choice = random.Random(seed)
     client, server = tls_pair(client_context, server_context)

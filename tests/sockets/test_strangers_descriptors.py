@@ -174,7 +174,7 @@ def bios(kind: str) -> tuple[Any, BIO]:
 def test_every_bio_over_a_callers_descriptor_leaves_a_stranger_alone(
     replace: Replace, kind: str, call: Callable[[BIO], object]
 ) -> None:
-    """PITFALLS 43."""
+    """docs/pitfalls.md, 43."""
     thing, bio = bios(kind)
     stranger = replace(thing)
     with pytest.raises(OSError, match="descriptor") as raised:

@@ -30,7 +30,7 @@ def test_the_ciphersuites_decide_in_tls_1_3(context: Context, server_context: Co
 
 @pytest.mark.parametrize("ciphersuites", ["TLS_NONSENSE", "TLS_AES_128_GCM_SHA256:TLS_NONSENSE", "\0", "x" * 1000])
 def test_an_unknown_ciphersuite_is_refused_by_every_version(ciphersuites: str, context: Context) -> None:
-    """PITFALLS, the table: from 3.0 it is left out in silence."""
+    """docs/pitfalls.md, the table: from 3.0 it is left out in silence."""
     with pytest.raises(ValueError, match="ciphersuites"):
         context.set_ciphersuites(ciphersuites)
 

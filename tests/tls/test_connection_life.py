@@ -236,7 +236,7 @@ def test_both_sides_tell_the_same_of_their_connection(connected: Pair) -> None:
 
 
 def test_an_unfinished_connection_tells_nothing_that_is_not_agreed(new_pair: NewPair) -> None:
-    """PITFALLS 37."""
+    """docs/pitfalls.md, 37."""
     client, server = new_pair()
     for each in (client, server):
         assert each.version is None

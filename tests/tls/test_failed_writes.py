@@ -66,7 +66,7 @@ New = Callable[..., tuple[pyossl.Socket, Peer]]
 @VERSIONS
 @ENDS
 def test_an_early_answer_is_read_after_the_write_that_failed(new: New, version: Version, fin: bool) -> None:
-    """PITFALLS 45."""
+    """docs/pitfalls.md, 45."""
     tls, peer = new(version=version)
     answer_and_go(peer, fin=fin)
     assert isinstance(failing(lambda: tls.sendall(bytes(50_000))), ConnectionError)

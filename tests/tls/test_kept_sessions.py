@@ -73,7 +73,7 @@ def test_a_clients_junk_certificates_are_not_kept(
     credentials: pyossl.Credentials,
     request: pytest.FixtureRequest,
 ) -> None:
-    """60 sessions with these chains took 18 MiB and more.  PITFALLS 41"""
+    """60 sessions with these chains took 18 MiB and more.  docs/pitfalls.md, 41"""
     client_context, server_context = contexts(authority, credentials, request.getfixturevalue(junk), version)
 
     def arrive() -> None:

@@ -64,7 +64,7 @@ def written(client: Connection, server: Connection, data: bytes) -> int | Want:
 
 
 def test_a_write_that_meets_data_waits_for_it_to_be_read(asked: Pair) -> None:
-    """PITFALLS 46."""
+    """docs/pitfalls.md, 46."""
     client, server = asked
     for _ in range(3):
         assert client.write(b"mine") is Want.READ

@@ -73,7 +73,7 @@ PLACES = {"certificates": 0, "key": 1, "MAC": 2}
 @pytest.mark.parametrize("count", [ENOUGH, ABSURD, 2**40, 2**100])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_pkcs_12_that_would_take_long_is_refused_at_once(file: bytes, place: str, count: int) -> None:
-    """PITFALLS 40."""
+    """docs/pitfalls.md, 40."""
     assert file.count(integer(FEW)) == len(PLACES)
     slow = exchanged(file, integer(FEW), integer(count), place=PLACES[place])
     for password in ("password", "wrong", None, lambda: "password"):
@@ -139,7 +139,7 @@ def test_a_key_within_an_encrypted_part_counts_once_that_is_open(nested: bool) -
 
 @pytest.mark.parametrize("form", ["DER", "PEM"])
 def test_an_encrypted_key_that_would_take_long_is_refused_at_once(form: str) -> None:
-    """PITFALLS 40."""
+    """docs/pitfalls.md, 40."""
     key = PrivateKey.generate()
     der = key.to_der("password")
     slow = exchanged(der, integer(2048), integer(ABSURD), place=0)

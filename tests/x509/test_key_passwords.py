@@ -92,7 +92,7 @@ def test_openssl_opens_what_ours_locked_and_ours_what_openssl_locked(length: int
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_the_old_kind_of_pem_says_that_its_password_cannot_be_so_long(length: int) -> None:
-    """PITFALLS 51."""
+    """docs/pitfalls.md, 51."""
     old = openssl("ec", "-aes128", "-passout", "pass:x", input=KEY.to_pem())
     assert b"DEK-Info" in old
     with pytest.raises(PasswordError, match="1024 bytes" if length > 1024 else "was not opened"):
@@ -177,7 +177,7 @@ def expected(*, is_old: bool) -> type[Exception]:
 def test_a_key_under_a_cipher_that_is_not_there_is_unsupported_whatever_the_password(
     scheme: str, tmp_path: Path
 ) -> None:
-    """PITFALLS 51."""
+    """docs/pitfalls.md, 51."""
     der = tlv(0x30, SCHEMES[scheme], tlv(0x04, bytes(64)))
     kind = expected(is_old=scheme not in ODD_SCHEMES and scheme != "pbeWithMD2AndDES-CBC")
     path = tmp_path / "key.pem"

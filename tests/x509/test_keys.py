@@ -78,7 +78,7 @@ def test_what_asking_raises_reaches_the_caller(key: PrivateKey) -> None:
 def test_nothing_prompts_on_a_terminal(key: PrivateKey, tmp_path: Path, load: str, answer: str) -> None:
     """DESIGN: "Key files with a password never prompt on a terminal." OpenSSL left to itself does, as the second shows.
 
-    Without a terminal of its own, the process would be prompted on its standard streams.  PITFALLS 50
+    Without a terminal of its own, the process would be prompted on its standard streams.  docs/pitfalls.md, 50
     """
     path = tmp_path / "key.pem"
     path.write_bytes(key.to_pem("secret"))

@@ -123,7 +123,7 @@ def told(thing: Any, names: list[str]) -> tuple[dict[str, Any], dict[str, Decode
 @pytest.mark.parametrize("kind", MALFORMED)
 @pytest.mark.parametrize("oid", OWN)
 def test_only_what_is_read_from_the_malformed_extension_raises_and_names_it(oid: str, kind: str) -> None:
-    """PITFALLS 42."""
+    """docs/pitfalls.md, 42."""
     whole, _ = told(with_extensions(GOOD), PROPERTIES)
     certificate = with_extensions({**GOOD, oid: MALFORMED[kind]})
     for _ in range(2):  # the second time OpenSSL answers from what it has kept
@@ -338,7 +338,7 @@ def test_a_malformed_extension_of_an_entry_raises_for_itself_and_the_others_are_
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_whose_an_entry_is_stays_unknown_behind_a_malformed_issuer_and_is_never_taken_for_nobody_s(kind: str) -> None:
-    """PITFALLS 42."""
+    """docs/pitfalls.md, 42."""
     entries = (entry(1), entry(2, extension(ENTRY_ISSUER, MALFORMED[kind])), entry(3), entry(4, issued_by("other")))
     crl = unless_refused(crl_bytes(*entries, extensions=INDIRECT))
     for number in (2, 3):

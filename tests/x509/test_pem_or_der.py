@@ -65,7 +65,7 @@ CERTIFICATE_LOADERS: dict[str, Callable[[bytes, Path], Any]] = {
 
 @pytest.mark.parametrize("how", CERTIFICATE_LOADERS)
 def test_a_certificate_in_der_that_quotes_pem_is_read_as_itself(how: str, tmp_path: Path) -> None:
-    """PITFALLS 35."""
+    """docs/pitfalls.md, 35."""
     loaded = CERTIFICATE_LOADERS[how](OUTER.der, tmp_path / "certificate.der")
     assert loaded.fingerprint() == hashlib.sha256(OUTER.der).digest()
 

@@ -102,7 +102,7 @@ def accepts(store: Store, purpose: str | None, chain: tuple[Made, Made, Made]) -
 def test_openssl_verify_agrees(said: str, chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     """For a file, and for its bytes, for each certificate of it, and for what a directory finds by its hash.
 
-    PITFALLS 35
+    docs/pitfalls.md, 35
     """
     file, content = tmp_path / "trust.pem", bundle(said, chain)
     file.write_bytes(content)

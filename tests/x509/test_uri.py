@@ -270,7 +270,7 @@ def test_an_exception_of_a_signal_handler_leaves_no_lock_and_no_silence(name: st
 
 
 def test_many_loads_at_once_leave_what_asks_as_it_was(folder: Path) -> None:
-    """PITFALLS 50."""
+    """docs/pitfalls.md, 50."""
     its_own = lib.UI_get_default_method()
     names = ["key.pem", "", "bundle.pem", "certificate.der"]
     counts: list[int] = []

@@ -50,11 +50,11 @@ for file in files():
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
-        ("PITFALLS 3", {3}),
-        ("(PITFALLS 3, 5).", {3, 5}),
-        ("PITFALLS 1 and 16: it", {1, 16}),
-        ("PITFALLS 2 to 6", {2, 3, 4, 5, 6}),
-        ("PITFALLS 2, 3, 4, 5 and 6.  2 of them", {2, 3, 4, 5, 6}),
+        ("docs/pitfalls.md, 3", {3}),
+        ("(docs/pitfalls.md, 3, 5).", {3, 5}),
+        ("docs/pitfalls.md, 1 and 16: it", {1, 16}),
+        ("docs/pitfalls.md, 2 to 6", {2, 3, 4, 5, 6}),
+        ("docs/pitfalls.md, 2, 3, 4, 5 and 6.  2 of them", {2, 3, 4, 5, 6}),
         ("PITFALLS\n * 9,\n * 12", {9, 12}),
         ("docs/pitfalls.md, 3 and 5", {3, 5}),
         ("docs/pitfalls.md, 7", {7}),

@@ -22,6 +22,6 @@ REFERENCES: dict[str, Callable[[Context, Certificate], object]] = {
 def test_an_empty_name_or_address_is_refused(
     reference: str, client_context: Context, authority: pyossl.Authority
 ) -> None:
-    """PITFALLS 48: OpenSSL 3.0 and 3.5 take an empty email address, and no address is checked then."""
+    """docs/pitfalls.md, 48: OpenSSL 3.0 and 3.5 take an empty email address, and no address is checked then."""
     with pytest.raises(ValueError, match="empty"):
         REFERENCES[reference](client_context, authority.certificate)
