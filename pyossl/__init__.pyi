@@ -1,5 +1,6 @@
 """What ``__init__.py`` finds on demand, for those who read types: the same names, which a test holds."""
 
+from pyossl import errors as errors
 from pyossl.bio.bio import BIO as BIO
 from pyossl.bio.filters import (
     Base64Filter as Base64Filter,
@@ -10,6 +11,7 @@ from pyossl.bio.filters import (
 )
 from pyossl.bio.network import AcceptBIO as AcceptBIO, ConnectBIO as ConnectBIO, DatagramBIO as DatagramBIO
 from pyossl.bio.python import PythonBIO as PythonBIO, SSLFilter as SSLFilter
+from pyossl.core import outcome as outcome
 from pyossl.core.binding import ffi as ffi, lib as lib
 from pyossl.core.errors import (
     AlertError as AlertError,

@@ -13,7 +13,7 @@ from typing import Any
 
 _ROOM = __name__.rpartition(".")[0]
 _ORIGINAL = "OpenSSL"
-_OF_SSL = ("SSL", "agreed", "connections", "contexts", "failures", "numbers", "sessions")
+_OF_SSL = ("SSL", "negotiated", "connections", "contexts", "failures", "numbers", "sessions")
 _OF_CRYPTO = ("crypto", "below", "certificates", "keys", "stores")
 _HOMES = {
     **{f"{_ROOM}.{name}": f"{_ORIGINAL}.SSL" for name in _OF_SSL},

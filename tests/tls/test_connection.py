@@ -1,6 +1,6 @@
 """A connection's calls, and what each comes to: done, a ``Want``, or a failure that stays one.
 
-The measured table of docs/pitfalls.md is about these calls: what differs there from version to version must not differ here.
+The measured table of docs/pitfalls.md is about these calls: their results must be the same for every version.
 """
 
 from __future__ import annotations
