@@ -87,8 +87,8 @@ void pyossl_before_fork(void);
 void pyossl_after_fork(void);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
 void pyossl_check_descriptor(pyossl_connection *connection);
-int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
-int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session);
+int pyossl_set_expected_peer(pyossl_connection *connection, const char *name, int is_address, int is_checked);
+int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session);
 void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_CLOSED ...
 #define PYOSSL_INHERITED ...
@@ -134,11 +134,11 @@ long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_
 long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
 long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
 long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
-long long pyossl_say_goodbye(pyossl_connection *connection, double timeout);
+long long pyossl_send_close_notify(pyossl_connection *connection, double timeout);
 long long pyossl_unwrap(pyossl_connection *connection, double timeout);
 long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
-void pyossl_drain(int fd);
+void pyossl_discard_received(int fd);
 int pyossl_is_paused(pyossl_connection *connection);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 long long pyossl_pending(pyossl_connection *connection);
@@ -156,13 +156,13 @@ long long pyossl_ask(pyossl_connection *connection, int question);
 
 pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
 int pyossl_set_side(pyossl_connection *connection, int is_server);
-int pyossl_send_server_name(pyossl_connection *connection, const char *name);
-int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session);
+int pyossl_set_server_name(pyossl_connection *connection, const char *name);
+int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
 SSL_SESSION *pyossl_session(pyossl_connection *connection);
-long long pyossl_generic_handshake(pyossl_connection *connection);
-long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size);
-long long pyossl_generic_shutdown(pyossl_connection *connection);
+long long pyossl_mutable_handshake(pyossl_connection *connection);
+long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size);
+long long pyossl_mutable_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
 
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
@@ -173,7 +173,7 @@ void pyossl_set_callback(SSL_CTX *context, int which, int on);
 #define PYOSSL_KEYLOG ...
 #define PYOSSL_NEW_SESSION ...
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
-void pyossl_bound_sessions(SSL_CTX *context);
+void pyossl_limit_sessions(SSL_CTX *context);
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
 int pyossl_known_extension(X509_EXTENSION *extension);
@@ -207,15 +207,14 @@ pyossl_connection *pyossl_park(void);
 
 void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_connection_info(pyossl_connection *connection, int on);
-#define PYOSSL_STATUS ...
-#define PYOSSL_COOKIE ...
-#define PYOSSL_COOKIE_BACK ...
-void pyossl_set_generic_callback(SSL_CTX *context, int which);
-int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
+void pyossl_set_ocsp_callback(SSL_CTX *context);
+void pyossl_set_cookie_generate_callback(SSL_CTX *context);
+void pyossl_set_cookie_verify_callback(SSL_CTX *context);
+int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length);
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 int pyossl_is_private(const EVP_PKEY *key);
 EVP_PKEY *pyossl_generate_dsa(int bits);
-void pyossl_nothing(void *pointer);
+void pyossl_free_nothing(void *pointer);
 long long pyossl_dtls_listen(pyossl_connection *connection);
 long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
 
@@ -232,8 +231,8 @@ void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
 long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
 long long pyossl_on_bio_control(void *handle, int command);
-int pyossl_on_staple(void *handle);
-int pyossl_on_stapled(void *handle, const unsigned char *response, long length);
-int pyossl_on_cookie(void *handle, unsigned char *cookie, unsigned int *length);
-int pyossl_on_cookie_back(void *handle, const unsigned char *cookie, unsigned int length);
+int pyossl_on_ocsp_request(void *handle);
+int pyossl_on_ocsp_response(void *handle, const unsigned char *response, long length);
+int pyossl_on_cookie_generate(void *handle, unsigned char *cookie, unsigned int *length);
+int pyossl_on_cookie_verify(void *handle, const unsigned char *cookie, unsigned int length);
 }

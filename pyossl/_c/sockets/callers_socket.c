@@ -26,49 +26,6 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
     return connection;
 }
 
-/* 0 where the SSL cannot be had. */
-static int pyossl_set_side(pyossl_connection *connection, int is_server)
-{
-    SSL *ssl = pyossl_enter(connection);
-
-    if (ssl == NULL)
-        return 0;
-    if (is_server)
-        SSL_set_accept_state(ssl);
-    else
-        SSL_set_connect_state(ssl);
-    pyossl_connection_release(connection);
-    return 1;
-}
-
-/* What connections are given and asked for one after the other, in one call each: as SSL_set_tlsext_host_name(3) and
- * SSL_set_session(3) answer, and below 0 where the SSL cannot be had. */
-static int pyossl_send_server_name(pyossl_connection *connection, const char *name)
-{
-    SSL *ssl = pyossl_enter(connection);
-    int answer = -1;
-
-    if (ssl != NULL) {
-        pyossl_clear_errors();
-        answer = (int)SSL_set_tlsext_host_name(ssl, name);
-        pyossl_connection_release(connection);
-    }
-    return answer;
-}
-
-static int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session)
-{
-    SSL *ssl = pyossl_enter(connection);
-    int answer = -1;
-
-    if (ssl != NULL) {
-        pyossl_clear_errors();
-        answer = SSL_set_session(ssl, session);
-        pyossl_connection_release(connection);
-    }
-    return answer;
-}
-
 static int pyossl_descriptor_blocks(pyossl_connection *connection)
 {
     /* Of a descriptor that is closed the next step tells. */
@@ -114,7 +71,7 @@ static long long pyossl_wait_as_caller(pyossl_connection *connection, long long 
     return result == PYOSSL_TIMED_OUT ? outcome : result;
 }
 
-static long long pyossl_generic_handshake(pyossl_connection *connection)
+static long long pyossl_mutable_handshake(pyossl_connection *connection)
 {
     long long result;
 
@@ -140,7 +97,7 @@ static long long pyossl_wait_for_header(pyossl_connection *connection)
 }
 
 /* 0 bytes: the peer has sent its close_notify. */
-static long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size)
+static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size)
 {
     long long result = 0;
 
@@ -160,7 +117,7 @@ static long long pyossl_generic_read(pyossl_connection *connection, void *buffer
 }
 
 /* Goes on at the byte that `done` tells; 1 where all is written. */
-static long long pyossl_generic_write_on(pyossl_connection *connection, const char *data, size_t size, int has_turn,
+static long long pyossl_mutable_write_on(pyossl_connection *connection, const char *data, size_t size, int has_turn,
                                          size_t *done)
 {
     size_t slices = 0;
@@ -180,7 +137,7 @@ static long long pyossl_generic_write_on(pyossl_connection *connection, const ch
 }
 
 /* All of `data`; of more than a record some may have been sent whatever the answer is. */
-static long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size)
+static long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size)
 {
     size_t done = 0;
     long long deadline = 0, result = 0;
@@ -190,14 +147,14 @@ static long long pyossl_generic_send(pyossl_connection *connection, const char *
         has_turn = (result = pyossl_take_turn(connection, -1, &deadline)) == 0;
     if (result != 0)
         return result;
-    result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+    result = pyossl_mutable_write_on(connection, data, size, has_turn, &done);
     if (!has_turn && done == 0 && (result == -SSL_ERROR_WANT_READ || result == -SSL_ERROR_WANT_WRITE)
         && pyossl_descriptor_blocks(connection)) {
         result = pyossl_take_turn(connection, -1, &deadline);
         if (result != 0)
             return result;
         has_turn = 1;
-        result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+        result = pyossl_mutable_write_on(connection, data, size, has_turn, &done);
     }
     if (has_turn) {
         if (result < 0)
@@ -208,7 +165,7 @@ static long long pyossl_generic_send(pyossl_connection *connection, const char *
 }
 
 /* As pyossl_shutdown; behind another thread's record that waits. */
-static long long pyossl_generic_shutdown(pyossl_connection *connection)
+static long long pyossl_mutable_shutdown(pyossl_connection *connection)
 {
     long long deadline = 0, result;
     int has_turn = 0;

@@ -9,7 +9,7 @@ static pyossl_memory *pyossl_memory_of(const pyossl_connection *connection)
 }
 
 /* 0, and `memory` is the connection's; or PYOSSL_x.  A callback may carry bytes in the middle of a call. */
-static int pyossl_begin_carrying(pyossl_connection *connection, pyossl_memory **memory)
+static int pyossl_begin_transfer(pyossl_connection *connection, pyossl_memory **memory)
 {
     int answer = 0;
 
@@ -29,7 +29,7 @@ static int pyossl_begin_carrying(pyossl_connection *connection, pyossl_memory **
 static long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size)
 {
     pyossl_memory *memory;
-    long long answer = pyossl_begin_carrying(connection, &memory);
+    long long answer = pyossl_begin_transfer(connection, &memory);
 
     if (answer != 0)
         return answer;
@@ -43,7 +43,7 @@ static long long pyossl_receive_data(pyossl_connection *connection, const void *
 static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size)
 {
     pyossl_memory *memory;
-    long long answer = pyossl_begin_carrying(connection, &memory);
+    long long answer = pyossl_begin_transfer(connection, &memory);
 
     if (answer != 0)
         return answer;
@@ -53,7 +53,7 @@ static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer
 }
 
 /* Ends a call that was lent the user's buffers. */
-static long long pyossl_end_carrying(pyossl_connection *connection, pyossl_memory *memory, long long result)
+static long long pyossl_end_transfer(pyossl_connection *connection, pyossl_memory *memory, long long result)
 {
     if (!pyossl_memory_settle(memory)) {
         connection->dead = 1;    /* bytes are lost */
@@ -83,7 +83,7 @@ static long long pyossl_encrypt(pyossl_connection *connection, const void *data,
         memory->filled = 0;    /* they are returned, and are not to be kept */
         result = (long long)(filled + pyossl_kept_take(&memory->outgoing, (char *)buffer + filled, room - filled));
     }
-    return pyossl_end_carrying(connection, memory, result);
+    return pyossl_end_transfer(connection, memory, result);
 }
 
 /* pyossl_receive_data and pyossl_read in one: how many decrypted bytes went into `buffer`. */
@@ -99,5 +99,5 @@ static long long pyossl_decrypt(pyossl_connection *connection, const void *data,
         return pyossl_end(connection, PYOSSL_OTHER_BIO);
     memory->given = data;
     memory->given_size = size;
-    return pyossl_end_carrying(connection, memory, pyossl_receive(connection, buffer, room, 0));
+    return pyossl_end_transfer(connection, memory, pyossl_receive(connection, buffer, room, 0));
 }

@@ -29,7 +29,7 @@ static int pyossl_is_renegotiating(pyossl_connection *connection)
 }
 
 /* Whether a call that waits for the peer's bytes waits for nothing: the reader's come first. */
-static int pyossl_is_to_be_read(const pyossl_connection *connection)
+static int pyossl_must_read_first(const pyossl_connection *connection)
 {
     return SSL_pending(connection->ssl) > 0 && !SSL_is_init_finished(connection->ssl);
 }

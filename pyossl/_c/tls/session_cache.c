@@ -27,13 +27,13 @@ static SSL_SESSION *pyossl_without_chain(SSL_SESSION *session)
 
 /* Called when OpenSSL has put a session into the cache, which is that of the connection's first context.  Of a ticket
  * that has all in it, which only TLS 1.3 announces here, nothing is kept. */
-static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session)
+static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
     X509 *peer = SSL_SESSION_get0_peer(session);
     SSL_SESSION *stored = NULL;
 
-    if (peer == NULL || connection == NULL || !connection->demands_certificate || !SSL_is_server(ssl)
+    if (peer == NULL || connection == NULL || !connection->requires_certificate || !SSL_is_server(ssl)
         || (SSL_version(ssl) == TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET)))
         return;
     ERR_set_mark();
@@ -47,14 +47,14 @@ static void pyossl_bound_session(SSL *ssl, SSL_SESSION *session)
     ERR_pop_to_mark();
 }
 
-static int pyossl_bound_new_session(SSL *ssl, SSL_SESSION *session)
+static int pyossl_limit_new_session(SSL *ssl, SSL_SESSION *session)
 {
-    pyossl_bound_session(ssl, session);
+    pyossl_limit_session(ssl, session);
     return 0;
 }
 
 /* For a server of whose sessions Python is not told. */
-static void pyossl_bound_sessions(SSL_CTX *context)
+static void pyossl_limit_sessions(SSL_CTX *context)
 {
-    SSL_CTX_sess_set_new_cb(context, pyossl_bound_new_session);
+    SSL_CTX_sess_set_new_cb(context, pyossl_limit_new_session);
 }

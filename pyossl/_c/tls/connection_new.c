@@ -56,8 +56,8 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->forks = pyossl_forks;
     pyossl_turn_new(&connection->turn);
     connection->first_context = context;
-    connection->demands_certificate = connection->hears_why = takes_side;
-    pyossl_verify_with(connection, SSL_get_verify_mode(ssl));
+    connection->requires_certificate = connection->reads_alert = takes_side;
+    pyossl_start_verifying(connection, SSL_get_verify_mode(ssl));
     if (takes_side)
         pyossl_take_side(ssl);
     return connection;
@@ -109,7 +109,7 @@ static void pyossl_check_descriptor(pyossl_connection *connection)
 
 /* Whom a client means: a DNS name is sent, and either is what the certificate is to be for, where that is checked.
  * 1: done; 0: OpenSSL refuses the name; below 0: it failed. */
-static int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked)
+static int pyossl_set_expected_peer(pyossl_connection *connection, const char *name, int is_address, int is_checked)
 {
     SSL *ssl = connection->ssl;
 
@@ -124,7 +124,7 @@ static int pyossl_expect(pyossl_connection *connection, const char *name, int is
 
 /* 1: the session is offered; 0: it is of a connection whose peer was not verified, as this one's is to be; below 0: it
  * failed. */
-static int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session)
+static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session)
 {
     SSL *ssl = connection->ssl;
 
@@ -132,70 +132,4 @@ static int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session)
     if (SSL_set_session(ssl, session) != 1)
         return -1;
     return (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0 || SSL_get_verify_result(ssl) == X509_V_OK;
-}
-
-/* Finishes the handshake, before `deadline` where that is not 0; 0, or below it what went wrong. */
-static long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline)
-{
-    long long result;
-
-    do {
-        result = pyossl_handshake(connection);
-        if (result == 0 || !pyossl_may_wait(connection, result, timeout))
-            return result;
-        result = pyossl_wait(connection, result, timeout, &deadline);
-    } while (result == 0);
-    return result;
-}
-
-/* Says close_notify, if that needs no waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever
- * waits.  In that order: another thread that reads meanwhile would meet the middle of a record.  What has arrived before
- * the handshake began may be for another process that has the socket, too. */
-static long long pyossl_end_socket_once(pyossl_connection *connection)
-{
-    int has_begun = !pyossl_has_no_keys(connection);
-    long long said = pyossl_shutdown(connection), closed;
-
-    if (said == PYOSSL_BUSY)
-        return said;
-    pyossl_restore_limits(connection);    /* a child process may have the socket too, or the program a copy by dup(2) */
-    closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
-    if (closed != 0)
-        return closed < 0 ? closed : 0;
-    if (has_begun)
-        pyossl_drain(connection->fd);
-    pyossl_wake_waiters(connection, !pyossl_may_be_shared(connection));
-    return said == PYOSSL_PARKED ? said : 0;
-}
-
-/* Ends a connection over a socket of pyossl's own, which is to be closed next.  0, or PYOSSL_PARKED where a callback
- * raised; PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end.  All under the lock: another thread that
- * closes too finds it done, and does not close the descriptor before we have left it. */
-static long long pyossl_end_socket(pyossl_connection *connection)
-{
-    long long result;
-
-    if (!pyossl_connection_acquire(connection))
-        return PYOSSL_INHERITED;
-    result = pyossl_end_socket_once(connection);
-    pyossl_connection_release(connection);
-    return result;
-}
-
-/* Ends a connection whose descriptor somebody else goes on with: nothing is sent or received, and the descriptor is as it
- * was given.  0, or PYOSSL_INHERITED or PYOSSL_BUSY as above. */
-static long long pyossl_detach_socket(pyossl_connection *connection)
-{
-    long long result = PYOSSL_BUSY;
-
-    if (!pyossl_connection_acquire(connection))
-        return PYOSSL_INHERITED;
-    if (!connection->busy) {
-        pyossl_restore_limits(connection);
-        result = pyossl_close(connection);
-        if (result == 0)
-            pyossl_wake_waiters(connection, 0);
-    }
-    pyossl_connection_release(connection);
-    return result > 0 ? 0 : result;
 }
