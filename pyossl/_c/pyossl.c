@@ -1,4 +1,4 @@
-/* The extension's own C, one translation unit: cffi's generated file includes this one as its preamble. */
+/* All C of the extension, in one translation unit: the file that cffi generates begins with this one. */
 
 #ifndef _GNU_SOURCE
 #  define _GNU_SOURCE 1
@@ -53,8 +53,8 @@
 
 #include "compat.h"
 
-/* Each file uses only functions of the files above it, apart from a few that it declares itself.  So the folders come in
- * several parts. */
+/* Each file uses functions of the files above it, and a few of later ones, which it declares itself.  So some folders
+ * come in several parts. */
 
 /* core: the error queue, fork and the locks */
 #include "core/errors.c"
@@ -89,10 +89,10 @@
 #include "tls/renegotiation.c"
 #include "tls/connection_close.c"
 
-/* core: questions that are asked under the lock of a connection or of a BIO */
+/* core: questions that Python answers under the lock of a connection or a BIO */
 #include "core/under_lock.c"
 
-/* tls: what uses those questions, or only some connections have */
+/* tls: functions that only some connections need */
 #include "tls/memory_transfer.c"
 #include "tls/mutable_connection.c"
 #include "tls/ocsp_stapling.c"
@@ -123,5 +123,5 @@
 #include "core/initialise.c"
 #include "core/library_facts.c"
 
-/* Always last: it has all names of pyossl's C in sight. */
+/* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
 #include "core/fork_holds.h"

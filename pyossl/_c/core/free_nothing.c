@@ -1,4 +1,4 @@
-/* What is borrowed: it is kept by what it is in, and nothing is freed. */
+/* The destructor of a borrowed pointer, whose owner is kept instead: it frees nothing. */
 static void pyossl_free_nothing(void *pointer)
 {
     (void)pointer;

@@ -1,4 +1,4 @@
-/* pyossl's own C: see pyossl/_c/*.c */
+/* pyossl's own C; the comments are in the folders of pyossl/_c */
 
 typedef struct {
     unsigned long code;

@@ -1,4 +1,4 @@
-/* File. */
+/* The end of a connection over a socket of pyossl's own. */
 
 /* Whether a child process may have the socket too. */
 static int pyossl_may_be_shared(const pyossl_connection *connection)
@@ -6,9 +6,9 @@ static int pyossl_may_be_shared(const pyossl_connection *connection)
     return connection->forks != pyossl_forks;
 }
 
-/* Wakes every thread that waits for the descriptor of a closed connection, and returns when none does: only then may
- * the descriptor be closed, or its number could be another file's by the time that somebody waits for it.  A socket that
- * goes on elsewhere is not shut down: no wait is longer than PYOSSL_LONGEST_WAIT. */
+/* Wakes every thread that waits for the descriptor of a closed connection, and returns when none waits any more.  Only
+ * then may the descriptor be closed: otherwise its number could belong to another file when a thread begins to wait for
+ * it.  A socket that is used elsewhere is not shut down: its waits end by themselves within PYOSSL_LONGEST_WAIT. */
 static void pyossl_wake_waiters(pyossl_connection *connection, int shuts_down)
 {
     int patience = PYOSSL_LONGEST_WAIT + 500;
@@ -21,7 +21,8 @@ static void pyossl_wake_waiters(pyossl_connection *connection, int shuts_down)
         usleep(1000);
 }
 
-/* Takes what has arrived off the descriptor, within reason: the kernel answers a close with unread bytes by a reset. */
+/* Reads and drops up to a megabyte that has arrived on the descriptor, because the kernel answers a close with unread
+ * bytes by a reset.  Takes no lock. */
 static void pyossl_discard_received(int fd)
 {
     enum { REASON = 1 << 20 };
@@ -32,7 +33,8 @@ static void pyossl_discard_received(int fd)
         result = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 }
 
-/* Leaves the descriptor as it was; how many bytes have been taken off it that no call has read. */
+/* Sets the socket's options back to the program's.  Returns how many bytes were taken off the descriptor that no call
+ * has read.  Takes the lock. */
 static size_t pyossl_leave_socket(pyossl_connection *connection)
 {
     size_t ahead = 0;
@@ -46,9 +48,9 @@ static size_t pyossl_leave_socket(pyossl_connection *connection)
     return ahead;
 }
 
-/* Says close_notify, if that needs no waiting, frees the SSL, takes what has arrived off the descriptor and lets go whoever
- * waits.  In that order: another thread that reads meanwhile would meet the middle of a record.  What has arrived before
- * the handshake began may be for another process that has the socket, too. */
+/* Sends close_notify if that needs no waiting, frees the SSL, drops the bytes that have arrived, and wakes waiting
+ * threads.  The order matters: another thread that reads meanwhile would meet the middle of a record.  Bytes that
+ * arrived before the handshake began are left: they may be for another process that has the socket too. */
 static long long pyossl_end_socket_once(pyossl_connection *connection)
 {
     int has_begun = !pyossl_has_no_keys(connection);
@@ -57,7 +59,7 @@ static long long pyossl_end_socket_once(pyossl_connection *connection)
     if (said == PYOSSL_BUSY)
         return said;
     pyossl_restore_limits(connection);    /* a child process may have the socket too, or the program a copy by dup(2) */
-    closed = pyossl_close(connection);    /* the peer may be gone, or the handshake unfinished: there is nobody to tell */
+    closed = pyossl_close(connection);    /* the result of the shutdown does not matter: the peer may be gone */
     if (closed != 0)
         return closed < 0 ? closed : 0;
     if (has_begun)
@@ -66,9 +68,9 @@ static long long pyossl_end_socket_once(pyossl_connection *connection)
     return said == PYOSSL_PARKED ? said : 0;
 }
 
-/* Ends a connection over a socket of pyossl's own, which is to be closed next.  0, or PYOSSL_PARKED where a callback
- * raised; PYOSSL_INHERITED or PYOSSL_BUSY where it is not this call's to end.  All under the lock: another thread that
- * closes too finds it done, and does not close the descriptor before we have left it. */
+/* Ends a connection over a socket of pyossl's own, which the caller closes next.  0; PYOSSL_PARKED: a callback raised;
+ * PYOSSL_INHERITED or PYOSSL_BUSY: this call may not end it.  All of it is done under the lock, so another thread that
+ * closes too finds the connection closed, and does not close the descriptor before this call is done with it. */
 static long long pyossl_end_socket(pyossl_connection *connection)
 {
     long long result;
@@ -80,8 +82,8 @@ static long long pyossl_end_socket(pyossl_connection *connection)
     return result;
 }
 
-/* Ends a connection whose descriptor somebody else goes on with: nothing is sent or received, and the descriptor is as it
- * was given.  0, or PYOSSL_INHERITED or PYOSSL_BUSY as above. */
+/* Ends a connection whose descriptor is used on without it: nothing is sent or received, and the descriptor is as it
+ * was given.  0, PYOSSL_INHERITED or PYOSSL_BUSY as above.  Takes the lock. */
 static long long pyossl_detach_socket(pyossl_connection *connection)
 {
     long long result = PYOSSL_BUSY;

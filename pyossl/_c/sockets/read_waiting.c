@@ -1,22 +1,29 @@
-/* File. */
+/* Reads that wait.
+ *
+ * If no data is buffered, a read does not try OpenSSL first: it blocks in recv(2), which is poll(2) and recv(2) in one
+ * system call.  The received bytes go to the BIO, which has them ready when OpenSSL asks.  Only one thread does this at
+ * a time, and no other thread takes bytes off the descriptor meanwhile.  SO_RCVTIMEO limits this wait. */
 
-/* Whether SSL_read(3) has nothing to go by, and nothing to do but to ask the descriptor. */
+/* Whether no data is buffered, and a read can do nothing but ask the descriptor.  The caller holds the lock. */
 static int pyossl_is_idle(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
 
-    return !connection->closed && !connection->busy && !connection->asked && !connection->dead && !connection->received_end
-        && connection->socket != NULL && !connection->socket->receiving && connection->socket->received_errno == 0
+    return !connection->closed && !connection->busy && !connection->asked && !connection->dead
+        && !connection->received_end && connection->socket != NULL
+        && !connection->socket->receiving && connection->socket->received_errno == 0
         && pyossl_stretch_length(&connection->socket->gathered) == 0
         && !pyossl_holds_more(connection) && !SSL_renegotiate_pending(ssl)
         && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0;
 }
 
+/* The program's SO_RCVTIMEO, in seconds. */
 static double pyossl_limit_in_seconds(const pyossl_socket *socket)
 {
     return (double)socket->receive_limit.tv_sec + (double)socket->receive_limit.tv_usec / 1e6;
 }
 
+/* Sets SO_RCVTIMEO to `timeout` seconds, or to the longest wait if that is shorter or `timeout` is below 0. */
 static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
 {
     long limit = timeout < 0 || timeout * 1000 > PYOSSL_LONGEST_WAIT ? PYOSSL_LONGEST_WAIT * 1000L
@@ -30,8 +37,9 @@ static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
         socket->receive_timeout = limit;
 }
 
-/* recv(2) of at most `size` bytes, which go ahead; the lock is held before and not after, nor meanwhile.  0, or
- * PYOSSL_x; -SSL_ERROR_WANT_READ where the descriptor does not wait, or no longer. */
+/* recv(2) of at most `size` bytes, which the BIO keeps.  The caller holds the lock, which is released during the wait
+ * and not held afterwards.  0, or PYOSSL_x; -SSL_ERROR_WANT_READ: the descriptor does not block, or its time limit has
+ * passed. */
 static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned char *bytes, size_t size)
 {
     pyossl_socket *socket = connection->socket;
@@ -72,8 +80,8 @@ static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned ch
     return sys_errno == EINTR ? PYOSSL_INTERRUPTED : sys_errno == EAGAIN ? -SSL_ERROR_WANT_READ : 0;
 }
 
-/* The wait of a read of `size` bytes that has not begun, in recv(2); 0, or PYOSSL_x.  Where it cannot be had, or took
- * too long, the ordinary step comes next. */
+/* The first wait of a read of `size` bytes, in recv(2).  0: the ordinary step comes next, also if this wait is not
+ * possible or took too long; else PYOSSL_x.  Takes the lock. */
 static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t size, double timeout, long long *deadline)
 {
     unsigned char *bytes = NULL;
@@ -98,7 +106,8 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
     return pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
 }
 
-/* 0 bytes: the peer has sent its close_notify. */
+/* Reads or peeks until there is data; takes the lock for each step.  Returns the number of bytes; 0: the peer has sent
+ * its close_notify. */
 static long long pyossl_receive_waiting(pyossl_connection *connection, void *buffer, size_t size, int peeks,
                                         double timeout, long long *deadline)
 {
@@ -113,6 +122,8 @@ static long long pyossl_receive_waiting(pyossl_connection *connection, void *buf
     return result;
 }
 
+/* Reads up to `size` bytes, and waits until there are some.  Returns their number; 0: the peer has sent its
+ * close_notify; below 0 the failure.  Takes the lock for each step. */
 static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
 {
     long long deadline = 0, result = 0;
@@ -122,20 +133,21 @@ static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer
     return result == 0 ? pyossl_receive_waiting(connection, buffer, size, 0, timeout, &deadline) : result;
 }
 
+/* As pyossl_read_waiting, but the bytes stay to be read. */
 static long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
 {
     long long deadline = 0;
     return pyossl_receive_waiting(connection, buffer, size, 1, timeout, &deadline);
 }
 
-/* With the connection's own timeout: the fewer arguments, the cheaper the call. */
+/* pyossl_read_waiting with the connection's own timeout: a call with fewer arguments is cheaper. */
 static long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size)
 {
     return pyossl_read_waiting(connection, buffer, size, connection->timeout);
 }
 
-/* How many bytes a read returns without the descriptor; 1 where the end, or a failure, is what comes.  What has been
- * received ahead is looked into. */
+/* How many bytes a read returns without the descriptor; 1 also if the end or a failure comes next.  Bytes that were
+ * received ahead are decrypted for the answer.  Takes the lock. */
 static long long pyossl_pending(pyossl_connection *connection)
 {
     int answer = pyossl_begin(connection);
@@ -146,7 +158,7 @@ static long long pyossl_pending(pyossl_connection *connection)
         return answer == PYOSSL_DEAD ? 1 : answer;
     result = connection->received_end ? 1 : SSL_pending(connection->ssl);
     if (result == 0 && connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0) {
-        connection->socket->receiving++;    /* what is on the descriptor is not asked for */
+        connection->socket->receiving++;    /* this keeps the BIO from reading the descriptor */
         result = pyossl_receive(connection, &byte, 1, 1);
         connection->socket->receiving--;
         if (result == -SSL_ERROR_WANT_READ || result == -SSL_ERROR_WANT_WRITE)

@@ -1,7 +1,7 @@
-/* File. */
+/* Shutdowns that wait, in the writers' turn. */
 
-/* In the writers' turn: as pyossl_shutdown, waiting; where nobody waits for the peer's close_notify, which is somebody
- * else's to read, 0 too when only that is missing. */
+/* pyossl_shutdown, with waits.  Without `awaits_peer` it returns 0 also when only the peer's close_notify is missing,
+ * which another call reads.  The caller has the writers' turn. */
 static long long pyossl_shut_down_in_turn(pyossl_connection *connection, int awaits_peer, double timeout,
                                           long long *deadline)
 {
@@ -19,7 +19,7 @@ static long long pyossl_shut_down_in_turn(pyossl_connection *connection, int awa
     }
 }
 
-/* Sends our close_notify; 0, or below it what went wrong. */
+/* Sends our close_notify.  0, or below 0 the failure.  Takes the writers' turn, and the lock for each step. */
 static long long pyossl_send_close_notify(pyossl_connection *connection, double timeout)
 {
     long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
@@ -31,7 +31,8 @@ static long long pyossl_send_close_notify(pyossl_connection *connection, double 
     return result > 0 ? 0 : result;
 }
 
-/* Exchanges close_notify; 0, or below it what went wrong, PYOSSL_UNREAD where data comes first. */
+/* Sends our close_notify and waits for the peer's.  0, or below 0 the failure: PYOSSL_UNREAD if the peer's data comes
+ * first.  Takes the writers' turn, and the lock for each step. */
 static long long pyossl_unwrap(pyossl_connection *connection, double timeout)
 {
     long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);

@@ -1,25 +1,21 @@
-/* Calls that wait: a non-blocking step under the lock, then a wait for the descriptor outside of it, and again.
+/* Waiting for a descriptor.  A call that waits makes a non-blocking step under the lock, waits without the lock, and
+ * repeats the step.
  *
- * One call of Python's covers all of it, with the GIL given up once.  `timeout` is in seconds: below 0 there is none,
- * 0 means not to wait.  The deadline, in nanoseconds on the monotonic clock and 0 while there is none, is fixed at the
- * first wait and covers the whole call.  Where a signal interrupts the call, Python runs its handlers in the middle of
- * it, and where one of them raises the call ends with PYOSSL_RAISED.  A handler may make such calls itself.  What the
- * call has taken, a lock or the writers' turn, it gives back before it returns: in Python an exception could come
- * between.
+ * One call from Python does all of it, and releases the GIL once.  `timeout` is in seconds; below 0: no timeout; 0: do
+ * not wait.  The deadline covers the whole call: it is fixed at the first wait, in nanoseconds of the monotonic clock;
+ * 0: none yet.  If a signal interrupts the wait, Python runs its handlers in the middle of the call; if one of them
+ * raises, the call ends with PYOSSL_RAISED.  A handler may make such calls itself.  C releases the lock and the
+ * writers' turn before the call returns: in Python, an exception could come in between.
  *
- * A read that knows that nothing is there yet begins with the wait, and waits in recv(2) itself, which is poll(2) and
- * recv(2) in one; what comes goes to the BIO, ahead of what OpenSSL asks for.  Only one thread does so at a time, and
- * nobody else takes anything off the descriptor meanwhile.  The limit of that wait is SO_RCVTIMEO.  What the program has
- * set there, and in SO_SNDTIMEO, limits the calls that have no timeout, and is set again when the socket is given back.
- *
- * A record that could not be sent is to be repeated before anything else is written (docs/pitfalls.md, 8): a writer has the
- * turn from its first byte to its last, and keeps it while a signal's handler runs. */
+ * The program can limit its calls with SO_RCVTIMEO and SO_SNDTIMEO: these limits hold for calls without a timeout.
+ * pyossl sets SO_RCVTIMEO itself (read_waiting.c), and sets it back when it gives up the socket. */
 
-enum { PYOSSL_INTERRUPTED = -117 };    /* the handlers of signals are to run; no call returns it */
+enum { PYOSSL_INTERRUPTED = -117 };    /* the handlers of signals must run; no call returns it */
 
-/* Python, entered for the handlers of signals that have come; 0, or 1 where one of them has raised. */
+/* Calls Python to run the handlers of signals.  0; 1: one of them raised. */
 static int pyossl_on_interrupt(void);
 
+/* The time, in nanoseconds of the monotonic clock. */
 static long long pyossl_now(void)
 {
     struct timespec now;
@@ -27,21 +23,21 @@ static long long pyossl_now(void)
     return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A timeout may be any number of seconds; in nanoseconds not every one would fit. */
+/* The time `timeout` seconds from now, in nanoseconds of the monotonic clock.  A long timeout is cut to what fits. */
 static long long pyossl_deadline(double timeout)
 {
-    enum { LONGEST = 1000000000 };    /* thirty years */
+    enum { LONGEST = 1000000000 };    /* seconds, thirty years */
     return pyossl_now() + (long long)((timeout < LONGEST ? timeout : LONGEST) * 1e9);
 }
 
-/* A signal that comes just before the wait does not interrupt it, and Python's handler would have to wait for the peer:
- * no wait is longer than this, in milliseconds, before Python is let go on. */
+/* The longest single wait, in milliseconds.  A signal that comes just before a wait does not interrupt it; the wait
+ * must end before the peer sends something, so that Python can run its handler. */
 enum { PYOSSL_LONGEST_WAIT = 1000 };
 
 static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline);
 
-/* `waited`, what a wait came to, after the handlers of signals have run where it was interrupted: 0 where the call goes
- * on.  No lock is held: a handler may do anything. */
+/* Runs the handlers of signals if the wait was interrupted; `waited` is its result.  0: the call goes on.  No lock is
+ * held: a handler may do anything. */
 static long long pyossl_after_wait(long long waited)
 {
     if (waited != PYOSSL_INTERRUPTED && waited != PYOSSL_PAUSED)
@@ -49,8 +45,8 @@ static long long pyossl_after_wait(long long waited)
     return pyossl_on_interrupt() == 0 ? 0 : PYOSSL_RAISED;
 }
 
-/* A call that has stopped because its budget was used up goes on at once, after everybody else: other threads, the
- * handlers of signals, and the deadline, which has been looked at. */
+/* A call whose budget was used up goes on at once, after it has let other threads and the handlers of signals run and
+ * has looked at the deadline. */
 static long long pyossl_pause(pyossl_connection *connection)
 {
     pyossl_lock_let_others_in(connection->lock);
@@ -59,7 +55,7 @@ static long long pyossl_pause(pyossl_connection *connection)
     return PYOSSL_PAUSED;
 }
 
-/* Whether bytes are here that the descriptor does not show. */
+/* Whether there are bytes that the descriptor does not show.  Takes no lock. */
 static int pyossl_is_paused(const pyossl_connection *connection)
 {
     return connection->paused || (connection->socket != NULL && pyossl_stretch_length(&connection->socket->ahead) > 0);
@@ -67,6 +63,7 @@ static int pyossl_is_paused(const pyossl_connection *connection)
 
 enum { PYOSSL_RECEIVES = 1, PYOSSL_SENDS = 2 };
 
+/* The program's own limit of the socket.  The caller holds the lock. */
 static struct timeval pyossl_limit_of(pyossl_socket *socket, int which)
 {
     struct timeval *limit = which == PYOSSL_RECEIVES ? &socket->receive_limit : &socket->send_limit;
@@ -80,7 +77,8 @@ static struct timeval pyossl_limit_of(pyossl_socket *socket, int which)
     return *limit;
 }
 
-/* Fixes the deadline of a call without a timeout where the program has limited the socket's own.  Under the lock. */
+/* Fixes the deadline of a call without a timeout, if the program has limited the socket (`which`: receiving or
+ * sending).  The caller holds the lock. */
 static void pyossl_limit_as_set(pyossl_connection *connection, int which, long long *deadline)
 {
     struct timeval limit;
@@ -92,7 +90,7 @@ static void pyossl_limit_as_set(pyossl_connection *connection, int which, long l
         *deadline = pyossl_deadline((double)limit.tv_sec + (double)limit.tv_usec / 1e6);
 }
 
-/* As pyossl_limit_as_set, before a wait for what `outcome` names. */
+/* As pyossl_limit_as_set, before a wait for the event that `outcome` names.  Takes the lock. */
 static void pyossl_limit_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     if (timeout >= 0 || *deadline != 0 || !pyossl_connection_acquire(connection))
@@ -101,7 +99,8 @@ static void pyossl_limit_wait(pyossl_connection *connection, long long outcome, 
     pyossl_connection_release(connection);
 }
 
-/* The socket's options are the program's again, which may have set them itself: they are looked at anew. */
+/* Sets the socket's options back to the program's.  The program may change them itself, so they will be read again.
+ * Takes the lock. */
 static void pyossl_restore_limits(pyossl_connection *connection)
 {
     pyossl_socket *socket;
@@ -117,6 +116,8 @@ static void pyossl_restore_limits(pyossl_connection *connection)
     pyossl_connection_release(connection);
 }
 
+/* One wait of at most PYOSSL_LONGEST_WAIT.  0: the step can be tried again; PYOSSL_INTERRUPTED: after the handlers of
+ * signals; else another PYOSSL_x. */
 static long long pyossl_wait_once(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     struct pollfd poller;
@@ -140,7 +141,7 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
         return answer;
     }
     if (outcome == -SSL_ERROR_WANT_READ && connection->socket != NULL && connection->socket->receiving) {
-        /* What comes is that reader's to take, and poll(2) would miss it. */
+        /* The other reader takes the next bytes, so poll(2) would miss them. */
         long long answer = pyossl_wait_for_turn(connection, timeout, deadline);
         pyossl_connection_release(connection);
         return answer;
@@ -150,7 +151,7 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
         pyossl_connection_release(connection);
         if (others == 0)
             return PYOSSL_READ_FIRST;
-        usleep(1000);    /* another thread waits for the descriptor, and looks here within the longest wait */
+        usleep(1000);    /* another thread waits for the descriptor, and looks here after at most the longest wait */
         return PYOSSL_PAUSED;
     }
     if (outcome == -SSL_ERROR_WANT_READ && pyossl_is_paused(connection)) {
@@ -166,20 +167,23 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
     return ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_WAIT) ? PYOSSL_INTERRUPTED : 0;
 }
 
-/* Waits until the descriptor is as `outcome` (-SSL_ERROR_WANT_x) wants it, or a step is worth a try; 0, or PYOSSL_x. */
+/* Waits until the descriptor is ready for `outcome` (-SSL_ERROR_WANT_x), or the step can be tried again.  0, or
+ * PYOSSL_x. */
 static long long pyossl_wait(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
 {
     pyossl_limit_wait(connection, outcome, timeout, deadline);
     return pyossl_after_wait(pyossl_wait_once(connection, outcome, timeout, deadline));
 }
 
+/* Whether a step with this outcome is repeated after a wait. */
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
 {
     return timeout != 0 && connection->fd >= 0
         && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE);
 }
 
-/* Finishes the handshake, before `deadline` where that is not 0; 0, or below it what went wrong. */
+/* Finishes the handshake, before `deadline` if that is not 0; takes the lock for each step.  0, or below 0 the
+ * failure. */
 static long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline)
 {
     long long result;

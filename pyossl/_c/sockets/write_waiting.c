@@ -1,10 +1,11 @@
-/* File. */
+/* Writes that wait, in the writers' turn. */
 
-/* As long as the peer keeps up nothing waits, and a call could go on for minutes: it lets readers in after each slice,
- * looks at its deadline, and now and then at Python's signal handlers. */
+/* A long write is made in slices, of this many bytes.  As long as the peer takes the bytes, nothing waits, and the call
+ * could run for minutes.  After each slice it lets readers run and looks at its deadline; after each 16 it runs
+ * Python's signal handlers. */
 enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
 
-/* 0 where the next slice may follow. */
+/* 0: the next slice may follow. */
 static long long pyossl_after_slice(size_t slices, long long deadline)
 {
     if (deadline != 0 && pyossl_now() > deadline)
@@ -12,7 +13,8 @@ static long long pyossl_after_slice(size_t slices, long long deadline)
     return slices % PYOSSL_SLICES == 0 ? pyossl_after_wait(PYOSSL_INTERRUPTED) : 0;
 }
 
-/* Keeps what an unfinished write has left with OpenSSL: the next write has to begin with it. */
+/* Copies the bytes that an unfinished write has left with OpenSSL: the next write must begin with them.  Takes the
+ * lock. */
 static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
 {
     if (!pyossl_connection_acquire(connection))
@@ -22,7 +24,7 @@ static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
     pyossl_connection_release(connection);
 }
 
-/* In the writers' turn: all of `data`, or where `timeout` is 0 as much as the descriptor takes. */
+/* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  The caller has the writers' turn. */
 static long long pyossl_write_in_turn(pyossl_connection *connection, const char *data, size_t size,
                                       double timeout, long long *deadline)
 {
@@ -45,7 +47,8 @@ static long long pyossl_write_in_turn(pyossl_connection *connection, const char 
     return result > 0 ? (long long)done : result;
 }
 
-/* All of `data`, or where `timeout` is 0 as much as the descriptor takes. */
+/* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  Returns the number of bytes, or below
+ * 0 the failure.  Takes the writers' turn, and the lock for each slice. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
 {
     long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
@@ -57,12 +60,14 @@ static long long pyossl_write_waiting(pyossl_connection *connection, const void 
     return result;
 }
 
+/* pyossl_write_waiting with the connection's own timeout: a call with fewer arguments is cheaper. */
 static long long pyossl_send(pyossl_connection *connection, const void *data, size_t size)
 {
     return pyossl_write_waiting(connection, data, size, connection->timeout);
 }
 
-/* Waits until some of `data` has been taken; how much.  What was not is to be offered next. */
+/* Waits until some of `data` has been taken.  Returns the number of those bytes; the next write must begin with the
+ * rest.  Takes the writers' turn, and the lock for each step. */
 static long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
 {
     long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);

@@ -1,12 +1,16 @@
-/* File. */
+/* The writers' turn.
+ *
+ * A record that could not be sent must be repeated before anything else is written (docs/pitfalls.md, 8).  So a writer
+ * has the turn from its first byte to its last, and keeps it while a signal's handler runs. */
 
+/* Whether this thread has the turn.  The caller holds the lock. */
 static int pyossl_has_turn(const pyossl_connection *connection)
 {
     return connection->writing && pthread_equal(connection->writer, pthread_self());
 }
 
-/* Waits under the lock until another thread gives its turn, or has come back from recv(2), for no longer than Python
- * can wait; 0, or PYOSSL_x. */
+/* Waits until another thread gives up the turn, or returns from recv(2); at most PYOSSL_LONGEST_WAIT.  The caller holds
+ * the lock, which is released during the wait.  PYOSSL_PAUSED, or another PYOSSL_x. */
 static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline)
 {
     struct timespec until;
@@ -29,10 +33,10 @@ static long long pyossl_wait_for_turn(pyossl_connection *connection, double time
     connection->turn_waiters++;
     pthread_cond_timedwait(&connection->turn, &connection->lock->mutex, &until);
     connection->turn_waiters--;
-    return PYOSSL_PAUSED;    /* a signal does not interrupt this wait: its handler has its turn now */
+    return PYOSSL_PAUSED;    /* a signal does not interrupt this wait: its handler runs now */
 }
 
-/* 1: this thread writes, until pyossl_give_turn; 0: not yet; below 0: PYOSSL_x. */
+/* 1: this thread has the turn, until pyossl_give_turn; 0: not yet; below 0: PYOSSL_x.  Takes the lock. */
 static long long pyossl_try_turn(pyossl_connection *connection, double timeout, long long *deadline)
 {
     long long result;
@@ -54,7 +58,7 @@ static long long pyossl_try_turn(pyossl_connection *connection, double timeout, 
     return result;
 }
 
-/* 0: this thread writes, until pyossl_give_turn; below 0: PYOSSL_x. */
+/* 0: this thread has the turn, until pyossl_give_turn; below 0: PYOSSL_x.  Takes the lock. */
 static long long pyossl_take_turn(pyossl_connection *connection, double timeout, long long *deadline)
 {
     long long result;
@@ -65,6 +69,7 @@ static long long pyossl_take_turn(pyossl_connection *connection, double timeout,
     return result > 0 ? 0 : result;
 }
 
+/* Gives up the turn, and wakes the threads that wait for it.  Takes the lock. */
 static void pyossl_give_turn(pyossl_connection *connection)
 {
     if (!pyossl_connection_acquire(connection))

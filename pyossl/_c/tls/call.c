@@ -1,37 +1,39 @@
-/* Every call of OpenSSL that does I/O goes through here.
+/* The frame of every call of OpenSSL that does I/O.
  *
- * SSL_connect(3), SSL_read_ex(3) and their kin answer in three channels at once: a return value, SSL_get_error(3),
- * and a per-thread queue plus errno.  The three are read in one breath: the queue is emptied, the call is made, and
- * when it does not succeed errno, SSL_get_error(3) and the queue are taken before any other code can run on this
- * thread.  The queue is empty afterwards whatever happened.
+ * SSL_connect(3), SSL_read_ex(3) and similar functions report their result in three ways at once: a return value,
+ * SSL_get_error(3), and a per-thread error queue with errno.  So the queue is emptied before the call.  If the call
+ * does not succeed, errno, SSL_get_error(3) and the queue are read before any other code runs on this thread.  The
+ * queue is always empty afterwards.
  *
- * Each function takes the connection's lock for the one call, looks at its state, and returns what was done when that
- * is >= 0 (bytes moved; for a handshake 0).  Below 0 it is -SSL_ERROR_x, or one of the answers below, for which OpenSSL
- * was not asked.  A fatal outcome makes the connection dead: its facts stay in the connection for Python to copy, and
- * no later call gets as far as OpenSSL. */
+ * Each function that Python calls takes the connection's lock for the one call and checks the connection's state.  A
+ * result >= 0 says what was done (the number of bytes; 0 for a handshake).  A result below 0 is -SSL_ERROR_x, or one of
+ * the answers below, for which OpenSSL was not called.  After a fatal failure the connection is dead: it keeps the
+ * facts for Python to copy, and no later call gets as far as OpenSSL. */
 
 enum {
-    PYOSSL_CLOSED = -101,       /* the user has closed the connection */
-    PYOSSL_INHERITED = -102,    /* the connection is the parent process's */
+    PYOSSL_CLOSED = -101,       /* the program has closed the connection */
+    PYOSSL_INHERITED = -102,    /* the connection belongs to the parent process */
     PYOSSL_BUSY = -103,         /* a callback calls the connection that called it */
     PYOSSL_DEAD = -104,         /* an earlier call has failed for good */
     PYOSSL_PARKED = -105,       /* a callback raised in this call */
-    PYOSSL_OTHER_WRITE = -106,  /* a write is to be repeated first, and this is not it */
-    PYOSSL_SHUT = -107,         /* our close_notify has been sent: nothing can follow it */
+    PYOSSL_OTHER_WRITE = -106,  /* another write must be repeated first */
+    PYOSSL_SHUT = -107,         /* our close_notify has been sent: nothing may follow it */
     PYOSSL_TOO_EARLY = -108,    /* there is nothing to shut down before the handshake is finished */
     PYOSSL_TIMED_OUT = -109,    /* the deadline has passed */
-    PYOSSL_WRITE_FIRST = -110,  /* a write is to be repeated before the shutdown */
+    PYOSSL_WRITE_FIRST = -110,  /* a write must be repeated before the shutdown */
     PYOSSL_WRITING = -111,      /* this thread is in the middle of another write: a signal handler writes */
-    PYOSSL_NO_MEMORY = -112,    /* bytes that are to be kept find no room */
-    PYOSSL_OTHER_BIO = -113,    /* the user does not carry the connection's bytes: it has another BIO */
-    PYOSSL_RAISED = -114,       /* a signal's handler has raised, while the call waited */
-    PYOSSL_PAUSED = -115,       /* nothing yet, and the transport is not to be waited for: the budget was used up */
-    PYOSSL_UNREAD = -116,       /* the peer has sent data that was not read before the end */
-    PYOSSL_ASKED = -118,        /* the call would wait, in the middle of a question: a signal's handler has made it */
-    PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: nothing can be written, what has arrived can be read */
-    PYOSSL_READ_FIRST = -121    /* in a renegotiation data has come that is to be read before anything can be written */
+    PYOSSL_NO_MEMORY = -112,    /* there is no memory for bytes that must be kept */
+    PYOSSL_OTHER_BIO = -113,    /* the connection has a BIO of the program, not one in memory */
+    PYOSSL_RAISED = -114,       /* a signal handler raised while the call waited */
+    PYOSSL_PAUSED = -115,       /* nothing yet, because the budget was used up; do not wait for the transport */
+    PYOSSL_UNREAD = -116,       /* the peer's data comes before its close_notify, and was not read */
+    PYOSSL_ASKED = -118,        /* the call would wait, while Python answers a question: a signal handler calls */
+    PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: received bytes can be read, nothing can be written */
+    PYOSSL_READ_FIRST = -121    /* in a renegotiation, received data must be read before anything can be written */
 };
 
+/* Begins a call: takes the lock, checks the state, and empties the error queue.  0: the call may go on, until
+ * pyossl_end; below 0: the lock is not held. */
 static int pyossl_begin(pyossl_connection *connection)
 {
     int answer = 0;
@@ -54,19 +56,20 @@ static int pyossl_begin(pyossl_connection *connection)
     connection->outer = pyossl_calling;
     pyossl_calling = connection;
     if (connection->socket != NULL)
-        connection->socket->allowance = 0;    /* what a read was allowed is not a handshake's to take */
+        connection->socket->allowance = 0;    /* a handshake may not use the allowance of a read */
     pyossl_clear_errors();
     errno = 0;
     return 0;
 }
 
-/* `result` for Python; a callback that raised overrules whatever the call came to. */
+/* Ends a call and releases the lock.  Returns `result`, or PYOSSL_PARKED if a callback raised, whatever the result
+ * was. */
 static long long pyossl_end(pyossl_connection *connection, long long result)
 {
     if (connection->parked) {
         connection->parked = 0;
         connection->dead = 1;
-        /* What raised was the transport: its silence is no end of the peer's. */
+        /* If the transport raised, there was no end of the peer's bytes. */
         if (connection->record_count == 0)
             connection->error = 0;
         result = PYOSSL_PARKED;
@@ -77,14 +80,15 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
     return result;
 }
 
+/* Empties the error queue after a call that succeeded. */
 static long long pyossl_done(long long result)
 {
     pyossl_clear_errors();
     return result;
 }
 
-/* The errno that belongs to a failed call: a memory BIO has none, and OpenSSL's own look for a file (a trust store's,
- * say) leaves one behind that must not be taken for the transport's. */
+/* The errno of a failed call.  A memory BIO has none; and errno can be left over from a file that OpenSSL looked for,
+ * for example a trust store, which must not be taken for the transport's. */
 static int pyossl_transport_errno(SSL *ssl, int thread_errno)
 {
     BIO *bio = BIO_find_type(SSL_get_wbio(ssl), BIO_TYPE_DESCRIPTOR);
@@ -99,8 +103,9 @@ static int pyossl_transport_errno(SSL *ssl, int thread_errno)
     return sys_errno != 0 || BIO_method_type(bio) == pyossl_socket_type ? sys_errno : thread_errno;
 }
 
-/* What a chain waits for, -SSL_ERROR_WANT_x, or 0.  BIO_f_buffer(3), of which SSL puts one on its chain for the handshake,
- * does not pass on that the flush of another below it waits: every member is asked. */
+/* The event that a chain of BIOs waits for, -SSL_ERROR_WANT_x, or 0.  Every BIO of the chain is asked, because
+ * BIO_f_buffer(3), which SSL puts on its chain for the handshake, does not pass on that another BIO waits in a
+ * flush. */
 static long long pyossl_chain_want(BIO *bio)
 {
     while (bio != NULL && !BIO_should_retry(bio))
@@ -121,7 +126,8 @@ static long long pyossl_chain_want(BIO *bio)
     }
 }
 
-/* Whether the transport has ended: it was asked for bytes, and said so.  A BIO of OpenSSL's own need not say it again. */
+/* Whether the transport has ended: it was asked for bytes, and reported its end.  A BIO of OpenSSL's own may report
+ * that only once. */
 static int pyossl_has_ended(const SSL *ssl)
 {
     BIO *bio = SSL_get_rbio(ssl);
@@ -133,9 +139,11 @@ static int pyossl_has_ended(const SSL *ssl)
         && !BIO_should_retry(bio);
 }
 
+/* Reads the facts of a call that did not succeed, directly after it.  `result` is OpenSSL's.  Returns -SSL_ERROR_x; the
+ * connection is dead, unless the call only has to be repeated or the peer's close_notify has come. */
 static long long pyossl_not_done(pyossl_connection *connection, int result)
 {
-    enum { ROOM = 32 };    /* the queue holds 16 */
+    enum { ROOM = 32 };    /* the queue has room for 16 */
     int thread_errno = errno, error = SSL_get_error(connection->ssl, result);
 
     switch (error) {
@@ -144,7 +152,7 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
         pyossl_clear_errors();
         return -(long long)error;
     case SSL_ERROR_ZERO_RETURN:
-        /* The peer has said its close_notify: before 3.2 that is the answer for a write that then failed, too. */
+        /* The peer has sent its close_notify.  Before 3.2 a write that fails after that gives this answer too. */
         if (SSL_want(connection->ssl) == SSL_WRITING) {
             error = SSL_ERROR_SYSCALL;
         } else if (SSL_is_init_finished(connection->ssl)) {
@@ -153,7 +161,7 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
         }
         break;
     case SSL_ERROR_NONE:
-        error = SSL_ERROR_SSL;    /* a call that failed must not look like one that moved nothing */
+        error = SSL_ERROR_SSL;    /* a failed call must not look like one that moved no bytes */
         break;
     case SSL_ERROR_SYSCALL:
         if (SSL_want(connection->ssl) == SSL_WRITING && ERR_peek_error() == 0) {
@@ -161,7 +169,7 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
             if (want != 0)
                 return want;
         }
-        /* A write or a handshake that has met data in a renegotiation: the next read returns it. */
+        /* A write or a handshake has met data in a renegotiation: the next read returns it. */
         if (ERR_peek_error() == 0 && SSL_pending(connection->ssl) > 0 && !SSL_is_init_finished(connection->ssl))
             return -SSL_ERROR_WANT_READ;
         break;
@@ -183,13 +191,13 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
     }
     if (error == SSL_ERROR_SYSCALL && connection->sys_errno == 0 && connection->record_count == 0
         && !pyossl_has_ended(connection->ssl))
-        connection->error = error = SSL_ERROR_SSL;    /* without a reason, and not without a close_notify */
+        connection->error = error = SSL_ERROR_SSL;    /* a failure without a reason; no close_notify is missing */
     return -(long long)error;
 }
 
 enum { PYOSSL_RECORD = SSL3_RT_MAX_PLAIN_LENGTH };
 
-/* Sends what the BIO has gathered: 0, -SSL_ERROR_WANT_WRITE or PYOSSL_UNWRITTEN. */
+/* Sends the records that the BIO has gathered: 0, -SSL_ERROR_WANT_WRITE or PYOSSL_UNWRITTEN. */
 static long long pyossl_flush(pyossl_connection *connection)
 {
     if (!pyossl_socket_flush(SSL_get_wbio(connection->ssl)))
@@ -197,7 +205,8 @@ static long long pyossl_flush(pyossl_connection *connection)
     return connection->write_errno == 0 ? 0 : PYOSSL_UNWRITTEN;
 }
 
-/* `outcome`, or what the call waits for first: in a renegotiation the peer answers nothing that he has not got. */
+/* Returns `outcome`; or -SSL_ERROR_WANT_WRITE if the call must wait for that first: in a renegotiation the peer answers
+ * only records that it has received. */
 static long long pyossl_after_flush(pyossl_connection *connection, long long outcome)
 {
     long long flushed;
@@ -216,7 +225,7 @@ static long long pyossl_after_failed_write(pyossl_connection *connection, long l
 static int pyossl_is_renegotiating(pyossl_connection *connection);
 static long long pyossl_renegotiate(pyossl_connection *connection);
 
-/* From now on OpenSSL need not wait for what it has left with the BIO. */
+/* After the handshake, OpenSSL need not wait until the transport has taken the bytes that it has written to the BIO. */
 static void pyossl_let_bio_wait(pyossl_connection *connection)
 {
     if (connection->is_open)
@@ -226,7 +235,7 @@ static void pyossl_let_bio_wait(pyossl_connection *connection)
         connection->socket->lets_wait = connection->is_open;
 }
 
-/* Whether calls of the BIO come back at once, whatever the peer does. */
+/* Whether calls of the BIO return at once, whatever the peer does. */
 static int pyossl_never_waits(BIO *bio)
 {
     return pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type;

@@ -1,14 +1,22 @@
-/* The callbacks of OpenSSL. */
+/* The callbacks of OpenSSL that Python answers.  The context has the callback, and the connection of the SSL has the
+ * Python object (the handle).
+ *
+ * Each callback that returns an answer returns a failure if the connection or its handle is missing.  Each answer of
+ * Python's is a failure until Python has returned: that is the `onerror` value which pyossl/tls/callbacks.py gives to
+ * cffi.
+ *
+ * The functions that set a callback take no lock: a context is set up by one thread, and a connection before it is
+ * used. */
 
 typedef struct {
-    const unsigned char *protocols;    /* SSL_CTX_set_alpn_protos(3)'s format, in the server's order */
+    const unsigned char *protocols;    /* in the format of SSL_CTX_set_alpn_protos(3), in the server's order */
     unsigned int length;
 } pyossl_alpn;
 
 typedef struct {
     const char *bytes;
     int length;          /* below 0: there is no password */
-    int asked;           /* set when OpenSSL wanted one */
+    int asked;           /* set when OpenSSL has asked for one */
 } pyossl_password;
 
 static void pyossl_on_message(void *handle, int outgoing, int version, int content_type,
@@ -20,7 +28,7 @@ static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 
-/* Up to fork_holds.h; see forks.c. */
+/* Used in all files before fork_holds.h; see forks.c. */
 #define pyossl_on_message(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_message)(__VA_ARGS__))
 #define pyossl_on_verify(...) PYOSSL_IN_PYTHON((pyossl_on_verify)(__VA_ARGS__))
 #define pyossl_on_servername(...) PYOSSL_IN_PYTHON((pyossl_on_servername)(__VA_ARGS__))
@@ -29,8 +37,9 @@ static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
 
-static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* kept_sessions.c */
+static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache.c */
 
+/* Asks Python about one certificate: 1 to accept it, 0 to refuse it. */
 static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context)
 {
     pyossl_aside *aside;
@@ -42,6 +51,8 @@ static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context
     return ok;
 }
 
+/* The verify callback of every connection.  It asks the program's own C callback and Python, where they are set, and
+ * remembers the first certificate that was refused. */
 static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -50,7 +61,8 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
 
     if (connection == NULL)
         return 0;
-    /* That of a program which has called SSL_CTX_set_verify(3) itself; what it refuses is not to be accepted. */
+    /* A program can have set its own callback with SSL_CTX_set_verify(3).  A certificate that it refuses stays
+     * refused. */
     programs = SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
     if (programs != NULL && programs != pyossl_verify)
         ok = programs(ok, store_context);
@@ -66,11 +78,13 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
     return ok;
 }
 
+/* Sets the verification mode of the connection, SSL_VERIFY_x, with the callback above.  Takes no lock. */
 static void pyossl_set_verify(pyossl_connection *connection, int mode)
 {
     SSL_set_verify(connection->ssl, mode, pyossl_verify);
 }
 
+/* SSL_CTX_set_msg_callback(3): passes each protocol message to Python. */
 static void pyossl_message(int outgoing, int version, int content_type, const void *data, size_t length,
                            SSL *ssl, void *argument)
 {
@@ -83,12 +97,14 @@ static void pyossl_message(int outgoing, int version, int content_type, const vo
     }
 }
 
+/* Turns the message callback of one connection on or off.  Takes no lock. */
 static void pyossl_set_message_callback(pyossl_connection *connection, int on)
 {
     SSL_set_msg_callback(connection->ssl, on ? pyossl_message : NULL);
 }
 
-/* The server's order decides; nothing in common is a fatal no_application_protocol, as RFC 7301 asks. */
+/* The server's order decides.  If the two sides have no protocol in common, the handshake ends with the alert
+ * no_application_protocol, as RFC 7301 requires. */
 static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_length,
                               const unsigned char *offered, unsigned int offered_length, void *argument)
 {
@@ -102,13 +118,14 @@ static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* `alpn` is borrowed and must live as long as every SSL made from the context. */
+/* Selects the ALPN protocol of a server from a fixed list, without Python.  `alpn` is borrowed: it must live as long as
+ * every SSL made from the context. */
 static void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn)
 {
     SSL_CTX_set_alpn_select_cb(context, pyossl_alpn_select, alpn);
 }
 
-/* The callbacks of a context, which Python answers.  `argument` is not used: the connection tells whose they are. */
+/* The Python object of an SSL's connection, as a handle; or NULL. */
 
 static void *pyossl_handle_of(const SSL *ssl)
 {
@@ -116,8 +133,8 @@ static void *pyossl_handle_of(const SSL *ssl)
     return connection == NULL ? NULL : connection->handle;
 }
 
-/* The name in a ClientHello, RFC 6066's ServerNameList of one host_name; its length is 0 where there is none.  0 for a
- * list that is malformed, or a name with a NUL, which would end early for whoever takes it for a C string. */
+/* Finds the name in a ClientHello, which is a ServerNameList of one host_name (RFC 6066).  The length is 0 if there is
+ * none.  Returns 0 for a malformed list, and for a name with a NUL, which a C string would cut short. */
 static int pyossl_server_name(SSL *ssl, const unsigned char **name, size_t *length)
 {
     const unsigned char *list;
@@ -135,6 +152,7 @@ static int pyossl_server_name(SSL *ssl, const unsigned char **name, size_t *leng
     return memchr(*name, '\0', *length) == NULL;
 }
 
+/* Gives Python the server name: 1 to go on, 0 to end the handshake with `alert`. */
 static int pyossl_ask_servername(SSL *ssl, int *alert, const unsigned char *name, size_t length)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -150,9 +168,9 @@ static int pyossl_ask_servername(SSL *ssl, int *alert, const unsigned char *name
     return answer;
 }
 
-/* Python chooses the context by the name before OpenSSL looks at anything in the ClientHello.  The callback that is
- * made for the name, below, comes after the look for a session, by the first context's session id context: a client
- * that has a session with a context that verifies nobody would resume it with one that does. */
+/* Python chooses the context by the server name, before OpenSSL looks at anything else in the ClientHello.  OpenSSL's
+ * servername callback (below) comes too late: by then OpenSSL has looked for a session with the first context's session
+ * id context, and a client with a session of a context that verifies no client could resume it with one that does. */
 static int pyossl_client_hello(SSL *ssl, int *alert, void *argument)
 {
     const unsigned char *name;
@@ -166,9 +184,9 @@ static int pyossl_client_hello(SSL *ssl, int *alert, void *argument)
     return pyossl_ask_servername(ssl, alert, name, length) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }
 
-/* The client is told that its name was heeded; and Python sees that a second ClientHello, after a HelloRetryRequest, has
- * the name of the first one, whatever context was chosen by that.  Of a session resumed before TLS 1.3 OpenSSL tells
- * the session's name here. */
+/* Tells the client that its name was accepted.  Python also checks that a second ClientHello, after a
+ * HelloRetryRequest, has the name of the first one, by which the context was chosen.  For a session that is resumed
+ * before TLS 1.3, OpenSSL gives the session's name here, which is not checked. */
 static int pyossl_servername(SSL *ssl, int *alert, void *argument)
 {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -180,8 +198,8 @@ static int pyossl_servername(SSL *ssl, int *alert, void *argument)
         ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Python answers with the place of the protocol in what the client offered, because what is selected must outlive the
- * call; below 0 there is none. */
+/* Python returns the index of the selected protocol in the client's list, because the selected bytes must outlive the
+ * call. -1: no protocol is selected; any other number below 0 ends the handshake. */
 static int pyossl_alpn_select_by_python(SSL *ssl, const unsigned char **out, unsigned char *out_length,
                            const unsigned char *offered, unsigned int length, void *argument)
 {
@@ -199,6 +217,7 @@ static int pyossl_alpn_select_by_python(SSL *ssl, const unsigned char **out, uns
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* SSL_CTX_set_info_callback(3): passes each change of state to Python. */
 static void pyossl_info(const SSL *ssl, int where, int value)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -209,6 +228,7 @@ static void pyossl_info(const SSL *ssl, int where, int value)
     }
 }
 
+/* SSL_CTX_set_keylog_callback(3): passes each line of the key log to Python. */
 static void pyossl_keylog(const SSL *ssl, const char *line)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -219,12 +239,13 @@ static void pyossl_keylog(const SSL *ssl, const char *line)
     }
 }
 
+/* Turns the info callback of one connection on or off.  Takes no lock. */
 static void pyossl_set_connection_info(pyossl_connection *connection, int on)
 {
     SSL_set_info_callback(connection->ssl, on ? pyossl_info : NULL);
 }
 
-/* 0: Python has taken a reference of its own. */
+/* Returns 0: Python takes a reference of its own to the session. */
 static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -239,6 +260,7 @@ static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 
 enum { PYOSSL_SERVERNAME, PYOSSL_ALPN, PYOSSL_INFO, PYOSSL_KEYLOG, PYOSSL_NEW_SESSION };
 
+/* Turns one callback of a context on or off; `which` is a constant of the enum above. */
 static void pyossl_set_callback(SSL_CTX *context, int which, int on)
 {
     switch (which) {
@@ -261,8 +283,9 @@ static void pyossl_set_callback(SSL_CTX *context, int which, int on)
     }
 }
 
-/* pem_password_cb(3).  It never prompts: without a password, or with one that does not fit, it fails.  OpenSSL's own
- * does prompt, for whatever PEM says that it is encrypted: every reader of PEM is given this one. */
+/* A pem_password_cb(3) that never prompts.  It fails if there is no password, or one that does not fit the buffer.
+ * OpenSSL's default callback prompts for any PEM that claims to be encrypted, so every function that reads PEM gets
+ * this one. */
 static int pyossl_password_callback(char *buffer, int size, int writing, void *argument)
 {
     pyossl_password *password = argument;

@@ -1,11 +1,14 @@
-/* How a connection begins and how it ends.
+/* Making a connection, and its settings before the handshake.
  *
- * What takes many calls of OpenSSL is one call of Python's here: a call costs as much as most of what OpenSSL does in
- * it. */
+ * Several calls of OpenSSL are one function here: a call from Python costs as much as most of what OpenSSL does in it.
+ *
+ * No function here takes a lock: no other thread has the connection yet. */
 
-/* How names are compared everywhere: a wildcard is a whole label, and a subject is nobody's host name. */
+/* How names are compared: a wildcard must be a whole label, and the certificate's subject is never used as a host
+ * name. */
 #define PYOSSL_HOST_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
+/* Sets up the condition at which threads wait for the writers' turn. */
 static void pyossl_turn_new(pthread_cond_t *turn)
 {
     pthread_condattr_t attributes;
@@ -18,7 +21,7 @@ static void pyossl_turn_new(pthread_cond_t *turn)
     pthread_condattr_destroy(&attributes);
 }
 
-/* A generic method's connections are told later which side they are. */
+/* Sets the side by the context's method.  Connections of TLS_method(3), which can be either side, are told later. */
 static void pyossl_take_side(SSL *ssl)
 {
     const SSL_METHOD *method = SSL_get_ssl_method(ssl);
@@ -29,8 +32,9 @@ static void pyossl_take_side(SSL *ssl)
         SSL_set_accept_state(ssl);
 }
 
-/* A connection under the locks of its BIOs; or, where `lock` is NULL, under one of its own.  It takes over a reference to
- * `reader` and one to `writer`, or one where they are the same, whatever comes of it. */
+/* A connection over two BIOs, under their locks, or under a lock of its own if `lock` is NULL.  It takes over one
+ * reference to `reader` and one to `writer` (one in all if they are the same), also when it fails.  NULL: no memory, or
+ * OpenSSL refuses the context. */
 static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer,
                                                 pyossl_lock *lock, pyossl_lock *other_lock)
 {
@@ -63,7 +67,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     return connection;
 }
 
-/* Over no transport: whoever has the connection carries its bytes. */
+/* A connection without a transport: the program moves its bytes.  NULL if it fails. */
 static pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side)
 {
     BIO *bio;
@@ -73,7 +77,8 @@ static pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int take
     return pyossl_connection_new(context, takes_side, bio, bio, NULL, NULL);
 }
 
-/* Over BIOs that Python keeps, with a reference of its own to each (docs/pitfalls.md, 20), and under their locks. */
+/* A connection over BIOs that Python keeps, under their locks.  It has a reference of its own to each BIO
+ * (docs/pitfalls.md, 20).  NULL if it fails. */
 static pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer,
                                                       pyossl_lock *lock, pyossl_lock *other_lock)
 {
@@ -84,7 +89,8 @@ static pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int take
     return pyossl_connection_new(context, takes_side, reader, writer, lock, other_lock);
 }
 
-/* Over the blocking descriptor of a socket of pyossl's own, for which its calls can wait. */
+/* A connection over the blocking descriptor of a socket that pyossl owns.  Its calls can wait for the descriptor.  NULL
+ * if it fails. */
 static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd)
 {
     pyossl_connection *connection;
@@ -101,14 +107,14 @@ static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int ta
     return connection;
 }
 
-/* From now on the descriptor is checked before each use: its socket is the caller's, who may close it. */
+/* From now on the descriptor is checked before each use: its socket belongs to the caller, who may close it. */
 static void pyossl_check_descriptor(pyossl_connection *connection)
 {
     pyossl_know_file(&connection->socket->file, connection->fd);
 }
 
-/* Whom a client means: a DNS name is sent, and either is what the certificate is to be for, where that is checked.
- * 1: done; 0: OpenSSL refuses the name; below 0: it failed. */
+/* Sets the peer that a client expects.  A DNS name is sent in the ClientHello (SNI).  If `is_checked`, the certificate
+ * must be for the name or for the IP address.  1: done; 0: OpenSSL refuses the name; below 0: it failed. */
 static int pyossl_set_expected_peer(pyossl_connection *connection, const char *name, int is_address, int is_checked)
 {
     SSL *ssl = connection->ssl;
@@ -122,8 +128,8 @@ static int pyossl_set_expected_peer(pyossl_connection *connection, const char *n
     return (is_address ? SSL_set1_ipaddr(ssl, name) : SSL_set1_dnsname(ssl, name)) == 1;
 }
 
-/* 1: the session is offered; 0: it is of a connection whose peer was not verified, as this one's is to be; below 0: it
- * failed. */
+/* Offers a session for resumption.  1: done; 0: the peer of that session was not verified, and this connection verifies
+ * its peer; below 0: it failed. */
 static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session)
 {
     SSL *ssl = connection->ssl;

@@ -1,6 +1,6 @@
-/* File. */
+/* The Diffie-Hellman parameters of a context. */
 
-/* On success `parameters` is the context's. */
+/* Sets the parameters of a context.  1: the context owns `parameters` from now on; 0: it failed.  Takes no lock. */
 static int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters)
 {
 #if HAVE_API_3_0

@@ -1,8 +1,9 @@
-/* File. */
+/* DTLS: the cookies of a listening server, and the timer of the handshake. */
 
 static int pyossl_on_cookie_generate(void *handle, unsigned char *cookie, unsigned int *length);
 static int pyossl_on_cookie_verify(void *handle, const unsigned char *cookie, unsigned int length);
 
+/* Python writes a cookie.  0 ends the handshake. */
 static int pyossl_cookie_generate(SSL *ssl, unsigned char *cookie, unsigned int *length)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -12,6 +13,7 @@ static int pyossl_cookie_generate(SSL *ssl, unsigned char *cookie, unsigned int 
     return answer;
 }
 
+/* Python checks a cookie that has come back.  0: it is not valid. */
 static int pyossl_cookie_verify(SSL *ssl, const unsigned char *cookie, unsigned int length)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -21,17 +23,20 @@ static int pyossl_cookie_verify(SSL *ssl, const unsigned char *cookie, unsigned 
     return answer;
 }
 
+/* SSL_CTX_set_cookie_generate_cb(3).  Takes no lock. */
 static void pyossl_set_cookie_generate_callback(SSL_CTX *context)
 {
     SSL_CTX_set_cookie_generate_cb(context, pyossl_cookie_generate);
 }
 
+/* SSL_CTX_set_cookie_verify_cb(3).  Takes no lock. */
 static void pyossl_set_cookie_verify_callback(SSL_CTX *context)
 {
     SSL_CTX_set_cookie_verify_cb(context, pyossl_cookie_verify);
 }
 
-/* 0: a ClientHello with a cookie of ours has come. */
+/* DTLSv1_listen(3), under the lock.  0: a ClientHello with a valid cookie has arrived; -SSL_ERROR_WANT_READ: none yet;
+ * else as every call of call.c. */
 static long long pyossl_dtls_listen(pyossl_connection *connection)
 {
     int result = pyossl_begin(connection);
@@ -50,7 +55,8 @@ static long long pyossl_dtls_listen(pyossl_connection *connection)
     return pyossl_end(connection, result > 0 ? pyossl_done(0) : outcome);
 }
 
-/* 1: the timer had run out, and the last flight is sent again; 0: it has not. */
+/* DTLSv1_handle_timeout(3), under the lock.  1: the timer had run out, and the last flight is sent again; 0: it had
+ * not; below 0 as every call of call.c. */
 static long long pyossl_dtls_handle_timeout(pyossl_connection *connection)
 {
     int result = pyossl_begin(connection);

@@ -1,6 +1,9 @@
-/* File. */
+/* Settings of a mutable connection, which can change at any time and can be either side.
+ *
+ * Each function takes the connection's lock. */
 
-/* 0 where the SSL cannot be had. */
+/* SSL_set_accept_state(3) for a server, else SSL_set_connect_state(3).  1: done; 0: the connection is closed, or
+ * belongs to the parent process. */
 static int pyossl_set_side(pyossl_connection *connection, int is_server)
 {
     SSL *ssl = pyossl_enter(connection);
@@ -15,8 +18,7 @@ static int pyossl_set_side(pyossl_connection *connection, int is_server)
     return 1;
 }
 
-/* What connections are given and asked for one after the other, in one call each: as SSL_set_tlsext_host_name(3) and
- * SSL_set_session(3) answer, and below 0 where the SSL cannot be had. */
+/* SSL_set_tlsext_host_name(3), with its result; -1: the connection is closed, or belongs to the parent process. */
 static int pyossl_set_server_name(pyossl_connection *connection, const char *name)
 {
     SSL *ssl = pyossl_enter(connection);
@@ -30,6 +32,7 @@ static int pyossl_set_server_name(pyossl_connection *connection, const char *nam
     return answer;
 }
 
+/* SSL_set_session(3), with its result; -1: the connection is closed, or belongs to the parent process. */
 static int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session)
 {
     SSL *ssl = pyossl_enter(connection);

@@ -1,10 +1,11 @@
-/* File. */
+/* OCSP stapling: a server sends a response about its certificate, and a client looks at it. */
 
 static int pyossl_on_ocsp_request(void *handle);
 static int pyossl_on_ocsp_response(void *handle, const unsigned char *response, long length);
 
-/* One callback for both sides, as OpenSSL has it: a server's gives a response, a client's looks at one.  Below 0 what
- * Python raised ends the handshake. */
+/* One callback for both sides, as in OpenSSL: Python gives a server's response, or looks at the response that a client
+ * has received.  If Python raises, the handshake ends: for a server by the fatal answer, for a client by one below
+ * 0. */
 static int pyossl_ocsp_status(SSL *ssl, void *argument)
 {
     void *handle = pyossl_handle_of(ssl);
@@ -26,11 +27,14 @@ static int pyossl_ocsp_status(SSL *ssl, void *argument)
     return answer;
 }
 
+/* SSL_CTX_set_tlsext_status_cb(3), for both sides.  Takes no lock. */
 static void pyossl_set_ocsp_callback(SSL_CTX *context)
 {
     SSL_CTX_set_tlsext_status_cb(context, pyossl_ocsp_status);
 }
 
+/* Sets a copy of `response`, in DER, as the one that a server sends.  1: done; 0: no memory, or OpenSSL refuses it.
+ * Python calls it from the callback above: the lock is held. */
 static int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length)
 {
     unsigned char *copy = OPENSSL_memdup(response, length);

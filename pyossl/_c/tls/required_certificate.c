@@ -1,20 +1,22 @@
-/* Whether the peer has shown the certificate that it must show, before it is told or heard anything.
+/* Checks that the peer has the certificate that it must have, before any data is exchanged.
  *
- * SSL_VERIFY_PEER verifies the certificate of a peer that shows one.  A handshake in which a peer shows none, with an
- * anonymous cipher, a pre-shared key or SRP, verifies nothing and comes to X509_V_OK.  A context refuses such ciphers
- * when it freezes (pyossl/tls/context.py); what gets them past it, at one connection say, meets this second wall: when a
- * handshake is finished the connection has a peer with a certificate, of which a resumed session knows too, or it is
- * dead.
+ * SSL_VERIFY_PEER verifies the certificate of a peer that sends one.  In a handshake with an anonymous cipher, a
+ * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK.  A context refuses such
+ * ciphers when it freezes (pyossl/tls/context.py).  This file is a second check, for example for a cipher that was set
+ * on one connection: when a handshake is finished, the peer must have a certificate (a resumed session has it too), or
+ * the connection is dead.
  *
- * A connection of a generic method is as OpenSSL is, and is not looked at. */
+ * A mutable connection behaves as OpenSSL does, and is not checked. */
 
+/* A handshake begins: its peer is to be checked, if this connection requires a certificate. */
 static void pyossl_reset_peer_check(pyossl_connection *connection)
 {
     connection->is_peer_checked = !connection->requires_certificate
         || (SSL_get_verify_mode(connection->ssl) & SSL_VERIFY_PEER) == 0;
 }
 
-/* The info callback of a connection that verifies: a renegotiation is another handshake, to be looked at again. */
+/* The info callback of a connection that verifies its peer.  A renegotiation is another handshake, so the peer is
+ * checked again. */
 static void pyossl_info_of_verifying(const SSL *ssl, int where, int value)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
@@ -26,7 +28,7 @@ static void pyossl_info_of_verifying(const SSL *ssl, int where, int value)
         of_context(ssl, where, value);
 }
 
-/* What verifies the peer from now on. */
+/* Sets the verification mode, SSL_VERIFY_x, and the check of the peer. */
 static void pyossl_start_verifying(pyossl_connection *connection, int mode)
 {
     pyossl_set_verify(connection, mode);
@@ -35,6 +37,7 @@ static void pyossl_start_verifying(pyossl_connection *connection, int mode)
         SSL_set_info_callback(connection->ssl, pyossl_info_of_verifying);
 }
 
+/* Whether the peer must have sent a certificate by the end of this handshake. */
 static int pyossl_needs_peer_certificate(const SSL *ssl)
 {
     int mode = SSL_get_verify_mode(ssl);
@@ -44,23 +47,25 @@ static int pyossl_needs_peer_certificate(const SSL *ssl)
     if (!SSL_is_server(ssl))
         return 1;
     if (mode & SSL_VERIFY_POST_HANDSHAKE && SSL_version(ssl) == TLS1_3_VERSION)
-        return 0;    /* it asks later */
+        return 0;    /* the certificate is requested later */
     return (mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0;
 }
 
+/* Whether the peer has sent a certificate or, since OpenSSL 3.2, a raw public key. */
 static int pyossl_has_peer_certificate(SSL *ssl)
 {
     X509 *certificate = SSL_get1_peer_certificate(ssl);
 
     X509_free(certificate);
 #if HAVE_RAW_PUBLIC_KEYS
-    if (SSL_get0_peer_rpk(ssl) != NULL)    /* OpenSSL verifies that, too */
+    if (SSL_get0_peer_rpk(ssl) != NULL)    /* OpenSSL verifies a raw public key too */
         return 1;
 #endif
     return certificate != NULL;
 }
 
-/* 0, or -SSL_ERROR_SSL where the handshake is finished and the peer has not shown the certificate that it must. */
+/* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the
+ * certificate that it must send. */
 static long long pyossl_check_peer_certificate(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;

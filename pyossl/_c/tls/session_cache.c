@@ -1,14 +1,15 @@
-/* The sessions that a server keeps: those of clients that take no ticket, and with SSL_OP_NO_TICKET all.
+/* The memory of a server's session cache, which holds the sessions of clients that use no tickets, and with
+ * SSL_OP_NO_TICKET all sessions.
  *
- * OpenSSL keeps the session as the connection has it, with every certificate that the client has shown, parsed, which
- * takes up to thirty times the memory that the client had to send.  Of the chain nothing is needed to resume a session,
- * and a session that comes back in a ticket has none: what is kept is the session as it would be stored.  Where the
- * client's own certificate is too long by itself, nothing is kept.  Together with the number of sessions, for which
- * pyossl/tls/session_cache.py sees, the memory of all is bounded. */
+ * OpenSSL keeps the session as the connection has it, with every certificate that the client has sent, parsed: up to
+ * thirty times the memory that the client had to send.  The chain is not needed to resume a session, and a session that
+ * comes back in a ticket has none.  So the cache keeps the session in its stored form, without the chain.  If the
+ * client's own certificate is too long, nothing is kept. pyossl/tls/session_cache.py limits the number of sessions;
+ * with both limits the memory is bounded. */
 
 enum { PYOSSL_LONGEST_KEPT = 8192 };    /* bytes of the client's certificate in DER */
 
-/* A session that has all that is needed to resume it; NULL where it cannot be made. */
+/* A copy of the session with all that is needed to resume it; NULL if it cannot be made. */
 static SSL_SESSION *pyossl_without_chain(SSL_SESSION *session)
 {
     unsigned char *encoded = NULL, *end;
@@ -25,8 +26,8 @@ static SSL_SESSION *pyossl_without_chain(SSL_SESSION *session)
     return stored;
 }
 
-/* Called when OpenSSL has put a session into the cache, which is that of the connection's first context.  Of a ticket
- * that has all in it, which only TLS 1.3 announces here, nothing is kept. */
+/* Called when OpenSSL has put a session into the cache of the connection's first context.  TLS 1.3 also announces
+ * sessions here that a ticket holds completely: they are left alone. */
 static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
@@ -42,18 +43,19 @@ static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session)
     if (stored == NULL)
         SSL_CTX_remove_session(connection->first_context, session);
     else
-        SSL_CTX_add_session(connection->first_context, stored);    /* in place of the one with its id */
+        SSL_CTX_add_session(connection->first_context, stored);    /* it replaces the one with the same id */
     SSL_SESSION_free(stored);
     ERR_pop_to_mark();
 }
 
+/* SSL_CTX_sess_set_new_cb(3); returns 0: it keeps no reference to `session`. */
 static int pyossl_limit_new_session(SSL *ssl, SSL_SESSION *session)
 {
     pyossl_limit_session(ssl, session);
     return 0;
 }
 
-/* For a server of whose sessions Python is not told. */
+/* Limits the sessions of a server whose new sessions are not passed to Python.  Takes no lock. */
 static void pyossl_limit_sessions(SSL_CTX *context)
 {
     SSL_CTX_sess_set_new_cb(context, pyossl_limit_new_session);

@@ -1,14 +1,15 @@
-/* File. */
+/* The shutdown: the exchange of close_notify alerts. */
 
-/* Whether the peer's close_notify comes next: 0 where it does, 1 where data does, which SSL_shutdown(3) would take for a
- * fatal error, and below 0 what a read comes to. */
+/* Whether data comes next: 1 if it does, for which SSL_shutdown(3) would fail; 0 if the peer's close_notify comes next;
+ * below 0 as a read. */
 static long long pyossl_next_is_data(pyossl_connection *connection)
 {
     char byte;
     return pyossl_receive(connection, &byte, 1, 1);
 }
 
-/* 1: both close_notify alerts have been exchanged; 0: ours is sent, the peer's is not here yet. */
+/* Goes on with the shutdown, under the lock.  1: both close_notify alerts have been exchanged; 0: ours has been sent,
+ * and the peer's has not been received. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
     int result = pyossl_begin(connection);
@@ -27,7 +28,8 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     if (connection->socket != NULL) {
         outcome = pyossl_flush(connection);
         if (outcome != 0)
-            return pyossl_end(connection, connection->write_errno != 0 ? pyossl_after_failed_write(connection, 0) : outcome);
+            return pyossl_end(connection,
+                              connection->write_errno != 0 ? pyossl_after_failed_write(connection, 0) : outcome);
         connection->flushed_close_notify |= connection->sent_close_notify;
     }
     if (connection->flushed_close_notify) {

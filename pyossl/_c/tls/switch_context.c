@@ -1,10 +1,14 @@
-/* File. */
+/* Another context for a connection in its handshake, chosen by the server name in the ClientHello. */
 
-/* Goes on as a connection of another context, chosen by the name in the ClientHello, of which nothing has been looked at
- * yet.  SSL_set_SSL_CTX(3) takes over the credentials, the trust, the security level and the signature algorithms, and
- * the ciphers are the new context's from then on.  What the SSL has of its own is overwritten: what the first context
- * allows or asks of a peer must not take the place of what the second one does, in either direction; of the parameters
- * of verification those too that are not set.  The groups Python knows: OpenSSL does not tell them. */
+/* Goes on with another context.  Nothing in the ClientHello but the name has been used yet.
+ *
+ * SSL_set_SSL_CTX(3) takes over the credentials, the trusted certificates, the security level and the signature
+ * algorithms; the new context's ciphers are used from then on.  The settings that the SSL has of its own are
+ * overwritten here.  No setting of the first context may replace one of the second, whether it is stricter or looser;
+ * that includes verification parameters which are not set.  Python sets the groups: OpenSSL does not give access to
+ * them.
+ *
+ * 1: done; 0: it failed.  Python calls it from a callback: the lock is held. */
 static int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context)
 {
     SSL *ssl = connection->ssl;

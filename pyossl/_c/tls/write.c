@@ -1,5 +1,9 @@
-/* File. */
+/* Writing.
+ *
+ * A record that the transport did not take has been encrypted already, and cannot be changed.  The next write must
+ * begin with the same bytes (docs/pitfalls.md, 8). */
 
+/* No write has to be repeated any more. */
 static void pyossl_forget_pending(pyossl_connection *connection)
 {
     OPENSSL_clear_free(connection->pending, connection->pending_size);
@@ -7,7 +11,8 @@ static void pyossl_forget_pending(pyossl_connection *connection)
     connection->pending_size = connection->write_pending = connection->gathered = 0;
 }
 
-/* Keeps what a repeated write is to begin with, for pyossl_is_repeated: all that has been gathered, and a record. */
+/* Keeps a copy of the bytes that a repeated write must begin with, for pyossl_is_repeated: those of all gathered
+ * records, and of one more. */
 static void pyossl_copy_pending(pyossl_connection *connection, const void *data)
 {
     size_t size = connection->gathered + PYOSSL_RECORD;
@@ -17,9 +22,9 @@ static void pyossl_copy_pending(pyossl_connection *connection, const void *data)
     connection->pending_size = connection->pending == NULL ? 0 : size;
 }
 
-/* Whether `data` can be the write that waits.  OpenSSL looks at the length only, and would send the record that it has
- * and count it as whatever is offered: other bytes would be lost without a word.  There is no copy where the writer,
- * in the middle of one call, has kept the bytes himself. */
+/* Whether `data` can be the write that must be repeated.  OpenSSL compares only the length: it would send the record
+ * that it has, count it as the bytes that are offered now, and those bytes would be lost without an error.  `is_kept`:
+ * there is no copy, because the writer itself has kept the bytes, in the middle of one call. */
 static int pyossl_is_repeated(const pyossl_connection *connection, const void *data, size_t size, int is_kept)
 {
     if (connection->pending == NULL)
@@ -27,21 +32,23 @@ static int pyossl_is_repeated(const pyossl_connection *connection, const void *d
     return size >= connection->write_pending && memcmp(data, connection->pending, connection->pending_size) == 0;
 }
 
+/* Whether the BIO has no room for another record. */
 static int pyossl_is_gathered_full(const pyossl_connection *connection)
 {
     return pyossl_stretch_length(&connection->socket->gathered) > PYOSSL_STRETCH - SSL3_RT_MAX_PACKET_SIZE;
 }
 
-/* The write stops, of whose `size` bytes the first `sent` are on their way and the first `encrypted` are gathered. */
+/* Stops a write of `size` bytes, of which the first `sent` have left the BIO and the first `encrypted` are in records.
+ * Returns `sent` if it is not 0 and nothing has failed, else `outcome`. */
 static long long pyossl_stop_sending(pyossl_connection *connection, const char *data, size_t size, size_t sent,
                                      size_t encrypted, int is_kept, long long outcome)
 {
-    /* The BIO below may wait for anything, a tunnel for what it has to read first. */
+    /* A BIO below can wait for any event: a tunnel may have to read first. */
     int holds_record = SSL_want(connection->ssl) == SSL_WRITING && SSL_is_init_finished(connection->ssl);
 
     pyossl_forget_pending(connection);
     if (connection->dead && connection->socket != NULL)
-        (void)pyossl_socket_flush(SSL_get_wbio(connection->ssl));    /* an alert may say why; there is no second try */
+        (void)pyossl_socket_flush(SSL_get_wbio(connection->ssl));    /* an alert may say why; it is tried only once */
     if (!connection->dead && connection->write_errno == 0 && (encrypted > sent || holds_record)) {
         connection->write_pending = size - sent;
         connection->gathered = encrypted - sent;
@@ -51,9 +58,9 @@ static long long pyossl_stop_sending(pyossl_connection *connection, const char *
     return sent > 0 && !connection->dead && connection->write_errno == 0 ? (long long)sent : outcome;
 }
 
-/* Writes record after record until all is written or the transport wants to wait.  A record that waits has been
- * encrypted already: the rest must be offered again, from its first byte, and at least as long.  `is_kept` says that
- * the caller himself sees to that. */
+/* Writes record after record until all bytes are written or the transport has to wait.  A record that waits is
+ * encrypted already: the next write must offer the rest again, from its first byte, and at least as long.  `is_kept`:
+ * the caller does that itself, and no copy is made.  Returns the number of bytes. */
 static long long pyossl_send_records(pyossl_connection *connection, const char *data, size_t size, int is_kept)
 {
     pyossl_socket *socket = connection->socket;
@@ -66,7 +73,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         return PYOSSL_SHUT;
     if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
-    if (!connection->is_peer_checked && size > 0)    /* the handshake would go on to what is to be written */
+    if (!connection->is_peer_checked && size > 0)    /* the handshake would go straight on to the write */
         outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
     else if (connection->renegotiation >= 0 && size > 0)
         outcome = pyossl_renegotiate(connection);
@@ -98,6 +105,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
     return pyossl_done((long long)sent);
 }
 
+/* pyossl_write; `is_kept` as for pyossl_send_records. */
 static long long pyossl_write_step(pyossl_connection *connection, const void *data, size_t size, int is_kept)
 {
     int answer = pyossl_begin(connection);
@@ -106,12 +114,14 @@ static long long pyossl_write_step(pyossl_connection *connection, const void *da
     return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size, is_kept));
 }
 
+/* Writes up to `size` bytes, under the lock.  Returns how many are on their way: fewer than `size` if the transport has
+ * to wait. */
 static long long pyossl_write(pyossl_connection *connection, const void *data, size_t size)
 {
     return pyossl_write_step(connection, data, size, 0);
 }
 
-/* Sends the record that a write has left waiting, of which there is a copy; 0 once none waits. */
+/* Sends the record that a write has left waiting, from its copy, under the lock.  0: no record waits any more. */
 static long long pyossl_finish_write(pyossl_connection *connection)
 {
     int answer = pyossl_begin(connection);
@@ -124,7 +134,7 @@ static long long pyossl_finish_write(pyossl_connection *connection)
         char *record = OPENSSL_memdup(connection->pending, size);
         if (record == NULL)
             return pyossl_end(connection, PYOSSL_NO_MEMORY);
-        connection->write_pending = size;    /* the rest has not been given to OpenSSL */
+        connection->write_pending = size;    /* the bytes after these have not been given to OpenSSL */
         outcome = pyossl_send_records(connection, record, size, 0);
         OPENSSL_clear_free(record, size);
         if (outcome >= 0)

@@ -1,6 +1,7 @@
-/* File. */
+/* DSA keys. */
 
-/* A DSA key of any size: EVP_PKEY_keygen(3) refuses those below 1024 bits, which the older API makes. */
+/* Makes a DSA key of any size.  EVP_PKEY_keygen(3) refuses fewer than 1024 bits; this older API does not.  The caller
+ * owns the key; NULL: it failed.  Takes no lock. */
 static EVP_PKEY *pyossl_generate_dsa(int bits)
 {
     DSA *dsa = DSA_new();
