@@ -58,7 +58,7 @@ def features() -> list[Feature]:
 
 def words() -> dict[str, str]:
     """``_WORDS`` of pyossl/core/features.py, read without a built pyossl."""
-    for node in ast.parse((ROOT / "pyossl" / "have.py").read_text()).body:
+    for node in ast.parse((ROOT / "pyossl" / "core" / "features.py").read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WORDS":
             said: dict[str, str] = ast.literal_eval(node.value)
             return said

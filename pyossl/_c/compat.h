@@ -198,7 +198,7 @@ static int SSL_add1_dnsname(SSL *ssl, const char *name)
 }
 #endif
 
-/* in no release yet: in ssl.h these are macros for functions that do not exist */
+/* in no release yet: in ssl.h these are macros for functions that do not exist (docs/pitfalls.md, 53) */
 #if HAVE_CT
 #  undef SSL_disable_ct
 #  undef SSL_CTX_disable_ct

@@ -1,4 +1,4 @@
-/* A connection on which a write has failed for good.
+/* A connection on which a write has failed for good (docs/pitfalls.md, 45).
  *
  * The peer's bytes may have arrived before: an early answer to a long upload, or the alert with the reason why the peer
  * has closed (a TLS 1.3 client has finished its handshake before the server has checked its certificate).  Only the

@@ -1,4 +1,4 @@
-/* Renegotiation, in TLS 1.2 and before, while data is under way.
+/* Renegotiation, in TLS 1.2 and before, while data is under way (docs/pitfalls.md, 46).
  *
  * Until the peer has answered, data that it sent before may arrive, and OpenSSL accepts it only in a read.  In a write
  * or in SSL_do_handshake(3) it is a fatal "unexpected record"; after a read that met such data it is a failure without

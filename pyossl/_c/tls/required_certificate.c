@@ -1,10 +1,10 @@
 /* Checks that the peer has the certificate that it must have, before any data is exchanged.
  *
  * SSL_VERIFY_PEER verifies the certificate of a peer that sends one.  In a handshake with an anonymous cipher, a
- * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK.  A context refuses such
- * ciphers when it freezes (pyossl/tls/context.py).  This file is a second check, for example for a cipher that was set
- * on one connection: when a handshake is finished, the peer must have a certificate (a resumed session has it too), or
- * the connection is dead.
+ * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK (docs/pitfalls.md, 33).
+ * A context refuses such ciphers when it freezes (pyossl/tls/context.py).  This file is a second check, for example for
+ * a cipher that was set on one connection: when a handshake is finished, the peer must have a certificate (a resumed
+ * session has it too), or the connection is dead.
  *
  * A mutable connection behaves as OpenSSL does, and is not checked. */
 

@@ -1,4 +1,4 @@
-/* The shutdown: the exchange of close_notify alerts. */
+/* The shutdown: the exchange of close_notify alerts (docs/pitfalls.md, 10). */
 
 /* Whether data comes next: 1 if it does, for which SSL_shutdown(3) would fail; 0 if the peer's close_notify comes next;
  * below 0 as a read. */

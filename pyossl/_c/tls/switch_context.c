@@ -1,4 +1,4 @@
-/* Another context for a connection in its handshake, chosen by the server name in the ClientHello. */
+/* Another context for a connection in its handshake, chosen by the server name (docs/pitfalls.md, 13). */
 
 /* Goes on with another context.  Nothing in the ClientHello but the name has been used yet.
  *
