@@ -4,8 +4,8 @@
  * OpenSSL keeps the session as the connection has it, with every certificate that the client has sent, parsed: up to
  * thirty times the memory that the client had to send (docs/pitfalls.md, 41).  The chain is not needed to resume a
  * session, and a session that comes back in a ticket has none.  So the cache keeps the session in its stored form,
- * without the chain.  If the client's own certificate is too long, nothing is kept. pyossl/tls/session_cache.py limits
- * the number of sessions; with both limits the memory is bounded. */
+ * without the chain.  If the client's own certificate is too long, nothing is kept.  The number of
+ * sessions is limited in pyossl/tls/session_cache.py; with both limits the memory is bounded. */
 
 enum { PYOSSL_LONGEST_KEPT = 8192 };    /* bytes of the client's certificate in DER */
 
@@ -26,8 +26,8 @@ static SSL_SESSION *pyossl_without_chain(SSL_SESSION *session)
     return stored;
 }
 
-/* Called when OpenSSL has put a session into the cache of the connection's first context.  TLS 1.3 also announces
- * sessions here that a ticket holds completely: they are left alone. */
+/* Called when OpenSSL has put a session into the cache of the connection's first context.  It is also called
+ * for a TLS 1.3 ticket that holds the whole session: OpenSSL keeps nothing then, and nothing is done. */
 static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
