@@ -1,7 +1,7 @@
 /* The calls that Python makes of a BIO, apart from any connection: each empties the queue, makes the call, and reads at
  * once what it came to.
  *
- * Result by value, as in call.c: >= 0 is what was done; below 0 it is -SSL_ERROR_WANT_x where the call is to be repeated,
+ * Result by value, as in io.c: >= 0 is what was done; below 0 it is -SSL_ERROR_WANT_x where the call is to be repeated,
  * -SSL_ERROR_SYSCALL where the descriptor failed (pyossl_bio_errno tells the errno), -SSL_ERROR_SSL where OpenSSL did
  * (the queue tells, and stays as it is), PYOSSL_PARKED where a BIO written in Python raised, PYOSSL_INCOMPLETE where
  * the chain has no end: OpenSSL's filters look at the BIO below without asking whether there is one. */

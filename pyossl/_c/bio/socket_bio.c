@@ -4,7 +4,7 @@
  * the peer has hung up (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE
  * where there is no such flag.
  *
- * Where pyossl owns the socket it saves system calls as well; tls/ and sockets/ drive that, under the connection's lock:
+ * Where pyossl owns the socket it saves system calls as well; wait.c and io.c drive that, under the connection's lock:
  *
  * Ahead.  OpenSSL asks for the five bytes of a record's header, then for the rest of it: two calls a record.  A read
  * here takes what follows along, as far as the connection allows, and later reads are served from that.  The allowance

@@ -4,8 +4,8 @@
  * OpenSSL keeps the session as the connection has it, with every certificate that the client has sent, parsed: up to
  * thirty times the memory that the client had to send (docs/pitfalls.md, 41).  The chain is not needed to resume a
  * session, and a session that comes back in a ticket has none.  So the cache keeps the session in its stored form,
- * without the chain.  If the client's own certificate is too long, nothing is kept.  The number of
- * sessions is limited in pyossl/tls/session_cache.py; with both limits the memory is bounded. */
+ * without the chain.  If the client's own certificate is too long, nothing is kept.  Python limits the
+ * number of sessions; with both limits the memory is bounded. */
 
 enum { PYOSSL_LONGEST_KEPT = 8192 };    /* bytes of the client's certificate in DER */
 
