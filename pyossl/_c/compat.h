@@ -1,5 +1,5 @@
-/* The newest API, lent to older libraries, so that everything above is written to the newest names.  An old version
- * is dropped by deleting its group. */
+/* Functions of newer releases, written for older ones, so that all other code uses the newest names.  To drop an old
+ * release, delete its group. */
 
 #ifndef PYOSSL_COMPAT_H
 #define PYOSSL_COMPAT_H
@@ -62,7 +62,7 @@ static int EVP_PKEY_get_group_name(const EVP_PKEY *key, char *name, size_t size,
     return *length < size;
 }
 
-/* Before 3.0 the certificates come last one first. */
+/* Before 3.0 the certificates come in reverse order. */
 static int pyossl_pkcs12_parse(PKCS12 *pkcs12, const char *password, EVP_PKEY **key, X509 **certificate,
                                STACK_OF(X509) **ca)
 {
@@ -77,7 +77,7 @@ static int pyossl_pkcs12_parse(PKCS12 *pkcs12, const char *password, EVP_PKEY **
 }
 #  define PKCS12_parse pyossl_pkcs12_parse
 
-/* Before 3.0 a store gives public keys as keys of any kind, and the key itself tells which it is. */
+/* Before 3.0 a store returns public keys as keys of any kind, and pyossl_is_private looks at the key itself. */
 #  define OSSL_STORE_INFO_PUBKEY (-1)
 static EVP_PKEY *OSSL_STORE_INFO_get1_PUBKEY(const OSSL_STORE_INFO *info)
 {
@@ -85,6 +85,7 @@ static EVP_PKEY *OSSL_STORE_INFO_get1_PUBKEY(const OSSL_STORE_INFO *info)
     return NULL;
 }
 
+/* Whether the key has its private part.  Since 3.0 a store gives public keys as such, so this is not needed. */
 static int pyossl_is_private(const EVP_PKEY *key)
 {
     const BIGNUM *number = NULL;
@@ -134,7 +135,7 @@ static STACK_OF(X509) *X509_STORE_get1_all_certs(X509_STORE *store)
 #else
 static int pyossl_is_private(const EVP_PKEY *key)
 {
-    (void)key;    /* a store has said so */
+    (void)key;    /* a store gives public keys as OSSL_STORE_INFO_PUBKEY */
     return 1;
 }
 #endif
@@ -148,7 +149,7 @@ static const char *SSL_get0_group_name(SSL *ssl)
     return id == 0 ? NULL : SSL_group_to_name(ssl, id);
 }
 #  else
-/* 1.1.1 keeps the name of the group nowhere; the peer's key share, which only a client has, tells it. */
+/* 1.1.1 does not keep the name of the group.  It can be found from the peer's key share, which only a client has. */
 static const char *SSL_get0_group_name(SSL *ssl)
 {
     const char *name = NULL;
@@ -180,7 +181,7 @@ static time_t SSL_SESSION_get_time_ex(const SSL_SESSION *session)
 
 /* added in 4.0 */
 #if !PYOSSL_SINCE(4, 0)
-/* Before 3.0 SSL_set1_host takes an address for a DNS name, hence the two verbs. */
+/* Before 3.0 SSL_set1_host takes an address for a DNS name, so there are two functions. */
 static int SSL_set1_dnsname(SSL *ssl, const char *name)
 {
     return SSL_set1_host(ssl, name);
@@ -197,7 +198,7 @@ static int SSL_add1_dnsname(SSL *ssl, const char *name)
 }
 #endif
 
-/* in no release yet: ssl.h's own are macros that name functions which do not exist */
+/* in no release yet: in ssl.h these are macros for functions that do not exist (docs/pitfalls.md, 53) */
 #if HAVE_CT
 #  undef SSL_disable_ct
 #  undef SSL_CTX_disable_ct

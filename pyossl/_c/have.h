@@ -1,5 +1,5 @@
-/* What this OpenSSL has.  The only file that names versions: everything else, C or Python, asks HAVE_x, which is
- * always 0 or 1.  A feature is listed under the first release that has it. */
+/* What this OpenSSL has.  Only this file and compat.h name versions.  All other code, C or Python, uses HAVE_x, which
+ * is always 0 or 1.  A feature is listed under the first release that has it. */
 
 #ifndef PYOSSL_HAVE_H
 #define PYOSSL_HAVE_H
@@ -12,17 +12,17 @@
 #elif !defined(OPENSSL_VERSION_NUMBER) || defined(OPENSSL_IS_BORINGSSL) || defined(OPENSSL_IS_AWSLC)
 #  error "pyossl: the headers are BoringSSL's or AWS-LC's; pyossl needs OpenSSL 1.1.1 or later"
 #elif OPENSSL_VERSION_NUMBER < 0x10101000L
-#  error "pyossl: the headers are of an OpenSSL older than 1.1.1, the oldest that pyossl knows"
+#  error "pyossl: the headers are of an OpenSSL older than 1.1.1; pyossl needs OpenSSL 1.1.1 or later"
 #endif
 
 #define PYOSSL_SINCE(major, minor) \
     (OPENSSL_VERSION_NUMBER >= (((major) << 28) | ((minor) << 20)))
 
-/* What must be the same in headers and library for the one to promise the other: major, minor, and before 3 fix too. */
+/* The part of the version that must be the same in headers and library: major, minor, and before 3.0 also fix. */
 #define PYOSSL_RELEASE(number) (((number) >> 28) < 3 ? (number) >> 12 : ((number) >> 20) << 8)
 #define PYOSSL_MAJOR(number) ((number) >> 28)
 
-/* Names that came, and names that were deprecated, with a release and cannot be configured away. */
+/* Names that were added or deprecated with a release, and cannot be configured away. */
 #define HAVE_API_3_0 PYOSSL_SINCE(3, 0)
 #define HAVE_API_3_2 PYOSSL_SINCE(3, 2)
 #define HAVE_API_3_3 PYOSSL_SINCE(3, 3)
@@ -150,7 +150,7 @@
 #  define HAVE_OCSP_MULTI_STAPLING 0
 #endif
 
-/* OpenSSL 3.5.8, 3.6.4, 4.0.2, and what distributions patch before: the header alone knows. */
+/* OpenSSL 3.5.8, 3.6.4, 4.0.2, and older ones that a distribution has patched: only the header shows it. */
 #include <openssl/ssl.h>
 #if defined(SSL_VALUE_QUIC_MAX_PENDING_CONNS)
 #  define HAVE_QUIC_MAX_PENDING_CONNS 1

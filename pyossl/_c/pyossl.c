@@ -1,4 +1,4 @@
-/* The extension's own C, one translation unit: cffi's generated file includes this one as its preamble. */
+/* All C of the extension, in one translation unit: the file that cffi generates begins with this one. */
 
 #ifndef _GNU_SOURCE
 #  define _GNU_SOURCE 1
@@ -53,36 +53,75 @@
 
 #include "compat.h"
 
+/* Each file uses functions of the files above it, and a few of later ones, which it declares itself.  So some folders
+ * come in several parts. */
+
+/* core: the error queue, fork and the locks */
 #include "core/errors.c"
 #include "core/forks.c"
 #include "core/lock.c"
-#include "tls/callbacks.c"
-#include "tls/peer_certificate.c"
-#include "tls/kept_sessions.c"
 #include "core/descriptor_identity.c"
+#include "core/free_nothing.c"
+
+/* tls: the connection, and the callbacks of OpenSSL */
+#include "tls/connection.c"
+#include "tls/callbacks.c"
+#include "tls/required_certificate.c"
+#include "tls/switch_context.c"
+#include "tls/session_cache.c"
+#include "tls/diffie_hellman.c"
+
+/* bio: the BIOs of pyossl */
 #include "bio/socket_bio.c"
 #include "bio/guarded_bio.c"
 #include "bio/memory_bio.c"
 #include "bio/python_bio.c"
+
+/* tls: the calls of a connection, none of which waits for a descriptor */
 #include "tls/connection_lock.c"
-#include "tls/io.c"
-#include "tls/connection_close.c"
-#include "core/under_lock.c"
-#include "tls/memory_transfer.c"
-#include "bio/bio_io.c"
+#include "tls/connection_new.c"
+#include "tls/call.c"
+#include "tls/handshake.c"
+#include "tls/read.c"
+#include "tls/write.c"
+#include "tls/shutdown.c"
 #include "tls/failed_write.c"
 #include "tls/renegotiation.c"
+#include "tls/connection_close.c"
+
+/* core: questions that Python answers under the lock of a connection or a BIO */
+#include "core/under_lock.c"
+
+/* tls: functions that only some connections need */
+#include "tls/memory_transfer.c"
 #include "tls/mutable_connection.c"
+#include "tls/ocsp_stapling.c"
+#include "tls/dtls.c"
+
+/* bio: reading and writing a BIO of the program */
+#include "bio/bio_io.c"
+
+/* x509: certificates, keys and stores */
 #include "x509/password_iterations.c"
 #include "x509/encryption_schemes.c"
+#include "x509/dsa_key.c"
 #include "x509/uri_store.c"
-#include "sockets/wait.c"
-#include "sockets/event_loop_read.c"
-#include "tls/connection_life.c"
-#include "sockets/callers_socket.c"
-#include "core/initialise.c"
-#include "core/library_facts.c"
 #include "x509/system_trust.c"
 #include "x509/extensions.c"
 
+/* sockets: the calls that wait for a descriptor */
+#include "sockets/wait.c"
+#include "sockets/writers_turn.c"
+#include "sockets/read_waiting.c"
+#include "sockets/write_waiting.c"
+#include "sockets/shutdown_waiting.c"
+#include "sockets/end_socket.c"
+#include "sockets/event_loop_read.c"
+#include "sockets/callers_socket.c"
+
+/* core: the start of the library, and facts about it */
+#include "core/initialise.c"
+#include "core/library_facts.c"
+
+/* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
 #include "core/fork_holds.h"

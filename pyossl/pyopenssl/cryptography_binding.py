@@ -148,7 +148,7 @@ def name_at(pointer: Any) -> Name:
 def name_pointer(certificate: Certificate, field: str) -> Any:
     """The ``X509_NAME *`` in a certificate, which is kept for as long as that is: of its ``subject_name``, for one."""
     found = getattr(lib, f"X509_get_{field}")(certificate._x509)
-    return own(found, lib.pyossl_nothing, certificate._x509)
+    return own(found, lib.pyossl_free_nothing, certificate._x509)
 
 
 def context_pointer(context: MutableContext) -> Any:

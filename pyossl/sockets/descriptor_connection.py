@@ -113,7 +113,7 @@ class WaitingConnection(DescriptorConnection):
         """Sends close_notify; the peer's is left to be read.  False where there can be none: the handshake is not
         finished, or the connection has failed before or is closed.  SSL_shutdown(3)
         """
-        result = lib.pyossl_say_goodbye(self._c, timeout)
+        result = lib.pyossl_send_close_notify(self._c, timeout)
         if result in (lib.PYOSSL_TOO_EARLY, lib.PYOSSL_DEAD, lib.PYOSSL_CLOSED):
             return False
         self._in_time(result, "the shutdown", timeout)
@@ -208,7 +208,7 @@ def drain(descriptor: int) -> None:
     The kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet.
     recv(2)
     """
-    lib.pyossl_drain(descriptor)
+    lib.pyossl_discard_received(descriptor)
 
 
 def forks() -> int:

@@ -163,7 +163,7 @@ class Connection(Negotiated):
 
     def _expect(self, reference: ReferenceName) -> None:
         self._name, is_address = reference
-        result = lib.pyossl_expect(self._c, self._name.encode(), is_address, self._context.checks_hostname)
+        result = lib.pyossl_set_expected_peer(self._c, self._name.encode(), is_address, self._context.checks_hostname)
         if result == 0:
             why = ": it takes none of a single character" if len(self._name) == 1 else ""
             refused = failed("SSL_set1_dnsname")
@@ -206,7 +206,7 @@ class Connection(Negotiated):
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
         if self._email not in (None, session.email):
             raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
-        if (result := lib.pyossl_offer(self._c, session._session)) == 0:
+        if (result := lib.pyossl_offer_session(self._c, session._session)) == 0:
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
         check(result, "SSL_set_session")
 

@@ -35,9 +35,9 @@ _OWN_CALLBACKS = ("verify", "info")
 
 _in_memory, _over_callers_socket = lib.pyossl_connection_in_memory, lib.pyossl_connection_over_callers_socket
 _free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
-_send_server_name, _use_session = lib.pyossl_send_server_name, lib.pyossl_use_session
-_read, _send = lib.pyossl_generic_read, lib.pyossl_generic_send
-_handshake, _shutdown = lib.pyossl_generic_handshake, lib.pyossl_generic_shutdown
+_send_server_name, _use_session = lib.pyossl_set_server_name, lib.pyossl_set_session
+_read, _send = lib.pyossl_mutable_read, lib.pyossl_mutable_send
+_handshake, _shutdown = lib.pyossl_mutable_handshake, lib.pyossl_mutable_shutdown
 _data_to_send, _set_side = lib.pyossl_data_to_send, lib.pyossl_set_side
 _borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
 _from_buffer, _release = ffi.from_buffer, ffi.release

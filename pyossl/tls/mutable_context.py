@@ -290,7 +290,7 @@ class MutableContext(Context):
         """Called for the response to staple; ``b""`` for none.  SSL_CTX_set_tlsext_status_cb(3)"""
         self._change()
         self._callbacks.ocsp_server, self._callbacks.ocsp_client = callback, None
-        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
+        lib.pyossl_set_ocsp_callback(self._ctx)
 
     def set_ocsp_client_callback(self, callback: OCSPClientCallback) -> None:
         """Called with the response that was stapled, ``b""`` without one; False ends the handshake.
@@ -299,19 +299,19 @@ class MutableContext(Context):
         """
         self._change()
         self._callbacks.ocsp_client, self._callbacks.ocsp_server = callback, None
-        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_STATUS)
+        lib.pyossl_set_ocsp_callback(self._ctx)
 
     def set_cookie_callback(self, callback: CookieCallback) -> None:
         """Called for the cookie that a DTLS client must send back.  SSL_CTX_set_cookie_generate_cb(3)"""
         self._change()
         self._callbacks.cookie = callback
-        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE)
+        lib.pyossl_set_cookie_generate_callback(self._ctx)
 
     def set_cookie_verify_callback(self, callback: CookieVerifyCallback) -> None:
         """Called with the cookie that came back; whether it is ours.  SSL_CTX_set_cookie_verify_cb(3)"""
         self._change()
         self._callbacks.cookie_verify = callback
-        lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE_BACK)
+        lib.pyossl_set_cookie_verify_callback(self._ctx)
 
 
 def _path(path: str | bytes) -> bytes:
@@ -332,7 +332,7 @@ def _generic(callbacks: Callbacks) -> MutableContextCallbacks | None:
 
 
 @callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
-def pyossl_on_staple(handle: Any) -> int:
+def pyossl_on_ocsp_request(handle: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
 
@@ -343,14 +343,14 @@ def pyossl_on_staple(handle: Any) -> int:
             raise TypeError(f"an OCSP callback answers with bytes, not {type(response).__name__}")
         if not response:
             return _NO_STAPLE
-        stapled = lib.pyossl_staple(connection._c.ssl, response, len(response)) == 1
+        stapled = lib.pyossl_set_ocsp_response(connection._c.ssl, response, len(response)) == 1
         return _STAPLED if stapled else _STAPLE_FAILED
 
     return int(callbacks.ask(question, _STAPLE_FAILED))
 
 
 @callback(-1)  # type: ignore[untyped-decorator]
-def pyossl_on_stapled(handle: Any, response: Any, length: int) -> int:
+def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
     data = bytes(ffi.buffer(response, length)) if length > 0 else b""
@@ -363,7 +363,7 @@ def pyossl_on_stapled(handle: Any, response: Any, length: int) -> int:
 
 
 @callback(0)  # type: ignore[untyped-decorator]
-def pyossl_on_cookie(handle: Any, cookie: Any, length: Any) -> int:
+def pyossl_on_cookie_generate(handle: Any, cookie: Any, length: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
 
@@ -382,7 +382,7 @@ def pyossl_on_cookie(handle: Any, cookie: Any, length: Any) -> int:
 
 
 @callback(0)  # type: ignore[untyped-decorator]
-def pyossl_on_cookie_back(handle: Any, cookie: Any, length: int) -> int:
+def pyossl_on_cookie_verify(handle: Any, cookie: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     generic = _generic(callbacks)
     data = bytes(ffi.buffer(cookie, length))

@@ -109,7 +109,7 @@ class SessionCache(Settings):
             usual = lib.SSL_CTX_sess_get_cache_size(self._ctx)
             lib.SSL_CTX_sess_set_cache_size(self._ctx, min(usual or MOST_SESSIONS, MOST_SESSIONS))
         if self._callbacks.new_session is None:
-            lib.pyossl_bound_sessions(self._ctx)
+            lib.pyossl_limit_sessions(self._ctx)
 
     def _server_only(self, what: str) -> None:
         self._change()

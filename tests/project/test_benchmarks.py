@@ -1,4 +1,4 @@
-"""The benchmark: what it counts, how it judges, and that every kind of work is done by C and by pyossl."""
+"""The benchmark: its counters, its gate, and that C and pyossl both do every kind of work."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 import pyossl
 
 ROOT = Path(__file__).resolve().parents[2]
-# Behind everything else: an installed pyossl stays the one that is tested.
+# At the end of the path, so that an installed pyossl is still the one that is tested.
 sys.path.append(str(ROOT))
 
-pytest.importorskip("benchmarks", reason="the tests run without the source tree: there is nothing to measure with")
+pytest.importorskip("benchmarks", reason="the tests run without the source tree, and benchmarks/ is part of it")
 
-from benchmarks import gate, page  # noqa: E402  # found by the line above
+from benchmarks import gate, page  # noqa: E402  # the path is set above
 from benchmarks.chart import chart  # noqa: E402
 from benchmarks.frames import frames_of  # noqa: E402
 from benchmarks.goals import cheaper, faster  # noqa: E402
@@ -32,7 +32,7 @@ OURS = [(row, name) for row in ROWS for name in row.contenders if name in ("c", 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
     if Path(pyossl.__file__).parent.parent != ROOT:
-        pytest.skip("a contender's process would import the pyossl of the source tree, which is not the installed one")
+        pytest.skip("the benchmark imports pyossl from the source tree, and the tests use an installed one")
     with Bench() as running:
         yield running
 
@@ -119,14 +119,14 @@ def test_cheaper_is_at_most_and_faster_at_least() -> None:
 def test_the_gate_fails_where_a_ratio_has_become_worse(dearer: float, same: bool, worse: bool) -> None:
     committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
     (gated,) = (each for each in gate.GATED if each.name == "ping-pong instructions pyossl")
-    # Another processor: everything costs twice as much, and one thing more than that.
+    # As on another processor: everything costs twice as much, and one figure more than that.
     figures = {name: 2 * figure for name, figure in committed.items()}
     assert gate.compare(committed, figures, same) == []
     figures[gated.name] *= dearer
     assert gate.compare(committed, figures, same) == ([gated.name] if worse else [])
 
 
-def test_the_gate_fails_for_a_system_call_more_but_not_for_one_now_and_then() -> None:
+def test_the_gate_fails_for_one_more_system_call_but_not_for_an_occasional_one() -> None:
     committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
     name = "ping-pong calls pyossl"
     assert gate.compare(committed, {**committed, name: committed[name] + 0.4}, True) == []

@@ -1,4 +1,4 @@
-"""Every function of Python's that C calls keeps what is raised at its entry: none goes to ``sys.unraisablehook``."""
+"""Every Python function that C calls keeps its exceptions: none goes to ``sys.unraisablehook``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import build_ffi
 
 PACKAGE = build_ffi.ROOT / "pyossl"
 OF_TURNS = {"pyossl_on_turn", "pyossl_on_interrupt"}
-"""They keep it for the call that asks, in another way: ``onerror`` is their own."""
+"""They keep exceptions for the call that asks, each with an ``onerror`` of its own."""
 
 
 def decorated() -> dict[str, str]:
-    """The functions named as those that C calls, and how each is decorated."""
+    """The functions whose names say that C calls them, and the decorators of each."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

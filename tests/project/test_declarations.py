@@ -1,6 +1,6 @@
-"""The declaration scheme of build_ffi.py: fragments of plain C, judged by the compiler that builds them.
+"""The declarations for build_ffi.py: fragments of plain C, checked by the compiler that builds the extension.
 
-Each test gives the scheme a declaration of its own, among OpenSSL's real headers.
+Each test checks a declaration of its own against OpenSSL's real headers.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_the_fragments_agree_with_the_headers(compiler: Compiler, survivors: lis
     ids=["result's width", "argument's width", "argument's type", "arguments' number", "no result", "missing", "ours"],
 )
 def test_a_wrong_prototype_ends_the_build_naming_file_and_line(compiler: Compiler, declaration: str) -> None:
-    """DESIGN: "The build fails on a declaration that is wrong"; cffi alone accepts the wrong widths in silence."""
+    """cffi alone accepts wrong widths without a message."""
     text = f"int SSL_connect(SSL *ssl);\n\n{declaration}\nint SSL_accept(SSL *ssl);\n"
     said = refusal(compiler, text)
     name = re.findall(r"(\w+)\(", declaration)[0]
@@ -74,16 +74,16 @@ def test_a_prototype_over_several_lines_is_named_by_its_first(compiler: Compiler
 
 
 def test_const_alone_is_no_difference(compiler: Compiler) -> None:
-    """4.0 changed const in 171 signatures, and it changes no call."""
+    """4.0 changed const in 171 signatures, which changes no call."""
     compiler.check(fragment("int SSL_pending(SSL *ssl);\nchar *SSL_get_version(SSL *ssl);\n"))
 
 
 def test_a_function_that_is_a_macro_in_some_versions_is_no_error(compiler: Compiler) -> None:
-    """docs/pitfalls.md, the versions: 44 functions became macros."""
+    """44 functions became macros in 3.0 (docs/pitfalls.md, "Where the versions differ")."""
     compiler.check(fragment("X509 *SSL_get1_peer_certificate(const SSL *ssl);\nint BIO_flush(BIO *bio);\n"))
 
 
-# Which lines hold
+# Which lines are selected
 
 
 def preprocessed(compiler: Compiler, monkeypatch: pytest.MonkeyPatch, text: str) -> list[str]:
@@ -92,19 +92,19 @@ def preprocessed(compiler: Compiler, monkeypatch: pytest.MonkeyPatch, text: str)
 
 
 def test_if_selects_the_lines_that_this_openssl_has(compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every HAVE_x is 0 or 1 in the module that was built; the lines it selects agree with it."""
+    """Every HAVE_x of the built module is 0 or 1, and selects the lines that it should."""
     for flag in build_ffi.flags():
         text = f"#if {flag}\nthere\n#else\nnot there\n#endif\nalways"
         assert preprocessed(compiler, monkeypatch, text) == ["there" if getattr(lib, flag) else "not there", "always"]
 
 
 def test_a_macro_does_not_rewrite_what_it_cannot_see(compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DESIGN: "macros rewrite prototypes and every `#define` is eaten" where fragments go through cc -E themselves."""
+    """``cc -E`` on the fragments themselves would rewrite prototypes by macros and remove each ``#define``."""
     text = "#define SSL_ERROR_SSL ...\nint BIO_pending(BIO *bio);\nX509 *SSL_get_peer_certificate(const SSL *ssl);"
     assert preprocessed(compiler, monkeypatch, text) == text.splitlines()
 
 
-# What comes of them
+# The names in lib
 
 
 def test_every_declared_name_is_in_lib(survivors: list[Line]) -> None:
@@ -118,9 +118,9 @@ def test_every_declared_name_is_in_lib(survivors: list[Line]) -> None:
     assert declared | set(build_ffi.flags()) <= set(dir(lib))
 
 
-def test_what_is_not_declared_is_not_in_lib() -> None:
+def test_a_name_that_is_not_declared_is_not_in_lib() -> None:
     with pytest.raises(AttributeError):
-        lib.SSL_there_is_no_such_function  # noqa: B018  # the access is the test
+        lib.SSL_there_is_no_such_function  # noqa: B018  # the attribute access is the test
 
 
 def test_the_stubs_are_those_of_the_fragments() -> None:
@@ -133,11 +133,11 @@ def test_the_stubs_know_every_name_of_lib() -> None:
     assert set(dir(lib)) - known == set()
 
 
-# What a machine lacks
+# Machines without headers, pkg-config or a compiler
 
 
 def test_a_prefix_without_headers_is_named_with_what_to_install(tmp_path: Path) -> None:
-    """The issue: "one clear message naming what was looked for, where, and the package to install"."""
+    """One message says what was looked for, where, and which package to install."""
     said = built_with(PYOSSL_OPENSSL_DIR=str(tmp_path))
     assert f"{tmp_path}/include/openssl/ssl.h" in said
     for install in ("apt-get install", "dnf install", "apk add", "brew install"):
@@ -172,7 +172,7 @@ def test_a_machine_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch
     ids=["LibreSSL", "BoringSSL", "1.0.2"],
 )
 def test_headers_of_something_else_are_refused_by_name(headers: str, why: str, tmp_path: Path) -> None:
-    """The issue: "headers older than 1.1.1, LibreSSL or BoringSSL headers: one clear message"."""
+    """Headers older than 1.1.1, LibreSSL's and BoringSSL's each get one clear message."""
     include, library = tmp_path / "include" / "openssl", tmp_path / "lib"
     include.mkdir(parents=True)
     library.mkdir()
@@ -187,7 +187,7 @@ def test_headers_of_something_else_are_refused_by_name(headers: str, why: str, t
 
 
 def built_with(**environment: str) -> str:
-    """What the build's first step says, in an environment like ours but for that."""
+    """The message of the build's first step, in this environment with these changes."""
     done = subprocess.run(
         [sys.executable, str(build_ffi.ROOT / "build_ffi.py"), "--check"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""docs/features.md: what pyossl does, the first OpenSSL that has it, and the tests that show it."""
+"""docs/features.md lists each feature with its first OpenSSL and the tests that show it."""
 
 from __future__ import annotations
 

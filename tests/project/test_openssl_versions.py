@@ -1,4 +1,4 @@
-"""docs/openssl-versions.md says of each OpenSSL what have.h does, and of the one in use what it does."""
+"""docs/openssl-versions.md agrees with have.h for each OpenSSL, and with ``pyossl.features`` for the one in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "openssl-versions.md"
 
 
 def table() -> list[dict[str, str]]:
-    """The rows of the table of features, each by its heading."""
+    """The rows of the table of features: each maps the headings to its cells."""
     lines = re.findall(r"^\| (.+) \|$", PAGE.read_text(encoding="utf-8").partition("<!-- end -->")[0], re.MULTILINE)
     heading, *rows = [[cell.strip() for cell in line.split(" | ")] for line in lines]
     return [dict(zip(heading, row, strict=True)) for row in rows]
@@ -29,21 +29,21 @@ def series() -> str:
     return ".".join(numbers)[:5] if numbers[0] == "1" else ".".join(numbers[:2])
 
 
-def test_the_table_is_what_have_h_says() -> None:
+def test_the_table_agrees_with_have_h() -> None:
     command = [sys.executable, "-B", str(ROOT / "ci" / "openssl_versions.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_every_feature_of_this_openssl_stands_in_the_table() -> None:
+def test_every_feature_of_this_openssl_is_in_the_table() -> None:
     listed = {row["`pyossl.features`"].strip("`") for row in table()}
     assert listed == {name for name in pyossl.features if not name.startswith("api_")}
 
 
-def test_this_openssl_has_what_the_table_says_and_lacks_what_it_says() -> None:
+def test_this_openssl_has_and_lacks_the_features_that_the_table_says() -> None:
     rows = table()
     if series() not in rows[0]:
-        pytest.skip(f"OpenSSL {series()} is no row of ci/matrix.toml, and no column of the page")
+        pytest.skip(f"OpenSSL {series()} is not in ci/matrix.toml, so it has no column on the page")
     for row in rows:
         name, cell = row["`pyossl.features`"].strip("`"), row[series()]
         if cell == "no":

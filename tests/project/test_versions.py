@@ -1,4 +1,4 @@
-"""Only pyossl/_c/have.h and pyossl/_c/compat.h know OpenSSL's versions; everything else asks ``lib.HAVE_x``."""
+"""Only pyossl/_c/have.h and pyossl/_c/compat.h name OpenSSL's versions; all other code uses ``lib.HAVE_x``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import build_ffi
 import pyossl
 from pyossl import lib
 
-WHO_KNOWS_VERSIONS = {"have.h", "compat.h"}
+FILES_WITH_VERSIONS = {"have.h", "compat.h"}
 VERSION_NUMBER = re.compile(r"OPENSSL_VERSION_(NUMBER|MAJOR|MINOR|PREREQ)|0x[1-9]0[01][0-9a-f]{5}L?\b|PYOSSL_SINCE")
 
 C_FILES = [path for path in build_ffi.SOURCES if path.suffix in (".c", ".h")]
 PYTHON_FILES = sorted((build_ffi.ROOT / "pyossl").rglob("*.py"))
 
-# What prints the version that the headers had; initialise.c compares it with the library's, by have.h's macros.  The
-# pyOpenSSL face has the number among its constants.
-WHO_SHOWS_THE_NUMBER = {"crypto.h", "initialise.c", "binding.py", "SSL.py", "numbers.py"}
+FILES_WITH_THE_NUMBER = {"crypto.h", "initialise.c", "binding.py", "SSL.py", "numbers.py"}
+"""They show the version of the headers; initialise.c compares it with the library's, with the macros of have.h.  In
+pyopenssl/ it is one of pyOpenSSL's constants."""
 
 
 def without_comments(path: Path) -> str:
@@ -29,14 +29,14 @@ def without_comments(path: Path) -> str:
 
 @pytest.mark.parametrize("path", C_FILES, ids=lambda path: path.name)
 def test_c_asks_what_there_is_and_not_which_version(path: Path) -> None:
-    """DESIGN: "`pyossl/_c/have.h` is the only file that names `OPENSSL_VERSION_NUMBER`" """
-    if path.name in WHO_KNOWS_VERSIONS:
-        assert "PYOSSL_SINCE" in path.read_text(), "what is excused here must need the excuse"
+    """``OPENSSL_VERSION_NUMBER`` is named in have.h, and in the few files that show it."""
+    if path.name in FILES_WITH_VERSIONS:
+        assert "PYOSSL_SINCE" in path.read_text(), "a file in FILES_WITH_VERSIONS must need to be there"
         return
     conditions = re.findall(r"^\s*#\s*(?:el)?if.*", without_comments(path), re.MULTILINE)
     assert not [line for line in conditions if VERSION_NUMBER.search(line)]
     found = {match[0] for match in VERSION_NUMBER.finditer(without_comments(path))}
-    assert not found or (path.name in WHO_SHOWS_THE_NUMBER and found == {"OPENSSL_VERSION_NUMBER"})
+    assert not found or (path.name in FILES_WITH_THE_NUMBER and found == {"OPENSSL_VERSION_NUMBER"})
 
 
 def versions_named(node: ast.AST) -> bool:
@@ -54,11 +54,11 @@ def versions_named(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=lambda path: str(path.relative_to(build_ffi.ROOT)))
 def test_python_never_compares_versions(path: Path) -> None:
-    """DESIGN: "Python asks `lib.HAVE_x` through one small door and never compares versions." """
+    """Python asks ``pyossl.features`` or ``lib.HAVE_x``."""
     tree = ast.parse(path.read_text())
     compared = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Compare) and versions_named(node)]
     assert not compared, f"{path.name} compares versions: {compared}"
-    assert path.name in WHO_SHOWS_THE_NUMBER or not VERSION_NUMBER.search(path.read_text())
+    assert path.name in FILES_WITH_THE_NUMBER or not VERSION_NUMBER.search(path.read_text())
 
 
 def test_the_comparison_that_the_test_above_looks_for_would_be_found() -> None:
@@ -68,7 +68,7 @@ def test_the_comparison_that_the_test_above_looks_for_would_be_found() -> None:
 
 
 def test_every_have_is_0_or_1() -> None:
-    """have.h: "HAVE_x, which is always 0 or 1"."""
+    """As the comment at the top of have.h says."""
     flags = {flag: getattr(lib, flag) for flag in build_ffi.flags()}
     assert len(flags) > 10
     assert {flag for flag, value in flags.items() if value not in (0, 1)} == set()
@@ -84,8 +84,8 @@ def number(major: int, minor: int, fix: int = 0) -> int:
 
 
 def test_the_guard_refuses_another_major_version_and_an_older_library() -> None:
-    """DESIGN: "The import fails with a clear message when the library at run time is not the one the headers
-    promised." pyossl_library_refused() is what decides."""
+    """The import fails with a clear message if the library at run time does not match the headers.
+    pyossl_library_refused() decides."""
     refused, headers = lib.pyossl_library_refused, lib.OPENSSL_VERSION_NUMBER
     major, minor = headers >> 28, headers >> 20 & 0xFF
     assert refused(headers) == 0
@@ -98,7 +98,7 @@ def test_the_guard_refuses_another_major_version_and_an_older_library() -> None:
     elif minor > 0:
         assert refused(number(major, minor - 1, 15)) == 2
     if major >= 3:
-        assert refused(headers & ~0xFFFFF) == 0, "a release's first fix has all that the release has"
+        assert refused(headers & ~0xFFFFF) == 0, "the first fix of a release has all its functions"
 
 
 def test_the_library_in_use_is_that_of_the_headers() -> None:

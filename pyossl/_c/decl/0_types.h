@@ -1,4 +1,4 @@
-/* types.h and what cffi must know before anything else */
+/* types.h, and the types that cffi needs before all other declarations */
 
 typedef ... ASN1_GENERALIZEDTIME;
 typedef ... ASN1_INTEGER;

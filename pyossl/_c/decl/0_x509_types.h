@@ -1,4 +1,4 @@
-/* types of certificates, keys and what is in them */
+/* the types of certificates, keys and their parts */
 
 typedef ... ASN1_BIT_STRING;
 typedef ... ASN1_ENUMERATED;

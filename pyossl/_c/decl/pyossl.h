@@ -1,4 +1,4 @@
-/* pyossl's own C: see pyossl/_c/*.c */
+/* pyossl's own C, in the order of pyossl.c within each folder.  The comments are in the C files. */
 
 typedef struct {
     unsigned long code;
@@ -13,13 +13,6 @@ typedef struct {
     int calls;
     ...;
 } pyossl_lock;
-pyossl_lock *pyossl_lock_new(void);
-void pyossl_lock_free(pyossl_lock *lock);
-int pyossl_lock_is_inherited(const pyossl_lock *lock);
-void pyossl_interpreter_ends(void);
-unsigned long pyossl_process(void);
-int pyossl_under_lock(pyossl_lock *lock, void *question);
-int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
 
 typedef struct {
     SSL *ssl;
@@ -47,6 +40,46 @@ typedef struct {
     ...;
 } pyossl_connection;
 
+/* core */
+int pyossl_take_errors(pyossl_record *records, int room);
+void pyossl_clear_errors(void);
+void pyossl_before_fork(void);
+void pyossl_after_fork(void);
+pyossl_lock *pyossl_lock_new(void);
+void pyossl_lock_free(pyossl_lock *lock);
+int pyossl_lock_is_inherited(const pyossl_lock *lock);
+void pyossl_interpreter_ends(void);
+unsigned long pyossl_process(void);
+void pyossl_free_nothing(void *pointer);
+int pyossl_under_lock(pyossl_lock *lock, void *question);
+int pyossl_under_lock_if_free(pyossl_lock *lock, void *question);
+int pyossl_in_turn(pyossl_connection *connection, void *question);
+int pyossl_in_turn_if_free(pyossl_connection *connection, void *question);
+#define PYOSSL_IS_FINISHED ...
+#define PYOSSL_IS_REUSED ...
+#define PYOSSL_BYTES_PENDING ...
+#define PYOSSL_HAS_PENDING ...
+#define PYOSSL_VERIFY_RESULT ...
+#define PYOSSL_SHUTDOWN_STATE ...
+long long pyossl_ask(pyossl_connection *connection, int question);
+SSL_SESSION *pyossl_session(pyossl_connection *connection);
+int pyossl_initialise(void);
+int pyossl_library_refused(unsigned long library);
+
+typedef struct {
+    char name[...];
+    char title[...];
+    char version[...];
+    int active;
+} pyossl_provider;
+
+const char *pyossl_ssl_library(void);
+const char *pyossl_crypto_library(void);
+const char *pyossl_headers(void);
+int pyossl_providers(pyossl_provider *providers, int room);
+int pyossl_fips(void);
+
+/* tls/callbacks.c */
 typedef struct {
     const unsigned char *protocols;
     unsigned int length;
@@ -58,38 +91,40 @@ typedef struct {
     int asked;
 } pyossl_password;
 
-typedef struct {
-    char name[...];
-    char title[...];
-    char version[...];
-    int active;
-} pyossl_provider;
+void pyossl_set_message_callback(pyossl_connection *connection, int on);
+void pyossl_set_callback(SSL_CTX *context, int which, int on);
+#define PYOSSL_SERVERNAME ...
+#define PYOSSL_ALPN ...
+#define PYOSSL_INFO ...
+#define PYOSSL_KEYLOG ...
+#define PYOSSL_NEW_SESSION ...
+void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
+int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
+void pyossl_set_verify(pyossl_connection *connection, int mode);
+void pyossl_set_connection_info(pyossl_connection *connection, int on);
 
-int pyossl_initialise(void);
-int pyossl_library_refused(unsigned long library);
-int pyossl_take_errors(pyossl_record *records, int room);
-void pyossl_clear_errors(void);
+/* tls/switch_context.c */
+int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
-const char *pyossl_ssl_library(void);
-const char *pyossl_crypto_library(void);
-const char *pyossl_headers(void);
-int pyossl_providers(pyossl_provider *providers, int room);
-int pyossl_fips(void);
-int pyossl_load_default_file(X509_STORE *store);
-int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
-X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
-X509 *pyossl_copy_certificate(X509 *certificate);
-void pyossl_set_verify_time(SSL_CTX *context, time_t time);
+/* tls/session_cache.c */
+void pyossl_limit_sessions(SSL_CTX *context);
 
+/* tls/diffie_hellman.c */
+int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
+
+/* tls/connection_lock.c */
+int pyossl_is_inherited(const pyossl_connection *connection);
+
+/* tls/connection_new.c */
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
-void pyossl_before_fork(void);
-void pyossl_after_fork(void);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
 void pyossl_check_descriptor(pyossl_connection *connection);
-int pyossl_expect(pyossl_connection *connection, const char *name, int is_address, int is_checked);
-int pyossl_offer(pyossl_connection *connection, SSL_SESSION *session);
-void pyossl_connection_free(pyossl_connection *connection);
+int pyossl_set_expected_peer(pyossl_connection *connection, const char *name, int is_address, int is_checked);
+int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session);
+#define PYOSSL_HOST_FLAGS ...
+
+/* tls/call.c */
 #define PYOSSL_CLOSED ...
 #define PYOSSL_INHERITED ...
 #define PYOSSL_BUSY ...
@@ -109,83 +144,49 @@ void pyossl_connection_free(pyossl_connection *connection);
 #define PYOSSL_ASKED ...
 #define PYOSSL_UNWRITTEN ...
 #define PYOSSL_READ_FIRST ...
-#define PYOSSL_HOLDS ...
+
+/* tls/handshake.c */
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
-long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline);
-long long pyossl_end_socket(pyossl_connection *connection);
-long long pyossl_detach_socket(pyossl_connection *connection);
-int pyossl_is_inherited(const pyossl_connection *connection);
-#define PYOSSL_HOST_FLAGS ...
+
+/* tls/read.c */
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
-#define PYOSSL_MORE ...
-long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
+
+/* tls/write.c */
 long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_finish_write(pyossl_connection *connection);
+
+/* tls/shutdown.c */
 long long pyossl_shutdown(pyossl_connection *connection);
+
+/* tls/connection_close.c */
+void pyossl_connection_free(pyossl_connection *connection);
+int pyossl_close(pyossl_connection *connection);
+
+/* tls/memory_transfer.c */
 long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
-int pyossl_close(pyossl_connection *connection);
-long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
-long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
-long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
-long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
-long long pyossl_say_goodbye(pyossl_connection *connection, double timeout);
-long long pyossl_unwrap(pyossl_connection *connection, double timeout);
-long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
-void pyossl_drain(int fd);
-int pyossl_is_paused(pyossl_connection *connection);
-size_t pyossl_leave_socket(pyossl_connection *connection);
-long long pyossl_pending(pyossl_connection *connection);
-void pyossl_restore_limits(pyossl_connection *connection);
-long long pyossl_deadline(double timeout);
-int pyossl_in_turn(pyossl_connection *connection, void *question);
-int pyossl_in_turn_if_free(pyossl_connection *connection, void *question);
-#define PYOSSL_IS_FINISHED ...
-#define PYOSSL_IS_REUSED ...
-#define PYOSSL_BYTES_PENDING ...
-#define PYOSSL_HAS_PENDING ...
-#define PYOSSL_VERIFY_RESULT ...
-#define PYOSSL_SHUTDOWN_STATE ...
-long long pyossl_ask(pyossl_connection *connection, int question);
 
-pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
+/* tls/mutable_connection.c */
 int pyossl_set_side(pyossl_connection *connection, int is_server);
-int pyossl_send_server_name(pyossl_connection *connection, const char *name);
-int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session);
-SSL_SESSION *pyossl_session(pyossl_connection *connection);
-long long pyossl_generic_handshake(pyossl_connection *connection);
-long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size);
-long long pyossl_generic_shutdown(pyossl_connection *connection);
-long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
+int pyossl_set_server_name(pyossl_connection *connection, const char *name);
+int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
 
-void pyossl_set_message_callback(pyossl_connection *connection, int on);
-void pyossl_set_callback(SSL_CTX *context, int which, int on);
-#define PYOSSL_SERVERNAME ...
-#define PYOSSL_ALPN ...
-#define PYOSSL_INFO ...
-#define PYOSSL_KEYLOG ...
-#define PYOSSL_NEW_SESSION ...
-int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
-void pyossl_bound_sessions(SSL_CTX *context);
-void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
-X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
-int pyossl_known_extension(X509_EXTENSION *extension);
-int pyossl_is_malformed(X509_EXTENSION *extension);
-int pyossl_has_malformed_entry(X509_CRL *crl);
-#define PYOSSL_MOST_ITERATIONS ...
-long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
-long long pyossl_key_iterations(const unsigned char *der, long length);
-void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size);
-void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size);
-int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
-int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
+/* tls/ocsp_stapling.c */
+void pyossl_set_ocsp_callback(SSL_CTX *context);
+int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length);
+
+/* tls/dtls.c */
+void pyossl_set_cookie_generate_callback(SSL_CTX *context);
+void pyossl_set_cookie_verify_callback(SSL_CTX *context);
+long long pyossl_dtls_listen(pyossl_connection *connection);
+long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
+
+/* bio */
 BIO *pyossl_socket_bio(int fd, int never_waits);
 int pyossl_bio_errno(BIO *bio);
 BIO *pyossl_guarded(BIO *bio);
@@ -193,6 +194,10 @@ BIO *pyossl_guarded_of_caller(BIO *bio, int fd);
 void pyossl_guarded_free(BIO *bio);
 BIO *pyossl_bounded(BIO *bio);
 BIO *pyossl_searching(BIO *bio);
+#define PYOSSL_HOLDS ...
+BIO *pyossl_python_bio(void *handle, int filters);
+void pyossl_python_bio_free(BIO *bio);
+pyossl_connection *pyossl_park(void);
 #define PYOSSL_INCOMPLETE ...
 int pyossl_is_complete(BIO *bio);
 long long pyossl_bio_read(BIO *bio, void *buffer, size_t size);
@@ -201,24 +206,66 @@ long long pyossl_bio_line(BIO *bio, char *buffer, int size);
 long long pyossl_bio_control(BIO *bio, int command, long number, long least);
 int pyossl_push(BIO *last, BIO *below);
 void pyossl_pop(BIO *above, BIO *bio);
-BIO *pyossl_python_bio(void *handle, int filters);
-void pyossl_python_bio_free(BIO *bio);
-pyossl_connection *pyossl_park(void);
 
-void pyossl_set_verify(pyossl_connection *connection, int mode);
-void pyossl_set_connection_info(pyossl_connection *connection, int on);
-#define PYOSSL_STATUS ...
-#define PYOSSL_COOKIE ...
-#define PYOSSL_COOKIE_BACK ...
-void pyossl_set_generic_callback(SSL_CTX *context, int which);
-int pyossl_staple(SSL *ssl, const unsigned char *response, size_t length);
-int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
-int pyossl_is_private(const EVP_PKEY *key);
+/* x509 */
+#define PYOSSL_MOST_ITERATIONS ...
+long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length);
+long long pyossl_key_iterations(const unsigned char *der, long length);
+void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size);
+void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size);
+int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
 EVP_PKEY *pyossl_generate_dsa(int bits);
-void pyossl_nothing(void *pointer);
-long long pyossl_dtls_listen(pyossl_connection *connection);
-long long pyossl_dtls_handle_timeout(pyossl_connection *connection);
+int pyossl_load_default_file(X509_STORE *store);
+int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
+X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
+X509 *pyossl_copy_certificate(X509 *certificate);
+void pyossl_set_verify_time(SSL_CTX *context, time_t time);
+X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
+int pyossl_known_extension(X509_EXTENSION *extension);
+int pyossl_is_malformed(X509_EXTENSION *extension);
+int pyossl_has_malformed_entry(X509_CRL *crl);
+int pyossl_is_private(const EVP_PKEY *key);
 
+/* sockets/wait.c */
+long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline);
+int pyossl_is_paused(pyossl_connection *connection);
+void pyossl_restore_limits(pyossl_connection *connection);
+long long pyossl_deadline(double timeout);
+
+/* sockets/read_waiting.c */
+long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
+long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
+long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_pending(pyossl_connection *connection);
+
+/* sockets/write_waiting.c */
+long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
+long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
+long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
+
+/* sockets/shutdown_waiting.c */
+long long pyossl_send_close_notify(pyossl_connection *connection, double timeout);
+long long pyossl_unwrap(pyossl_connection *connection, double timeout);
+
+/* sockets/end_socket.c */
+long long pyossl_end_socket(pyossl_connection *connection);
+long long pyossl_detach_socket(pyossl_connection *connection);
+void pyossl_discard_received(int fd);
+size_t pyossl_leave_socket(pyossl_connection *connection);
+
+/* sockets/event_loop_read.c */
+#define PYOSSL_MORE ...
+long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
+
+/* sockets/callers_socket.c */
+pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
+long long pyossl_mutable_handshake(pyossl_connection *connection);
+long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size);
+long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size);
+long long pyossl_mutable_shutdown(pyossl_connection *connection);
+long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
+
+/* the Python functions that C calls */
 extern "Python" {
 int pyossl_on_turn(void *question);
 int pyossl_on_interrupt(void);
@@ -232,8 +279,8 @@ void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
 long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
 long long pyossl_on_bio_control(void *handle, int command);
-int pyossl_on_staple(void *handle);
-int pyossl_on_stapled(void *handle, const unsigned char *response, long length);
-int pyossl_on_cookie(void *handle, unsigned char *cookie, unsigned int *length);
-int pyossl_on_cookie_back(void *handle, const unsigned char *cookie, unsigned int length);
+int pyossl_on_ocsp_request(void *handle);
+int pyossl_on_ocsp_response(void *handle, const unsigned char *response, long length);
+int pyossl_on_cookie_generate(void *handle, unsigned char *cookie, unsigned int *length);
+int pyossl_on_cookie_verify(void *handle, const unsigned char *cookie, unsigned int length);
 }

@@ -1,4 +1,4 @@
-/* The stacks of bio.h, ssl.h and srtp.h, and of the names that SSL_CTX_get0_implemented_groups(3) gives. */
+/* The stacks of bio.h, ssl.h and srtp.h, and the stack of names that SSL_CTX_get0_implemented_groups(3) returns. */
 
 typedef int (*sk_BIO_compfunc)(const BIO *const *a, const BIO *const *b);
 typedef void (*sk_BIO_freefunc)(BIO *a);

@@ -1,15 +1,18 @@
-/* Connections over memory, or over a socket that stays the caller's, which blocks or does not as the caller says at any
- * time.  pyossl's own BIO is below, whose calls never wait; what the caller's socket would have waited for is waited for
- * here, outside of the connection's lock (docs/pitfalls.md, 15), and what it would not have waited for is the answer.
+/* The calls of a mutable connection, over memory or over a socket that belongs to the caller.
  *
- * Whether the descriptor blocks is asked when there is something to wait for; `blocks` remembers it in the meantime.
- * By it a reader that knows of nothing to read begins with recv(2) of the next record's header, which waits or does not
- * as the descriptor does, and a writer takes the turn, since he may have to wait in the middle.  Where it is wrong by
- * now the call costs a look more, and comes to the same.
+ * The caller can switch its socket between blocking and non-blocking mode at any time.  The BIO below is pyossl's own,
+ * whose calls never wait.  If the caller's socket would wait, the wait is made here, without the connection's lock
+ * (docs/pitfalls.md, 15); if it would not, the outcome is the answer.
  *
- * Nothing but the records that a read needs is taken off the descriptor: what follows them, without TLS maybe, is the
- * caller's to receive, and select(2) tells him of it. */
+ * The descriptor's mode is looked up when there is something to wait for, and `blocks` remembers it until then.  If it
+ * blocks, a reader without buffered data begins with recv(2) of the next record's header, and a writer takes the
+ * writers' turn, because it may have to wait in the middle.  If `blocks` is out of date, the call looks once more, and
+ * has the same result.
+ *
+ * Only the records that a read needs are taken off the descriptor.  The bytes after them, which may not be TLS, are
+ * left for the caller, who can see them with select(2). */
 
+/* A connection over a socket that belongs to the caller.  NULL if it fails. */
 static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd)
 {
     pyossl_connection *connection = pyossl_connection_over_socket(context, 0, fd);
@@ -26,52 +29,10 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
     return connection;
 }
 
-/* 0 where the SSL cannot be had. */
-static int pyossl_set_side(pyossl_connection *connection, int is_server)
-{
-    SSL *ssl = pyossl_enter(connection);
-
-    if (ssl == NULL)
-        return 0;
-    if (is_server)
-        SSL_set_accept_state(ssl);
-    else
-        SSL_set_connect_state(ssl);
-    pyossl_connection_release(connection);
-    return 1;
-}
-
-/* What connections are given and asked for one after the other, in one call each: as SSL_set_tlsext_host_name(3) and
- * SSL_set_session(3) answer, and below 0 where the SSL cannot be had. */
-static int pyossl_send_server_name(pyossl_connection *connection, const char *name)
-{
-    SSL *ssl = pyossl_enter(connection);
-    int answer = -1;
-
-    if (ssl != NULL) {
-        pyossl_clear_errors();
-        answer = (int)SSL_set_tlsext_host_name(ssl, name);
-        pyossl_connection_release(connection);
-    }
-    return answer;
-}
-
-static int pyossl_use_session(pyossl_connection *connection, SSL_SESSION *session)
-{
-    SSL *ssl = pyossl_enter(connection);
-    int answer = -1;
-
-    if (ssl != NULL) {
-        pyossl_clear_errors();
-        answer = SSL_set_session(ssl, session);
-        pyossl_connection_release(connection);
-    }
-    return answer;
-}
-
+/* Looks up whether the descriptor blocks, and remembers it. */
 static int pyossl_descriptor_blocks(pyossl_connection *connection)
 {
-    /* Of a descriptor that is closed the next step tells. */
+    /* If the descriptor is closed, the next step reports it. */
     int flags = connection->fd < 0 ? O_NONBLOCK : fcntl(connection->fd, F_GETFL);
     int blocks = flags < 0 || !(flags & O_NONBLOCK);
 
@@ -79,12 +40,13 @@ static int pyossl_descriptor_blocks(pyossl_connection *connection)
     return blocks;
 }
 
+/* Whether the descriptor blocked when that was last looked up. */
 static int pyossl_expects_to_wait(const pyossl_connection *connection)
 {
     return __atomic_load_n(&connection->blocks, __ATOMIC_RELAXED);
 }
 
-/* How long the caller's socket waits for what `outcome` names, SO_RCVTIMEO or SO_SNDTIMEO; below 0 for ever. */
+/* The time limit of the caller's socket, SO_RCVTIMEO or SO_SNDTIMEO by `outcome`, in seconds; below 0: none. */
 static double pyossl_callers_timeout(const pyossl_connection *connection, long long outcome)
 {
     struct timeval limit = {0, 0};
@@ -96,9 +58,9 @@ static double pyossl_callers_timeout(const pyossl_connection *connection, long l
     return (double)limit.tv_sec + (double)limit.tv_usec / 1e6;
 }
 
-/* What comes after a step that came to `outcome`: 0 where the step is to be made again, else the answer of the call.
- * Each wait has the socket's time limit of its own, as each recv(2) has; a poll(2) that is interrupted goes on with the
- * rest of it. */
+/* Waits after a step with `outcome` as the caller's socket would.  0: the step must be repeated; else the answer of the
+ * call.  Each wait has the socket's full time limit, as each recv(2) has; a poll(2) that is interrupted goes on with
+ * the rest of it.  Takes the lock. */
 static long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome)
 {
     long long deadline = 0, waited, result;
@@ -114,7 +76,8 @@ static long long pyossl_wait_as_caller(pyossl_connection *connection, long long 
     return result == PYOSSL_TIMED_OUT ? outcome : result;
 }
 
-static long long pyossl_generic_handshake(pyossl_connection *connection)
+/* As pyossl_handshake; waits if the socket blocks.  Takes the lock for each step. */
+static long long pyossl_mutable_handshake(pyossl_connection *connection)
 {
     long long result;
 
@@ -124,8 +87,8 @@ static long long pyossl_generic_handshake(pyossl_connection *connection)
     return result;
 }
 
-/* The wait of a read that has nothing to go by, in recv(2) itself, for the header of the next record; 0, or what
- * pyossl_receive_ahead came to. */
+/* If no data is buffered, waits in recv(2) for the header of the next record.  0, or the result of
+ * pyossl_receive_ahead.  Takes the lock. */
 static long long pyossl_wait_for_header(pyossl_connection *connection)
 {
     unsigned char *bytes;
@@ -139,8 +102,9 @@ static long long pyossl_wait_for_header(pyossl_connection *connection)
     return 0;
 }
 
-/* 0 bytes: the peer has sent its close_notify. */
-static long long pyossl_generic_read(pyossl_connection *connection, void *buffer, size_t size)
+/* Reads up to `size` bytes; waits if the socket blocks.  Returns their number; 0: the peer has sent its close_notify.
+ * Takes the lock for each step. */
+static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size)
 {
     long long result = 0;
 
@@ -148,7 +112,7 @@ static long long pyossl_generic_read(pyossl_connection *connection, void *buffer
         result = pyossl_wait_for_header(connection);
         if (result == -SSL_ERROR_WANT_READ) {
             pyossl_descriptor_blocks(connection);
-            return pyossl_read(connection, buffer, size);    /* OpenSSL is to know what it wants */
+            return pyossl_read(connection, buffer, size);    /* so that SSL_want(3) is right */
         }
         if (result != 0)
             return result;
@@ -159,8 +123,8 @@ static long long pyossl_generic_read(pyossl_connection *connection, void *buffer
     return result;
 }
 
-/* Goes on at the byte that `done` tells; 1 where all is written. */
-static long long pyossl_generic_write_on(pyossl_connection *connection, const char *data, size_t size, int has_turn,
+/* Goes on with a write at byte `done`.  1: all is written. */
+static long long pyossl_mutable_write_on(pyossl_connection *connection, const char *data, size_t size, int has_turn,
                                          size_t *done)
 {
     size_t slices = 0;
@@ -179,8 +143,9 @@ static long long pyossl_generic_write_on(pyossl_connection *connection, const ch
     return result;
 }
 
-/* All of `data`; of more than a record some may have been sent whatever the answer is. */
-static long long pyossl_generic_send(pyossl_connection *connection, const char *data, size_t size)
+/* Writes all of `data`; waits if the socket blocks.  If it fails and `data` is longer than a record, a part may have
+ * been sent.  Takes the lock for each step, and the writers' turn if it may wait. */
+static long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size)
 {
     size_t done = 0;
     long long deadline = 0, result = 0;
@@ -190,14 +155,14 @@ static long long pyossl_generic_send(pyossl_connection *connection, const char *
         has_turn = (result = pyossl_take_turn(connection, -1, &deadline)) == 0;
     if (result != 0)
         return result;
-    result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+    result = pyossl_mutable_write_on(connection, data, size, has_turn, &done);
     if (!has_turn && done == 0 && (result == -SSL_ERROR_WANT_READ || result == -SSL_ERROR_WANT_WRITE)
         && pyossl_descriptor_blocks(connection)) {
         result = pyossl_take_turn(connection, -1, &deadline);
         if (result != 0)
             return result;
         has_turn = 1;
-        result = pyossl_generic_write_on(connection, data, size, has_turn, &done);
+        result = pyossl_mutable_write_on(connection, data, size, has_turn, &done);
     }
     if (has_turn) {
         if (result < 0)
@@ -207,8 +172,9 @@ static long long pyossl_generic_send(pyossl_connection *connection, const char *
     return result == 1 ? (long long)size : result;
 }
 
-/* As pyossl_shutdown; behind another thread's record that waits. */
-static long long pyossl_generic_shutdown(pyossl_connection *connection)
+/* As pyossl_shutdown; waits if the socket blocks, and then after another thread's write.  Takes the lock for each
+ * step. */
+static long long pyossl_mutable_shutdown(pyossl_connection *connection)
 {
     long long deadline = 0, result;
     int has_turn = 0;

@@ -1,11 +1,12 @@
-/* A read for an event loop, which waits for the descriptor alone.
+/* A read for an event loop, which waits only for the descriptor.
  *
- * What the descriptor no longer shows may be here: bytes behind a buffer that was filled, a close_notify or a failure
- * that came with the last of the data, and what a read has not looked at any more because its budget was used up.  A
- * read that leaves such a thing to the next says so; where it has no data to return it answers PYOSSL_PAUSED. */
+ * There can be bytes that the descriptor no longer shows: more data than the buffer had room for, a close_notify or a
+ * failure that came with the last data, and bytes that were left because the budget was used up.  Then the result says
+ * that the next read must not wait; if there is no data to return, it is PYOSSL_PAUSED. */
 
-#define PYOSSL_MORE (1LL << 40)    /* besides the bytes: read again without waiting */
+#define PYOSSL_MORE (1LL << 40)    /* added to the number of bytes: read again without waiting */
 
+/* As pyossl_read, under the lock; the result can have PYOSSL_MORE, or be PYOSSL_PAUSED. */
 static long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size)
 {
     long long result = pyossl_begin(connection);

@@ -1,5 +1,6 @@
-/* The end of a connection: its SSL is freed, and what C has kept for it. */
+/* Closing a connection: frees its SSL, and the memory that C keeps for it. */
 
+/* Frees the SSL.  The caller has the lock, or the only reference. */
 static void pyossl_free_ssl(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
@@ -7,8 +8,8 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     connection->handle = NULL;
     connection->ssl = NULL;
     connection->socket = NULL;
-    /* SSL_free(3) makes the session of a connection that was not shut down unfit for resumption, as TLS 1.0 asked;
-     * since TLS 1.1 only a fatal alert does, and no failure of the transport. */
+    /* SSL_free(3) makes the session of a connection that was not shut down unusable, as TLS 1.0 required.  Since TLS
+     * 1.1 only a fatal alert does, and a failure of the transport does not. */
     if (ssl != NULL && (!connection->dead || connection->error == SSL_ERROR_SYSCALL) && SSL_is_init_finished(ssl))
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     pyossl_hold_forks();
@@ -16,7 +17,9 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     pyossl_let_fork();
 }
 
-/* 0: the SSL is freed, and every later call answers PYOSSL_CLOSED; 1: it had been closed before. */
+/* Closes the connection, under its lock.  0: the SSL is freed (or will be, when the question under way is answered),
+ * and every later call answers PYOSSL_CLOSED; 1: it was closed before; PYOSSL_INHERITED; PYOSSL_BUSY in one of its own
+ * callbacks. */
 static int pyossl_close(pyossl_connection *connection)
 {
     int answer;
@@ -36,6 +39,7 @@ static int pyossl_close(pyossl_connection *connection)
     return answer;
 }
 
+/* Frees the connection when its last reference goes.  Takes no lock: no other thread has the connection. */
 static void pyossl_connection_free(pyossl_connection *connection)
 {
     if (connection == NULL)
@@ -44,7 +48,8 @@ static void pyossl_connection_free(pyossl_connection *connection)
     X509_free(connection->verify_certificate);
     free(connection->records);
     pyossl_forget_pending(connection);
-    /* glibc waits for those who wait, and they are the parent's.  The lock of a BIO may have been freed before. */
+    /* In a child process, glibc's pthread_cond_destroy would wait for waiting threads, which exist only in the parent.
+     * The lock of a BIO may have been freed before. */
     if (!pyossl_lock_is_inherited(&connection->own_lock))
         pthread_cond_destroy(&connection->turn);
     if (connection->lock == &connection->own_lock)

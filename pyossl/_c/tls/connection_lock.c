@@ -1,16 +1,18 @@
-/* A connection's locks: its own and that of a BIO below it, and what becomes of them in a child process.
+/* The locks of a connection, its own or those of the BIOs below it, and their state in a child process.
  *
- * A child has a copy of each connection of its parent, and may not go on with one that has keys: both would send with them.
- * One that has not begun is adopted: its lock, which any thread may have held at the fork, is the child's from then on. */
+ * A child process has a copy of each connection of its parent.  It may not use a copy that has keys, because both
+ * processes would send with the same keys.  It can adopt a connection whose handshake has not begun: any thread may
+ * have held the lock at the fork, so the child takes it over. */
 
-/* A connection whose handshake has not begun has no keys, and may go on in a child process: a server accepts, and forks
- * a child for the connection.  Only one whose BIO is nobody else's. */
+/* Whether the handshake has not begun.  Such a connection has no keys, and a child process may go on with it: a server
+ * accepts, and forks a child for the connection.  This holds only if its BIO belongs to no other connection. */
 static int pyossl_has_no_keys(const pyossl_connection *connection)
 {
     return connection->ssl != NULL && !connection->busy && !connection->asked && SSL_in_before(connection->ssl);
 }
 
-/* Whether the connection is the parent process's, and stays so.  Another thread may adopt it, and begin, meanwhile. */
+/* Whether the connection belongs to the parent process and cannot be adopted.  The generation is read twice, because
+ * another thread may adopt the connection and begin its handshake in between.  Takes no lock. */
 static int pyossl_is_inherited(const pyossl_connection *connection)
 {
     return pyossl_lock_is_inherited(connection->lock)
@@ -20,8 +22,8 @@ static int pyossl_is_inherited(const pyossl_connection *connection)
 
 static void pyossl_turn_new(pthread_cond_t *turn);
 
-/* In a child process: as pyossl_connection_acquire, of a connection that the parent process has made and not begun, of
- * which another thread may be the first to have the lock here. */
+/* In a child process: as pyossl_connection_acquire, for a connection that the parent has made and not begun.  Another
+ * thread of the child may be the first to take the lock. */
 static int pyossl_adopt(pyossl_connection *connection)
 {
     pyossl_lock *lock = connection->lock;
@@ -30,7 +32,7 @@ static int pyossl_adopt(pyossl_connection *connection)
     if (pyossl_is_inherited(connection))
         return 0;
     adopted = pyossl_lock_adopt(lock);
-    if (adopted == 2) {    /* a thread of the parent's may have been about to begin */
+    if (adopted == 2) {    /* a thread of the parent may have been about to begin */
         pyossl_turn_new(&connection->turn);
         connection->writing = connection->turn_waiters = connection->waiters = 0;
         __atomic_store_n(&lock->generation, pyossl_generation, __ATOMIC_RELEASE);
@@ -38,7 +40,9 @@ static int pyossl_adopt(pyossl_connection *connection)
     return adopted != 0;
 }
 
-/* Both locks are taken in one order, whichever connection asks. */
+/* Takes the connection's locks, one or two.  1: taken, until pyossl_connection_release; 0: they belong to the parent
+ * process.  Two locks are always taken in the same order, so that two connections over the same BIOs cannot block each
+ * other. */
 static int pyossl_connection_acquire(pyossl_connection *connection)
 {
     pyossl_lock *first = connection->lock, *second = connection->other_lock;
@@ -58,6 +62,7 @@ static int pyossl_connection_acquire(pyossl_connection *connection)
     return 0;
 }
 
+/* Releases the locks that pyossl_connection_acquire has taken. */
 static void pyossl_connection_release(pyossl_connection *connection)
 {
     if (connection->other_lock != NULL)

@@ -1,15 +1,17 @@
-/* Bytes between the user and a connection without a transport, by way of memory_bio.c.  They go on after a failure: an
- * alert may be waiting to be sent. */
+/* Moves bytes between the program and a connection without a transport, through memory_bio.c.
+ *
+ * This still works after a failure: an alert may be waiting to be sent. */
 
-/* NULL where the SSL has a BIO of the user's. */
+/* The memory BIO of the connection; NULL if it has another BIO. */
 static pyossl_memory *pyossl_memory_of(const pyossl_connection *connection)
 {
     BIO *bio = SSL_get_rbio(connection->ssl);
     return bio != NULL && BIO_method_type(bio) == pyossl_memory_type ? BIO_get_data(bio) : NULL;
 }
 
-/* 0, and `memory` is the connection's; or PYOSSL_x.  A callback may carry bytes in the middle of a call. */
-static int pyossl_begin_carrying(pyossl_connection *connection, pyossl_memory **memory)
+/* Begins to move bytes.  0: the lock is held, and `memory` is the connection's; else PYOSSL_x.  A callback may move
+ * bytes in the middle of a call. */
+static int pyossl_begin_transfer(pyossl_connection *connection, pyossl_memory **memory)
 {
     int answer = 0;
 
@@ -26,10 +28,11 @@ static int pyossl_begin_carrying(pyossl_connection *connection, pyossl_memory **
     return answer;
 }
 
+/* Takes a copy of bytes from the peer, under the lock; no bytes: the peer's bytes have ended.  Returns 0. */
 static long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size)
 {
     pyossl_memory *memory;
-    long long answer = pyossl_begin_carrying(connection, &memory);
+    long long answer = pyossl_begin_transfer(connection, &memory);
 
     if (answer != 0)
         return answer;
@@ -40,10 +43,11 @@ static long long pyossl_receive_data(pyossl_connection *connection, const void *
     return answer;
 }
 
+/* Moves up to `size` bytes for the peer into `buffer`, under the lock.  Returns their number. */
 static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size)
 {
     pyossl_memory *memory;
-    long long answer = pyossl_begin_carrying(connection, &memory);
+    long long answer = pyossl_begin_transfer(connection, &memory);
 
     if (answer != 0)
         return answer;
@@ -52,17 +56,18 @@ static long long pyossl_data_to_send(pyossl_connection *connection, void *buffer
     return answer;
 }
 
-/* Ends a call that was lent the user's buffers. */
-static long long pyossl_end_carrying(pyossl_connection *connection, pyossl_memory *memory, long long result)
+/* Ends a call that used the program's buffers directly. */
+static long long pyossl_end_transfer(pyossl_connection *connection, pyossl_memory *memory, long long result)
 {
     if (!pyossl_memory_settle(memory)) {
-        connection->dead = 1;    /* bytes are lost */
+        connection->dead = 1;    /* bytes have been lost */
         result = PYOSSL_NO_MEMORY;
     }
     return pyossl_end(connection, result);
 }
 
-/* pyossl_write and pyossl_data_to_send in one: how many of the bytes to be sent went into `buffer`. */
+/* pyossl_write and pyossl_data_to_send in one call, under the lock.  Returns the number of bytes to send that were put
+ * into `buffer`. */
 static long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
 {
     int answer = pyossl_begin(connection);
@@ -80,13 +85,14 @@ static long long pyossl_encrypt(pyossl_connection *connection, const void *data,
     result = pyossl_send_records(connection, data, size, 0);
     if (result >= 0) {
         size_t filled = memory->filled;
-        memory->filled = 0;    /* they are returned, and are not to be kept */
+        memory->filled = 0;    /* they are returned now, and must not be kept */
         result = (long long)(filled + pyossl_kept_take(&memory->outgoing, (char *)buffer + filled, room - filled));
     }
-    return pyossl_end_carrying(connection, memory, result);
+    return pyossl_end_transfer(connection, memory, result);
 }
 
-/* pyossl_receive_data and pyossl_read in one: how many decrypted bytes went into `buffer`. */
+/* pyossl_receive_data and pyossl_read in one call, under the lock.  Returns the number of decrypted bytes that were put
+ * into `buffer`. */
 static long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
 {
     int answer = pyossl_begin(connection);
@@ -99,5 +105,5 @@ static long long pyossl_decrypt(pyossl_connection *connection, const void *data,
         return pyossl_end(connection, PYOSSL_OTHER_BIO);
     memory->given = data;
     memory->given_size = size;
-    return pyossl_end_carrying(connection, memory, pyossl_receive(connection, buffer, room, 0));
+    return pyossl_end_transfer(connection, memory, pyossl_receive(connection, buffer, room, 0));
 }

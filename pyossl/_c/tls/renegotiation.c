@@ -1,13 +1,14 @@
-/* Renegotiation, of TLS 1.2 and before, while data is on its way.
+/* Renegotiation, in TLS 1.2 and before, while data is under way (docs/pitfalls.md, 46).
  *
- * Until the peer has answered, what it had sent before may arrive, and OpenSSL takes it only in a read: in a write, or in
- * SSL_do_handshake(3), it is a fatal "unexpected record", or after a read that met such data a failure without a reason,
- * which looks like the end of the transport.  So it is a read that goes on with the handshake, one that leaves the data
- * where it is.  Where there is any, it is to be read before anything can be written: -SSL_ERROR_WANT_READ, while
- * SSL_pending(3) is not 0; a call that waits answers PYOSSL_READ_FIRST.
+ * Until the peer has answered, data that it sent before may arrive, and OpenSSL accepts it only in a read.  In a write
+ * or in SSL_do_handshake(3) it is a fatal "unexpected record"; after a read that met such data it is a failure without
+ * a reason, which looks like the end of the transport.  So a peek goes on with the handshake and leaves the data where
+ * it is.  If there is data, it must be read before anything can be written: the answer is -SSL_ERROR_WANT_READ while
+ * SSL_pending(3) is not 0, and a call that waits answers PYOSSL_READ_FIRST.
  *
- * Only over BIOs that never wait: another might wait for what need not come. */
+ * This is done only over BIOs that never wait: any other BIO could wait for bytes that do not come. */
 
+/* Whether this connection can renegotiate at all. */
 static int pyossl_may_renegotiate(const SSL *ssl)
 {
     BIO *bio = SSL_get_rbio(ssl);
@@ -17,7 +18,7 @@ static int pyossl_may_renegotiate(const SSL *ssl)
         && pyossl_never_waits(bio);
 }
 
-/* Whether a handshake that is not the first is under way, or begins with the next call. */
+/* Whether a handshake other than the first is under way, or begins with the next call. */
 static int pyossl_is_renegotiating(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
@@ -28,13 +29,14 @@ static int pyossl_is_renegotiating(pyossl_connection *connection)
     return connection->renegotiation > 0 && (!is_finished || (SSL_renegotiate_pending(ssl) && !SSL_is_server(ssl)));
 }
 
-/* Whether a call that waits for the peer's bytes waits for nothing: the reader's come first. */
-static int pyossl_is_to_be_read(const pyossl_connection *connection)
+/* Whether received data must be read before the handshake can go on: waiting for the peer would have no end. */
+static int pyossl_must_read_first(const pyossl_connection *connection)
 {
     return SSL_pending(connection->ssl) > 0 && !SSL_is_init_finished(connection->ssl);
 }
 
-/* 0 where a write or SSL_do_handshake(3) may go on, or what comes first. */
+/* Goes on with a renegotiation.  0: a write or SSL_do_handshake(3) may follow; else the answer of the call, for example
+ * -SSL_ERROR_WANT_READ. */
 static long long pyossl_renegotiate(pyossl_connection *connection)
 {
     long long outcome = 0;

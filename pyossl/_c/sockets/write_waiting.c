@@ -1,0 +1,85 @@
+/* Writes that wait, in the writers' turn. */
+
+/* A long write is made in slices, of this many bytes.  As long as the peer takes the bytes, nothing waits, and the call
+ * could run for minutes.  After each slice it lets readers run and looks at its deadline; after each 16 it runs
+ * Python's signal handlers. */
+enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
+
+/* 0: the next slice may follow. */
+static long long pyossl_after_slice(size_t slices, long long deadline)
+{
+    if (deadline != 0 && pyossl_now() > deadline)
+        return PYOSSL_TIMED_OUT;
+    return slices % PYOSSL_SLICES == 0 ? pyossl_after_wait(PYOSSL_INTERRUPTED) : 0;
+}
+
+/* Copies the bytes that an unfinished write has left with OpenSSL: the next write must begin with them.  Takes the
+ * lock. */
+static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
+{
+    if (!pyossl_connection_acquire(connection))
+        return;
+    if (connection->write_pending != 0 && connection->pending == NULL)
+        pyossl_copy_pending(connection, rest);
+    pyossl_connection_release(connection);
+}
+
+/* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  The caller has the writers' turn. */
+static long long pyossl_write_in_turn(pyossl_connection *connection, const char *data, size_t size,
+                                      double timeout, long long *deadline)
+{
+    size_t done = 0, slices = 0;
+    long long result;
+
+    if (timeout > 0 && size > PYOSSL_SLICE && *deadline == 0)
+        *deadline = pyossl_deadline(timeout);
+    do {
+        size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
+        result = pyossl_write_step(connection, data + done, slice, timeout != 0);
+        if (result >= 0) {
+            done += (size_t)result;
+            result = done == size || timeout == 0 ? 1 : pyossl_after_slice(++slices, *deadline);
+        } else if (pyossl_may_wait(connection, result, timeout))
+            result = pyossl_wait(connection, result, timeout, deadline);
+    } while (result == 0);
+    if (result < 0)
+        pyossl_keep_pending(connection, data + done);
+    return result > 0 ? (long long)done : result;
+}
+
+/* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  Returns the number of bytes, or below
+ * 0 the failure.  Takes the writers' turn, and the lock for each slice. */
+static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
+{
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+
+    if (result != 0)
+        return result;
+    result = pyossl_write_in_turn(connection, data, size, timeout, &deadline);
+    pyossl_give_turn(connection);
+    return result;
+}
+
+/* pyossl_write_waiting with the connection's own timeout: a call with fewer arguments is cheaper. */
+static long long pyossl_send(pyossl_connection *connection, const void *data, size_t size)
+{
+    return pyossl_write_waiting(connection, data, size, connection->timeout);
+}
+
+/* Waits until some of `data` has been taken.  Returns the number of those bytes; the next write must begin with the
+ * rest.  Takes the writers' turn, and the lock for each step. */
+static long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
+{
+    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+
+    if (result != 0)
+        return result;
+    do {
+        result = pyossl_write(connection, data, size);
+        if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
+            break;
+        result = pyossl_wait(connection, result, timeout, &deadline);
+    } while (result == 0);
+    pyossl_give_turn(connection);
+    return result;
+}

@@ -1,0 +1,89 @@
+/* Checks that the peer has the certificate that it must have, before any data is exchanged.
+ *
+ * SSL_VERIFY_PEER verifies the certificate of a peer that sends one.  In a handshake with an anonymous cipher, a
+ * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK (docs/pitfalls.md, 33).
+ * A context refuses such ciphers when it freezes (pyossl/tls/context.py).  This file is a second check, for example for
+ * a cipher that was set on one connection: when a handshake is finished, the peer must have a certificate (a resumed
+ * session has it too), or the connection is dead.
+ *
+ * A mutable connection behaves as OpenSSL does, and is not checked. */
+
+/* A handshake begins: its peer is to be checked, if this connection requires a certificate. */
+static void pyossl_reset_peer_check(pyossl_connection *connection)
+{
+    connection->is_peer_checked = !connection->requires_certificate
+        || (SSL_get_verify_mode(connection->ssl) & SSL_VERIFY_PEER) == 0;
+}
+
+/* The info callback of a connection that verifies its peer.  A renegotiation is another handshake, so the peer is
+ * checked again. */
+static void pyossl_info_of_verifying(const SSL *ssl, int where, int value)
+{
+    pyossl_connection *connection = pyossl_connection_of(ssl);
+    void (*of_context)(const SSL *ssl, int where, int value) = SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl));
+
+    if (where & SSL_CB_HANDSHAKE_START && connection != NULL)
+        pyossl_reset_peer_check(connection);
+    if (of_context != NULL)
+        of_context(ssl, where, value);
+}
+
+/* Sets the verification mode, SSL_VERIFY_x, and the check of the peer. */
+static void pyossl_start_verifying(pyossl_connection *connection, int mode)
+{
+    pyossl_set_verify(connection, mode);
+    pyossl_reset_peer_check(connection);
+    if (!connection->is_peer_checked)
+        SSL_set_info_callback(connection->ssl, pyossl_info_of_verifying);
+}
+
+/* Whether the peer must have sent a certificate by the end of this handshake. */
+static int pyossl_needs_peer_certificate(const SSL *ssl)
+{
+    int mode = SSL_get_verify_mode(ssl);
+
+    if ((mode & SSL_VERIFY_PEER) == 0)
+        return 0;
+    if (!SSL_is_server(ssl))
+        return 1;
+    if (mode & SSL_VERIFY_POST_HANDSHAKE && SSL_version(ssl) == TLS1_3_VERSION)
+        return 0;    /* the certificate is requested later */
+    return (mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0;
+}
+
+/* Whether the peer has sent a certificate or, since OpenSSL 3.2, a raw public key. */
+static int pyossl_has_peer_certificate(SSL *ssl)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+
+    X509_free(certificate);
+#if HAVE_RAW_PUBLIC_KEYS
+    if (SSL_get0_peer_rpk(ssl) != NULL)    /* OpenSSL verifies a raw public key too */
+        return 1;
+#endif
+    return certificate != NULL;
+}
+
+/* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the
+ * certificate that it must send. */
+static long long pyossl_check_peer_certificate(pyossl_connection *connection)
+{
+    SSL *ssl = connection->ssl;
+
+    if (connection->is_peer_checked || connection->dead || !SSL_is_init_finished(ssl))
+        return 0;
+    if (!pyossl_needs_peer_certificate(ssl) || pyossl_has_peer_certificate(ssl)) {
+        connection->is_peer_checked = 1;
+        return 0;
+    }
+    pyossl_clear_errors();
+    connection->dead = 1;
+    connection->error = SSL_ERROR_SSL;
+    connection->sys_errno = 0;
+    connection->records = calloc(1, sizeof(pyossl_record));
+    if (connection->records != NULL) {
+        connection->record_count = 1;
+        connection->records->code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+    }
+    return -SSL_ERROR_SSL;
+}
