@@ -5,7 +5,7 @@ Theory of operation
 A ``Connection`` drives one SSL over one BIO or two: by default one in memory, filled by ``receive_data`` and emptied by
 ``data_to_send`` (pyossl/_c/bio/memory_bio.c); with ``bio=`` whatever transport the caller chose.
 
-Every call that does I/O is one C function of pyossl/_c/tls/io.c, which takes the connection's lock, and comes to one of
+Every call that does I/O is one C function of pyossl/_c/tls/call.c, which takes the connection's lock, and comes to one of
 three things.  It is *done*: the method returns what was done.  It *waits*: the method returns a ``Want``, and is to be
 called again when what it names has happened.  It has *failed*: the facts are kept as a ``Failure``, once, and every
 later call raises the exception for that same failure without going to OpenSSL again, because after a fatal outcome

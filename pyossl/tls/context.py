@@ -276,7 +276,7 @@ class Context(SessionCache):
         """Raises ``UsageError`` where a peer that must show a certificate could do without, by a cipher that has none.
 
         Other levels than 0 refuse these ciphers whatever the list; those of pre-shared keys and of SRP come to nothing
-        without callbacks that a context has not.  See pyossl/_c/tls/peer_certificate.c for the second wall.
+        without callbacks that a context has not.  See pyossl/_c/tls/required_certificate.c for the second wall.
         docs/pitfalls.md, 33
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):

@@ -10,7 +10,7 @@ from pyossl.tls.settings import Settings
 
 MOST_SESSIONS = 256
 """How many sessions a server keeps that may ask clients for certificates, if it is not told: a session takes 256 KiB
-at most with the client's certificate (see pyossl/_c/tls/kept_sessions.c), and all together 64 MiB."""
+at most with the client's certificate (see pyossl/_c/tls/session_cache.c), and all together 64 MiB."""
 
 
 class SessionCache(Settings):
