@@ -75,6 +75,7 @@
 #include "tls/mutable_connection.c"
 #include "x509/password_iterations.c"
 #include "x509/encryption_schemes.c"
+#include "x509/pkcs12_key_name.c"
 #include "x509/uri_store.c"
 #include "sockets/wait.c"
 #include "sockets/event_loop_read.c"
@@ -83,6 +84,8 @@
 #include "core/initialise.c"
 #include "core/library_facts.c"
 #include "x509/system_trust.c"
+#include "x509/certificates.c"
+#include "x509/verify_time.c"
 #include "x509/extensions.c"
 
 #include "core/fork_holds.h"

@@ -22,8 +22,8 @@ from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.tls.context import Context
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.encoding import Source, encoded, pem_file, pem_text
-from pyossl.x509.general_names import Name
 from pyossl.x509.keys import PrivateKey
+from pyossl.x509.names import Name
 from pyossl.x509.store import Store
 
 if TYPE_CHECKING:

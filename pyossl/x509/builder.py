@@ -12,94 +12,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.bio.bio import BIO
 from pyossl.core.arguments import c_string
 from pyossl.core.binding import ffi, lib, own, text
-from pyossl.core.errors import DecodeError, UnsupportedError, check, check_ptr, failed
+from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, string_bytes
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.encoding import contents, written
-from pyossl.x509.general_names import Name
 from pyossl.x509.keys import Key, PrivateKey
-
-_LONGEST_LINE = 512
-
-
-def attribute_number(name: str) -> int:
-    """OpenSSL's number of an attribute's short name, long name or dotted form; ``ValueError`` for none of these.
-
-    OBJ_txt2nid(3)
-    """
-    take_records()
-    number = lib.OBJ_txt2nid(c_string(name, "an attribute's name"))
-    take_records()
-    if number == lib.NID_undef:
-        raise ValueError(f"OpenSSL knows no attribute {name!r}")
-    return int(number)
-
-
-def name_with(name: Name, attribute: str, value: bytes) -> Name:
-    """``name`` with the first attribute of that kind replaced by one of this UTF-8 text, which comes last.
-
-    X509_NAME_add_entry_by_NID(3)
-    """
-    number = attribute_number(attribute)
-    pointer = own(check_ptr(lib.X509_NAME_dup(name._name), "X509_NAME_dup"), lib.X509_NAME_free)
-    for location in range(lib.X509_NAME_entry_count(pointer)):
-        entry = lib.X509_NAME_get_entry(pointer, location)
-        if lib.OBJ_obj2nid(lib.X509_NAME_ENTRY_get_object(entry)) == number:
-            lib.X509_NAME_ENTRY_free(lib.X509_NAME_delete_entry(pointer, location))
-            break
-    added = lib.X509_NAME_add_entry_by_NID(pointer, number, lib.MBSTRING_UTF8, value, len(value), -1, 0)
-    check(added, f"setting the attribute {attribute!r}")
-    return Name.copied(pointer)
-
-
-def attribute_text(name: Name, number: int) -> str | None:
-    """The text of the first attribute of that kind, None without one; ``Error`` where it is no text.
-
-    X509_NAME_get_index_by_NID(3), ASN1_STRING_to_UTF8(3)
-    """
-    location = lib.X509_NAME_get_index_by_NID(name._name, number, -1)
-    if location < 0:
-        return None
-    take_records()
-    value = lib.X509_NAME_ENTRY_get_data(lib.X509_NAME_get_entry(name._name, location))
-    place = ffi.new("unsigned char **")
-    length = lib.ASN1_STRING_to_UTF8(place, value)
-    if length < 0:
-        raise failed("reading an attribute's text")
-    return bytes(ffi.buffer(own(place[0], lib.OPENSSL_free), length)).decode()
-
-
-def components(name: Name) -> list[tuple[str, bytes]]:
-    """Each attribute's short name, ``UNDEF`` where OpenSSL has none, and what it is encoded as.  OBJ_nid2sn(3)"""
-    return [(text(lib.OBJ_nid2sn(_known_number(each.oid))), each.data) for each in name]
-
-
-def _known_number(oid: str) -> int:
-    try:
-        return attribute_number(oid)
-    except ValueError:
-        return int(lib.NID_undef)
-
-
-def name_order(first: Name, second: Name) -> int:
-    """Below, at or above 0, as OpenSSL orders the two.  X509_NAME_cmp(3)"""
-    return int(lib.X509_NAME_cmp(first._name, second._name))
-
-
-def name_hash(name: Name) -> int:
-    """By what a directory of trusted certificates is looked up.  X509_NAME_hash(3)"""
-    return int(lib.X509_NAME_hash(name._name))
-
-
-def name_line(name: Name) -> str:
-    """The name as ``/CN=example.com``, cut after 511 characters.  X509_NAME_oneline(3)"""
-    line = ffi.new("char[]", _LONGEST_LINE)
-    check_ptr(lib.X509_NAME_oneline(name._name, line, _LONGEST_LINE), "X509_NAME_oneline")
-    return text(line)
+from pyossl.x509.names import Name
 
 
 class CertificateBuilder(Certificate):
@@ -257,73 +177,3 @@ def _time_of(when: bytes | int) -> Any:
         take_records()
         raise ValueError("Invalid string")
     return pointer
-
-
-def key_number(key: Key) -> int:
-    """OpenSSL's number of the key's type, an EVP_PKEY_x.  EVP_PKEY_get_id(3)"""
-    return int(lib.EVP_PKEY_get_id(key._key))
-
-
-def generate_dsa(bits: int) -> PrivateKey:
-    """A new DSA key, of fewer bits than ``PrivateKey.generate`` makes too.  DSA_generate_key(3)"""
-    take_records()
-    return PrivateKey(own(check_ptr(lib.pyossl_generate_dsa(bits), "generating a DSA key"), lib.EVP_PKEY_free))
-
-
-def check_key(key: PrivateKey) -> None:
-    """Raises ``Error`` where the key's numbers do not belong together.  EVP_PKEY_check(3)"""
-    take_records()
-    context = own(check_ptr(lib.EVP_PKEY_CTX_new(key._key, ffi.NULL), "EVP_PKEY_CTX_new"), lib.EVP_PKEY_CTX_free)
-    check(lib.EVP_PKEY_check(context), "EVP_PKEY_check")
-
-
-def key_text(key: PrivateKey) -> bytes:
-    """The key's numbers, the private ones too, for people.  EVP_PKEY_print_private(3)"""
-    return written(lib.EVP_PKEY_print_private, key._key, 0, ffi.NULL)
-
-
-def key_der(key: PrivateKey) -> bytes:
-    """The key in the DER of its type's own, older format where it has one.  i2d_PrivateKey_bio(3)"""
-    return written(lib.i2d_PrivateKey_bio, key._key)
-
-
-def has_cipher(name: str) -> bool:
-    """Whether OpenSSL has a cipher of this name, such as ``aes-128-cbc``.  EVP_get_cipherbyname(3)"""
-    return bool(lib.EVP_get_cipherbyname(c_string(name, "a cipher")) != ffi.NULL)
-
-
-def key_pem(key: PrivateKey, cipher: str | None, password: bytes = b"") -> bytes:
-    """The key in PEM, encrypted with a cipher of OpenSSL's.  PEM_write_bio_PrivateKey(3)"""
-    algorithm = ffi.NULL if cipher is None else lib.EVP_get_cipherbyname(c_string(cipher, "a cipher"))
-    if cipher is not None and algorithm == ffi.NULL:
-        raise UnsupportedError(f"cipher {cipher!r}")
-    bio = BIO.memory()
-    take_records()
-    # Where there is no password OpenSSL must be told so, or it asks on the terminal.
-    secret = ffi.from_buffer(password) if cipher is not None else ffi.NULL
-    answer = ffi.new("pyossl_password *", {"bytes": ffi.from_buffer(password), "length": len(password)})
-    given = secret if password else ffi.NULL
-    callback = ffi.NULL if password else lib.pyossl_password_callback
-    check(
-        lib.PEM_write_bio_PrivateKey(bio._bio, key._key, algorithm, given, len(password), callback, answer),
-        "PEM_write_bio_PrivateKey",
-    )
-    return contents(bio)
-
-
-def curve_names() -> tuple[str, ...]:
-    """OpenSSL's names of the elliptic curves that it has.  EC_get_builtin_curves(3)"""
-    count = lib.EC_get_builtin_curves(ffi.NULL, 0)
-    curves = ffi.new("EC_builtin_curve[]", count)
-    lib.EC_get_builtin_curves(curves, count)
-    return tuple(text(lib.OBJ_nid2sn(curve.nid)) for curve in curves)
-
-
-def add_entropy(data: bytes, entropy: float) -> None:
-    """Mixes bytes into OpenSSL's generator of random numbers.  RAND_add(3)"""
-    lib.RAND_add(data, len(data), entropy)
-
-
-def is_seeded() -> bool:
-    """Whether OpenSSL's generator of random numbers has enough to go on.  RAND_status(3)"""
-    return bool(lib.RAND_status() == 1)

@@ -12,10 +12,11 @@ from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, integer, string_bytes, time
 from pyossl.x509.certificate import Certificate, algorithm_name, fingerprint, succeeds
-from pyossl.x509.encoding import Source, cryptography, cryptography_bytes, read_der, read_every, written
+from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
+from pyossl.x509.encoding import Source, read_der, read_every, written
 from pyossl.x509.extensions import Extension, decoded, extensions_of
-from pyossl.x509.general_names import Name, general_names
 from pyossl.x509.keys import Key
+from pyossl.x509.names import Name, general_names
 
 
 class _Entry(NamedTuple):

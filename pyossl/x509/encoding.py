@@ -16,23 +16,19 @@ and so does the line ``0 s:CN=example.com`` of s_client(1).
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyossl.bio.bio import BIO
-from pyossl.core.arguments import octets, path, utf8
+from pyossl.core.arguments import path
 from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, check, failed
 from pyossl.core.outcome import take_records
 
 Source = str | os.PathLike[str] | bytes
 """Where an encoded thing is: a file's path, or the bytes themselves."""
-
-Password = str | bytes | Callable[[], str | bytes]
-"""A password, or a function that is asked for it when it turns out to be needed."""
 
 
 def encoded(source: Source) -> bytes:
@@ -264,50 +260,3 @@ def _undecoded(reading: str) -> Error:
     if lib.ERR_peek_error() == 0:
         return DecodeError(f"{reading} failed: it is empty, or cut short")
     return failed(reading, DecodeError)
-
-
-def password_bytes(password: Password) -> bytes:
-    """The bytes of a password, in UTF-8 where it is ``str``; a function is asked for it."""
-    known = password() if callable(password) else password
-    if isinstance(known, str):
-        return utf8(known, "a password")
-    if isinstance(known, bytes):
-        return known
-    raise TypeError(f"a password is str or bytes, not {type(known).__name__}")
-
-
-MOST_ITERATIONS: int = lib.PYOSSL_MOST_ITERATIONS
-"""How much work it may be to hash the password for all that one file locks with it, in iterations of PBKDF2 with
-HMAC-SHA-256: five million of them, which take a second or two.  Others count by the time that they take."""
-
-
-def check_iterations(iterations: int, what: str) -> None:
-    """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
-    if iterations > MOST_ITERATIONS:
-        raise DecodeError(
-            f"to hash its password, {what} would take the time of {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
-            f"or more, and {MOST_ITERATIONS} are allowed"
-        )
-
-
-def cryptography_bytes(thing: Any, method: str, what: str, *arguments: Any) -> bytes:
-    """What a method of an object of the package ``cryptography`` gives; ``TypeError`` for any other object."""
-    encode = getattr(thing, method, None)
-    if isinstance(thing, type) or not callable(encode):
-        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}")
-    try:
-        der = encode(*arguments)
-    except TypeError as error:
-        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}") from error
-    return octets(der, what)
-
-
-def cryptography(module: str) -> Any:
-    """A module of the package ``cryptography``, which is imported only where one of its objects is asked for.
-
-    Raises ``ImportError`` where that package is not installed.
-    """
-    try:
-        return importlib.import_module(f"cryptography.{module}")
-    except ModuleNotFoundError as error:
-        raise ImportError(f"this needs the package cryptography, which is not installed ({error})") from error

@@ -12,22 +12,19 @@ from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.copying import Unpickled
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
+from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
 from pyossl.x509.encoding import (
     Block,
-    Password,
     Source,
-    check_iterations,
     check_nothing_follows,
-    cryptography,
-    cryptography_bytes,
     describe,
     encoded,
-    password_bytes,
     pem_blocks,
     pem_text,
     read_der,
     written,
 )
+from pyossl.x509.passwords import Password, check_iterations, password_bytes
 
 
 class Key:

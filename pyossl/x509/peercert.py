@@ -8,7 +8,7 @@ from typing import Any
 
 from pyossl.x509.asn1 import long_name, object_from
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.general_names import GeneralName, GeneralNameType, Name
+from pyossl.x509.names import GeneralName, GeneralNameType, Name
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _KINDS = {

@@ -11,18 +11,9 @@ from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.certificate import Certificate, chain_taken, stack_of
-from pyossl.x509.encoding import (
-    MOST_ITERATIONS,
-    Password,
-    Source,
-    check_iterations,
-    check_nothing_follows,
-    describe,
-    encoded,
-    password_bytes,
-    written,
-)
+from pyossl.x509.encoding import Source, check_nothing_follows, describe, encoded, written
 from pyossl.x509.keys import PrivateKey, lacking, named_by
+from pyossl.x509.passwords import MOST_ITERATIONS, Password, check_iterations, password_bytes
 
 
 class PKCS12:

@@ -20,7 +20,8 @@ from x509.certificate_making import tlv
 import pyossl
 from pyossl import BIO, PKCS12, Certificate, PrivateKey, ffi, lib, load_uri
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.x509.encoding import MOST_ITERATIONS, written
+from pyossl.x509.encoding import written
+from pyossl.x509.passwords import MOST_ITERATIONS
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -99,7 +99,7 @@ LOADERS: dict[str, Callable[[bytes, Path], Any]] = {
     "Store.add_crl": lambda data, path: Store.empty().add_crl(data),
     "Context.client": lambda data, path: Context.client(trust=path),
     "Context.server": lambda data, path: Context.server(path, path, password="x"),
-    "Name": lambda data, path: pyossl.x509.general_names.Name(data),
+    "Name": lambda data, path: pyossl.x509.names.Name(data),
     "CertificateBuilder.of": lambda data, path: CertificateBuilder.of(Certificate.load(data)).text,
     "crypto.load_certificate": lambda data, path: crypto.load_certificate(crypto.FILETYPE_ASN1, data),
     "crypto.load_privatekey": lambda data, path: crypto.load_privatekey(crypto.FILETYPE_PEM, data, b"x"),
