@@ -1,7 +1,7 @@
-"""Certificates and names in the making, piece by piece.  X509_new(3), X509_sign(3)
+"""Certificates that can be changed, field by field.  X509_new(3), X509_sign(3)
 
-``pyossl.x509.issuing`` makes whole certificates in one call; here each field is set on its own, a certificate that
-exists can be changed, and it may be left in a state that no verifier accepts.
+``pyossl.x509.issuing`` makes a complete certificate in one call.  Here each field is set separately, an existing
+certificate can be changed, and the result may be one that verification refuses.
 """
 
 from __future__ import annotations
@@ -23,35 +23,38 @@ from pyossl.x509.names import Name
 
 
 class CertificateBuilder(Certificate):
-    """A certificate whose fields can be set, by one thread at a time.  X509_new(3)"""
+    """A certificate whose fields can be set.  Its methods may be called from any thread.  X509_new(3)"""
 
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer)
         self._lock = threading.RLock()
-        self._is_whole = False
+        self._is_complete = False
 
     @classmethod
     def empty(cls) -> CertificateBuilder:
-        """A certificate without anything in it.  X509_new(3)"""
+        """A certificate in which no field is set.  X509_new(3)"""
         return cls(own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free))
 
     @classmethod
     def of(cls, certificate: Certificate) -> CertificateBuilder:
-        """The same certificate, which others have as well, a trust store maybe: what is set is set in a copy."""
-        draft = cls(certificate._x509)
-        draft._is_whole = True
-        return draft
+        """A builder for a certificate that others, for example a trust store, may use too.
+
+        A change is made to a copy, so that the original stays as it is.
+        """
+        builder = cls(certificate._x509)
+        builder._is_complete = True
+        return builder
 
     def _set(self, function: Callable[..., int], *arguments: Any) -> None:
-        """Calls a function that changes the ``X509 *``, which is its first argument.
+        """Calls ``function``, which changes the ``X509 *`` that is its first argument.
 
-        What has been whole once is changed in a copy.  Others may have it, and OpenSSL has noted what it looked like:
-        its digest, and what its extensions say.  What is signed is noted too, and that is renewed, so that what is
-        verified is what is shown.  i2d_re_X509_tbs(3)
+        A certificate that has been complete is copied first.  Others may use it, and OpenSSL has stored its digest and
+        what its extensions say.  OpenSSL has also stored the encoded part that is signed.  It is encoded again here, so
+        that the signature is checked over the fields as they are now.  i2d_re_X509_tbs(3)
         """
         take_records()
         pointer = self._x509
-        if self._is_whole:
+        if self._is_complete:
             pointer = own(check_ptr(lib.pyossl_copy_certificate(pointer), "i2d_X509_AUX"), lib.X509_free)
         check(function(pointer, *arguments), function.__name__)
         lib.i2d_re_X509_tbs(pointer, ffi.NULL)
@@ -59,69 +62,75 @@ class CertificateBuilder(Certificate):
         self._x509 = pointer
 
     def set_version(self, version: int) -> None:
-        """The number as it is encoded, 2 for version 3.  X509_set_version(3)"""
+        """Sets the version, as it is encoded: 2 means version 3.  X509_set_version(3)"""
         self._set(lib.X509_set_version, version)
 
     def set_serial_number(self, number: int) -> None:
-        """X509_set_serialNumber(3)"""
+        """Sets the serial number.  X509_set_serialNumber(3)"""
         self._set(lib.X509_set_serialNumber, asn1_integer(number))
 
     def set_subject_name(self, name: Name) -> None:
-        """X509_set_subject_name(3)"""
+        """Sets the subject's name.  X509_set_subject_name(3)"""
         self._set(lib.X509_set_subject_name, name._name)
 
     def set_issuer_name(self, name: Name) -> None:
-        """X509_set_issuer_name(3)"""
+        """Sets the issuer's name.  X509_set_issuer_name(3)"""
         self._set(lib.X509_set_issuer_name, name._name)
 
     def set_public_key(self, key: Key) -> None:
-        """X509_set_pubkey(3)"""
+        """Sets the public key.  X509_set_pubkey(3)"""
         self._set(lib.X509_set_pubkey, key._key)
 
     def sign(self, key: PrivateKey, digest: str) -> None:
-        """Signs what has been set; ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
+        """Signs the certificate.  Raises ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
         algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
         if algorithm == ffi.NULL:
             raise ValueError(f"OpenSSL has no digest {digest!r}")
         self._set(lib.X509_sign, key._key, algorithm)
-        # A new one has been changed where it was; it may lack what no certificate can be without, and stays as it is.
+        # A new certificate was changed in place.  If it still lacks a required field, it cannot be copied and stays so.
         copy = lib.pyossl_copy_certificate(self._x509)
         take_records()
         if copy != ffi.NULL:
-            self._x509, self._is_whole = own(copy, lib.X509_free), True
+            self._x509, self._is_complete = own(copy, lib.X509_free), True
 
     @property
     def not_before_text(self) -> bytes | None:
-        """The start of the validity as ``YYYYMMDDhhmmssZ``; None where none is set.
+        """The start of the validity as ``YYYYMMDDhhmmssZ``, or None if it is not set.
 
-        Raises ``DecodeError`` for a UTCTime that is none; a GeneralizedTime is given as it stands.
-        X509_get0_notBefore(3), ASN1_TIME_to_generalizedtime(3)
+        Raises ``DecodeError`` for a malformed UTCTime.  A GeneralizedTime is returned unchanged, even if it is
+        malformed.  X509_get0_notBefore(3), ASN1_TIME_to_generalizedtime(3)
         """
         return time_text(lib.X509_get0_notBefore(self._x509))
 
     @property
     def not_after_text(self) -> bytes | None:
-        """The end of the validity, as ``not_before_text``.  X509_get0_notAfter(3)"""
+        """The end of the validity, in the same form as ``not_before_text``.  X509_get0_notAfter(3)"""
         return time_text(lib.X509_get0_notAfter(self._x509))
 
     def set_not_before(self, when: bytes | int) -> None:
-        """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
+        """Sets the start of the validity: ``YYYYMMDDhhmmssZ``, or a number of seconds from now.
+
+        Raises ``ValueError`` for any other text.  ASN1_TIME_set_string(3)
+        """
         self._set(lib.X509_set1_notBefore, _time_of(when))
 
     def set_not_after(self, when: bytes | int) -> None:
-        """``YYYYMMDDhhmmssZ``, or so many seconds from now; ``ValueError`` for other text.  ASN1_TIME_set_string(3)"""
+        """Sets the end of the validity: ``YYYYMMDDhhmmssZ``, or a number of seconds from now.
+
+        Raises ``ValueError`` for any other text.  ASN1_TIME_set_string(3)
+        """
         self._set(lib.X509_set1_notAfter, _time_of(when))
 
     @property
     def subject_name_hash(self) -> int:
-        """X509_subject_name_hash(3)"""
+        """The hash of the subject's name, by which OpenSSL searches a directory.  X509_subject_name_hash(3)"""
         return int(lib.X509_subject_name_hash(self._x509))
 
     @property
     def signed_algorithm(self) -> str | None:
-        """The signature's algorithm as it stands inside of what is signed; None where OpenSSL has no name for it.
+        """The signature algorithm in the signed part of the certificate, by OpenSSL's long name.
 
-        X509_get0_tbs_sigalg(3)
+        None if OpenSSL has no name for it.  X509_get0_tbs_sigalg(3)
         """
         kind = ffi.new("ASN1_OBJECT **")
         lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, lib.X509_get0_tbs_sigalg(self._x509))
@@ -130,20 +139,20 @@ class CertificateBuilder(Certificate):
 
     @property
     def extension_count(self) -> int:
-        """X509_get_ext_count(3)"""
+        """The number of extensions.  X509_get_ext_count(3)"""
         return int(lib.X509_get_ext_count(self._x509))
 
 
 def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def guarded(draft: CertificateBuilder, *arguments: Any, **named: Any) -> Any:
-        with draft._lock:
-            return function(draft, *arguments, **named)
+    def guarded(builder: CertificateBuilder, *arguments: Any, **named: Any) -> Any:
+        with builder._lock:
+            return function(builder, *arguments, **named)
 
     return guarded
 
 
-# A certificate is shared and not locked, because it does not change: a draft does, under whoever reads it.
+# A Certificate does not change and needs no lock.  A builder can change while another thread reads it.
 for _name, _member in [*vars(Certificate).items(), *vars(CertificateBuilder).items()]:
     if not _name.startswith("_") and isinstance(_member, property) and _member.fget:
         setattr(CertificateBuilder, _name, property(_locked(_member.fget), doc=_member.__doc__))
@@ -152,15 +161,15 @@ for _name, _member in [*vars(Certificate).items(), *vars(CertificateBuilder).ite
 
 
 def time_text(pointer: Any) -> bytes | None:
-    """An ``ASN1_TIME *`` as ``YYYYMMDDhhmmssZ``, None where it is empty; ``DecodeError`` for a UTCTime that is none.
+    """An ``ASN1_TIME *`` as ``YYYYMMDDhhmmssZ``, or None if it is empty.
 
-    ASN1_TIME_to_generalizedtime(3)
+    Raises ``DecodeError`` for a malformed UTCTime.  ASN1_TIME_to_generalizedtime(3)
     """
     value = string_bytes(pointer)
     if not value:
         return None
     if lib.ASN1_STRING_type(ffi.cast("ASN1_STRING *", pointer)) == lib.V_ASN1_GENERALIZEDTIME:
-        return value  # whatever it says
+        return value  # unchecked, as pyOpenSSL returns it
     take_records()
     converted = lib.ASN1_TIME_to_generalizedtime(pointer, ffi.NULL)
     take_records()

@@ -1,4 +1,4 @@
-"""Objects of the package ``cryptography``: they are exchanged in DER."""
+"""Objects of the package ``cryptography``, which are converted by way of DER."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyossl.core.arguments import octets
 
 
 def cryptography_bytes(thing: Any, method: str, what: str, *arguments: Any) -> bytes:
-    """What a method of an object of the package ``cryptography`` gives; ``TypeError`` for any other object."""
+    """The bytes that a method of an object of the package ``cryptography`` returns; ``TypeError`` for other objects."""
     encode = getattr(thing, method, None)
     if isinstance(thing, type) or not callable(encode):
         raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}")
@@ -21,9 +21,9 @@ def cryptography_bytes(thing: Any, method: str, what: str, *arguments: Any) -> b
 
 
 def cryptography(module: str) -> Any:
-    """A module of the package ``cryptography``, which is imported only where one of its objects is asked for.
+    """A module of the package ``cryptography``, imported at the first call that needs it.
 
-    Raises ``ImportError`` where that package is not installed.
+    Raises ``ImportError`` if the package is not installed.
     """
     try:
         return importlib.import_module(f"cryptography.{module}")

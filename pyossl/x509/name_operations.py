@@ -12,22 +12,22 @@ _LONGEST_LINE = 512
 
 
 def attribute_number(name: str) -> int:
-    """OpenSSL's number of an attribute's short name, long name or dotted form; ``ValueError`` for none of these.
+    """OpenSSL's number (NID) for the short name, long name or dotted form of an attribute.
 
-    OBJ_txt2nid(3)
+    Raises ``ValueError`` for any other text.  OBJ_txt2nid(3)
     """
     take_records()
     number = lib.OBJ_txt2nid(c_string(name, "an attribute's name"))
     take_records()
     if number == lib.NID_undef:
-        raise ValueError(f"OpenSSL knows no attribute {name!r}")
+        raise ValueError(f"OpenSSL has no attribute {name!r}")
     return int(number)
 
 
 def name_with(name: Name, attribute: str, value: bytes) -> Name:
-    """``name`` with the first attribute of that kind replaced by one of this UTF-8 text, which comes last.
+    """A copy of ``name`` in which ``attribute`` has this value, UTF-8 text.
 
-    X509_NAME_add_entry_by_NID(3)
+    The first attribute of that type is removed, and the new one is added at the end.  X509_NAME_add_entry_by_NID(3)
     """
     number = attribute_number(attribute)
     pointer = own(check_ptr(lib.X509_NAME_dup(name._name), "X509_NAME_dup"), lib.X509_NAME_free)
@@ -42,9 +42,9 @@ def name_with(name: Name, attribute: str, value: bytes) -> Name:
 
 
 def attribute_text(name: Name, number: int) -> str | None:
-    """The text of the first attribute of that kind, None without one; ``Error`` where it is no text.
+    """The text of the first attribute with this number (NID), or None if there is none.
 
-    X509_NAME_get_index_by_NID(3), ASN1_STRING_to_UTF8(3)
+    Raises ``Error`` if the value is not text.  X509_NAME_get_index_by_NID(3), ASN1_STRING_to_UTF8(3)
     """
     location = lib.X509_NAME_get_index_by_NID(name._name, number, -1)
     if location < 0:
@@ -59,7 +59,10 @@ def attribute_text(name: Name, number: int) -> str | None:
 
 
 def components(name: Name) -> list[tuple[str, bytes]]:
-    """Each attribute's short name, ``UNDEF`` where OpenSSL has none, and what it is encoded as.  OBJ_nid2sn(3)"""
+    """The short name and the encoded value of each attribute.
+
+    The short name is ``UNDEF`` if OpenSSL has none.  OBJ_nid2sn(3)
+    """
     return [(text(lib.OBJ_nid2sn(_known_number(each.oid))), each.data) for each in name]
 
 
@@ -71,12 +74,12 @@ def _known_number(oid: str) -> int:
 
 
 def name_order(first: Name, second: Name) -> int:
-    """Below, at or above 0, as OpenSSL orders the two.  X509_NAME_cmp(3)"""
+    """A number below, equal to or above 0: the order of the two names in OpenSSL.  X509_NAME_cmp(3)"""
     return int(lib.X509_NAME_cmp(first._name, second._name))
 
 
 def name_hash(name: Name) -> int:
-    """By what a directory of trusted certificates is looked up.  X509_NAME_hash(3)"""
+    """The hash by which a directory of trusted certificates is searched.  X509_NAME_hash(3)"""
     return int(lib.X509_NAME_hash(name._name))
 
 

@@ -1,4 +1,4 @@
-"""Passwords of encrypted keys and PKCS#12 files, and how much work it may be to hash them."""
+"""Passwords of encrypted keys and PKCS#12 files, and a limit on the work of hashing them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pyossl.core.binding import lib
 from pyossl.core.errors import DecodeError
 
 Password = str | bytes | Callable[[], str | bytes]
-"""A password, or a function that is asked for it when it turns out to be needed."""
+"""A password, or a function that returns it and is called only if a password is needed."""
 
 
 def password_bytes(password: Password) -> bytes:
-    """The bytes of a password, in UTF-8 where it is ``str``; a function is asked for it."""
+    """The bytes of a password: ``str`` is encoded in UTF-8, and a function is called."""
     known = password() if callable(password) else password
     if isinstance(known, str):
         return utf8(known, "a password")
@@ -23,14 +23,16 @@ def password_bytes(password: Password) -> bytes:
 
 
 MOST_ITERATIONS: int = lib.PYOSSL_MOST_ITERATIONS
-"""How much work it may be to hash the password for all that one file locks with it, in iterations of PBKDF2 with
-HMAC-SHA-256: five million of them, which take a second or two.  Others count by the time that they take."""
+"""The most work that hashing the passwords of one file may take, in iterations of PBKDF2 with HMAC-SHA-256.
+
+Five million of them take one or two seconds.  Other algorithms are counted by the time that they take.
+"""
 
 
 def check_iterations(iterations: int, what: str) -> None:
-    """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
+    """Raises ``DecodeError`` if a file requires more ``iterations`` than are allowed.  Call it before hashing."""
     if iterations > MOST_ITERATIONS:
         raise DecodeError(
-            f"to hash its password, {what} would take the time of {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
-            f"or more, and {MOST_ITERATIONS} are allowed"
+            f"hashing the password of {what} would take as long as {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
+            f"or longer, and {MOST_ITERATIONS} are allowed"
         )

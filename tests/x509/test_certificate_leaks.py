@@ -87,7 +87,7 @@ def once():
     heeding.identity
     refused(lambda: heeding.verify(ours, purpose="sslclient"))
     refused(lambda: Store.of([root.pem, trusted]))
-    draft = CertificateBuilder.of(found)
+    builder = CertificateBuilder.of(found)
     builder.set_serial_number(5)
     builder.set_not_after(60)
     refused(lambda: builder.set_not_after(b"never"))

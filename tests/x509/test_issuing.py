@@ -97,7 +97,9 @@ def test_serial_numbers_and_keys_are_new_each_time(authority: pyossl.Authority) 
 def test_a_leaf_is_no_authority(credentials: pyossl.Credentials) -> None:
     """What it signs is not trusted: basicConstraints says so."""
     key = pyossl.PrivateKey.generate()
-    below = issuing._issue(credentials, "evil.example", issuing._leaf(("evil.example",)), NOW - DAY, NOW + DAY, key)
+    below = issuing._issue(
+        credentials, "evil.example", issuing._leaf_extensions(("evil.example",)), NOW - DAY, NOW + DAY, key
+    )
     with pytest.raises(pyossl.CertificateError):
         verified(below, credentials.certificate, "evil.example")
 

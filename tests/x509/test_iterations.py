@@ -20,7 +20,7 @@ from x509.certificate_making import tlv
 import pyossl
 from pyossl import BIO, PKCS12, Certificate, PrivateKey, ffi, lib, load_uri
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.x509.encoding import written
+from pyossl.x509.encoding import output_of
 from pyossl.x509.passwords import MOST_ITERATIONS
 
 pytestmark = pytest.mark.timeout(60)
@@ -125,7 +125,7 @@ def with_mac(der: bytes) -> bytes:
     """OpenSSL 1.1.1 does not look into a file that has none."""
     pkcs12 = ffi.gc(lib.d2i_PKCS12_bio(BIO.memory(der)._bio, ffi.NULL), lib.PKCS12_free)
     assert lib.PKCS12_set_mac(pkcs12, b"password", 8, ffi.NULL, 0, FEW, lib.EVP_sha256()) == 1
-    return written(lib.i2d_PKCS12_bio, pkcs12)
+    return output_of(lib.i2d_PKCS12_bio, pkcs12)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -289,7 +289,7 @@ def test_nothing_stands_behind_one_thing_in_der(behind: bytes, credentials: pyos
         lambda: Certificate._from_der(QUOTED.der + behind),
     ]
     for load in loads:
-        with pytest.raises(pyossl.DecodeError, match=f"{len(behind)} bytes stand behind it") as caught:
+        with pytest.raises(pyossl.DecodeError, match=f"{len(behind)} bytes follow it") as caught:
             load()
         assert not isinstance(caught.value, pyossl.PasswordError)
 
