@@ -1,8 +1,8 @@
 /* Reading a certificate from PEM, and copying one. */
 
-/* The next certificate of PEM text, as PEM_read_bio_X509(3) reads it, and also the blocks which that one skips: a
- * TRUSTED CERTIFICATE is read with the purposes that it is trusted and rejected for.  (PEM_read_bio_X509_AUX(3) takes
- * what stands behind any certificate for such purposes, and refuses one behind which stands anything else.) */
+/* Reads the next certificate from PEM, like PEM_read_bio_X509(3).  It also reads a TRUSTED CERTIFICATE, with its
+ * trusted and rejected uses.  (PEM_read_bio_X509_AUX(3) would read bytes after any certificate as such uses, and refuse
+ * other bytes.) */
 static X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument)
 {
     unsigned char *data = NULL;
@@ -21,8 +21,8 @@ static X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_
     return found;
 }
 
-/* A copy, as X509_dup(3) makes it, with the purposes that the certificate is trusted and rejected for; NULL also where
- * it is not whole enough to be encoded.  Nothing that OpenSSL has noted of the first one is noted of the copy. */
+/* A copy, like that of X509_dup(3), with the trusted and rejected uses.  NULL also if the certificate is too incomplete
+ * to be encoded.  The copy has none of the values that OpenSSL has cached in the original. */
 static X509 *pyossl_copy_certificate(X509 *certificate)
 {
     unsigned char *encoded = NULL;

@@ -1,4 +1,5 @@
-/* How keys and PKCS#12 files are locked, by name: OpenSSL does not always say what it lacks. */
+/* The names of the algorithms that protect keys and PKCS#12 files.  OpenSSL's errors do not always name the algorithm
+ * that it does not support. */
 
 static void pyossl_add_name(char *name, int size, const char *before, const ASN1_OBJECT *kind)
 {
@@ -35,7 +36,7 @@ static void pyossl_add_pbes2(char *name, int size, const ASN1_STRING *encoded)
     PBE2PARAM_free(parameters);
 }
 
-/* What a key in PKCS#8 is encrypted with; empty where it is not encrypted. */
+/* Writes the encryption of a key in PKCS#8; empty if it is not encrypted. */
 static void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size)
 {
     X509_SIG *key = d2i_X509_SIG(NULL, &der, length);
@@ -56,7 +57,7 @@ static void pyossl_key_scheme(const unsigned char *der, long length, char *name,
     ERR_clear_error();
 }
 
-/* What a PKCS#12's MAC is made with; empty where it has none. */
+/* Writes the algorithm of a PKCS#12's MAC; empty if it has none. */
 static void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size)
 {
     const X509_ALGOR *algorithm = NULL;

@@ -1,5 +1,5 @@
-/* The friendly name of the first key that does not lie in an encrypted part, as nearly every program writes it, in UTF-8;
- * its length, or -1 where there is none.  PKCS12_parse(3) reads those of certificates alone. */
+/* The friendly name, in UTF-8, of the first key outside the encrypted parts, where nearly every program writes keys.
+ * Returns its length, or -1 if there is none.  PKCS12_parse(3) reads the friendly names of certificates only. */
 static int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name)
 {
     STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(pkcs12);

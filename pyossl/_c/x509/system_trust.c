@@ -1,8 +1,8 @@
-/* Whom the system trusts, for a store that stays its context's own.
+/* The system's trusted certificates, for a store that belongs to one context.
  *
- * Nearly all that X509_STORE_set_default_paths(3) does is to parse the default file, 20 ms of it with 3.0: it is parsed
- * once, into a store that nobody verifies with, and each store gets references to what that holds.  The rest is as
- * there. */
+ * X509_STORE_set_default_paths(3) spends nearly all its time parsing the default file: 20 ms with OpenSSL 3.0.  So the
+ * file is parsed once, into a store that is used for nothing else, and each store gets references to its objects.  The
+ * other steps are the same. */
 
 static int pyossl_load_default_file(X509_STORE *store)
 {
@@ -11,7 +11,7 @@ static int pyossl_load_default_file(X509_STORE *store)
     if (lookup == NULL)
         return 0;
     X509_LOOKUP_load_file(lookup, NULL, X509_FILETYPE_DEFAULT);
-    pyossl_clear_errors();    /* there may be no such file */
+    pyossl_clear_errors();    /* the file may not exist */
     return 1;
 }
 
@@ -35,7 +35,7 @@ static int pyossl_add_objects(X509_STORE *store, X509_STORE *source)
     return done;
 }
 
-/* As X509_STORE_set_default_paths(3), with what pyossl_load_default_file has put into `default_file`. */
+/* Like X509_STORE_set_default_paths(3), with the objects that pyossl_load_default_file has put into `default_file`. */
 static int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file)
 {
     X509_LOOKUP *lookup;

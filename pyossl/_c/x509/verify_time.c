@@ -11,7 +11,8 @@ static int pyossl_verify_at_time(X509_STORE_CTX *store_context, void *argument)
     return X509_verify_cert(store_context) == 1;
 }
 
-/* Verifies as if it were this time, whatever time the store has: OpenSSL would take the store's. */
+/* Sets the time at which certificates are verified.  Without the callback OpenSSL would prefer the time of the
+ * store. */
 static void pyossl_set_verify_time(SSL_CTX *context, time_t time)
 {
     X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(context), time);
