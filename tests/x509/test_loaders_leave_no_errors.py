@@ -1,4 +1,4 @@
-"""Whatever is loaded, and from whatever it is, nothing stays in OpenSSL's error queue."""
+"""After any load, from any source, OpenSSL's error queue is empty."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_what_was_loaded_is_looked_at_without_an_error_left_behind() -> None:
         assert lib.ERR_peek_error() == 0
 
 
-def test_a_stale_entry_of_somebody_else_s_changes_no_load() -> None:
+def test_a_stale_error_of_another_library_changes_no_load() -> None:
     lib.OBJ_txt2obj(b"no such name", 0)
     assert lib.ERR_peek_error() != 0
     assert Certificate.load(OWN.certificate.to_der()) == OWN.certificate
