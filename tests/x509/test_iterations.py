@@ -361,7 +361,7 @@ def opened_by(key: bytes, hashing: bytes, plain: bytes) -> bytes:
 
 
 def test_what_programs_write_is_read(tmp_path: Path) -> None:
-    """The highest scrypt parameters (powers of two) in OpenSSL's limit of 32 MiB; and PBKDF2 as in password managers."""
+    """The highest scrypt parameters (powers of two) in OpenSSL's 32 MiB, and PBKDF2 as in password managers."""
     key = PrivateKey.generate()
     hashed = hashlib.scrypt(b"password", salt=bytes(16), n=1 << 14, r=8, p=1, dklen=32)
     often = 1_000_000
