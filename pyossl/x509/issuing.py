@@ -32,7 +32,7 @@ _LONGEST_COMMON_NAME = 64
 class Credentials(NamedTuple):
     """A certificate with its private key and chain.
 
-    ``Context.server`` and ``Context.client`` take these as ``certificate`` and ``private_key``.
+    For a context: ``Context.server((made.certificate, *made.chain), made.private_key)``.
     """
 
     certificate: Certificate
@@ -52,8 +52,7 @@ Credentials.chain.__doc__ = "The authorities' certificates between this one and 
 class Authority:
     """A certificate authority for development and tests.  It keeps no records: do not use it in production.
 
-    - ``credentials``: the authority's certificate, private key and chain.
-    - ``certificate``: its certificate, which clients trust.
+    ``credentials`` is the authority's own certificate, private key and chain.
     """
 
     def __init__(

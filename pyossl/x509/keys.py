@@ -169,7 +169,7 @@ class PrivateKey(Unpickled, Key):
 
         - ``source``: the path of a file, or the contents as ``bytes``.
         - ``password``: ``str``, ``bytes``, or a function that returns one and is called only if the key is encrypted.
-          OpenSSL never prompts on a terminal.
+          pyossl never prompts on a terminal.
 
         Raises
 

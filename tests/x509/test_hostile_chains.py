@@ -179,7 +179,7 @@ class TestAThousandCertificates:
 class TestALoop:
     """No certificate is in a chain twice."""
 
-    def test_of_a_server_leads_to_nobody(
+    def test_of_a_server_leads_to_no_root(
         self, loop: Loop, stranger: pyossl.Certificate, version: pyossl.Version
     ) -> None:
         server = pyossl.Context.server(loop.chain, loop.private_key)

@@ -194,7 +194,7 @@ TOO_MUCH = {
     "scrypt with a p": scrypt(1 << 16, 2, 62000),
     "scrypt with an N": scrypt(1 << 62, 1, 1),
     "scrypt with an r": scrypt(2, 1 << 29, 1),
-    "scrypt with numbers for nobody": scrypt(1 << 200, 1 << 200, 1 << 200),
+    "scrypt with impossible numbers": scrypt(1 << 200, 1 << 200, 1 << 200),
     "SHA-1": pbkdf2(HALF, "SHA-1"),  # two blocks make a key for AES-256
     "SHA-256": pbkdf2(ENOUGH),
     "SHA-512": pbkdf2(HALF, "SHA-512"),

@@ -54,7 +54,7 @@ def test_a_missing_password_is_told_as_such(key: PrivateKey) -> None:
 
 def test_a_password_is_asked_for_only_where_there_is_need(key: PrivateKey) -> None:
     def ask() -> str:
-        pytest.fail("nobody needs it")
+        pytest.fail("no password is needed")
 
     assert PrivateKey.load(key.to_pem(), ask).to_pem() == key.to_pem()
 

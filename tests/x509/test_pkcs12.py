@@ -95,7 +95,7 @@ def test_a_wrong_or_missing_password_is_told_and_not_shown(
 
 def test_a_function_is_not_asked_without_need(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     def ask() -> str:
-        raise AssertionError("nobody needs a password here")
+        raise AssertionError("no password is needed here")
 
     for options in ([], ["-nomac"]) if lib.HAVE_PROVIDERS else ([],):
         plain = export(chain, tmp_path, "-keypbe", "NONE", "-certpbe", "NONE", *options, password="")
