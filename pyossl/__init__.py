@@ -38,7 +38,7 @@ _HOMES = {
     "x509.extensions": ("Extension", "KeyUsage"),
     "core.flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
     "core.features": ("features",),
-    "x509.general_names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
+    "x509.names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
     "x509.issuing": ("Authority", "Credentials", "self_signed"),
     "x509.keys": ("PrivateKey", "PublicKey"),
     "sockets.listener": ("Listener", "listen"),

@@ -41,15 +41,15 @@ from pyossl.tls.settings import Version as Version
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls
 from pyossl.x509.extensions import Extension as Extension, KeyUsage as KeyUsage
-from pyossl.x509.general_names import (
+from pyossl.x509.issuing import Authority as Authority, Credentials as Credentials, self_signed as self_signed
+from pyossl.x509.keys import PrivateKey as PrivateKey, PublicKey as PublicKey
+from pyossl.x509.names import (
     Attribute as Attribute,
     GeneralName as GeneralName,
     GeneralNameType as GeneralNameType,
     Name as Name,
     OtherName as OtherName,
 )
-from pyossl.x509.issuing import Authority as Authority, Credentials as Credentials, self_signed as self_signed
-from pyossl.x509.keys import PrivateKey as PrivateKey, PublicKey as PublicKey
 from pyossl.x509.pkcs12 import PKCS12 as PKCS12
 from pyossl.x509.store import Store as Store
 from pyossl.x509.uri import load_uri as load_uri

@@ -105,8 +105,11 @@
 #include "x509/password_iterations.c"
 #include "x509/encryption_schemes.c"
 #include "x509/dsa_key.c"
+#include "x509/pkcs12_key_name.c"
 #include "x509/uri_store.c"
 #include "x509/system_trust.c"
+#include "x509/certificates.c"
+#include "x509/verify_time.c"
 #include "x509/extensions.c"
 
 /* sockets: the calls that wait for a descriptor */

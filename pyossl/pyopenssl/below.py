@@ -21,7 +21,7 @@ from pyossl.pyopenssl.failures import (
     ZeroReturnError,
 )
 from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase, translated
-from pyossl.x509 import builder
+from pyossl.x509.builder import time_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -73,7 +73,7 @@ def _new_asn1_time(when: bytes) -> Any:
 def _get_asn1_time(timestamp: Any) -> bytes | None:
     """``YYYYMMDDhhmmssZ`` of an ``ASN1_TIME *``, None where it is empty."""
     with translated:
-        return builder.time_text(timestamp)
+        return time_text(timestamp)
 
 
 class _PassphraseHelper:

@@ -21,10 +21,10 @@ from pyossl.pyopenssl.keys import (
     is_cryptography,
     translated,
 )
-from pyossl.x509 import builder
+from pyossl.x509 import name_operations
 from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.general_names import Name
+from pyossl.x509.names import Name
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -100,7 +100,7 @@ class X509Name(Uncopied):
         if not isinstance(data, bytes):
             raise TypeError(f"the value of an attribute is text, not {type(value).__name__}")
         with translated:
-            changed = builder.name_with(self._core, name, data)
+            changed = name_operations.name_with(self._core, name, data)
             if self._certificate is None:
                 object.__setattr__(self, "_own", changed)
             else:
@@ -112,7 +112,7 @@ class X509Name(Uncopied):
             raise AttributeError(name)
         number = _attribute_number(name)
         with translated:
-            return builder.attribute_text(self._core, number)
+            return name_operations.attribute_text(self._core, number)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, X509Name):
@@ -122,14 +122,14 @@ class X509Name(Uncopied):
     def __lt__(self, other: Any) -> bool:
         if not isinstance(other, X509Name):
             return NotImplemented
-        return builder.name_order(self._core, other._core) < 0
+        return name_operations.name_order(self._core, other._core) < 0
 
     def __repr__(self) -> str:
-        return f"<X509Name object '{builder.name_line(self._core)}'>"
+        return f"<X509Name object '{name_operations.name_line(self._core)}'>"
 
     def hash(self) -> int:
         """By what a directory of trusted certificates is looked up."""
-        return builder.name_hash(self._core)
+        return name_operations.name_hash(self._core)
 
     def der(self) -> bytes:
         """The name in DER."""
@@ -137,13 +137,13 @@ class X509Name(Uncopied):
 
     def get_components(self) -> list[tuple[bytes, bytes]]:
         """Each attribute's short name and value."""
-        return [(name.encode(), data) for name, data in builder.components(self._core)]
+        return [(name.encode(), data) for name, data in name_operations.components(self._core)]
 
 
 def _attribute_number(name: str) -> int:
     name.encode("charmap")  # the original takes no more than that, and raises what this raises
     try:
-        return builder.attribute_number(name)
+        return name_operations.attribute_number(name)
     except ValueError:
         raise AttributeError("No such attribute") from None
 

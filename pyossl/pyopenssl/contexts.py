@@ -42,9 +42,9 @@ from pyossl.pyopenssl.stores import StrOrBytesPath, X509Store
 from pyossl.tls.callbacks import Verification
 from pyossl.tls.mutable_context import Method, MutableContext
 from pyossl.x509.certificate import Certificate, load_certificates
-from pyossl.x509.encoding import Password
-from pyossl.x509.general_names import Name
 from pyossl.x509.keys import PrivateKey
+from pyossl.x509.names import Name
+from pyossl.x509.passwords import Password
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -15,8 +15,8 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.mutable_context import MutableContext
 from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.general_names import Name
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
+from pyossl.x509.names import Name
 from pyossl.x509.store import Store
 
 _HAS = {

@@ -11,8 +11,9 @@ from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.deprecation import deprecated
 from pyossl.pyopenssl.failures import Translated
-from pyossl.x509 import builder
-from pyossl.x509.encoding import cryptography, is_pem
+from pyossl.x509 import key_operations
+from pyossl.x509.cryptography_objects import cryptography
+from pyossl.x509.encoding import is_pem
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ class PKey(Uncopied):
         if type not in (TYPE_RSA, TYPE_DSA):
             raise Error("No such key type")
         with translated:
-            self._held = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else builder.generate_dsa(bits)
+            self._held = (
+                PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else key_operations.generate_dsa(bits)
+            )
         self._initialized = True
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
@@ -156,12 +159,12 @@ class PKey(Uncopied):
         if self.type() != TYPE_RSA:
             raise TypeError("Only RSA keys can currently be checked.")
         with translated:
-            builder.check_key(self._private)
+            key_operations.check_key(self._private)
         return True
 
     def type(self) -> int:
         """``TYPE_RSA``, ``TYPE_DSA`` or another of OpenSSL's numbers; 0 for no key."""
-        return 0 if self._key is None else builder.key_number(self._key)
+        return 0 if self._key is None else key_operations.key_number(self._key)
 
     def bits(self) -> int:
         """The key's size."""
@@ -274,18 +277,20 @@ def write_private_key(
     if cipher is not None:
         if passphrase is None:
             raise TypeError("if a value is given for cipher one must also be given for passphrase")
-        if not builder.has_cipher(cipher):
+        if not key_operations.has_cipher(cipher):
             raise ValueError("Invalid cipher name")
     ask = _passphrase(type, passphrase, writing=True)
     with translated:
         if type == FILETYPE_PEM:
-            return builder.key_pem(pkey._private, cipher, ask() if cipher is not None and ask is not None else b"")
+            return key_operations.key_pem(
+                pkey._private, cipher, ask() if cipher is not None and ask is not None else b""
+            )
         if type == FILETYPE_ASN1:
-            return builder.key_der(pkey._private)
+            return key_operations.key_der(pkey._private)
         if type == FILETYPE_TEXT:
             if pkey.type() != TYPE_RSA:
                 raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
-            return builder.key_text(pkey._private)
+            return key_operations.key_text(pkey._private)
     raise ValueError("type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT")
 
 
@@ -317,7 +322,7 @@ def get_elliptic_curves() -> set[_EllipticCurve]:
 
 def _every_curve() -> set[_EllipticCurve]:
     if not _curves:
-        _curves.update(_EllipticCurve(name) for name in builder.curve_names())
+        _curves.update(_EllipticCurve(name) for name in key_operations.curve_names())
     return _curves
 
 

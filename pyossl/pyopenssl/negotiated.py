@@ -11,7 +11,7 @@ from pyossl.pyopenssl.contexts import translated, translates
 from pyossl.pyopenssl.numbers import TLS1_3_VERSION
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.encoding import cryptography
+from pyossl.x509.cryptography_objects import cryptography
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from pyossl.x509.builder import add_entropy, is_seeded
+from pyossl.core.entropy import add_entropy, is_seeded
 
 warnings.warn("OpenSSL.rand is deprecated - you should use os.urandom instead", DeprecationWarning, stacklevel=3)
 

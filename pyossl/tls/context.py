@@ -29,9 +29,10 @@ from pyossl.tls.callbacks import (
 from pyossl.tls.session_cache import SessionCache
 from pyossl.tls.settings import DEFAULT_MODES, Version
 from pyossl.x509.certificate import Certificate, borrowed, load_certificates
-from pyossl.x509.encoding import Password, Source, describe
-from pyossl.x509.general_names import Name, names_in, stack_of_names
+from pyossl.x509.encoding import Source, describe
 from pyossl.x509.keys import PrivateKey
+from pyossl.x509.names import Name, names_in, stack_of_names
+from pyossl.x509.passwords import Password
 from pyossl.x509.store import Store, Trust, purpose_number, seconds_of
 
 if TYPE_CHECKING:

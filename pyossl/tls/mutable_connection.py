@@ -22,8 +22,8 @@ from pyossl.tls.connection import Bytes, Connection, readable, writable
 from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks, wire_protocols
 from pyossl.tls.session import Session
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
-from pyossl.x509.general_names import Name
 from pyossl.x509.keys import PrivateKey
+from pyossl.x509.names import Name
 from pyossl.x509.reference_name import reference_name
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from pyossl.core.parked_exceptions import callback
 from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.tls.context import Context
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.encoding import Source, encoded, pem_file, pem_text
-from pyossl.x509.general_names import Name
+from pyossl.x509.encoding import Source, pem_file, pem_text, source_bytes
 from pyossl.x509.keys import PrivateKey
+from pyossl.x509.names import Name
 from pyossl.x509.store import Store
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class MutableContext(Context):
     def use_dh_parameters(self, source: Source) -> None:
         """Diffie-Hellman parameters in PEM, for servers of TLS 1.2 and before.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         take_records()
-        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(encoded(source)))._bio, ffi.NULL)
+        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         self._change()
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:

@@ -16,7 +16,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
-from pyossl.x509.general_names import Name, names_in
+from pyossl.x509.names import Name, names_in
 
 _T = TypeVar("_T")
 

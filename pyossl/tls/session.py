@@ -17,7 +17,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
-from pyossl.x509.encoding import contents, pem_text
+from pyossl.x509.encoding import bio_contents, pem_text
 
 
 class Session(Uncopied):
@@ -98,7 +98,7 @@ class Session(Uncopied):
         """The session, its keys included, in PEM.  PEM_write_bio_SSL_SESSION(3)"""
         bio = BIO.memory()
         check(lib.PEM_write_bio_SSL_SESSION(bio._bio, self._session), "PEM_write_bio_SSL_SESSION")
-        return contents(bio)
+        return bio_contents(bio)
 
     @property
     def context(self) -> Context:

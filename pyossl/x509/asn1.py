@@ -1,6 +1,7 @@
-"""The values of ASN.1 that certificates are made of: object identifiers, strings, integers and times.
+"""The ASN.1 values in certificates: object identifiers, strings, integers and times.
 
-Strings are read by their length, never up to a NUL: ``good.example\\0.evil.example`` is one name, and not a good one.
+A string is as long as its ASN.1 length says, and a NUL does not end it: ``good.example\\0.evil.example`` is never read
+as ``good.example``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pyossl.core.outcome import take_records
 
 
 def object_identifier(pointer: Any) -> str:
-    """An ``ASN1_OBJECT *`` in dotted form, such as ``2.5.29.17``.  OBJ_obj2txt(3)"""
+    """The dotted form of an ``ASN1_OBJECT *``, for example ``2.5.29.17``.  OBJ_obj2txt(3)"""
     size = 128
     while True:
         buffer = ffi.new("char[]", size)
@@ -26,28 +27,28 @@ def object_identifier(pointer: Any) -> str:
 
 
 def object_from(name: str) -> Any:
-    """The ``ASN1_OBJECT *``, owned, of a dotted form or of one of OpenSSL's names; ``ValueError`` for neither.
+    """The ``ASN1_OBJECT *``, owned, for a dotted form or one of OpenSSL's names.
 
-    OBJ_txt2obj(3)
+    Raises ``ValueError`` for any other text.  OBJ_txt2obj(3)
     """
     pointer = lib.OBJ_txt2obj(c_string(name, "an object identifier"), 0)
     if pointer == ffi.NULL:
         take_records()
-        raise ValueError(f"neither an object identifier nor a name that OpenSSL knows: {name!r}")
+        raise ValueError(f"{name!r} is neither an object identifier nor one of OpenSSL's names")
     return own(pointer, lib.ASN1_OBJECT_free)
 
 
 def short_name(pointer: Any) -> str:
-    """OpenSSL's short name of an ``ASN1_OBJECT *``, such as ``CN``; its dotted form where there is none.  OBJ_nid2sn(3)
+    """OpenSSL's short name of an ``ASN1_OBJECT *``, for example ``CN``, or its dotted form if it has no name.
 
-    Later versions know more names.
+    Newer versions of OpenSSL have more names.  OBJ_nid2sn(3)
     """
     nid = lib.OBJ_obj2nid(pointer)
     return object_identifier(pointer) if nid == lib.NID_undef else text(lib.OBJ_nid2sn(nid))
 
 
 def long_name(pointer: Any) -> str:
-    """OpenSSL's long name of an ``ASN1_OBJECT *``, as its programs print it; its dotted form where there is none.
+    """OpenSSL's long name of an ``ASN1_OBJECT *``, which its programs print, or its dotted form if it has no name.
 
     OBJ_nid2ln(3)
     """
@@ -56,16 +57,16 @@ def long_name(pointer: Any) -> str:
 
 
 def string_bytes(pointer: Any) -> bytes:
-    """The contents of an ``ASN1_STRING *`` or of any type that is one.  ASN1_STRING_get0_data(3)"""
+    """The contents of an ``ASN1_STRING *``, or of a type derived from it.  ASN1_STRING_get0_data(3)"""
     string = ffi.cast("ASN1_STRING *", pointer)
     length = lib.ASN1_STRING_length(string)
     return bytes(ffi.buffer(lib.ASN1_STRING_get0_data(string), length)) if length > 0 else b""
 
 
 def string_text(pointer: Any) -> str:
-    """The text of an ``ASN1_STRING *`` of any character set, NULs and all; what is no text is written with backslashes.
+    """The text of an ``ASN1_STRING *`` of any character set, including NULs.
 
-    ASN1_STRING_to_UTF8(3)
+    Bytes that are not text are written as backslash escapes.  ASN1_STRING_to_UTF8(3)
     """
     out = ffi.new("unsigned char **")
     length = lib.ASN1_STRING_to_UTF8(out, ffi.cast("ASN1_STRING *", pointer))
@@ -82,7 +83,7 @@ def integer(pointer: Any) -> int:
 
 
 def asn1_integer(value: int) -> Any:
-    """An ``ASN1_INTEGER *``, owned.  BN_to_ASN1_INTEGER(3)"""
+    """An ``ASN1_INTEGER *``, owned, with this value.  BN_to_ASN1_INTEGER(3)"""
     whole_number(value, "a serial number")
     encoded = abs(value).to_bytes((value.bit_length() + 7) // 8, "big")
     number = own(check_ptr(lib.BN_bin2bn(encoded, len(encoded), ffi.NULL), "BN_bin2bn"), lib.BN_free)
@@ -91,9 +92,9 @@ def asn1_integer(value: int) -> Any:
 
 
 def time(pointer: Any) -> datetime.datetime:
-    """The moment of an ``ASN1_TIME *``, in UTC.
+    """The time in an ``ASN1_TIME *``, in UTC.
 
-    Raises ``DecodeError`` where it is malformed, or in a year that ``datetime`` has not.  ASN1_TIME_to_tm(3)
+    Raises ``DecodeError`` if it is malformed, or if ``datetime`` does not support the year.  ASN1_TIME_to_tm(3)
     """
     parts = ffi.new("struct tm *")
     if lib.ASN1_TIME_to_tm(pointer, parts) != 1:
@@ -114,14 +115,14 @@ def time(pointer: Any) -> datetime.datetime:
 
 
 def asn1_time(moment: datetime.datetime) -> Any:
-    """An ``ASN1_TIME *``, owned, as RFC 5280 wants it; ``ValueError`` without a time zone.
+    """An ``ASN1_TIME *``, owned, in the form that RFC 5280 requires.
 
-    ASN1_TIME_set_string_X509(3)
+    Raises ``ValueError`` if ``moment`` has no time zone or is out of range.  ASN1_TIME_set_string_X509(3)
     """
     if not isinstance(moment, datetime.datetime):
         raise TypeError(f"a certificate's times are aware datetimes, not {type(moment).__name__}")
     if moment.tzinfo is None:
-        raise ValueError(f"a certificate's times are aware datetimes, and {moment} has no time zone")
+        raise ValueError(f"a certificate's times are aware datetimes, but {moment} has no time zone")
     try:
         utc = moment.astimezone(datetime.timezone.utc)
     except OverflowError as error:

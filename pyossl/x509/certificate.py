@@ -12,34 +12,37 @@ from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import DecodeError, Error, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import integer, long_name, short_name, string_bytes, time
-from pyossl.x509.encoding import Source, cryptography, cryptography_bytes, read_der, read_every, written
-from pyossl.x509.extensions import Extension, KeyUsage, decoded, extensions_of
-from pyossl.x509.general_names import GeneralName, Name, general_names
+from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
+from pyossl.x509.encoding import Source, output_of, read_der, read_every
+from pyossl.x509.extensions import Extension, KeyUsage, extension_value, extensions_of
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
+from pyossl.x509.names import GeneralName, Name, general_names
 from pyossl.x509.reference_name import reference_name
 
 HOST_FLAGS: int = lib.PYOSSL_HOST_FLAGS
-"""How names are compared everywhere: a wildcard is a whole label, and a subject is nobody's host name."""
+"""How every host name is compared: a wildcard stands for a whole label, and the subject is not used."""
 
 
 class Certificate:
     """An X.509 certificate.  X509(3)
 
-    What is read from it raises ``DecodeError`` where the certificate is malformed in that place.
+    It does not change, and threads may share it.  A property raises ``DecodeError`` if the part of the certificate that
+    it reads is malformed.
 
-    One that comes from a PEM block ``TRUSTED CERTIFICATE``, the format of ``openssl x509 -trustout``, keeps what that
-    says besides: ``trusted_uses`` and ``rejected_uses``, which a ``Store`` heeds that trusts it.  They are no part of
-    the certificate: two are equal without regard to them, and ``to_der`` and ``to_pem`` leave them out.
+    A certificate from a PEM block ``TRUSTED CERTIFICATE``, which ``openssl x509 -trustout`` writes, also has
+    ``trusted_uses`` and ``rejected_uses``.  A ``Store`` that trusts the certificate applies them.  They are not part of
+    the certificate: ``==``, ``to_der`` and ``to_pem`` ignore them.
     """
 
     def __init__(self, pointer: Any) -> None:
-        self._x509 = checked_pointer(pointer, "X509 *", "a Certificate is made by Certificate.load and its like")
+        self._x509 = checked_pointer(pointer, "X509 *", "make a Certificate with Certificate.load")
 
     @classmethod
     def load(cls, source: Source) -> Certificate:
-        """The first certificate of a PEM file or DER file, or of such bytes; in PEM a ``TRUSTED CERTIFICATE`` is one.
+        """The first certificate in a file or in bytes, PEM or DER.
 
-        Raises ``DecodeError`` when there is none.  PEM_read_bio_X509(3), d2i_X509_bio(3)
+        ``source`` is the path of a file, or the contents as ``bytes``.  A PEM block ``TRUSTED CERTIFICATE`` counts as
+        one.  Raises ``DecodeError`` if there is none.  PEM_read_bio_X509(3), d2i_X509_bio(3)
         """
         return load_certificates(source)[0]
 
@@ -49,39 +52,39 @@ class Certificate:
 
     def to_der(self) -> bytes:
         """The certificate in DER.  i2d_X509_bio(3)"""
-        return written(lib.i2d_X509_bio, self._x509)
+        return output_of(lib.i2d_X509_bio, self._x509)
 
     def to_pem(self) -> bytes:
         """The certificate in PEM.  PEM_write_bio_X509(3)"""
-        return written(lib.PEM_write_bio_X509, self._x509)
+        return output_of(lib.PEM_write_bio_X509, self._x509)
 
     def __reduce__(self) -> tuple[Callable[[bytes], Certificate], tuple[bytes]]:
         if self._has_uses():
-            return Certificate.load, (written(lib.PEM_write_bio_X509_AUX, self._x509),)
+            return Certificate.load, (output_of(lib.PEM_write_bio_X509_AUX, self._x509),)
         return Certificate._from_der, (self.to_der(),)
 
     @property
     def text(self) -> str:
-        """All that the certificate says, for people and not for programs.  X509_print(3)"""
+        """A description of the whole certificate, for people to read.  Do not parse it.  X509_print(3)"""
         try:
-            printed = written(lib.X509_print, self._x509)
-        except Error:  # 1.1.1 gives up at a malformed time
-            printed = written(lib.X509_print_ex, self._x509, 0, lib.X509_FLAG_NO_VALIDITY)
+            printed = output_of(lib.X509_print, self._x509)
+        except Error:  # 1.1.1 fails at a malformed time
+            printed = output_of(lib.X509_print_ex, self._x509, 0, lib.X509_FLAG_NO_VALIDITY)
         take_records()
         return printed.decode("utf-8", "backslashreplace")
 
     @property
     def version(self) -> int:
-        """The version of the certificate's form: 3, or 1 or 2 for one without extensions.  X509_get_version(3)"""
+        """The version: 3, or 1 or 2 for a certificate without extensions.  X509_get_version(3)"""
         take_records()
         version = lib.X509_get_version(self._x509)
         if take_records():
-            raise DecodeError("the certificate's version is a number that is no version")
+            raise DecodeError("the certificate's version is not a valid number")
         return version + 1
 
     @property
     def subject(self) -> str:
-        """The subject's name in the form of RFC 2253, such as ``CN=example.com``.  X509_get_subject_name(3)"""
+        """The subject's name in the form of RFC 2253, for example ``CN=example.com``.  X509_get_subject_name(3)"""
         return str(self.subject_name)
 
     @property
@@ -101,24 +104,24 @@ class Certificate:
 
     @property
     def serial_number(self) -> int:
-        """X509_get_serialNumber(3)"""
+        """The serial number.  X509_get_serialNumber(3)"""
         return integer(lib.X509_get_serialNumber(self._x509))
 
     @property
     def not_before(self) -> datetime.datetime:
-        """When the certificate's validity begins, in UTC.  X509_get0_notBefore(3)"""
+        """The start of the validity, in UTC.  X509_get0_notBefore(3)"""
         return time(lib.X509_get0_notBefore(self._x509))
 
     @property
     def not_after(self) -> datetime.datetime:
-        """When the certificate's validity ends, in UTC.  X509_get0_notAfter(3)"""
+        """The end of the validity, in UTC.  X509_get0_notAfter(3)"""
         return time(lib.X509_get0_notAfter(self._x509))
 
     @property
     def public_key(self) -> PublicKey:
-        """The key that the certificate is for; ``DecodeError`` for one that this OpenSSL cannot read.
+        """The public key of the certificate.
 
-        X509_get0_pubkey(3)
+        Raises ``DecodeError`` for a key that this OpenSSL cannot read.  X509_get0_pubkey(3)
         """
         take_records()
         pointer = check_ptr(lib.X509_get0_pubkey(self._x509), "reading the certificate's public key", DecodeError)
@@ -126,9 +129,9 @@ class Certificate:
 
     @property
     def signature_algorithm(self) -> str:
-        """OpenSSL's long name of it, such as ``sha256WithRSAEncryption``; the dotted form where it has none.
+        """The signature algorithm, by OpenSSL's long name: ``sha256WithRSAEncryption``.
 
-        X509_get0_signature(3)
+        The dotted form if OpenSSL has no name for it.  X509_get0_signature(3)
         """
         algorithm = ffi.new("X509_ALGOR **")
         lib.X509_get0_signature(ffi.NULL, algorithm, self._x509)
@@ -136,40 +139,44 @@ class Certificate:
 
     @property
     def signature(self) -> bytes:
-        """The signature's bits.  X509_get0_signature(3)"""
+        """The bytes of the signature.  X509_get0_signature(3)"""
         bits = ffi.new("ASN1_BIT_STRING **")
         lib.X509_get0_signature(bits, ffi.NULL, self._x509)
         return string_bytes(bits[0])
 
     def is_signed_by(self, key: Key) -> bool:
-        """Whether the signature is one of this key's; names, validity and usage are not looked at.
+        """Whether the signature was made with this key.  Names, validity and key usage are not checked.
 
-        False also where the key is of another type, or the algorithm one that this OpenSSL lacks.  X509_verify(3)
+        ``key`` is the signer's public or private key.  Returns False also if the key is of another type, or if this
+        OpenSSL does not support the algorithm.  X509_verify(3)
         """
-        return succeeds(lib.X509_verify, self._x509, instance(key, Key, "what has signed")._key)
+        return succeeds(lib.X509_verify, self._x509, instance(key, Key, "key")._key)
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
-        """Every extension, in its order.  X509_get_ext(3)"""
+        """All extensions, in the order of the certificate.  X509_get_ext(3)"""
         return extensions_of(self._x509, lib.X509_get_ext_count, lib.X509_get_ext)
 
     @property
     def subject_alt_names(self) -> tuple[GeneralName, ...]:
-        """The names that the certificate is for, of every type; empty without the extension.  X509_get_ext_d2i(3)"""
+        """The alternative names of the subject, of every type; empty without the extension.
+
+        X509_get_ext_d2i(3)
+        """
         free = lib.GENERAL_NAMES_free
-        names = decoded(self._x509, lib.NID_subject_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
+        names = extension_value(self._x509, lib.NID_subject_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
         return () if names is None else general_names(names)
 
     @property
     def issuer_alt_names(self) -> tuple[GeneralName, ...]:
-        """Further names of the issuer; empty without the extension.  X509_get_ext_d2i(3)"""
+        """The alternative names of the issuer; empty without the extension.  X509_get_ext_d2i(3)"""
         free = lib.GENERAL_NAMES_free
-        names = decoded(self._x509, lib.NID_issuer_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
+        names = extension_value(self._x509, lib.NID_issuer_alt_name, lib.X509_get_ext_d2i, "GENERAL_NAMES *", free)
         return () if names is None else general_names(names)
 
     @property
     def malformed_extensions(self) -> tuple[str, ...]:
-        """OpenSSL's short names of the extensions that it cannot read, that are there twice, or that say what none may.
+        """OpenSSL's short names of the extensions that are malformed, repeated or invalid.
 
         X509V3_EXT_d2i(3), X509_get_extension_flags(3)
         """
@@ -179,59 +186,69 @@ class Certificate:
         wrong: dict[str, None] = {}
         for extension in every:
             is_wrong = counts[extension.oid] > 1 or extension.is_malformed
-            if not is_wrong and not is_whole:  # a copy for each of the few that OpenSSL can read, not for all there are
+            if not is_wrong and not is_whole:  # copy only for the few extensions that OpenSSL can read
                 number = lib.pyossl_known_extension(extension._extension)
-                is_wrong = number != lib.NID_undef and self._is_wrong(number)
+                is_wrong = number != lib.NID_undef and self._is_unusable(number)
             if is_wrong:
                 wrong[extension.name] = None
         return tuple(wrong)
 
     @property
     def is_ca(self) -> bool:
-        """Whether OpenSSL takes the certificate for an authority's, by what its extensions basicConstraints, keyUsage
-        and nsCertType say; ``DecodeError`` where one of these is malformed.  X509_check_ca(3)
+        """Whether OpenSSL accepts the certificate as an authority's, by its extensions.
+
+        The extensions are basicConstraints, keyUsage and nsCertType.  Raises ``DecodeError`` if one of them is
+        malformed.  X509_check_ca(3)
         """
-        asked = self._asked_about(lib.NID_basic_constraints, lib.NID_key_usage, lib.NID_netscape_cert_type)
-        return lib.X509_check_ca(asked) != 0
+        readable = self._readable_for(lib.NID_basic_constraints, lib.NID_key_usage, lib.NID_netscape_cert_type)
+        return lib.X509_check_ca(readable) != 0
 
     @property
     def path_length(self) -> int | None:
-        """How many authorities may stand between this one and the end of a chain; None for any number.
+        """How many authorities may be between this one and the end of a chain; None means no limit.
 
         X509_get_pathlen(3)
         """
-        length = lib.X509_get_pathlen(self._asked_about(lib.NID_basic_constraints))
+        length = lib.X509_get_pathlen(self._readable_for(lib.NID_basic_constraints))
         return None if length < 0 else length
 
     @property
     def key_usage(self) -> KeyUsage | None:
-        """What the key may be used for; None without the extension, which allows everything.  X509_get_key_usage(3)"""
-        usage = lib.X509_get_key_usage(self._asked_about(lib.NID_key_usage))
+        """The permitted uses of the key; None without the extension, which means all.
+
+        X509_get_key_usage(3)
+        """
+        usage = lib.X509_get_key_usage(self._readable_for(lib.NID_key_usage))
         return None if usage == _ALL_USAGES else KeyUsage(usage)
 
     @property
     def extended_key_usage(self) -> tuple[str, ...] | None:
-        """OpenSSL's short names of what the key is for, such as ``serverAuth``; the dotted form where it has none.
+        """The permitted purposes of the key, for example ``serverAuth``; None without the extension, which means all.
 
-        None without the extension, which allows everything.  X509_get_extended_key_usage(3)
+        They are OpenSSL's short names, or the dotted form if it has none.  X509_get_extended_key_usage(3)
         """
         free = lib.EXTENDED_KEY_USAGE_free
-        usage = decoded(self._x509, lib.NID_ext_key_usage, lib.X509_get_ext_d2i, "EXTENDED_KEY_USAGE *", free)
+        usage = extension_value(self._x509, lib.NID_ext_key_usage, lib.X509_get_ext_d2i, "EXTENDED_KEY_USAGE *", free)
         if usage is None:
             return None
         return _names_of_objects(usage)
 
     @property
     def trusted_uses(self) -> tuple[str, ...] | None:
-        """What a ``TRUSTED CERTIFICATE`` is trusted for and nothing else, in OpenSSL's short names, such as
-        ``serverAuth``; None where nothing was said, and a root is trusted for everything.  X509_add1_trust_object(3)
+        """The only purposes that a ``TRUSTED CERTIFICATE`` is trusted for, for example ``serverAuth``.
+
+        They are OpenSSL's short names.  None if the certificate has no such list: then a root is trusted for every
+        purpose.  X509_add1_trust_object(3)
         """
         objects = lib.X509_get0_trust_objects(self._x509)
         return None if objects == ffi.NULL else _names_of_objects(objects)
 
     @property
     def rejected_uses(self) -> tuple[str, ...]:
-        """What a ``TRUSTED CERTIFICATE`` is rejected for, in OpenSSL's short names.  X509_add1_reject_object(3)"""
+        """The purposes that a ``TRUSTED CERTIFICATE`` is rejected for, by OpenSSL's short names.
+
+        X509_add1_reject_object(3)
+        """
         objects = lib.X509_get0_reject_objects(self._x509)
         return () if objects == ffi.NULL else _names_of_objects(objects)
 
@@ -240,61 +257,65 @@ class Certificate:
 
     @property
     def subject_key_identifier(self) -> bytes | None:
-        """By what the certificates that this one signed name it, or None.  X509_get0_subject_key_id(3)"""
-        asked = self._asked_about(lib.NID_subject_key_identifier)
-        identifier = lib.X509_get0_subject_key_id(asked)
+        """The identifier of this certificate's key, or None without the extension.
+
+        Certificates that this one signed have it as their ``authority_key_identifier``.  X509_get0_subject_key_id(3)
+        """
+        readable = self._readable_for(lib.NID_subject_key_identifier)
+        identifier = lib.X509_get0_subject_key_id(readable)
         return None if identifier == ffi.NULL else string_bytes(identifier)
 
     @property
     def authority_key_identifier(self) -> bytes | None:
-        """The subject key identifier of the certificate that signed this one, or None.
+        """The ``subject_key_identifier`` of the issuer's certificate, or None.
 
         X509_get0_authority_key_id(3)
         """
-        asked = self._asked_about(lib.NID_authority_key_identifier)
-        identifier = lib.X509_get0_authority_key_id(asked)
+        readable = self._readable_for(lib.NID_authority_key_identifier)
+        identifier = lib.X509_get0_authority_key_id(readable)
         return None if identifier == ffi.NULL else string_bytes(identifier)
 
     @property
     def is_self_signed(self) -> bool:
         """Whether the certificate names itself as its issuer, as a root does.
 
-        A key identifier that is another's says that it does not; one that is malformed says nothing.
+        False if its authority key identifier is that of another key.  Malformed extensions are ignored.
         X509_get_extension_flags(3)
         """
-        asked = self._x509
-        if _flags(asked) & lib.EXFLAG_INVALID:
-            asked = self._with([each for each in _SELF_SIGNED_BY if not self._is_wrong(each)])
-        return bool(_flags(asked) & lib.EXFLAG_SS)
+        readable = self._x509
+        if _flags(readable) & lib.EXFLAG_INVALID:
+            readable = self._copy_with([each for each in _SELF_SIGNED_BY if not self._is_unusable(each)])
+        return bool(_flags(readable) & lib.EXFLAG_SS)
 
-    def _asked_about(self, *numbers: int) -> Any:
-        """An ``X509 *`` that OpenSSL can be asked about these extensions; ``DecodeError`` where one is malformed.
+    def _readable_for(self, *numbers: int) -> Any:
+        """An ``X509 *`` from which OpenSSL can read the extensions with these numbers (NIDs).
 
-        OpenSSL reads all extensions before it answers about one, and gives no answer where any is malformed.  If that
-        is another one, a copy that has only these is returned.  What is borrowed from it is to be copied at once.
+        OpenSSL reads all extensions before it answers a question about one, and gives no answer if any of them is
+        malformed.  If the malformed one is not among ``numbers``, a copy with these extensions only is returned: copy a
+        pointer borrowed from it at once.  Raises ``DecodeError`` if one of them is malformed.
         """
         if not _flags(self._x509) & lib.EXFLAG_INVALID:
             return self._x509
-        asked = self._with(numbers)
-        if not _flags(asked) & lib.EXFLAG_INVALID:
-            return asked
-        names = [text(lib.OBJ_nid2sn(number)) for number in numbers if self._is_wrong(number)]
+        readable = self._copy_with(numbers)
+        if not _flags(readable) & lib.EXFLAG_INVALID:
+            return readable
+        names = [text(lib.OBJ_nid2sn(number)) for number in numbers if self._is_unusable(number)]
         raise DecodeError(f"the certificate's extension {' and '.join(names)} is malformed")
 
-    def _is_wrong(self, number: int) -> bool:
-        """Whether OpenSSL cannot go by what the extension of that number says, whatever the others are."""
-        return bool(_flags(self._with([number])) & lib.EXFLAG_INVALID)
+    def _is_unusable(self, number: int) -> bool:
+        """Whether OpenSSL finds the extension with this number invalid, even without the others."""
+        return bool(_flags(self._copy_with([number])) & lib.EXFLAG_INVALID)
 
-    def _with(self, numbers: Sequence[int]) -> Any:
-        """A copy of the ``X509 *``, owned, without any other extension than these."""
+    def _copy_with(self, numbers: Sequence[int]) -> Any:
+        """A copy of the ``X509 *``, owned, with only the extensions of these numbers."""
         take_records()
         copy = lib.pyossl_with_extensions(self._x509, numbers, len(numbers))
         return own(check_ptr(copy, "copying the certificate", DecodeError), lib.X509_free)
 
     def matches(self, name: str) -> bool:
-        """Whether the certificate is for a DNS name or an IP address, by the rules of a TLS client.
+        """Whether the certificate is valid for a DNS name or an IP address, by the rules of a TLS client.
 
-        Raises ``ValueError`` for a name that no certificate can be for.  X509_check_host(3), X509_check_ip_asc(3)
+        Raises ``ValueError`` for text that is neither.  X509_check_host(3), X509_check_ip_asc(3)
         """
         reference = reference_name(name)
         wanted = c_string(reference.text, "a name")
@@ -303,32 +324,36 @@ class Certificate:
         return succeeds(lib.X509_check_host, self._x509, wanted, len(wanted), HOST_FLAGS, ffi.NULL)
 
     def matches_email(self, address: str) -> bool:
-        """Whether the certificate is for an email address.  X509_check_email(3)"""
+        """Whether the certificate is valid for this email address.  X509_check_email(3)"""
         wanted = c_string(address, "an email address")
         flags = lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
         return succeeds(lib.X509_check_email, self._x509, wanted, len(wanted), flags)
 
     def belongs_to(self, key: PrivateKey) -> bool:
-        """Whether the certificate is for this private key.  X509_check_private_key(3)"""
-        return succeeds(lib.X509_check_private_key, self._x509, instance(key, PrivateKey, "what it belongs to")._key)
+        """Whether the certificate has the public half of this private key.  X509_check_private_key(3)"""
+        return succeeds(lib.X509_check_private_key, self._x509, instance(key, PrivateKey, "key")._key)
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
-        """The digest of the certificate's DER; ``ValueError`` for a digest that OpenSSL does not have.
+        """The digest of the certificate's DER.
 
-        X509_digest(3)
+        ``digest`` is OpenSSL's name of an algorithm; ``ValueError`` if it has none of that name.  X509_digest(3)
         """
         return fingerprint(lib.X509_digest, self._x509, digest)
 
     @classmethod
     def from_cryptography(cls, certificate: Any) -> Certificate:
-        """The same certificate as an object of the package ``cryptography``, which goes by DER."""
+        """Converts an object of the package ``cryptography``, by way of DER.
+
+        Raises ``TypeError`` for another object.
+        """
         encoding = cryptography("hazmat.primitives.serialization").Encoding.DER
         return cls._from_der(cryptography_bytes(certificate, "public_bytes", "a certificate", encoding))
 
     def to_cryptography(self) -> Any:
-        """The same certificate as an object of the package ``cryptography``, which goes by DER.
+        """Converts the certificate to an object of the package ``cryptography``, by way of DER.
 
-        Raises ``ImportError`` without that package, and its own ``ValueError`` for what it reads more strictly.
+        Raises ``ImportError`` if that package is not installed, and its ``ValueError`` if it does not accept the
+        certificate: it is stricter than OpenSSL.
         """
         return cryptography("x509").load_der_x509_certificate(self.to_der())
 
@@ -336,7 +361,7 @@ class Certificate:
         if not isinstance(other, Certificate):
             return NotImplemented
         equal = bool(lib.X509_cmp(self._x509, other._x509) == 0)
-        take_records()  # it looks at the extensions first, and leaves what is wrong with them
+        take_records()  # X509_cmp reads the extensions first, and leaves their errors in the queue
         return equal
 
     def __hash__(self) -> int:
@@ -351,7 +376,7 @@ _SELF_SIGNED_BY = (lib.NID_subject_key_identifier, lib.NID_authority_key_identif
 
 
 def _flags(x509: Any) -> int:
-    """The ``EXFLAG_x`` that OpenSSL has set for a certificate after it has read the extensions."""
+    """The ``EXFLAG_*`` flags that OpenSSL sets when it has read a certificate's extensions."""
     flags: int = lib.X509_get_extension_flags(x509)
     take_records()
     return flags
@@ -361,15 +386,15 @@ def _names_of_objects(stack: Any) -> tuple[str, ...]:
     return tuple(short_name(lib.sk_ASN1_OBJECT_value(stack, n)) for n in range(lib.sk_ASN1_OBJECT_num(stack)))
 
 
-def uses_of(certificate: Certificate) -> bytes:
-    """What tells certificates apart that are equal and trusted for different things; empty where nothing was said."""
+def encoded_uses(certificate: Certificate) -> bytes:
+    """The trusted and rejected uses as bytes, to compare certificates by them; empty if there are none."""
     if not certificate._has_uses():
         return b""
     return repr((certificate.trusted_uses, certificate.rejected_uses)).encode()
 
 
 def succeeds(question: Callable[..., int], *arguments: Any) -> bool:
-    """Whether a function that says 1 for yes says so; whatever else it says, and why, is a no."""
+    """Whether ``question`` returns 1.  Any other result is False, and its errors are removed from the queue."""
     take_records()
     answer = question(*arguments) == 1
     take_records()
@@ -377,14 +402,14 @@ def succeeds(question: Callable[..., int], *arguments: Any) -> bool:
 
 
 def algorithm_name(algorithm: Any) -> str:
-    """The long name of an ``X509_ALGOR *``.  X509_ALGOR_get0(3)"""
+    """OpenSSL's long name of an ``X509_ALGOR *``.  X509_ALGOR_get0(3)"""
     kind = ffi.new("ASN1_OBJECT **")
     lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm)
     return long_name(kind[0])
 
 
 def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
-    """What X509_digest(3), or one of its kin, makes of an object with the digest of that name."""
+    """The digest that X509_digest(3) or a similar function computes with the algorithm of that name."""
     algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
     if algorithm == ffi.NULL:
         raise ValueError(f"OpenSSL has no digest {digest!r}")
@@ -395,7 +420,7 @@ def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
 
 
 def borrowed(pointer: Any) -> Certificate | None:
-    """A ``Certificate`` with a reference of its own to an ``X509 *`` that OpenSSL keeps; None for NULL."""
+    """A ``Certificate`` that holds its own reference to an ``X509 *`` of OpenSSL's; None for NULL."""
     if pointer == ffi.NULL:
         return None
     check(lib.X509_up_ref(pointer), "X509_up_ref")
@@ -403,15 +428,15 @@ def borrowed(pointer: Any) -> Certificate | None:
 
 
 def chain_of(stack: Any) -> tuple[Certificate, ...]:
-    """The certificates of a ``STACK_OF(X509) *`` that OpenSSL keeps; empty for NULL."""
+    """The certificates of a ``STACK_OF(X509) *`` that belongs to OpenSSL; empty for NULL."""
     if stack == ffi.NULL:
         return ()
     certificates = (borrowed(lib.sk_X509_value(stack, n)) for n in range(lib.sk_X509_num(stack)))
     return tuple(certificate for certificate in certificates if certificate is not None)
 
 
-def chain_taken(stack: Any) -> tuple[Certificate, ...]:
-    """The certificates of a ``STACK_OF(X509) *`` that is ours, references and all; empty for NULL."""
+def chain_of_owned(stack: Any) -> tuple[Certificate, ...]:
+    """The certificates of a ``STACK_OF(X509) *`` that the caller owns, and which is freed; empty for NULL."""
     if stack == ffi.NULL:
         return ()
     pointers = [own(lib.sk_X509_value(stack, n), lib.X509_free) for n in range(lib.sk_X509_num(stack))]
@@ -419,9 +444,9 @@ def chain_taken(stack: Any) -> tuple[Certificate, ...]:
     return tuple(Certificate(pointer) for pointer in pointers)
 
 
-def stack_of(certificates: tuple[Certificate, ...]) -> Any:
-    """A ``STACK_OF(X509) *``, owned, that keeps what it points to.  X509_STORE_CTX_init(3)"""
-    # The pointers and not their certificates: another thread may put others into drafts.
+def stack_of_certificates(certificates: tuple[Certificate, ...]) -> Any:
+    """A ``STACK_OF(X509) *``, owned, that keeps its certificates alive.  X509_STORE_CTX_init(3)"""
+    # Keep the pointers and not the objects: another thread may change the pointer of a CertificateBuilder.
     pointers = [certificate._x509 for certificate in certificates]
     stack = own(check_ptr(lib.sk_X509_new_null(), "sk_X509_new_null"), lib.sk_X509_free, keep=pointers)
     for pointer in pointers:
@@ -430,10 +455,11 @@ def stack_of(certificates: tuple[Certificate, ...]) -> Any:
 
 
 def load_certificates(source: Source) -> list[Certificate]:
-    """Every certificate in a file or in bytes, in their order: PEM, or DER one after the other.
+    """All certificates in a file or in bytes, in order.
 
-    In PEM a ``TRUSTED CERTIFICATE`` is one, with its ``trusted_uses`` and ``rejected_uses``.  Raises ``DecodeError``
-    when there is none, or when one is malformed.  PEM_read_bio_X509(3)
+    ``source`` is the path of a file, or the contents as ``bytes``: PEM, or DER certificates one after the other.  A PEM
+    block ``TRUSTED CERTIFICATE`` counts, with its ``trusted_uses`` and ``rejected_uses``.  Raises ``DecodeError`` if
+    there is no certificate, or if one is malformed.  PEM_read_bio_X509(3)
     """
     read = lib.pyossl_read_certificate
     pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, read, lib.d2i_X509_bio)

@@ -1,69 +1,65 @@
-"""PEM and DER: where encoded things come from, and how OpenSSL's readers and writers of them are called.
+"""PEM and DER: reading the sources, and calling OpenSSL's readers and writers.
 
-Which of the two it is
-----------------------
-OpenSSL's readers of PEM skip everything before a block, and so find one that a certificate in DER quotes in an
-extension.  They read a long line in pieces, and find one that begins in the middle of it.  ``pem_text`` decides it for
-every reader of pyossl's, and hands on the blocks alone.
+How PEM and DER are told apart
+------------------------------
+OpenSSL's PEM readers skip everything before a block.  So they find a block that a certificate in DER quotes in an
+extension.  They also read a long line in pieces, and find a block that begins in the middle of it.  Every reader of
+pyossl calls ``pem_text`` first, and passes only the blocks that it returns to OpenSSL.
 
-PEM is text: there is a line that begins with ``-----BEGIN``, and what stands before it is text, too, in any encoding
+PEM is text: it has a line that begins with ``-----BEGIN``, and everything before this line is text too, in any encoding
 that is ASCII below 128.  No DER that is read here is text: a certificate, CRL, key, session or PKCS#12 begins with
-headers (a tag and a length) and then has an INTEGER or an OBJECT IDENTIFIER, whose tags are control characters that no
-text has, before anything that somebody could choose.  The first byte alone would not do: a SEQUENCE begins with 0x30,
-and so does the line ``0 s:CN=example.com`` of s_client(1).
+headers (a tag and a length), followed by an INTEGER or an OBJECT IDENTIFIER.  Their tags are control characters, which
+text does not contain, and they come before any byte that the author of the file can choose.  The first byte alone
+does not decide it: a SEQUENCE begins with 0x30, and so does the line ``0 s:CN=example.com`` of s_client(1).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyossl.bio.bio import BIO
-from pyossl.core.arguments import octets, path, utf8
+from pyossl.core.arguments import path
 from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, check, failed
 from pyossl.core.outcome import take_records
 
 Source = str | os.PathLike[str] | bytes
-"""Where an encoded thing is: a file's path, or the bytes themselves."""
-
-Password = str | bytes | Callable[[], str | bytes]
-"""A password, or a function that is asked for it when it turns out to be needed."""
+"""The path of a file, or the PEM or DER itself as ``bytes``."""
 
 
-def encoded(source: Source) -> bytes:
-    """The bytes of a source: PEM text (as ``str`` it is a path) or DER.
+def source_bytes(source: Source) -> bytes:
+    """The bytes of a source, PEM or DER.
 
-    Raises ``OSError`` where a file cannot be read, ``TypeError`` for anything else than a path or bytes.
+    Raises ``OSError`` if the file cannot be read, and ``TypeError`` if the source is neither a path nor bytes.
     """
     if isinstance(source, bytes):
         return source
     given = path(source, "a source that is not bytes")
     if isinstance(given, str) and "-----BEGIN" in given:
-        # The error of open() would show what may be a private key.
+        # The error of open() would show the text, which may be a private key.
         raise TypeError("PEM is given as bytes: a str is the path of a file")
     with open(given, "rb") as file:
         return file.read()
 
 
 def describe(source: Source) -> str:
-    """How an error message names a source; never its contents."""
+    """The source for an error message, without its contents."""
     return f"{len(source)} bytes" if isinstance(source, bytes) else repr(os.fspath(source))
 
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LINE = re.compile(rb"^-----BEGIN ", re.MULTILINE)
 _BLOCK = re.compile(rb"^-----BEGIN .*?(?:^-----END [^\n]*|\Z)", re.MULTILINE | re.DOTALL)
-# All of C0 but BEL to SI, which has the white space and the shifts of old encodings, SUB and ESC.
+# The control characters that text does not contain: all but BEL to SI, SUB and ESC.
 _NO_TEXT = re.compile(rb"[\x00-\x06\x10-\x19\x1c-\x1f]")
 
 
 def pem_text(data: bytes) -> bytes:
-    """The PEM blocks in these bytes, without what stands between them; empty where they are no PEM."""
+    """The PEM blocks in ``data``, without the text between them; empty if ``data`` is not PEM."""
     text = data.removeprefix(_BYTE_ORDER_MARK)
     first = _FIRST_LINE.search(text)
     if first is None or _NO_TEXT.search(text, 0, first.start()):
@@ -72,12 +68,15 @@ def pem_text(data: bytes) -> bytes:
 
 
 def is_pem(data: bytes) -> bool:
-    """Whether these bytes are PEM text, and not DER."""
+    """Whether ``data`` is PEM, and not DER."""
     return bool(pem_text(data))
 
 
 def pem_file(path: bytes) -> bytes:
-    """The path of a file that OpenSSL opens and reads PEM from; of an empty one where it is DER that quotes PEM."""
+    """The path of a file that OpenSSL is to open and read as PEM.
+
+    If the file is DER that quotes PEM, the path of an empty file.
+    """
     with contextlib.suppress(OSError):
         if os.path.isfile(path):
             with open(path, "rb") as file:
@@ -88,20 +87,20 @@ def pem_file(path: bytes) -> bytes:
 
 
 class Block(NamedTuple):
-    """What one PEM block holds; or, with an empty label, something in DER."""
+    """One PEM block, or DER if ``label`` is empty."""
 
     label: str
     header: bytes
     der: bytes
 
     def pem(self) -> bytes:
-        """The block alone, as OpenSSL writes it.  PEM_write_bio(3)"""
+        """The block in PEM, as OpenSSL writes it.  PEM_write_bio(3)"""
         label = self.label.encode("latin-1")
-        return written(lib.PEM_write_bio, label, self.header, self.der, len(self.der))
+        return output_of(lib.PEM_write_bio, label, self.header, self.der, len(self.der))
 
 
 def pem_blocks(text: bytes, reading: str) -> tuple[list[Block], Error | None]:
-    """Every block of PEM text, and the error of the one that is malformed, behind which nothing is read.
+    """The blocks in PEM text, and the error if one is malformed; no block after it is read.
 
     PEM_read_bio(3)
     """
@@ -116,20 +115,20 @@ def pem_blocks(text: bytes, reading: str) -> tuple[list[Block], Error | None]:
     if _is_at_the_end():
         take_records()
         return blocks, None
-    # Of some of what it does not take OpenSSL says nothing.
+    # OpenSSL reports no error for some malformed blocks.
     if lib.ERR_peek_error() == 0:
         return blocks, DecodeError(f"{reading} failed: one of its PEM blocks is malformed")
     return blocks, failed(reading, DecodeError)
 
 
 def _is_at_the_end() -> bool:
-    """Whether a reader of PEM has just failed for want of another block."""
+    """Whether a PEM reader has failed because there are no more blocks."""
     last = lib.ERR_peek_last_error()
     return bool(lib.ERR_GET_LIB(last) == lib.ERR_LIB_PEM and lib.ERR_GET_REASON(last) == lib.PEM_R_NO_START_LINE)
 
 
 def element_end(data: bytes, start: int = 0) -> int | None:
-    """Where the DER, or BER, element that begins at ``start`` ends; None where its headers are malformed, or it is cut.
+    """The end of the DER or BER element that begins at ``start``; None if it is malformed or cut short.
 
     ASN1_get_object(3)
     """
@@ -153,7 +152,7 @@ def element_end(data: bytes, start: int = 0) -> int | None:
 
 
 def _header(data: bytes, at: int) -> tuple[int, int | None]:
-    """Where the content of an element begins, and how long it is: None where a mark ends it."""
+    """Where the content of an element begins, and its length; None if an end marker follows the content."""
     tag, at = data[at], at + 1
     if tag & _HIGH_TAG == _HIGH_TAG:
         while data[at] & _LONG:
@@ -173,16 +172,16 @@ _LONG = 0x80
 
 
 def check_nothing_follows(data: bytes, reading: str) -> None:
-    """Raises ``DecodeError`` where bytes stand behind the DER element that is meant; malformed DER is OpenSSL's."""
+    """Raises ``DecodeError`` if bytes follow the first DER element.  Malformed DER is left to OpenSSL."""
     end = element_end(data)
     if end is not None and end < len(data):
-        raise DecodeError(f"{reading} failed: {len(data) - end} bytes stand behind it")
+        raise DecodeError(f"{reading} failed: {len(data) - end} bytes follow it")
 
 
 def read_der(data: bytes, what: str, free: Callable[[Any], Any], d2i: Callable[..., Any]) -> Any:
-    """The pointer to the one ``what`` that these bytes are in DER, owned; whatever is quoted in it.
+    """The pointer to the one object in DER, owned.
 
-    Raises ``DecodeError`` for anything else, and for bytes that stand behind it.
+    ``what`` names the object in error messages.  Raises ``DecodeError`` for other data, and if bytes follow the object.
     """
     reading = f"reading a {what} from {describe(data)}"
     check_nothing_follows(data, reading)
@@ -195,22 +194,22 @@ def read_der(data: bytes, what: str, free: Callable[[Any], Any], d2i: Callable[.
     return owned
 
 
-def contents(bio: BIO) -> bytes:
-    """All that was written to a memory BIO."""
+def bio_contents(bio: BIO) -> bytes:
+    """All bytes that were written to a memory BIO."""
     data = bio.read()
     return data if isinstance(data, bytes) else b""
 
 
-def written(write: Callable[..., int], *arguments: Any) -> bytes:
-    """What one of OpenSSL's writers, such as i2d_X509_bio(3), writes to a BIO."""
+def output_of(write: Callable[..., int], *arguments: Any) -> bytes:
+    """The bytes that one of OpenSSL's writers, for example i2d_X509_bio(3), writes to a BIO."""
     bio = BIO.memory()
     take_records()
     check(write(bio._bio, *arguments), _name_of(write))
-    return contents(bio)
+    return bio_contents(bio)
 
 
-def der(i2d: Callable[[Any, Any], int], pointer: Any) -> bytes:
-    """The DER of an object for which OpenSSL has an ``i2d_x`` function, and none that writes to a BIO.  i2d_X509(3)"""
+def der_of(i2d: Callable[[Any, Any], int], pointer: Any) -> bytes:
+    """The DER of an object, by an ``i2d_*`` function that does not write to a BIO.  i2d_X509(3)"""
     out = ffi.new("unsigned char **")
     length = check(i2d(pointer, out), _name_of(i2d))
     return bytes(ffi.buffer(own(out[0], lib.OPENSSL_free), length))
@@ -228,11 +227,12 @@ def read_every(
     pem: Callable[..., Any],
     d2i: Callable[..., Any],
 ) -> list[Any]:
-    """The pointers to every ``what`` in a source, owned: the PEM blocks of that label, or DER one after the other.
+    """The pointers to all objects in a source, owned: PEM blocks with this label, or DER one after the other.
 
-    Raises ``DecodeError`` when there is none, or when one is malformed or cut.
+    ``what`` names an object in error messages.  Raises ``DecodeError`` if there is none, or if one is malformed or cut
+    short.
     """
-    data = encoded(source)
+    data = source_bytes(source)
     reading = f"reading a {what} from {describe(source)}"
     text = pem_text(data)
     bio = BIO.memory(text or data)
@@ -244,7 +244,7 @@ def read_every(
             if pointer == ffi.NULL:
                 raise _undecoded(reading)
             found.append(own(pointer, free))
-        take_records()  # OpenSSL leaves what is wrong with a CRL's extensions there, and reads on
+        take_records()  # OpenSSL leaves errors of a CRL's extensions there, and continues
         return found
     while True:
         pointer = pem(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
@@ -260,54 +260,7 @@ def read_every(
 
 
 def _undecoded(reading: str) -> Error:
-    # Of what ends before it has begun OpenSSL says nothing.
+    # OpenSSL reports no error if the data ends before the first byte of an object.
     if lib.ERR_peek_error() == 0:
         return DecodeError(f"{reading} failed: it is empty, or cut short")
     return failed(reading, DecodeError)
-
-
-def password_bytes(password: Password) -> bytes:
-    """The bytes of a password, in UTF-8 where it is ``str``; a function is asked for it."""
-    known = password() if callable(password) else password
-    if isinstance(known, str):
-        return utf8(known, "a password")
-    if isinstance(known, bytes):
-        return known
-    raise TypeError(f"a password is str or bytes, not {type(known).__name__}")
-
-
-MOST_ITERATIONS: int = lib.PYOSSL_MOST_ITERATIONS
-"""How much work it may be to hash the password for all that one file locks with it, in iterations of PBKDF2 with
-HMAC-SHA-256: five million of them, which take a second or two.  Others count by the time that they take."""
-
-
-def check_iterations(iterations: int, what: str) -> None:
-    """Raises ``DecodeError`` for a file that asks for more, before any of them is done."""
-    if iterations > MOST_ITERATIONS:
-        raise DecodeError(
-            f"to hash its password, {what} would take the time of {iterations} iterations of PBKDF2 with HMAC-SHA-256 "
-            f"or more, and {MOST_ITERATIONS} are allowed"
-        )
-
-
-def cryptography_bytes(thing: Any, method: str, what: str, *arguments: Any) -> bytes:
-    """What a method of an object of the package ``cryptography`` gives; ``TypeError`` for any other object."""
-    encode = getattr(thing, method, None)
-    if isinstance(thing, type) or not callable(encode):
-        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}")
-    try:
-        der = encode(*arguments)
-    except TypeError as error:
-        raise TypeError(f"{what} of the package cryptography is needed, not {type(thing).__name__}") from error
-    return octets(der, what)
-
-
-def cryptography(module: str) -> Any:
-    """A module of the package ``cryptography``, which is imported only where one of its objects is asked for.
-
-    Raises ``ImportError`` where that package is not installed.
-    """
-    try:
-        return importlib.import_module(f"cryptography.{module}")
-    except ModuleNotFoundError as error:
-        raise ImportError(f"this needs the package cryptography, which is not installed ({error})") from error

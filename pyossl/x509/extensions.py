@@ -11,11 +11,21 @@ from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_from, object_identifier, short_name, string_bytes
-from pyossl.x509.encoding import written
+from pyossl.x509.encoding import output_of
 
 
 class KeyUsage(enum.IntFlag):
-    """What the key of a certificate may be used for.  X509_get_key_usage(3)"""
+    """The permitted uses of a certificate's key, as flags.  X509_get_key_usage(3)
+
+    - ``DIGITAL_SIGNATURE``: to sign, for example a TLS handshake.
+    - ``NON_REPUDIATION``: to sign documents.
+    - ``KEY_ENCIPHERMENT``: to encrypt keys, as in the RSA key exchange of TLS 1.2.
+    - ``DATA_ENCIPHERMENT``: to encrypt data.
+    - ``KEY_AGREEMENT``: to agree on keys, as in a static Diffie-Hellman key exchange.
+    - ``KEY_CERT_SIGN``: to sign certificates.
+    - ``CRL_SIGN``: to sign CRLs.
+    - ``ENCIPHER_ONLY``, ``DECIPHER_ONLY``: limits of ``KEY_AGREEMENT``.
+    """
 
     DIGITAL_SIGNATURE = lib.KU_DIGITAL_SIGNATURE
     NON_REPUDIATION = lib.KU_NON_REPUDIATION
@@ -29,12 +39,16 @@ class KeyUsage(enum.IntFlag):
 
 
 class Extension:
-    """One extension, known to OpenSSL or not.  X509_EXTENSION_create_by_OBJ(3)"""
+    """One extension of a certificate or CRL, of any type.  X509_EXTENSION_create_by_OBJ(3)"""
 
     def __init__(self, oid: str, value: bytes, *, critical: bool = False) -> None:
-        """An extension of a dotted form or of one of OpenSSL's names, such as ``subjectAltName``, whose value is DER.
+        """Makes an extension.
 
-        Raises ``ValueError`` for a name that is neither.
+        - ``oid``: the dotted form, or one of OpenSSL's names, for example ``subjectAltName``.
+        - ``value``: the value in DER.
+        - ``critical``: whether a program that does not support the extension must refuse the certificate.
+
+        Raises ``ValueError`` for an ``oid`` that is neither.
         """
         octets(value, "the value of an extension")
         flag(critical, "critical")
@@ -44,12 +58,12 @@ class Extension:
         self._extension = own(check_ptr(pointer, "X509_EXTENSION_create_by_OBJ"), lib.X509_EXTENSION_free)
 
     def __reduce__(self) -> tuple[Callable[..., Extension], tuple[str, bytes, bool]]:
-        return _remade, (self.oid, self.value, self.critical)
+        return _unpickled, (self.oid, self.value, self.critical)
 
     @classmethod
     def copied(cls, pointer: Any) -> Extension:
-        """A copy of an ``X509_EXTENSION *`` that OpenSSL keeps."""
-        checked_pointer(pointer, "X509_EXTENSION *", "an Extension is made of an object identifier and a value")
+        """A copy of an ``X509_EXTENSION *`` that belongs to OpenSSL."""
+        checked_pointer(pointer, "X509_EXTENSION *", "make an Extension from an object identifier and a value")
         extension = cls.__new__(cls)
         copy = check_ptr(lib.X509_EXTENSION_dup(pointer), "X509_EXTENSION_dup")
         extension._extension = own(copy, lib.X509_EXTENSION_free)
@@ -57,17 +71,20 @@ class Extension:
 
     @property
     def oid(self) -> str:
-        """Which extension it is, in dotted form, such as ``2.5.29.17``.  X509_EXTENSION_get_object(3)"""
+        """The type in dotted form, for example ``2.5.29.17``.  X509_EXTENSION_get_object(3)"""
         return object_identifier(lib.X509_EXTENSION_get_object(self._extension))
 
     @property
     def name(self) -> str:
-        """OpenSSL's short name of it, such as ``subjectAltName``; the dotted form where it has none.  OBJ_nid2sn(3)"""
+        """OpenSSL's short name of the type: ``subjectAltName``.  The dotted form if it has none.  OBJ_nid2sn(3)"""
         return short_name(lib.X509_EXTENSION_get_object(self._extension))
 
     @property
     def critical(self) -> bool:
-        """Whether who does not know the extension must refuse the certificate.  X509_EXTENSION_get_critical(3)"""
+        """Whether a program that does not support the extension must refuse the certificate.
+
+        X509_EXTENSION_get_critical(3)
+        """
         return bool(lib.X509_EXTENSION_get_critical(self._extension))
 
     @property
@@ -77,12 +94,12 @@ class Extension:
 
     @property
     def text(self) -> str:
-        """The value as OpenSSL prints it, for people and not for programs; a dump where it cannot read it.
+        """The value as OpenSSL prints it, for people to read.  Do not parse it.
 
-        X509V3_EXT_print(3)
+        A hexadecimal dump if OpenSSL cannot decode the value.  X509V3_EXT_print(3)
         """
         try:
-            printed = written(lib.X509V3_EXT_print, self._extension, lib.X509V3_EXT_DUMP_UNKNOWN, 0)
+            printed = output_of(lib.X509V3_EXT_print, self._extension, lib.X509V3_EXT_DUMP_UNKNOWN, 0)
         except Error:
             return f"malformed: {self.value.hex()}"
         take_records()
@@ -90,7 +107,7 @@ class Extension:
 
     @property
     def is_malformed(self) -> bool:
-        """Whether OpenSSL knows what the value has to be, and it is not that.  X509V3_EXT_d2i(3)"""
+        """Whether OpenSSL supports this type but cannot decode the value.  X509V3_EXT_d2i(3)"""
         return bool(lib.pyossl_is_malformed(self._extension))
 
     def __eq__(self, other: object) -> bool:
@@ -105,19 +122,21 @@ class Extension:
         return f"<Extension {self.name}{' critical' if self.critical else ''} {len(self.value)} bytes>"
 
 
-def _remade(oid: str, value: bytes, critical: bool) -> Extension:
+def _unpickled(oid: str, value: bytes, critical: bool) -> Extension:
     return Extension(oid, value, critical=critical)
 
 
 def extensions_of(pointer: Any, count: Callable[[Any], int], at: Callable[[Any, int], Any]) -> tuple[Extension, ...]:
-    """Every extension of a certificate or CRL, by its type's functions.  X509_get_ext_count(3)"""
+    """All extensions of a certificate or CRL, by the functions for its type.  X509_get_ext_count(3)"""
     return tuple(Extension.copied(at(pointer, n)) for n in range(count(pointer)))
 
 
-def decoded(pointer: Any, nid: int, get_d2i: Callable[..., Any], c_type: str, free: Callable[[Any], Any]) -> Any | None:
-    """The value of the extension ``nid``, owned; None where there is no such extension.
+def extension_value(
+    pointer: Any, nid: int, get_d2i: Callable[..., Any], c_type: str, free: Callable[[Any], Any]
+) -> Any | None:
+    """The value of the extension with this number (NID), owned; None if there is none.
 
-    Raises ``DecodeError`` where it is malformed, or there twice.  X509V3_get_d2i(3)
+    Raises ``DecodeError`` if it is malformed, or if there is more than one.  X509V3_get_d2i(3)
     """
     take_records()
     critical = ffi.new("int *")
@@ -128,7 +147,7 @@ def decoded(pointer: Any, nid: int, get_d2i: Callable[..., Any], c_type: str, fr
         return None
     name = ffi.string(lib.OBJ_nid2sn(nid)).decode()
     if critical[0] == _TWICE:
-        raise DecodeError(f"the extension {name} is there more than once")
+        raise DecodeError(f"the extension {name} occurs more than once")
     raise failed(f"reading the extension {name}", DecodeError)
 
 

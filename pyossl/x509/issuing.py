@@ -1,8 +1,8 @@
 """A small certificate authority, for development and tests.
 
-``self_signed("localhost")`` is the one call for a server that nobody else has to trust; ``Authority()`` makes a CA
-whose certificate clients trust, and ``issue`` certificates below it.  The extensions are a few fixed structures, so
-that they are written as DER here, rather than through OpenSSL's text format for them.
+``self_signed("localhost")`` makes a certificate for a development server in one call.  ``Authority()`` makes a root:
+clients trust its certificate, and ``issue`` makes certificates below it.  The extensions are a few fixed structures, so
+they are written as DER here, without OpenSSL's configuration text.
 """
 
 from __future__ import annotations
@@ -30,19 +30,30 @@ _LONGEST_COMMON_NAME = 64
 
 
 class Credentials(NamedTuple):
-    """A certificate with its private key, and the chain that a peer needs besides."""
+    """A certificate with its private key and chain.
+
+    For a context: ``Context.server((made.certificate, *made.chain), made.private_key)``.
+    """
 
     certificate: Certificate
     private_key: PrivateKey
     chain: tuple[Certificate, ...] = ()
 
     def certificate_pem(self) -> bytes:
-        """The certificate and its chain in PEM, as a server's configuration wants them."""
+        """The certificate and its chain in PEM, as server configurations expect them."""
         return b"".join(each.to_pem() for each in (self.certificate, *self.chain))
 
 
+Credentials.certificate.__doc__ = "The certificate."
+Credentials.private_key.__doc__ = "The private key of the certificate."
+Credentials.chain.__doc__ = "The authorities' certificates between this one and the root, without the root."
+
+
 class Authority:
-    """A certificate authority.  Not for production: it keeps no records."""
+    """A certificate authority for development and tests.  It keeps no records: do not use it in production.
+
+    ``credentials`` is the authority's own certificate, private key and chain.
+    """
 
     def __init__(
         self,
@@ -51,7 +62,14 @@ class Authority:
         parent: Authority | None = None,
         private_key: PrivateKey | None = None,
     ) -> None:
-        """An authority below ``parent``, or a root; its key is a new one on the curve P-256 if none is given."""
+        """Makes a root, or an authority below ``parent``.
+
+        - ``name``: the common name of the authority; 64 characters of it are used.
+        - ``parent``: the authority that signs the certificate; None for a root.
+        - ``private_key``: the authority's key; None for a new one on the curve P-256.
+
+        The certificate is valid for ten years.  X509_sign(3)
+        """
         c_string(name, "the name of an authority")
         if parent is not None:
             instance(parent, Authority, "parent")
@@ -65,7 +83,7 @@ class Authority:
 
     @property
     def certificate(self) -> Certificate:
-        """The authority's certificate: what a client trusts."""
+        """The authority's certificate.  Clients trust it, for example with ``Context.client(trust=...)``."""
         return self.credentials.certificate
 
     def issue(
@@ -75,37 +93,45 @@ class Authority:
         not_after: datetime.datetime | None = None,
         private_key: PrivateKey | None = None,
     ) -> Credentials:
-        """A certificate for DNS names, IP addresses and email addresses, for servers and clients alike.
+        """Issues a certificate for servers and clients.
 
-        The key is a new one on the curve P-256 if none is given.  The certificate is valid from a day ago for a year,
-        unless ``not_before`` and ``not_after`` (aware datetimes) say else.  Raises ``ValueError`` for a name that no
-        certificate can be for, or without one.  X509_sign(3)
+        - ``names``: DNS names, IP addresses and email addresses.  ``*.example.com`` is a wildcard.
+        - ``not_before``, ``not_after``: the validity, as aware datetimes; by default from a day ago until a year from
+          now.
+        - ``private_key``: the key of the certificate; None for a new one on the curve P-256.
+
+        Raises ``ValueError`` if there is no name, if a name is not valid in a certificate, or if a datetime has no time
+        zone.  X509_sign(3)
         """
         now = datetime.datetime.now(datetime.timezone.utc)
         return _issue(
             self.credentials,
             names[0] if names else "",
-            _leaf(names),
+            _leaf_extensions(names),
             now - _DAY if not_before is None else not_before,
             now + 365 * _DAY if not_after is None else not_after,
             private_key,
         )
 
+    def __repr__(self) -> str:
+        return f"<Authority {self.certificate.subject!r}>"
+
 
 def self_signed(*names: str, private_key: PrivateKey | None = None) -> Credentials:
-    """A certificate for ``names`` that signs itself, valid for a year: a development server's, in one call.
+    """Makes a certificate that signs itself, for a development server.  It is valid for a year.
 
-    The key is a new one on the curve P-256 if none is given.
+    - ``names``: DNS names, IP addresses and email addresses.  ``*.example.com`` is a wildcard.
+    - ``private_key``: the key of the certificate; None for a new one on the curve P-256.
 
-    Raises ``ValueError`` for a name that no certificate can be for, or without one.
+    Raises ``ValueError`` if there is no name, or if a name is not valid in a certificate.  X509_sign(3)
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    return _issue(None, names[0] if names else "", _leaf(names), now - _DAY, now + 365 * _DAY, private_key)
+    return _issue(None, names[0] if names else "", _leaf_extensions(names), now - _DAY, now + 365 * _DAY, private_key)
 
 
-def _leaf(names: tuple[str, ...]) -> list[Extension]:
+def _leaf_extensions(names: tuple[str, ...]) -> list[Extension]:
     if not names:
-        raise ValueError("a certificate is for at least one name")
+        raise ValueError("a certificate needs at least one name")
     instances(names, str, "the names of a certificate")
     return [
         Extension("basicConstraints", _der(_SEQUENCE), critical=True),
@@ -126,7 +152,7 @@ def _general_name(name: str) -> bytes:
 
 
 def _email(address: str) -> bytes:
-    """RFC 5280's rfc822Name, which is ASCII: what stands before the @ is nobody's to encode but its host's."""
+    """The rfc822Name of RFC 5280, which is ASCII.  Only the host may be encoded, and never the local part."""
     local_part, _, host = address.rpartition("@")
     if not local_part.isascii() or not local_part.isprintable() or " " in local_part or not local_part:
         raise ValueError(f"no certificate can be for the email address {address!r}")
@@ -175,14 +201,14 @@ def _issue(
 
 
 def _key_identifier(x509: Any) -> bytes:
-    """RFC 7093's first method: the leftmost 160 bits of the SHA-256 of the public key.  X509_pubkey_digest(3)"""
+    """The leftmost 160 bits of the SHA-256 of the public key: RFC 7093, method 1.  X509_pubkey_digest(3)"""
     out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
     check(lib.X509_pubkey_digest(x509, lib.EVP_sha256(), out, length), "X509_pubkey_digest")
     return bytes(ffi.buffer(out, 20))
 
 
 def _digest_for(key: PrivateKey) -> Any:
-    """The digest that a key of this type signs with; NULL where its signatures have their own.
+    """The digest for signatures with a key of this type; NULL if the signature algorithm includes one.
 
     EVP_PKEY_get_default_digest_nid(3)
     """

@@ -1,4 +1,4 @@
-"""Keys of every type that OpenSSL has.  EVP_PKEY(3)"""
+"""Private and public keys of every type that OpenSSL supports.  EVP_PKEY(3)"""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.copying import Unpickled
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
+from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
 from pyossl.x509.encoding import (
     Block,
-    Password,
     Source,
-    check_iterations,
     check_nothing_follows,
-    cryptography,
-    cryptography_bytes,
     describe,
-    encoded,
-    password_bytes,
+    output_of,
     pem_blocks,
     pem_text,
     read_der,
-    written,
+    source_bytes,
 )
+from pyossl.x509.passwords import Password, check_iterations, password_bytes
 
 
 class Key:
-    """What private and public keys have in common.  EVP_PKEY(3)"""
+    """The base class of ``PrivateKey`` and ``PublicKey``.  EVP_PKEY(3)"""
 
     def __init__(self, pointer: Any) -> None:
-        self._key = checked_pointer(pointer, "EVP_PKEY *", f"a {type(self).__name__} is made by load and its like")
+        self._key = checked_pointer(
+            pointer, "EVP_PKEY *", f"make a {type(self).__name__} with {type(self).__name__}.load"
+        )
 
     @property
     def type(self) -> str:
-        """OpenSSL's name of the key's type, such as ``RSA``, ``EC``, ``ED25519`` or ``ML-DSA-65``.
+        """OpenSSL's name of the key's type, for example ``RSA``, ``EC``, ``ED25519`` or ``ML-DSA-65``.
 
         EVP_PKEY_get0_type_name(3)
         """
@@ -46,7 +45,7 @@ class Key:
 
     @property
     def group(self) -> str | None:
-        """The name of the curve, such as ``prime256v1``, or of the group of a DH key; None without one.
+        """The name of the curve, for example ``prime256v1``, or of a DH key's group; None if there is none.
 
         EVP_PKEY_get_group_name(3)
         """
@@ -57,17 +56,20 @@ class Key:
 
     @property
     def bits(self) -> int:
-        """The key's size in bits.  EVP_PKEY_get_bits(3)"""
+        """The size of the key in bits.  EVP_PKEY_get_bits(3)"""
         return lib.EVP_PKEY_get_bits(self._key)
 
     @property
     def security_bits(self) -> int:
-        """How many bits of a symmetric key the key is worth.  EVP_PKEY_get_security_bits(3)"""
+        """The strength of the key: the size in bits of a symmetric key that is as hard to break.
+
+        EVP_PKEY_get_security_bits(3)
+        """
         return lib.EVP_PKEY_get_security_bits(self._key)
 
     def public_der(self) -> bytes:
         """The public key (SubjectPublicKeyInfo) in DER.  i2d_PUBKEY_bio(3)"""
-        return written(lib.i2d_PUBKEY_bio, self._key)
+        return output_of(lib.i2d_PUBKEY_bio, self._key)
 
     def _equals(self, other: Key) -> bool:
         equal = lib.EVP_PKEY_eq(self._key, other._key) == 1
@@ -83,7 +85,7 @@ class Key:
 
 _LONGEST_GROUP = 80
 LARGEST_MODULUS = 16384
-"""In bits: OpenSSL uses no RSA or DSA key that is longer, and would take very long to make one."""
+"""In bits.  OpenSSL does not use longer RSA or DSA keys, and would need very long to generate one."""
 
 
 class PublicKey(Key):
@@ -91,11 +93,12 @@ class PublicKey(Key):
 
     @classmethod
     def load(cls, source: Source) -> PublicKey:
-        """The public key (SubjectPublicKeyInfo) in PEM or DER, from a file's path or from bytes.
+        """Loads a public key (SubjectPublicKeyInfo) in PEM or DER.
 
-        Raises ``DecodeError`` when there is none.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY_bio(3)
+        ``source`` is the path of a file, or the contents as ``bytes``.  Raises ``DecodeError`` if there is no public
+        key.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY_bio(3)
         """
-        data = encoded(source)
+        data = source_bytes(source)
         text = pem_text(data)
         what = f"reading a public key from {describe(source)}"
         take_records()
@@ -115,8 +118,8 @@ class PublicKey(Key):
 
     @classmethod
     def borrowed(cls, pointer: Any) -> PublicKey:
-        """A ``PublicKey`` with a reference of its own to an ``EVP_PKEY *`` that OpenSSL keeps."""
-        checked_pointer(pointer, "EVP_PKEY *", "a PublicKey is made by load and its like")
+        """A ``PublicKey`` that holds its own reference to an ``EVP_PKEY *`` of OpenSSL's."""
+        checked_pointer(pointer, "EVP_PKEY *", "make a PublicKey with PublicKey.load")
         check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
         return cls(own(pointer, lib.EVP_PKEY_free))
 
@@ -124,24 +127,28 @@ class PublicKey(Key):
         return PublicKey.load, (self.to_der(),)
 
     def to_der(self) -> bytes:
-        """SubjectPublicKeyInfo in DER.  i2d_PUBKEY_bio(3)"""
+        """The key as SubjectPublicKeyInfo in DER.  i2d_PUBKEY_bio(3)"""
         return self.public_der()
 
     def to_pem(self) -> bytes:
-        """SubjectPublicKeyInfo in PEM.  PEM_write_bio_PUBKEY(3)"""
-        return written(lib.PEM_write_bio_PUBKEY, self._key)
+        """The key as SubjectPublicKeyInfo in PEM.  PEM_write_bio_PUBKEY(3)"""
+        return output_of(lib.PEM_write_bio_PUBKEY, self._key)
 
     @classmethod
     def from_cryptography(cls, key: Any) -> PublicKey:
-        """The same key as an object of the package ``cryptography``, which goes by DER."""
+        """Converts an object of the package ``cryptography``, by way of DER.
+
+        Raises ``TypeError`` for another object.
+        """
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return cls._from_der(cryptography_bytes(key, "public_bytes", "a public key", serialization.Encoding.DER, form))
 
     def to_cryptography(self) -> Any:
-        """The same key as an object of the package ``cryptography``, which goes by DER.
+        """Converts the key to an object of the package ``cryptography``, by way of DER.
 
-        Raises ``ImportError`` without that package, and its own ``UnsupportedAlgorithm`` for a type that it lacks.
+        Raises ``ImportError`` if that package is not installed, and its ``UnsupportedAlgorithm`` for a type that it
+        does not support.
         """
         return cryptography("hazmat.primitives.serialization").load_der_public_key(self.to_der())
 
@@ -152,66 +159,80 @@ class PublicKey(Key):
 
 
 class PrivateKey(Unpickled, Key):
-    """A private key.  EVP_PKEY(3)"""
+    """A private key.  It cannot be pickled, because it is secret.  EVP_PKEY(3)"""
 
-    _instead = "they are secret; store what to_pem() or to_der() gives, with a password where others can read it"
+    _instead = "they are secret; store the result of to_pem() or to_der(), with a password if others can read it"
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PrivateKey:
-        """The key in PEM or DER, from a file's path or from bytes; of PEM the first one that can be read.
+        """Loads a private key in PEM or DER; in PEM, the first one that can be read.
 
-        ``password`` is asked for only when the key is encrypted; nothing ever prompts on a terminal.  Raises
-        ``PasswordError`` when it is missing or wrong, ``UnsupportedError`` when the key is encrypted in a way that this
-        OpenSSL does not have, whatever the password (from 3.0, RC2, single DES, Blowfish and other old ciphers need the
-        provider ``legacy``), ``DecodeError`` when there is no private key, or when to hash the password for all that
-        are there would take the time of more than five million iterations of PBKDF2 with HMAC-SHA-256: seconds.
+        - ``source``: the path of a file, or the contents as ``bytes``.
+        - ``password``: ``str``, ``bytes``, or a function that returns one and is called only if the key is encrypted.
+          pyossl never prompts on a terminal.
+
+        Raises
+
+        - ``PasswordError`` if the password is missing or wrong;
+        - ``UnsupportedError`` if this OpenSSL does not support the encryption of the key.  OpenSSL 3.0 or newer needs
+          the provider ``legacy`` for RC2, single DES, Blowfish and other old ciphers;
+        - ``DecodeError`` if there is no private key, or if hashing the password for all keys in the source would take
+          longer than five million iterations of PBKDF2 with HMAC-SHA-256: seconds.
+
         PEM_read_bio_PrivateKey(3), d2i_PKCS8PrivateKey_bio(3)
         """
-        data = encoded(source)
+        data = source_bytes(source)
         text = pem_text(data)
         reading = f"reading a private key from {describe(source)}"
-        malformed: Error | None = None
+        malformed_error: Error | None = None
         if text:
-            blocks, malformed = pem_blocks(text, reading)
+            blocks, malformed_error = pem_blocks(text, reading)
         else:
             check_nothing_follows(data, reading)
             blocks = [Block("", b"", data)]
-        return cls._of([block for block in blocks if is_private(block)], password, describe(source), malformed)
+        return cls._from_blocks(
+            [block for block in blocks if is_private_key(block)], password, describe(source), malformed_error
+        )
 
     @classmethod
-    def _of(cls, blocks: Sequence[Block], password: Password | None, where: str, malformed: Error | None) -> PrivateKey:
-        """The first of these that can be read."""
+    def _from_blocks(
+        cls, blocks: Sequence[Block], password: Password | None, where: str, malformed_error: Error | None
+    ) -> PrivateKey:
+        """The first of these blocks that can be read."""
         reading = f"reading a private key from {where}"
         for block in blocks:
-            check_header(block, reading)
+            check_pem_headers(block, reading)
         check_iterations(sum(map(iterations_of, blocks)), f"the private key in {where}")
         known = None if callable(password) else password
         read = _decode(blocks, known, reading)
-        if read.refused and callable(password):
+        if read.password_error and callable(password):
             read = _decode(blocks, known := password(), reading)
         if read.key is not None:
             return cls(read.key)
-        if read.refused:
+        if read.password_error:
             why = "needs a password" if known is None else "was not opened by this password"
             raise PasswordError(
-                f"the private key in {where} is encrypted and {why}: {read.refused}", read.refused.failure
+                f"the private key in {where} is encrypted and {why}: {read.password_error}", read.password_error.failure
             )
-        if read.lacking:
+        if read.unsupported_error:
             unsupported = UnsupportedError(
                 f"way to open the private key in {where}, which is encrypted with {read.scheme}"
             )
-            unsupported.failure = read.lacking.failure
+            unsupported.failure = read.unsupported_error.failure
             raise unsupported
-        raise malformed or read.malformed or DecodeError(f"{reading} failed: there is none")
+        raise malformed_error or read.malformed_error or DecodeError(f"{reading} failed: it holds no private key")
 
     @classmethod
     def generate(cls, type: str = "EC", *, bits: int | None = None, group: str | None = None) -> PrivateKey:
-        """A new key of a type by OpenSSL's name: ``EC``, ``RSA``, ``ED25519``, ``X25519``, ``ML-DSA-65``, …
+        """Generates a new key.
 
-        ``bits`` is the size of an RSA, RSA-PSS or DSA key (OpenSSL's own default is 2048); ``group`` the curve of an
-        EC key (``P-256`` if not said) or the group of a DH key (``ffdhe2048``).  Raises ``UnsupportedError`` for a
-        type or group that this OpenSSL lacks, ``ValueError`` for an option that the type has not.
-        EVP_PKEY_keygen(3)
+        - ``type``: OpenSSL's name: ``EC``, ``RSA``, ``ED25519``, ``X25519``, ``ML-DSA-65`` (OpenSSL 3.5 or newer) and
+          others.
+        - ``bits``: the size of an RSA, RSA-PSS or DSA key; None for OpenSSL's default, 2048.
+        - ``group``: the curve of an EC key, ``P-256`` by default, or the group of a DH key, ``ffdhe2048`` by default.
+
+        Raises ``UnsupportedError`` for a type or group that this OpenSSL does not have, and ``ValueError`` for an
+        option that keys of this type do not have.  EVP_PKEY_keygen(3)
         """
         take_records()
         c_string(type, "a key type")
@@ -219,17 +240,17 @@ class PrivateKey(Unpickled, Key):
             integer(bits, "the number of bits", 1, LARGEST_MODULUS)
         if group is not None:
             c_string(group, "a group")
-        recipe = _RECIPES.get(type.upper(), _Recipe())
+        options = _KEY_OPTIONS.get(type.upper(), _KeyOptions())
         context = _key_context(type)
-        if recipe.has_parameters:
+        if options.has_parameters:
             check(lib.EVP_PKEY_paramgen_init(context), "EVP_PKEY_paramgen_init")
-            _set_options(context, type, recipe, bits, group)
-            context = _key_context_of(_made(lib.EVP_PKEY_paramgen, context))
+            _set_options(context, type, options, bits, group)
+            context = _key_context_of(_generated(lib.EVP_PKEY_paramgen, context))
         check(lib.EVP_PKEY_keygen_init(context), "EVP_PKEY_keygen_init")
-        if not recipe.has_parameters:
-            _set_options(context, type, recipe, bits, group)
+        if not options.has_parameters:
+            _set_options(context, type, options, bits, group)
         try:
-            return cls(_made(lib.EVP_PKEY_keygen, context))
+            return cls(_generated(lib.EVP_PKEY_keygen, context))
         except Error as error:
             if group is None:
                 raise
@@ -237,48 +258,58 @@ class PrivateKey(Unpickled, Key):
 
     @property
     def public_key(self) -> PublicKey:
-        """The public half, without the private one."""
+        """The public half of the key."""
         return PublicKey._from_der(self.public_der())
 
     def to_pem(self, password: Password | None = None) -> bytes:
-        """PKCS#8 in PEM, encrypted with AES-256 when there is a password.  PEM_write_bio_PKCS8PrivateKey(3)"""
+        """The key as PKCS#8 in PEM, encrypted with AES-256 if there is a password.
+
+        Raises ``ValueError`` for an empty password.  PEM_write_bio_PKCS8PrivateKey(3)
+        """
         if password is None:
-            return self._written(lib.PEM_write_bio_PKCS8PrivateKey)
-        return self._locked(lib.PEM_write_bio_PKCS8, password)
+            return self._unencrypted(lib.PEM_write_bio_PKCS8PrivateKey)
+        return self._encrypted(lib.PEM_write_bio_PKCS8, password)
 
     def to_der(self, password: Password | None = None) -> bytes:
-        """PKCS#8 in DER, encrypted with AES-256 when there is a password.  i2d_PKCS8PrivateKey_bio(3)"""
+        """The key as PKCS#8 in DER, encrypted with AES-256 if there is a password.
+
+        Raises ``ValueError`` for an empty password.  i2d_PKCS8PrivateKey_bio(3)
+        """
         if password is None:
-            return self._written(lib.i2d_PKCS8PrivateKey_bio)
-        return self._locked(lib.i2d_PKCS8_bio, password)
+            return self._unencrypted(lib.i2d_PKCS8PrivateKey_bio)
+        return self._encrypted(lib.i2d_PKCS8_bio, password)
 
-    def _written(self, write: Any) -> bytes:
-        return written(write, self._key, ffi.NULL, ffi.NULL, 0, ffi.NULL, ffi.NULL)
+    def _unencrypted(self, write: Any) -> bytes:
+        return output_of(write, self._key, ffi.NULL, ffi.NULL, 0, ffi.NULL, ffi.NULL)
 
-    def _locked(self, write: Any, password: Password) -> bytes:
+    def _encrypted(self, write: Any, password: Password) -> bytes:
         secret = password_bytes(password)
         if not secret:
             raise ValueError("the password is empty: None writes the key without encryption")
-        # PEM_write_bio_PKCS8PrivateKey(3), which encrypts too, cuts a password at 1,024 bytes from 3.0 on.
+        # PEM_write_bio_PKCS8PrivateKey(3) can encrypt too, but cuts a password at 1,024 bytes from OpenSSL 3.0 on.
         take_records()
         plain = own(check_ptr(lib.EVP_PKEY2PKCS8(self._key), "EVP_PKEY2PKCS8"), lib.PKCS8_PRIV_KEY_INFO_free)
         cipher = lib.EVP_aes_256_cbc()
         encrypted = lib.PKCS8_encrypt(-1, cipher, secret, len(secret), ffi.NULL, 0, 0, plain)
-        return written(write, own(check_ptr(encrypted, "PKCS8_encrypt"), lib.X509_SIG_free))
+        return output_of(write, own(check_ptr(encrypted, "PKCS8_encrypt"), lib.X509_SIG_free))
 
     @classmethod
     def from_cryptography(cls, key: Any) -> PrivateKey:
-        """The same key as an object of the package ``cryptography``, which goes by DER."""
+        """Converts an object of the package ``cryptography``, by way of DER.
+
+        Raises ``TypeError`` for another object.
+        """
         serialization = cryptography("hazmat.primitives.serialization")
         form = serialization.PrivateFormat.PKCS8
         written_as = serialization.Encoding.DER, form, serialization.NoEncryption()
         der = cryptography_bytes(key, "private_bytes", "a private key", *written_as)
-        return cls._of([Block("", b"", der)], None, describe(der), None)
+        return cls._from_blocks([Block("", b"", der)], None, describe(der), None)
 
     def to_cryptography(self) -> Any:
-        """The same key as an object of the package ``cryptography``, which goes by DER.
+        """Converts the key to an object of the package ``cryptography``, by way of DER.
 
-        Raises ``ImportError`` without that package, and its own ``UnsupportedAlgorithm`` for a type that it lacks.
+        Raises ``ImportError`` if that package is not installed, and its ``UnsupportedAlgorithm`` for a type that it
+        does not support.
         """
         return cryptography("hazmat.primitives.serialization").load_der_private_key(self.to_der(), None)
 
@@ -288,8 +319,8 @@ class PrivateKey(Unpickled, Key):
     __hash__ = Key.__hash__
 
 
-class _Recipe(NamedTuple):
-    """What EVP_PKEY_CTX_ctrl_str(3) calls a type's options; ``fixed`` ones are always set."""
+class _KeyOptions(NamedTuple):
+    """The names of a key type's options in EVP_PKEY_CTX_ctrl_str(3).  Those in ``fixed`` are always set."""
 
     bits: str = ""
     group: str = ""
@@ -298,12 +329,12 @@ class _Recipe(NamedTuple):
     has_parameters: bool = False
 
 
-_RECIPES = {
-    "RSA": _Recipe(bits="rsa_keygen_bits"),
-    "RSA-PSS": _Recipe(bits="rsa_keygen_bits"),
-    "EC": _Recipe(group="ec_paramgen_curve", default_group="P-256", fixed=(("ec_param_enc", "named_curve"),)),
-    "DH": _Recipe(group="dh_param", default_group="ffdhe2048"),
-    "DSA": _Recipe(bits="dsa_paramgen_bits", has_parameters=True),
+_KEY_OPTIONS = {
+    "RSA": _KeyOptions(bits="rsa_keygen_bits"),
+    "RSA-PSS": _KeyOptions(bits="rsa_keygen_bits"),
+    "EC": _KeyOptions(group="ec_paramgen_curve", default_group="P-256", fixed=(("ec_param_enc", "named_curve"),)),
+    "DH": _KeyOptions(group="dh_param", default_group="ffdhe2048"),
+    "DSA": _KeyOptions(bits="dsa_paramgen_bits", has_parameters=True),
 }
 
 
@@ -319,45 +350,45 @@ def _key_context_of(parameters: Any) -> Any:
     return own(check_ptr(lib.EVP_PKEY_CTX_new(parameters, ffi.NULL), "EVP_PKEY_CTX_new"), lib.EVP_PKEY_CTX_free)
 
 
-def _set_options(context: Any, type: str, recipe: _Recipe, bits: int | None, group: str | None) -> None:
+def _set_options(context: Any, type: str, options: _KeyOptions, bits: int | None, group: str | None) -> None:
     if bits is not None:
-        if not recipe.bits:
+        if not options.bits:
             raise ValueError(f"a key of type {type!r} has no bits to choose")
         what = f"setting {bits} bits for a key of type {type!r}"
-        check(lib.EVP_PKEY_CTX_ctrl_str(context, recipe.bits.encode(), str(bits).encode()), what)
-    if group is not None and not recipe.group:
+        check(lib.EVP_PKEY_CTX_ctrl_str(context, options.bits.encode(), str(bits).encode()), what)
+    if group is not None and not options.group:
         raise ValueError(f"a key of type {type!r} has no group to choose")
-    chosen = group or recipe.default_group
-    if chosen and lib.EVP_PKEY_CTX_ctrl_str(context, recipe.group.encode(), c_string(chosen, "a group")) <= 0:
+    chosen = group or options.default_group
+    if chosen and lib.EVP_PKEY_CTX_ctrl_str(context, options.group.encode(), c_string(chosen, "a group")) <= 0:
         take_records()
         raise _no_such_group(type, chosen)
-    for option, value in recipe.fixed:
+    for option, value in options.fixed:
         check(lib.EVP_PKEY_CTX_ctrl_str(context, option.encode(), value.encode()), option)
 
 
 def _no_such_group(type: str, group: str) -> UnsupportedError:
-    # 1.1.1 looks for it when it is set, later versions when it is used.
+    # OpenSSL 1.1.1 checks the group when it is set, newer versions when it is used.
     return UnsupportedError(f"group {group!r} for keys of type {type!r}")
 
 
-def _made(make: Any, context: Any) -> Any:
+def _generated(make: Any, context: Any) -> Any:
     out = ffi.new("EVP_PKEY **")
     check(make(context, out), make.__name__)
     take_records()
     return own(out[0], lib.EVP_PKEY_free)
 
 
-def is_private(block: Block) -> bool:
-    """Whether a PEM block is to hold a private key, of any type and encrypted in any way."""
+def is_private_key(block: Block) -> bool:
+    """Whether a block should hold a private key, of any type, encrypted or not."""
     return block.label.endswith("PRIVATE KEY") or not block.label
 
 
 def iterations_of(block: Block) -> int:
-    """How much work it is to hash the password of an encrypted key, in iterations; 0 for anything else."""
+    """The work of hashing the password of an encrypted key, in iterations; 0 for anything else."""
     return int(lib.pyossl_key_iterations(block.der, len(block.der)))
 
 
-# PEM_write_bio_PrivateKey_traditional(3) encrypts these, with a password that is hashed once.
+# The headers of PEM_write_bio_PrivateKey_traditional(3), which hashes the password once.
 _ENCRYPTED = re.compile(
     rb"Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED[ \t\r]*\n"
     rb"DEK-Info:[ \t]*(?P<cipher>[A-Za-z0-9-]+)(,[ \t]*[0-9A-Fa-f]+)?[ \t\r]*\n?"
@@ -365,35 +396,38 @@ _ENCRYPTED = re.compile(
 _TRADITIONAL = ("RSA PRIVATE KEY", "DSA PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "DH PRIVATE KEY")
 
 
-def check_header(block: Block, reading: str) -> None:
-    """Raises ``DecodeError`` for a PEM block with headers that are not those of an encrypted key of the old kind.
+def check_pem_headers(block: Block, reading: str) -> None:
+    """Raises ``DecodeError`` for PEM headers other than those of an encrypted key in the traditional format.
 
-    What is encrypted in another block could be an encrypted key again, whose iterations nobody knows beforehand.
+    Any other encrypted block could hold another encrypted key, whose iterations are not known before it is decrypted.
     """
     if block.header and not (block.label in _TRADITIONAL and _ENCRYPTED.fullmatch(block.header)):
-        raise DecodeError(f"{reading} failed: the PEM block {block.label!r} has headers that do not belong there")
+        raise DecodeError(f"{reading} failed: the PEM block {block.label!r} has headers that are not allowed there")
 
 
-class _Read(NamedTuple):
-    """The ``EVP_PKEY *`` that was read, owned; or what there is to say of those that were not.
+class _Decoded(NamedTuple):
+    """The result of reading a private key from several blocks.
 
-    ``refused`` is the error of one for which a password was wanted, ``lacking`` of one that is encrypted in a way,
-    ``scheme``, which this OpenSSL lacks, and ``malformed`` any other.
+    - ``key``: the ``EVP_PKEY *``, owned; or None, and the other fields say why.
+    - ``password_error``: the error of a key that needs a password, or another one.
+    - ``unsupported_error``, ``scheme``: the error of a key whose encryption this OpenSSL does not support, and its
+      name.
+    - ``malformed_error``: any other error.
     """
 
     key: Any = None
-    refused: Error | None = None
-    lacking: Error | None = None
+    password_error: Error | None = None
+    unsupported_error: Error | None = None
     scheme: str = ""
-    malformed: Error | None = None
+    malformed_error: Error | None = None
 
 
-def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str) -> _Read:
+def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str) -> _Decoded:
     """The key in the first block that can be read."""
     secret = b"" if password is None else password_bytes(password)
     secret_copy = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": secret_copy, "length": -1 if password is None else len(secret)})
-    found = _Read()
+    found = _Decoded()
     for block in blocks:
         answer.asked = 0
         take_records()
@@ -401,23 +435,25 @@ def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str)
         if pointer != ffi.NULL:
             key = own(pointer, lib.EVP_PKEY_free)
             take_records()
-            return _Read(key)
+            return _Decoded(key)
         error = failed("decryption" if answer.asked else reading, DecodeError)
         scheme = _scheme(block)
         was_opened = _pkcs8_scheme(block) and password is not None and not answer.asked
-        if scheme and not was_opened and lacking(error):
-            found = found._replace(lacking=error, scheme=scheme)
+        if scheme and not was_opened and unsupported_record(error):
+            found = found._replace(unsupported_error=error, scheme=scheme)
         elif answer.asked:
             if block.header and len(secret) > lib.PEM_BUFSIZE:
-                error = DecodeError(f"OpenSSL takes {lib.PEM_BUFSIZE} bytes of a password for a key of this form")
-            found = found._replace(refused=error)
+                error = DecodeError(
+                    f"OpenSSL uses at most {lib.PEM_BUFSIZE} bytes of a password for a key in this format"
+                )
+            found = found._replace(password_error=error)
         else:
-            found = found._replace(malformed=found.malformed or error)
+            found = found._replace(malformed_error=found.malformed_error or error)
     return found
 
 
 def _decode_one(block: Block, answer: Any) -> Any:
-    """Hashes the password at most once: PEM_read_bio_PrivateKey(3) would do it again where it was wrong."""
+    """Hashes the password at most once: PEM_read_bio_PrivateKey(3) hashes a wrong password a second time."""
     callback = lib.pyossl_password_callback
     is_encrypted = bool(_pkcs8_scheme(block))
     if is_encrypted and answer.length >= 0:
@@ -433,9 +469,9 @@ def _decode_one(block: Block, answer: Any) -> Any:
 
 
 def _decrypted(block: Block, answer: Any) -> Any:
-    """As d2i_PKCS8PrivateKey_bio(3), which takes no password of more than 1,024 bytes.
+    """Like d2i_PKCS8PrivateKey_bio(3), which does not take passwords of more than 1,024 bytes.
 
-    ``asked`` is left at 0 where the password was right, and what it was right for is no key that can be read.
+    ``answer.asked`` stays 0 if the password is right but the decrypted key cannot be read.
     """
     answer.asked = 1
     encrypted = lib.d2i_PKCS8_bio(BIO.memory(block.der)._bio, ffi.NULL)
@@ -449,25 +485,25 @@ def _decrypted(block: Block, answer: Any) -> Any:
 
 
 def _scheme(block: Block) -> str:
-    """What a key says that it is encrypted with; empty where it is not encrypted."""
+    """The name of a key's encryption; empty if it is not encrypted."""
     if header := _ENCRYPTED.fullmatch(block.header):
         return str(header["cipher"].decode())
     return _pkcs8_scheme(block)
 
 
 def _pkcs8_scheme(block: Block) -> str:
-    return named_by(lib.pyossl_key_scheme, block.der, len(block.der))
+    return scheme_name(lib.pyossl_key_scheme, block.der, len(block.der))
 
 
-def named_by(write: Callable[..., None], *arguments: Any) -> str:
-    """What one of pyossl's own functions in C writes as the name of a scheme."""
+def scheme_name(write: Callable[..., None], *arguments: Any) -> str:
+    """The name of an encryption scheme that ``write``, one of pyossl's C functions, writes to a buffer."""
     name = ffi.new("char[]", _LONGEST_SCHEME)
     write(*arguments, name, _LONGEST_SCHEME)
     return text(name)
 
 
 _LONGEST_SCHEME = 512
-_LACKING = {
+_UNSUPPORTED = {
     (lib.ERR_LIB_EVP, reason)
     for reason in (
         lib.ERR_R_UNSUPPORTED,
@@ -480,10 +516,12 @@ _LACKING = {
         lib.EVP_R_UNSUPPORTED_PRF,
     )
 }
-_LACKING |= {(lib.ERR_LIB_PEM, reason) for reason in (lib.PEM_R_UNSUPPORTED_CIPHER, lib.PEM_R_UNSUPPORTED_ENCRYPTION)}
-_LACKING.add((lib.ERR_LIB_PKCS12, lib.PKCS12_R_UNKNOWN_DIGEST_ALGORITHM))
+_UNSUPPORTED |= {
+    (lib.ERR_LIB_PEM, reason) for reason in (lib.PEM_R_UNSUPPORTED_CIPHER, lib.PEM_R_UNSUPPORTED_ENCRYPTION)
+}
+_UNSUPPORTED.add((lib.ERR_LIB_PKCS12, lib.PKCS12_R_UNKNOWN_DIGEST_ALGORITHM))
 
 
-def lacking(error: Error) -> Record | None:
-    """The entry of the queue that says that this OpenSSL lacks an algorithm; None where that is not why it failed."""
-    return next((each for each in error.records if (each.library_code, each.reason_code) in _LACKING), None)
+def unsupported_record(error: Error) -> Record | None:
+    """The first record that says that this OpenSSL does not support an algorithm; None if there is none."""
+    return next((each for each in error.records if (each.library_code, each.reason_code) in _UNSUPPORTED), None)

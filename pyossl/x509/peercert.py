@@ -1,4 +1,4 @@
-"""A certificate as the standard library's ``ssl.SSLSocket.getpeercert`` tells it, for who reads that dictionary."""
+"""A certificate as the dictionary that the standard library's ``ssl.SSLSocket.getpeercert`` returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pyossl.x509.asn1 import long_name, object_from
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.general_names import GeneralName, GeneralNameType, Name
+from pyossl.x509.names import GeneralName, GeneralNameType, Name
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _KINDS = {
@@ -24,9 +24,9 @@ _KINDS = {
 def peercert(certificate: Certificate) -> dict[str, Any]:
     """``subject``, ``issuer``, ``version``, ``serialNumber``, ``notBefore``, ``notAfter`` and ``subjectAltName``.
 
-    Where the authority is to be asked for revocation is left out: ``Certificate.extensions`` has it.
+    The URLs of OCSP, CA certificates and CRLs are not included: read them from ``Certificate.extensions``.
     """
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "subject": _name(certificate.subject_name),
         "issuer": _name(certificate.issuer_name),
         "version": certificate.version,
@@ -35,8 +35,8 @@ def peercert(certificate: Certificate) -> dict[str, Any]:
         "notAfter": _moment(certificate.not_after),
     }
     if names := certificate.subject_alt_names:
-        told["subjectAltName"] = tuple(_alternative(name) for name in names)
-    return told
+        result["subjectAltName"] = tuple(_alternative(name) for name in names)
+    return result
 
 
 def _name(name: Name) -> tuple[tuple[tuple[str, str], ...], ...]:

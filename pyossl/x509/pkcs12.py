@@ -1,4 +1,4 @@
-"""PKCS#12 files: a private key with its certificate and chain, under one password.  PKCS12_parse(3)"""
+"""PKCS#12 files: a private key with its certificate and chain, protected by one password.  PKCS12_parse(3)"""
 
 from __future__ import annotations
 
@@ -10,27 +10,21 @@ from pyossl.core.arguments import c_string, instance, instances, integer
 from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
-from pyossl.x509.certificate import Certificate, chain_taken, stack_of
-from pyossl.x509.encoding import (
-    MOST_ITERATIONS,
-    Password,
-    Source,
-    check_iterations,
-    check_nothing_follows,
-    describe,
-    encoded,
-    password_bytes,
-    written,
-)
-from pyossl.x509.keys import PrivateKey, lacking, named_by
+from pyossl.x509.certificate import Certificate, chain_of_owned, stack_of_certificates
+from pyossl.x509.encoding import Source, check_nothing_follows, describe, output_of, source_bytes
+from pyossl.x509.keys import PrivateKey, scheme_name, unsupported_record
+from pyossl.x509.passwords import MOST_ITERATIONS, Password, check_iterations, password_bytes
 
 
 class PKCS12:
-    """What a PKCS#12 file holds: a private key, its certificate, and others in ``chain``.  PKCS12_parse(3)
+    """The contents of a PKCS#12 file: a private key, its certificate, and further certificates.  PKCS12_parse(3)
 
-    The first two may be None, and ``friendly_name``, by which programs show the certificate, too; where there is no
-    certificate it is the key's, and where there is no key either, that of the first certificate in ``chain`` with one.
-    Without its key a certificate is one of ``chain`` when it is read.
+    - ``private_key``: a ``PrivateKey``, or None.
+    - ``certificate``: the ``Certificate`` of the private key, or None.  A file without the key has its certificate in
+      ``chain``.
+    - ``chain``: the other certificates, a tuple.
+    - ``friendly_name``: the name that programs show for the certificate, or None.  Without a certificate it is the name
+      of the key; without a key as well, the first name of a certificate in ``chain``.
     """
 
     def __init__(
@@ -41,7 +35,14 @@ class PKCS12:
         *,
         friendly_name: str | None = None,
     ) -> None:
-        """Raises ``ValueError`` where the key does not belong to the certificate."""
+        """Combines these objects; ``PKCS12.load`` reads a file.
+
+        - ``private_key``, ``certificate``: a key and its certificate; either may be None.
+        - ``chain``: further certificates.
+        - ``friendly_name``: the name that programs show for the certificate.
+
+        Raises ``ValueError`` if the private key does not belong to the certificate.
+        """
         if private_key is not None:
             instance(private_key, PrivateKey, "private_key")
         if certificate is not None:
@@ -57,17 +58,24 @@ class PKCS12:
 
     @classmethod
     def load(cls, source: Source, password: Password | None = None) -> PKCS12:
-        """What a file, or bytes, in DER holds.
+        """Loads a PKCS#12 in DER.
 
-        A ``password`` that is a function is called only where the file cannot be opened without one.  Raises
-        ``PasswordError`` when the password is missing or wrong, ``DecodeError`` when this is no PKCS#12, and
-        ``UnsupportedError`` when it is encrypted in a way that this OpenSSL does not have: from 3.0, the old ones
-        (RC2, single DES) need the provider ``legacy``; a file without a MAC may open only where it is not encrypted.
-        A file in which to hash the password would take the time of more than five million iterations of PBKDF2 with
-        HMAC-SHA-256, which is seconds, is a ``DecodeError``, and is not waited for.
+        - ``source``: the path of a file, or the contents as ``bytes``.
+        - ``password``: ``str``, ``bytes``, or a function that returns one and is called only if the file cannot be
+          opened without a password.
+
+        Raises
+
+        - ``PasswordError`` if the password is missing or wrong;
+        - ``DecodeError`` if this is not a PKCS#12, or if hashing the password would take longer than five million
+          iterations of PBKDF2 with HMAC-SHA-256: seconds;
+        - ``UnsupportedError`` if this OpenSSL does not support the encryption.  OpenSSL 3.0 or newer needs the provider
+          ``legacy`` for RC2 and single DES.  Some OpenSSLs open a file without a MAC only if it is not encrypted;
+        - ``ValueError`` for a password with a NUL.
+
         d2i_PKCS12_bio(3), PKCS12_parse(3)
         """
-        data = encoded(source)
+        data = source_bytes(source)
         what = f"reading a PKCS#12 from {describe(source)}"
         check_nothing_follows(data, what)
         take_records()
@@ -77,26 +85,29 @@ class PKCS12:
             try:
                 return _parsed(pkcs12, None, source)
             except DecodeError:
-                # Without a MAC, one wrong password in 256 decrypts to what looks like no PKCS#12 at all.
+                # Without a MAC, one wrong password in 256 decrypts to data that is not a PKCS#12.
                 if password is None:
                     raise
         return _parsed(pkcs12, None if password is None else password_bytes(password), source)
 
     def to_der(self, password: Password, *, iterations: int = lib.PKCS12_DEFAULT_ITER) -> bytes:
-        """The PKCS#12 in DER: all of it encrypted with AES-256, and protected by an HMAC with SHA-256.
+        """The PKCS#12 in DER, encrypted with AES-256 and protected by an HMAC with SHA-256.
 
-        ``iterations`` is how often the password is hashed.  Raises ``ValueError`` for an empty password, or one with
-        a NUL, which not every program can read.  PKCS12_create(3)
+        - ``password``: ``str``, ``bytes``, or a function that returns one.
+        - ``iterations``: how often the password is hashed.
+
+        Raises ``ValueError`` if the password is empty or has a NUL, which some programs cannot read, or if there is
+        nothing to write.  PKCS12_create(3)
         """
-        integer(iterations, "how often a password is hashed", 1, MOST_ITERATIONS // _HASHED)
-        secret = _password(password_bytes(password))
+        integer(iterations, "how often a password is hashed", 1, MOST_ITERATIONS // _TIMES_HASHED)
+        secret = _checked_password(password_bytes(password))
         if not secret:
             raise ValueError("the password is empty")
         if self.private_key is None and self.certificate is None and not self.chain:
-            raise ValueError("there is nothing to write: neither a key nor a certificate")
-        if self.private_key is None and self.certificate is None and not self._has_its_name():
-            raise ValueError(f"there is no key and no certificate to have the friendly name {self.friendly_name!r}")
-        name = ffi.NULL if self.friendly_name is None else _name(self.friendly_name)
+            raise ValueError("there is nothing to write: no key and no certificate")
+        if self.private_key is None and self.certificate is None and not self._chain_has_the_name():
+            raise ValueError(f"there is no key or certificate for the friendly name {self.friendly_name!r}")
+        name = ffi.NULL if self.friendly_name is None else _friendly_name(self.friendly_name)
         take_records()
         cipher = lib.NID_aes_256_cbc
         pointer = lib.PKCS12_create(
@@ -104,23 +115,23 @@ class PKCS12:
             name,
             ffi.NULL if self.private_key is None else self.private_key._key,
             ffi.NULL if self.certificate is None else _without_alias(self.certificate),
-            stack_of(self.chain),
+            stack_of_certificates(self.chain),
             cipher,
             cipher,
             iterations,
-            _NO_MAC_YET,
+            _WITHOUT_MAC,
             0,
         )
         pkcs12 = own(check_ptr(pointer, "PKCS12_create"), lib.PKCS12_free)
-        # 1.1.1 would choose SHA-1.
+        # PKCS12_create of OpenSSL 1.1.1 would use SHA-1.
         check(
             lib.PKCS12_set_mac(pkcs12, secret, len(secret), ffi.NULL, 0, iterations, lib.EVP_sha256()),
             "PKCS12_set_mac",
         )
-        return written(lib.i2d_PKCS12_bio, pkcs12)
+        return output_of(lib.i2d_PKCS12_bio, pkcs12)
 
-    def _has_its_name(self) -> bool:
-        """Whether the name is that of a certificate in ``chain``, which is written with it."""
+    def _chain_has_the_name(self) -> bool:
+        """Whether there is no friendly name, or it is that of a certificate in ``chain``, which is written with it."""
         return self.friendly_name is None or self.friendly_name in map(_alias, self.chain)
 
     def __repr__(self) -> str:
@@ -129,11 +140,11 @@ class PKCS12:
         return f"<PKCS12{name} {key}, {len(self.chain)} more certificates>"
 
 
-_NO_MAC_YET = -1
-_HASHED = 5  # for the MAC twice, the key, and the certificates twice: as pyossl_pkcs12_iterations counts
+_WITHOUT_MAC = -1
+_TIMES_HASHED = 5  # twice for the MAC, once for the key, twice for the certificates: as pyossl_pkcs12_iterations counts
 
 
-def _name(friendly_name: str) -> bytes:
+def _friendly_name(friendly_name: str) -> bytes:
     encoded = c_string(friendly_name, "a friendly name")
     if any(ord(character) > _LAST_OF_BMP for character in friendly_name):
         raise ValueError(f"a friendly name cannot contain a character above U+FFFF: {friendly_name!r}")
@@ -143,24 +154,24 @@ def _name(friendly_name: str) -> bytes:
 _LAST_OF_BMP = 0xFFFF
 
 
-def _password(secret: bytes) -> bytes:
+def _checked_password(secret: bytes) -> bytes:
     if b"\0" in secret:
         raise ValueError("the password of a PKCS#12 cannot contain a NUL")
     return secret
 
 
 def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
-    secret = ffi.NULL if password is None else _password(password)
+    secret = ffi.NULL if password is None else _checked_password(password)
     key, certificate, chain = ffi.new("EVP_PKEY **"), ffi.new("X509 **"), ffi.new("struct stack_st_X509 **")
     take_records()
     iterations = lib.pyossl_pkcs12_iterations(pkcs12, secret, 0 if password is None else len(password))
     check_iterations(iterations, f"the PKCS#12 in {describe(source)}")
     if lib.PKCS12_parse(pkcs12, secret, key, certificate, chain) != 1:
-        raise _why(pkcs12, password, source)
+        raise _parse_error(pkcs12, password, source)
     take_records()
     private_key = None if key[0] == ffi.NULL else PrivateKey(own(key[0], lib.EVP_PKEY_free))
     own_certificate = None if certificate[0] == ffi.NULL else Certificate(own(certificate[0], lib.X509_free))
-    others = chain_taken(chain[0])
+    others = chain_of_owned(chain[0])
     named = (own_certificate,) if own_certificate or private_key else others
     names = [_alias(each) for each in named if each is not None]
     if private_key is not None:
@@ -169,16 +180,18 @@ def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
     return PKCS12(private_key, own_certificate, others, friendly_name=friendly_name)
 
 
-def _why(pkcs12: Any, password: bytes | None, source: Source) -> Error:
-    """What PKCS12_parse(3) has just failed of."""
+def _parse_error(pkcs12: Any, password: bytes | None, source: Source) -> Error:
+    """The error for a failed PKCS12_parse(3)."""
     error = failed(f"reading a PKCS#12 from {describe(source)}", DecodeError)
     file = f"the PKCS#12 in {describe(source)}"
     better: Error | None = None
-    if unsupported := lacking(error):
-        better = UnsupportedError(f"algorithm that {file} is encrypted or protected with ({unsupported}{_mac(pkcs12)})")
-    elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
+    if unsupported := unsupported_record(error):
+        better = UnsupportedError(
+            f"algorithm that {file} is encrypted or protected with ({unsupported}{_mac_note(pkcs12)})"
+        )
+    elif _record_for(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
         better = UnsupportedError(f"way to open {file}, which has no MAC")
-    elif _reason(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_VERIFY_FAILURE, lib.PKCS12_R_PKCS12_CIPHERFINAL_ERROR):
+    elif _record_for(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_VERIFY_FAILURE, lib.PKCS12_R_PKCS12_CIPHERFINAL_ERROR):
         why = "needs a password" if password is None else "was not opened by this password"
         better = PasswordError(f"{file} is encrypted and {why}")
     if better is None:
@@ -187,19 +200,19 @@ def _why(pkcs12: Any, password: bytes | None, source: Source) -> Error:
     return better
 
 
-def _mac(pkcs12: Any) -> str:
-    name = named_by(lib.pyossl_mac_scheme, pkcs12)
+def _mac_note(pkcs12: Any) -> str:
+    name = scheme_name(lib.pyossl_mac_scheme, pkcs12)
     return f"; its MAC is {name}" if name else ""
 
 
-def _reason(error: Error, library_code: int, *reason_codes: int) -> Record | None:
-    """The first entry of the queue that is for one of these reasons."""
+def _record_for(error: Error, library_code: int, *reason_codes: int) -> Record | None:
+    """The first record with one of these reasons."""
     found = (r for r in error.records if r.library_code == library_code and r.reason_code in reason_codes)
     return next(found, None)
 
 
 def _without_alias(certificate: Certificate) -> Any:
-    """The ``X509 *``, or a copy without the name that another file gave it, which would be written too."""
+    """The ``X509 *``; or a copy without a friendly name of another file, which would be written too."""
     if _alias(certificate) is None:
         return certificate._x509
     copy = own(check_ptr(lib.pyossl_copy_certificate(certificate._x509), "i2d_X509_AUX"), lib.X509_free)

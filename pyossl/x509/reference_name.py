@@ -1,7 +1,7 @@
-"""Reference names: whom a connection is meant for, as a DNS name or as an IP address.
+"""Reference names: the name of the peer that a client expects, a DNS name or an IP address.
 
-The two are different things to OpenSSL (SSL_set1_dnsname(3), SSL_set1_ipaddr(3)) and to SNI, which never carries an
-address, so that the question is answered once, here.
+OpenSSL treats the two differently (SSL_set1_dnsname(3), SSL_set1_ipaddr(3)), and SNI never contains an address.  This
+module alone decides which of the two a name is.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import ipaddress
 from typing import NamedTuple
 
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
-_REMEMBERED = 256  # names: a program has few peers, or it has so many that the cost of one does not show
+_REMEMBERED = 256  # names: most programs have few peers
 
 
 class ReferenceName(NamedTuple):
-    """A name in the form that OpenSSL compares: ASCII, with no trailing dot and no scope id."""
+    """A name in the form that OpenSSL compares: ASCII, without a trailing dot or a scope id."""
 
     text: str
     is_address: bool
 
 
 def reference_name(name: str | ipaddress.IPv4Address | ipaddress.IPv6Address) -> ReferenceName:
-    """What ``name`` stands for; an internationalised name is encoded (IDNA), a trailing dot and a scope id go.
+    """The reference name for ``name``.
 
-    Raises ``TypeError`` for anything but text or an address, and ``ValueError``, which says why, for a name that no
-    certificate can be for: empty, with a NUL, a space or a wildcard, or too long.
+    An internationalised name is encoded (IDNA); a trailing dot and a scope id are removed.  Raises ``TypeError`` if
+    ``name`` is not text or an address, and ``ValueError`` if it cannot be in a certificate: if it is empty or too long,
+    or has a NUL, a space or a wildcard.
     """
     if isinstance(name, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         name = str(name)
@@ -40,13 +41,13 @@ def _of_text(name: str) -> ReferenceName:
     if address := _address(bare):
         return ReferenceName(address, True)
     ascii_name = _dns_name(bare, name)
-    # IDNA makes plain digits of all the others that there are.
+    # IDNA converts all kinds of digits to ASCII, so the result may be an address.
     address = _address(ascii_name)
     return ReferenceName(address or ascii_name, address is not None)
 
 
 def _address(text: str) -> str | None:
-    """The IP address that ``text`` is, without brackets and scope id; None if it is none."""
+    """The IP address in ``text``, without brackets and scope id; None if it is not an address."""
     inside = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         return str(ipaddress.ip_address(inside)).partition("%")[0]

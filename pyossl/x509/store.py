@@ -1,4 +1,4 @@
-"""Whom to trust, and whether a certificate leads to them.  X509_STORE(3), X509_verify_cert(3)"""
+"""Trust stores, and verifying a certificate against one.  X509_STORE(3), X509_verify_cert(3)"""
 
 from __future__ import annotations
 
@@ -31,82 +31,93 @@ from pyossl.x509.certificate import (
     Certificate,
     borrowed,
     chain_of,
-    chain_taken,
+    chain_of_owned,
+    encoded_uses,
     load_certificates,
-    stack_of,
-    uses_of,
+    stack_of_certificates,
 )
 from pyossl.x509.crl import CRL, load_crls, stack_of_crls
 from pyossl.x509.encoding import Source, pem_file
 from pyossl.x509.reference_name import reference_name
 
 Trust = None | Source | Certificate | Iterable[Source | Certificate]
-"""Whom to trust: None for the system's trust store; else a file, a directory, PEM or DER, certificates, or several."""
+"""The certificates to trust.
+
+None for the system's trust store; the path of a file or directory; PEM or DER as ``bytes``; a ``Certificate``; or
+several of these.
+"""
 
 
 class Store(Uncopied):
-    """The certificates that are trusted.  X509_STORE(3)
+    """A set of trusted certificates.  X509_STORE(3)
 
-    It freezes with the first context that freezes on it: who was trusted when a connection was made is not changed
-    behind it.
+    A ``Context`` freezes its store at its first connection: from then on nothing can be added.
     """
 
-    _instead = "make another one of its certificates, Store.of(store.certificates)"
+    _instead = "make another store with Store.of(store.certificates)"
 
     def __init__(self, pointer: Any) -> None:
-        self._store = checked_pointer(pointer, "X509_STORE *", "a Store is made by Store.of and its like")
+        self._store = checked_pointer(pointer, "X509_STORE *", "make a Store with Store.of")
         self._is_shared = False
         self._frozen = False
         self._directories: tuple[str, ...] = ()
-        self._unlike = b""
+        self._distinct = b""
 
     @property
     def directories(self) -> tuple[str, ...]:
-        """The directories whose certificates are trusted, by their hashes."""
+        """The directories of trusted certificates, which OpenSSL searches by the hash of a name."""
         return self._directories
 
     @classmethod
     def empty(cls) -> Store:
-        """A store that trusts nobody.  X509_STORE_new(3)"""
+        """A store without certificates, which trusts nothing.  X509_STORE_new(3)"""
         return cls(own(check_ptr(lib.X509_STORE_new(), "X509_STORE_new"), lib.X509_STORE_free))
 
     @classmethod
     def system(cls) -> Store:
-        """The system's own trust store, which is shared: it is loaded once, and again when its file has changed.
+        """The system's trust store.
 
-        Nothing can be added to it.  ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are respected, as in every program of this
-        OpenSSL.  X509_STORE_set_default_paths(3)
+        All callers share one object, and nothing can be added to it.  It is loaded at the first call, and again when
+        its file has changed.  The environment variables ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` apply, as in every
+        program that uses this OpenSSL.  X509_STORE_set_default_paths(3)
         """
         key = (
             default_certificate_file(),
             default_certificate_directory(),
-            _changed(default_certificate_file()),
+            _modification_time(default_certificate_file()),
         )
         store = _system_stores.get(key)
         if store is None:
             store = cls.empty()
             check(lib.X509_STORE_set_default_paths(store._store), "X509_STORE_set_default_paths")
             take_records()
-            store._differ()
+            store._make_distinct()
             store._is_shared = True
             _system_stores.clear()
             _system_stores[key] = store
         return store
 
     def trust_system(self) -> None:
-        """Trusts whom the system trusts, besides: as it is now, and what is added later is this store's alone.
+        """Adds the certificates that the system trusts now to this store.
 
-        X509_STORE_set_default_paths(3)
+        Raises ``UsageError`` if the store is frozen or is the system's.  X509_STORE_set_default_paths(3)
         """
-        self._change()
+        self._check_not_frozen()
         take_records()
         done = lib.pyossl_trust_system(self._store, _default_file()._store)
         check(done, "X509_STORE_set_default_paths")
-        self._differ()
+        self._make_distinct()
 
     @classmethod
     def of(cls, trust: Trust) -> Store:
-        """The store for ``trust``; ``ValueError`` for what holds no certificate at all."""
+        """A store for ``trust``.
+
+        - None: the system's trust store, ``Store.system()``.
+        - A path, ``bytes`` or a ``Certificate``: a new store with these certificates, as ``add`` accepts them.
+        - An iterable of these: a new store with all of them.
+
+        Raises ``ValueError`` for an empty iterable, and ``DecodeError`` if a file or bytes hold no certificate.
+        """
         if trust is None:
             return cls.system()
         store = cls.empty()
@@ -117,28 +128,31 @@ class Store(Uncopied):
             store.add(source)
             is_empty = False
         if is_empty:
-            raise ValueError("trust names nobody: it is empty")
+            raise ValueError("trust is empty: it names no certificate")
         return store
 
     def add(self, source: Source | Certificate) -> None:
-        """Trusts a certificate, those of a file or of bytes, or a directory's by their hashes.
+        """Trusts one or more certificates.
 
-        A ``TRUSTED CERTIFICATE`` is trusted for what it says it is trusted for, and whatever it says it is rejected for
-        is refused, as ``openssl verify`` does.
+        ``source`` is a ``Certificate``; the path of a file, or PEM or DER as ``bytes``, with one or more certificates;
+        or the path of a directory, which OpenSSL searches by the hash of a name (``openssl rehash``).
 
-        Raises ``UsageError`` for a store that is frozen, and for the system's, which is shared, and ``ValueError`` for
-        a certificate that says this where the store trusts the same one otherwise: it would not be heeded.
-        X509_STORE_add_cert(3), X509_STORE_load_locations(3), X509_check_trust(3)
+        A ``TRUSTED CERTIFICATE`` is trusted only for its ``trusted_uses`` and never for its ``rejected_uses``, as by
+        ``openssl verify``.
+
+        Raises ``UsageError`` if the store is frozen or is the system's, and ``ValueError`` if the store has the same
+        certificate with other uses: OpenSSL would ignore the new ones.  X509_STORE_add_cert(3),
+        X509_STORE_load_locations(3), X509_check_trust(3)
         """
-        self._change()
+        self._check_not_frozen()
         if isinstance(source, Certificate):
-            if uses_of(source) and any(
-                each == source and uses_of(each) != uses_of(source) for each in self.certificates
+            if encoded_uses(source) and any(
+                each == source and encoded_uses(each) != encoded_uses(source) for each in self.certificates
             ):
                 raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
             check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
-        elif not isinstance(source, (str, bytes, os.PathLike)):  # of a number os.path takes a descriptor
-            raise TypeError(f"trusted are certificates, files, directories and bytes, not {type(source).__name__}")
+        elif not isinstance(source, (str, bytes, os.PathLike)):  # os.path accepts a file descriptor too
+            raise TypeError(f"a trusted certificate is a Certificate, a path or bytes, not {type(source).__name__}")
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(checked_path(source, "a directory"))
             check(
@@ -146,79 +160,84 @@ class Store(Uncopied):
                 f"trusting the directory {source!r}",
             )
             self._directories += (os.fspath(source),)
-            self._differ()
+            self._make_distinct()
         else:
             for certificate in load_certificates(source):
                 self.add(certificate)
 
     def add_crl(self, source: Source | CRL) -> None:
-        """Gives a CRL, or those of a file or of bytes, to whoever verifies with ``VerifyFlags.CRL_CHECK``.
+        """Adds CRLs.  They are used if the verification flags include ``VerifyFlags.CRL_CHECK``.
 
-        Raises ``UsageError`` for the system's store, which is shared.  X509_STORE_add_crl(3)
+        ``source`` is a ``CRL``, the path of a file, or PEM or DER as ``bytes``.  Raises ``UsageError`` if the store is
+        frozen or is the system's.  X509_STORE_add_crl(3)
         """
-        self._change()
+        self._check_not_frozen()
         for crl in [source] if isinstance(source, CRL) else load_crls(source):
-            check(lib.X509_STORE_add_crl(self._store, crl._searched()), "X509_STORE_add_crl")
-        self._differ()
+            check(lib.X509_STORE_add_crl(self._store, crl._searchable_copy()), "X509_STORE_add_crl")
+        self._make_distinct()
 
     def add_locations(self, file: bytes | None, directory: bytes | None) -> None:
-        """Trusts a PEM file's certificates and CRLs, and a directory's by their hashes; ``Error`` for none.
+        """Trusts the certificates and CRLs in a PEM file, and those in a directory, searched by hash.
 
-        Raises ``UsageError`` for the system's store, which is shared.  X509_STORE_load_locations(3)
+        ``file`` and ``directory`` are paths; None for none, and ``Error`` if both are None.  Raises ``UsageError`` if
+        the store is frozen or is the system's.  X509_STORE_load_locations(3)
         """
-        self._change()
+        self._check_not_frozen()
         take_records()
         if file is not None:
             file = pem_file(c_text(file, "a path"))
         paths = (ffi.NULL if path is None else c_text(path, "a path") for path in (file, directory))
         check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
-        self._differ()
+        self._make_distinct()
 
     def add_flags(self, flags: int) -> None:
-        """Verifies everything with these flags besides those that are set.  X509_STORE_set_flags(3)"""
-        self._change()
+        """Adds verification flags, a combination of ``VerifyFlags``.  Flags that are set stay set.
+
+        Raises ``UsageError`` if the store is frozen or is the system's.  X509_STORE_set_flags(3)
+        """
+        self._check_not_frozen()
         integer(flags, "verify flags", 0, LARGEST_INT)
         check(lib.X509_STORE_set_flags(self._store, flags), "X509_STORE_set_flags")
-        self._differ()
+        self._make_distinct()
 
     def set_time(self, moment: datetime.datetime) -> None:
-        """Verifies everything as if it were ``moment``, an aware datetime; a later call takes the place of an earlier.
+        """Sets the time at which certificates are verified, an aware datetime, in place of the current time.
 
-        X509_VERIFY_PARAM_set_time(3)
+        A later call replaces it.  Raises ``ValueError`` if ``moment`` has no time zone, and ``UsageError`` if the store
+        is frozen or is the system's.  X509_VERIFY_PARAM_set_time(3)
         """
-        self._change()
+        self._check_not_frozen()
         # X509_STORE_set1_param(3) would not overwrite a time that is set.
         lib.X509_VERIFY_PARAM_set_time(lib.X509_STORE_get0_param(self._store), seconds_of(moment))
-        self._differ()
+        self._make_distinct()
 
-    def _differ(self) -> None:
-        self._unlike = os.urandom(16)
+    def _make_distinct(self) -> None:
+        self._distinct = os.urandom(16)
 
     @property
     def identity(self) -> bytes:
-        """What two stores have in common when they trust alike: their certificates, and what those are trusted and
-        rejected for, as long as they have nothing else.
+        """Bytes that are equal for two stores that have the same certificates with the same uses, and nothing else.
 
-        Directories, CRLs, flags and times make a store like no other: what they come to cannot be told beforehand.
+        A store with a directory, a CRL, a flag or a time is equal to no other store.
         """
-        return self._unlike + b"".join(sorted(each.to_der() + uses_of(each) for each in self.certificates))
+        return self._distinct + b"".join(sorted(each.to_der() + encoded_uses(each) for each in self.certificates))
 
-    def _change(self) -> None:
+    def _check_not_frozen(self) -> None:
         if self._is_shared:
-            raise UsageError("the system's store is shared by all: make one of your own with Store.of or Store.empty")
+            raise UsageError("the system's store is shared: make your own with Store.of or Store.empty")
         if self._frozen:
-            raise UsageError("this store is frozen: a connection has been made from a context that trusts by it")
+            raise UsageError("this store is frozen: a context that uses it has made a connection")
 
     def _freeze(self) -> None:
         self._frozen = True
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """The certificates that are in memory; those of a directory are looked up when they are needed.
+        """The certificates in memory.  Those in directories are not included.
 
         X509_STORE_get1_all_certs(3)
         """
-        return chain_taken(lib.X509_STORE_get1_all_certs(self._store))
+        return chain_of_owned(lib.X509_STORE_get1_all_certs(self._store))
 
     def verify(
         self,
@@ -235,20 +254,25 @@ class Store(Uncopied):
         flags: VerifyFlags = VerifyFlags(0),  # noqa: B008 - an immutable enum
         security_level: int | None = None,
     ) -> tuple[Certificate, ...]:
-        """The chain from ``certificate`` to one that is trusted, both included.
+        """Verifies a certificate, and returns the chain from it to a trusted certificate, both included.
 
-        ``untrusted`` are the certificates that may stand between.  ``purpose`` is what the certificate must be for, by
-        OpenSSL's short name (``sslserver``, ``sslclient``, ``any``, …); None does not ask.  ``name`` is a DNS name or
-        an IP address, and ``email`` an address, that it must be for.  ``moment`` is an aware datetime, now if not
-        said.  ``depth`` is how many authorities may stand between the two ends; ``partial_chain`` lets every
-        certificate of the store end a chain, and not roots only.  With ``crls``, even with none, the certificate must
-        be found not to be revoked; with ``VerifyFlags.CRL_CHECK_ALL`` the whole chain.  ``security_level`` is the one
-        that keys and signatures must meet.
+        - ``untrusted``: certificates that may be between the two.
+        - ``purpose``: OpenSSL's short name of a purpose: ``sslserver``, ``sslclient``, ``any`` and others; None to skip
+          the check.
+        - ``name``: a DNS name or an IP address that the certificate must be valid for.
+        - ``email``: an email address that the certificate must be valid for.
+        - ``moment``: the time of the verification, an aware datetime; None for now.
+        - ``depth``: how many authorities may be between the two ends.
+        - ``partial_chain``: any certificate in the store may end the chain, and not only a root.
+        - ``crls``: the certificate must not be revoked, by these CRLs or those of the store, even if ``crls`` is empty.
+          With ``VerifyFlags.CRL_CHECK_ALL`` in ``flags``, this applies to the whole chain.
+        - ``flags``: further ``VerifyFlags``.
+        - ``security_level``: the level that keys and signatures must meet, 0 to 5.
 
-        Raises ``CertificateError``, whose code, depth and certificate say what was refused, and ``ValueError`` for an
-        argument that cannot be.  X509_verify_cert(3)
+        Raises ``CertificateError``, with the code, depth and certificate that were refused, and ``ValueError`` for an
+        invalid argument.  X509_verify_cert(3)
         """
-        instance(certificate, Certificate, "what is verified")
+        instance(certificate, Certificate, "certificate")
         between = instances(untrusted, Certificate, "untrusted")
         lists = None if crls is None else instances(crls, CRL, "crls")
         flags = VerifyFlags(integer(flags, "flags", 0, 0xFFFFFFFF))
@@ -259,8 +283,8 @@ class Store(Uncopied):
             check_level(security_level)
         take_records()
         context = own(check_ptr(lib.X509_STORE_CTX_new(), "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
-        # What OpenSSL borrows is kept by these names until the context has been used.
-        stack, leaf = stack_of(between), certificate._x509
+        # OpenSSL borrows these.  The local names keep them alive until the context has been used.
+        stack, leaf = stack_of_certificates(between), certificate._x509
         check(lib.X509_STORE_CTX_init(context, self._store, leaf, stack), "X509_STORE_CTX_init")
         if lists is not None:
             flags |= VerifyFlags.CRL_CHECK
@@ -286,7 +310,7 @@ class Store(Uncopied):
         if lib.X509_verify_cert(context) == 1:
             take_records()
             return chain_of(lib.X509_STORE_CTX_get0_chain(context))
-        raise certificate_error(_refusal(context, name or email or ""))
+        raise certificate_error(_verify_failure(context, name or email or ""))
 
     def __repr__(self) -> str:
         return f"<Store {'of the system' if self._is_shared else f'of {len(self.certificates)} certificates'}>"
@@ -302,9 +326,9 @@ def _expect_name(parameters: Any, name: str) -> None:
         check(lib.X509_VERIFY_PARAM_set1_host(parameters, wanted, len(wanted)), f"expecting {name!r}")
 
 
-def _refusal(context: Any, peer: str) -> Failure:
+def _verify_failure(context: Any, peer: str) -> Failure:
     code = lib.X509_STORE_CTX_get_error(context)
-    # A call that could not even begin leaves OK behind: nothing that was refused may look accepted.
+    # If X509_verify_cert could not begin, the code is still OK.  A refusal must not look like success.
     return Failure(
         "X509_verify_cert",
         records=take_records(),
@@ -316,24 +340,24 @@ def _refusal(context: Any, peer: str) -> Failure:
 
 
 def purpose_number(purpose: str) -> int:
-    """The number of a purpose by OpenSSL's short name; ``ValueError`` names those that there are.
+    """The number of a purpose, by OpenSSL's short name.
 
-    X509_PURPOSE_get_by_sname(3)
+    Raises ``ValueError``, which lists the valid names.  X509_PURPOSE_get_by_sname(3)
     """
     index = lib.X509_PURPOSE_get_by_sname(c_string(purpose, "a purpose"))
     if index < 0:
         every = (lib.X509_PURPOSE_get0(n) for n in range(lib.X509_PURPOSE_get_count()))
         names = ", ".join(text(lib.X509_PURPOSE_get0_sname(each)) for each in every)
-        raise ValueError(f"OpenSSL has no purpose {purpose!r}: there are {names}")
+        raise ValueError(f"OpenSSL has no purpose {purpose!r}, only {names}")
     return lib.X509_PURPOSE_get_id(lib.X509_PURPOSE_get0(index))
 
 
 def seconds_of(moment: datetime.datetime) -> int:
-    """A moment to verify at, in the seconds of time(2); ``ValueError`` without a time zone."""
+    """The verification time in seconds since the epoch, as time(2).  Raises ``ValueError`` without a time zone."""
     if not isinstance(moment, datetime.datetime):
         raise TypeError(f"the time to verify at is an aware datetime, not a {type(moment).__name__}")
     if moment.tzinfo is None:
-        raise ValueError(f"the time to verify at is an aware datetime, and {moment} has no time zone")
+        raise ValueError(f"the time to verify at is an aware datetime, but {moment} has no time zone")
     return int(moment.timestamp())
 
 
@@ -344,7 +368,7 @@ _default_files: dict[tuple[str | int, ...], Store] = {}
 
 
 def _default_file() -> Store:
-    """What is in the file of trusted certificates as it is now: it is parsed again when it has changed."""
+    """A store with the certificates of the default file, which is parsed again after it has changed."""
     path = default_certificate_file()
     key: tuple[str | int, ...] = (path,)
     try:
@@ -361,7 +385,7 @@ def _default_file() -> Store:
     return store
 
 
-def _changed(path: str) -> int:
+def _modification_time(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
@@ -369,12 +393,12 @@ def _changed(path: str) -> int:
 
 
 def default_certificate_file() -> str:
-    """The file of trusted certificates that this OpenSSL looks into.  X509_get_default_cert_file(3)"""
+    """The path of the default file of trusted certificates.  X509_get_default_cert_file(3)"""
     variable = text(lib.X509_get_default_cert_file_env())
     return os.environ.get(variable) or text(lib.X509_get_default_cert_file())
 
 
 def default_certificate_directory() -> str:
-    """The directory of trusted certificates, by hash, that this OpenSSL looks into.  X509_get_default_cert_dir(3)"""
+    """The path of the default directory of trusted certificates.  X509_get_default_cert_dir(3)"""
     variable = text(lib.X509_get_default_cert_dir_env())
     return os.environ.get(variable) or text(lib.X509_get_default_cert_dir())

@@ -1,9 +1,8 @@
-"""Keys and certificates by their URI, wherever they are kept: files, PKCS#11 tokens, TPMs.  ossl_store(7)
+"""Loading keys and certificates by URI: from files, PKCS#11 tokens and TPMs.  ossl_store(7)
 
-A file is read once, and split into what it consists of: the blocks of PEM, or the elements of DER.  How much work it is
-to hash the password for all of them is known before any of it is done, and each is given to its own reader, alone: to
-OpenSSL's decoders, which try whatever there is, only what needs no hashing.  OSSL_STORE_open(3) is for folders and for
-the URIs of providers.
+A file is read once and split into pieces: PEM blocks or DER elements.  The work of hashing the password for all pieces
+is known before any hashing begins.  Each piece goes to the reader for its type.  Only a piece that needs no hashing
+goes to OpenSSL's decoders, which try every type.  OSSL_STORE_open(3) opens directories and the URIs of providers.
 """
 
 from __future__ import annotations
@@ -31,22 +30,13 @@ from pyossl.core.errors import (
 from pyossl.core.outcome import take_records
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
-from pyossl.x509.encoding import (
-    Block,
-    Password,
-    check_iterations,
-    contents,
-    describe,
-    element_end,
-    password_bytes,
-    pem_blocks,
-    pem_text,
-)
-from pyossl.x509.keys import PrivateKey, PublicKey, check_header, is_private, iterations_of
+from pyossl.x509.encoding import Block, bio_contents, describe, element_end, pem_blocks, pem_text
+from pyossl.x509.keys import PrivateKey, PublicKey, check_pem_headers, is_private_key, iterations_of
+from pyossl.x509.passwords import Password, check_iterations, password_bytes
 from pyossl.x509.pkcs12 import PKCS12
 
 Stored = PrivateKey | PublicKey | Certificate | CRL
-"""What can be kept under a URI."""
+"""The types of the objects that ``load_uri`` returns, besides the URIs (``str``) in a directory."""
 
 
 _S = TypeVar("_S", PrivateKey, PublicKey, Certificate, CRL)
@@ -57,51 +47,63 @@ def load_uri(uri: str, password: Password | None = None) -> list[Stored | str]: 
 @overload
 def load_uri(uri: str, password: Password | None = None, *, kind: type[_S]) -> list[_S]: ...
 def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | None = None) -> list[Any]:
-    """All that is kept under a URI, in the order in which it is found; or what is of one ``kind``, such as
-    ``PrivateKey``, whatever else may be there.
+    """Loads everything that is stored under a URI, in order, or only the objects of one ``kind``.
 
-    ``file:/etc/ssl/key.pem``, or a path alone, is a file of any format that OpenSSL reads, or a folder, which has the
-    URIs of its files.  From OpenSSL 3.0 others are a provider's: ``pkcs11:token=mine;object=key`` is that of
-    pkcs11-provider, which openssl.cnf loads; such a key signs where it lies, and cannot be written.
+    - ``uri``: ``file:/etc/ssl/key.pem``, or a path, is a file in any format that OpenSSL reads, or a directory, whose
+      files are returned as URIs (``str``).  With OpenSSL 3.0 or newer, providers add other URIs: pkcs11-provider, which
+      openssl.cnf loads, adds ``pkcs11:token=mine;object=key``.  Such a key stays in the token: it can sign but cannot
+      be written.
+    - ``password``: a password or PIN as ``str`` or ``bytes``, or a function that returns one and is called only if it
+      is needed.  pyossl never prompts on a terminal.
+    - ``kind``: ``PrivateKey``, ``PublicKey``, ``Certificate`` or ``CRL``; None for all.
 
-    ``password`` (a PIN is one) is asked for only when there is need of it; nothing ever prompts.  Raises
-    ``PasswordError`` when it is missing or wrong, ``FileNotFoundError`` or another ``OSError``, ``DecodeError`` for
-    what nobody can read and where nothing is, and for a file in which to hash the password would take seconds, as in
-    ``PrivateKey.load``, and ``UnsupportedError`` for a URI of a kind that this OpenSSL, as it is configured, knows
-    nothing of.  OSSL_STORE_open(3), OSSL_STORE_load(3)
+    Raises
+
+    - ``PasswordError`` if the password is missing or wrong;
+    - ``FileNotFoundError`` or another ``OSError`` if the file cannot be read;
+    - ``DecodeError`` if the contents cannot be decoded, if there is nothing, or if hashing the password would take
+      seconds, as with ``PrivateKey.load``;
+    - ``UnsupportedError`` if this OpenSSL, with its configuration, has no loader for such URIs.
+
+    OSSL_STORE_open(3), OSSL_STORE_load(3)
     """
     if kind not in (None, PrivateKey, PublicKey, Certificate, CRL):
         raise TypeError(f"kind is PrivateKey, PublicKey, Certificate, CRL or None, not {kind!r:.80}")
-    place = _place(uri)
+    place = _file_or_uri(uri)
     what = f"loading {uri!r}"
     search: Callable[[str | bytes | None], _Found]
     if isinstance(place, bytes):
-        pieces, malformed = _pieces(place, what)
+        pieces, malformed = _split(place, what)
         if kind in (None, PrivateKey):
-            check_iterations(sum(map(iterations_of, pieces)), f"what is kept under {uri!r}")
-        search = partial(_in_file, pieces, malformed, kind, what)
+            check_iterations(sum(map(iterations_of, pieces)), f"the file {uri!r}")
+        search = partial(_search_file, pieces, malformed, kind, what)
     else:
-        search = partial(_in_store, partial(_opened, place), kind, what)
+        search = partial(_search_store, partial(_open_store, place), kind, what)
     known = None if callable(password) else password
     found = search(known)
-    if found.asked and not found.things and callable(password):
+    if found.asked and not found.objects and callable(password):
         found = search(known := password())
-    # Of a wrong PIN a token's provider says nothing: it finds nothing.
-    if found.asked and (not found.things or (found.error and kind is None)):
+    # A token's provider reports no error for a wrong PIN: it finds no object.
+    if found.asked and (not found.objects or (found.error and kind is None)):
         why = "needs a password" if known is None else "was not opened by this password"
-        said = found.error or f"{what} failed"
-        raise PasswordError(f"what is kept under {uri!r} {why}: {said}", found.error.failure if found.error else None)
-    if found.error and (kind is None or (isinstance(place, bytes) and not found.things)):
+        reason = found.error or f"{what} failed"
+        raise PasswordError(f"{uri!r} {why}: {reason}", found.error.failure if found.error else None)
+    if found.error and (kind is None or (isinstance(place, bytes) and not found.objects)):
         raise found.error
-    if not found.things:
+    if not found.objects:
         raise DecodeError(f"{what} failed: there is no {kind.__name__ if kind else 'key, certificate or CRL'}")
-    return found.things
+    return found.objects
 
 
 class _Found(NamedTuple):
-    """What a search came to, and the error where it met something that it could not read."""
+    """The result of a search.
 
-    things: list[Stored | str]
+    - ``objects``: the objects that were found.
+    - ``asked``: whether a password was needed.
+    - ``error``: the first error of a piece that could not be read.
+    """
+
+    objects: list[Stored | str]
     asked: bool
     error: Error | None
 
@@ -109,10 +111,10 @@ class _Found(NamedTuple):
 _NOTHING = _Found([], False, None)
 
 
-def _place(uri: str) -> bytes | str:
-    """What the file under a URI holds; or, where that is no file, the URI that OSSL_STORE_open(3) is to open.
+def _file_or_uri(uri: str) -> bytes | str:
+    """The contents of the file that a URI names; or, if it names no file, the URI for OSSL_STORE_open(3).
 
-    It would open a file, too: that of a folder ends with a slash, so that only a folder is meant by it.
+    OSSL_STORE_open would open a file too.  The URI of a directory gets a slash at its end, so that it cannot open one.
     """
     c_string(uri, "a URI")
     paths = _paths(uri)
@@ -134,7 +136,7 @@ def _place(uri: str) -> bytes | str:
 
 
 def _paths(uri: str) -> list[str]:
-    """The files that OpenSSL takes a URI for, the first that there is: it may be a path as it stands."""
+    """The paths that OpenSSL tries for a URI, in order: a URI may also be a path as it is written."""
     if uri[:5].lower() != "file:":
         return [uri]
     path = uri[5:]
@@ -150,10 +152,10 @@ _LARGEST_FILE = 1 << 28
 # Files
 
 
-def _pieces(data: bytes, what: str) -> tuple[list[Block], Error | None]:
-    """The blocks or elements of a file, and what there is to say of one that is malformed, behind which none is read.
+def _split(data: bytes, what: str) -> tuple[list[Block], Error | None]:
+    """The blocks or elements of a file, and the error if one is malformed; nothing after it is read.
 
-    The piece of label ``_OTHER`` is neither PEM nor DER.
+    A piece with the label ``_UNKNOWN_FORMAT`` is neither PEM nor DER.
     """
     if text := pem_text(data):
         return pem_blocks(text, what)
@@ -168,39 +170,39 @@ def _pieces(data: bytes, what: str) -> tuple[list[Block], Error | None]:
     if not data:
         return [], DecodeError(f"{what} failed: it is empty")
     if pieces and at < len(data):
-        return pieces, DecodeError(f"{what} failed: {len(data) - at} bytes stand behind what it holds")
-    return pieces or [Block(_OTHER, b"", data)], None
+        return pieces, DecodeError(f"{what} failed: {len(data) - at} bytes follow its contents")
+    return pieces or [Block(_UNKNOWN_FORMAT, b"", data)], None
 
 
-_OTHER = "\n"
-_SEQUENCES = (0x30, 0x3F)  # the second with its number, 16, in bytes of its own, which OpenSSL reads as well
+_UNKNOWN_FORMAT = "\n"
+_SEQUENCES = (0x30, 0x3F)  # the second has its tag number, 16, in a byte of its own; OpenSSL accepts it
 
 
-def _in_file(
+def _search_file(
     pieces: list[Block], malformed: Error | None, kind: type[Any] | None, what: str, password: str | bytes | None
 ) -> _Found:
-    things: list[Stored | str] = []
+    objects: list[Stored | str] = []
     asked, first_error = False, None
     for piece in pieces:
         try:
             found = _read(piece, password, kind, what, is_alone=len(pieces) == 1)
             error = found.error
-            things += [thing for thing in found.things if kind is None or isinstance(thing, kind)]
+            objects += [each for each in found.objects if kind is None or isinstance(each, kind)]
         except PasswordError as refused:
             asked, error = True, refused
         except (DecodeError, UnsupportedError) as refused:
             error = refused
         first_error = first_error or error
-    return _Found(things, asked, first_error or malformed)
+    return _Found(objects, asked, first_error or malformed)
 
 
 def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, what: str, *, is_alone: bool) -> _Found:
-    """What one piece of a file is; nothing where it says that it is of another kind than is wanted."""
+    """The objects in one piece of a file; none if the piece is labelled as another kind."""
     label = piece.label
-    check_header(piece, what)
+    check_pem_headers(piece, what)
     if label.endswith("PARAMETERS"):
         return _NOTHING
-    if iterations_of(piece) or (label and is_private(piece)):
+    if iterations_of(piece) or (label and is_private_key(piece)):
         return _Found([] if kind not in (None, PrivateKey) else [_private_key(piece, password)], False, None)
     if label in _READERS:
         its_kind, read = _READERS[label]
@@ -211,10 +213,10 @@ def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, wh
                 return _Found([its_kind._from_der(piece.der)], False, None)
     if _is_pkcs12(piece.der):
         if label or not is_alone:
-            raise DecodeError(f"{what} failed: a PKCS#12 is a file of its own, in DER")
+            raise DecodeError(f"{what} failed: a PKCS#12 must be the only contents of a file, in DER")
         bundle = PKCS12.load(piece.der, password)
-        things = (bundle.private_key, bundle.certificate, *bundle.chain)
-        return _Found([thing for thing in things if thing is not None], False, None)
+        objects = (bundle.private_key, bundle.certificate, *bundle.chain)
+        return _Found([each for each in objects if each is not None], False, None)
     if not label and kind in (None, PrivateKey):
         try:
             return _Found([_private_key(piece, password)], False, None)
@@ -226,11 +228,11 @@ def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, wh
 
 
 def _private_key(piece: Block, password: str | bytes | None) -> PrivateKey:
-    return PrivateKey._of([piece], password, describe(piece.der), None)
+    return PrivateKey._from_blocks([piece], password, describe(piece.der), None)
 
 
 def _trusted_certificate(piece: Block) -> Certificate:
-    """With what OpenSSL notes of whom it is trusted for behind it.  PEM_read_bio_X509_AUX(3)"""
+    """A certificate with its trusted and rejected uses.  PEM_read_bio_X509_AUX(3)"""
     bio = BIO.memory(piece.pem())
     take_records()
     pointer = lib.PEM_read_bio_X509_AUX(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
@@ -254,40 +256,40 @@ def _is_pkcs12(der: bytes) -> bool:
 
 
 def _by_decoders(piece: Block, kind: type[Any] | None, what: str, password: str | bytes | None) -> _Found:
-    """What OpenSSL's decoders, and those of its providers, make of a piece that is none of the usual ones.
+    """The objects that OpenSSL's decoders, including those of providers, read from a piece of another type.
 
-    Of a password Microsoft's PVK has one digest, and no other format any that is left here.
+    Of the formats left here only Microsoft's PVK uses a password, and hashes it once.
     """
     data, type_name = piece.der, b"DER"
-    if piece.label == _OTHER:
+    if piece.label == _UNKNOWN_FORMAT:
         type_name = ffi.NULL
     elif piece.label:
         data, type_name = piece.pem(), b"PEM"
-    may_hide_more = piece.label == _OTHER and (b"-----BEGIN " in data or data[0] in _SEQUENCES)
+    may_hide_more = piece.label == _UNKNOWN_FORMAT and (b"-----BEGIN " in data or data[0] in _SEQUENCES)
     if not lib.HAVE_API_3_0 or may_hide_more:
-        raise DecodeError(f"{what} failed: this is nothing that OpenSSL reads")
+        raise DecodeError(f"{what} failed: OpenSSL does not support this format")
     bio = BIO.memory(data)
 
     def attached(method: Any, answer: Any) -> Any:
         return check_ptr(lib.pyossl_store_attach(bio._bio, type_name, method, answer), what, DecodeError)
 
-    found = _in_store(attached, kind, what, password, most=1)
-    if piece.label == _OTHER and found.things and len(contents(bio)):
-        raise DecodeError(f"{what} failed: bytes stand behind what it holds")
+    found = _search_store(attached, kind, what, password, most=1)
+    if piece.label == _UNKNOWN_FORMAT and found.objects and len(bio_contents(bio)):
+        raise DecodeError(f"{what} failed: bytes follow its contents")
     return found
 
 
 # Stores
 
 
-def _in_store(
+def _search_store(
     opened: Callable[[Any, Any], Any],
     kind: type[Any] | None,
     what: str,
     password: str | bytes | None,
     most: int | None = None,
 ) -> _Found:
-    """What a store has, or the first ``most`` things; ``opened`` opens it with a way to ask and the answer."""
+    """The objects in a store, or the first ``most``.  ``opened`` opens it with a password method and its data."""
     secret = b"" if password is None else password_bytes(password)
     kept = ffi.from_buffer(secret)
     answer = ffi.new("pyossl_password *", {"bytes": kept, "length": -1 if password is None else len(secret)})
@@ -295,43 +297,43 @@ def _in_store(
     wrapped = lib.UI_UTIL_wrap_read_pem_callback(lib.pyossl_password_callback, 0)
     method = own(check_ptr(wrapped, "UI_UTIL_wrap_read_pem_callback"), lib.UI_destroy_method)
     store = own(opened(method, answer), lib.OSSL_STORE_close, (method, answer, kept))
-    if kind is not None and (expected := _EXPECTED.get(kind)) is not None:
+    if kind is not None and (expected := _STORE_TYPES.get(kind)) is not None:
         check(lib.OSSL_STORE_expect(store, expected), "OSSL_STORE_expect")
-    things: list[Stored | str] = []
-    in_vain = loaded = 0
-    while in_vain < _MOST_IN_VAIN and loaded != most and not lib.OSSL_STORE_eof(store):
+    objects: list[Stored | str] = []
+    empty_loads = loaded = 0
+    while empty_loads < _MOST_EMPTY_LOADS and loaded != most and not lib.OSSL_STORE_eof(store):
         info = lib.pyossl_store_load(store)
         loaded += 1
-        in_vain = 0 if info != ffi.NULL else in_vain + 1
-        # OSSL_STORE_error(3) is also that there is no more; and what is not of the kind that is expected is one, too.
+        empty_loads = 0 if info != ffi.NULL else empty_loads + 1
+        # OSSL_STORE_error(3) is true also at the end, and for an object that is not of the expected kind.
         if info != ffi.NULL:
             take_records()
-            thing = _taken(own(info, lib.OSSL_STORE_INFO_free))
-            if thing is not None and (kind is None or isinstance(thing, kind)):
-                things.append(thing)
+            found = _object_in(own(info, lib.OSSL_STORE_INFO_free))
+            if found is not None and (kind is None or isinstance(found, kind)):
+                objects.append(found)
         elif lib.ERR_peek_error() != 0 and kind is None:
             break
     error = failed(what, DecodeError) if lib.ERR_peek_error() != 0 else None
-    return _Found(things, bool(answer.asked), error)
+    return _Found(objects, bool(answer.asked), error)
 
 
-def _opened(uri: str, method: Any, answer: Any) -> Any:
+def _open_store(uri: str, method: Any, answer: Any) -> Any:
     store = lib.pyossl_store_open(c_string(uri, "a URI"), method, answer)
     if store == ffi.NULL:
-        raise _unopened(uri)
+        raise _open_error(uri)
     return store
 
 
-_MOST_IN_VAIN = 100_000
-"""So many loads one after the other that come to nothing: a file that cannot be read, say, never comes to its end."""
+_MOST_EMPTY_LOADS = 100_000
+"""The search ends after so many loads in a row without a result: an unreadable file may never reach its end."""
 
-_EXPECTED: dict[type[Stored], int] = {PrivateKey: lib.OSSL_STORE_INFO_PKEY, Certificate: lib.OSSL_STORE_INFO_CERT}
-_EXPECTED[CRL] = lib.OSSL_STORE_INFO_CRL
-_EXPECTED[PublicKey] = lib.OSSL_STORE_INFO_PUBKEY if lib.HAVE_API_3_0 else lib.OSSL_STORE_INFO_PKEY
+_STORE_TYPES: dict[type[Stored], int] = {PrivateKey: lib.OSSL_STORE_INFO_PKEY, Certificate: lib.OSSL_STORE_INFO_CERT}
+_STORE_TYPES[CRL] = lib.OSSL_STORE_INFO_CRL
+_STORE_TYPES[PublicKey] = lib.OSSL_STORE_INFO_PUBKEY if lib.HAVE_API_3_0 else lib.OSSL_STORE_INFO_PKEY
 
 
-def _taken(info: Any) -> Stored | str | None:
-    """One thing of a store's; None for what there is no class for, such as parameters."""
+def _object_in(info: Any) -> Stored | str | None:
+    """The object in an OSSL_STORE_INFO; None for a type that pyossl has no class for, such as parameters."""
     kind = lib.OSSL_STORE_INFO_get_type(info)
     if kind == lib.OSSL_STORE_INFO_PKEY:
         key = own(check_ptr(lib.OSSL_STORE_INFO_get1_PKEY(info), "OSSL_STORE_INFO_get1_PKEY"), lib.EVP_PKEY_free)
@@ -350,17 +352,17 @@ def _taken(info: Any) -> Stored | str | None:
     return None
 
 
-_NOBODY_S = (lib.OSSL_STORE_R_UNREGISTERED_SCHEME, lib.ERR_R_UNSUPPORTED)
+_NO_SUCH_STORE = (lib.OSSL_STORE_R_UNREGISTERED_SCHEME, lib.ERR_R_UNSUPPORTED)
 _SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
-def _unopened(uri: str) -> Exception:
+def _open_error(uri: str) -> Exception:
     error = failed(f"opening {uri!r}")
     if not _SCHEME.match(uri):
         return error
     for record in error.records:
-        # A path is tried first, so that the queue begins with a file that there is not.
-        if record.library_code == lib.ERR_LIB_OSSL_STORE and record.reason_code in _NOBODY_S:
+        # OpenSSL tries the URI as a path first, so the queue begins with the error of a missing file.
+        if record.library_code == lib.ERR_LIB_OSSL_STORE and record.reason_code in _NO_SUCH_STORE:
             scheme = uri.partition(":")[0]
             unsupported = UnsupportedError(
                 f"store for URIs that begin with {scheme!r}: openssl.cnf may load a provider"

@@ -1,6 +1,6 @@
-"""Certificates, CRLs and keys that pyossl had no hand in: made by the package cryptography or the openssl program.
+"""Certificates, CRLs and keys made without pyossl, by the package cryptography or the openssl program.
 
-What neither would make, because it is malformed, is made from bytes.
+Malformed ones, which neither of the two makes, are made from bytes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.17", "2.5.29.19", "2.5.
 
 
 def openssl(*arguments: str, input: bytes = b"", fails: bool = False) -> bytes:
-    """What the openssl program of this row writes to standard output; whether it succeeds is asserted."""
+    """The standard output of this row's openssl program.  Asserts that it succeeds."""
     done = subprocess.run(["openssl", *arguments], input=input, capture_output=True, timeout=60)
     assert (done.returncode != 0) == fails, f"openssl {arguments}: {done.returncode}: {done.stderr.decode()}"
     return done.stdout
 
 
 def tlv(tag: int, *contents: bytes) -> bytes:
-    """A type, a length and a value, in DER."""
+    """A DER element: tag, length and value."""
     body = b"".join(contents)
     if len(body) < 0x80:
         return bytes([tag, len(body)]) + body
@@ -38,7 +38,7 @@ def tlv(tag: int, *contents: bytes) -> bytes:
 
 
 def raw(oid: str, value: bytes) -> x509.UnrecognizedExtension:
-    """An extension whose value is these bytes, well-formed or not."""
+    """An extension with this value, well-formed or not."""
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
 
 
@@ -47,7 +47,7 @@ def common_name(name: str) -> x509.Name:
 
 
 class Made(NamedTuple):
-    """A certificate of cryptography's, and its key."""
+    """A certificate made by cryptography, and its key."""
 
     certificate: x509.Certificate
     key: Any
@@ -79,7 +79,7 @@ def make(
     not_after: datetime.datetime = NOW + 365 * DAY,
     issuer_name: x509.Name | None = None,
 ) -> Made:
-    """A certificate, signed by ``issuer`` or by itself, with no extension but those that are asked for."""
+    """A certificate signed by ``issuer`` or by itself, with only the given extensions."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = subject if isinstance(subject, x509.Name) else common_name(subject)
     builder = (
@@ -108,7 +108,7 @@ def revoke(
     next_update: datetime.datetime = NOW + 30 * DAY,
     number: int = 7,
 ) -> x509.CertificateRevocationList:
-    """A CRL of ``issuer``'s."""
+    """A CRL issued by ``issuer``."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -129,7 +129,7 @@ def crl_der(crl: x509.CertificateRevocationList) -> bytes:
 
 
 def name_der(*values: bytes) -> bytes:
-    """A name whose common names are these values, each encoded already."""
+    """A name with these common names, which are already encoded."""
     return tlv(0x30, *(tlv(0x31, tlv(0x30, COMMON_NAME, value)) for value in values))
 
 
@@ -141,7 +141,7 @@ def bare(
     name: bytes | None = None,
     extensions: bytes = b"",
 ) -> bytes:
-    """The DER of a certificate whose parts are these bytes, well-formed or not; its signature is none."""
+    """The DER of a certificate with these parts, well-formed or not, and no valid signature."""
     who = name_der(tlv(0x0C, b"bare")) if name is None else name
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     form = serialization.PublicFormat.SubjectPublicKeyInfo

@@ -1,4 +1,4 @@
-"""What certificates, keys, CRLs and PKCS#12 files take, they give back, also where they are refused."""
+"""Certificates, keys, CRLs and PKCS#12 files free their memory, also when they are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refused(call):
         call()
     except (pyossl.Error, ValueError):
         return
-    raise AssertionError("that was to be refused")
+    raise AssertionError("this should have been refused")
 
 def once():
     certificate = Certificate.load(issued.certificate.to_der())
@@ -120,14 +120,14 @@ raise SystemExit(growth[-1] >= BOUND)
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33 and later count what is in use")
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2 of glibc 2.33 or newer")
 def test_nothing_is_left_behind() -> None:
-    """A leak shows in every window of rounds, and the growth of a new process does not.
+    """A leak shows in every window of rounds; the initial growth of a process does not.
 
-    The bound, in bytes for each round, is half of the smallest block that malloc(3) gives.
+    The bound, in bytes per round, is half the smallest block of malloc(3).
     """
     settings = f"WINDOWS, ROUNDS, BOUND = 5, 100, 12\n{PROGRAM}"
-    # What a thread's cache keeps for later would count as in use.
+    # Blocks in malloc's thread cache would be counted as in use.
     environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
     command = [sys.executable, "-c", settings]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=TESTS, env=environment)

@@ -1,4 +1,4 @@
-"""Certificates and the stores of those that are trusted."""
+"""Certificates in PEM and DER, and trust stores."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_trust_comes_in_many_forms(
 
 
 @pytest.mark.parametrize("trust", [[], (), b"", b"garbage"])
-def test_trust_in_nobody_is_a_mistake(trust: object) -> None:
+def test_trust_without_a_certificate_is_refused(trust: object) -> None:
     with pytest.raises(ValueError, match=r"empty|failed"):
         Store.of(trust)  # type: ignore[arg-type]
 
@@ -131,7 +131,7 @@ def test_the_systems_store_is_loaded_once_and_shared() -> None:
 
 
 def test_the_environment_names_the_systems_store(authority: pyossl.Authority, tmp_path: Path) -> None:
-    """``SSL_CERT_FILE``, as in every program of this OpenSSL."""
+    """``SSL_CERT_FILE`` applies, as in every program that uses this OpenSSL."""
     file = tmp_path / "bundle.pem"
     file.write_bytes(authority.certificate.to_pem())
     credentials = authority.issue("example.com")

@@ -1,4 +1,4 @@
-"""What is read from a certificate, held against the package cryptography and the openssl program."""
+"""Reading certificates, compared with the package cryptography and the openssl program."""
 
 from __future__ import annotations
 
@@ -112,13 +112,13 @@ def test_a_fingerprint_is_by_any_digest_of_openssl(digest: str, credentials: pyo
 
 @pytest.mark.parametrize("digest", ["", "sha257", "sha256\0", "256"])
 def test_a_digest_that_openssl_does_not_have_is_refused(digest: str, credentials: pyossl.Credentials) -> None:
-    """ "sha256\\0" is not SHA-256 with something behind it (docs/pitfalls.md, 17)."""
+    """ "sha256\\0" is not SHA-256 (docs/pitfalls.md, 17)."""
     with pytest.raises(ValueError, match="digest"):
         credentials.certificate.fingerprint(digest)
 
 
 @pytest.mark.feature("structured names")
-def test_a_name_keeps_a_nul_where_everybody_sees_it() -> None:
+def test_a_nul_in_a_name_is_kept_and_visible() -> None:
     """docs/pitfalls.md, 17, CVE-2026-40475: lengths, never a NUL."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example\0.evil.example")])
     certificate = Certificate.load(make(name).der)
@@ -164,7 +164,7 @@ def test_what_is_no_text_in_a_name_is_still_shown(value: bytes) -> None:
     try:
         name = Name(name_der(value))
     except pyossl.DecodeError:
-        return  # some versions refuse it at once
+        return  # some versions refuse it when it is loaded
     (attribute,) = name
     assert attribute.value == attribute.data.decode("utf-8", "backslashreplace")
     assert isinstance(str(name), str)
@@ -193,7 +193,7 @@ def test_attributes_that_stand_together_have_one_number() -> None:
 
 
 def test_names_are_equal_as_x509_compares_them() -> None:
-    """X509_NAME_cmp(3) does not heed case, width of spaces, nor the string's type."""
+    """X509_NAME_cmp(3) ignores case, the number of spaces and the type of the string."""
     names = [Name(name_der(value)) for value in (tlv(0x0C, b"A  b"), tlv(0x13, b"a B"))]
     assert names[0] == names[1]
     assert len(set(names)) == 1
@@ -255,7 +255,7 @@ def test_a_time_that_is_none_is_malformed(encoded: bytes) -> None:
     try:
         certificate = Certificate.load(bare(not_before=encoded))
     except pyossl.DecodeError:
-        return  # OpenSSL refuses some at once
+        return  # OpenSSL refuses some when they are loaded
     with pytest.raises(pyossl.DecodeError, match="time"):
         _ = certificate.not_before
 
@@ -287,7 +287,7 @@ def test_a_leaf_is_no_authority_and_needs_no_extensions() -> None:
 
 
 def test_every_key_usage_has_its_flag() -> None:
-    """The ninth bit stands in a second byte."""
+    """The ninth bit is in a second byte."""
     every = x509.KeyUsage(True, True, True, True, True, True, True, True, True)
     usage = Certificate.load(make("all", extensions=[(every, True)]).der).key_usage
     assert usage is not None
@@ -314,7 +314,7 @@ def test_key_identifiers_are_those_that_cryptography_wrote() -> None:
 @pytest.mark.parametrize("value", [b"", b"\x30", b"\x05\x00", b"\x30\x84\x7f\xff\xff\xff", b"\xff" * 40])
 def test_a_malformed_extension_is_told_and_never_taken_for_none(oid: str, value: bytes) -> None:
     certificate = Certificate.load(make("malformed", extensions=[(raw(oid, value), True)]).der)
-    for _ in range(2):  # the second time OpenSSL answers from what it has kept
+    for _ in range(2):  # the second time OpenSSL uses its cache
         for ask in ("is_ca", "path_length" if oid == BASIC_CONSTRAINTS else "key_usage"):
             with pytest.raises(
                 pyossl.DecodeError, match="basicConstraints" if oid == BASIC_CONSTRAINTS else "keyUsage"
@@ -379,7 +379,7 @@ def test_a_private_key_belongs_to_its_certificate_alone() -> None:
     ],
 )
 def test_a_name_matches_as_a_client_would_have_it(name: str, fits: bool) -> None:
-    """docs/pitfalls.md, 17 and 21: the common name counts for nothing, and a NUL ends nothing."""
+    """docs/pitfalls.md, 17 and 21: the common name is not used, and a NUL does not end a name."""
     names = [b"\x82\x0bexample.com", b"\x82\x0d*.example.org", b"\x82" + bytes([25]) + b"nul.example\0.evil.example"]
     addresses = [b"\x87\x04\xc0\x00\x02\x01", b"\x87\x10" + bytes.fromhex("20010db8000000000000000000000001")]
     extension = raw("2.5.29.17", tlv(0x30, *names, *addresses))
@@ -414,7 +414,7 @@ def test_der_may_hold_one_certificate_after_the_other(credentials: pyossl.Creden
 
 
 def test_a_length_that_is_absurd_is_refused_at_once() -> None:
-    """A promise of 2 GiB and more is not believed, nor is memory taken for it."""
+    """No memory is allocated for an announced length of 2 GiB or more."""
     for head in ("3084ffffffff", "30847fffffff", "3088ffffffffffffffff", "3080", "30ff", "3085ffffffffff"):
         with pytest.raises(pyossl.DecodeError):
             Certificate.load(bytes.fromhex(head) + bytes(100))

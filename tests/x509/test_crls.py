@@ -1,4 +1,4 @@
-"""Certificate revocation lists, held against the package cryptography and the openssl program."""
+"""Certificate revocation lists, compared with the package cryptography and the openssl program."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_it_survives_pem_and_der_and_comes_in_bundles(issuer: Made, crl: CRL) ->
     assert pyossl.load_crls(crl.to_der() + other.to_der()) == [crl, other]
 
 
-def test_one_that_revokes_nobody_is_empty_and_true(issuer: Made) -> None:
+def test_a_crl_without_entries_is_empty_and_true(issuer: Made) -> None:
     empty = CRL.load(crl_der(revoke(issuer, {})))
     assert len(empty) == 0
     assert list(empty) == []
@@ -108,7 +108,7 @@ def test_one_that_revokes_nobody_is_empty_and_true(issuer: Made) -> None:
     assert empty.find(1) is None
 
 
-def test_one_that_is_cut_or_something_else_is_malformed(issuer: Made, crl: CRL) -> None:
+def test_a_crl_that_is_cut_or_something_else_is_malformed(issuer: Made, crl: CRL) -> None:
     der = crl.to_der()
     for cut in range(len(der)):
         with pytest.raises(pyossl.DecodeError, match="CRL"):
@@ -122,7 +122,7 @@ UNSORTED: dict[int, x509.ReasonFlags | None] = dict.fromkeys((300, 5, 200, 1, 77
 
 
 def test_a_search_leaves_the_order_and_the_iteration_under_way_as_they_are(issuer: Made) -> None:
-    """X509_CRL_get0_by_serial(3) sorts the CRL that it searches, and X509_verify_cert(3) searches too
+    """X509_CRL_get0_by_serial(3) sorts the CRL that it searches, and so does X509_verify_cert(3)
     (docs/pitfalls.md, 34).
     """
     crl = CRL.load(crl_der(revoke(issuer, UNSORTED)))
@@ -153,7 +153,7 @@ def test_threads_may_search_and_iterate_one_crl(issuer: Made) -> None:
 
 
 def indirect(issuer: Made, entries: list[tuple[int, str | None]]) -> CRL:
-    """A CRL of certificates of several issuers: one that is not named is the one of the entry before."""
+    """A CRL with entries of several issuers.  An entry without an issuer has that of the entry before it."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -176,7 +176,7 @@ def test_an_entry_of_an_indirect_crl_is_of_the_certificate_s_issuer(issuer: Made
     own = make("a leaf", issuer)
     numbers = {name: leaf.certificate.serial_number for name, leaf in leaves.items()}
     certificates = {name: Certificate.load(leaf.der) for name, leaf in leaves.items()}
-    # The serial number of the own certificate is there too, and another's; and "three" has nothing.
+    # The CRL issuer has a certificate with the same serial number; "three" has no entry.
     entries = [(numbers["one"], "one"), (own.certificate.serial_number, None), (numbers["two"], "two"), (5, None)]
     crl = indirect(issuer, [(7, None), *entries])
     for name in ("one", "two"):
@@ -185,7 +185,7 @@ def test_an_entry_of_an_indirect_crl_is_of_the_certificate_s_issuer(issuer: Made
         assert found.serial_number == numbers[name]
     assert crl.find(certificates["three"]) is None
     assert crl.find(Certificate.load(own.der)) is None
-    # A serial number alone is one of the CRL's issuer.
+    # A serial number alone means the issuer of the CRL.
     assert crl.find(7) is not None
     assert crl.find(5) is None
     assert crl.find(numbers["one"]) is None

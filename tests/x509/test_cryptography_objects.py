@@ -1,4 +1,4 @@
-"""Objects of the package cryptography: to and from, by DER, and only when asked for (docs/pitfalls.md, 29)."""
+"""Conversion to and from objects of the package cryptography, imported only when needed (docs/pitfalls.md, 29)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ print(before, "cryptography" in sys.modules)
     assert run(program) == "False True"
 
 
-def test_without_the_package_its_lack_is_told() -> None:
+def test_without_the_package_an_import_error_names_it() -> None:
     program = """
 import sys
 sys.modules["cryptography"] = None

@@ -15,7 +15,7 @@ OTHER, EMAIL, DNS, X400, DIRECTORY, EDI, URI, ADDRESS, REGISTERED = 0xA0, 0x81, 
 
 
 def alternative_names(*names: bytes) -> tuple[pyossl.GeneralName, ...]:
-    """What pyossl reads of a certificate whose alternative names are these, each encoded."""
+    """The alternative names that pyossl reads from a certificate with these encoded names."""
     made = make("alternative names", extensions=[(raw(SUBJECT_ALT_NAME, tlv(0x30, *names)), False)])
     return Certificate.load(made.der).subject_alt_names
 
@@ -72,14 +72,14 @@ def test_cryptography_reads_the_same_names() -> None:
 
 @pytest.mark.parametrize("kind", [DNS, EMAIL, URI])
 def test_a_nul_inside_a_name_is_kept_and_visible(kind: int) -> None:
-    """CVE-2026-40475: what stands behind a NUL is a part of the name."""
+    """CVE-2026-40475: the text after a NUL is part of the name."""
     (name,) = alternative_names(tlv(kind, b"good.example\0.evil.example"))
     assert name.value == "good.example\0.evil.example"
     assert "\\x00" in repr(name)
 
 
 def test_a_name_that_pretends_to_be_several_is_one() -> None:
-    """Printed text would have shown three: it is never read."""
+    """In printed text it looks like three names.  Printed text is never read."""
     (name,) = alternative_names(tlv(DNS, b"a.example, DNS:b.example, IP Address:192.0.2.1"))
     assert name.value == "a.example, DNS:b.example, IP Address:192.0.2.1"
 
@@ -123,7 +123,7 @@ def test_a_thousand_names_are_a_thousand() -> None:
 def test_malformed_names_are_told_and_never_taken_for_none(value: bytes) -> None:
     certificate = Certificate.load(make("x", extensions=[(raw(SUBJECT_ALT_NAME, value), False)]).der)
     if value.endswith(b"a\0"):
-        # OpenSSL overlooks what follows, but finds the name.
+        # OpenSSL ignores the bytes that follow, and finds the name.
         assert [each.value for each in certificate.subject_alt_names] == ["a"]
     else:
         with pytest.raises(pyossl.DecodeError, match="subjectAltName"):

@@ -1,6 +1,6 @@
-"""Chains that no authority would issue: a thousand certificates long, and in a loop.  They cost little and end clearly.
+"""Chains of a thousand certificates, and chains in a loop.  They cost little time, and the error is clear.
 
-The certificates are the package cryptography's, and the chains are good but for their shape.
+The certificates are made by the package cryptography.  Only the shape of the chains is wrong.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def long() -> Long:
 
 
 class Loop:
-    """A leaf below two authorities that have issued each other: there is a next certificate for ever."""
+    """A leaf below two authorities that have issued each other: the chain never ends."""
 
     def __init__(self) -> None:
         one, other = make("one", ca=True), make("other", ca=True)
@@ -74,7 +74,7 @@ def loop() -> Loop:
 
 @pytest.fixture(scope="module")
 def stranger() -> pyossl.Certificate:
-    """A root that has issued none of these."""
+    """A root that did not issue any of these certificates."""
     return pyossl.Authority("a stranger").certificate
 
 
@@ -84,7 +84,7 @@ def version(request: pytest.FixtureRequest) -> pyossl.Version:
 
 
 def client_for(trust: pyossl.Certificate, version: pyossl.Version, largest: int | None = None) -> pyossl.Context:
-    """``largest`` is how many bytes of certificates are taken from a peer; OpenSSL's own limit is 100 kB."""
+    """``largest`` is the limit for the certificates of a peer in bytes; OpenSSL's default is 100 kB."""
     context = pyossl.Context.client(trust=trust, minimum_version=version, maximum_version=version)
     if largest is not None:
         lib.SSL_CTX_set_max_cert_list(context._ctx, largest)
@@ -92,7 +92,7 @@ def client_for(trust: pyossl.Certificate, version: pyossl.Version, largest: int 
 
 
 def refusal(client: pyossl.Connection, server: pyossl.Connection) -> tuple[pyossl.Error, int]:
-    """What the client's handshake raises, and the alert that the server is sent for it."""
+    """The exception of the client's handshake, and the alert that it sends to the server."""
     with pytest.raises(pyossl.Error) as caught:
         shake_hands(client, server)
     with pytest.raises(type(caught.value)):
@@ -113,7 +113,7 @@ class TestAThousandCertificates:
     def test_are_more_than_a_client_takes(
         self, long: Long, stranger: pyossl.Certificate, version: pyossl.Version
     ) -> None:
-        """SSL_CTX_set_max_cert_list(3): before any of them is parsed."""
+        """SSL_CTX_set_max_cert_list(3) is checked before a certificate is parsed."""
         context = pyossl.Context.server(long.chain, long.private_key)
         error, alert = refusal(*pair(client_for(stranger, version), context))
         assert error.failure is not None
@@ -122,7 +122,7 @@ class TestAThousandCertificates:
         assert alert == ILLEGAL_PARAMETER
 
     def test_are_a_chain_too_long_for_a_client_that_takes_them(self, long: Long, version: pyossl.Version) -> None:
-        """Whom it trusts stands at the end: no more than a hundred certificates are followed."""
+        """The trusted root is at the end: OpenSSL follows at most a hundred certificates."""
         context = pyossl.Context.server(long.chain, long.private_key)
         error, alert = refusal(*pair(client_for(long.trust, version, LARGEST), context))
         assert isinstance(error, pyossl.CertificateError)
@@ -130,7 +130,7 @@ class TestAThousandCertificates:
         assert alert == UNKNOWN_CA
 
     def test_are_good_for_a_client_that_asks_for_so_many(self, long: Long, version: pyossl.Version) -> None:
-        """The others are refused for their number and for nothing else."""
+        """The other chains are refused only for their length."""
         context = client_for(long.trust, version, LARGEST)
         context.verify_depth = LONG
         client, server = pair(context, pyossl.Context.server(long.chain, long.private_key))
@@ -144,7 +144,7 @@ class TestAThousandCertificates:
     def test_of_a_client_are_more_than_a_server_takes(
         self, long: Long, credentials: pyossl.Credentials, authority: pyossl.Authority, version: pyossl.Version
     ) -> None:
-        """The server's limit is the same, and nobody needs to be trusted to send so much."""
+        """The server has the same limit.  A client does not have to be trusted to send a long chain."""
         demanding = pyossl.Context.server(
             credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True
         )
@@ -163,7 +163,7 @@ class TestAThousandCertificates:
         carry(client, server)
         with pytest.raises(pyossl.AlertError) as heard:
             client.read()
-        # From 3.2 on a server with TLS 1.3 says what is wrong with a certificate message by another alert.
+        # From OpenSSL 3.2 on a TLS 1.3 server sends another alert for an invalid certificate message.
         assert heard.value.number in (ILLEGAL_PARAMETER, BAD_CERTIFICATE)
 
     def test_are_followed_as_far_as_a_store_is_told(self, long: Long) -> None:
@@ -177,9 +177,9 @@ class TestAThousandCertificates:
 
 
 class TestALoop:
-    """No certificate stands in a chain twice."""
+    """No certificate is in a chain twice."""
 
-    def test_of_a_server_leads_to_nobody(
+    def test_of_a_server_leads_to_no_root(
         self, loop: Loop, stranger: pyossl.Certificate, version: pyossl.Version
     ) -> None:
         server = pyossl.Context.server(loop.chain, loop.private_key)
@@ -190,7 +190,7 @@ class TestALoop:
         assert alert == UNKNOWN_CA
 
     def test_of_certificates_that_are_trusted_leads_to_no_root(self, loop: Loop) -> None:
-        """X509_verify_cert(3) goes round in trusted certificates as far as the depth, and no further."""
+        """X509_verify_cert(3) follows a loop of trusted certificates up to the depth limit."""
         store = pyossl.Store.of([loop.one_by_other, loop.other_by_one])
         with pytest.raises(pyossl.CertificateError) as caught:
             store.verify(loop.leaf)
@@ -198,7 +198,7 @@ class TestALoop:
         assert store.verify(loop.leaf, partial_chain=True) == (loop.leaf, loop.one_by_other)
 
     def test_with_a_way_out_is_a_chain(self, loop: Loop, version: pyossl.Version) -> None:
-        """One of the two is trusted as a root too."""
+        """One of the two is also trusted as a root."""
         client, server = pair(
             client_for(loop.other_as_root, version), pyossl.Context.server(loop.chain, loop.private_key)
         )
@@ -208,7 +208,7 @@ class TestALoop:
 
 
 def test_the_work_for_malformed_extensions_grows_no_faster_than_their_number() -> None:
-    """The certificate is a peer's, which may have many thousands."""
+    """A peer may send a certificate with many thousands of extensions."""
 
     def calls(count: int) -> int:
         many = [extension(f"1.3.6.1.4.1.99999.{number}", b"") for number in range(count)]

@@ -1,4 +1,4 @@
-"""The development authority: certificates that OpenSSL itself, and its strict mode, accept."""
+"""The development authority issues certificates that OpenSSL accepts, also in its strict mode."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_authority_below_another_hands_out_the_chain(authority: pyossl.Author
         (NOW + DAY, NOW + 2 * DAY, "X509_V_ERR_CERT_NOT_YET_VALID"),
     ],
 )
-def test_a_certificate_out_of_its_time_is_refused(
+def test_a_certificate_outside_its_validity_is_refused(
     authority: pyossl.Authority, not_before: datetime.datetime, not_after: datetime.datetime, code: str
 ) -> None:
     credentials = authority.issue("example.com", not_before=not_before, not_after=not_after)
@@ -95,9 +95,11 @@ def test_serial_numbers_and_keys_are_new_each_time(authority: pyossl.Authority) 
 
 
 def test_a_leaf_is_no_authority(credentials: pyossl.Credentials) -> None:
-    """What it signs is not trusted: basicConstraints says so."""
+    """basicConstraints does not allow it to sign certificates."""
     key = pyossl.PrivateKey.generate()
-    below = issuing._issue(credentials, "evil.example", issuing._leaf(("evil.example",)), NOW - DAY, NOW + DAY, key)
+    below = issuing._issue(
+        credentials, "evil.example", issuing._leaf_extensions(("evil.example",)), NOW - DAY, NOW + DAY, key
+    )
     with pytest.raises(pyossl.CertificateError):
         verified(below, credentials.certificate, "evil.example")
 

@@ -1,7 +1,7 @@
-"""How often a password is hashed is for a file to say, and not for it alone: what would take hours is refused at once.
+"""A file says how often its password is hashed.  A number that would take hours is refused at once.
 
-The files are OpenSSL's own, in which a count is exchanged for another: to make one with the count in earnest would take
-as long as what is tested.  Each test has a limit far below what hashing so often takes.
+The files are written by OpenSSL, and then the number in them is changed: really hashing so often would take too long.
+The time limit of each test is far below the time of this hashing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from x509.certificate_making import tlv
 import pyossl
 from pyossl import BIO, PKCS12, Certificate, PrivateKey, ffi, lib, load_uri
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.x509.encoding import MOST_ITERATIONS, written
+from pyossl.x509.encoding import output_of
+from pyossl.x509.passwords import MOST_ITERATIONS
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -35,7 +36,7 @@ def integer(value: int) -> bytes:
 
 
 def elements(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """The tags and contents of one DER element after the other."""
+    """The tag and content of each DER element in turn."""
     while der:
         length, start = der[1], 2
         if length & 0x80:
@@ -46,7 +47,7 @@ def elements(der: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def exchanged(der: bytes, old: bytes, new: bytes, *, place: int) -> bytes:
-    """DER in which the element ``old`` is ``new`` at its place, and every length around it is right."""
+    """DER in which ``new`` replaces the element ``old``, and all lengths around it are corrected."""
     out, seen = b"", 0
     for tag, body in elements(der):
         inside = (tag & 0x20 or tag == OCTET_STRING) and old in body
@@ -81,7 +82,7 @@ def test_a_pkcs_12_that_would_take_long_is_refused_at_once(file: bytes, place: s
             PKCS12.load(slow, password)
 
 
-def test_what_all_parts_ask_for_counts(file: bytes) -> None:
+def test_the_iterations_of_all_parts_are_added(file: bytes) -> None:
     slow = file
     for _ in PLACES:
         slow = exchanged(slow, integer(FEW), integer(MOST_ITERATIONS // 2), place=0)
@@ -101,7 +102,7 @@ SHROUDED_KEY_BAG = bytes.fromhex("060b2a864886f70d010c0a0102")
 
 
 def locked_in_a_part(encrypted_key: bytes, *, nested: bool) -> bytes:
-    """A PKCS#12 whose one encrypted part has an encrypted key in it, which few programs write."""
+    """A PKCS#12 with an encrypted key in its encrypted part, which few programs write."""
     bag = tlv(SEQUENCE, SHROUDED_KEY_BAG, tlv(0xA0, encrypted_key))
     if nested:
         bag = tlv(SEQUENCE, bytes.fromhex("060b2a864886f70d010c0a0106"), tlv(0xA0, tlv(SEQUENCE, bag)))
@@ -122,10 +123,10 @@ def locked_in_a_part(encrypted_key: bytes, *, nested: bool) -> bytes:
 
 
 def with_mac(der: bytes) -> bytes:
-    """OpenSSL 1.1.1 does not look into a file that has none."""
+    """Adds a MAC: OpenSSL 1.1.1 does not open a file without one."""
     pkcs12 = ffi.gc(lib.d2i_PKCS12_bio(BIO.memory(der)._bio, ffi.NULL), lib.PKCS12_free)
     assert lib.PKCS12_set_mac(pkcs12, b"password", 8, ffi.NULL, 0, FEW, lib.EVP_sha256()) == 1
-    return written(lib.i2d_PKCS12_bio, pkcs12)
+    return output_of(lib.i2d_PKCS12_bio, pkcs12)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -184,7 +185,7 @@ def old(count: int) -> bytes:
 
 
 def locked_by(hashing: bytes, secret: bytes = bytes(64)) -> bytes:
-    """An encrypted key whose password is hashed like this, with AES-256; or by an old algorithm that is both."""
+    """A key encrypted with AES-256 and this key derivation, or with an old algorithm that includes both."""
     cipher = tlv(SEQUENCE, AES_256_CBC, tlv(OCTET_STRING, bytes(16)))
     both = hashing if PBE_SHA_1_3DES in hashing else tlv(SEQUENCE, PBES2, tlv(SEQUENCE, hashing, cipher))
     return tlv(SEQUENCE, both, tlv(OCTET_STRING, secret))
@@ -195,7 +196,7 @@ TOO_MUCH = {
     "scrypt with a p": scrypt(1 << 16, 2, 62000),
     "scrypt with an N": scrypt(1 << 62, 1, 1),
     "scrypt with an r": scrypt(2, 1 << 29, 1),
-    "scrypt with numbers for nobody": scrypt(1 << 200, 1 << 200, 1 << 200),
+    "scrypt with impossible numbers": scrypt(1 << 200, 1 << 200, 1 << 200),
     "SHA-1": pbkdf2(HALF, "SHA-1"),  # two blocks make a key for AES-256
     "SHA-256": pbkdf2(ENOUGH),
     "SHA-512": pbkdf2(HALF, "SHA-512"),
@@ -235,14 +236,14 @@ REFUSED = (pyossl.DecodeError, crypto.Error, SSL.Error)
 
 @pytest.mark.parametrize("how", LOADERS)
 @pytest.mark.parametrize("hashing", TOO_MUCH)
-def test_whoever_loads_it_no_key_takes_long_to_hash(hashing: str, how: str, tmp_path: Path) -> None:
+def test_no_loader_of_keys_hashes_for_long(hashing: str, how: str, tmp_path: Path) -> None:
     with pytest.raises(REFUSED, match=f"{MOST_ITERATIONS} are allowed") as caught:
         LOADERS[how](pem(locked_by(TOO_MUCH[hashing])), tmp_path / "key.pem")
     assert not isinstance(caught.value, pyossl.PasswordError)
 
 
 @pytest.mark.parametrize("hashing", TOO_MUCH)
-def test_nor_does_one_in_der(hashing: str, tmp_path: Path) -> None:
+def test_an_encrypted_key_in_der_that_would_take_long_is_refused_at_once(hashing: str, tmp_path: Path) -> None:
     key = locked_by(TOO_MUCH[hashing])
     path = tmp_path / "key.der"
     path.write_bytes(key)
@@ -261,7 +262,7 @@ def test_all_blocks_of_pem_count_together(how: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("label", [b"PRIVATE KEY", b"RSA PRIVATE KEY", b"ANY PRIVATE KEY", b"NOBODY KNOWS THIS"])
-def test_what_a_block_is_called_does_not_matter(label: bytes, tmp_path: Path) -> None:
+def test_the_label_of_a_block_does_not_matter(label: bytes, tmp_path: Path) -> None:
     block = pem(locked_by(scrypt(1 << 16, 2, 62000)), label)
     with pytest.raises(pyossl.DecodeError):
         PrivateKey.load(block, "password")
@@ -278,7 +279,7 @@ LABELS = [b"ENCRYPTED PRIVATE KEY", b"PRIVATE KEY", b"ANY PRIVATE KEY", b"NOBODY
     "label", [*LABELS, *(type + b" PRIVATE KEY" for type in (b"RSA", b"EC", b"DSA", b"DH", b"SM2"))]
 )
 def test_a_key_is_not_encrypted_twice(label: bytes, tmp_path: Path) -> None:
-    """Nobody could tell how much is to be hashed for what the old way of PEM encrypts."""
+    """The work for a key inside traditional PEM encryption is not known before it is decrypted."""
     iv = bytes(range(16))
     key = hashlib.md5(b"password" + iv[:8]).digest()
     plain = locked_by(pbkdf2(ABSURD))
@@ -311,8 +312,8 @@ def test_elements_of_der_count_together(tmp_path: Path) -> None:
         load_uri(str(path), "password")
 
 
-def test_a_key_behind_what_nobody_reads_is_not_opened(tmp_path: Path) -> None:
-    """OpenSSL's decoders look for the next thing wherever the last one left them."""
+def test_a_key_after_an_unknown_element_is_not_opened(tmp_path: Path) -> None:
+    """OpenSSL's decoders continue where the last one stopped."""
     key = locked_by(pbkdf2(ABSURD))
     path = tmp_path / "file"
     for junk, data in itertools.product((b"junk", b"junkjunk", b"\0" * 16, b"0"), (key, b"\n" + pem(key))):
@@ -362,7 +363,7 @@ def opened_by(key: bytes, hashing: bytes, plain: bytes) -> bytes:
 
 
 def test_what_programs_write_is_read(tmp_path: Path) -> None:
-    """The most that OpenSSL's 32 MiB let scrypt have in powers of two, and what password managers have of PBKDF2."""
+    """The highest scrypt parameters (powers of two) in OpenSSL's 32 MiB, and PBKDF2 as in password managers."""
     key = PrivateKey.generate()
     hashed = hashlib.scrypt(b"password", salt=bytes(16), n=1 << 14, r=8, p=1, dklen=32)
     often = 1_000_000
@@ -395,7 +396,7 @@ def work(hashing: bytes) -> int:
     return int(lib.pyossl_key_iterations(der, len(der)))
 
 
-@example(1, 1281, 1, 0, (1 << 63) - 1793)  # which a sum of 64 bits does not hold any more
+@example(1, 1281, 1, 0, (1 << 63) - 1793)  # overflows a sum of 64 bits
 @given(COUNTS, COUNTS, COUNTS, st.integers(0, 2), COUNTS)
 def test_more_of_anything_is_never_less_work(cost: int, blocks: int, parallel: int, which: int, more: int) -> None:
     numbers = [cost, blocks, parallel]

@@ -116,7 +116,7 @@ def test_the_face_reads_what_it_locked_and_refuses_longer_passwords_as_the_origi
             crypto.load_privatekey(crypto.FILETYPE_PEM, dumped, b"x" * 1025)
 
 
-# Ciphers and digests that are not there
+# Unsupported ciphers and digests
 
 UNKNOWN = bytes.fromhex("0603aa037f")
 SALT_AND_COUNT = tlv(0x30, tlv(0x04, b"saltsalt"), b"\x02\x02\x08\x00")
@@ -169,7 +169,7 @@ def pem(label: str, der: bytes, header: str = "") -> bytes:
 
 
 def expected(*, is_old: bool) -> type[Exception]:
-    """1.1.1 has the old ciphers, for which no password is right here; later ones have them in a provider."""
+    """1.1.1 has the old ciphers, so the password is wrong; newer versions have them in a provider."""
     return PasswordError if is_old and not lib.HAVE_PROVIDERS else UnsupportedError
 
 
@@ -204,7 +204,7 @@ def test_the_old_kind_of_pem_under_a_cipher_that_is_not_there_is_unsupported(cip
     iv = "00" * (16 if cipher == "SEED-CBC" else 8)
     for label in ("RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"):
         block = pem(label, bytes(64), f"Proc-Type: 4,ENCRYPTED\nDEK-Info: {cipher},{iv}\n\n")
-        # Which of the old ones 1.1.1 has is its builder's choice.
+        # The build of 1.1.1 decides which of the old ones it has.
         kind: Any = (PasswordError, UnsupportedError) if not lib.HAVE_PROVIDERS else UnsupportedError
         if cipher == "NO-SUCH-CBC":
             kind = UnsupportedError
@@ -287,7 +287,7 @@ def test_a_pkcs12_under_rc2_is_opened_by_1_1_1_and_unsupported_after(option: str
     with pytest.raises(UnsupportedError, match="RC2-40-CBC"):
         PKCS12.load(der, "x")
     with pytest.raises(PasswordError):
-        PKCS12.load(der, "y")  # the MAC, which is made with what is there, tells
+        PKCS12.load(der, "y")  # the MAC, whose digest is supported, shows it
 
 
 # Friendly names

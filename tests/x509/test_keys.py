@@ -54,12 +54,12 @@ def test_a_missing_password_is_told_as_such(key: PrivateKey) -> None:
 
 def test_a_password_is_asked_for_only_where_there_is_need(key: PrivateKey) -> None:
     def ask() -> str:
-        pytest.fail("nobody needs it")
+        pytest.fail("no password is needed")
 
     assert PrivateKey.load(key.to_pem(), ask).to_pem() == key.to_pem()
 
 
-def test_what_asking_raises_reaches_the_caller(key: PrivateKey) -> None:
+def test_an_exception_of_the_password_function_reaches_the_caller(key: PrivateKey) -> None:
     def ask() -> str:
         raise KeyboardInterrupt
 
@@ -76,9 +76,9 @@ def test_what_asking_raises_reaches_the_caller(key: PrivateKey) -> None:
     ids=["pyossl", "OpenSSL left to itself"],
 )
 def test_nothing_prompts_on_a_terminal(key: PrivateKey, tmp_path: Path, load: str, answer: str) -> None:
-    """DESIGN: "Key files with a password never prompt on a terminal." OpenSSL left to itself does, as the second shows.
+    """DESIGN: "Key files with a password never prompt on a terminal." OpenSSL alone does, as the second process shows.
 
-    Without a terminal of its own, the process would be prompted on its standard streams.  docs/pitfalls.md, 50
+    A process without a terminal is prompted on its standard streams.  docs/pitfalls.md, 50
     """
     path = tmp_path / "key.pem"
     path.write_bytes(key.to_pem("secret"))

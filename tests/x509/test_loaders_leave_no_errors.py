@@ -1,4 +1,4 @@
-"""Whatever is loaded, and from whatever it is, nothing stays in OpenSSL's error queue."""
+"""After any load, from any source, OpenSSL's error queue is empty."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ LOADERS: dict[str, Callable[[bytes, Path], Any]] = {
     "Store.add_crl": lambda data, path: Store.empty().add_crl(data),
     "Context.client": lambda data, path: Context.client(trust=path),
     "Context.server": lambda data, path: Context.server(path, path, password="x"),
-    "Name": lambda data, path: pyossl.x509.general_names.Name(data),
+    "Name": lambda data, path: pyossl.x509.names.Name(data),
     "CertificateBuilder.of": lambda data, path: CertificateBuilder.of(Certificate.load(data)).text,
     "crypto.load_certificate": lambda data, path: crypto.load_certificate(crypto.FILETYPE_ASN1, data),
     "crypto.load_privatekey": lambda data, path: crypto.load_privatekey(crypto.FILETYPE_PEM, data, b"x"),
@@ -146,7 +146,7 @@ def test_what_was_loaded_is_looked_at_without_an_error_left_behind() -> None:
         assert lib.ERR_peek_error() == 0
 
 
-def test_a_stale_entry_of_somebody_else_s_changes_no_load() -> None:
+def test_a_stale_error_of_another_library_changes_no_load() -> None:
     lib.OBJ_txt2obj(b"no such name", 0)
     assert lib.ERR_peek_error() != 0
     assert Certificate.load(OWN.certificate.to_der()) == OWN.certificate

@@ -1,4 +1,4 @@
-"""Certificates and CRLs of which a part is malformed: that part alone raises, and all the rest is told."""
+"""Certificates and CRLs with a malformed part: only this part raises, and all other parts can be read."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def with_extensions(values: dict[str, bytes], *more: bytes) -> Certificate:
 
 
 def told(thing: Any, names: list[str]) -> tuple[dict[str, Any], dict[str, DecodeError]]:
-    """What each property answers, and what the others raise, which is ``DecodeError`` and nothing else."""
+    """The value or the exception of each property.  The only exception is ``DecodeError``."""
     answers, errors = {}, {}
     for name in names:
         try:
@@ -126,7 +126,7 @@ def test_only_what_is_read_from_the_malformed_extension_raises_and_names_it(oid:
     """docs/pitfalls.md, 42."""
     whole, _ = told(with_extensions(GOOD), PROPERTIES)
     certificate = with_extensions({**GOOD, oid: MALFORMED[kind]})
-    for _ in range(2):  # the second time OpenSSL answers from what it has kept
+    for _ in range(2):  # the second time OpenSSL uses its cache
         answers, errors = told(certificate, PROPERTIES)
         assert set(errors) == OWN[oid]
         for error in errors.values():
@@ -227,7 +227,7 @@ def test_a_version_that_does_not_fit_the_extensions_hides_nothing_else(number: b
 
 
 def _resized(der: bytes, old: bytes, new: bytes) -> bytes:
-    """A certificate with the first element of what is signed exchanged."""
+    """A certificate whose first element in the signed part is replaced."""
 
     def content(data: bytes) -> tuple[bytes, bytes]:
         first = data[1]
@@ -270,7 +270,7 @@ def test_whatever_the_extensions_are_nothing_but_a_decode_error_is_raised(
 
 
 def crl_bytes(*entries: bytes, extensions: bytes = b"", next_update: bytes = b"") -> bytes:
-    """The DER of a CRL whose parts are these bytes; its signature is none."""
+    """The DER of a CRL with these parts, and no valid signature."""
     algorithm, who = tlv(0x30, bytes.fromhex("06082a8648ce3d040302")), name_der(tlv(0x0C, b"the issuer"))
     parts = [b"\x02\x01\x01", algorithm, who, b"\x17\x0d260101000000Z", next_update, tlv(0x30, *entries)]
     if extensions:
@@ -282,7 +282,7 @@ INDIRECT = extension("2.5.29.28", tlv(0x30, b"\x84\x01\xff"), critical=True)
 
 
 def unless_refused(der: bytes) -> CRL:
-    """A CRL of which a part is malformed; the test ends where OpenSSL refuses it whole (4.0; 3.6 for a time)."""
+    """A CRL with a malformed part.  The test ends here if OpenSSL refuses all of it (4.0 and some 3.6)."""
     try:
         return CRL.load(der)
     except DecodeError:
@@ -337,7 +337,7 @@ def test_a_malformed_extension_of_an_entry_raises_for_itself_and_the_others_are_
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-def test_whose_an_entry_is_stays_unknown_behind_a_malformed_issuer_and_is_never_taken_for_nobody_s(kind: str) -> None:
+def test_the_issuer_of_an_entry_after_a_malformed_issuer_is_unknown(kind: str) -> None:
     """docs/pitfalls.md, 42."""
     entries = (entry(1), entry(2, extension(ENTRY_ISSUER, MALFORMED[kind])), entry(3), entry(4, issued_by("other")))
     crl = unless_refused(crl_bytes(*entries, extensions=INDIRECT))
@@ -456,7 +456,7 @@ HOSTILE = b"\x1b]0;owned\x07\x9b31m\r\n\0"
 
 @pytest.fixture(scope="module")
 def hostile() -> tuple[Certificate, pyossl.PrivateKey]:
-    """A certificate of which much is malformed, with what a terminal obeys in its names, and its key."""
+    """A certificate with many malformed parts and terminal escape codes in its names, and its key."""
     made = make(
         "x\x1b[2J\x9b31my",
         extensions=[
@@ -530,7 +530,7 @@ def test_a_malformed_time_is_shown_as_such(field: str) -> None:
     from pyossl.cli import facts
     from pyossl.cli.findings import diagnose
 
-    encoded: Any = {field: tlv(0x18, b"00000101000000Z")}  # which OpenSSL can read, and Python has no such year
+    encoded: Any = {field: tlv(0x18, b"00000101000000Z")}  # OpenSSL can read it, but Python does not support the year
     certificate = Certificate.load(bare(**encoded))
     said = facts.of_certificate(certificate)
     assert said[field] is None
@@ -542,8 +542,9 @@ def test_a_malformed_time_is_shown_as_such(field: str) -> None:
 
 
 def sent_with(oid: str, value: bytes, where: str) -> tuple[int, dict[str, Any]]:
-    """What ``certs --json`` says of a server that sends a chain, and a certificate that is not needed, of which the
-    one ``where`` has a malformed extension."""
+    """The output of ``certs --json`` for a server that sends a chain and an unneeded certificate.
+
+    The certificate at ``where`` has a malformed extension."""
 
     def extensions(name: str) -> list[tuple[x509.ExtensionType, bool]]:
         return [(raw(oid, value), False)] if name == where else []

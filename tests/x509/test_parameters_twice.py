@@ -1,6 +1,6 @@
-"""Each setter of what verification asks, called twice with looser and stricter values: what counts is the last.
+"""Each setter of a verification parameter, called twice with looser and stricter values: the last one counts.
 
-Asked is what verification does then, in a handshake or apart from one, and not what a getter says.
+The tests check the result of verification, in a handshake or without one, and not the value of a getter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _deprecated() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chain() -> tuple[Made, Made, Made]:
-    """A server's certificate, what is between, and a root."""
+    """A server's certificate, an intermediate and a root."""
     root = make("the root", ca=True)
     between = make("between", root, ca=True)
     return make("the leaf", between, extensions=[(NAMES, False), (FOR_SERVERS, False)]), between, root
@@ -47,7 +47,7 @@ def ours(made: Made) -> Certificate:
 
 
 def shakes_hands(client: Context, *shown: Made) -> bool:
-    """Whether a client takes a server that shows these certificates."""
+    """Whether a client accepts a server with these certificates."""
     server = Context.server([ours(each) for each in shown], PrivateKey.load(shown[0].key_pem))
     try:
         shake_hands(pyossl.Connection(client, "localhost"), pyossl.Connection(server))
@@ -200,7 +200,7 @@ def face(certificate: Certificate) -> crypto.X509:
 
 
 def face_accepts(prepare: Callable[[SSL.Context, Callable[[], SSL.Connection]], object], *shown: Made) -> bool:
-    """Whether a client of the face that trusts ``AUTHORITY`` takes its certificate, or the ones shown."""
+    """Whether a pyOpenSSL client that trusts ``AUTHORITY`` accepts its certificate, or the given ones."""
     client_context, server_context = pyopenssl_pairs.contexts()
     if shown:
         leaf, *others = map(ours, shown)

@@ -1,4 +1,4 @@
-"""A certificate as ``ssl.SSLSocket.getpeercert`` tells it, compared with what the standard library makes of it."""
+"""The dictionary of ``ssl.SSLSocket.getpeercert``, compared with that of the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DER is DER, whatever it quotes, and PEM is PEM, whatever stands before it."""
+"""DER that quotes PEM is read as DER, and PEM after any text is read as PEM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = PrivateKey.generate()
 
 
 def quoting(pem: bytes) -> Made:
-    """A certificate with PEM in a comment, which is a line of its own there."""
+    """A certificate with a comment in which PEM is on a line of its own."""
     return make("the outer one", ca=True, extensions=[(raw(COMMENT, tlv(0x16, b"\n" + pem)), False)])
 
 
@@ -124,7 +124,7 @@ def test_a_crl_in_der_that_quotes_pem_is_read_as_itself(tmp_path: Path) -> None:
 
 
 def test_a_private_key_in_der_that_quotes_pem_is_read_as_itself(tmp_path: Path) -> None:
-    """RFC 5208 lets a key have attributes, and a friendly name is one."""
+    """In RFC 5208 a key may have attributes, for example a friendly name."""
     other = PrivateKey.generate().to_pem()
     name = bytes.fromhex("06092a864886f70d010914")
     attribute = tlv(0xA0, tlv(0x30, name, tlv(0x31, tlv(0x04, b"\n" + other))))
@@ -244,7 +244,7 @@ def test_pem_begins_at_the_beginning_of_a_line() -> None:
 
 @pytest.mark.parametrize("place", ["before", "between", "behind"])
 def test_pem_in_the_middle_of_a_long_line_is_none(place: str, tmp_path: Path) -> None:
-    """OpenSSL reads a line in pieces of 254 characters; the text of a certificate may have a URI that is as long."""
+    """OpenSSL reads a line in pieces of 254 characters; a URI in a certificate's text may be as long."""
     first, second, evil = (make(name, ca=True).pem for name in ("the first", "the second", "evil"))
     long_line = b"#" * 254 + evil
     texts = {
@@ -290,7 +290,7 @@ def test_nothing_stands_behind_one_thing_in_der(behind: bytes, credentials: pyos
         lambda: Certificate._from_der(QUOTED.der + behind),
     ]
     for load in loads:
-        with pytest.raises(pyossl.DecodeError, match=f"{len(behind)} bytes stand behind it") as caught:
+        with pytest.raises(pyossl.DecodeError, match=f"{len(behind)} bytes follow it") as caught:
             load()
         assert not isinstance(caught.value, pyossl.PasswordError)
 
@@ -341,6 +341,6 @@ def test_an_element_ends_where_it_says(content: bytes, behind: bytes) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_an_element_of_anything_ends_within_it_or_nowhere(data: bytes) -> None:
+def test_an_element_in_any_bytes_ends_within_them_or_nowhere(data: bytes) -> None:
     end = element_end(data)
     assert end is None or 0 < end <= len(data)

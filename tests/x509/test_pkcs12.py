@@ -1,4 +1,4 @@
-"""PKCS#12 files, held against the openssl program and the package cryptography."""
+"""PKCS#12 files, compared with the openssl program and the package cryptography."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODERN = ["-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha25
 
 @pytest.fixture(scope="module")
 def chain() -> tuple[Made, Made, Made]:
-    """A leaf, what is between, and a root."""
+    """A leaf, an intermediate and a root."""
     root = make("the root", ca=True)
     between = make("between", root, ca=True)
     return make("the leaf", between), between, root
@@ -25,7 +25,7 @@ def chain() -> tuple[Made, Made, Made]:
 
 @pytest.fixture
 def exported(chain: tuple[Made, Made, Made], tmp_path: Path) -> bytes:
-    """What the openssl program makes of the chain."""
+    """A PKCS#12 of the chain, written by the openssl program."""
     return export(chain, tmp_path, *MODERN, "-name", "a friend")
 
 
@@ -73,7 +73,7 @@ def test_openssl_and_cryptography_read_ours(chain: tuple[Made, Made, Made], tmp_
 
 
 def test_nothing_in_it_is_in_plain_sight_nor_under_an_old_cipher(chain: tuple[Made, Made, Made]) -> None:
-    """AES-256-CBC, and no RC2, triple DES or SHA-1, also by 1.1.1."""
+    """AES-256-CBC, and no RC2, triple DES or SHA-1, also with 1.1.1."""
     leaf = Certificate.load(chain[0].der)
     der = PKCS12(PrivateKey.load(chain[0].key_pem), leaf).to_der(PASSWORD)
     assert der.count(bytes.fromhex("060960864801650304012a")) == 2
@@ -95,7 +95,7 @@ def test_a_wrong_or_missing_password_is_told_and_not_shown(
 
 def test_a_function_is_not_asked_without_need(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
     def ask() -> str:
-        raise AssertionError("nobody needs a password here")
+        raise AssertionError("no password is needed here")
 
     for options in ([], ["-nomac"]) if lib.HAVE_PROVIDERS else ([],):
         plain = export(chain, tmp_path, "-keypbe", "NONE", "-certpbe", "NONE", *options, password="")
@@ -104,12 +104,12 @@ def test_a_function_is_not_asked_without_need(chain: tuple[Made, Made, Made], tm
 
 
 def test_a_file_without_a_mac_is_told_where_it_cannot_be_opened(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
-    """3.0 to 3.x open it only when it is not encrypted, 1.1.1 not even then; a later version may."""
+    """3.x opens it only if it is not encrypted, and 1.1.1 never; a newer version may."""
     locked = export(chain, tmp_path, *MODERN, "-nomac")
     try:
         found = PKCS12.load(locked, PASSWORD)
     except pyossl.UnsupportedError as error:
-        assert "no MAC" in str(error)  # noqa: PT017 - that it opens is as good
+        assert "no MAC" in str(error)  # noqa: PT017 - opening it is correct too
     else:
         assert found.certificate == Certificate.load(chain[0].der)
     for _ in range(3):
@@ -117,7 +117,7 @@ def test_a_file_without_a_mac_is_told_where_it_cannot_be_opened(chain: tuple[Mad
             PKCS12.load(locked)
 
 
-def test_what_asking_raises_reaches_the_caller(exported: bytes) -> None:
+def test_an_exception_of_the_password_function_reaches_the_caller(exported: bytes) -> None:
     def ask() -> str:
         raise KeyboardInterrupt
 
@@ -132,7 +132,7 @@ def test_an_empty_password_is_not_no_password(chain: tuple[Made, Made, Made], tm
 
 
 def test_the_old_ciphers_need_the_legacy_provider(chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
-    """Before 3.0 they are simply there."""
+    """Before 3.0 they are always available."""
     options = ["-legacy"] if lib.HAVE_PROVIDERS else []
     old = export(chain, tmp_path, *options, "-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-RC2-40")
     if lib.HAVE_PROVIDERS:
@@ -166,7 +166,7 @@ def test_what_cannot_be_written_is_refused(chain: tuple[Made, Made, Made]) -> No
 
 
 def test_a_password_with_a_nul_opens_nothing(exported: bytes) -> None:
-    """docs/pitfalls.md, 17: it would be cut there, and a shorter password tried."""
+    """docs/pitfalls.md, 17: OpenSSL would cut the password at the NUL and try the shorter one."""
     with pytest.raises(ValueError, match="NUL"):
         PKCS12.load(exported, PASSWORD + "\0")
 

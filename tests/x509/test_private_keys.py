@@ -1,4 +1,4 @@
-"""Keys of every type that OpenSSL has, held against the openssl program."""
+"""Keys of every type that OpenSSL supports, compared with the openssl program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TYPES = {**CLASSIC, **({each: (each,) for each in POST_QUANTUM} if lib.HAVE_POST
 
 @pytest.fixture(scope="module")
 def made_by_openssl() -> dict[str, bytes]:
-    """A private key in PEM of every type, by its name."""
+    """A private key in PEM for each type, by the name of the type."""
     return {name: openssl("genpkey", "-algorithm", *how) for name, how in TYPES.items()}
 
 

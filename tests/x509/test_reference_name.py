@@ -1,4 +1,4 @@
-"""Reference names: what a connection is meant for, in the form that OpenSSL compares (docs/pitfalls.md, 21)."""
+"""Reference names: the expected name of the peer, in the form that OpenSSL compares (docs/pitfalls.md, 21)."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_a_dns_name_is_ascii_without_a_trailing_dot(name: str, reference: str) -
         (ipaddress.ip_address("192.0.2.1"), "192.0.2.1"),
         (ipaddress.ip_address("fe80::1%2"), "fe80::1"),
         ("127.0.0.1.", "127.0.0.1"),
-        ("１２７.0.0.1", "127.0.0.1"),  # noqa: RUF001  # IDNA makes plain digits of these
+        ("１２７.0.0.1", "127.0.0.1"),  # noqa: RUF001  # IDNA converts these to ASCII digits
     ],
 )
 def test_an_address_is_an_address_however_it_is_written(name: str, reference: str) -> None:
-    """docs/pitfalls.md, 21: "Strip a trailing dot and a scope id." Taken for a DNS name it would be sent, and never
-    match.
+    """docs/pitfalls.md, 21: "Strip a trailing dot and a scope id." As a DNS name it would be sent in
+    SNI, and never match.
     """
     assert reference_name(name) == (reference, True)
 
@@ -89,13 +89,13 @@ def test_a_name_is_text_or_an_address(name: object) -> None:
         reference_name(name)  # type: ignore[arg-type]
 
 
-# What is done with them
+# How connections use them
 
 
 def test_a_name_of_one_character_is_refused_with_the_reason_where_openssl_takes_none(
     client_context: pyossl.Context,
 ) -> None:
-    """SSL_set1_dnsname(3) leaves the error queue empty: the exception must say what OpenSSL does not."""
+    """SSL_set1_dnsname(3) leaves the error queue empty, so the exception itself gives the reason."""
     if pyossl.features.typed_names:
         with pytest.raises(ValueError, match="'a': it takes none of a single character"):
             pyossl.Connection(client_context, "a")
@@ -216,7 +216,7 @@ def test_a_name_is_never_skipped_because_it_was_missing(client_context: pyossl.C
         pyossl.Connection(client_context, "")
 
 
-def test_a_server_means_nobody(server_context: pyossl.Context) -> None:
+def test_a_server_has_no_reference_name(server_context: pyossl.Context) -> None:
     with pytest.raises(ValueError, match="for clients"):
         pyossl.Connection(server_context, "example.com")
 

@@ -1,4 +1,4 @@
-"""Verification apart from any connection, held against `openssl verify`."""
+"""Verification without a connection, compared with `openssl verify`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ours(made: Made) -> Certificate:
 
 @pytest.fixture(scope="module")
 def chain() -> tuple[Made, Made, Made]:
-    """A leaf for example.com, what is between, and a root."""
+    """A leaf for example.com, an intermediate and a root."""
     root = make("the root", ca=True)
     between = make("between", root, ca=True, path_length=0)
     return make("the leaf", between, extensions=[(NAMES, False), (SERVER, False)]), between, root
@@ -119,7 +119,7 @@ def test_each_refusal_has_its_code(chain: tuple[Made, Made, Made]) -> None:
 
 
 def test_names_are_compared_as_a_client_compares_them() -> None:
-    """Neither the subject nor a part of a label counts (docs/pitfalls.md, 21)."""
+    """The subject is not used, and a wildcard is a whole label (docs/pitfalls.md, 21)."""
     names = x509.SubjectAlternativeName([x509.DNSName("w*.example.com"), x509.DNSName("*.example.org")])
     alone, partial = ours(make("only.example.com")), ours(make("x", extensions=[(names, False)]))
     store = Store.of([alone, partial])
@@ -140,8 +140,8 @@ def test_a_partial_chain_ends_where_trust_begins(chain: tuple[Made, Made, Made])
     assert Store.of(leaf).verify(leaf, partial_chain=True) == (leaf,)
 
 
-def test_what_was_asked_of_one_certificate_is_not_asked_of_the_next(chain: tuple[Made, Made, Made]) -> None:
-    """A store is shared: no argument of one verification may stay in it."""
+def test_the_arguments_of_one_verification_do_not_apply_to_the_next(chain: tuple[Made, Made, Made]) -> None:
+    """A store is shared: it must not keep the arguments of a verification."""
     leaf, between, root = map(ours, chain)
     store = Store.of(root)
     for options in ({"name": "other.example"}, {"crls": []}, {"moment": NOW - 9 * DAY}, {"depth": 0}):
@@ -212,7 +212,7 @@ def test_a_chain_of_a_thousand_is_refused(chain: tuple[Made, Made, Made]) -> Non
 
 
 def test_a_loop_in_a_chain_is_refused() -> None:
-    """Each of the two says that the other has signed it, and it is true."""
+    """Each of the two has signed the other."""
     first_key, second_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     names = common_name("first"), common_name("second")
     seed_first, seed_second = make("first", ca=True, key=first_key), make("second", ca=True, key=second_key)
@@ -226,7 +226,7 @@ def test_a_loop_in_a_chain_is_refused() -> None:
     assert refusal(Store.of([first, second]), leaf).code > 0
 
 
-def test_a_leaf_signs_nobody(chain: tuple[Made, Made, Made]) -> None:
+def test_a_leaf_cannot_sign_certificates(chain: tuple[Made, Made, Made]) -> None:
     leaf, between, root = map(ours, chain)
     below = ours(make("below a leaf", chain[0]))
     error = refusal(Store.of(root), below, leaf, between)
@@ -265,14 +265,16 @@ def test_a_short_key_is_below_the_security_level() -> None:
         ({"email": "a\0b"}, "NUL"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: dict[str, object], why: str, chain: tuple[Made, Made, Made]) -> None:
+def test_an_argument_that_is_impossible_is_refused(
+    options: dict[str, object], why: str, chain: tuple[Made, Made, Made]
+) -> None:
     leaf, between, root = map(ours, chain)
     with pytest.raises(ValueError, match=why):
         Store.of(root).verify(leaf, [between], **options)  # type: ignore[arg-type]
 
 
 def test_nothing_can_be_added_to_the_system_s_store(chain: tuple[Made, Made, Made]) -> None:
-    """Every context without a trust of its own would trust it too."""
+    """Every context that uses the system's store would trust it too."""
     store = Store.system()
     for add, what in ((store.add, ours(chain[2])), (store.add_crl, crl_der(revoke(chain[2], {})))):
         with pytest.raises(pyossl.UsageError, match="shared"):
@@ -280,7 +282,7 @@ def test_nothing_can_be_added_to_the_system_s_store(chain: tuple[Made, Made, Mad
 
 
 def test_a_store_tells_whom_it_trusts(chain: tuple[Made, Made, Made]) -> None:
-    """docs/pitfalls.md, 27: by a copy that is made under the store's lock."""
+    """docs/pitfalls.md, 27: OpenSSL copies the list under the store's lock."""
     leaf, between, root = map(ours, chain)
     store = Store.of([root, between])
     store.add_crl(crl_der(revoke(chain[2], {})))

@@ -1,4 +1,4 @@
-"""PEM blocks TRUSTED CERTIFICATE: what a certificate is trusted and rejected for, held against `openssl verify`."""
+"""PEM blocks TRUSTED CERTIFICATE, with trusted and rejected uses, compared with `openssl verify`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageO
 
 @pytest.fixture(scope="module")
 def chain() -> tuple[Made, Made, Made]:
-    """A certificate for localhost, what is between, and a root."""
+    """A certificate for localhost, an intermediate and a root."""
     root = make("the root", ca=True)
     between = make("between", root, ca=True)
     return make("the leaf", between, extensions=[(NAMES, False), (BOTH, False)]), between, root
@@ -36,14 +36,14 @@ def ours(made: Made) -> Certificate:
 
 
 def trusted(made: Made, *uses: str) -> bytes:
-    """The TRUSTED CERTIFICATE of the openssl program, with such uses as ``+serverAuth`` and ``-clientAuth``."""
+    """A TRUSTED CERTIFICATE written by the openssl program, with uses like ``+serverAuth`` and ``-clientAuth``."""
     options = [option for use in uses for option in ("-addtrust" if use[0] == "+" else "-addreject", use[1:])]
     written = openssl("x509", "-trustout", *options, input=made.pem)
     assert b"BEGIN TRUSTED CERTIFICATE" in written
     return written
 
 
-# What is said of the root, and of the one between; None where that is not in the file.
+# The uses of the root and of the intermediate; None if it is not in the file.
 SAID: dict[str, tuple[list[str] | None, list[str] | None]] = {
     "nothing": ([], None),
     "nothing of both": ([], []),
@@ -100,7 +100,7 @@ def accepts(store: Store, purpose: str | None, chain: tuple[Made, Made, Made]) -
 
 @pytest.mark.parametrize("said", SAID)
 def test_openssl_verify_agrees(said: str, chain: tuple[Made, Made, Made], tmp_path: Path) -> None:
-    """For a file, and for its bytes, for each certificate of it, and for what a directory finds by its hash.
+    """The source is a file, its bytes, each of its certificates, or a directory that is searched by hash.
 
     docs/pitfalls.md, 35
     """
@@ -177,7 +177,7 @@ def test_a_copy_has_them(through: object, chain: tuple[Made, Made, Made]) -> Non
 
 
 def test_stores_that_trust_for_other_things_are_not_alike(chain: tuple[Made, Made, Made]) -> None:
-    """By it a server tells whose sessions it may resume without verifying again."""
+    """A server uses ``identity`` to decide which sessions it may resume without verifying again."""
     sources = [
         chain[2].pem,
         *(trusted(chain[2], *uses) for uses in (["+clientAuth"], ["-clientAuth"], ["-serverAuth"])),
@@ -214,8 +214,8 @@ def test_a_session_of_a_server_that_trusts_is_not_resumed_by_one_that_rejects(ch
         shake_hands(refused, pyossl.Connection(refusing))
 
 
-def test_what_would_not_be_heeded_is_refused(chain: tuple[Made, Made, Made]) -> None:
-    """A store keeps the first of two that are the same certificate: a rejection would be lost in silence."""
+def test_uses_that_a_store_would_ignore_are_refused(chain: tuple[Made, Made, Made]) -> None:
+    """A store keeps the first of two equal certificates: a rejection would be lost silently."""
     rejected, plain = trusted(chain[2], "-serverAuth"), chain[2].pem
     with pytest.raises(ValueError, match="uses"):
         Store.of(plain + rejected)
@@ -271,8 +271,8 @@ def test_outside_of_trust_it_is_a_certificate_like_any_other(chain: tuple[Made, 
     Store.of(root.pem).verify(untrusted[0], untrusted[1:2], purpose="sslserver")
 
 
-def test_what_stands_behind_a_certificate_without_uses_is_no_use(chain: tuple[Made, Made, Made]) -> None:
-    """PEM_read_bio_X509_AUX(3) would read it, and refuse what is none."""
+def test_bytes_after_a_certificate_are_not_uses(chain: tuple[Made, Made, Made]) -> None:
+    """PEM_read_bio_X509_AUX(3) would read it, and refuse bytes that are not uses."""
     made = trusted(chain[2], "-serverAuth").replace(b"TRUSTED CERTIFICATE", b"CERTIFICATE")
     found = Certificate.load(made)
     assert (found, found.rejected_uses) == (ours(chain[2]), ())

@@ -1,4 +1,4 @@
-"""What is kept under a URI: files of every format, and tokens where pkcs11-provider makes PKCS#11 of them."""
+"""Loading by URI: files in every format, and PKCS#11 tokens where pkcs11-provider is installed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_all_that_is_in_a_file_comes_in_its_order(
     assert load_uri(str(folder / "crl.pem")) == [crl]
 
 
-def test_of_one_kind_is_what_is_of_it(
+def test_a_kind_selects_the_objects_of_that_kind(
     folder: Path, credentials: pyossl.Credentials, authority: pyossl.Authority
 ) -> None:
     bundle = str(folder / "bundle.pem")
@@ -76,7 +76,7 @@ def test_of_one_kind_is_what_is_of_it(
 
 @pytest.mark.parametrize("type", ["EC", "RSA", "DSA", "ED25519", "X448"])
 def test_a_public_key_is_no_private_one(type: str, tmp_path: Path) -> None:
-    """Before 3.0 a store does not tell one from the other."""
+    """Before 3.0 an OSSL_STORE does not distinguish the two."""
     key = PrivateKey.generate(type)
     path = tmp_path / "key.pem"
     path.write_bytes(key.public_key.to_pem())
@@ -121,7 +121,7 @@ def test_a_function_is_not_asked_without_need_and_what_it_raises_is_raised(folde
 
 
 @pytest.mark.parametrize("name", ["garbage", "empty"])
-def test_what_is_nothing_is_malformed(name: str, folder: Path) -> None:
+def test_a_file_without_any_object_is_malformed(name: str, folder: Path) -> None:
     with pytest.raises(pyossl.DecodeError):
         load_uri(str(folder / name))
 
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_is_given_up(kind: type[Certificate] | None) 
 
 
 @pytest.mark.parametrize("uri", ["nobodys-scheme:token=mine", "http://localhost/key.pem"])
-def test_a_scheme_that_nobody_knows_is_unsupported(uri: str) -> None:
+def test_an_unknown_scheme_is_unsupported(uri: str) -> None:
     with pytest.raises(pyossl.UnsupportedError, match="URIs that begin with"):
         load_uri(uri)
 
@@ -169,7 +169,7 @@ def test_what_is_no_uri_is_refused(uri: str) -> None:
 
 
 def test_a_file_may_be_of_any_kind_that_openssl_reads(tmp_path: Path, authority: pyossl.Authority) -> None:
-    """Parameters are nothing that there is a class for, and what is noted behind a certificate is no part of it."""
+    """Parameters have no class in pyossl, and the uses after a trusted certificate are not part of it."""
     path = tmp_path / "file.pem"
     trusted = openssl("x509", "-trustout", "-addtrust", "serverAuth", input=authority.certificate.to_pem())
     assert b"TRUSTED" in trusted
@@ -189,8 +189,8 @@ def test_a_file_may_be_of_an_odd_kind(tmp_path: Path) -> None:
     assert load_uri(str(path)) == [key]
 
 
-def test_what_is_not_there_is_there_once_it_is(tmp_path: Path, credentials: pyossl.Credentials) -> None:
-    """OpenSSL takes a URI for a path first, whatever scheme it has."""
+def test_a_missing_file_is_found_once_it_exists(tmp_path: Path, credentials: pyossl.Credentials) -> None:
+    """OpenSSL first tries a URI as a path, whatever its scheme."""
     path = tmp_path / "file:key.pem"
     path.write_bytes(credentials.private_key.to_pem())
     before = Path.cwd()
@@ -214,7 +214,7 @@ def test_one_load_does_not_wait_for_another(tmp_path: Path, credentials: pyossl.
     loaded: list[Any] = []
     waiting = threading.Thread(target=lambda: loaded.extend(load_uri(str(pipe))))
     waiting.start()
-    # A pipe is opened for writing once somebody has it open for reading.
+    # Opening a pipe for writing waits until it is open for reading.
     with open(pipe, "wb") as file:
         assert load_uri(str(folder / "locked.pem"), PASSWORD) == [credentials.private_key]
         assert load_uri(str(folder / "key.pem")) == [credentials.private_key]
@@ -228,11 +228,11 @@ class _InterruptionError(Exception):
     pass
 
 
-# The file, where it comes between its being opened and its being the with statement's.
+# A file leaks if the signal arrives between open() and the with statement.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["key.pem", "locked.pem", "all.p12", "", "missing", "garbage"])
 def test_an_exception_of_a_signal_handler_leaves_no_lock_and_no_silence(name: str, folder: Path) -> None:
-    """It may come at any line; each is tried."""
+    """The signal may arrive at any line: each one is tried."""
     its_own = lib.UI_get_default_method()
     module = pyossl.x509.uri.__file__
     interrupted = True
@@ -341,7 +341,7 @@ for _ in range(10):
 )
 @pytest.mark.feature("PKCS#11 keys by URI")
 def test_a_key_in_a_token_signs_a_handshake(tmp_path: Path, authority: pyossl.Authority) -> None:
-    """A process of its own, because a provider is openssl.cnf's to load."""
+    """In a process of its own, because openssl.cnf loads the provider."""
     own = authority.issue("localhost")
     for name, data in {
         "key.pem": own.private_key.to_pem(),

@@ -1,4 +1,5 @@
-/* How keys and PKCS#12 files are locked, by name: OpenSSL does not always say what it lacks. */
+/* The names of the algorithms that protect keys and PKCS#12 files.  OpenSSL's errors do not always name the algorithm
+ * that it does not support. */
 
 static void pyossl_add_name(char *name, int size, const char *before, const ASN1_OBJECT *kind)
 {
@@ -35,7 +36,7 @@ static void pyossl_add_pbes2(char *name, int size, const ASN1_STRING *encoded)
     PBE2PARAM_free(parameters);
 }
 
-/* What a key in PKCS#8 is encrypted with; empty where it is not encrypted. */
+/* Writes the encryption of a key in PKCS#8; empty if it is not encrypted. */
 static void pyossl_key_scheme(const unsigned char *der, long length, char *name, int size)
 {
     X509_SIG *key = d2i_X509_SIG(NULL, &der, length);
@@ -56,7 +57,7 @@ static void pyossl_key_scheme(const unsigned char *der, long length, char *name,
     ERR_clear_error();
 }
 
-/* What a PKCS#12's MAC is made with; empty where it has none. */
+/* Writes the algorithm of a PKCS#12's MAC; empty if it has none. */
 static void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size)
 {
     const X509_ALGOR *algorithm = NULL;
@@ -69,29 +70,4 @@ static void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size)
         return;
     X509_ALGOR_get0(&kind, NULL, NULL, algorithm);
     pyossl_add_name(name, size, "", kind);
-}
-
-/* The friendly name of the first key that does not lie in an encrypted part, as nearly every program writes it, in UTF-8;
- * its length, or -1 where there is none.  PKCS12_parse(3) reads those of certificates alone. */
-static int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name)
-{
-    STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(pkcs12);
-    int n, m, length = -1;
-
-    for (n = 0; n < sk_PKCS7_num(parts) && length < 0; n++) {
-        PKCS7 *part = sk_PKCS7_value(parts, n);
-        STACK_OF(PKCS12_SAFEBAG) *bags = pyossl_is_data(part) ? PKCS12_unpack_p7data(part) : NULL;
-        for (m = 0; m < sk_PKCS12_SAFEBAG_num(bags) && length < 0; m++) {
-            const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, m);
-            int kind = PKCS12_SAFEBAG_get_nid(bag);
-            const ASN1_TYPE *value = PKCS12_SAFEBAG_get0_attr(bag, NID_friendlyName);
-            if ((kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag) && value != NULL
-                && value->type == V_ASN1_BMPSTRING)
-                length = ASN1_STRING_to_UTF8(name, value->value.bmpstring);
-        }
-        sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
-    }
-    sk_PKCS7_pop_free(parts, PKCS7_free);
-    ERR_clear_error();
-    return length;
 }

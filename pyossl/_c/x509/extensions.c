@@ -1,7 +1,7 @@
-/* Questions about one extension of a certificate that has others which are malformed.  OpenSSL reads all extensions before
- * it answers about one, and gives no answer where it cannot read them all. */
+/* Reading one extension of a certificate that has other, malformed extensions.  OpenSSL reads all extensions before it
+ * answers a question about one, and gives no answer if any of them is malformed. */
 
-/* A copy of a certificate that has only the extensions with these numbers; NULL where it cannot be copied. */
+/* A copy of a certificate with only the extensions of these numbers; NULL if it cannot be copied. */
 static X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count)
 {
     X509 *copy = pyossl_copy_certificate(certificate);
@@ -17,13 +17,13 @@ static X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int c
     return copy;
 }
 
-/* The number of an extension whose value OpenSSL can read; NID_undef for any other. */
+/* The number of an extension that OpenSSL supports; NID_undef for any other. */
 static int pyossl_known_extension(X509_EXTENSION *extension)
 {
     return X509V3_EXT_get(extension) == NULL ? NID_undef : OBJ_obj2nid(X509_EXTENSION_get_object(extension));
 }
 
-/* Whether OpenSSL knows what the extension's value has to be, and it is not that. */
+/* Whether OpenSSL supports the extension but cannot decode its value. */
 static int pyossl_is_malformed(X509_EXTENSION *extension)
 {
     const X509V3_EXT_METHOD *method = X509V3_EXT_get(extension);
@@ -39,8 +39,8 @@ static int pyossl_is_malformed(X509_EXTENSION *extension)
     return method != NULL && value == NULL;
 }
 
-/* Whether an extension of an entry is malformed.  OpenSSL stops there when it reads the entries of a CRL, and does not
- * know the issuers of those that follow. */
+/* Whether an entry has a malformed extension.  OpenSSL stops there when it reads the entries of a CRL, and does not set
+ * the issuers of the entries after it. */
 static int pyossl_has_malformed_entry(X509_CRL *crl)
 {
     static const int numbers[] = { NID_certificate_issuer, NID_crl_reason };

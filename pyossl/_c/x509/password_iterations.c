@@ -1,26 +1,26 @@
-/* How much work hashing a password is for what it locks: PKCS#12 files and encrypted keys say it themselves, and OpenSSL
- * does as they say, for hours if need be.  It is read here before anything is derived.
+/* The work of hashing the password of a PKCS#12 file or an encrypted key.  The file sets the number of iterations, and
+ * OpenSSL carries them out, even if that takes hours.  So the work is computed here, before any hashing.
  *
- * All that a file asks for counts, because it is all done: the MAC, each encrypted part, each key, and each of them as
- * often as it is done.  What lies in an encrypted part can be counted only once that has been opened, which is done when
- * what is known so far is little enough.
+ * All hashing that opening the file needs is counted: for the MAC, each encrypted part and each key, as many times as
+ * it is done.  The contents of an encrypted part can be counted only after it has been opened.  That is done only if
+ * the work so far is below the limit.
  *
- * The unit is one iteration of PBKDF2 with HMAC-SHA-256 and a key that one block of it fills: half a microsecond of one
- * core of a server with OpenSSL 3.0, which is the slowest, and a quarter with 3.5 and later.  What other functions take
- * was measured with 1.1.1, 3.0, 3.5 and 4.0, and the dearest is what stands here.  The sums are of type double, so that
- * no number in a file overflows them. */
+ * The unit is one iteration of PBKDF2 with HMAC-SHA-256 and a key of one block.  It takes half a microsecond on one
+ * core of a server with OpenSSL 3.0, the slowest version, and a quarter with 3.5 and newer.  Other functions were
+ * measured with 1.1.1, 3.0, 3.5 and 4.0, and the highest value is used.  The sums are of type double, so that no number
+ * in a file can overflow them. */
 
 enum { PYOSSL_MOST_ITERATIONS = 5000000 };    /* 1.3 to 2.5 seconds */
 
-static const double pyossl_least_work = 40;     /* whatever the count: finding the algorithm, and setting it up */
-static const double pyossl_refused_work = 1e18; /* of a number that OpenSSL may understand in another way */
+static const double pyossl_least_work = 40;     /* at any count: to find and set up the algorithm */
+static const double pyossl_refused_work = 1e18; /* for a number that OpenSSL may read differently */
 
 static double pyossl_at_least(double work)
 {
     return work < pyossl_least_work ? pyossl_least_work : work;
 }
 
-/* `number`, or `otherwise` where there is none.  A negative one is refused: OpenSSL keeps the low bits of some. */
+/* `number`, or `otherwise` if it is NULL.  A negative number is refused: OpenSSL uses the low bits of some. */
 static double pyossl_count(const ASN1_INTEGER *number, double otherwise)
 {
     uint64_t count = 0;
@@ -52,20 +52,20 @@ static double pyossl_digest_work(int digest)
     }
 }
 
-/* Where `bytes` are derived with a digest, block by block: how many blocks. */
+/* The number of blocks that are computed to derive `bytes` with a digest. */
 static double pyossl_blocks(double bytes, int digest)
 {
     const EVP_MD *type = EVP_get_digestbynid(digest);
     int size = type == NULL ? 0 : EVP_MD_get_size(type);
 
     if (size <= 0)
-        size = 16;    /* the smallest that there is */
-    if (bytes > 1e15)    /* near what a long long holds: its sum below could be negative */
+        size = 16;    /* the smallest size of a digest */
+    if (bytes > 1e15)    /* near the limit of a long long, where the sum below could overflow */
         return bytes / size;
     return (double)(((long long)bytes + size - 1) / size);
 }
 
-/* `key_length` is used where the parameters name none. */
+/* `key_length` is used if the parameters do not contain one. */
 static double pyossl_pbkdf2_work(const PBKDF2PARAM *parameters, double key_length)
 {
     int digest = NID_sha1;
@@ -78,7 +78,7 @@ static double pyossl_pbkdf2_work(const PBKDF2PARAM *parameters, double key_lengt
 }
 
 #ifndef OPENSSL_NO_SCRYPT
-/* Its blocks are mixed N times, and made and gathered by PBKDF2. */
+/* scrypt mixes its blocks N times, and uses PBKDF2 before and after. */
 static double pyossl_scrypt_work(const ASN1_STRING *encoded)
 {
     SCRYPT_PARAMS *parameters = ASN1_item_unpack((ASN1_STRING *)encoded, ASN1_ITEM_rptr(SCRYPT_PARAMS));
@@ -122,7 +122,8 @@ static double pyossl_kdf_work(const X509_ALGOR *kdf, double key_length)
     return work;
 }
 
-/* Of an algorithm that encrypts with a password.  The old ones hash a block or two for the key, and one for the IV. */
+/* The work of an algorithm that encrypts with a password.  The old ones hash one or two blocks for the key and one for
+ * the IV. */
 static double pyossl_algorithm_work(const X509_ALGOR *algorithm)
 {
     const ASN1_OBJECT *kind;
@@ -147,7 +148,7 @@ static double pyossl_algorithm_work(const X509_ALGOR *algorithm)
     return work;
 }
 
-/* Once: by PKCS12_verify_mac(3). */
+/* The work of one PKCS12_verify_mac(3). */
 static double pyossl_mac_work(const PKCS12 *pkcs12)
 {
     const X509_ALGOR *algorithm;
@@ -167,12 +168,12 @@ static double pyossl_mac_work(const PKCS12 *pkcs12)
         return work;
     }
 #endif
-    /* An iteration is one digest, not the two of HMAC. */
+    /* Here an iteration is one digest, and not the two of HMAC. */
     X509_ALGOR_get0(&digest, NULL, NULL, algorithm);
     return pyossl_at_least(pyossl_count(iterations, 1) * pyossl_digest_work(OBJ_obj2nid(digest)) / 2);
 }
 
-/* A part's content is optional: where there is none, whatever the part says it is, there is nothing to open. */
+/* The content of a part is optional, whatever its type: without content there is nothing to open. */
 static int pyossl_is_encrypted(PKCS7 *part)
 {
     return part->d.ptr != NULL && PKCS7_type_is_encrypted(part);
@@ -204,7 +205,8 @@ static double pyossl_bags_work(const STACK_OF(PKCS12_SAFEBAG) *bags)
     return work;
 }
 
-/* No password and the empty one are two to PKCS#12, and PKCS12_parse(3) tries both; for either, this is the other. */
+/* PKCS#12 distinguishes between no password and the empty one, and PKCS12_parse(3) tries both.  This changes one into
+ * the other; it returns 0 for any other password. */
 static int pyossl_has_other(const char **password, int length)
 {
     if (*password != NULL && length != 0)
@@ -221,7 +223,8 @@ static STACK_OF(PKCS12_SAFEBAG) *pyossl_opened(PKCS7 *part, const char *password
     return bags;
 }
 
-/* PKCS12_parse(3) opens nothing where the MAC is not right, and everything with the password that it is right for. */
+/* PKCS12_parse(3) opens nothing if the MAC is wrong, and opens all parts with the password for which the MAC is
+ * right. */
 static int pyossl_would_be_opened(PKCS12 *pkcs12, const char **password, int length)
 {
     return !PKCS12_mac_present(pkcs12) || PKCS12_verify_mac(pkcs12, *password, length)
@@ -233,10 +236,11 @@ static long long pyossl_iterations(double work)
     return (long long)(work < pyossl_refused_work ? work : pyossl_refused_work);
 }
 
-/* Of what can be told before an encrypted part is opened, and then of what is in those, until it is too much.
+/* Counts the work that is known before an encrypted part is opened, and then the contents of these parts, up to the
+ * limit.
  *
- * The MAC and the encrypted parts are done here and by PKCS12_parse(3).  The MAC is done for no password first where a
- * function is to be asked for one, and without a MAC all of it is: PKCS12.load tries both. */
+ * The passwords for the MAC and the encrypted parts are hashed both here and by PKCS12_parse(3).  PKCS12.load first
+ * tries without a password, if the password is a function or the file has no MAC: that counts too. */
 static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, int length)
 {
     double work = 4 * pyossl_mac_work(pkcs12);
@@ -270,7 +274,7 @@ static long long pyossl_pkcs12_iterations(PKCS12 *pkcs12, const char *password, 
     return pyossl_iterations(work);
 }
 
-/* Of an encrypted key in PKCS#8; 0 for any other DER. */
+/* The work for an encrypted key in PKCS#8; 0 for any other DER. */
 static long long pyossl_key_iterations(const unsigned char *der, long length)
 {
     const X509_ALGOR *algorithm;

@@ -1,13 +1,13 @@
-/* What is kept under a URI, with nobody asked for anything on a terminal.
+/* OSSL_STORE functions that never prompt on a terminal.
  *
- * A token's provider asks through the default UI_METHOD of the process where the password that it was to have was not
- * given.  While any thread is in one of these functions that default is UI_null(3), which refuses; it is exchanged and
- * given back here, so that no exception of Python's can come in between, and the mutex is held for that alone: any
- * number of threads may load at once. */
+ * If no password is given, a token's provider prompts through the default UI_METHOD of the process.  While any thread
+ * is in one of these functions, the default is UI_null(3), which refuses.  It is replaced and restored in C, so that no
+ * Python exception can come between.  The mutex is held only for this: any number of threads may load at the same
+ * time. */
 
 static struct {
     pthread_mutex_t mutex;
-    int loads;                   /* under way */
+    int loads;                   /* in progress */
     const UI_METHOD *default_method;
 } pyossl_silence = { PTHREAD_MUTEX_INITIALIZER, 0, NULL };
 
@@ -24,12 +24,12 @@ static void pyossl_silence_begins(void)
 static void pyossl_silence_ends(void)
 {
     pthread_mutex_lock(&pyossl_silence.mutex);
-    if (pyossl_silence.loads > 0 && --pyossl_silence.loads == 0)    /* none where a load forked and goes on in the child */
+    if (pyossl_silence.loads > 0 && --pyossl_silence.loads == 0)    /* 0 if a load forked and continues in the child */
         UI_set_default_method(pyossl_silence.default_method);
     pthread_mutex_unlock(&pyossl_silence.mutex);
 }
 
-/* A child process has one thread, and none of its parent's loads. */
+/* A child process has one thread, and none of the loads of its parent. */
 static void pyossl_silence_before_fork(void)
 {
     pthread_mutex_lock(&pyossl_silence.mutex);
@@ -76,7 +76,7 @@ static OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store)
 }
 
 #if HAVE_API_3_0
-/* OSSL_STORE_attach(3), for bytes that are of one type: "PEM" or "DER", or NULL for what else there may be. */
+/* OSSL_STORE_attach(3) for bytes of one type: "PEM" or "DER", or NULL for any other. */
 static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_METHOD *method, void *data)
 {
     OSSL_STORE_CTX *store;

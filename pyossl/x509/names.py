@@ -1,7 +1,7 @@
 """Names in certificates, read from their structure and never from printed text.  X509_NAME(3), GENERAL_NAME(3)
 
-A ``Name`` is what a subject or issuer is called, a sequence of attributes; a ``GeneralName`` is one of a certificate's
-alternative names, of nine types.
+A ``Name`` is the distinguished name of a subject or issuer: a sequence of attributes.  A ``GeneralName`` is an
+alternative name, of one of nine types.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_identifier, short_name, string_bytes, string_text
-from pyossl.x509.encoding import der, written
+from pyossl.x509.encoding import der_of, output_of
 
 
 class Attribute(NamedTuple):
-    """One attribute of a name.  X509_NAME_ENTRY_get_object(3)
+    """One attribute of a ``Name``.  X509_NAME_ENTRY_get_object(3)
 
-    ``name`` is OpenSSL's short name (``CN``, ``O``), the dotted form where it has none, and ``oid`` the dotted form
-    always.  ``value`` is the text, in which a NUL stays a NUL; ``data`` the bytes as they are encoded.  Attributes
-    with the same ``rdn`` stand together in one relative distinguished name.
+    Attributes with the same ``rdn`` belong to the same relative distinguished name.
     """
 
     name: str
@@ -34,15 +32,22 @@ class Attribute(NamedTuple):
     rdn: int
 
 
-class Name(Sequence[Attribute]):
-    """A distinguished name: its attributes in their order.  X509_NAME_get_entry(3)
+Attribute.name.__doc__ = "OpenSSL's short name of the type, for example ``CN``; the dotted form if it has none."
+Attribute.value.__doc__ = "The text, including NULs.  Bytes that are not text are written as backslash escapes."
+Attribute.oid.__doc__ = "The type in dotted form, for example ``2.5.4.3``."
+Attribute.data.__doc__ = "The value as it is encoded, without tag and length."
+Attribute.rdn.__doc__ = "The number of the relative distinguished name that the attribute belongs to, from 0."
 
-    ``str()`` gives the text of RFC 2253, the most specific attribute first; names are equal as X509_NAME_cmp(3) has
-    it, which does not heed case nor the width of spaces.
+
+class Name(Sequence[Attribute]):
+    """A distinguished name: a sequence of ``Attribute``.  X509_NAME_get_entry(3)
+
+    ``str()`` gives the form of RFC 2253, the most specific attribute first.  Two names are equal if X509_NAME_cmp(3)
+    says so, which ignores case and the number of spaces.
     """
 
     def __init__(self, der: bytes) -> None:
-        """The name in ``der``; ``DecodeError`` where it is malformed.  d2i_X509_NAME(3)"""
+        """Decodes a name from DER.  Raises ``DecodeError`` if it is malformed.  d2i_X509_NAME(3)"""
         octets(der, "the DER of a name")
         take_records()
         data = ffi.from_buffer(der)
@@ -54,19 +59,19 @@ class Name(Sequence[Attribute]):
 
     @classmethod
     def copied(cls, pointer: Any) -> Name:
-        """A copy of an ``X509_NAME *`` that OpenSSL keeps."""
-        checked_pointer(pointer, "X509_NAME *", "a Name is made of its DER")
-        return cls(der(lib.i2d_X509_NAME, pointer))
+        """A copy of an ``X509_NAME *`` that belongs to OpenSSL."""
+        checked_pointer(pointer, "X509_NAME *", "make a Name from its DER")
+        return cls(der_of(lib.i2d_X509_NAME, pointer))
 
     def __reduce__(self) -> tuple[type[Name], tuple[bytes]]:
         return Name, (self.to_der(),)
 
     def to_der(self) -> bytes:
         """The name in DER.  i2d_X509_NAME(3)"""
-        return der(lib.i2d_X509_NAME, self._name)
+        return der_of(lib.i2d_X509_NAME, self._name)
 
     def values(self, attribute: str) -> tuple[str, ...]:
-        """The values of all attributes of a short name, such as ``CN``, or of a dotted form."""
+        """The values of all attributes with this short name, for example ``CN``, or dotted form."""
         instance(attribute, str, "the name of an attribute")
         return tuple(each.value for each in self if attribute in (each.name, each.oid))
 
@@ -104,28 +109,28 @@ class Name(Sequence[Attribute]):
         return lib.X509_NAME_cmp(self._name, other._name) == 0
 
     def __hash__(self) -> int:
-        # Of what X509_NAME_cmp cannot take for different when it says that two are equal.
+        # Two names that X509_NAME_cmp finds equal have the same types of attributes.
         return hash(tuple(sorted(each.oid for each in self)))
 
     def __str__(self) -> str:
         if len(self) == 0:
             return ""
         flags = lib.XN_FLAG_RFC2253 & ~lib.ASN1_STRFLGS_ESC_MSB
-        return written(lib.X509_NAME_print_ex, self._name, 0, flags).decode("utf-8", "backslashreplace")
+        return output_of(lib.X509_NAME_print_ex, self._name, 0, flags).decode("utf-8", "backslashreplace")
 
     def __repr__(self) -> str:
         return f"<Name {str(self)!r}>"
 
 
 def names_in(stack: Any) -> tuple[Name, ...]:
-    """Copies of the names of a ``STACK_OF(X509_NAME) *``; none where it is NULL."""
+    """Copies of the names in a ``STACK_OF(X509_NAME) *``; empty for NULL."""
     if stack == ffi.NULL:
         return ()
     return tuple(Name.copied(lib.sk_X509_NAME_value(stack, n)) for n in range(lib.sk_X509_NAME_num(stack)))
 
 
 def stack_of_names(names: Iterable[Name]) -> Any:
-    """A new ``STACK_OF(X509_NAME) *`` with copies of the names, for a function that takes it over."""
+    """A new ``STACK_OF(X509_NAME) *`` of copies, for a function of OpenSSL that takes ownership."""
     originals = tuple(names)
     for each in originals:
         if not isinstance(each, Name):
@@ -137,7 +142,18 @@ def stack_of_names(names: Iterable[Name]) -> Any:
 
 
 class GeneralNameType(enum.IntEnum):
-    """Of which type a general name is.  GENERAL_NAME(3)"""
+    """The type of a ``GeneralName``.  GENERAL_NAME(3)
+
+    - ``OTHERNAME``: a name whose type is an object identifier.
+    - ``EMAIL``: an email address.
+    - ``DNS``: a host name, perhaps with a wildcard.
+    - ``X400``: an X.400 address.
+    - ``DIRNAME``: a distinguished name.
+    - ``EDIPARTY``: an EDI party name.
+    - ``URI``: a URI.
+    - ``IPADD``: an IP address.
+    - ``RID``: a registered object identifier.
+    """
 
     OTHERNAME = lib.GEN_OTHERNAME
     EMAIL = lib.GEN_EMAIL
@@ -151,23 +167,21 @@ class GeneralNameType(enum.IntEnum):
 
 
 class OtherName(NamedTuple):
-    """A name of a type that an object identifier tells; ``der`` is its value.  GENERAL_NAME_get0_otherName(3)"""
+    """The value of a ``GeneralName`` of type ``OTHERNAME``.  GENERAL_NAME_get0_otherName(3)"""
 
     oid: str
     der: bytes
+
+
+OtherName.oid.__doc__ = "The type of the name in dotted form, for example ``1.3.6.1.4.1.311.20.2.3``."
+OtherName.der.__doc__ = "The value of the name in DER."
 
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class GeneralName(NamedTuple):
-    """One alternative name.  GENERAL_NAME_get0_value(3)
-
-    ``value`` is ``str`` for ``DNS``, ``EMAIL`` and ``URI``, with every NUL kept and bytes outside ASCII written with
-    backslashes; an ``ipaddress`` object for ``IPADD``, or the bytes where they are of no address's length; a ``Name``
-    for ``DIRNAME``; the dotted form for ``RID``; an ``OtherName`` for ``OTHERNAME``; the DER for the other two.
-    ``der`` is the whole general name in DER.
-    """
+    """One alternative name of a certificate.  GENERAL_NAME_get0_value(3)"""
 
     type: GeneralNameType
     value: str | IPAddress | Name | OtherName | bytes
@@ -175,9 +189,9 @@ class GeneralName(NamedTuple):
 
     @classmethod
     def copied(cls, pointer: Any) -> GeneralName:
-        """What a ``GENERAL_NAME *`` says."""
-        checked_pointer(pointer, "GENERAL_NAME *", "a GeneralName is what a certificate has")
-        number, encoding = ffi.new("int *"), der(lib.i2d_GENERAL_NAME, pointer)
+        """The contents of a ``GENERAL_NAME *`` that belongs to OpenSSL."""
+        checked_pointer(pointer, "GENERAL_NAME *", "a GeneralName is read from a certificate")
+        number, encoding = ffi.new("int *"), der_of(lib.i2d_GENERAL_NAME, pointer)
         value = lib.GENERAL_NAME_get0_value(pointer, number)
         return cls(kind := GeneralNameType(number[0]), _value(kind, pointer, value, encoding), encoding)
 
@@ -186,6 +200,19 @@ class GeneralName(NamedTuple):
         if isinstance(value, OtherName):
             value = f"{value.oid}={value.der.hex()}"
         return f"{self.type.name}:{value.hex() if isinstance(value, bytes) else value}"
+
+
+GeneralName.type.__doc__ = "The type of the name."
+GeneralName.value.__doc__ = """The name itself, by its type.
+
+- ``DNS``, ``EMAIL``, ``URI``: ``str``, including NULs.  Bytes outside ASCII are written as backslash escapes.
+- ``IPADD``: an ``ipaddress`` object, or ``bytes`` if their number is not that of an address.
+- ``DIRNAME``: a ``Name``.
+- ``RID``: ``str``, the dotted form.
+- ``OTHERNAME``: an ``OtherName``.
+- ``X400``, ``EDIPARTY``: ``bytes``, the same as ``der``.
+"""
+GeneralName.der.__doc__ = "The whole general name in DER."
 
 
 def _value(
@@ -203,10 +230,10 @@ def _value(
     if kind is GeneralNameType.OTHERNAME:
         oid, other = ffi.new("ASN1_OBJECT **"), ffi.new("ASN1_TYPE **")
         lib.GENERAL_NAME_get0_otherName(pointer, oid, other)
-        return OtherName(object_identifier(oid[0]), der(lib.i2d_ASN1_TYPE, other[0]))
+        return OtherName(object_identifier(oid[0]), der_of(lib.i2d_ASN1_TYPE, other[0]))
     return encoding
 
 
 def general_names(names: Any) -> tuple[GeneralName, ...]:
-    """Every name of a ``GENERAL_NAMES *``."""
+    """All names in a ``GENERAL_NAMES *``."""
     return tuple(GeneralName.copied(lib.sk_GENERAL_NAME_value(names, n)) for n in range(lib.sk_GENERAL_NAME_num(names)))
