@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.tls.settings import Version
+from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
 from pyossl.x509.store import default_certificate_directory, default_certificate_file
 

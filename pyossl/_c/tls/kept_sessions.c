@@ -4,7 +4,7 @@
  * takes up to thirty times the memory that the client had to send.  Of the chain nothing is needed to resume a session,
  * and a session that comes back in a ticket has none: what is kept is the session as it would be stored.  Where the
  * client's own certificate is too long by itself, nothing is kept.  Together with the number of sessions, for which
- * pyossl/tls/session_cache.py sees, the memory of all is bounded. */
+ * pyossl/tls/session_settings.py sees, the memory of all is bounded. */
 
 enum { PYOSSL_LONGEST_KEPT = 8192 };    /* bytes of the client's certificate in DER */
 
