@@ -114,7 +114,7 @@ class Connection(ConnectionOutcome):
         if not isinstance(context, Context):
             raise TypeError(
                 f"a Connection is made from a Context, not {type(context).__name__}: "
-                "Connection(Context.client(), server_hostname)"
+                "Context.client and Context.server make one"
             )
         reference = None if server_hostname is None else reference_name(server_hostname)
         if context.is_server and reference is not None:
@@ -168,7 +168,7 @@ class Connection(ConnectionOutcome):
 
     def _expect_also(self, names: tuple[str, ...]) -> None:
         if names and not self._context.checks_hostname:
-            raise UsageError("other_names are given, and this context does not check names")
+            raise UsageError("other_names are given, but this context does not check names")
         for name in names:
             other = reference_name(name)
             if other.is_address or reference_name(self._name).is_address:
@@ -178,7 +178,7 @@ class Connection(ConnectionOutcome):
 
     def _expect_email(self, email: str) -> None:
         if not self._context.verifies:
-            raise UsageError("email is given, and this context verifies nobody")
+            raise UsageError("email is given, but this context does not verify the peer's certificate")
         address = email_address(email)
         self._email, ssl = email, self._c.ssl
         parameters = lib.SSL_get0_param(ssl)
@@ -209,7 +209,7 @@ class Connection(ConnectionOutcome):
     def _switch_context(self, context: Context) -> None:
         """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
-            raise TypeError(f"a server name callback answers with a server's Context or None, not {context!r}")
+            raise TypeError(f"a server name callback returns a server's Context or None, not {context!r}")
         if context is self._context:
             return
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from pyossl.core.arguments import flag, instances
 from pyossl.core.binding import lib
@@ -57,10 +57,10 @@ class Context(VersionSettings, OptionSettings, ConfigurationSettings, ALPNSettin
 
     __slots__ = ()
 
-    def __init__(self, misplaced: None = None, /, *, is_server: bool | None = None) -> None:
+    def __init__(self, *misplaced: NoReturn, is_server: bool | None = None) -> None:
         """Makes a context that has no certificate and does not verify: use ``client`` or ``server`` instead."""
         self._check_new()
-        if misplaced is not None or is_server is None:
+        if misplaced or is_server is None:
             raise TypeError("make a Context with Context.client() or Context.server(certificate, private_key)")
         flag(is_server, "is_server")
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
@@ -231,7 +231,7 @@ class Context(VersionSettings, OptionSettings, ConfigurationSettings, ALPNSettin
         """Freezes the context and its trust store for a connection; returns the ``SSL_CTX *``."""
         if not self._frozen:
             if self._callbacks.verify is not None and not self.verifies:
-                raise UsageError("this context verifies nobody: its verify callback would not be heeded")
+                raise UsageError("this context does not verify: its verify callback would not be called")
             self._refuse_anonymous()
             if self._trust is not None:
                 self._trust._freeze()
@@ -246,7 +246,7 @@ class Context(VersionSettings, OptionSettings, ConfigurationSettings, ALPNSettin
         return self._ctx
 
     def __repr__(self) -> str:
-        return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ' that verifies nobody'}>"
+        return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ', verify=False'}>"
 
 
 def _half_of_credentials(certificate: CertificateSource | None) -> str:

@@ -131,7 +131,7 @@ class VerificationSettings(AlgorithmSettings):
         self._change()
         function(callback, "a verify callback")
         if callback is not None and not self.verifies:
-            raise UsageError("this context verifies nobody: a verify callback would not be asked")
+            raise UsageError("this context does not verify: a verify callback would not be called")
         self._callbacks.verify = callback
 
     def _refuse_anonymous(self) -> None:
