@@ -1,4 +1,4 @@
-"""OpenSSL's configuration language, and that a context says what it verifies whoever has configured it."""
+"""OpenSSL's configuration language; afterwards the context's properties say what it verifies."""
 
 from __future__ import annotations
 
