@@ -172,7 +172,7 @@ class Connection(ConnectionOutcome):
         for name in names:
             other = reference_name(name)
             if other.is_address or reference_name(self._name).is_address:
-                raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
+                raise ValueError(f"only DNS names can be combined, not {name!r} and {self._name!r}")
             check(lib.SSL_add1_dnsname(self._c.ssl, other.text.encode()), f"expecting the name {name!r}")
             self._other_names += (other.text,)
 
@@ -226,10 +226,10 @@ class Connection(ConnectionOutcome):
     def handshake(self) -> Want | None:
         """Does as much of the handshake as is possible.  Returns None when it is finished, otherwise a ``Want``.
 
-        After a ``Want``, call it again when the event has happened: after ``Want.READ``, when there is data from the
-        peer.  Also send the data of ``data_to_send`` then.  If the handshake fails, it raises ``CertificateError``,
-        ``AlertError``, ``TruncationError``, ``TransportError`` or another ``TLSError``; all of these are ``OSError``.
-        SSL_do_handshake(3)
+        After a ``Want``, call it again when the transport is ready for that.  Without a BIO of the caller: send the
+        bytes of ``data_to_send``, and pass the peer's answer to ``receive_data``, then call it again.  If the handshake
+        fails, it raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another
+        ``TLSError``; all of these are ``OSError``.  SSL_do_handshake(3)
         """
         return self._shake_hands(lib.pyossl_handshake)
 
@@ -303,8 +303,8 @@ class Connection(ConnectionOutcome):
     def write(self, data: Bytes) -> int | Want:
         """Encrypts and sends bytes.  Returns how many were taken, or a ``Want`` if none could be taken.
 
-        After a ``Want``, or if fewer bytes than ``data`` has were taken, a record may be sent in part.  Then call it
-        again with all of the bytes that were not taken.  Fewer bytes raise ``UsageError``, and no data is lost.  An
+        If it returns a ``Want``, or fewer bytes than ``data`` has, part of a record may have been sent.  Then call it
+        again with all bytes that were not taken; with fewer of them it raises ``UsageError``, and no data is lost.  An
         empty write does nothing.  Finishes the handshake first if necessary.  Raises the exceptions of ``handshake``.
         SSL_write_ex(3)
         """
@@ -485,14 +485,17 @@ class Connection(ConnectionOutcome):
         return self._ask(unread)
 
     def __repr__(self) -> str:
-        side = "server" if self._context.is_server else "client"
+        kind = self._kind()
         try:
             what = ask(lib.pyossl_in_turn_if_free, self._c, self._condition)
         except TakenError:
             what = "in use by another thread"
         except UsageError:
-            return f"<Connection {side}, of the process that forked this one>"
-        return f"<Connection {side}{f' of {self._name!r}' if self._name else ''}, {what}>"
+            return f"<{kind}, of the process that forked this one>"
+        return f"<{kind}{f' of {self._name!r}' if self._name else ''}, {what}>"
+
+    def _kind(self) -> str:
+        return f"Connection {'server' if self._context.is_server else 'client'}"
 
     def _condition(self) -> str:
         if self.closed:

@@ -84,6 +84,9 @@ class MutableConnection(Connection):
         if not _set_side(self._c, False):
             raise self._refused()
 
+    def _kind(self) -> str:
+        return "MutableConnection"
+
     # Handshake, data, shutdown
 
     def handshake(self) -> Want | None:

@@ -317,6 +317,9 @@ class MutableContext(Context):
         self._callbacks.cookie_verify = callback
         lib.pyossl_set_generic_callback(self._ctx, lib.PYOSSL_COOKIE_BACK)
 
+    def __repr__(self) -> str:
+        return f"<MutableContext{'' if self.verifies else ', verify=False'}>"
+
 
 def _path(path: str | bytes) -> bytes:
     return c_text(os.fsencode(path), "a path")

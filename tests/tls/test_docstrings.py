@@ -1,4 +1,4 @@
-"""``help()`` of the public classes of TLS is enough to use them."""
+"""``help()`` and ``repr()`` of the public classes of TLS are enough to use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import pyossl
 import pyossl.tls.system
 from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import MutableContext
+from pyossl.tls.mutable_context import Method, MutableContext
 
 CLASSES = (
     pyossl.Context,
@@ -68,3 +68,16 @@ def test_every_parameter_is_explained(make: Any) -> None:
 def test_every_class_says_what_it_is(each: type) -> None:
     assert (each.__doc__ or "").partition("\n")[0].partition("  ")[0].endswith((".", ":")), each.__doc__
     assert not (each.__doc__ or "").startswith(each.__name__ + "("), "namedtuple's own docstring"
+
+
+def test_the_repr_of_what_may_be_either_side_names_no_side() -> None:
+    context = MutableContext(Method.TLS)
+    connection = MutableConnection(context)
+    connection.set_accept_state()
+    assert repr(context) == "<MutableContext, verify=False>"
+    assert repr(connection).startswith("<MutableConnection, ")
+
+
+def test_the_repr_of_a_context_shows_its_side_and_whether_it_verifies(server_context: pyossl.Context) -> None:
+    assert repr(server_context) == "<Context server, verify=False>"
+    assert repr(pyossl.Context.client()) == "<Context client>"
