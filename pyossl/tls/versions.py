@@ -60,7 +60,8 @@ class VersionSettings(ContextState):
     def minimum_version(self) -> Version:
         """The oldest version that connections may use.
 
-        The default is TLS 1.2, or the system's policy if that is newer.  Setting it raises ``ValueError`` if it is above ``maximum_version``.  SSL_CTX_set_min_proto_version(3)
+        The default is TLS 1.2, or the system's policy if that is newer.  Setting it raises
+        ``ValueError`` if it is above ``maximum_version``.  SSL_CTX_set_min_proto_version(3)
         """
         return Version(lib.SSL_CTX_get_min_proto_version(self._ctx) or Version.TLSv1)
 
