@@ -2,8 +2,8 @@
 
 A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is an SSL_CTX as OpenSSL makes it: it does
 not verify until ``set_verify`` is called, and it has methods for all that the pyOpenSSL face sets.  Its connections are
-``MutableConnection``s: each is told later which side it is, and its settings may be changed at any time.  Like every
-context, a ``MutableContext`` is frozen at its first connection.
+``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
+a ``MutableContext`` is frozen at its first connection.
 """
 
 from __future__ import annotations
