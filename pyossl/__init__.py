@@ -45,7 +45,7 @@ _HOMES = {
     "tls.message": ("Message",),
     "core.outcome": ("Failure", "Record", "Want"),
     "x509.pkcs12": ("PKCS12",),
-    "tls.settings": ("Version",),
+    "tls.versions": ("Version",),
     "tls.session": ("Session",),
     "sockets.socket": ("Socket", "connect"),
     "x509.store": ("Store",),

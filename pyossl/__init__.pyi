@@ -37,7 +37,7 @@ from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
 from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
-from pyossl.tls.settings import Version as Version
+from pyossl.tls.versions import Version as Version
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls
 from pyossl.x509.extensions import Extension as Extension, KeyUsage as KeyUsage

@@ -20,7 +20,7 @@ from pyossl.cli.usage import EXIT_STATUS, Commands, command
 from pyossl.tls import system
 
 if TYPE_CHECKING:
-    from pyossl.tls.settings import Version
+    from pyossl.tls.versions import Version
 
 _BITS = (0, 80, 112, 128, 192, 256)
 """What each security level demands.  SSL_CTX_set_security_level(3)"""

@@ -16,7 +16,8 @@ from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.core.outcome import Want
 from pyossl.tls.callbacks import MessageCallback
-from pyossl.tls.connection import WANTS, Connection
+from pyossl.tls.connection import Connection
+from pyossl.tls.connection_outcome import WANTS
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 

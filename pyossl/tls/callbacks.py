@@ -1,21 +1,25 @@
-"""Every function that OpenSSL's C calls in Python, and what becomes of an exception in one.
+"""The callbacks of the program, the functions that OpenSSL calls for them, and the exceptions that they raise.
+
+The server name (SNI), ALPN, verify, info, keylog, new session and message callbacks are here; those for OCSP and DTLS
+cookies are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------
-1. The user gives a function to a ``Context`` or a ``Connection``, which keeps it in its ``ContextCallbacks`` or
-   ``Callbacks``; the connection's know the context's.
-2. The C side of the connection holds a handle to these ``Callbacks`` (``ffi.new_handle``), which lives as long as the
-   SSL does, and is NULL afterwards.
-3. OpenSSL calls a trampoline in pyossl/_c/tls/callbacks.c, which finds the handle from the ``SSL *``.  Where there is
-   none, it answers with the failure.
-4. The trampoline calls one of the functions below, which turns C values into Python's (copies: nothing borrowed
-   leaves) and calls the user's function.
-5. If that returns, its answer is checked, and goes back to C; an answer of the wrong type is a ``TypeError``.
-6. If it raises, whatever it raises, the exception is parked, and C gets the explicit failure: the handshake fails
-   closed.  The first exception is the one that is kept.  So is what a signal's handler raises where no ``try`` of ours
-   has begun yet (``callback`` in pyossl/core/lock.py).
-7. The call that the user made (``handshake``, ``read_into``, …) finds the parked exception when C returns, marks the
-   connection dead and raises that very exception.
+1. The program gives a function to a ``Context`` or a ``Connection``.  It is kept in the context's ``ContextCallbacks``
+   or the connection's ``Callbacks``; the latter refers to the former.
+2. The C side of the connection has a handle to these ``Callbacks`` (``ffi.new_handle``).  It is valid as long as the
+   SSL exists, and NULL afterwards.
+3. OpenSSL calls a function of pyossl/_c/tls/callbacks.c, which finds the handle from the ``SSL *``.  If there is none,
+   it returns the failure.
+4. That function calls one of the functions below.  It converts the C values to Python's (copies: no borrowed pointer
+   leaves it) and calls the program's function.
+5. If the program's function returns, the result is checked and passed to C.  A result of the wrong type raises
+   ``TypeError``.
+6. If it raises an exception of any kind, the exception is parked and C gets the explicit failure: the handshake fails.
+   If there is more than one exception, the first is kept.  An exception that a signal's handler raises before or after
+   the ``try`` is parked too (``callback`` in pyossl/core/parked_exceptions.py).
+7. The call that the program made (``handshake``, ``read_into``, …) finds the parked exception when C returns, marks the
+   connection as dead and raises that exception itself.
 """
 
 from __future__ import annotations
@@ -38,11 +42,7 @@ if TYPE_CHECKING:
 
 
 class Verification(NamedTuple):
-    """What OpenSSL found of one certificate of the peer's chain.  X509_STORE_CTX_get_error(3)
-
-    ``ok`` is OpenSSL's own verdict, ``code`` the X509_V_ERR_x and ``reason`` its text, ``depth`` the certificate's
-    place in ``chain`` (0 is the peer's own), which is the chain as far as it was built.
-    """
+    """OpenSSL's result for one certificate of the peer's chain, for a verify callback.  X509_STORE_CTX_get_error(3)"""
 
     ok: bool
     code: int
@@ -51,6 +51,13 @@ class Verification(NamedTuple):
     certificate: Certificate | None
     chain: tuple[Certificate, ...]
 
+
+Verification.ok.__doc__ = "Whether OpenSSL accepts the certificate."
+Verification.code.__doc__ = "The error, an ``X509_V_ERR_x``; 0 (``X509_V_OK``) for none."
+Verification.reason.__doc__ = "The text of the error."
+Verification.depth.__doc__ = "The position of the certificate in the chain; 0 is the peer's own certificate."
+Verification.certificate.__doc__ = "The certificate; None if the error is of no certificate."
+Verification.chain.__doc__ = "The chain as far as it is built, the peer's own certificate first."
 
 VerifyCallback = Callable[["Connection", Verification], bool]
 ServernameCallback = Callable[["Connection", "str | None"], "Context | None"]
@@ -62,7 +69,7 @@ MessageCallback = Callable[[Message], object]
 
 
 class ContextCallbacks:
-    """The callbacks that all connections of one context share."""
+    """The callbacks that the connections of one context share."""
 
     __slots__ = ("alpn", "info", "keylog", "new_session", "servername", "verify")
 
@@ -76,14 +83,14 @@ class ContextCallbacks:
 
 
 class Callbacks:
-    """One connection's callbacks, and the exception that one of them raised."""
+    """The callbacks of one connection, and the exception that one of them raised."""
 
     __slots__ = ("__weakref__", "connection", "is_named", "message", "of_context", "of_first", "parked")
 
     def __init__(self, connection: Connection, of_context: ContextCallbacks) -> None:
         self.connection: weakref.ref[Connection] = weakref.ref(connection)
         self.of_context = of_context
-        # OpenSSL goes on with the first context's sessions when it has switched to another (docs/pitfalls.md, 13).
+        # After SSL_set_SSL_CTX(3) OpenSSL still uses the sessions of the first context (docs/pitfalls.md, 13).
         self.of_first = of_context
         self.is_named = False
         self.message: MessageCallback | None = None
@@ -100,7 +107,7 @@ class Callbacks:
         return error
 
     def ask(self, question: Callable[[Connection], Any], failure: Any) -> Any:
-        """The answer of ``question``; ``failure`` once anything has been raised, which is parked."""
+        """Calls ``question`` and returns its result; parks what it raises, and returns ``failure`` then and later."""
         connection = self.connection()
         if connection is None or self.parked is not None:
             return failure
@@ -136,7 +143,7 @@ def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
         function = callbacks.of_context.verify
         answer = bool(ok) if function is None else function(connection, verification)
         if not isinstance(answer, bool):
-            raise TypeError(f"a verify callback answers True or False, not {answer!r}")
+            raise TypeError(f"a verify callback returns True or False, not {answer!r}")
         return int(answer)
 
     answer = int(callbacks.ask(question, 0))
@@ -154,7 +161,7 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
 
     def question(connection: Connection) -> int:
         if callbacks.is_named:
-            # A second ClientHello, after a HelloRetryRequest: what was chosen by the first name is not for another.
+            # A second ClientHello, after a HelloRetryRequest.  The context was chosen by the first name.
             if connection._indicated != indicated:
                 alert[0] = lib.SSL_AD_ILLEGAL_PARAMETER
                 raise TLSError(f"the client has changed the name from {connection._indicated!r} to {indicated!r}")
@@ -189,7 +196,7 @@ def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
         if answer is None:
             return _NONE
         if not isinstance(answer, str):
-            raise TypeError(f"an ALPN callback answers with a protocol or None, not {answer!r}")
+            raise TypeError(f"an ALPN callback returns a protocol (a str) or None, not {answer!r}")
         if answer not in places:
             raise ValueError(f"the ALPN callback selected {answer!r}, which the client did not offer: {list(places)}")
         return places[answer]

@@ -2,23 +2,28 @@
 
 Theory of operation
 -------------------
-A ``Connection`` drives one SSL over one BIO or two: by default one in memory, filled by ``receive_data`` and emptied by
-``data_to_send`` (pyossl/_c/bio/memory_bio.c); with ``bio=`` whatever transport the caller chose.
+A ``Connection`` drives one SSL over one BIO or two.  By default that is a BIO in memory: ``receive_data`` fills it and
+``data_to_send`` empties it (pyossl/_c/bio/memory_bio.c).  With ``bio=`` it is a BIO of the caller.
 
-Every call that does I/O is one C function of pyossl/_c/tls/call.c, which takes the connection's lock, and comes to one of
-three things.  It is *done*: the method returns what was done.  It *waits*: the method returns a ``Want``, and is to be
-called again when what it names has happened.  It has *failed*: the facts are kept as a ``Failure``, once, and every
-later call raises the exception for that same failure without going to OpenSSL again, because after a fatal outcome
-each version answers differently, and some with success (docs/pitfalls.md, 2, 5).  A close_notify from the peer is not a
-failure: reads return ``b""`` from then on, and writes go on working.  Nor does a write that the transport has refused
-end the reads: every later write raises its exception, and what the peer had sent before is there to be read, up to its
-close_notify or to a failure of the reads' own (pyossl/_c/tls/failed_write.c).
+Every call that does I/O is one C function of pyossl/_c/tls/call.c, which takes the connection's lock.  It has one of
+three outcomes (connection_outcome.py):
 
-An SSL is one thread's at a time.  The lock is held for the C call and never while somebody waits, so a blocked reader
-does not keep a writer out.  It is re-entrant: a callback may ask the connection questions; its I/O is refused.
+- *Done*: the method returns the result.
+- *Waiting*: the method returns a ``Want``.  The caller calls again when the event that the ``Want`` names has happened.
+- *Failed*: the facts are kept once, as a ``Failure``, and every later call raises the exception for that same failure.
+  OpenSSL is not called again: after a fatal error each version answers differently, and some with success
+  (docs/pitfalls.md, 2, 5).
 
-A child process never touches the SSL of a connection that its parent made: two processes that encrypt with one key
-and one sequence of nonces give the plaintext away.
+A close_notify from the peer is not a failure: from then on reads return ``b""``, and writes still work.  If the
+transport refuses a write, only the writes end: every later write raises the same exception.  Reads still return the
+data that the peer had sent before, up to its close_notify or a failure of the reads (pyossl/_c/tls/failed_write.c).
+
+Only one thread at a time may use an SSL.  The lock is held for the C call, and never while a thread waits, so a blocked
+reader does not block a writer.  The lock is re-entrant: a callback may ask the connection questions.  It may not do I/O
+on it.
+
+A child process never uses the SSL of a connection that its parent made.  If two processes encrypted with the same key
+and the same sequence of nonces, the plaintext could be recovered.
 """
 
 from __future__ import annotations
@@ -31,21 +36,19 @@ from pyossl.bio.bio import BIO
 from pyossl.core import buffers
 from pyossl.core.arguments import email_address, function, index, instances, number_shown
 from pyossl.core.binding import ffi, lib, own
-from pyossl.core.errors import NotDueError, UsageError, check, check_ptr, exception_of, failed
-from pyossl.core.lock import INHERITED, TakenError, ask
-from pyossl.core.outcome import Failure, Want, record_of
-from pyossl.core.parked_exceptions import take_raised
+from pyossl.core.errors import UsageError, check, check_ptr, exception_of, failed
+from pyossl.core.lock import TakenError, ask
+from pyossl.core.outcome import Want
 from pyossl.tls.callbacks import Callbacks
+from pyossl.tls.connection_outcome import ConnectionOutcome
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
-from pyossl.tls.negotiated import Negotiated
 from pyossl.tls.session import Session
-from pyossl.x509.certificate import borrowed
 from pyossl.x509.reference_name import ReferenceName, reference_name
 
 Bytes = bytes | bytearray | memoryview
 
-# What the four methods of a transfer without I/O look up in each call.
+# The names that the methods without I/O look up in each call.
 _pyossl_read, _pyossl_write = lib.pyossl_read, lib.pyossl_write
 _pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
 _pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
@@ -53,48 +56,33 @@ _borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
 _RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
 _ALL = -1
 
-WANTS = {-want.value: want for want in Want}
-_MISUSES = {
-    lib.PYOSSL_CLOSED: "the connection is closed",
-    lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
-    lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
-    lib.PYOSSL_ASKED: "a signal's handler that interrupts a question about this connection cannot wait for it",
-    lib.PYOSSL_OTHER_BIO: "this connection has a BIO of its own, which carries its bytes",
-    lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, and this is not it",
-    lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
-    lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
-    lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
-    lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
-    lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: it has to be read before anything is written",
-}
-_NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
-"""Those of the misuses that a peer can bring about, by its silence."""
 
+class Connection(ConnectionOutcome):
+    """A TLS connection, client or server according to its context.  It does no I/O of its own.  SSL_new(3)
 
-class Connection(Negotiated):
-    """One TLS connection, as client or server according to its context.  SSL_new(3)
+    - ``context``: a ``Context``, from ``Context.client`` or ``Context.server``.
+    - ``server_hostname``: on a client, the server's DNS name or IP address.  A DNS name is sent to the server (SNI).
+      The name or address is compared with the certificate.  It is required if the context checks names, and refused on
+      a server.
+    - ``bio``: the transport: one ``BIO`` for both directions, or a pair of BIOs, to read from and to write to.  None
+      for a BIO in memory: the caller moves the bytes with ``receive_data`` and ``data_to_send``.
+    - ``message_callback``: called with each ``Message`` of the protocol, sent or received.
+    - ``session``: on a client, a ``Session`` of the same context and name, to resume.
+    - ``other_names``: more DNS names.  The certificate must have ``server_hostname`` or one of these.
+    - ``email``: an email address that the peer's certificate must also have.
 
-    ``server_hostname``, a DNS name or an IP address, is whom a client means: a DNS name is sent (SNI) and either is
-    compared with the certificate; a client whose context checks names must have one.  ``bio`` is the transport: one
-    BIO for both directions, or one to read from and one to write to; without it the caller carries the bytes, with
-    ``receive_data`` and ``data_to_send``.  ``message_callback`` is called with each ``Message`` of the protocol.
-    ``session``, of the same context and name, is offered for resumption.  ``other_names`` are DNS names of which the
-    certificate may have one instead of ``server_hostname``; ``email`` is an address that it must have besides.
-
-    Raises ``UsageError`` or ``ValueError`` for what cannot be.
+    Raises ``TypeError``, ``ValueError`` or ``UsageError`` for arguments that are invalid or do not fit the context.
     """
 
     _takes_side = True
-    """Whether the context says which side the connection is."""
+    """Whether the context determines which side the connection is."""
     _bios: tuple[BIO, BIO] | None
     _name = ""
     _other_names: tuple[str, ...] = ()
     _email: str | None = None
     _indicated: str | None = None
-    _failure: Failure | None = None
-    _write_failure: Failure | None = None
     _kept: list[Any] | None = None
-    """What C reads from and writes to, of Python's: kept with C's part, in a cycle of garbage too."""
+    """The Python objects that C reads from and writes to.  They live as long as C's part of the connection."""
 
     def __init__(
         self,
@@ -124,10 +112,15 @@ class Connection(Negotiated):
         email: str | None = None,
     ) -> None:
         if not isinstance(context, Context):
-            raise TypeError(f"a Connection is made from a Context, not {type(context).__name__}")
+            raise TypeError(
+                f"a Connection is made from a Context, not {type(context).__name__}: "
+                "Context.client and Context.server make one"
+            )
         reference = None if server_hostname is None else reference_name(server_hostname)
         if context.is_server and reference is not None:
-            raise ValueError("server_hostname is for clients")
+            raise ValueError(
+                "server_hostname is for clients, and this context is a server's: Context.client() makes a client's"
+            )
         self._context = context
         pointer = check_ptr(self._new(context._freeze()), "SSL_new")
         self._c = own(pointer, lib.pyossl_connection_free, self._kept)
@@ -135,8 +128,11 @@ class Connection(Negotiated):
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
             self._expect(reference)
-        elif context.checks_hostname:  # which nothing changes any more
-            raise UsageError("server_hostname is missing: this context checks names (check_hostname=False does not)")
+        elif context.checks_hostname:  # the context is frozen: this cannot change any more
+            raise UsageError(
+                "server_hostname is missing: this context compares it with the server's certificate "
+                "(Context.client(check_hostname=False) does not)"
+            )
         if isinstance(other_names, (str, bytes)):
             raise TypeError(f"other_names are several DNS names, not one {type(other_names).__name__}")
         if other_names != ():
@@ -152,11 +148,11 @@ class Connection(Negotiated):
             lib.pyossl_set_message_callback(self._c, 1)
 
     def _new(self, ctx: Any) -> Any:
-        """A new ``pyossl_connection *``, NULL where it cannot be made."""
+        """A new ``pyossl_connection *``; NULL if it cannot be made."""
         if self._bios is None:
             return lib.pyossl_connection_in_memory(ctx, self._takes_side)
         reader, writer = self._bios
-        # A chain that is changed after our end takes another lock, and ours is still asked then.
+        # A chain that is changed after this connection has ended gets another lock; this connection keeps these.
         self._locks = reader.lock, writer.lock
         pointers = reader.transport(), writer.transport(), reader.lock.pointer, writer.lock.pointer
         return lib.pyossl_connection_over_bios(ctx, self._takes_side, *pointers)
@@ -172,17 +168,17 @@ class Connection(Negotiated):
 
     def _expect_also(self, names: tuple[str, ...]) -> None:
         if names and not self._context.checks_hostname:
-            raise UsageError("other_names are given, and this context does not check names")
+            raise UsageError("other_names are given, but this context does not check names")
         for name in names:
             other = reference_name(name)
             if other.is_address or reference_name(self._name).is_address:
-                raise ValueError(f"only DNS names stand beside each other, not {name!r} and {self._name!r}")
+                raise ValueError(f"only DNS names can be combined, not {name!r} and {self._name!r}")
             check(lib.SSL_add1_dnsname(self._c.ssl, other.text.encode()), f"expecting the name {name!r}")
             self._other_names += (other.text,)
 
     def _expect_email(self, email: str) -> None:
         if not self._context.verifies:
-            raise UsageError("email is given, and this context verifies nobody")
+            raise UsageError("email is given, but this context does not verify the peer's certificate")
         address = email_address(email)
         self._email, ssl = email, self._c.ssl
         parameters = lib.SSL_get0_param(ssl)
@@ -192,7 +188,7 @@ class Connection(Negotiated):
             check(lib.SSL_set_session_id_context(ssl, sessions, len(sessions)), "SSL_set_session_id_context")
 
     def _offer(self, session: Session) -> None:
-        """Offers a session, whose connection must have been verified as this one would be (docs/pitfalls.md, 12)."""
+        """Offers a session, if its peer was verified as this connection would verify.  docs/pitfalls.md, 12"""
         if not isinstance(session, Session):
             raise TypeError(f"session is a Session, not {type(session).__name__}")
         if self._context.is_server:
@@ -211,9 +207,9 @@ class Connection(Negotiated):
         check(result, "SSL_set_session")
 
     def _switch_context(self, context: Context) -> None:
-        """Goes on with another server context: its credentials, its trust, and its verification of clients."""
+        """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
-            raise TypeError(f"a server name callback answers with a server's Context or None, not {context!r}")
+            raise TypeError(f"a server name callback returns a server's Context or None, not {context!r}")
         if context is self._context:
             return
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
@@ -228,21 +224,23 @@ class Connection(Negotiated):
     # The handshake
 
     def handshake(self) -> Want | None:
-        """Goes on with the handshake; None when it is finished, else the ``Want`` to call it again after.
+        """Does as much of the handshake as is possible.  Returns None when it is finished, otherwise a ``Want``.
 
-        Raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another ``TLSError``
-        when it has failed, all of which are ``OSError``s.  SSL_do_handshake(3)
+        After a ``Want``, call it again when the transport is ready for that.  Without a BIO of the caller: send the
+        bytes of ``data_to_send``, and pass the peer's answer to ``receive_data``, then call it again.  If the handshake
+        fails, it raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another
+        ``TLSError``; all of these are ``OSError``.  SSL_do_handshake(3)
         """
         return self._shake_hands(lib.pyossl_handshake)
 
     def connect(self) -> Want | None:
-        """``handshake`` for a client; ``UsageError`` on a server's connection.  SSL_connect(3)"""
+        """As ``handshake``, for a client.  Raises ``UsageError`` on a server's connection.  SSL_connect(3)"""
         if self._context.is_server:
             raise UsageError("connect() is a client's: this connection is a server's")
         return self._shake_hands(lib.pyossl_connect)
 
     def accept(self) -> Want | None:
-        """``handshake`` for a server; ``UsageError`` on a client's connection.  SSL_accept(3)"""
+        """As ``handshake``, for a server.  Raises ``UsageError`` on a client's connection.  SSL_accept(3)"""
         if not self._context.is_server:
             raise UsageError("accept() is a server's: this connection is a client's")
         return self._shake_hands(lib.pyossl_accept)
@@ -254,10 +252,11 @@ class Connection(Negotiated):
     # Data
 
     def read(self, size: int = buffers.RECORD) -> bytes | Want:
-        """Up to ``size`` bytes of what the peer sent, ``b""`` once the peer has closed.
+        """Reads up to ``size`` bytes (16 KiB by default) that the peer sent.
 
-        A ``Want`` when there is nothing yet.  Finishes the handshake first, if need be.  Raises ``TruncationError``
-        when the transport ended without a close_notify, and as ``handshake`` does.  SSL_read_ex(3)
+        Returns ``b""`` after the peer has closed, and a ``Want`` if there is no data yet.  Finishes the handshake
+        first if necessary.  Raises ``TruncationError`` if the transport ended without a close_notify, and the
+        exceptions of ``handshake``.  SSL_read_ex(3)
         """
         try:
             if not 0 < size <= _RECORD:
@@ -276,7 +275,7 @@ class Connection(Negotiated):
         return data if result >= 0 else self._waits(result, "reading")
 
     def peek(self, size: int = buffers.RECORD) -> bytes | Want:
-        """As ``read``, but what is returned stays to be read.  SSL_peek_ex(3)"""
+        """As ``read``, but the next read returns the same bytes again.  SSL_peek_ex(3)"""
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
@@ -288,10 +287,11 @@ class Connection(Negotiated):
         return data if result >= 0 else self._waits(result, operation)
 
     def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
-        """As ``read``, into a writable buffer: the number of bytes, 0 once the peer has closed, or a ``Want``.
+        """As ``read``, but writes the bytes into ``buffer`` and returns their number.
 
-        At most ``size`` bytes, or as many as the buffer holds.  Raises ``TypeError`` or ``BufferError`` for a buffer
-        that cannot be written.  SSL_read_ex(3)
+        Reads at most ``size`` bytes; None or 0 means the size of the buffer.  Returns 0 after the peer has closed, and
+        a ``Want`` if there is no data yet.  Raises ``TypeError`` for a buffer that cannot be written, ``ValueError``
+        for a size that is larger than the buffer, and the exceptions of ``read``.  SSL_read_ex(3)
         """
         with writable(buffer) as target:
             room = len(target) if size is None else index(size, "size") or len(target)
@@ -301,11 +301,12 @@ class Connection(Negotiated):
             return result if result >= 0 else self._waits(result, "reading")
 
     def write(self, data: Bytes) -> int | Want:
-        """Sends bytes; how many were taken, or a ``Want`` when none could be.
+        """Encrypts and sends bytes.  Returns how many were taken, or a ``Want`` if none could be taken.
 
-        When fewer than all were taken, or a ``Want`` came back, a record may be under way: go on with the rest, from
-        its first byte and no shorter; a shorter rest raises ``UsageError``, and nothing is lost.  An empty write
-        does nothing.  Finishes the handshake first, if need be.  Raises as ``handshake`` does.  SSL_write_ex(3)
+        If it returns a ``Want``, or fewer bytes than ``data`` has, part of a record may have been sent.  Then call it
+        again with all bytes that were not taken; with fewer of them it raises ``UsageError``, and no data is lost.  An
+        empty write does nothing.  Finishes the handshake first if necessary.  Raises the exceptions of ``handshake``.
+        SSL_write_ex(3)
         """
         if type(data) is bytes:
             result: int = _pyossl_write(self._c, data, len(data))
@@ -319,29 +320,33 @@ class Connection(Negotiated):
 
     @property
     def pending(self) -> int:
-        """How many decrypted bytes can be read without the transport.  SSL_pending(3)"""
+        """The number of decrypted bytes that can be read without the transport.  SSL_pending(3)"""
         return self._ask_number(lib.PYOSSL_BYTES_PENDING)
 
     @property
     def has_pending(self) -> bool:
-        """Whether OpenSSL holds bytes, decrypted or not: look before waiting for the transport.  SSL_has_pending(3)"""
+        """Whether OpenSSL holds bytes to read, decrypted or not.  If so, read before waiting for the transport.
+
+        SSL_has_pending(3)
+        """
         return bool(self._ask_number(lib.PYOSSL_HAS_PENDING))
 
     # The end
 
     def shutdown(self) -> bool | Want:
-        """Sends our close_notify, once, and looks for the peer's.
+        """Sends this side's close_notify, once, and looks for the peer's.
 
-        True when both have been exchanged; False when ours is sent and theirs is not here yet: read until ``b""``, or
-        call it again; a ``Want`` when the transport must be waited for.  Raises ``UsageError`` before the handshake
-        is finished, and as ``read`` does.  SSL_shutdown(3)
+        Returns True if both have been exchanged.  Returns False if this side's is sent and the peer's has not arrived:
+        read until ``b""``, or call it again.  Returns a ``Want`` if the transport is not ready.  Raises ``UsageError``
+        before the handshake is finished, and the exceptions of ``read``.  SSL_shutdown(3)
         """
         result = lib.pyossl_shutdown(self._c)
         return result == 1 if result >= 0 else self._waits(result, "shutting down")
 
     def close(self) -> None:
-        """Frees the SSL; every later call raises ``UsageError``.  Nothing is sent.  In a child process it does nothing.
+        """Frees the SSL without sending anything.  Every later call raises ``UsageError``.
 
+        In a child process it does nothing to a connection of the parent.  Raises ``UsageError`` in a callback.
         SSL_free(3)
         """
         if lib.pyossl_close(self._c) == lib.PYOSSL_BUSY:
@@ -362,18 +367,16 @@ class Connection(Negotiated):
 
     @property
     def is_inherited(self) -> bool:
-        """Whether the connection is the parent's to use: its handshake was begun before this process was forked."""
+        """Whether the connection belongs to the parent process, which began its handshake before it forked this one."""
         return bool(lib.pyossl_is_inherited(self._c))
 
-    @property
-    def failure(self) -> Failure | None:
-        """The fatal outcome that ended the connection, or its writes alone, None while there is none."""
-        return self._failure or self._write_failure
-
-    # Bytes of the transport, for a connection without a BIO of the caller's
+    # The bytes of the transport, for a connection without a BIO of the caller
 
     def receive_data(self, data: Bytes) -> None:
-        """Gives bytes that came from the peer; ``b""`` says that the transport has ended.  BIO_s_mem(3)"""
+        """Takes encrypted bytes that came from the peer; ``b""`` means that the transport has ended.
+
+        Raises ``UsageError`` for a connection with a BIO of the caller.  BIO_s_mem(3)
+        """
         if type(data) is bytes:
             result = _pyossl_receive_data(self._c, data, len(data))
         else:
@@ -383,7 +386,11 @@ class Connection(Negotiated):
             raise self._error(result, "receiving")
 
     def data_to_send(self, size: int = _ALL) -> bytes:
-        """Bytes to be sent to the peer, at most ``size`` or all there are; ``b""`` if there are none.  BIO_s_mem(3)"""
+        """Returns the encrypted bytes to send to the peer, and removes them; ``b""`` if there are none.
+
+        At most ``size`` bytes; all of them if ``size`` is negative.  Raises ``UsageError`` for a connection with a BIO
+        of the caller.  BIO_s_mem(3)
+        """
         if size is not _ALL and (size := index(size, "the number of bytes to send")) >= 0:
             return self._take(size, [])
         try:
@@ -397,7 +404,7 @@ class Connection(Negotiated):
         return data if 0 <= result < _ENCRYPTED else self._take(size, [data])
 
     def _take(self, size: int, pieces: list[bytes]) -> bytes:
-        """``pieces``, and at most ``size`` bytes to be sent, or all where that is negative."""
+        """``pieces``, and then at most ``size`` bytes to send; all of them if ``size`` is negative."""
         while True:
             most = buffers.LARGEST if size < 0 else min(size, buffers.LARGEST)
             room, view = buffer = buffers.borrow(most)
@@ -413,9 +420,10 @@ class Connection(Negotiated):
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def encrypt(self, data: Bytes) -> bytes | Want:
-        """``write`` and ``data_to_send`` in one call: all that is to be sent to the peer, with the records of ``data``.
+        """``write`` and ``data_to_send`` in one call: returns all bytes to send, the records of ``data`` included.
 
-        A ``Want`` when the handshake has to go on first; nothing has been written then.  SSL_write_ex(3), BIO_s_mem(3)
+        Returns a ``Want`` if the handshake is not finished; then nothing has been written.  Raises the exceptions of
+        ``write``.  SSL_write_ex(3), BIO_s_mem(3)
         """
         if type(data) is not bytes:
             data = _copied(data)
@@ -432,10 +440,11 @@ class Connection(Negotiated):
         return self._take(-1, [sent]) if result > 0 else self._waits(result, "writing")
 
     def decrypt(self, data: Bytes) -> bytes | Want:
-        """``receive_data`` and ``read`` in one call: all plaintext that the peer's bytes ``data`` complete.
+        """``receive_data`` and ``read`` in one call: takes encrypted bytes, and returns all plaintext that is complete.
 
-        ``b""`` once the peer has closed; a ``Want`` when there is nothing yet.  Where plaintext comes with the end, or
-        with a failure, the end is met by the next ``read``.  Raises as ``read`` does.  BIO_s_mem(3), SSL_read_ex(3)
+        Returns ``b""`` after the peer has closed, and a ``Want`` if there is no plaintext yet.  If the plaintext is
+        followed by the end or a failure, the next ``read`` reports that.  Raises the exceptions of ``read``.
+        BIO_s_mem(3), SSL_read_ex(3)
         """
         if type(data) is not bytes:
             data = _copied(data)
@@ -454,7 +463,7 @@ class Connection(Negotiated):
         return self._read_on(plain) if result > 0 else self._waits(result, "reading")
 
     def _read_on(self, begun: bytes) -> bytes:
-        """``begun``, and all that can be read after it; what ends that is met by the next read."""
+        """``begun``, and all plaintext after it.  The next read reports the end or the failure that follows."""
         pieces = [begun]
         while True:
             room, view = buffer = buffers.borrow(buffers.LARGEST)
@@ -466,7 +475,7 @@ class Connection(Negotiated):
                 return b"".join(pieces)
 
     def _received_beyond(self) -> bytes:
-        """What ``receive_data`` was given beyond the end of TLS.  BIO_read(3)"""
+        """The bytes that ``receive_data`` was given after the end of TLS.  BIO_read(3)"""
 
         def unread(ssl: Any) -> bytes:
             reader = lib.SSL_get_rbio(ssl)
@@ -475,75 +484,18 @@ class Connection(Negotiated):
 
         return self._ask(unread)
 
-    # What a call came to
-
-    def _waits(self, result: int, operation: str) -> Want:
-        """The ``Want`` of a negative result; raises what any other stands for."""
-        want = WANTS.get(result)
-        if want is None:
-            raise self._error(result, operation)
-        return want
-
-    def _error(self, result: int, operation: str) -> BaseException:
-        """The exception for a negative result that is no ``Want``."""
-        if result == lib.PYOSSL_NO_MEMORY:
-            return MemoryError("there is no memory for the bytes that this connection is to keep")
-        if result == lib.PYOSSL_RAISED:
-            return take_raised()
-        if result == lib.PYOSSL_PARKED:
-            error = self._callbacks.take_parked()
-            if error is not None:
-                self._fail(operation)
-                return error
-        if message := _MISUSES.get(result):
-            kind = NotDueError if result in _NOT_DUE else UsageError
-            return kind(message.format(pending=self._c.write_pending))
-        return exception_of(self._fail_write(operation) if result == lib.PYOSSL_UNWRITTEN else self._fail(operation))
-
-    def _fail(self, operation: str) -> Failure:
-        """The facts of the connection's end, taken from C once."""
-
-        def failure() -> Failure:
-            if self._failure is None:
-                self._failure = self._failure_of(operation)
-            return self._failure
-
-        return self._in_turn(failure)
-
-    def _fail_write(self, operation: str) -> Failure:
-        """The facts of the failure that has ended the writes."""
-
-        def failure() -> Failure:
-            if self._write_failure is None:
-                why = {"error": lib.SSL_ERROR_SYSCALL, "errno": self._c.write_errno, "records": (), "reason": ""}
-                self._write_failure = self._failure_of(operation)._replace(**why)
-            return self._write_failure
-
-        return self._in_turn(failure)
-
-    def _failure_of(self, operation: str) -> Failure:
-        c = self._c
-        return Failure(
-            operation,
-            c.error,
-            c.sys_errno,
-            tuple(record_of(c.records[n]) for n in range(c.record_count)),
-            self._name,
-            c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl)),
-            c.verify_depth,
-            borrowed(c.verify_certificate),
-            "" if c.error else "a callback raised an exception",
-        )
-
     def __repr__(self) -> str:
-        side = "server" if self._context.is_server else "client"
+        kind = self._kind()
         try:
             what = ask(lib.pyossl_in_turn_if_free, self._c, self._condition)
         except TakenError:
             what = "in use by another thread"
         except UsageError:
-            return f"<Connection {side}, of the process that forked this one>"
-        return f"<Connection {side}{f' of {self._name!r}' if self._name else ''}, {what}>"
+            return f"<{kind}, of the process that forked this one>"
+        return f"<{kind}{f' of {self._name!r}' if self._name else ''}, {what}>"
+
+    def _kind(self) -> str:
+        return f"Connection {'server' if self._context.is_server else 'client'}"
 
     def _condition(self) -> str:
         if self.closed:
@@ -563,7 +515,7 @@ def _two(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:
 
 
 def readable(data: Bytes) -> Any:
-    """The bytes of ``data`` as C sees them, for a ``with`` statement; ``TypeError`` for anything but bytes."""
+    """A view of ``data`` for C, for a ``with`` statement; ``TypeError`` if ``data`` is not bytes-like."""
     if isinstance(data, str):
         raise TypeError("bytes are needed, not str: encode it first")
     try:
@@ -580,9 +532,9 @@ def _copied(data: Bytes) -> bytes:
 
 
 def writable(buffer: Any) -> Any:
-    """The room in ``buffer`` as C sees it, for a ``with`` statement; ``TypeError`` for what cannot be written."""
+    """A view of ``buffer`` that C can write to, for a ``with`` statement; ``TypeError`` if it cannot be written."""
     try:
-        return ffi.from_buffer("char[]", buffer, True)  # by position: keywords are a thousand instructions
+        return ffi.from_buffer("char[]", buffer, True)  # positional: keyword arguments cost a thousand instructions
     except BufferError as error:
         raise TypeError(
             f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"

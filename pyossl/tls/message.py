@@ -1,4 +1,4 @@
-"""One message of the TLS protocol as the message callback reports it.  SSL_set_msg_callback(3)"""
+"""A message of the TLS protocol, as the message callback gets it.  SSL_set_msg_callback(3)"""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ _HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167a
 
 
 class Message(NamedTuple):
-    """A handshake message, an alert, a change of cipher spec, or one of OpenSSL's pseudo messages.
+    """A message of the protocol: a handshake message, an alert, a ChangeCipherSpec, or a pseudo message of OpenSSL.
 
-    ``outgoing`` tells the direction, ``version`` is the protocol's number on the wire, ``content_type`` an SSL3_RT_x
-    (a pseudo content type of 256 or more for a record's header, say), ``data`` the message as it was or will be sent,
-    decrypted.
+    OpenSSL reports pseudo messages about the protocol, such as the header of a record.  SSL_set_msg_callback(3)
     """
 
     outgoing: bool
@@ -46,16 +44,17 @@ class Message(NamedTuple):
 
     @property
     def is_record_header(self) -> bool:
+        """Whether this is the pseudo message with the header of a record."""
         return self.content_type == lib.SSL3_RT_HEADER
 
     @property
     def is_protocol(self) -> bool:
-        """Whether this is a message of the protocol, and not a pseudo message about one."""
+        """Whether this is a message of the protocol, and not a pseudo message."""
         return self.content_type < lib.SSL3_RT_HEADER
 
     @property
     def name(self) -> str:
-        """The message's name in RFC 8446 and RFC 5246, such as ``ClientHello`` or ``Alert``."""
+        """The name of the message in RFC 8446 and RFC 5246, for example ``ClientHello`` or ``Alert``."""
         if self.content_type == lib.SSL3_RT_HANDSHAKE and self.data:
             if self.data[0] == 2 and self.data[6:38] == _HELLO_RETRY_REQUEST:
                 return "HelloRetryRequest"
@@ -65,3 +64,9 @@ class Message(NamedTuple):
         if self.content_type == lib.SSL3_RT_ALERT:
             return "Alert"
         return f"content type {self.content_type}"
+
+
+Message.outgoing.__doc__ = "True if this side sends the message, False if the peer sent it."
+Message.version.__doc__ = "The number of the version on the wire."
+Message.content_type.__doc__ = "The content type, an ``SSL3_RT_x``; 256 or more for a pseudo message."
+Message.data.__doc__ = "The bytes of the message, not encrypted."

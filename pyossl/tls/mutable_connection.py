@@ -1,9 +1,11 @@
-"""Connections of a generic context: told later which side they are, and configured one by one.  SSL_new(3)
+"""Connections of a ``MutableContext``: the side is set later, and the settings may be changed at any time.  SSL_new(3)
 
-What a call came to is told as every ``Connection`` tells it.  Over a socket, which stays the caller's, a call waits
-where the socket blocks, and returns a ``Want`` where it does not: see pyossl/_c/sockets/callers_socket.c.  Where
-nothing goes wrong what is called often is one frame of Python's and one function of C's, the making of a connection
-included: its BIOs are nobody else's, and C makes them.
+The results of calls, and the exceptions, are those of ``Connection``.  A ``MutableConnection`` may use a socket, which
+stays the caller's.  If the socket blocks, a call waits; if it does not block, a call returns a ``Want``
+(pyossl/_c/sockets/callers_socket.c).
+
+For speed, each frequent call is one Python frame and one C function if nothing goes wrong.  That includes making the
+connection: C makes its BIOs, because no other code uses them.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from pyossl.core.arguments import c_string, c_text
 from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
+from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, InfoCallback, VerifyCallback
 from pyossl.tls.connection import Bytes, Connection, readable, writable
-from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks, wire_protocols
+from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks
 from pyossl.tls.session import Session
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
 from pyossl.x509.keys import PrivateKey
@@ -45,15 +48,17 @@ _RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
 
 
 class MutableConnection(Connection):
-    """A connection whose side ``set_accept_state`` or ``set_connect_state`` says.  SSL_new(3)
+    """A connection whose side is set by ``set_accept_state`` or ``set_connect_state``.  SSL_new(3)
 
-    ``fd`` is a socket's descriptor, and ``sock`` the socket, which is kept; without one the caller carries the bytes.
+    - ``context``: the ``MutableContext``.
+    - ``fd``: the descriptor of a socket, which stays the caller's.  None for a BIO in memory.
+    - ``sock``: the socket itself; the connection keeps a reference to it.
     """
 
     _context: MutableContext
     _takes_side = False
     face: Any = None
-    """Whatever face stands before this connection: its callbacks ask for it."""
+    """The face's own object for this connection, such as pyOpenSSL's Connection: callbacks are called with it."""
 
     def __init__(self, context: MutableContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
         self._context = context
@@ -70,16 +75,19 @@ class MutableConnection(Connection):
             pointer.calls_verify = 1
 
     def set_accept_state(self) -> None:
-        """This is the server's side.  SSL_set_accept_state(3)"""
+        """Makes this connection the server's side.  SSL_set_accept_state(3)"""
         if not _set_side(self._c, True):
             raise self._refused()
 
     def set_connect_state(self) -> None:
-        """This is the client's side.  SSL_set_connect_state(3)"""
+        """Makes this connection the client's side.  SSL_set_connect_state(3)"""
         if not _set_side(self._c, False):
             raise self._refused()
 
-    # The handshake, data, the end
+    def _kind(self) -> str:
+        return "MutableConnection"
+
+    # Handshake, data, shutdown
 
     def handshake(self) -> Want | None:
         """As ``Connection.handshake``.  SSL_do_handshake(3)"""
@@ -87,7 +95,7 @@ class MutableConnection(Connection):
         return None if result == 0 else self._waits(result, "the handshake")
 
     def read(self, size: int = buffers.RECORD) -> bytes | Want:
-        """As ``Connection.read``; over a socket one record at most.  SSL_read_ex(3)"""
+        """As ``Connection.read``; over a socket it reads one record at most.  SSL_read_ex(3)"""
         if not 0 < size <= _RECORD:
             if size <= 0 or not self._has_socket:
                 return self._read("reading", _read, size)
@@ -103,7 +111,7 @@ class MutableConnection(Connection):
         return data if result >= 0 else self._waits(result, "reading")
 
     def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
-        """As ``Connection.read_into``; over a socket one record at most.  SSL_read_ex(3)"""
+        """As ``Connection.read_into``; over a socket it reads one record at most.  SSL_read_ex(3)"""
         try:
             target = _from_buffer("char[]", buffer, True)
         except BufferError:
@@ -122,9 +130,9 @@ class MutableConnection(Connection):
         return self._waited(super().peek, size)
 
     def write(self, data: Bytes) -> int | Want:
-        """Sends all bytes; how many there were, or a ``Want`` where the transport does not wait.
+        """Sends all bytes and returns their number; or returns a ``Want`` if the transport does not block.
 
-        Of more than a record some may have been sent then.  SSL_write_ex(3)
+        If ``data`` is longer than one record, some records may have been sent before the ``Want``.  SSL_write_ex(3)
         """
         if type(data) is bytes:
             return self._write(data, len(data))
@@ -156,7 +164,7 @@ class MutableConnection(Connection):
         return self._take(size if size < 0 else size - len(data), [data])
 
     def _waited(self, step: Callable[..., _T | Want], *arguments: Any) -> _T | Want:
-        """Repeats a step until it comes to something else than what the socket waits for."""
+        """Repeats a step, and waits for the socket in between, until its result is not a ``Want``."""
         while isinstance(result := step(*arguments), Want):
             waited = lib.pyossl_wait_as_caller(self._c, -result.value)
             if waited != 0:
@@ -164,7 +172,7 @@ class MutableConnection(Connection):
         return result
 
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
-        """A call that answers 1 for success; raises ``Error`` for anything else."""
+        """Calls a function of OpenSSL that returns 1 for success; raises ``Error`` for any other result."""
 
         def done(ssl: Any) -> None:
             lib.pyossl_clear_errors()
@@ -176,10 +184,10 @@ class MutableConnection(Connection):
     def _why_not(self, answer: int, operation: str) -> Error:
         return self._refused() if answer < 0 else failed(operation)
 
-    # What it goes by
+    # Settings
 
     def _own_callbacks(self) -> MutableContextCallbacks:
-        """Where what is this connection's own can be set: the context's callbacks are shared until then."""
+        """This connection's own copy of the context's callbacks, made when one of them is first changed."""
         callbacks = self._callbacks.of_context
         if callbacks is self._context._callbacks:
             callbacks = self._callbacks.of_context = copy.copy(callbacks)
@@ -187,7 +195,7 @@ class MutableConnection(Connection):
         return callbacks
 
     def change_context(self, context: MutableContext) -> None:
-        """Goes on with another context's credentials and callbacks, but this connection's own verification.
+        """Replaces the context: its credentials and callbacks are used, but verification stays this connection's.
 
         SSL_set_SSL_CTX(3)
         """
@@ -203,16 +211,16 @@ class MutableConnection(Connection):
         self._ask(change)
 
     def add_options(self, options: int) -> int:
-        """SSL_set_options(3)"""
+        """Sets options in addition to those that are set; returns all of them.  SSL_set_options(3)"""
         return int(self._ask(lambda ssl: lib.SSL_set_options(ssl, options)))
 
     @property
     def verify_mode(self) -> int:
-        """SSL_get_verify_mode(3)"""
+        """The verification mode, a combination of ``SSL_VERIFY_x``.  SSL_get_verify_mode(3)"""
         return int(self._ask(lib.SSL_get_verify_mode))
 
     def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
-        """SSL_set_verify(3)"""
+        """Sets the verification mode and the callback for each certificate of the peer's chain.  SSL_set_verify(3)"""
 
         def change(ssl: Any) -> None:
             lib.pyossl_set_verify(self._c, mode)
@@ -222,7 +230,7 @@ class MutableConnection(Connection):
         self._ask(change)
 
     def set_info_callback(self, callback: InfoCallback) -> None:
-        """SSL_set_info_callback(3)"""
+        """Sets the callback for the steps of the handshake and for alerts.  SSL_set_info_callback(3)"""
 
         def change(ssl: Any) -> None:
             lib.pyossl_set_connection_info(self._c, 1)
@@ -231,22 +239,22 @@ class MutableConnection(Connection):
         self._ask(change)
 
     def use_certificate(self, certificate: Certificate) -> None:
-        """SSL_use_certificate(3)"""
+        """Sets the certificate.  SSL_use_certificate(3)"""
         self._done(lib.SSL_use_certificate, certificate._x509)
 
     def use_private_key(self, key: PrivateKey) -> None:
-        """SSL_use_PrivateKey(3)"""
+        """Sets the private key.  SSL_use_PrivateKey(3)"""
         self._done(lib.SSL_use_PrivateKey, key._key)
 
     def send_server_name(self, name: bytes) -> None:
-        """What a client sends as the server's name.  SSL_set_tlsext_host_name(3)"""
+        """Sets the server name that a client sends (SNI).  SSL_set_tlsext_host_name(3)"""
         if (answer := _send_server_name(self._c, c_text(name, "a server name"))) != 1:
             raise self._why_not(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:
-        """A DNS name or an IP address that the peer's certificate must have, and none that was expected before.
+        """Sets the DNS name or IP address that the peer's certificate must have; it replaces an earlier one.
 
-        Raises ``ValueError`` for what is neither.  SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
+        Raises ``ValueError`` for any other text.  SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
         """
         reference = reference_name(name)
         wanted = reference.text.encode()
@@ -254,23 +262,23 @@ class MutableConnection(Connection):
         def expect(ssl: Any) -> None:
             lib.SSL_set_hostflags(ssl, HOST_FLAGS)
             self._done(lib.SSL_set1_ipaddr if reference.is_address else lib.SSL_set1_dnsname, wanted)
-            # OpenSSL would go on to expect one of the other kind besides.
+            # Otherwise OpenSSL would also still expect an earlier name of the other kind.
             forget = lib.X509_VERIFY_PARAM_set1_host if reference.is_address else lib.X509_VERIFY_PARAM_set1_ip
             self._ask(lambda ssl: forget(lib.SSL_get0_param(ssl), ffi.NULL, 0))
 
         self._ask(expect)
 
     def choose_groups(self, groups: str) -> None:
-        """SSL_set1_groups_list(3)"""
+        """Sets the groups of the key exchange.  SSL_set1_groups_list(3)"""
         self._done(lib.SSL_set1_groups_list, c_string(groups, "a list of groups"))
 
     def choose_sigalgs(self, algorithms: str) -> None:
-        """SSL_set1_sigalgs_list(3)"""
+        """Sets the signature algorithms.  SSL_set1_sigalgs_list(3)"""
         self._done(lib.SSL_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
 
     def offer_protocols(self, protocols: Iterable[bytes]) -> None:
-        """SSL_set_alpn_protos(3)"""
-        wire = wire_protocols(protocols)
+        """Sets the application protocols that a client offers.  SSL_set_alpn_protos(3)"""
+        wire = wire_format(protocols)
 
         def offer(ssl: Any) -> None:
             if lib.SSL_set_alpn_protos(ssl, wire, len(wire)) != 0:
@@ -283,28 +291,28 @@ class MutableConnection(Connection):
         self._done(lib.SSL_set_tlsext_status_type, lib.TLSEXT_STATUSTYPE_ocsp)
 
     def use_session(self, session: Session) -> None:
-        """Offers a session for resumption, whoever was verified then.  SSL_set_session(3)"""
+        """Offers a session for resumption, even if its peer was not verified.  SSL_set_session(3)"""
         if (answer := _use_session(self._c, session._session)) != 1:
             raise self._why_not(answer, "SSL_set_session")
 
-    # What has been agreed on
+    # What was negotiated
 
     @property
     def server_name(self) -> bytes | None:
-        """What the client sent, or means to send, as the server's name.  SSL_get_servername(3)"""
+        """The server name (SNI) that the client sent, or will send; None for none.  SSL_get_servername(3)"""
 
         def indicated(ssl: Any) -> bytes | None:
             name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
             if name != ffi.NULL:
                 return bytes(ffi.string(name))
-            # A server name callback runs before OpenSSL itself has read the name.
+            # In a server name callback OpenSSL has not read the name yet.
             return None if self._indicated is None else self._indicated.encode()
 
         return self._ask(indicated)
 
     @property
     def server_hostname(self) -> str | None:
-        """As ``server_name``, decoded.  SSL_get_servername(3)"""
+        """``server_name`` as text.  SSL_get_servername(3)"""
         name = self.server_name
         return None if name is None else name.decode("utf-8", "backslashreplace")
 
@@ -315,17 +323,20 @@ class MutableConnection(Connection):
 
     @property
     def has_peer_chain(self) -> bool:
-        """Whether the peer has sent certificates, none but its own to a server maybe.  SSL_get_peer_cert_chain(3)"""
+        """Whether the peer has sent certificates: on a server also if the client sent its own alone.
+
+        SSL_get_peer_cert_chain(3)
+        """
         return bool(self._ask(lib.SSL_get_peer_cert_chain) != ffi.NULL)
 
     @property
     def is_client(self) -> bool:
-        """SSL_is_server(3)"""
+        """Whether this is the client's side.  SSL_is_server(3)"""
         return not self._ask(lib.SSL_is_server)
 
     @property
     def client_authorities(self) -> tuple[Name, ...]:
-        """Whom a server names to its clients, or a client was told of.  SSL_get_client_CA_list(3)"""
+        """The names of authorities that a server sends, or that a client received.  SSL_get_client_CA_list(3)"""
 
         def named(ssl: Any) -> tuple[Name, ...]:
             stack = lib.SSL_get_client_CA_list(ssl)
@@ -337,7 +348,7 @@ class MutableConnection(Connection):
 
     @property
     def cipher_list(self) -> tuple[str, ...]:
-        """The ciphers that may be used.  SSL_get_cipher_list(3)"""
+        """The names of the ciphers that may be used.  SSL_get_cipher_list(3)"""
 
         def listed(ssl: Any) -> tuple[str, ...]:
             names: list[str] = []
@@ -349,22 +360,22 @@ class MutableConnection(Connection):
 
     @property
     def protocol_name(self) -> str:
-        """The version's name, agreed on or not.  SSL_get_version(3)"""
+        """The name of the version, also before it is negotiated.  SSL_get_version(3)"""
         return self._ask(lambda ssl: text(lib.SSL_get_version(ssl)))
 
     @property
     def protocol_number(self) -> int:
-        """The version's number on the wire.  SSL_version(3)"""
+        """The number of the version on the wire.  SSL_version(3)"""
         return int(self._ask(lib.SSL_version))
 
     @property
     def alpn_selected(self) -> bytes:
-        """The application protocol, ``b""`` without one.  SSL_get0_alpn_selected(3)"""
+        """The application protocol that was selected; ``b""`` for none.  SSL_get0_alpn_selected(3)"""
         return (self.alpn or "").encode("latin-1")
 
     @property
     def srtp_profile(self) -> bytes:
-        """The name of the SRTP profile, ``b""`` without one.  SSL_get_selected_srtp_profile(3)"""
+        """The name of the SRTP profile that was selected; ``b""`` for none.  SSL_get_selected_srtp_profile(3)"""
 
         def selected(ssl: Any) -> bytes:
             profile = lib.SSL_get_selected_srtp_profile(ssl)
@@ -374,7 +385,7 @@ class MutableConnection(Connection):
 
     @property
     def wants(self) -> Want | None:
-        """What the last call waits for, ``READ`` or ``WRITE``.  SSL_want(3)"""
+        """What the last call waits for: ``Want.READ``, ``Want.WRITE`` or None.  SSL_want(3)"""
         return self._ask(_wanted)
 
     # Secrets
@@ -394,21 +405,21 @@ class MutableConnection(Connection):
 
     @property
     def server_random(self) -> bytes | None:
-        """SSL_get_server_random(3)"""
+        """The random bytes of the ServerHello; None before the handshake.  SSL_get_server_random(3)"""
         return self._secret(lib.SSL_get_server_random)
 
     @property
     def client_random(self) -> bytes | None:
-        """SSL_get_client_random(3)"""
+        """The random bytes of the ClientHello; None before the handshake.  SSL_get_client_random(3)"""
         return self._secret(lib.SSL_get_client_random)
 
     @property
     def master_key(self) -> bytes | None:
-        """The session's secret; whoever has it can read the connection.  SSL_SESSION_get_master_key(3)"""
+        """The session's secret, with which the connection can be decrypted.  SSL_SESSION_get_master_key(3)"""
         return self._secret(lib.SSL_SESSION_get_master_key, of="session")
 
     def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
-        """RFC 5705's and RFC 8446's exporter.  SSL_export_keying_material(3)"""
+        """Exports ``length`` bytes of key material (RFC 5705, RFC 8446).  SSL_export_keying_material(3)"""
         out = ffi.new("unsigned char[]", length)
         of = b"" if context is None else context
         self._done(
@@ -416,55 +427,64 @@ class MutableConnection(Connection):
         )
         return bytes(ffi.buffer(out, length))
 
-    # What can be asked for while it is open
+    # Shutdown state, new keys, renegotiation
 
     @property
     def shutdown_state(self) -> int:
-        """SSL_get_shutdown(3)"""
+        """Which close_notify has been sent or received, of ``SSL_SENT_SHUTDOWN`` and the like.  SSL_get_shutdown(3)"""
         return self._ask_number(lib.PYOSSL_SHUTDOWN_STATE)
 
     def set_shutdown_state(self, state: int) -> None:
-        """SSL_set_shutdown(3)"""
+        """Sets the value of ``shutdown_state``.  SSL_set_shutdown(3)"""
         self._ask(lambda ssl: lib.SSL_set_shutdown(ssl, state))
 
     def update_keys(self, *, request: bool = False) -> None:
-        """New keys for what is sent, and with ``request`` for what is received.  TLS 1.3 only.  SSL_key_update(3)"""
+        """Changes the key for sending; with ``request`` asks the peer to change its key too.  TLS 1.3 only.
+
+        SSL_key_update(3)
+        """
         kind = lib.SSL_KEY_UPDATE_REQUESTED if request else lib.SSL_KEY_UPDATE_NOT_REQUESTED
         self._done(lib.SSL_key_update, kind)
 
     def finish_write(self) -> Want | None:
-        """Sends the record that a write has left waiting, which a shutdown must follow; None once there is none."""
+        """Sends the rest of a record that a write left unsent, which a shutdown needs first.
+
+        Returns None if no record is left, otherwise a ``Want``.  SSL_write_ex(3)
+        """
         result = lib.pyossl_finish_write(self._c)
         return self._waits(result, "writing") if result < 0 else None
 
     def renegotiate(self) -> None:
-        """Asks for another handshake, in TLS 1.2 and before.  SSL_renegotiate(3)"""
+        """Requests another handshake, in TLS 1.2 and earlier.  SSL_renegotiate(3)"""
         self._done(lib.SSL_renegotiate)
 
     @property
     def is_renegotiating(self) -> bool:
-        """SSL_renegotiate_pending(3)"""
+        """Whether a renegotiation has been requested and is not finished.  SSL_renegotiate_pending(3)"""
         return bool(self._ask(lib.SSL_renegotiate_pending))
 
     @property
     def renegotiations(self) -> int:
-        """How many there have been.  SSL_total_renegotiations(3)"""
+        """The number of renegotiations so far.  SSL_total_renegotiations(3)"""
         return int(self._ask(lib.SSL_total_renegotiations))
 
     # Datagrams
 
     def set_mtu(self, size: int) -> None:
-        """SSL_set_mtu(3)"""
+        """Sets the largest size of a datagram, in bytes.  SSL_set_mtu(3)"""
         self._ask(lambda ssl: lib.SSL_set_mtu(ssl, size))
 
     @property
     def data_mtu(self) -> int:
-        """How many bytes of data fit a datagram; 0 where there are none.  DTLS_get_data_mtu(3)"""
-        # OpenSSL reads a TLS connection's state as if it were DTLS's.
+        """The number of bytes of data that fit into a datagram; 0 for TLS.  DTLS_get_data_mtu(3)"""
+        # DTLS_get_data_mtu would read the state of a TLS connection as if it were that of a DTLS connection.
         return int(self._ask(lambda ssl: lib.SSL_is_dtls(ssl) and lib.DTLS_get_data_mtu(ssl)))
 
     def listen(self) -> Want | None:
-        """Waits for a ClientHello that brings our cookie back; None once one has.  DTLSv1_listen(3)"""
+        """Waits for a ClientHello with a valid cookie; None when one has arrived, otherwise a ``Want``.
+
+        DTLSv1_listen(3)
+        """
         return self._waited(self._listen)
 
     def _listen(self) -> Want | None:
@@ -473,14 +493,14 @@ class MutableConnection(Connection):
 
     @property
     def timeout(self) -> float | None:
-        """Seconds until the last flight is to be sent again; None while no timer runs.  DTLSv1_get_timeout(3)"""
+        """The seconds until the last flight must be sent again; None while no timer runs.  DTLSv1_get_timeout(3)"""
         interval = ffi.new("struct timeval *")
         if not self._ask(lambda ssl: lib.DTLSv1_get_timeout(ssl, interval)):
             return None
         return float(interval.tv_sec + interval.tv_usec / 1_000_000)
 
     def handle_timeout(self) -> bool | Want:
-        """Sends the last flight again if it is time; whether it was.  DTLSv1_handle_timeout(3)"""
+        """Sends the last flight again if its time has come; returns whether it did.  DTLSv1_handle_timeout(3)"""
         return self._waited(self._handle_timeout)
 
     def _handle_timeout(self) -> bool | Want:
@@ -488,7 +508,7 @@ class MutableConnection(Connection):
         return result == 1 if result >= 0 else self._waits(result, "handling the timeout")
 
     def end_of_transport(self) -> None:
-        """Says that no more bytes will come; for a connection whose caller carries them.  BIO_set_mem_eof_return(3)"""
+        """Marks the end of the transport, for a connection over a BIO in memory.  BIO_set_mem_eof_return(3)"""
         self.receive_data(b"")
 
 
@@ -496,5 +516,5 @@ def _wanted(ssl: Any) -> Want | None:
     wanted = lib.SSL_want(ssl)
     if wanted == lib.SSL_READING:
         return Want.READ
-    # What found no room may wait below OpenSSL, which has done with it.
+    # Bytes that OpenSSL has written may still wait in the BIO below it.
     return Want.WRITE if wanted == lib.SSL_WRITING or lib.BIO_ctrl_wpending(lib.SSL_get_wbio(ssl)) else None

@@ -1,8 +1,9 @@
-"""Contexts of a generic method, whose connections are told only later which side they are.  TLS_method(3)
+"""Contexts of TLS_method(3) and the like, which are set up call by call and serve clients and servers.
 
-``Context`` is complete and safe as it is made; a ``MutableContext`` is OpenSSL's SSL_CTX as it comes, verifies nobody
-unless it is told to, and is configured call by call, as the pyOpenSSL face needs it.  Like every context it freezes at
-its first connection.
+A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is an SSL_CTX as OpenSSL makes it: it does
+not verify until ``set_verify`` is called, and it has methods for all that the pyOpenSSL face sets.  Its connections are
+``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
+a ``MutableContext`` is frozen at its first connection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
+from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.tls.context import Context
 from pyossl.x509.certificate import Certificate
@@ -38,7 +40,10 @@ LONGEST_COOKIE = 255
 
 
 class Method(enum.Enum):
-    """Which protocol, and which side of it.  SSL_CTX_new(3)"""
+    """The protocol, TLS or DTLS, and the side: client, server, or either.  SSL_CTX_new(3)
+
+    The value is the name of the function of OpenSSL that returns the ``SSL_METHOD``.
+    """
 
     TLS = "TLS_method"
     TLS_CLIENT = "TLS_client_method"
@@ -49,7 +54,7 @@ class Method(enum.Enum):
 
 
 class MutableContextCallbacks(ContextCallbacks):
-    """The callbacks that a generic context has besides."""
+    """The callbacks of a ``MutableContext``: those of every context, and those for OCSP and DTLS cookies."""
 
     __slots__ = ("cookie", "cookie_verify", "ocsp_client", "ocsp_server")
 
@@ -62,87 +67,77 @@ class MutableContextCallbacks(ContextCallbacks):
 
 
 class MutableContext(Context):
-    """A context of a generic method.  SSL_CTX_new(3)"""
+    """A context that is set up call by call, and whose connections may be clients or servers.  SSL_CTX_new(3)
+
+    ``method`` is the ``Method`` of SSL_CTX_new(3).  Raises ``UnsupportedError`` for DTLS if this OpenSSL has none.
+    """
+
+    _callbacks: MutableContextCallbacks
 
     def __init__(self, method: Method) -> None:
         self._check_new()
         if method.name.startswith("DTLS"):
             require(lib.HAVE_DTLS, "DTLS")
-        take_records()
-        function = getattr(lib, method.value)
-        self._ctx = own(check_ptr(lib.SSL_CTX_new(function()), "SSL_CTX_new"), lib.SSL_CTX_free)
-        self._is_server = False
-        self._wants_hostname = False
-        self._frozen = False
-        self._alpn: Any = None
-        self._trust = None
-        self._configured = []
-        self._groups = None
-        self._keeps_default = True
-        self._session_id_context = self._sessions = b""
-        self._purpose = None
-        self._verify_time = None
-        self._callbacks: MutableContextCallbacks = MutableContextCallbacks()
-        lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
+        self._begin(getattr(lib, method.value)(), MutableContextCallbacks(), is_server=False)
         lib.SSL_CTX_set_mode(
             self._ctx,
             lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY,
         )
 
     def _freeze(self) -> Any:
-        # Its sessions are of whatever it was told, and not of what it verifies: pyOpenSSL's programs share them so.
+        # The session id context is what the program sets: programs of pyOpenSSL share their sessions by it.
         self._frozen = True
         return self._ctx
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
-        """A call that answers 1 (or more) for success; raises ``Error`` for 0 and below."""
+        """Calls a function of OpenSSL that returns 1 or more for success; raises ``Error`` for 0 and below."""
         self._change()
         take_records()
         return check(function(self._ctx, *arguments), getattr(function, "__name__", "a call"))
 
     def set_minimum(self, version: int) -> None:
-        """The oldest version; 0 for the oldest there is.  SSL_CTX_set_min_proto_version(3)"""
+        """Sets the oldest version; 0 for the oldest that OpenSSL has.  SSL_CTX_set_min_proto_version(3)"""
         self._call(lib.SSL_CTX_set_min_proto_version, version)
 
     def set_maximum(self, version: int) -> None:
-        """The newest version; 0 for the newest there is.  SSL_CTX_set_max_proto_version(3)"""
+        """Sets the newest version; 0 for the newest that OpenSSL has.  SSL_CTX_set_max_proto_version(3)"""
         self._call(lib.SSL_CTX_set_max_proto_version, version)
 
     def add_options(self, options: int) -> int:
-        """Sets these options besides those that are set; all of them.  SSL_CTX_set_options(3)"""
+        """Sets options in addition to those that are set; returns all of them.  SSL_CTX_set_options(3)"""
         self._change()
         return int(lib.SSL_CTX_set_options(self._ctx, options))
 
     def add_modes(self, modes: int) -> int:
-        """Sets these modes besides those that are set; all of them.  SSL_CTX_set_mode(3)"""
+        """Sets modes in addition to those that are set; returns all of them.  SSL_CTX_set_mode(3)"""
         self._change()
         return int(lib.SSL_CTX_set_mode(self._ctx, modes))
 
     def clear_modes(self, modes: int) -> int:
-        """Takes modes back; those that remain.  SSL_CTX_clear_mode(3)"""
+        """Clears modes; returns those that remain.  SSL_CTX_clear_mode(3)"""
         self._change()
         return int(lib.SSL_CTX_clear_mode(self._ctx, modes))
 
     # Algorithms
 
     def choose_ciphers(self, ciphers: bytes) -> None:
-        """The ciphers of TLS 1.2 and before.  SSL_CTX_set_cipher_list(3)"""
+        """Sets the ciphers of TLS 1.2 and earlier.  SSL_CTX_set_cipher_list(3)"""
         self._call(lib.SSL_CTX_set_cipher_list, c_text(ciphers, "a cipher list"))
 
     def choose_ciphersuites(self, ciphersuites: bytes) -> None:
-        """The ciphersuites of TLS 1.3.  SSL_CTX_set_ciphersuites(3)"""
+        """Sets the ciphersuites of TLS 1.3.  SSL_CTX_set_ciphersuites(3)"""
         self._call(lib.SSL_CTX_set_ciphersuites, c_text(ciphersuites, "a list of ciphersuites"))
 
     def choose_groups(self, groups: str) -> None:
-        """SSL_CTX_set1_groups_list(3)"""
+        """Sets the groups of the key exchange.  SSL_CTX_set1_groups_list(3)"""
         self._call(lib.SSL_CTX_set1_groups_list, c_string(groups, "a list of groups"))
 
     def choose_sigalgs(self, algorithms: str) -> None:
-        """SSL_CTX_set1_sigalgs_list(3)"""
+        """Sets the signature algorithms.  SSL_CTX_set1_sigalgs_list(3)"""
         self._call(lib.SSL_CTX_set1_sigalgs_list, c_string(algorithms, "a list of signature algorithms"))
 
     def use_group(self, name: str) -> bool:
-        """Lets key exchanges be made in this one group; whether TLS has it.  SSL_CTX_set1_groups_list(3)"""
+        """Sets one group for the key exchange; returns whether OpenSSL took it.  SSL_CTX_set1_groups_list(3)"""
         self._change()
         take_records()
         done = lib.SSL_CTX_set1_groups_list(self._ctx, c_string(name, "a group")) == 1
@@ -150,7 +145,7 @@ class MutableContext(Context):
         return bool(done)
 
     def use_dh_parameters(self, source: Source) -> None:
-        """Diffie-Hellman parameters in PEM, for servers of TLS 1.2 and before.  SSL_CTX_set0_tmp_dh_pkey(3)"""
+        """Sets a server's Diffie-Hellman parameters, in PEM, for TLS 1.2 and earlier.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         take_records()
         pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
@@ -162,21 +157,24 @@ class MutableContext(Context):
     # Credentials
 
     def use_certificate(self, certificate: Certificate) -> None:
-        """SSL_CTX_use_certificate(3)"""
+        """Sets the certificate.  SSL_CTX_use_certificate(3)"""
         self._call(lib.SSL_CTX_use_certificate, certificate._x509)
 
     def use_certificate_file(self, path: str | bytes, form: int) -> None:
-        """SSL_CTX_use_certificate_file(3)"""
+        """Loads the certificate from a file; ``form`` is SSL_FILETYPE_PEM or SSL_FILETYPE_ASN1.
+
+        SSL_CTX_use_certificate_file(3)
+        """
         file = _path(path)
         is_pem = form == lib.SSL_FILETYPE_PEM
         self._call(lib.SSL_CTX_use_certificate_file, pem_file(file) if is_pem else file, form)
 
     def use_certificate_chain_file(self, path: str | bytes) -> None:
-        """SSL_CTX_use_certificate_chain_file(3)"""
+        """Loads the certificate and its chain from a PEM file.  SSL_CTX_use_certificate_chain_file(3)"""
         self._call(lib.SSL_CTX_use_certificate_chain_file, pem_file(_path(path)))
 
     def add_extra_chain_certificate(self, certificate: Certificate) -> None:
-        """SSL_CTX_add_extra_chain_cert(3)"""
+        """Adds a certificate to the chain that is sent.  SSL_CTX_add_extra_chain_cert(3)"""
         check(lib.X509_up_ref(certificate._x509), "X509_up_ref")
         try:
             self._call(lib.SSL_CTX_add_extra_chain_cert, certificate._x509)
@@ -185,18 +183,18 @@ class MutableContext(Context):
             raise
 
     def use_private_key(self, key: PrivateKey) -> None:
-        """SSL_CTX_use_PrivateKey(3)"""
+        """Sets the private key.  SSL_CTX_use_PrivateKey(3)"""
         self._call(lib.SSL_CTX_use_PrivateKey, key._key)
 
     def check_private_key(self) -> None:
-        """Raises ``Error`` where certificate and key do not belong together.  SSL_CTX_check_private_key(3)"""
+        """Raises ``Error`` if certificate and key do not belong together.  SSL_CTX_check_private_key(3)"""
         take_records()
         check(lib.SSL_CTX_check_private_key(self._ctx), "SSL_CTX_check_private_key")
 
     # Trust and verification
 
     def load_verify_locations(self, file: bytes | None, directory: bytes | None) -> None:
-        """SSL_CTX_load_verify_locations(3)"""
+        """Trusts the certificates of a PEM file and of a directory.  SSL_CTX_load_verify_locations(3)"""
         self._call(
             lib.SSL_CTX_load_verify_locations,
             ffi.NULL if file is None else pem_file(_path(file)),
@@ -204,7 +202,7 @@ class MutableContext(Context):
         )
 
     def trust_system(self) -> None:
-        """Trusts whom the system trusts.  SSL_CTX_set_default_verify_paths(3)"""
+        """Trusts the authorities of the system's trust store.  SSL_CTX_set_default_verify_paths(3)"""
         self._change()
         self.store.trust_system()
 
@@ -217,24 +215,27 @@ class MutableContext(Context):
 
     @property
     def verify_mode(self) -> int:
-        """SSL_CTX_get_verify_mode(3)"""
+        """The verification mode, a combination of ``SSL_VERIFY_x``.  SSL_CTX_get_verify_mode(3)"""
         return int(lib.SSL_CTX_get_verify_mode(self._ctx))
 
     def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
-        """SSL_CTX_set_verify(3)"""
+        """Sets the verification mode and the callback for each certificate of the peer's chain.
+
+        SSL_CTX_set_verify(3)
+        """
         self._change()
         self._set_verification(mode)
         self._callbacks.verify = callback
 
     def load_client_authorities(self, path: bytes) -> None:
-        """Names the authorities in a PEM file to clients.  SSL_load_client_CA_file(3)"""
+        """Sends the names of the authorities in a PEM file to clients.  SSL_load_client_CA_file(3)"""
         self._change()
         take_records()
         names = check_ptr(lib.SSL_load_client_CA_file(pem_file(_path(path))), "SSL_load_client_CA_file")
         lib.SSL_CTX_set_client_CA_list(self._ctx, names)
 
     def set_client_authorities(self, names: Sequence[Name]) -> None:
-        """Names these authorities to clients.  SSL_CTX_set_client_CA_list(3)"""
+        """Sends the names of these authorities to clients.  SSL_CTX_set_client_CA_list(3)"""
         self._change()
         stack = check_ptr(lib.sk_X509_NAME_new_null(), "sk_X509_NAME_new_null")
         for name in names:
@@ -242,91 +243,92 @@ class MutableContext(Context):
         lib.SSL_CTX_set_client_CA_list(self._ctx, stack)
 
     def add_client_authority(self, certificate: Certificate) -> None:
-        """SSL_CTX_add_client_CA(3)"""
+        """Adds the subject of a certificate to the authorities sent to clients.  SSL_CTX_add_client_CA(3)"""
         self._call(lib.SSL_CTX_add_client_CA, certificate._x509)
 
     # Sessions
 
     def set_session_id_context(self, name: bytes) -> None:
-        """SSL_CTX_set_session_id_context(3)"""
+        """Sets the bytes that keep sessions apart from other contexts' sessions.  SSL_CTX_set_session_id_context(3)"""
         self._call(lib.SSL_CTX_set_session_id_context, name, len(name))
 
     @property
     def session_cache_mode(self) -> int:
-        """SSL_CTX_get_session_cache_mode(3)"""
+        """The mode of the session cache, a combination of ``SSL_SESS_CACHE_x``.  SSL_CTX_get_session_cache_mode(3)"""
         return int(lib.SSL_CTX_get_session_cache_mode(self._ctx))
 
     def set_session_cache_mode(self, mode: int) -> int:
-        """The mode that it was before.  SSL_CTX_set_session_cache_mode(3)"""
+        """Sets the mode of the session cache; returns the previous one.  SSL_CTX_set_session_cache_mode(3)"""
         self._change()
         return int(lib.SSL_CTX_set_session_cache_mode(self._ctx, mode))
 
     def set_session_timeout(self, seconds: int) -> int:
-        """The timeout that it was before.  SSL_CTX_set_timeout(3)"""
+        """Sets how long new sessions can be resumed; returns the previous time.  SSL_CTX_set_timeout(3)"""
         self._change()
         return int(lib.SSL_CTX_set_timeout(self._ctx, seconds))
 
     # Protocols and callbacks
 
     def offer_protocols(self, protocols: Iterable[bytes]) -> None:
-        """What a client offers.  SSL_CTX_set_alpn_protos(3)"""
+        """Sets the application protocols that a client offers.  SSL_CTX_set_alpn_protos(3)"""
         self._change()
-        wire = wire_protocols(protocols)
+        wire = wire_format(protocols)
         if lib.SSL_CTX_set_alpn_protos(self._ctx, wire, len(wire)) != 0:
             raise failed("SSL_CTX_set_alpn_protos")
 
     def use_srtp(self, profiles: bytes) -> None:
-        """SSL_CTX_set_tlsext_use_srtp(3)"""
+        """Sets the SRTP profiles, separated by colons.  SSL_CTX_set_tlsext_use_srtp(3)"""
         self._change()
         take_records()
         if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, c_text(profiles, "a list of SRTP profiles")) != 0:
             raise failed("SSL_CTX_set_tlsext_use_srtp")
 
-    def _server_only(self, what: str) -> None:
-        # Which side a connection is shows later.
+    def _change_server(self, setting: str) -> None:
+        # The side of a connection is set later.
         self._change()
 
     def set_ocsp_server_callback(self, callback: OCSPServerCallback) -> None:
-        """Called for the response to staple; ``b""`` for none.  SSL_CTX_set_tlsext_status_cb(3)"""
+        """Sets a server's callback, which returns the OCSP response to staple; ``b""`` for none.
+
+        SSL_CTX_set_tlsext_status_cb(3)
+        """
         self._change()
         self._callbacks.ocsp_server, self._callbacks.ocsp_client = callback, None
         lib.pyossl_set_ocsp_callback(self._ctx)
 
     def set_ocsp_client_callback(self, callback: OCSPClientCallback) -> None:
-        """Called with the response that was stapled, ``b""`` without one; False ends the handshake.
+        """Sets a client's callback, which gets the stapled OCSP response; ``b""`` if there is none.
 
-        SSL_CTX_set_tlsext_status_cb(3)
+        If it returns False, the handshake fails.  SSL_CTX_set_tlsext_status_cb(3)
         """
         self._change()
         self._callbacks.ocsp_client, self._callbacks.ocsp_server = callback, None
         lib.pyossl_set_ocsp_callback(self._ctx)
 
     def set_cookie_callback(self, callback: CookieCallback) -> None:
-        """Called for the cookie that a DTLS client must send back.  SSL_CTX_set_cookie_generate_cb(3)"""
+        """Sets the callback that returns the cookie for a DTLS client.  SSL_CTX_set_cookie_generate_cb(3)"""
         self._change()
         self._callbacks.cookie = callback
         lib.pyossl_set_cookie_generate_callback(self._ctx)
 
     def set_cookie_verify_callback(self, callback: CookieVerifyCallback) -> None:
-        """Called with the cookie that came back; whether it is ours.  SSL_CTX_set_cookie_verify_cb(3)"""
+        """Sets the callback that returns whether a DTLS client's cookie is valid.  SSL_CTX_set_cookie_verify_cb(3)"""
         self._change()
         self._callbacks.cookie_verify = callback
         lib.pyossl_set_cookie_verify_callback(self._ctx)
+
+    def __repr__(self) -> str:
+        return f"<MutableContext{'' if self.verifies else ', verify=False'}>"
 
 
 def _path(path: str | bytes) -> bytes:
     return c_text(os.fsencode(path), "a path")
 
 
-def wire_protocols(protocols: Iterable[bytes]) -> bytes:
-    """SSL_CTX_set_alpn_protos(3)'s format."""
-    return b"".join(bytes([len(protocol)]) + protocol for protocol in protocols)
-
-
 _STAPLED, _NO_STAPLE, _STAPLE_FAILED = lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK, lib.SSL_TLSEXT_ERR_ALERT_FATAL
 
 
-def _generic(callbacks: Callbacks) -> MutableContextCallbacks | None:
+def _of_mutable_context(callbacks: Callbacks) -> MutableContextCallbacks | None:
     of_context = callbacks.of_context
     return of_context if isinstance(of_context, MutableContextCallbacks) else None
 
@@ -334,10 +336,10 @@ def _generic(callbacks: Callbacks) -> MutableContextCallbacks | None:
 @callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
 def pyossl_on_ocsp_request(handle: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
-    generic = _generic(callbacks)
+    of_context = _of_mutable_context(callbacks)
 
     def question(connection: Connection) -> int:
-        function = generic.ocsp_server if generic else None
+        function = of_context.ocsp_server if of_context else None
         response = b"" if function is None else function(connection)
         if not isinstance(response, bytes):
             raise TypeError(f"an OCSP callback answers with bytes, not {type(response).__name__}")
@@ -352,11 +354,11 @@ def pyossl_on_ocsp_request(handle: Any) -> int:
 @callback(-1)  # type: ignore[untyped-decorator]
 def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
-    generic = _generic(callbacks)
+    of_context = _of_mutable_context(callbacks)
     data = bytes(ffi.buffer(response, length)) if length > 0 else b""
 
     def question(connection: Connection) -> int:
-        function = generic.ocsp_client if generic else None
+        function = of_context.ocsp_client if of_context else None
         return 1 if function is None else int(bool(function(connection, data)))
 
     return int(callbacks.ask(question, -1))
@@ -365,10 +367,10 @@ def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
 @callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_cookie_generate(handle: Any, cookie: Any, length: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
-    generic = _generic(callbacks)
+    of_context = _of_mutable_context(callbacks)
 
     def question(connection: Connection) -> int:
-        function = generic.cookie if generic else None
+        function = of_context.cookie if of_context else None
         if function is None:
             return 0
         data = function(connection)
@@ -384,11 +386,11 @@ def pyossl_on_cookie_generate(handle: Any, cookie: Any, length: Any) -> int:
 @callback(0)  # type: ignore[untyped-decorator]
 def pyossl_on_cookie_verify(handle: Any, cookie: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
-    generic = _generic(callbacks)
+    of_context = _of_mutable_context(callbacks)
     data = bytes(ffi.buffer(cookie, length))
 
     def question(connection: Connection) -> int:
-        function = generic.cookie_verify if generic else None
+        function = of_context.cookie_verify if of_context else None
         return 0 if function is None else int(bool(function(connection, data)))
 
     return int(callbacks.ask(question, 0))

@@ -1,6 +1,6 @@
-"""What a connection agreed on with its peer, and what is known of the peer.
+"""What a connection negotiated with its peer: version, cipher, group, ALPN, session, certificates.
 
-Every question is asked under the connection's lock: another thread may be in a call of the same SSL.
+Each property takes the connection's lock for its call of OpenSSL, because another thread may use the same SSL.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _in_turn, _ask_number = lib.pyossl_in_turn, lib.pyossl_ask
 _session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
 
-_OURS = frozenset(
+_REFUSED_FUNCTIONS = frozenset(
     (
         "SSL_accept",
         "SSL_clear",
@@ -59,11 +59,11 @@ _OURS = frozenset(
         "SSL_write_ex2",
     )
 )
-"""What would do I/O that pyossl does not see, or take from a connection what it stands on."""
+"""The functions that ``call`` refuses: they do I/O, or change parts of the SSL that pyossl relies on."""
 
 
 class Negotiated(Uncopied):
-    """The questions that a ``Connection`` answers."""
+    """The properties of a connection that its handshake determines, and ``call`` for all other functions."""
 
     _c: Any
     _context: Context
@@ -77,9 +77,9 @@ class Negotiated(Uncopied):
         return ask(_in_turn, self._c, function)
 
     def _ask(self, question: Callable[[Any], _T]) -> _T:
-        """What ``question`` answers of the ``SSL *``, under the connection's lock.
+        """Calls ``question`` with the ``SSL *`` under the connection's lock; returns its result.
 
-        ``UsageError`` where the connection is closed, or a parent process's.
+        Raises ``UsageError`` if the connection is closed, or belongs to the parent process.
         """
         c = self._c
 
@@ -91,26 +91,29 @@ class Negotiated(Uncopied):
         return ask(_in_turn, c, of_ssl)
 
     def _ask_number(self, question: int) -> int:
-        """The answer to one of C's own questions, ``lib.PYOSSL_IS_FINISHED`` and its like."""
+        """The number that C returns for a question such as ``lib.PYOSSL_IS_FINISHED``."""
         answer: int = _ask_number(self._c, question)
         if answer < 0:
             raise self._refused()
         return answer
 
     def _refused(self) -> UsageError:
-        """Why there is no SSL to be had."""
+        """The exception for a connection whose SSL cannot be used: closed, or the parent process's."""
         is_inherited = lib.pyossl_is_inherited(self._c)
         return inherited() if is_inherited else UsageError("the connection is closed")
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """``function(ssl, *arguments)``, a function of ``lib`` that there is no method for: what it returned.
+        """Calls ``function(ssl, *arguments)`` and returns its result, for functions of OpenSSL without a method here.
 
-        It is called under the connection's lock and with an empty error queue, which it leaves as it is.  ``ssl``, and
-        what OpenSSL lends of it, is not to be kept: a function of one's own copies what it wants.  What reads, writes,
-        shakes hands, frees or exchanges parts that pyossl counts on is refused with ``UsageError``, as is any call of
-        a closed connection, or one that a parent process made.  SSL_get_ex_data(3)
+        - ``function``: a function of ``pyossl.lib``, or a function of the program.
+        - ``arguments``: the arguments after the ``SSL *``.
+
+        The connection's lock is held, and OpenSSL's error queue is empty before the call and is not read after it.  The
+        program must not keep ``ssl`` or any pointer that OpenSSL lends from it: copy the data.  Functions that read,
+        write, do the handshake, free the SSL, or replace a part that pyossl relies on raise ``UsageError``.  So does
+        any call on a closed connection, or on one of the parent process.  SSL_get_ex_data(3)
         """
-        if getattr(function, "__name__", "") in _OURS:
+        if getattr(function, "__name__", "") in _REFUSED_FUNCTIONS:
             raise UsageError(f"{function.__name__} would go on behind the connection's back: it has methods for that")
 
         def called(ssl: Any) -> _T:
@@ -124,22 +127,22 @@ class Negotiated(Uncopied):
 
     @property
     def context(self) -> Context:
-        """The context that the connection was made from."""
+        """The context of the connection: the one it was made from, or that a server name callback chose."""
         return self._context
 
     @property
     def is_handshake_finished(self) -> bool:
-        """SSL_is_init_finished(3)"""
+        """Whether the handshake is finished.  SSL_is_init_finished(3)"""
         return bool(self._ask_number(lib.PYOSSL_IS_FINISHED))
 
     @property
     def state(self) -> str:
-        """Where the handshake is, in OpenSSL's words.  SSL_state_string_long(3)"""
+        """The state of the handshake, as OpenSSL describes it.  SSL_state_string_long(3)"""
         return text(self._ask(lib.SSL_state_string_long))
 
     @property
     def version(self) -> str | None:
-        """The protocol, such as ``TLSv1.3``; None before it is agreed.  SSL_get_version(3)"""
+        """The protocol version in use, for example ``TLSv1.3``; None before it is negotiated.  SSL_get_version(3)"""
 
         def agreed(ssl: Any) -> str | None:
             return None if lib.SSL_get_current_cipher(ssl) == ffi.NULL else text(lib.SSL_get_version(ssl))
@@ -148,17 +151,23 @@ class Negotiated(Uncopied):
 
     @property
     def cipher(self) -> str | None:
-        """The cipher's name, such as ``TLS_AES_256_GCM_SHA384``; None before that.  SSL_get_current_cipher(3)"""
+        """The name of the cipher, for example ``TLS_AES_256_GCM_SHA384``; None before it is negotiated.
+
+        SSL_get_current_cipher(3)
+        """
         return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_name(cipher)))
 
     @property
     def cipher_bits(self) -> int | None:
-        """The strength of the cipher's key in bits; None before it is agreed.  SSL_CIPHER_get_bits(3)"""
+        """The strength of the cipher in bits; None before it is negotiated.  SSL_CIPHER_get_bits(3)"""
         return self._of_cipher(lambda cipher: int(lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)))
 
     @property
     def cipher_version(self) -> str | None:
-        """The protocol that defined the cipher, such as ``TLSv1.2``; None before that.  SSL_CIPHER_get_version(3)"""
+        """The version that defined the cipher, for example ``TLSv1.2``; None before it is negotiated.
+
+        SSL_CIPHER_get_version(3)
+        """
         return self._of_cipher(lambda cipher: text(lib.SSL_CIPHER_get_version(cipher)))
 
     def _of_cipher(self, question: Callable[[Any], _T]) -> _T | None:
@@ -170,8 +179,10 @@ class Negotiated(Uncopied):
 
     @property
     def shared_ciphers(self) -> tuple[tuple[str, str, int], ...]:
-        """On a server the ciphers that both sides have, each with the protocol that defined it and its bits, in the
-        client's order; on a client, and before the ClientHello, none.  SSL_get_client_ciphers(3)
+        """On a server, the ciphers that both sides have, in the client's order.
+
+        Each is a tuple: the name, the version that defined it, the strength in bits.  Empty on a client, and before the
+        ClientHello.  SSL_get_client_ciphers(3)
         """
 
         def shared(ssl: Any) -> tuple[tuple[str, str, int], ...]:
@@ -183,21 +194,23 @@ class Negotiated(Uncopied):
 
     @property
     def group(self) -> str | None:
-        """The key exchange's group, such as ``x25519``; None where there was none, or on a 1.1.1 server.
+        """The group of the key exchange, for example ``x25519``.
+
+        None if no group was used, and on a server with OpenSSL 1.1.1.
 
         SSL_get0_group_name(3)
         """
 
         def of_ssl(ssl: Any) -> str | None:
             if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
-                return None  # before there is a session OpenSSL follows a NULL pointer
+                return None  # OpenSSL would use a NULL pointer before it has a session
             return text(lib.SSL_get0_group_name(ssl)) or None
 
         return self._ask(of_ssl)
 
     @property
     def alpn(self) -> str | None:
-        """The application protocol agreed on, None if there was none.  SSL_get0_alpn_selected(3)"""
+        """The application protocol that was selected (ALPN); None for none.  SSL_get0_alpn_selected(3)"""
 
         def selected(ssl: Any) -> str | None:
             protocol, length = ffi.new("unsigned char **"), ffi.new("unsigned int *")
@@ -208,21 +221,26 @@ class Negotiated(Uncopied):
 
     @property
     def server_hostname(self) -> str | None:
-        """Whom the client means: for a client what it was given, for a server the SNI.  SSL_get_servername(3)"""
+        """The name of the server; None for none.  SSL_get_servername(3)
+
+        On a client the ``server_hostname`` that it was given; on a server the name that the client sent (SNI).
+        """
         if not self._context.is_server:
             return self._name or None
-        # While a server name callback is asked, OpenSSL has not read the name yet.
+        # In a server name callback OpenSSL has not read the name yet.
         name = self._ask(lambda ssl: text(lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)))
         return name or self._indicated or None
 
     @property
     def session(self) -> Session | None:
-        """The session, None while there is none.  In TLS 1.3 it can be resumed once the server has sent a ticket, after
-        the handshake: the context's ``new_session_callback`` tells when.  SSL_get1_session(3)
+        """The session of the connection; None before there is one.
+
+        In TLS 1.3 it can be resumed only after the server has sent a ticket, which it does after the handshake.  The
+        context's ``new_session_callback`` is called then.  SSL_get1_session(3)
         """
         pointer = _session(self._c)
         if not pointer:
-            self._ask(bool)  # raises where the connection cannot be asked
+            self._ask(bool)  # raises if the connection cannot be used
             return None
         owned = own(pointer, _session_free)
         return Session(owned, self._context, self._name or None, self._other_names, self._email)
@@ -234,7 +252,7 @@ class Negotiated(Uncopied):
 
     @property
     def peer_certificate(self) -> Certificate | None:
-        """The peer's certificate, None if it showed none.  SSL_get1_peer_certificate(3)"""
+        """The peer's certificate; None if it sent none.  SSL_get1_peer_certificate(3)"""
 
         def shown(ssl: Any) -> Certificate | None:
             pointer = lib.SSL_get1_peer_certificate(ssl)
@@ -244,7 +262,7 @@ class Negotiated(Uncopied):
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
-        """The certificates that the peer sent, its own first (a server's view leaves it out).
+        """The certificates that the peer sent, its own first.  On a server without the client's own certificate.
 
         SSL_get_peer_cert_chain(3)
         """
@@ -252,7 +270,7 @@ class Negotiated(Uncopied):
 
     @property
     def verified_chain(self) -> tuple[Certificate, ...]:
-        """The chain that was built and verified, the peer's own certificate first, the trusted one last.
+        """The chain that OpenSSL built and verified: the peer's own certificate first, the trusted one last.
 
         SSL_get0_verified_chain(3)
         """
@@ -260,7 +278,7 @@ class Negotiated(Uncopied):
 
     @property
     def peer_ca_names(self) -> tuple[Name, ...]:
-        """The names of the authorities by which the peer asks to choose a certificate; empty where it named none.
+        """The names of authorities that the peer sent, to choose a certificate by; empty if it sent none.
 
         SSL_get0_peer_CA_list(3)
         """
@@ -268,12 +286,12 @@ class Negotiated(Uncopied):
 
     @property
     def verified_name(self) -> str | None:
-        """The name in the peer's certificate that matched, None where no name was compared.  SSL_get0_peername(3)"""
+        """The name in the peer's certificate that matched; None if no name was compared.  SSL_get0_peername(3)"""
         return self._ask(lambda ssl: text(lib.SSL_get0_peername(ssl))) or None
 
     @property
     def verify_code(self) -> int:
-        """What verification came to, an X509_V_x; 0 is X509_V_OK.  SSL_get_verify_result(3)"""
+        """The result of verification, an ``X509_V_x`` code; 0 is ``X509_V_OK``.  SSL_get_verify_result(3)"""
         return self._ask_number(lib.PYOSSL_VERIFY_RESULT)
 
     def _finished(self, function: Callable[..., int]) -> bytes | None:
@@ -283,18 +301,19 @@ class Negotiated(Uncopied):
 
     @property
     def finished(self) -> bytes | None:
-        """The Finished message that was sent, None before.  SSL_get_finished(3)"""
+        """The Finished message that this side sent; None before it is sent.  SSL_get_finished(3)"""
         return self._finished(lib.SSL_get_finished)
 
     @property
     def peer_finished(self) -> bytes | None:
-        """The Finished message that the peer sent, None before.  SSL_get_peer_finished(3)"""
+        """The Finished message that the peer sent; None before it arrives.  SSL_get_peer_finished(3)"""
         return self._finished(lib.SSL_get_peer_finished)
 
     @property
     def tls_unique(self) -> bytes | None:
-        """RFC 5929's channel binding: the first Finished message of the handshake.  None before it, and in TLS 1.3,
-        which has no such binding.  SSL_get_finished(3)
+        """The channel binding of RFC 5929: the first Finished message of the handshake.
+
+        None before the handshake is finished, and in TLS 1.3, which has no such binding.  SSL_get_finished(3)
         """
 
         def binding() -> bytes | None:
@@ -307,7 +326,7 @@ class Negotiated(Uncopied):
 
 
 def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
-    """Number, name, protocol and bits of each cipher of a ``STACK_OF(SSL_CIPHER) *``; none where it is NULL."""
+    """Number, name, version and bits of each cipher of a ``STACK_OF(SSL_CIPHER) *``; none if it is NULL."""
     for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
         cipher = lib.sk_SSL_CIPHER_value(stack, n)
         name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
@@ -315,12 +334,13 @@ def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
 
 
 class NegotiatedSummary(Uncopied):
-    """What was agreed on, asked of the stream over a connection."""
+    """The properties of a socket or stream that are those of its ``connection``."""
 
     connection: Negotiated
 
     @property
     def context(self) -> Context:
+        """As ``Connection.context``."""
         return self.connection.context
 
     @property

@@ -1,8 +1,8 @@
-"""Sessions: what a client remembers of a connection, to resume it.  SSL_SESSION_new(3)
+"""Sessions: the data that a client keeps of a connection, to resume it with a shorter handshake.  SSL_SESSION_new(3)
 
-OpenSSL resumes a session in any context and under any name without a look, and a resumed connection is not verified
-again.  A ``Session`` therefore knows the context that it belongs to and what its peer was verified for, and a
-``Connection`` takes it with that context, and where it would have verified no more than that, only.
+OpenSSL resumes a session in any context and for any name, without a check, and does not verify the peer of a resumed
+connection again.  A ``Session`` therefore has the context that it belongs to, and the names that its peer was verified
+for.  A ``Connection`` accepts it only if it is of the same context, and would not verify more than was verified then.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from pyossl.x509.encoding import bio_contents, pem_text
 
 
 class Session(Uncopied):
-    """A session of one context.  SSL_SESSION_new(3)
+    """A session of one context, which a client's ``Connection`` can resume.  SSL_SESSION_new(3)
 
-    Had from ``Connection.session`` or the context's ``new_session_callback``, or loaded from DER or PEM.
+    ``Connection.session`` and the context's ``new_session_callback`` give one; ``Session.load`` makes one of DER or
+    PEM.
     """
 
     _instead = "they hold keys; store what to_der() gives, and Session.load takes it back"
@@ -36,7 +37,9 @@ class Session(Uncopied):
         other_names: tuple[str, ...] = (),
         email: str | None = None,
     ) -> None:
-        self._session = checked_pointer(pointer, "SSL_SESSION *", "a Session is had from a connection, or loaded")
+        self._session = checked_pointer(
+            pointer, "SSL_SESSION *", "a Session comes from a connection, or from Session.load"
+        )
         self._context = instance(context, Context, "the context of a session")
         for name in (server_hostname, email):
             if name is not None:
@@ -45,25 +48,30 @@ class Session(Uncopied):
 
     @property
     def server_hostname(self) -> str | None:
-        """The name that the session's connection was verified for, None for a server's or an unnamed one."""
+        """The name that the peer was verified for; None on a server, and if the connection had no name."""
         return self._verified_for[0]
 
     @property
     def other_names(self) -> tuple[str, ...]:
-        """The names of which the certificate may have had one instead."""
+        """More names: the peer's certificate had ``server_hostname`` or one of these."""
         return self._verified_for[1]
 
     @property
     def email(self) -> str | None:
-        """The address that the certificate had besides, where it had to have one."""
+        """The email address that the peer's certificate also had to have; None if none was required."""
         return self._verified_for[2]
 
     @classmethod
     def load(cls, data: bytes, context: Context, server_hostname: str | None = None) -> Session:
-        """A session from ``to_der`` or ``to_pem``, for ``context`` and, on a client that checks names, for one name.
+        """Loads a session from the result of ``to_der`` or ``to_pem``.
 
-        Whoever loads a session vouches for where it was kept: it holds the keys of its connections, and resuming it
-        replaces the verification of the peer.  Raises ``DecodeError``.  d2i_SSL_SESSION(3)
+        - ``data``: DER or PEM.
+        - ``context``: the context that the session will belong to.
+        - ``server_hostname``: the name that the peer was verified for; a client that checks names needs it.
+
+        Load only sessions that were stored safely: a session holds the keys of its connections, and when it is resumed
+        the peer is not verified again.  Raises ``DecodeError`` for data that is no session, and ``TypeError``.
+        d2i_SSL_SESSION(3)
         """
         if not isinstance(data, bytes):
             raise TypeError(f"a session is loaded from bytes, not {type(data).__name__}")
@@ -88,14 +96,14 @@ class Session(Uncopied):
         return cls(owned, context, server_hostname)
 
     def to_der(self) -> bytes:
-        """The session, its keys included, in DER.  i2d_SSL_SESSION(3)"""
+        """The session in DER, with its keys: keep it secret.  i2d_SSL_SESSION(3)"""
         length = check(lib.i2d_SSL_SESSION(self._session, ffi.NULL), "i2d_SSL_SESSION")
         buffer = ffi.new("unsigned char[]", length)
         check(lib.i2d_SSL_SESSION(self._session, ffi.new("unsigned char **", buffer)), "i2d_SSL_SESSION")
         return bytes(ffi.buffer(buffer, length))
 
     def to_pem(self) -> bytes:
-        """The session, its keys included, in PEM.  PEM_write_bio_SSL_SESSION(3)"""
+        """The session in PEM, with its keys: keep it secret.  PEM_write_bio_SSL_SESSION(3)"""
         bio = BIO.memory()
         check(lib.PEM_write_bio_SSL_SESSION(bio._bio, self._session), "PEM_write_bio_SSL_SESSION")
         return bio_contents(bio)
@@ -107,35 +115,35 @@ class Session(Uncopied):
 
     @property
     def id(self) -> bytes:
-        """The session's id.  SSL_SESSION_get_id(3)"""
+        """The id of the session; ``b""`` if it has none.  SSL_SESSION_get_id(3)"""
         length = ffi.new("unsigned int *")
         pointer = lib.SSL_SESSION_get_id(self._session, length)
         return bytes(ffi.buffer(pointer, length[0])) if length[0] else b""
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the session can be resumed at all.  SSL_SESSION_is_resumable(3)"""
+        """Whether the session can be resumed.  SSL_SESSION_is_resumable(3)"""
         return bool(lib.SSL_SESSION_is_resumable(self._session))
 
     @property
     def has_ticket(self) -> bool:
-        """Whether the server keeps the session in a ticket.  SSL_SESSION_has_ticket(3)"""
+        """Whether the session has a ticket of the server.  SSL_SESSION_has_ticket(3)"""
         return bool(lib.SSL_SESSION_has_ticket(self._session))
 
     @property
     def ticket_lifetime_hint(self) -> int:
-        """How many seconds the server means to honour the ticket.  SSL_SESSION_get_ticket_lifetime_hint(3)"""
+        """How long the server will accept the ticket, in seconds.  SSL_SESSION_get_ticket_lifetime_hint(3)"""
         return int(lib.SSL_SESSION_get_ticket_lifetime_hint(self._session))
 
     @property
     def time(self) -> datetime.datetime:
-        """When the session was made, in UTC.  SSL_SESSION_get_time_ex(3)"""
+        """The time at which the session was made, in UTC.  SSL_SESSION_get_time_ex(3)"""
         seconds = lib.SSL_SESSION_get_time_ex(self._session)
         return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
     @property
     def timeout(self) -> int:
-        """How many seconds after ``time`` the session can be resumed.  SSL_SESSION_get_timeout(3)"""
+        """How long after ``time`` the session can be resumed, in seconds.  SSL_SESSION_get_timeout(3)"""
         return lib.SSL_SESSION_get_timeout(self._session)
 
     @timeout.setter
@@ -145,7 +153,7 @@ class Session(Uncopied):
 
     @property
     def cipher(self) -> str | None:
-        """The cipher's name.  SSL_SESSION_get0_cipher(3)"""
+        """The name of the cipher; None if it is unknown.  SSL_SESSION_get0_cipher(3)"""
         cipher = lib.SSL_SESSION_get0_cipher(self._session)
         return None if cipher == ffi.NULL else text(lib.SSL_CIPHER_get_name(cipher))
 
@@ -157,7 +165,7 @@ class Session(Uncopied):
 def session_of(
     pointer: Any, context: Context, server_hostname: str | None, other_names: tuple[str, ...], email: str | None
 ) -> Session:
-    """A ``Session`` with a reference of its own to an ``SSL_SESSION *`` that OpenSSL keeps."""
+    """A ``Session`` of an ``SSL_SESSION *`` that OpenSSL owns; takes a reference of its own."""
     if lib.SSL_SESSION_up_ref(pointer) != 1:
         raise failed("SSL_SESSION_up_ref")
     return Session(own(pointer, lib.SSL_SESSION_free), context, server_hostname, other_names, email)

@@ -1,6 +1,6 @@
-"""The system's OpenSSL as it is found: its files, providers and configuration, its policy, and whom it trusts.
+"""The system's OpenSSL: its libraries, providers, configuration file, policy and trust store.
 
-Nothing here changes anything; ``python -m pyossl info`` prints it.
+Nothing here changes a setting.  ``python -m pyossl info`` prints all of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.tls.settings import Version
+from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
 from pyossl.x509.store import default_certificate_directory, default_certificate_file
 
@@ -21,7 +21,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 class Provider(NamedTuple):
-    """A loaded provider of algorithms; ``active`` tells whether it says that it works.  OSSL_PROVIDER_get_params(3)"""
+    """A loaded provider of algorithms.  OSSL_PROVIDER_get_params(3)"""
 
     name: str
     title: str
@@ -29,10 +29,16 @@ class Provider(NamedTuple):
     active: bool
 
 
-class Policy(NamedTuple):
-    """What the configuration demands of every TLS connection, before a program has said anything.
+Provider.name.__doc__ = "The name by which it is loaded, for example ``default`` or ``fips``."
+Provider.title.__doc__ = "Its name for people."
+Provider.version.__doc__ = "Its version."
+Provider.active.__doc__ = "Whether it reports that it works."
 
-    A version is None where there is no limit but OpenSSL's own.  config(5), SSL_CTX_set_security_level(3)
+
+class Policy(NamedTuple):
+    """The defaults that the system's configuration sets for every TLS connection.
+
+    config(5), SSL_CTX_set_security_level(3)
     """
 
     security_level: int
@@ -40,37 +46,52 @@ class Policy(NamedTuple):
     maximum_version: Version | None
 
 
+Policy.security_level.__doc__ = "The security level, 0 to 5."
+Policy.minimum_version.__doc__ = "The oldest version; None if only OpenSSL's own limit applies."
+Policy.maximum_version.__doc__ = "The newest version; None if only OpenSSL's own limit applies."
+
+
 class TrustPath(NamedTuple):
-    """A file or directory of trusted certificates, and how many it holds; None where there is none to be read."""
+    """A file or directory of trusted certificates."""
 
     path: str
     certificates: int | None
 
 
+TrustPath.path.__doc__ = "The path of the file or directory."
+TrustPath.certificates.__doc__ = "The number of certificates in it; None if it does not exist or cannot be read."
+
+
 class TrustStore(NamedTuple):
-    """Where this OpenSSL looks for whom to trust.  X509_STORE_set_default_paths(3)"""
+    """The files in which this OpenSSL looks for trusted certificates.  X509_STORE_set_default_paths(3)"""
 
     file: TrustPath
     directories: tuple[TrustPath, ...]
 
 
+TrustStore.file.__doc__ = "The file, which is read first."
+TrustStore.directories.__doc__ = "The directories, in which certificates are found by the hash of their subject."
+
+
 def ssl_library() -> str:
-    """The file that libssl was loaded from, as the dynamic linker knows it.  dladdr(3)"""
+    """The path of the loaded libssl, as the dynamic linker reports it.  dladdr(3)"""
     return text(lib.pyossl_ssl_library())
 
 
 def crypto_library() -> str:
-    """The file that libcrypto was loaded from, as the dynamic linker knows it.  dladdr(3)"""
+    """The path of the loaded libcrypto, as the dynamic linker reports it.  dladdr(3)"""
     return text(lib.pyossl_crypto_library())
 
 
 def headers() -> str:
-    """The OpenSSL whose headers pyossl was compiled with, such as ``OpenSSL 3.0.19 27 Jan 2026``."""
+    """The version of the headers that pyossl was compiled with, for example ``OpenSSL 3.0.19 27 Jan 2026``."""
     return text(lib.pyossl_headers())
 
 
 def configuration_file() -> str:
-    """The configuration file that is read at start, there or not; ``OPENSSL_CONF`` is respected.
+    """The path of the configuration file that OpenSSL reads at start, also if there is no such file.
+
+    The environment variable ``OPENSSL_CONF`` may set it.
 
     CONF_get1_default_config_file(3)
     """
@@ -79,7 +100,7 @@ def configuration_file() -> str:
 
 
 def providers() -> tuple[Provider, ...]:
-    """The loaded providers; none before OpenSSL 3.0, which has no providers.  OSSL_PROVIDER_do_all(3)"""
+    """The loaded providers; empty with OpenSSL 1.1.1, which has none.  OSSL_PROVIDER_do_all(3)"""
     found = ffi.new("pyossl_provider[]", _ROOM)
     count = lib.pyossl_providers(found, _ROOM)
     take_records()
@@ -89,7 +110,7 @@ def providers() -> tuple[Provider, ...]:
 
 
 def is_fips_enabled() -> bool:
-    """Whether algorithms are taken from a FIPS module unless a program says else.
+    """Whether algorithms are taken from a FIPS module by default.
 
     EVP_default_properties_is_fips_enabled(3)
     """
@@ -97,7 +118,7 @@ def is_fips_enabled() -> bool:
 
 
 def policy() -> Policy:
-    """The policy of this system, as a new SSL_CTX shows it.  SSL_CTX_new(3)"""
+    """The policy of this system, read from a new SSL_CTX.  SSL_CTX_new(3)"""
     context = own(check_ptr(lib.SSL_CTX_new(lib.TLS_client_method()), "SSL_CTX_new"), lib.SSL_CTX_free)
     minimum, maximum = lib.SSL_CTX_get_min_proto_version(context), lib.SSL_CTX_get_max_proto_version(context)
     return Policy(
@@ -108,9 +129,10 @@ def policy() -> Policy:
 
 
 def trust_store() -> TrustStore:
-    """The system's trust store: its file and its directories; ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are respected.
+    """The system's trust store: its file and its directories.
 
-    Raises ``DecodeError`` for a file that is malformed.  X509_get_default_cert_file(3)
+    The environment variables ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` may set them.  Raises ``DecodeError`` for a
+    malformed file.  X509_get_default_cert_file(3)
     """
     file = default_certificate_file()
     directories = default_certificate_directory().split(os.pathsep)
@@ -121,7 +143,7 @@ def trust_store() -> TrustStore:
 
 
 def _hashed_certificates(folder: str) -> int | None:
-    """How many certificates OpenSSL can find in ``folder``: it looks for ``HASH.N``, mostly links, by subject."""
+    """The number of certificates that OpenSSL can find in ``folder``: files ``HASH.N``, most of them links."""
     try:
         names = os.listdir(folder)
     except OSError:

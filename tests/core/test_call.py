@@ -71,7 +71,7 @@ def test_what_would_go_behind_its_back_is_refused(name: str, connected: Pair) ->
 def test_every_name_that_is_refused_is_one_of_openssl_s() -> None:
     """So that none is mistyped; some came late."""
     since = {"SSL_sendfile": lib.HAVE_API_3_0, "SSL_write_ex2": lib.HAVE_API_3_3}
-    for name in pyossl.tls.negotiated._OURS:
+    for name in pyossl.tls.negotiated._REFUSED_FUNCTIONS:
         assert hasattr(lib, name) == bool(since.get(name, 1)), name
 
 

@@ -45,6 +45,10 @@ UPWARD_FOR_TYPES = {
     ("core/errors.py", "x509/certificate.py"): "CertificateError.certificate",
     ("core/outcome.py", "x509/certificate.py"): "Failure.certificate",
     ("tls/context.py", "sockets/socket.py"): "Context.wrap_socket returns a Socket",
+    ("tls/callbacks.py", "tls/connection.py"): "every callback is called with its Connection",
+    ("tls/callbacks.py", "tls/context.py"): "a server name callback returns a Context",
+    ("tls/callbacks.py", "tls/session.py"): "a new session callback is called with a Session",
+    ("tls/context.py", "tls/session.py"): "Context.wrap_socket takes a Session",
 }
 """The imports that only a type checker follows and that go up, each with the annotation that needs it."""
 EXTENSION = "pyossl._openssl"

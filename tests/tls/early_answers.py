@@ -1,4 +1,4 @@
-"""Servers that answer before they have read everything, and are gone before the client has written everything."""
+"""Servers that answer before they have read the whole request, and close while the client still writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def send_at_once(sock: socket.socket) -> None:
 
 
 class Peer:
-    """A server over a socket, or a client, which sends what the test wants, when it wants it."""
+    """A server or a client over a socket, which sends the records that a test asks for."""
 
     def __init__(self, context: pyossl.Context, sock: socket.socket | Inside, name: str | None = None) -> None:
         self.tls = pyossl.Connection(context, name)
@@ -33,7 +33,7 @@ class Peer:
         self.flush()
 
     def flush(self) -> None:
-        """Sends what the connection has to send, in so far as the client is there."""
+        """Sends the bytes that the connection has to send; ignores a client that has gone."""
         self.sock.sendall(self.tls.data_to_send())
 
     def send(self, data: bytes) -> None:
@@ -54,7 +54,7 @@ class Peer:
         self.flush()
 
     def reset(self) -> None:
-        """Is gone: whatever the client sends from now on is refused."""
+        """Resets the connection: everything that the client sends from now on is refused."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.sock.close()
 
@@ -77,7 +77,7 @@ def met(
 
 
 def answer_and_go(peer: Peer, answer: bytes = ANSWER, *, ends: bool = True, fin: bool = False) -> None:
-    """Answers, says close_notify (or does not), and resets the connection; ``fin`` ends it before."""
+    """Answers, sends a close_notify or not, and resets the connection; with ``fin`` it shuts its side down before."""
     peer.send(answer)
     if ends:
         peer.end()
@@ -87,7 +87,7 @@ def answer_and_go(peer: Peer, answer: bytes = ANSWER, *, ends: bool = True, fin:
 
 
 class Inside:
-    """In place of a socket: the inside of a peer's TLS, for a peer in it."""
+    """Stands in for a socket: the TLS stream of a peer, which carries another peer's TLS."""
 
     def __init__(self, outer: Peer) -> None:
         self._outer = outer

@@ -1,4 +1,4 @@
-"""A client that writes first hears why the server has hung up, and not only that it has (docs/pitfalls.md, 5)."""
+"""A client whose write fails gets the server's alert, not only the transport's error (docs/pitfalls.md, 5)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_RECORD_MAC = 116, 48, 20
 
 
 def write_until_it_fails(tls: pyossl.Socket) -> None:
-    """The first write after the end may still succeed: the reset is its answer."""
+    """The first write after the end may still succeed: the reset arrives after it."""
 
     def write() -> bool:
         tls.sendall(b"x" * 1000)
@@ -26,7 +26,7 @@ def write_until_it_fails(tls: pyossl.Socket) -> None:
 
 
 def refused(server_context: Context, client_context: Context, first: bytes) -> tuple[pyossl.Socket, pyossl.Error]:
-    """A client that has written until it learned of its end, and what it learned."""
+    """A client that has written until a write failed, and the exception."""
     ours, theirs = tcp_pair()
 
     def serve() -> None:
@@ -92,7 +92,7 @@ def test_a_client_whose_certificate_is_refused_learns_that_by_writing(
 def test_a_peer_that_says_nothing_is_an_error_of_the_transport(
     client_context: Context, server_context: Context
 ) -> None:
-    """What it had sent before is no alert, and does not hide the reset."""
+    """The data that the peer had sent before is no alert, and does not hide the reset."""
     ours, theirs = tcp_pair()
 
     def serve() -> None:
@@ -108,7 +108,7 @@ def test_a_peer_that_says_nothing_is_an_error_of_the_transport(
         assert isinstance(caught.value, ConnectionError)
 
 
-def test_a_write_to_who_has_closed_is_an_error_of_the_transport(
+def test_a_write_to_a_peer_that_has_closed_is_an_error_of_the_transport(
     client_context: Context, server_context: Context
 ) -> None:
     """Before 3.2 SSL_get_error(3) answers ``SSL_ERROR_ZERO_RETURN``, as for a read, once there was a close_notify."""
@@ -128,7 +128,7 @@ def test_a_write_to_who_has_closed_is_an_error_of_the_transport(
 def test_an_alert_behind_records_without_data_is_found(
     before: int, client_context: Context, server_context: Context
 ) -> None:
-    """As much as a call takes without data is not all that is looked through."""
+    """The alert is found even behind more records than one call processes without data."""
     ours, theirs = tcp_pair()
     server_context.minimum_version = Version.TLSv1_3
     peer = pyossl.Connection(server_context)

@@ -30,7 +30,7 @@ def test_the_ciphersuites_decide_in_tls_1_3(context: Context, server_context: Co
 
 @pytest.mark.parametrize("ciphersuites", ["TLS_NONSENSE", "TLS_AES_128_GCM_SHA256:TLS_NONSENSE", "\0", "x" * 1000])
 def test_an_unknown_ciphersuite_is_refused_by_every_version(ciphersuites: str, context: Context) -> None:
-    """docs/pitfalls.md, the table: from 3.0 it is left out in silence."""
+    """docs/pitfalls.md, the table: from OpenSSL 3.0 on it is left out silently."""
     with pytest.raises(ValueError, match="ciphersuites"):
         context.set_ciphersuites(ciphersuites)
 
@@ -55,7 +55,7 @@ def test_only_text_is_a_list(value: object, context: Context) -> None:
 
 
 @pytest.mark.feature("signature algorithms")
-def test_a_certificate_is_not_shown_to_who_cannot_judge_its_signature(
+def test_a_certificate_is_not_sent_to_a_client_without_its_signature_algorithm(
     context: Context, server_context: Context
 ) -> None:
     """The server's key is on P-256."""

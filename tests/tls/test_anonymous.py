@@ -1,4 +1,4 @@
-"""A peer that is to be verified shows a certificate, whatever the ciphers are (docs/pitfalls.md, 33)."""
+"""A peer that must be verified must show a certificate, whatever the ciphers are (docs/pitfalls.md, 33)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_section_of_the_configuration_does_not_get_round_it(tmp_path: Any) -> 
 
 
 @pytest.mark.parametrize("ciphers", ["ALL:!aNULL:@SECLEVEL=0", "ALL", "DEFAULT:@SECLEVEL=0"])
-def test_ciphers_that_let_in_nobody_nameless_are_no_hindrance(
+def test_ciphers_that_need_a_certificate_are_accepted(
     ciphers: str, authority: pyossl.Authority, server_context: Context
 ) -> None:
     context = Context.client(trust=authority.certificate)
@@ -95,7 +95,7 @@ def test_ciphers_that_let_in_nobody_nameless_are_no_hindrance(
     assert meet(context, server_context)[0].peer_certificate is not None
 
 
-def test_who_verifies_nobody_may_speak_to_a_nameless_server(nameless: MutableConnection) -> None:
+def test_a_client_that_does_not_verify_may_connect_to_a_nameless_server(nameless: MutableConnection) -> None:
     context = Context.client(verify=False, check_hostname=False)
     context.set_cipher_list(ANONYMOUS)
     client = Connection(context)
@@ -128,7 +128,7 @@ def encrypt(client: Connection) -> object:
 
 
 def go_on(call: Callable[[], object], client: Connection, server: Connection) -> None:
-    """Has both sides go on with what they do; the server says something as soon as it can."""
+    """Lets both sides continue; the server sends data as soon as it can."""
     for _ in range(5):
         call()
         carry(client, server)
@@ -138,17 +138,17 @@ def go_on(call: Callable[[], object], client: Connection, server: Connection) ->
 
 
 @pytest.mark.parametrize("call", [handshake, read, read_into, peek, write, encrypt])
-def test_a_cipher_list_of_one_connection_lets_nobody_nameless_in(
+def test_a_cipher_list_of_one_connection_lets_no_nameless_server_in(
     call: Callable[[Connection], object], authority: pyossl.Authority, nameless: MutableConnection
 ) -> None:
-    """The second wall: what the context does not know of, the end of the handshake does."""
+    """The second check, at the end of the handshake, also sees the settings of one connection."""
     client = Connection(Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2), "example.com")
     assert client.call(lib.SSL_set_cipher_list, ONLY_ANONYMOUS) == 1
     with pytest.raises(pyossl.CertificateError, match="did not return a certificate") as caught:
         go_on(lambda: call(client), client, nameless)
     assert caught.value.certificate is None
     carry(client, nameless)
-    # Nothing was said to it: it has what belongs to the handshake, and no more.
+    # The server got no data: only the messages of the handshake.
     assert nameless.read() is pyossl.Want.READ
     for again in (read, write, handshake):
         with pytest.raises(pyossl.CertificateError):
@@ -176,7 +176,7 @@ def test_decrypted_data_of_a_nameless_server_is_not_delivered(
 def test_a_nameless_client_does_not_get_past_a_server_that_requires_certificates(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """OpenSSL's own server asks for a certificate all the same, which no client expects of an anonymous cipher."""
+    """OpenSSL's own server still asks for a certificate, which no client expects with an anonymous cipher."""
     context = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
     server = Connection(context)
     server.call(lib.SSL_set_cipher_list, ONLY_ANONYMOUS)
@@ -232,7 +232,7 @@ with_keys = pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre
 
 @with_keys
 def test_a_pre_shared_key_takes_no_servers_certificates_place(authority: pyossl.Authority) -> None:
-    """A server that shows no certificate, but knows a key that the client was given besides pyossl."""
+    """A server that shows no certificate, but has the pre-shared key that the client was given without pyossl."""
     server_context = MutableContext(Method.TLS_SERVER)
     server_context.set_maximum(Version.TLSv1_2)
     server_context.choose_ciphers(b"PSK")
@@ -282,7 +282,7 @@ def read_in_turns(*sides: Connection) -> None:
 
 
 def test_a_renegotiation_is_looked_at_again(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
-    """A server that showed its certificate once, and then asks for a handshake without."""
+    """A server that showed its certificate once, and then asks for a handshake without one."""
     server_context = MutableContext(Method.TLS_SERVER)
     server_context.set_maximum(Version.TLSv1_2)
     server_context.choose_ciphers(b"ALL:@SECLEVEL=0")

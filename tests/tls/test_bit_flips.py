@@ -1,12 +1,12 @@
-"""One bit flipped at every position of a handshake, both ways, TLS 1.2 and 1.3: what a bad wire, or an attacker, does.
+"""One bit is flipped at each position of a handshake, in both directions, with TLS 1.2 and 1.3.
 
-Every position of every flight has its turn, the tickets of TLS 1.3 among them; which of its eight bits is flipped goes
-by the position.  In the ClientHello, the one thing that a server must look at whoever sent it, the highest and the
-lowest are flipped as well, which are what changes a length most and least.  The keys are Ed25519's, whose signatures
-are all of one size: the flights keep theirs, and no position is missed.
+Each position of each flight is tried, the tickets of TLS 1.3 included; the position determines which of the eight bits
+is flipped.  In the ClientHello, which a server must parse from anyone, the highest and the lowest bit are tried too:
+they change a length most and least.  The keys are Ed25519, whose signatures have one size: so the flights have the same
+size each time, and no position is missed.
 
-A flight fits the handshake that it was made for only, so each position has a handshake of its own.  Where the flip
-leaves both sides waiting for more, the transport ends: a handshake that hung would be told so, and is an exception too.
+A flight fits only its own handshake, so each position has a new handshake.  If both sides wait after the flip, the test
+ends the transport, and each side must raise an exception.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Side:
         self.received = b""
 
     def go_on(self) -> None:
-        """Shakes hands, and reads once that is done; any exception but pyossl's is the test's failure."""
+        """Does the handshake, then reads; any exception that is not pyossl's fails the test."""
         self._try(self._shake_hands_and_read)
 
     def _shake_hands_and_read(self) -> None:
@@ -68,7 +68,7 @@ class Side:
         self._try(lambda: (self.connection.write(MESSAGE), self.connection.shutdown()))
 
     def meets_the_end(self) -> None:
-        """The transport ends here."""
+        """Ends the transport."""
         self.connection.receive_data(b"")
         self.go_on()
 
@@ -87,12 +87,12 @@ class Side:
         assert lib.ERR_peek_error() == 0, "left in the error queue (docs/pitfalls.md, 1)"
 
     def view(self) -> tuple[object, ...]:
-        """What this side believes of the connection."""
+        """The properties of the connection on this side."""
         return self.connection.version, self.connection.cipher, self.connection.alpn, self.received
 
 
 class Run:
-    """One handshake with one bit flipped, a message each way if it comes to that, and the end."""
+    """One handshake with one bit flipped, then a message in each direction if it succeeds, then the end."""
 
     def __init__(self, contexts: Contexts, flip: Flip | None = None) -> None:
         self._flip = flip
@@ -116,7 +116,7 @@ class Run:
             side.connection.close()
 
     def _carry(self) -> None:
-        """Goes on until nobody has anything to send."""
+        """Carries bytes until neither side has any to send."""
         sender, receiver, silent = self.client, self.server, 0
         while silent < 2:
             sender.go_on()
@@ -147,7 +147,7 @@ class Run:
 
 
 def is_unprotected(flight: bytes, position: int) -> bool:
-    """Whether nothing in TLS vouches for this byte: a record's version, or a ChangeCipherSpec."""
+    """Whether TLS does not protect this byte: the version of a record, or a ChangeCipherSpec."""
     start = 0
     while start < len(flight):
         end = start + 5 + int.from_bytes(flight[start + 3 : start + 5], "big")
@@ -158,7 +158,7 @@ def is_unprotected(flight: bytes, position: int) -> bool:
 
 
 def goes_through(contexts: Contexts, flip: Flip) -> bool:
-    """Whether the connection was good nevertheless, as it may be where the bit does not matter only."""
+    """Whether the handshake succeeded, which is allowed only for a bit that does not matter."""
     run = Run(contexts, flip)
     if run.is_good:
         assert is_unprotected(run.flights[flip.flight], flip.position), f"{flip} went through"
@@ -171,7 +171,7 @@ def flips_of(flight: int, size: int) -> list[Flip]:
 
 
 def test_without_a_flip_the_flights_have_the_same_sizes_each_time(contexts: Contexts) -> None:
-    """What the others start from."""
+    """The other tests rely on this."""
     runs = [Run(contexts) for _ in range(3)]
     assert all(run.is_good for run in runs)
     assert {run.size for run in runs} == {FLIGHTS}
@@ -180,7 +180,7 @@ def test_without_a_flip_the_flights_have_the_same_sizes_each_time(contexts: Cont
 
 @pytest.mark.parametrize("flight", range(FLIGHTS))
 def test_a_bit_flipped_at_every_position(contexts: Contexts, flight: int) -> None:
-    """An exception on one side or the other, or, where the bit does not matter, a good connection with equal views."""
+    """One side raises an exception, or the bit does not matter and both sides have the same view."""
     size = len(Run(contexts).flights[flight])
     flips = flips_of(flight, size)
     good = sum(goes_through(contexts, flip) for flip in flips)

@@ -1,5 +1,6 @@
-"""A callback's exception: parked, failed closed, and raised again from the call that the user made (docs/pitfalls.md,
-16)."""
+"""An exception in a callback is parked, fails the handshake, and is raised again by the program's call.
+
+docs/pitfalls.md, 16"""
 
 from __future__ import annotations
 

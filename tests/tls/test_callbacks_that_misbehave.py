@@ -1,4 +1,4 @@
-"""Every callback of a context, and what one may do to the connection that it is called for: ask it, no more."""
+"""Each callback of a context: it may read the properties of its connection, but may not use it for I/O."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Callers:
         self.both = [Connection(client, "example.com"), Connection(server)]
 
     def meet(self) -> None:
-        """The handshake, and the tickets behind it."""
+        """Does the handshake, and receives the tickets after it."""
         client, server = self.both
         for _ in range(6):
             for connection in (client, server):
@@ -69,7 +69,7 @@ def test_a_callback_asks_its_connection_but_does_not_drive_it(
 def test_a_callback_may_drop_its_connection(
     name: str, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """docs/pitfalls.md, 18: what C is in the middle of using stays until it is done."""
+    """docs/pitfalls.md, 18: an object that C is using is freed only when C has finished."""
     dropped = []
 
     def callback(connection: Connection, *_: object) -> Any:
@@ -92,7 +92,7 @@ def test_a_callback_may_drop_its_connection(
 def test_an_answer_of_the_wrong_type_never_lets_anything_pass(
     name: str, wrong: object, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """Where an answer counts it is an exception of the user's call; where none is asked for it does not matter."""
+    """The program's call raises an exception if the callback's result is used; otherwise the result is ignored."""
     callers = Callers(name, lambda connection, *_: wrong, authority, credentials)
     if name in ("info_callback", "keylog_callback", "new_session_callback"):
         callers.meet()

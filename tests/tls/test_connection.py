@@ -1,6 +1,6 @@
-"""A connection's calls, and what each comes to: done, a ``Want``, or a failure that stays one.
+"""The calls of a connection, and their results: done, a ``Want``, or a failure that every later call repeats.
 
-The measured table of docs/pitfalls.md is about these calls: their results must be the same for every version.
+The table in docs/pitfalls.md is about these calls: OpenSSL's versions differ, and pyossl must not.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_a_stale_entry_is_no_failure_of_a_write_that_waits(
 
 
 def test_a_stale_entry_is_not_among_a_failures_records(new_pair: NewPair) -> None:
-    """docs/pitfalls.md, 1: what went wrong before is not why this failed."""
+    """docs/pitfalls.md, 1: an earlier error is not the reason of this failure."""
     client, _ = new_pair()
     client.receive_data(b"\x00" * 100)
     leave_a_stale_entry()
@@ -110,7 +110,7 @@ def test_a_stale_entry_does_not_fail_a_new_connection(client_context: pyossl.Con
 # The end without a close_notify, docs/pitfalls.md, 2 to 6
 
 
-@pytest.mark.feature("truncation distinguished from a clean close")
+@pytest.mark.feature("truncation told from a clean close")
 def test_an_end_without_close_notify_is_truncation(connected: Pair) -> None:
     """docs/pitfalls.md, 3, the table: 1.1.1 says SYSCALL with nothing, 3.0 UNEXPECTED_EOF_WHILE_READING."""
     client, _ = connected
@@ -153,7 +153,7 @@ def unread(connection: pyossl.Connection) -> int:
 def test_openssl_is_not_called_again_on_a_dead_connection(
     connected: Pair, call: Callable[[pyossl.Connection], object]
 ) -> None:
-    """docs/pitfalls.md, 2: even what has come since, and OpenSSL would take, is not taken."""
+    """docs/pitfalls.md, 2: bytes that have arrived since, which OpenSSL would take, are not taken."""
     client, server = connected
     server.write(b"before")
     before = server.data_to_send()
@@ -181,7 +181,7 @@ def test_an_end_during_the_handshake_is_truncation(new_pair: NewPair, side: int)
 
 
 def test_an_end_in_the_middle_of_a_record_is_truncation(connected: Pair) -> None:
-    """docs/pitfalls.md, 6: what was cut off is not data."""
+    """docs/pitfalls.md, 6: the part of a record is not data."""
     client, server = connected
     server.write(b"all of it")
     client.receive_data(server.data_to_send()[:-1])
@@ -204,7 +204,7 @@ def test_what_came_before_the_end_is_read_first(connected: Pair) -> None:
 # A close_notify is no failure, docs/pitfalls.md, 10
 
 
-@pytest.mark.feature("truncation distinguished from a clean close")
+@pytest.mark.feature("truncation told from a clean close")
 def test_a_close_notify_is_the_end_and_no_failure(connected: Pair) -> None:
     client, server = connected
     server.write(b"the last words")
@@ -444,7 +444,7 @@ def test_what_came_before_a_failure_is_read_before_it_is_raised(connected: Pair)
             client.read(1 << 20)
 
 
-@pytest.mark.feature("TLS without I/O")
+@pytest.mark.feature("TLS with no I/O of its own")
 def test_data_may_finish_the_handshake(new_pair: NewPair) -> None:
     client, server = new_pair()
     for _ in range(5):
@@ -528,7 +528,7 @@ def test_the_write_that_waits_is_repeated_first(client_context: pyossl.Context, 
 def test_a_shutdown_does_not_overtake_a_write_that_waits(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 8: the rest of the record would be lost, and the peer would be told that all had come."""
+    """docs/pitfalls.md, 8: otherwise the rest of the record would be lost, and the data would look complete."""
     (client, _), _ = over_a_pair(client_context, server_context)
     while client.write(b"x" * 1000) is not Want.WRITE:
         pass

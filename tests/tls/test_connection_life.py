@@ -1,4 +1,4 @@
-"""A connection's locks, its life and death, and what it tells of itself."""
+"""The locks of a connection, its lifetime, and its properties."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CALLS: dict[str, Callable[[pyossl.Connection], object]] = {
 def test_one_thread_at_a_time_touches_the_ssl_and_its_bios(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 15: a call in C holds the lock; who carries the bytes meanwhile waits, for a memory BIO has
-    none.
+    """docs/pitfalls.md, 15: a call in C holds the lock; a thread that carries bytes meanwhile waits, because a memory
+    BIO has no lock.
     """
     free: list[bool] = []
 
@@ -112,7 +112,7 @@ def test_a_callback_does_no_io_on_its_connection(
     assert client.failure is None
 
 
-# Life and death, docs/pitfalls.md, 11 and 20
+# Lifetime, docs/pitfalls.md, 11 and 20
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_connection_that_is_dropped_is_freed_at_once(connected: Pair, new_pair
 def test_what_a_connection_needs_lives_as_long_as_it(
     server_context: pyossl.Context, authority: pyossl.Authority
 ) -> None:
-    """docs/pitfalls.md, 18: nobody but the connection holds its context, its BIOs and its callback."""
+    """docs/pitfalls.md, 18: only the connection refers to its context, its BIOs and its callback."""
     seen: list[pyossl.Message] = []
     client = pyossl.Connection(
         pyossl.Context.client(trust=authority.certificate), "example.com", message_callback=seen.append
@@ -215,7 +215,7 @@ def test_data_to_send_may_be_taken_in_pieces(new_pair: NewPair) -> None:
     assert hello[:1] == b"\x16"
 
 
-# What a finished connection tells
+# The properties of a finished connection
 
 
 def test_both_sides_tell_the_same_of_their_connection(connected: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Contexts: secure as they stand, complete when made, and frozen at their first connection."""
+"""Contexts: secure by default, complete when made, and frozen at their first connection."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pairs import carry, shake_hands
 import pyossl
 from pyossl import Version, lib
 
-# Secure as it stands
+# Secure by default
 
 
 @pytest.mark.feature("TLS without I/O")
 def test_a_client_verifies_chain_and_name(client_context: pyossl.Context) -> None:
-    """DESIGN: "Clients verify chain and name, or say `verify=False` in so many words." """
+    """A client verifies the chain and the name by default."""
     assert client_context.verifies
     assert client_context.checks_hostname
     assert lib.SSL_CTX_get_verify_mode(client_context._ctx) == lib.SSL_VERIFY_PEER
@@ -37,7 +37,7 @@ def test_the_systems_trust_does_not_trust_a_stranger(server_context: pyossl.Cont
         shake_hands(pyossl.Connection(pyossl.Context.client(), "example.com"), pyossl.Connection(server_context))
 
 
-def test_who_says_verify_false_accepts_anybody(server_context: pyossl.Context) -> None:
+def test_a_client_with_verify_false_accepts_any_certificate(server_context: pyossl.Context) -> None:
     context = pyossl.Context.client(verify=False)
     assert not context.verifies
     assert not context.checks_hostname
@@ -46,7 +46,7 @@ def test_who_says_verify_false_accepts_anybody(server_context: pyossl.Context) -
     assert client.verified_chain == () or client.verify_code != lib.X509_V_OK
 
 
-def test_who_does_not_check_the_name_still_checks_the_chain(server_context: pyossl.Context) -> None:
+def test_a_client_that_does_not_check_the_name_still_checks_the_chain(server_context: pyossl.Context) -> None:
     context = pyossl.Context.client(trust=pyossl.Authority("other").certificate, check_hostname=False)
     with pytest.raises(pyossl.CertificateError):
         shake_hands(pyossl.Connection(context), pyossl.Connection(server_context))
@@ -71,7 +71,7 @@ def test_tls_1_2_is_the_floor(client_context: pyossl.Context, server_context: py
 
 
 def in_policy(tmp_path: Path, settings: str, question: str) -> str:
-    """What a process answers whose openssl.cnf has these settings."""
+    """The output of a process whose openssl.cnf has these settings."""
     configuration = tmp_path / "openssl.cnf"
     configuration.write_text(
         "openssl_conf = conf\n[conf]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n" + settings

@@ -1,4 +1,4 @@
-"""A dead direction is not a dead connection: what the peer had sent before a write failed is there to be read."""
+"""If a write fails, the data that the peer had sent before can still be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDS = pytest.mark.parametrize("fin", [False, True], ids=["reset", "end and rese
 
 
 def failing(write: Callable[[], object], kind: type[BaseException] = pyossl.TransportError) -> Any:
-    """The exception that a write raises at last."""
+    """Writes until a write fails; returns its exception."""
 
     def fails() -> bool:
         try:
@@ -95,7 +95,7 @@ def test_what_has_been_decrypted_and_not_read_is_kept(new: New) -> None:
 
 @ENDS
 def test_no_close_notify_is_no_end_and_is_told_after_the_data(new: New, fin: bool) -> None:
-    """The kernel tells a reset once, to the write: that it then says "end" to the reader is still that reset."""
+    """The kernel reports a reset once, to the write; the end that the reader gets after it is the same reset."""
     tls, peer = new()
     answer_and_go(peer, ends=False, fin=fin)
     failing(lambda: tls.sendall(bytes(50_000)))
@@ -279,7 +279,7 @@ def test_a_handshake_that_cannot_be_sent_is_the_transports_error_where_nothing_i
         client_context.wrap_socket(ours, "example.com")
 
 
-def test_a_handshake_that_cannot_be_sent_waits_for_nobody(client_context: Context) -> None:
+def test_a_handshake_that_cannot_be_sent_does_not_wait(client_context: Context) -> None:
     ours, theirs = tcp_pair()
     ours.shutdown(socket.SHUT_WR)
     ours.settimeout(None)

@@ -1,4 +1,4 @@
-"""A peer that sends records without data holds nobody up: each call gives control back after a bounded number of bytes.
+"""A peer that sends records without data blocks no other work: each call returns after a bounded number of bytes.
 
 With SSL_MODE_AUTO_RETRY, SSL_read_ex(3) returns only with data, an end or a want (docs/pitfalls.md, 30).  What a call
 has taken is counted in bytes, not in seconds; tests/aio/test_floods.py has the loops.
@@ -290,7 +290,7 @@ def test_a_call_over_a_blocking_bio_waits_for_a_long_flight(
 
 
 def test_another_thread_closes_in_the_middle_of_a_flood(updates: Flooder) -> None:
-    """The reader gives up its lock now and then, and whoever waits for it comes first."""
+    """The reader releases its lock regularly, and a thread that waits for it gets it first."""
     flooder = updates
     tls = wrapped(flooder)
     flooder.begin(MANY)

@@ -1,4 +1,4 @@
-"""The info and the key log callbacks: what they are told, and that what they raise ends the connection."""
+"""The info and the key log callbacks: their arguments, and that an exception in them ends the connection."""
 
 from __future__ import annotations
 

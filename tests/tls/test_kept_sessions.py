@@ -1,4 +1,4 @@
-"""The memory that a server's kept sessions take, whatever its clients show."""
+"""The memory of the sessions that a server keeps, whatever certificates its clients send."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from x509.certificate_making import bare, make, tlv
 
 import pyossl
 from pyossl import Connection, Context, Options, Version, lib
-from pyossl.tls.session_cache import MOST_SESSIONS
+from pyossl.tls.session_settings import MOST_SESSIONS
 
 MIB = 1 << 20
 STATM = Path("/proc/self/statm")
@@ -27,7 +27,7 @@ def contexts(
     own: pyossl.Credentials | None = None,
     **arguments: Any,
 ) -> tuple[Context, Context]:
-    """A client that shows all that, and a server that verifies it and gives no tickets."""
+    """A client that sends these certificates, and a server that verifies them and sends no tickets."""
     shown = own or authority.issue("client.example")
     server_context = Context.server(
         credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True, **arguments
@@ -44,7 +44,7 @@ def contexts(
 
 @pytest.fixture(scope="module")
 def small_extensions() -> list[pyossl.Certificate]:
-    """Few bytes to send, and many to parse them into: 90 KB that take 1.7 MB."""
+    """Extensions that are short on the wire and large in memory: 90 KB become 1.7 MB."""
     extensions = b"".join(tlv(0x30, b"\x06\x03\x2a\x03\x04", tlv(0x04)) for _ in range(5000))
     return [pyossl.Certificate.load(bare(extensions=extensions)) for _ in range(2)]
 

@@ -1,4 +1,4 @@
-"""What a connection says of what was agreed on: ciphers that both sides have, and TLS 1.2's channel binding."""
+"""The negotiated properties of a connection: the ciphers that both sides have, and TLS 1.2's channel binding."""
 
 from __future__ import annotations
 

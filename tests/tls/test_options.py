@@ -118,6 +118,6 @@ def test_nothing_changes_in_a_frozen_context(connected: object, client_context: 
 
 @pytest.mark.parametrize("name", ["cipher_list", "verify", "minimum_verson"])
 def test_a_setting_that_there_is_not_is_refused(client_context: pyossl.Context, name: str) -> None:
-    """What nobody reads would leave the connection less safe than its author thinks."""
+    """If a misspelt setting were ignored, the connection would be less secure than its author thinks."""
     with pytest.raises(AttributeError, match=name):
         setattr(client_context, name, "HIGH")

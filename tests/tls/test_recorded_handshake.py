@@ -22,7 +22,7 @@ def contexts(request: pytest.FixtureRequest, authority: pyossl.Authority, creden
 
 
 def exchange(client: pyossl.Connection, server: pyossl.Connection) -> list[tuple[bool, bytes]]:
-    """Shakes hands; the flights in their order, each with whether it was the server's."""
+    """Does the handshake; returns the flights in order, each with whether the server sent it."""
     flights = []
     while True:
         client_wants = client.handshake()
@@ -42,7 +42,7 @@ def new_pair(contexts: Contexts) -> tuple[pyossl.Connection, pyossl.Connection]:
 
 
 def meets_the_end(side: pyossl.Connection) -> None:
-    """The transport has ended in the middle of the handshake: a truncation, now and ever after."""
+    """The transport has ended during the handshake: this call and each later one raises ``TruncationError``."""
     with pytest.raises(pyossl.TruncationError, match="the handshake failed: the transport ended"):
         side.handshake()
     with pytest.raises(pyossl.TruncationError):
@@ -67,7 +67,7 @@ def test_the_first_flight_cut_at_every_length(contexts: Contexts) -> None:
 
 
 def test_the_server_s_flight_cut_at_every_length(contexts: Contexts) -> None:
-    """What a server answers fits one ClientHello only: the answer is cut at a new length for each new client."""
+    """A server's answer fits only one ClientHello, so each length is tried with a new client."""
     length = 0
     while True:
         client, server = new_pair(contexts)
@@ -140,7 +140,7 @@ def test_a_byte_changed_anywhere_never_goes_through(contexts: Contexts) -> None:
 
 
 def _finishes(client: pyossl.Connection, server: pyossl.Connection, flight: bytes) -> bool:
-    """Whether the two come to a finished handshake when the client is given ``flight``."""
+    """Whether both finish the handshake when the client gets ``flight``."""
     try:
         client.receive_data(flight)
         client.handshake()
@@ -197,7 +197,7 @@ def test_a_peer_that_hangs_up_after_every_message(contexts: Contexts, hangs_up: 
 
 
 def _leaves_after(leaver: pyossl.Connection, sock: socket.socket, records: int) -> bool:
-    """Sends so many records and hangs up; whether there were more to send."""
+    """Sends that many records and hangs up; returns whether there were more to send."""
     left = records
     with sock:
         while True:

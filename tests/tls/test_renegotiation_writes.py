@@ -145,7 +145,7 @@ def test_over_any_other_bio_a_failure_without_a_reason_is_a_wait(allowing: tuple
 
 
 def test_a_socket_that_waits_says_that_the_data_comes_first(allowing: tuple[Context, Context]) -> None:
-    """The peer may wait for us: a wait for its next bytes might have no end."""
+    """The peer may wait for this side: a wait for its next bytes might never end."""
     ours, theirs = tcp_pair()
     server_socket = Task(lambda: allowing[1].wrap_socket(theirs))
     with allowing[0].wrap_socket(ours, "example.com") as client, server_socket.result() as server:
@@ -238,7 +238,7 @@ class ToAServer(trio.abc.Stream):
 def test_a_stream_that_has_sent_a_part_is_broken_and_one_that_has_sent_nothing_is_not(
     chunks: int, allowing: tuple[Context, Context]
 ) -> None:
-    """To send all once more would send the part twice."""
+    """Sending everything again would send that part twice."""
 
     async def work() -> None:
         transport = ToAServer(Connection(allowing[1]))

@@ -1,4 +1,4 @@
-"""Sessions: had, kept, resumed, and refused where resuming one would take the place of a verification not done.
+"""Sessions: made, stored, resumed, and refused if resuming one would skip a verification.
 
 docs/pitfalls.md, 12: "A session belongs to a compatible `SSL_CTX`; OpenSSL does not check."
 """
@@ -135,7 +135,7 @@ def test_a_session_with_another_name_is_refused(new_client: Callable[..., Contex
 
 
 @VERSIONS
-def test_a_session_of_an_unverified_connection_is_refused_by_who_verifies(
+def test_a_session_of_an_unverified_connection_is_refused_by_a_client_that_verifies(
     version: Version, new_client: Callable[..., Context], server_context: Context
 ) -> None:
     anybody = Context.client(verify=False, maximum_version=version)
@@ -301,7 +301,7 @@ def test_contexts_with_the_same_ticket_keys_resume_each_others_sessions(
 def test_ticket_keys_do_not_open_a_context_that_verifies_more(
     version: Version, authority: pyossl.Authority, new_client: Callable[..., Context], credentials: pyossl.Credentials
 ) -> None:
-    """docs/pitfalls.md, 12: the session was had without showing a certificate."""
+    """docs/pitfalls.md, 12: the client got the session without showing a certificate."""
     lax = Context.server(credentials.certificate, credentials.private_key)
     strict = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
     strict.ticket_keys = lax.ticket_keys

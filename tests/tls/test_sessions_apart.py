@@ -20,7 +20,7 @@ KEYS = bytes(range(80))
 
 
 def connect(client: pyossl.Connection, server: pyossl.Connection) -> Session:
-    """The session of a client that has shaken hands, and has read the tickets."""
+    """Connects a client, and returns its session after it has read the tickets."""
     shake_hands(client, server)
     assert client.read() is pyossl.Want.READ
     assert client.session is not None
@@ -104,7 +104,7 @@ def test_two_callbacks_of_one_name_are_two(client: Context, new_server: Callable
     assert not is_resumed(client, session, pyossl.Connection(strict))
 
 
-def test_who_gives_both_a_session_id_context_vouches_for_their_callbacks(
+def test_two_contexts_with_callbacks_share_sessions_if_both_have_one_session_id_context(
     client: Context, new_server: Callable[..., Context]
 ) -> None:
     first, second = new_server(), new_server()
@@ -155,7 +155,7 @@ def test_a_store_that_has_more_than_certificates_is_like_no_other(
     assert not is_resumed(client, session, pyossl.Connection(new_server(new_store())))
 
 
-def test_a_server_that_wants_an_email_address_resumes_whom_it_has_asked_for_it(
+def test_a_server_that_requires_an_email_address_resumes_clients_that_had_to_have_it(
     client: Context, new_server: Callable[..., Context]
 ) -> None:
     context = new_server()

@@ -1,8 +1,8 @@
-"""A server's choice of context by the name that the client means (SNI): what is taken over, and what must not leak.
+"""A server chooses a context by the name that the client sends (SNI): what the chosen context replaces, and what not.
 
-The context is chosen in the ClientHello, before OpenSSL looks for a session: with the callback that is made for the
-name, SSL_CTX_set_tlsext_servername_callback(3), whoever had a session with a context that verifies nobody could resume
-it with one that verifies clients.
+The context is chosen when the ClientHello arrives, before OpenSSL looks for a session.  If it were chosen in the
+callback of SSL_CTX_set_tlsext_servername_callback(3), a client could resume a session of a context that does not verify
+clients with a context that does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def client_for(authority: pyossl.Authority, own: pyossl.Credentials | None = Non
 
 
 def choosing(first: Context, **others: Context) -> Context:
-    """``first``, which goes on with another context for another name (written with ``_`` for its dots)."""
+    """``first``, with a callback that chooses other contexts by name (with ``_`` in place of dots)."""
     by_name = {name.replace("_", "."): context for name, context in others.items()}
     first.servername_callback = lambda connection, name: by_name.get(name or "")
     return first
@@ -64,7 +64,7 @@ def test_each_name_is_shown_its_own_certificate(
     assert server.context is not server_context
 
 
-def test_the_callback_is_told_the_name_and_the_connection_knows_it_too(
+def test_the_callback_gets_the_name_and_the_connection_has_it_too(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
     told: list[tuple[str | None, str | None]] = []
@@ -105,7 +105,7 @@ def test_the_verification_of_clients_is_the_chosen_contexts(
 
 
 @VERSIONS
-def test_a_chosen_context_that_verifies_nobody_asks_for_nothing(
+def test_a_chosen_context_that_does_not_verify_asks_for_no_certificate(
     version: Version, authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
     server_context = choosing(new_server("a.example", clients=authority), b_example=new_server("b.example"))
@@ -145,8 +145,8 @@ def test_a_session_of_a_chosen_context_is_resumed_by_it(
 def test_the_parameters_of_verification_are_the_chosen_contexts_and_no_others(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """What the first context allows the second one must not inherit: here a time at which the certificate was valid,
-    a purpose and a flag."""
+    """The chosen context must not inherit the settings of the first one: here a time at which the certificate was
+    valid, a purpose and a flag."""
     past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=400)
     day = datetime.timedelta(days=1)
     expired = authority.issue("me.example", not_before=past - day, not_after=past + day)
@@ -211,7 +211,7 @@ def second_hello_for(
 def test_a_second_client_hello_cannot_change_the_name(
     old: bytes, new: bytes, authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """The context was chosen by the first one: an application that looks at the name would take one for the other."""
+    """The context was chosen by the first name: an application that reads the second one would be misled."""
     contexts = new_server("a.example"), new_server("b.example")
     for context in contexts:
         context.set_groups("P-256")
@@ -297,7 +297,7 @@ def test_a_callback_may_ask_the_connection_but_not_drive_it(
 def test_a_callback_may_drop_the_connection_that_it_is_called_for(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
-    """docs/pitfalls.md, 18: what C is in the middle of using stays until it is done."""
+    """docs/pitfalls.md, 18: an object that C is using is freed only when C has finished."""
     kept: list[pyossl.Connection] = []
 
     def callback(connection: pyossl.Connection, name: str | None) -> None:
@@ -319,7 +319,7 @@ def test_a_callback_may_drop_the_connection_that_it_is_called_for(
     assert gone() is None
 
 
-def test_a_context_that_only_its_connection_knows_lives_as_long(
+def test_a_context_that_only_its_connection_refers_to_lives_as_long_as_it(
     authority: pyossl.Authority, new_server: Callable[..., Context]
 ) -> None:
     """docs/pitfalls.md, 18: the lists of protocols and the callbacks of both contexts."""
@@ -432,7 +432,7 @@ def test_what_the_chosen_context_refuses_is_refused(
     authority: pyossl.Authority,
     new_server: Callable[..., Context],
 ) -> None:
-    """And not by the first context: of a client that means that one the same is taken."""
+    """The first context accepts the same from a client that asks for it."""
     own = authority.issue("client.example")
 
     def new_client() -> Context:

@@ -62,7 +62,7 @@ def other(side: str) -> str:
 
 
 def unlimited(sock: socket.socket) -> socket.socket:
-    """A socket with a timeout is non-blocking underneath; this one really blocks."""
+    """A socket with a timeout is non-blocking for OpenSSL; this one blocks."""
     sock.setblocking(True)
     return sock
 
@@ -151,7 +151,7 @@ def test_a_blocking_call_returns_only_when_the_handshake_is_finished(
     while peer_wants is not None:
         peer_wants = start(peer)
         while chunk := peer.data_to_send(20):
-            # Asked before the piece is sent: with the last one our side may be done at once, as TLS 1.3's client is.
+            # Read before the piece is sent: after the last one this side may finish, as a TLS 1.3 client does.
             if peer_wants is Want.READ:
                 assert not one_call.done()
             theirs.sendall(chunk)
@@ -266,7 +266,7 @@ def test_get_error_yields_want_read_or_want_write(
 
 
 def fill(sock: socket.socket) -> int:
-    """Fills the socket's way out; with how many bytes."""
+    """Fills the socket's send buffer; returns the number of bytes."""
     filled = 0
     for size in (4096, 1):
         while True:
@@ -459,7 +459,7 @@ def test_below_0_is_a_connection_failure(
 ) -> None:
     """ "... or a connection failure occurred. The shutdown was not clean." (docs/pitfalls.md, 3, 22)
 
-    The peer is gone: sending is an EPIPE and no SIGPIPE.
+    The peer has gone: sending gives EPIPE, and no SIGPIPE.
     """
     ours, theirs = sockets
     reader = BIO.memory()

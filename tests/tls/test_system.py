@@ -1,4 +1,4 @@
-"""pyossl/tls/system.py: what is said of the system's OpenSSL is what its other tools and the kernel say."""
+"""pyossl/tls/system.py agrees with OpenSSL's programs and the kernel about the system's OpenSSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection asks of the peer's chain: trust, depth, purpose, time, CRLs, names, and a callback's own mind."""
+"""What a connection requires of the peer's chain: trust, depth, purpose, time, CRLs, names, and a callback's answer."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_store_s_crl_decides_in_a_handshake(revoked: bool) -> None:
         meet(context, server_context)
 
 
-def test_a_context_that_asks_for_crls_refuses_who_has_none(
+def test_a_context_that_checks_crls_refuses_a_peer_whose_authority_has_none(
     authority: pyossl.Authority, server_context: Context
 ) -> None:
     context = Context.client(trust=authority.certificate)

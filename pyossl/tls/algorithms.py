@@ -1,0 +1,102 @@
+"""The algorithms that a context allows: cipher list, ciphersuites, groups, signature algorithms, security level.
+
+SSL_CTX_set_cipher_list(3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pyossl.core.arguments import security_level, utf8
+from pyossl.core.binding import ffi, lib, text
+from pyossl.core.errors import failed
+from pyossl.core.outcome import take_records
+from pyossl.tls.context_state import ContextState
+
+
+class AlgorithmSettings(ContextState):
+    """The ciphers, groups and signature algorithms of a context, and its security level."""
+
+    __slots__ = ()
+
+    @property
+    def security_level(self) -> int:
+        """The security level, 0 to 5: OpenSSL refuses algorithms and keys that are weaker than it demands.
+
+        The system's policy sets the default.  SSL_CTX_set_security_level(3)
+        """
+        return lib.SSL_CTX_get_security_level(self._ctx)
+
+    @security_level.setter
+    def security_level(self, level: int) -> None:
+        self._change()
+        lib.SSL_CTX_set_security_level(self._ctx, security_level(level))
+
+    @property
+    def ciphers(self) -> tuple[str, ...]:
+        """The names of all ciphers that may be used, the ciphersuites of TLS 1.3 included.  SSL_CTX_get_ciphers(3)"""
+        return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in self._ciphers())
+
+    def _ciphers(self) -> Iterator[Any]:
+        stack = lib.SSL_CTX_get_ciphers(self._ctx)
+        for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
+            yield lib.sk_SSL_CIPHER_value(stack, n)
+
+    def _anonymous_ciphers(self) -> tuple[str, ...]:
+        """The names of the ciphers with which neither side shows a certificate.  SSL_CIPHER_get_auth_nid(3)"""
+        anonymous = (each for each in self._ciphers() if lib.SSL_CIPHER_get_auth_nid(each) == lib.NID_auth_null)
+        return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in anonymous)
+
+    def set_cipher_list(self, ciphers: str) -> None:
+        """Sets the ciphers of TLS 1.2 and earlier, in the format of ciphers(1), for example ``ECDHE+AESGCM``.
+
+        Raises ``ValueError`` if no cipher remains.  SSL_CTX_set_cipher_list(3)
+        """
+        self._choose("cipher list", lib.SSL_CTX_set_cipher_list, ciphers)
+
+    def set_ciphersuites(self, ciphersuites: str) -> None:
+        """Sets the ciphersuites of TLS 1.3, separated by colons, for example ``TLS_AES_256_GCM_SHA384``.
+
+        Raises ``ValueError`` for a name that this OpenSSL does not know.  SSL_CTX_set_ciphersuites(3)
+        """
+        self._choose("ciphersuites", lib.SSL_CTX_set_ciphersuites, ciphersuites)
+        # OpenSSL 1.1.1 refuses an unknown name; later versions leave it out silently.
+        if unknown := set(filter(None, ciphersuites.split(":"))) - set(self.ciphers):
+            raise ValueError(f"this OpenSSL does not know these ciphersuites: {', '.join(sorted(unknown))}")
+
+    def set_groups(self, groups: str) -> None:
+        """Sets the groups of the key exchange in order of preference, for example ``X25519MLKEM768:X25519``.
+
+        OpenSSL 3.5 or newer also takes its tuple syntax.  Raises ``ValueError`` for a list that this OpenSSL refuses.
+        SSL_CTX_set1_groups_list(3)
+        """
+        self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
+        self._groups = groups
+
+    def set_sigalgs(self, algorithms: str) -> None:
+        """Sets the signature algorithms in order of preference, for example ``ECDSA+SHA256:ed25519``.
+
+        Raises ``ValueError`` for a list that this OpenSSL refuses.  SSL_CTX_set1_sigalgs_list(3)
+        """
+        self._choose("signature algorithms", lib.SSL_CTX_set1_sigalgs_list, algorithms)
+        self._configured.append(("SignatureAlgorithms", algorithms))
+
+    def set_client_sigalgs(self, algorithms: str) -> None:
+        """Sets the signature algorithms for the certificates of clients, in the format of ``set_sigalgs``.
+
+        Raises ``ValueError`` for a list that this OpenSSL refuses.  SSL_CTX_set1_client_sigalgs_list(3)
+        """
+        self._choose("client signature algorithms", lib.SSL_CTX_set1_client_sigalgs_list, algorithms)
+        self._configured.append(("ClientSignatureAlgorithms", algorithms))
+
+    def _choose(self, what: str, function: Callable[[Any, bytes], int], value: str) -> None:
+        self._change()
+        # OpenSSL 4.0 takes an empty list of groups, and offers its default groups then.
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError(f"the {what} are text without a NUL, not {value!r:.80}")
+        encoded = utf8(value, f"the {what}")
+        take_records()
+        if function(self._ctx, encoded) != 1:
+            error = failed(f"setting the {what} to {value!r}")
+            raise ValueError(str(error)) from error

@@ -1,0 +1,104 @@
+"""The result of a C call on a connection: a ``Want`` to wait for, or the exception to raise.
+
+C returns a number: 0 or more if the call is done, the negative of a ``Want``, or a negative PYOSSL_x for misuse and
+failure.  The facts of a failure are taken from C once, so that every later call raises the exception of the same one.
+"""
+
+from __future__ import annotations
+
+from pyossl.core.binding import lib
+from pyossl.core.errors import NotDueError, UsageError, exception_of
+from pyossl.core.lock import INHERITED
+from pyossl.core.outcome import Failure, Want, record_of
+from pyossl.core.parked_exceptions import take_raised
+from pyossl.tls.callbacks import Callbacks
+from pyossl.tls.negotiated import Negotiated
+from pyossl.x509.certificate import borrowed
+
+WANTS = {-want.value: want for want in Want}
+_MISUSES = {
+    lib.PYOSSL_CLOSED: "the connection is closed",
+    lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
+    lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
+    lib.PYOSSL_ASKED: "a signal's handler that interrupts a question about this connection cannot wait for it",
+    lib.PYOSSL_OTHER_BIO: "this connection has a BIO of its own: receive_data and data_to_send are for others",
+    lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, with the same bytes",
+    lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
+    lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
+    lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
+    lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
+    lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: it has to be read before anything is written",
+}
+_NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
+"""The misuses that a peer can cause by sending nothing."""
+
+
+class ConnectionOutcome(Negotiated):
+    """A connection's failures, and the results of its calls."""
+
+    _callbacks: Callbacks
+    _failure: Failure | None = None
+    _write_failure: Failure | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """The facts of the failure that ended the connection, or its writes alone; None if there is none."""
+        return self._failure or self._write_failure
+
+    def _waits(self, result: int, operation: str) -> Want:
+        """The ``Want`` of a negative result; raises the exception of any other negative result."""
+        want = WANTS.get(result)
+        if want is None:
+            raise self._error(result, operation)
+        return want
+
+    def _error(self, result: int, operation: str) -> BaseException:
+        """The exception for a negative result that is no ``Want``."""
+        if result == lib.PYOSSL_NO_MEMORY:
+            return MemoryError("there is no memory for the bytes that this connection is to keep")
+        if result == lib.PYOSSL_RAISED:
+            return take_raised()
+        if result == lib.PYOSSL_PARKED:
+            error = self._callbacks.take_parked()
+            if error is not None:
+                self._fail(operation)
+                return error
+        if message := _MISUSES.get(result):
+            kind = NotDueError if result in _NOT_DUE else UsageError
+            return kind(message.format(pending=self._c.write_pending))
+        return exception_of(self._fail_write(operation) if result == lib.PYOSSL_UNWRITTEN else self._fail(operation))
+
+    def _fail(self, operation: str) -> Failure:
+        """The facts of the failure that ended the connection, taken from C the first time."""
+
+        def failure() -> Failure:
+            if self._failure is None:
+                self._failure = self._failure_of(operation)
+            return self._failure
+
+        return self._in_turn(failure)
+
+    def _fail_write(self, operation: str) -> Failure:
+        """The facts of the failure that ended the writes."""
+
+        def failure() -> Failure:
+            if self._write_failure is None:
+                why = {"error": lib.SSL_ERROR_SYSCALL, "errno": self._c.write_errno, "records": (), "reason": ""}
+                self._write_failure = self._failure_of(operation)._replace(**why)
+            return self._write_failure
+
+        return self._in_turn(failure)
+
+    def _failure_of(self, operation: str) -> Failure:
+        c = self._c
+        return Failure(
+            operation,
+            c.error,
+            c.sys_errno,
+            tuple(record_of(c.records[n]) for n in range(c.record_count)),
+            self._name,
+            c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl)),
+            c.verify_depth,
+            borrowed(c.verify_certificate),
+            "" if c.error else "a callback raised an exception",
+        )

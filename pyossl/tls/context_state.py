@@ -1,0 +1,79 @@
+"""The SSL_CTX of a context, and the state that the files about its settings share.  SSL_CTX_new(3)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyossl.core.binding import lib, own
+from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError, check_ptr
+from pyossl.core.outcome import take_records
+from pyossl.tls.callbacks import ContextCallbacks
+
+if TYPE_CHECKING:
+    from pyossl.x509.store import Store
+
+
+class ContextState(Uncopied):
+    """An SSL_CTX, and whether it may still be changed.  SSL_CTX_new(3)"""
+
+    # All state is declared here, and each class of settings above has empty slots: an attribute whose name is misspelt
+    # is an error then, and not a setting that no code reads.
+    __slots__ = (
+        "__weakref__",
+        "_alpn",
+        "_callbacks",
+        "_configured",
+        "_ctx",
+        "_frozen",
+        "_groups",
+        "_is_server",
+        "_keeps_default_cache_size",
+        "_purpose",
+        "_session_id_context",
+        "_sessions",
+        "_trust",
+        "_verify_time",
+        "_wants_hostname",
+    )
+
+    _instead = "make another one with the same arguments"
+    _callbacks: ContextCallbacks
+
+    def _begin(self, method: Any, callbacks: ContextCallbacks, *, is_server: bool) -> None:
+        """Creates the SSL_CTX of an ``SSL_METHOD *``, and sets the state beside it to its defaults."""
+        take_records()
+        self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
+        self._is_server = is_server
+        self._wants_hostname = False
+        self._frozen = False
+        self._alpn: Any = None
+        self._trust: Store | None = None
+        self._configured: list[tuple[str, str]] = []
+        self._groups: str | None = None
+        self._keeps_default_cache_size = True
+        self._session_id_context = self._sessions = b""
+        self._purpose: str | None = None
+        self._verify_time: int | None = None
+        self._callbacks = callbacks
+        lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
+
+    def _check_new(self) -> None:
+        if hasattr(self, "_ctx"):
+            raise UsageError("this context has been made already: it does not change into another")
+
+    def _change(self) -> None:
+        """Raises ``UsageError`` if the context is frozen: each setter calls this first."""
+        if self._frozen:
+            raise UsageError("this context is frozen: a connection has been made from it")
+
+    def _change_server(self, setting: str) -> None:
+        """As ``_change``, for a setting that only a server has."""
+        self._change()
+        if not self.is_server:
+            raise UsageError(f"{setting} is a server's: this context is a client's")
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the connections of this context are servers."""
+        return self._is_server

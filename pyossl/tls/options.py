@@ -1,0 +1,68 @@
+"""The options and modes of a context, and its limit for the peer's certificates.  SSL_CTX_set_options(3)"""
+
+from __future__ import annotations
+
+from pyossl.core.arguments import LARGEST_INT, integer
+from pyossl.core.binding import lib
+from pyossl.core.flags import Modes, Options
+from pyossl.tls.context_state import ContextState
+
+_ALL_OPTIONS = 2**64 - 1 if lib.HAVE_OPTIONS_UINT64 else 2**32 - 1
+
+NEEDED_MODES = Modes.ENABLE_PARTIAL_WRITE | Modes.ACCEPT_MOVING_WRITE_BUFFER | Modes.AUTO_RETRY
+"""The modes that a ``Connection`` relies on."""
+DEFAULT_MODES = NEEDED_MODES | Modes.RELEASE_BUFFERS
+"""RELEASE_BUFFERS frees a buffer of 34 KB while a connection is idle, as most connections are."""
+
+
+class OptionSettings(ContextState):
+    """The options and modes of a context, and its limit for the peer's certificates."""
+
+    __slots__ = ()
+
+    @property
+    def options(self) -> Options:
+        """The options of the protocol, a combination of ``Options``.  Setting them replaces all of them.
+
+        SSL_CTX_set_options(3)
+        """
+        return Options(lib.SSL_CTX_get_options(self._ctx))
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        self._change()
+        integer(options, "options", 0, _ALL_OPTIONS)
+        lib.SSL_CTX_clear_options(self._ctx, lib.SSL_CTX_get_options(self._ctx) & ~options)
+        lib.SSL_CTX_set_options(self._ctx, options)
+
+    @property
+    def modes(self) -> Modes:
+        """The modes of OpenSSL's calls, a combination of ``Modes``.  Setting them replaces all of them.
+
+        Raises ``ValueError`` if a mode is missing that a ``Connection`` relies on: ``ENABLE_PARTIAL_WRITE``,
+        ``ACCEPT_MOVING_WRITE_BUFFER``, ``AUTO_RETRY``.  SSL_CTX_set_mode(3)
+        """
+        return Modes(lib.SSL_CTX_get_mode(self._ctx))
+
+    @modes.setter
+    def modes(self, modes: Modes) -> None:
+        self._change()
+        integer(modes, "modes", 0, LARGEST_INT)
+        if missing := NEEDED_MODES & ~modes:
+            raise ValueError(f"a Connection relies on {missing!r}")
+        lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)
+        lib.SSL_CTX_set_mode(self._ctx, modes)
+
+    @property
+    def max_certificate_list(self) -> int:
+        """The largest size, in bytes, of all certificates that a peer sends.  The handshake fails if it sends more.
+
+        OpenSSL's default is 100 KiB.  A connection, and the session that is kept of it, may need thirty times as much
+        memory.  SSL_CTX_set_max_cert_list(3)
+        """
+        return int(lib.SSL_CTX_get_max_cert_list(self._ctx))
+
+    @max_certificate_list.setter
+    def max_certificate_list(self, size: int) -> None:
+        self._change()
+        lib.SSL_CTX_set_max_cert_list(self._ctx, integer(size, "the size of a certificate list", 1, LARGEST_INT))
