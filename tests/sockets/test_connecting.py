@@ -25,7 +25,8 @@ from served import SECONDS, Task, serving, until
 import pyossl
 import pyossl.aio
 from pyossl.cli import destination
-from pyossl.sockets.connecting import Place, by_turns, connected
+from pyossl.sockets.address import SocketAddress
+from pyossl.sockets.connecting import by_turns, connected
 
 Answer = tuple[int, int, int, str, Any]
 Resolve = Callable[..., None]
@@ -249,15 +250,17 @@ def test_a_signal_whose_handler_returns_interrupts_nothing(
 @given(st.lists(st.sampled_from([socket.AF_INET, socket.AF_INET6, LACKED])))
 def test_families_take_turns_and_keep_their_order(families: list[int]) -> None:
     """RFC 8305, 4"""
-    places = [Place(family, socket.SOCK_STREAM, 0, n) for n, family in enumerate(families)]
-    turns = by_turns(places)
-    assert sorted(turns) == sorted(places)
+    addresses = [SocketAddress(family, socket.SOCK_STREAM, 0, n) for n, family in enumerate(families)]
+    turns = by_turns(addresses)
+    assert sorted(turns) == sorted(addresses)
     for family in set(families):
-        assert [each for each in turns if each.family == family] == [each for each in places if each.family == family]
+        assert [each for each in turns if each.family == family] == [
+            each for each in addresses if each.family == family
+        ]
     for n, (one, other) in enumerate(itertools.pairwise(turns)):
         if one.family == other.family:
             assert len({each.family for each in turns[n:]}) == 1, "the other families had addresses left"
-    assert not places or turns[0] == places[0]
+    assert not addresses or turns[0] == addresses[0]
 
 
 # The scope of an IPv6 address

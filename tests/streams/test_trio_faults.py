@@ -219,7 +219,7 @@ def test_a_peer_that_stalls_is_left_by_a_deadline(contexts: Contexts) -> None:
         # Half of a record has come.
         record = trio.testing.memory_stream_pair()
         server.transport_stream, kept = record[0], server.transport_stream
-        server._carrier._send = record[0].send_all
+        server._async_stream._send = record[0].send_all
         await server.send_all(b"a whole record")
         await server.send_all(b"x")
         sealed = bytes(await record[1].receive_some())
@@ -383,7 +383,7 @@ def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts
         with trio.move_on_after(60) as scope:
             await both(client.send_all(b"there is no room for it"), read_all(client), ask(server))
         assert scope.cancelled_caught
-        kept = sum(map(len, client._carrier._unsent))
+        kept = sum(map(len, client._async_stream._unsent))
         assert 10_000 < kept < 40_000
 
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
