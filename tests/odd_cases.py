@@ -372,7 +372,7 @@ GOOD: dict[str, Make] = {
     "Socket.setsockopt(value)": constantly(1),
     "Store(pointer)": lambda stack: pyossl.Store.empty()._store,
     "Store.add_crl(source)": lambda stack: revoked(),
-    "Stream.recv_into(buffer)": lambda stack: bytearray(9),
+    "RecvSendMethods.recv_into(buffer)": lambda stack: bytearray(9),
     "anyio.TLSListener.serve(handler)": constantly(lambda stream: None),
     "anyio.connect_tcp(remote_host)": constantly("127.0.0.1"),
     "anyio.connect_tcp(ssl_context)": constantly(CLIENT),
