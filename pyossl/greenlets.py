@@ -84,6 +84,7 @@ class GreenSocket(Socket):
         super()._set_timeout(0.0)
 
     def gettimeout(self) -> float | None:
+        """The timeout in seconds; None if there is none."""
         return None if self._limit == FOREVER else self._limit
 
     timeout = property(gettimeout)

@@ -92,7 +92,7 @@ def host_and_port(address: Any) -> tuple[str, int | str]:
     if not isinstance(port, str):
         port = integer(port, "a port", 0, _LARGEST_PORT)
     elif port.isascii() and port.isdigit():  # a name of a service otherwise; getaddrinfo(3) takes 65536 for 0
-        integer(int(port[:9]), "a port", 0, _LARGEST_PORT)
+        integer(int(port.lstrip("0")[:9] or "0"), "a port", 0, _LARGEST_PORT)
     return check_host(host), port
 
 

@@ -53,7 +53,7 @@ class DescriptorConnection(Connection):
         return lib.pyossl_connection_over_socket(ctx, self._takes_side, socket_descriptor(self._kept[0]))
 
     def check_descriptor(self) -> None:
-        """Makes every later call check the descriptor first: its socket is the caller's, who may close it."""
+        """Makes every later call check the descriptor first.  For a socket of the caller's, which may be closed."""
         lib.pyossl_check_descriptor(self._c)
 
     def keep(self, sock: socket.socket) -> None:
@@ -135,7 +135,7 @@ class WaitingConnection(DescriptorConnection):
         """
         result: int = lib.pyossl_pending(self._c)
         if result < 0:
-            raise self._error(result, "looking at what is pending")
+            raise self._error(result, "looking at the pending bytes")
         return result
 
     def leave_descriptor(self) -> int:
