@@ -96,7 +96,7 @@ class TLSStream(Uncopied, ByteStream):
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
     ) -> TLSStream:
-        """Finishes the handshake over ``transport_stream``, and returns the TLS stream.  SSL_do_handshake(3)
+        """Finishes the handshake over ``transport_stream``, and returns the TLS stream.
 
         - ``ssl_context`` decides whether it is a client or a server; without one, ``Context.client()``.
         - ``server_side`` is optional, and must agree with the context.
@@ -107,6 +107,7 @@ class TLSStream(Uncopied, ByteStream):
 
         Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
         the context is missing or for the other side.  The transport stays open: its owner closes it.
+        SSL_do_handshake(3)
         """
         if ssl_context is None:
             if server_side or (server_side is None and hostname is None):
@@ -138,10 +139,11 @@ class TLSStream(Uncopied, ByteStream):
         await self._async_stream.write(item)
 
     async def receive(self, max_bytes: int = READ) -> bytes:
-        """Receives at least one byte and at most ``max_bytes``.  SSL_read_ex(3)
+        """Receives at least one byte and at most ``max_bytes``.
 
         Raises ``anyio.EndOfStream`` after the peer has closed.  If the transport ends without a close_notify, it raises
         ``anyio.BrokenResourceError`` from ``TruncationError``, or ``EndOfStream`` with ``standard_compatible=False``.
+        SSL_read_ex(3)
         """
         max_bytes = index(max_bytes, "max_bytes")
         if max_bytes < 1:
@@ -151,24 +153,25 @@ class TLSStream(Uncopied, ByteStream):
         return data
 
     async def send_eof(self) -> None:
-        """Sends close_notify; the peer's data can still be received.  SSL_shutdown(3)
+        """Sends close_notify; the peer's data can still be received.
 
-        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.
+        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.  SSL_shutdown(3)
         """
         await self._async_stream.send_eof()
 
     async def unwrap(self) -> tuple[AnyByteStream, bytes]:
-        """Exchanges close_notify with the peer.  SSL_shutdown(3)
+        """Exchanges close_notify with the peer.
 
         Returns the transport, for use without TLS, and the bytes that were received after the peer's close_notify.
-        Raises ``UsageError`` if the peer has sent data that was not received.
+        Raises ``UsageError`` if the peer has sent data that was not received.  SSL_shutdown(3)
         """
         return self.transport_stream, await self._async_stream.unwrap()
 
     async def aclose(self) -> None:
-        """Sends close_notify, does not wait for the peer's, and closes the transport.  SSL_shutdown(3)
+        """Sends close_notify, does not wait for the peer's, and closes the transport.
 
         If it is cancelled, or if another task is sending, it closes the transport without a close_notify.
+        SSL_shutdown(3)
         """
         stream = self._async_stream
         if stream.closed:
@@ -245,13 +248,13 @@ def _peer_certificate_binary(connection: Connection) -> bytes | None:
 
 
 class TLSListener(Uncopied, Listener[TLSStream]):
-    """A listener whose streams are ``TLSStream``s over the streams of ``listener``.  SSL_accept(3)
+    """A listener whose streams are ``TLSStream``s over the streams of ``listener``.
 
     - ``ssl_context`` is a server's: ``Context.server(certificate, private_key)``.
     - ``standard_compatible`` is that of ``TLSStream.wrap``.
     - ``handshake_timeout``, in seconds, is the time for a client's handshake, which is done in the client's own task.
 
-    The attributes have the names of the arguments.  Raises ``UsageError`` for a client's context.
+    The attributes have the names of the arguments.  Raises ``UsageError`` for a client's context.  SSL_accept(3)
     """
 
     def __init__(
@@ -281,10 +284,11 @@ class TLSListener(Uncopied, Listener[TLSStream]):
             raise exc
 
     async def serve(self, handler: Callable[[TLSStream], Any], task_group: TaskGroup | None = None) -> None:
-        """Runs ``handler(stream)`` in a task for each client, after its handshake.  SSL_accept(3)
+        """Runs ``handler(stream)`` in a task for each client, after its handshake.
 
         The handler must close the stream.  The tasks run in ``task_group``; without one, in a group of this method.  If
         a handshake fails, or takes longer than ``handshake_timeout``, ``handle_handshake_error`` is called.
+        SSL_accept(3)
         """
         if not callable(handler):
             raise TypeError(f"handler is a function, not {type(handler).__name__}")
@@ -322,14 +326,14 @@ class TLSListener(Uncopied, Listener[TLSStream]):
 
 
 class TLSConnectable(Uncopied, ByteStreamConnectable):
-    """Connects through ``connectable`` and finishes the handshake.  SSL_connect(3)
+    """Connects through ``connectable`` and finishes the handshake.
 
     - ``connectable`` makes the transport, for example an ``anyio.TCPConnectable``.
     - ``hostname`` is the name or the IP address that the server's certificate must have.
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
     - ``standard_compatible`` is that of ``TLSStream.wrap``.
 
-    The attributes have the names of the arguments.  Raises ``UsageError`` for a server's context.
+    The attributes have the names of the arguments.  Raises ``UsageError`` for a server's context.  SSL_connect(3)
     """
 
     def __init__(
@@ -376,7 +380,7 @@ async def connect_tcp(
     message_callback: Callable[[Message], object] | None = None,
     **arguments: Any,
 ) -> TLSStream:
-    """Connects to ``remote_host``, finishes the handshake, and returns the TLS stream.  SSL_connect(3)
+    """Connects to ``remote_host``, finishes the handshake, and returns the TLS stream.
 
     - ``remote_host`` is a name or an IP address, ``remote_port`` a number.
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
@@ -386,7 +390,7 @@ async def connect_tcp(
     - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
-    ``ValueError`` for other arguments that cannot be used, and the errors of ``TLSStream.wrap``.
+    ``ValueError`` for other arguments that cannot be used, and the errors of ``TLSStream.wrap``.  SSL_connect(3)
     """
     ssl_context = client_context(ssl_context, "connect_tcp()", "ssl_context")
     function(message_callback, "message_callback")

@@ -104,11 +104,11 @@ class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream
         await self._async_stream.wait_writable(self.transport_stream.wait_send_all_might_not_block)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receives at least one byte and at most ``max_bytes``; ``b""`` after the peer has closed.  SSL_read_ex(3)
+        """Receives at least one byte and at most ``max_bytes``; ``b""`` after the peer has closed.
 
         If the transport ends without a close_notify, the data may have been cut off: it raises
         ``trio.BrokenResourceError`` from ``TruncationError``, or returns ``b""`` with ``https_compatible``.  Without
-        ``max_bytes`` it returns up to 64 KiB.
+        ``max_bytes`` it returns up to 64 KiB.  SSL_read_ex(3)
         """
         size = READ if max_bytes is None else index(max_bytes, "max_bytes")
         if size < 1:
@@ -116,25 +116,25 @@ class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream
         return await self._async_stream.read(size)
 
     async def send_eof(self) -> None:
-        """Sends close_notify; the peer's data can still be received.  SSL_shutdown(3)
+        """Sends close_notify; the peer's data can still be received.
 
-        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.
+        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.  SSL_shutdown(3)
         """
         await self._async_stream.send_eof()
 
     async def unwrap(self) -> tuple[_Stream, bytes]:
-        """Exchanges close_notify with the peer.  SSL_shutdown(3)
+        """Exchanges close_notify with the peer.
 
         Returns the transport, for use without TLS, and the bytes that were received after the peer's close_notify.
-        Raises ``UsageError`` if the peer has sent data that was not received.
+        Raises ``UsageError`` if the peer has sent data that was not received.  SSL_shutdown(3)
         """
         return self.transport_stream, await self._async_stream.unwrap()
 
     async def aclose(self) -> None:
-        """Sends close_notify, does not wait for the peer's, and closes the transport.  SSL_shutdown(3)
+        """Sends close_notify, does not wait for the peer's, and closes the transport.
 
         If it is cancelled, if another task is sending, or if the handshake is not finished, it closes the transport
-        without a close_notify.
+        without a close_notify.  SSL_shutdown(3)
         """
         stream = self._async_stream
         if stream.closed:
@@ -161,11 +161,11 @@ def _busy(action: str) -> trio.BusyResourceError:
 
 
 class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
-    """A listener whose streams are ``TLSStream``s over the streams of ``transport_listener``.  SSL_accept(3)
+    """A listener whose streams are ``TLSStream``s over the streams of ``transport_listener``.
 
     ``context`` is a server's; ``https_compatible`` is that of ``TLSStream``.  The attributes ``transport_listener`` and
     ``context`` are public.  ``accept`` does not wait for a client's handshake: the first method of the stream does it,
-    in the task that handles the client.  Raises ``UsageError`` for a client's context.
+    in the task that handles the client.  Raises ``UsageError`` for a client's context.  SSL_accept(3)
     """
 
     def __init__(
@@ -206,7 +206,7 @@ async def open_tcp_stream(
     happy_eyeballs_delay: float | None = _HAPPY_EYEBALLS_DELAY,
     local_address: str | None = None,
 ) -> TLSStream[trio.SocketStream]:
-    """Connects to ``host`` and returns a TLS stream, before its handshake.  SSL_connect(3)
+    """Connects to ``host`` and returns a TLS stream, before its handshake.
 
     - ``host`` is a name or an IP address, ``port`` a number.
     - ``context`` is a client's; without one, ``Context.client()``.
@@ -215,7 +215,7 @@ async def open_tcp_stream(
     - ``happy_eyeballs_delay``, in seconds, and ``local_address`` are those of ``trio.open_tcp_stream``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
-    ``ValueError`` for other arguments that cannot be used.
+    ``ValueError`` for other arguments that cannot be used.  SSL_connect(3)
     """
     context = client_context(context, "open_tcp_stream()")
     function(message_callback, "message_callback")
@@ -253,7 +253,7 @@ async def open_tcp_listeners(
     backlog: int | None = None,
     https_compatible: bool = False,
 ) -> list[TLSListener[trio.SocketStream]]:
-    """Listens on every address of ``host``, and returns the listeners.  SSL_accept(3), listen(2)
+    """Listens on every address of ``host``, and returns the listeners.
 
     - ``port`` is a number; 0 is any free port.
     - ``context`` is a server's: ``Context.server(certificate, private_key)``.
@@ -261,6 +261,7 @@ async def open_tcp_listeners(
     - ``backlog`` is that of ``trio.open_tcp_listeners``, ``https_compatible`` that of ``TLSStream``.
 
     Raises ``OSError`` if it cannot listen on an address, ``UsageError`` for a client's context.
+    SSL_accept(3), listen(2)
     """
     server_context(context, "open_tcp_listeners()")
     flag(https_compatible, "https_compatible")
@@ -285,7 +286,7 @@ async def serve_tcp(
     handler_nursery: trio.Nursery | None = None,
     task_status: trio.TaskStatus[list[TLSListener[trio.SocketStream]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Listens, and runs ``handler(stream)`` in a task for each client, until it is cancelled.  SSL_accept(3)
+    """Listens, and runs ``handler(stream)`` in a task for each client, until it is cancelled.
 
     - ``port``, ``context``, ``host``, ``backlog`` and ``https_compatible`` are those of ``open_tcp_listeners``.
     - ``handshake_timeout``, in seconds, is the time for a client's handshake.  The handler is called after it.  A
@@ -295,7 +296,7 @@ async def serve_tcp(
 
     When a handler returns, its stream is closed.  When it raises, the stream is closed without a close_notify, and the
     exception is raised in the nursery.  Raises ``OSError`` if it cannot listen on an address, ``UsageError`` for a
-    client's context.
+    client's context.  SSL_accept(3)
     """
     handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
     if not callable(handler):

@@ -44,10 +44,10 @@ def by_turns(addresses: Iterable[_Tuple], first_family_count: int = 1) -> list[_
 
 
 def connected(address: Address, timeout: float | None, deadline: int | None) -> socket.socket:
-    """A blocking socket that is connected to ``address``.  getaddrinfo(3), connect(2)
+    """A blocking socket that is connected to ``address``.
 
     ``deadline`` is a time of ``deadline_in``; ``timeout`` is the same in seconds, for messages.  Raises ``OSError`` if
-    no address can be reached, and ``TimeoutError``.
+    no address can be reached, and ``TimeoutError``.  getaddrinfo(3), connect(2)
     """
     addresses = resolved(address)
     try:

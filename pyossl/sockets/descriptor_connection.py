@@ -31,10 +31,10 @@ _UNREAD = "the peer has sent data that was not read: read until b'' before unwra
 
 
 class DescriptorConnection(Connection):
-    """A ``Connection`` over a socket.  Its steps do not block, even if the descriptor does.  SSL_set_fd(3)
+    """A ``Connection`` over a socket.  Its steps do not block, even if the descriptor does.
 
     It keeps the socket object, so that the descriptor stays open.  If it were closed first, another file could get its
-    number, and the connection would write to that file.
+    number, and the connection would write to that file.  SSL_set_fd(3)
     """
 
     def __init__(
@@ -110,9 +110,10 @@ class WaitingConnection(DescriptorConnection):
         return self._checked(result, "writing", timeout)
 
     def send_close_notify(self, timeout: float) -> bool:
-        """Sends close_notify; the peer's is left to be read.  SSL_shutdown(3)
+        """Sends close_notify; the peer's is left to be read.
 
         False if it cannot be sent: the handshake is not finished, or the connection has failed or is closed.
+        SSL_shutdown(3)
         """
         result = lib.pyossl_say_goodbye(self._c, timeout)
         if result in (lib.PYOSSL_TOO_EARLY, lib.PYOSSL_DEAD, lib.PYOSSL_CLOSED):
@@ -147,9 +148,9 @@ class WaitingConnection(DescriptorConnection):
         lib.pyossl_restore_limits(self._c)
 
     def detach(self) -> None:
-        """Closes the connection and leaves the descriptor open, as it was given.  SSL_free(3)
+        """Closes the connection and leaves the descriptor open, as it was given.
 
-        A call that waits in another thread ends within a second.
+        A call that waits in another thread ends within a second.  SSL_free(3)
         """
         if lib.pyossl_detach_socket(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
@@ -175,10 +176,10 @@ class WaitingConnection(DescriptorConnection):
         return int(self._c.waiters)
 
     def end(self) -> BaseException | None:
-        """Sends close_notify if that needs no waiting, and closes the connection.  SSL_shutdown(3), SSL_free(3)
+        """Sends close_notify if that needs no waiting, and closes the connection.
 
         Ends calls that wait in other threads, so that the descriptor can be closed.  Returns the exception that a
-        callback raised meanwhile.  In a child process it does nothing.
+        callback raised meanwhile.  In a child process it does nothing.  SSL_shutdown(3), SSL_free(3)
         """
         result = lib.pyossl_end_socket(self._c)
         if result == lib.PYOSSL_BUSY:
@@ -205,9 +206,10 @@ class WaitingConnection(DescriptorConnection):
 
 
 def drain(descriptor: int) -> None:
-    """Receives and drops the bytes that have arrived on a socket that is about to be closed, without waiting.  recv(2)
+    """Receives and drops the bytes that have arrived on a socket that is about to be closed, without waiting.
 
     If a socket is closed with unread bytes, the kernel sends a reset, and the peer may lose data that it has not read.
+    recv(2)
     """
     lib.pyossl_drain(descriptor)
 

@@ -113,9 +113,9 @@ class EventLoopConnection(DescriptorConnection):
         return self._counted(read_step(self._c, place, size))
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
-        """Sends at most ``SLICE`` bytes of ``data`` from ``start`` on; returns how many were taken.  SSL_write_ex(3)
+        """Sends at most ``SLICE`` bytes of ``data`` from ``start`` on; returns how many were taken.
 
-        As for ``Connection.write``, the next call must begin with the first byte that was not taken.
+        As for ``Connection.write``, the next call must begin with the first byte that was not taken.  SSL_write_ex(3)
         """
         if start == 0 and data.__class__ is bytes:
             return self.sent(write_step(self._c, data, min(len(data), SLICE)))

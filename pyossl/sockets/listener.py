@@ -81,7 +81,7 @@ _LONGEST_WAIT = 1e9  # seconds: a longer wait overflows 64 bits of nanoseconds
 
 
 class Listener(Uncopied):
-    """A listening socket whose connections speak TLS.  SSL_accept(3)
+    """A listening socket whose connections speak TLS.
 
     ``listen`` makes one.  ``Listener(sock, context)`` makes one of ``sock``, a plain ``socket.socket`` that listens and
     that belongs to the ``Listener`` from now on; ``context`` is a server's.  In a ``for`` loop it gives the results of
@@ -96,7 +96,7 @@ class Listener(Uncopied):
     has been woken.  Then the thread waits in accept(2), and ``close`` does not end that wait.  Make such a socket
     non-blocking, or call ``settimeout``, which does so.
 
-    Raises ``UsageError`` for a client's context, ``TypeError`` for a TLS socket and for other objects.
+    Raises ``UsageError`` for a client's context, ``TypeError`` for a TLS socket and for other objects.  SSL_accept(3)
     """
 
     context: Context
@@ -225,7 +225,7 @@ class Listener(Uncopied):
 
 
 def listen(address: Address, context: Context, *, backlog: int = 128) -> Listener:
-    """Listens on ``address``, and returns the ``Listener``.  SSL_accept(3), listen(2)
+    """Listens on ``address``, and returns the ``Listener``.
 
     - ``address`` is a tuple of a host and a port, or the path of a new Unix socket.  Port 0 is any free port.  The host
       ``""`` is all IPv4 addresses, ``"::"`` all IPv6 addresses.  A name is its first IPv4 address that this machine
@@ -234,7 +234,7 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
     - ``backlog`` is the number of clients that may wait to be accepted.
 
     Raises ``OSError`` if it cannot listen on the address, ``UsageError`` for a client's context, ``TypeError`` or
-    ``ValueError`` for an address that is neither a host and a port nor a path.
+    ``ValueError`` for an address that is neither a host and a port nor a path.  SSL_accept(3), listen(2)
     """
     integer(backlog, "backlog", 0, LARGEST_INT)
     check_one_argument(address, context)

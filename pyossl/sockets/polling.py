@@ -20,11 +20,11 @@ def seconds_left(deadline: int | None) -> float | None:
 
 
 def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
-    """Waits until a descriptor can be read or written, or has failed, and returns those that can or have.  poll(2)
+    """Waits until a descriptor can be read or written, or has failed, and returns those that can or have.
 
     The set is empty if ``timeout`` seconds pass first.  If the program has set a wait of its own, that is used.  It
     takes one descriptor: the first of the readers, or each of the writers in turn.  The others are polled every
-    ``SLICE`` seconds.
+    ``SLICE`` seconds.  poll(2)
     """
     if wait_hook.wait is None:
         return _polled(readers, writers, timeout)

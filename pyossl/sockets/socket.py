@@ -133,7 +133,7 @@ class Socket(RecvSendMethods):
         return self._sock.detach()
 
     def shutdown(self, how: int) -> None:
-        """Ends one or both directions of the connection.  SSL_shutdown(3), shutdown(2)
+        """Ends one or both directions of the connection.
 
         - ``SHUT_WR`` sends close_notify.  The peer's data can still be read.
         - ``SHUT_RD`` shuts the descriptor down for reading, like ``socket.shutdown``.
@@ -141,7 +141,7 @@ class Socket(RecvSendMethods):
 
         If the handshake is not finished or the connection has failed, each does what ``socket.shutdown`` does.  So it
         raises what programs written for sockets expect: ``OSError`` with ENOTCONN if the peer has gone, and with EBADF
-        after ``close``.  ``ValueError`` for another ``how``.
+        after ``close``.  ``ValueError`` for another ``how``.  SSL_shutdown(3), shutdown(2)
         """
         if index(how, "how") not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
@@ -161,10 +161,10 @@ class Socket(RecvSendMethods):
             return False
 
     def close(self) -> None:
-        """Sends close_notify, if that needs no waiting, and closes the descriptor.  SSL_shutdown(3), SSL_free(3)
+        """Sends close_notify, if that needs no waiting, and closes the descriptor.
 
         If files of ``makefile`` are open, this happens when the last of them is closed.  A thread that waits in another
-        method raises ``UsageError``.
+        method raises ``UsageError``.  SSL_shutdown(3), SSL_free(3)
         """
         self._closed = True
         if self._files == 0:  # each time that it is called: an exception may have ended the first call at any place
@@ -473,7 +473,7 @@ def connect(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
 ) -> Socket:
-    """Connects to ``address``, finishes the handshake, and returns the ``Socket``.  SSL_connect(3)
+    """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
     - ``address`` is a tuple of a host and a port, as in ``("example.com", 443)``, or the path of a Unix socket.  An
       IPv6 address may have its flow information and scope, in the form of ``getpeername``, or the name of its scope:
@@ -491,7 +491,7 @@ def connect(
 
     Raises ``OSError`` if no connection can be made, ``TimeoutError`` after the timeout, the errors of
     ``Connection.handshake``, ``UsageError`` for a server's context, and ``TypeError`` or ``ValueError`` for other
-    arguments that cannot be used.
+    arguments that cannot be used.  SSL_connect(3)
     """
     check_one_argument(address, context)
     limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
