@@ -1,8 +1,9 @@
 """TLS over anyio's streams, on asyncio and on trio.
 
-``TLSStream``, ``TLSListener`` and ``TLSConnectable`` are to a pyossl ``Context`` what those of ``anyio.streams.tls``
-are to one of the standard library's, with the same arguments and the same typed attributes: a program changes the
-import and the context.  See pyossl/streams/async_stream.py, and docs/anyio.md for what differs.
+``TLSStream``, ``TLSListener`` and ``TLSConnectable`` correspond to those of ``anyio.streams.tls``, with a pyossl
+``Context`` in place of an ``ssl.SSLContext``.  The arguments and the typed attributes are the same: a program changes
+only the import and the context.  docs/anyio.md has the differences.  The work is done in
+pyossl/streams/async_stream.py.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ except ModuleNotFoundError as error:
 from pyossl.core.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import Error, TruncationError, UsageError
+from pyossl.sockets.address import check_host
 from pyossl.sockets.descriptor_connection import drain
+from pyossl.sockets.side import USE_CLIENT, USE_SERVER, client_context, server_context
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
@@ -45,13 +48,17 @@ __all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connec
 
 
 class TLSStream(Uncopied, ByteStream):
-    """A stream whose bytes go encrypted over ``transport_stream``; made by ``wrap``.
+    """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
-    Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` when TLS or
-    the transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send`` or ``send_eof`` that
-    was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive`` loses nothing, and may be repeated, unless it was just sending: a client's does, where the server asks
-    for its certificate after the handshake.
+    The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
+    public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.
+
+    Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` if TLS or the
+    transport has failed.  If TLS failed, its ``__cause__`` is the ``pyossl.Error``.
+
+    A ``send`` or ``send_eof`` that is cancelled after its first byte breaks the stream: then only ``aclose`` is
+    possible.  A cancelled ``receive`` loses nothing and may be repeated, unless it was sending.  A client's ``receive``
+    sends if the server asks for its certificate after the handshake.
     """
 
     def __init__(
@@ -68,7 +75,7 @@ class TLSStream(Uncopied, ByteStream):
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.connection = Connection(context, hostname, session=session, message_callback=message_callback)
-        self._carrier = AsyncStream(
+        self._async_stream = AsyncStream(
             self.connection,
             anyio,
             self._send,
@@ -89,22 +96,28 @@ class TLSStream(Uncopied, ByteStream):
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
     ) -> TLSStream:
-        """A stream over ``transport_stream``, its handshake finished.
+        """Finishes the handshake over ``transport_stream``, and returns the TLS stream.
 
-        ``ssl_context`` is ``Context.client()`` unless given, and says whether this is the server's side;
-        ``server_side`` may be given besides.  ``hostname`` is whom a client means.  With ``standard_compatible=False``
-        no close_notify is sent, and none is missed.
+        - ``ssl_context`` decides whether it is a client or a server; without one, ``Context.client()``.
+        - ``server_side`` is optional, and must agree with the context.
+        - ``hostname`` is the name or the IP address that the server's certificate must have.
+        - With ``standard_compatible=False``, ``aclose`` sends no close_notify, and an end without the peer's is
+          accepted.
+        - ``session`` and ``message_callback`` are those of ``pyossl.Connection``.
 
-        Raises ``pyossl.Error`` when TLS refuses, ``BrokenResourceError`` when the transport fails or ends; either
-        leaves the transport open, for its owner to close.  SSL_do_handshake(3)
+        Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
+        the context is missing or for the other side.  The transport stays open: its owner closes it.
+        SSL_do_handshake(3)
         """
         if ssl_context is None:
             if server_side or (server_side is None and hostname is None):
-                raise UsageError("ssl_context is missing: a server's certificate cannot be made up")
+                raise UsageError(f"ssl_context is missing: a server needs one; {USE_SERVER}")
             ssl_context = Context.client()
-        instance(ssl_context, Context, "ssl_context")
+        if not isinstance(ssl_context, Context):
+            raise TypeError(f"ssl_context is a pyossl Context, not {type(ssl_context).__name__}")
         if server_side is not None and flag(server_side, "server_side") != ssl_context.is_server:
-            raise UsageError(f"server_side is {server_side}, and the context is the other side's")
+            given, use = ("server", USE_CLIENT) if ssl_context.is_server else ("client", USE_SERVER)
+            raise UsageError(f"server_side is {server_side}, and ssl_context is a {given}'s: {use}")
         stream = cls(
             transport_stream,
             ssl_context,
@@ -114,7 +127,7 @@ class TLSStream(Uncopied, ByteStream):
             message_callback=message_callback,
         )
         try:
-            await stream._carrier.handshake()
+            await stream._async_stream.handshake()
         except anyio.BrokenResourceError as error:
             if isinstance(error.__cause__, Error) and not isinstance(error.__cause__, TruncationError):
                 raise error.__cause__ from None
@@ -122,62 +135,63 @@ class TLSStream(Uncopied, ByteStream):
         return stream
 
     async def send(self, item: bytes) -> None:
-        """Sends all bytes.  SSL_write_ex(3)"""
-        await self._carrier.write(item)
+        """Sends all bytes of ``item``.  SSL_write_ex(3)"""
+        await self._async_stream.write(item)
 
     async def receive(self, max_bytes: int = READ) -> bytes:
-        """Some of what the peer sent, at most ``max_bytes``; raises ``anyio.EndOfStream`` once it has closed.
+        """Receives at least one byte and at most ``max_bytes``.
 
-        An end without a close_notify raises ``anyio.BrokenResourceError`` from ``TruncationError``, and with
-        ``standard_compatible=False`` ``EndOfStream`` like any other.  SSL_read_ex(3)
+        Raises ``anyio.EndOfStream`` after the peer has closed.  If the transport ends without a close_notify, it raises
+        ``anyio.BrokenResourceError`` from ``TruncationError``, or ``EndOfStream`` with ``standard_compatible=False``.
+        SSL_read_ex(3)
         """
         max_bytes = index(max_bytes, "max_bytes")
         if max_bytes < 1:
             raise ValueError(f"max_bytes is at least 1, not {number_shown(max_bytes)}")
-        if not (data := await self._carrier.read(max_bytes)):
+        if not (data := await self._async_stream.read(max_bytes)):
             raise anyio.EndOfStream
         return data
 
     async def send_eof(self) -> None:
-        """Says close_notify; what the peer sends can still be received.  SSL_shutdown(3)
+        """Sends close_notify; the peer's data can still be received.
 
-        Raises ``NotImplementedError`` before TLS 1.3, where the peer would have to close too.
+        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.  SSL_shutdown(3)
         """
-        await self._carrier.end()
+        await self._async_stream.send_eof()
 
     async def unwrap(self) -> tuple[AnyByteStream, bytes]:
-        """Exchanges close_notify with the peer; the transport, which goes on without TLS, and what has been received
-        from it behind the peer's close_notify.
+        """Exchanges close_notify with the peer.
 
-        Raises ``UsageError`` when the peer has sent data that has not been received yet.  SSL_shutdown(3)
+        Returns the transport, for use without TLS, and the bytes that were received after the peer's close_notify.
+        Raises ``UsageError`` if the peer has sent data that was not received.  SSL_shutdown(3)
         """
-        return self.transport_stream, await self._carrier.unwrap()
+        return self.transport_stream, await self._async_stream.unwrap()
 
     async def aclose(self) -> None:
-        """Says close_notify, does not wait for the peer's, and closes the transport.
+        """Sends close_notify, does not wait for the peer's, and closes the transport.
 
-        Where it is cancelled, or cannot be said at once because another task is sending, the transport is closed
-        without it.  SSL_shutdown(3)
+        If it is cancelled, or if another task is sending, it closes the transport without a close_notify.
+        SSL_shutdown(3)
         """
-        carrier = self._carrier
-        if carrier.closed:
+        stream = self._async_stream
+        if stream.closed:
             await anyio.lowlevel.checkpoint()
             return
         try:
             if self.standard_compatible:
-                await carrier.say_goodbye()
+                await stream.send_close_notify()
         except BaseException:
-            carrier.close()
+            stream.close()
             await anyio.aclose_forcefully(self.transport_stream)
             raise
-        carrier.close()
-        if isinstance(self.transport_stream, SocketStream):  # of a layer between, the descriptor's bytes are its own
+        stream.close()
+        if isinstance(self.transport_stream, SocketStream):  # a layer in between needs the descriptor's bytes
             drain(self.transport_stream.extra(SocketAttribute.raw_socket).fileno())
         await self.transport_stream.aclose()
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """``TLSAttribute``'s, and the transport's; those only that TLS has agreed on."""
+        """The attributes of ``TLSAttribute`` that have been negotiated, and those of the transport."""
         connection = self.connection
         attributes: dict[Any, Callable[[], Any]] = {
             **self.transport_stream.extra_attributes,
@@ -193,7 +207,7 @@ class TLSStream(Uncopied, ByteStream):
             TLSAttribute.standard_compatible: lambda: self.standard_compatible,
             TLSAttribute.tls_version: lambda: connection.version,
         }
-        if not self._carrier.closed and connection.tls_unique is not None:
+        if not self._async_stream.closed and connection.tls_unique is not None:
             attributes[TLSAttribute.channel_binding_tls_unique] = lambda: connection.tls_unique
         return attributes
 
@@ -221,7 +235,7 @@ def _check_stream(stream: Any) -> None:
 
 
 def _peer_certificate(connection: Connection) -> dict[str, Any] | None:
-    """As ``getpeercert`` has it: nothing is told of a certificate that was not verified."""
+    """The certificate in the form of ``ssl.SSLSocket.getpeercert``: an empty dict if it was not verified."""
     certificate = connection.peer_certificate
     if certificate is None:
         return None
@@ -234,10 +248,13 @@ def _peer_certificate_binary(connection: Connection) -> bytes | None:
 
 
 class TLSListener(Uncopied, Listener[TLSStream]):
-    """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
+    """A listener whose streams are ``TLSStream``s over the streams of ``listener``.
 
-    The handshake is done in the task of the connection's own, within ``handshake_timeout`` seconds; one that fails ends
-    in ``handle_handshake_error``.  Raises ``UsageError`` for a client's context.
+    - ``ssl_context`` is a server's: ``Context.server(certificate, private_key)``.
+    - ``standard_compatible`` is that of ``TLSStream.wrap``.
+    - ``handshake_timeout``, in seconds, is the time for a client's handshake, which is done in the client's own task.
+
+    The attributes have the names of the arguments.  Raises ``UsageError`` for a client's context.  SSL_accept(3)
     """
 
     def __init__(
@@ -247,18 +264,16 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         standard_compatible: bool = True,
         handshake_timeout: float = 30,
     ) -> None:
-        if not instance(ssl_context, Context, "ssl_context").is_server:
-            raise UsageError("a listener needs a server's context")
+        self.ssl_context = server_context(ssl_context, "a TLSListener", "ssl_context")
         if isinstance(listener, type) or not hasattr(listener, "serve"):
             raise TypeError(f"an anyio listener is needed, not {type(listener).__name__}")
         self.listener = listener
-        self.ssl_context = ssl_context
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
-        """Logs ``exc``, a failure, and closes ``stream``; raises it again where it is none, but a cancellation."""
+        """Logs the failure ``exc`` and closes ``stream``.  If ``exc`` is a cancellation, it is raised again."""
         instance(exc, BaseException, "exc")
         _check_stream(stream)
         is_failure = isinstance(exc, Exception) and not isinstance(exc, anyio.get_cancelled_exc_class())
@@ -269,10 +284,12 @@ class TLSListener(Uncopied, Listener[TLSStream]):
             raise exc
 
     async def serve(self, handler: Callable[[TLSStream], Any], task_group: TaskGroup | None = None) -> None:
-        """Runs ``handler(stream)`` in a task for each client that has finished its handshake; closing the stream is the
-        handler's.
-        """
+        """Runs ``handler(stream)`` in a task for each client, after its handshake.
 
+        The handler must close the stream.  The tasks run in ``task_group``; without one, in a group of this method.  If
+        a handshake fails, or takes longer than ``handshake_timeout``, ``handle_handshake_error`` is called.
+        SSL_accept(3)
+        """
         if not callable(handler):
             raise TypeError(f"handler is a function, not {type(handler).__name__}")
         if task_group is not None:
@@ -293,12 +310,15 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         await self.listener.serve(shake_hands_and_handle, task_group)
 
     async def aclose(self) -> None:
-        """Stops listening; streams that have been accepted go on."""
+        """Stops listening; accepted streams go on."""
         await self.listener.aclose()
+
+    def __repr__(self) -> str:
+        return f"<TLSListener {self.ssl_context!r} over {self.listener!r}>"
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """``TLSAttribute.standard_compatible``, and the listener's own."""
+        """``TLSAttribute.standard_compatible``, and the attributes of the listener."""
         return {
             **self.listener.extra_attributes,
             TLSAttribute.standard_compatible: lambda: self.standard_compatible,
@@ -306,9 +326,14 @@ class TLSListener(Uncopied, Listener[TLSStream]):
 
 
 class TLSConnectable(Uncopied, ByteStreamConnectable):
-    """Connects through ``connectable`` and finishes a handshake.  SSL_connect(3)
+    """Connects through ``connectable`` and finishes the handshake.
 
-    ``ssl_context`` is ``Context.client()`` unless given; ``hostname`` is whom it means.
+    - ``connectable`` makes the transport, for example an ``anyio.TCPConnectable``.
+    - ``hostname`` is the name or the IP address that the server's certificate must have.
+    - ``ssl_context`` is a client's; without one, ``Context.client()``.
+    - ``standard_compatible`` is that of ``TLSStream.wrap``.
+
+    The attributes have the names of the arguments.  Raises ``UsageError`` for a server's context.  SSL_connect(3)
     """
 
     def __init__(
@@ -322,22 +347,26 @@ class TLSConnectable(Uncopied, ByteStreamConnectable):
         if hostname is not None:
             reference_name(hostname)
         self.connectable = connectable
-        self.ssl_context = Context.client() if ssl_context is None else ssl_context
-        if not isinstance(self.ssl_context, Context):
-            raise TypeError(f"ssl_context is a pyossl Context, not {type(ssl_context).__name__}")
+        self.ssl_context = client_context(ssl_context, "a TLSConnectable", "ssl_context")
         if isinstance(connectable, type) or not hasattr(connectable, "connect"):
             raise TypeError(f"an anyio connectable is needed, not {type(connectable).__name__}")
         self.hostname = hostname
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
 
     async def connect(self) -> TLSStream:
-        """A new connection, its handshake finished.  Raises what the connectable raises, and as ``TLSStream.wrap``."""
+        """Makes a new connection and finishes the handshake.
+
+        Raises the errors of the connectable and of ``TLSStream.wrap``.
+        """
         return await _wrapped(
             await self.connectable.connect(),
             hostname=self.hostname,
             ssl_context=self.ssl_context,
             standard_compatible=self.standard_compatible,
         )
+
+    def __repr__(self) -> str:
+        return f"<TLSConnectable {self.ssl_context!r} over {self.connectable!r}>"
 
 
 async def connect_tcp(
@@ -351,20 +380,26 @@ async def connect_tcp(
     message_callback: Callable[[Message], object] | None = None,
     **arguments: Any,
 ) -> TLSStream:
-    """A TLS stream to ``remote_host``, its handshake finished.
+    """Connects to ``remote_host``, finishes the handshake, and returns the TLS stream.
 
-    ``ssl_context`` is ``Context.client()`` unless given, ``tls_hostname`` is ``remote_host``; other arguments
-    (``local_host``, ``local_port``, ``happy_eyeballs_delay``) are ``anyio.connect_tcp``'s.  Raises ``OSError`` when
-    there is no connection, and as ``TLSStream.wrap``.  SSL_connect(3)
+    - ``remote_host`` is a name or an IP address, ``remote_port`` a number.
+    - ``ssl_context`` is a client's; without one, ``Context.client()``.
+    - ``tls_hostname`` is the name or the IP address that the server's certificate must have; without one,
+      ``remote_host``.
+    - ``tls_standard_compatible``, ``session`` and ``message_callback`` are those of ``TLSStream.wrap``.
+    - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
+
+    Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
+    ``ValueError`` for other arguments that cannot be used, and the errors of ``TLSStream.wrap``.  SSL_connect(3)
     """
-    ssl_context = Context.client() if ssl_context is None else instance(ssl_context, Context, "ssl_context")
+    ssl_context = client_context(ssl_context, "connect_tcp()", "ssl_context")
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
     flag(tls_standard_compatible, "tls_standard_compatible")
     remote_port = integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):
-        host_name(remote_host, "a host")
+        check_host(host_name(remote_host, "a host"))
     else:
         reference_name(remote_host)
     return await _wrapped(
@@ -378,7 +413,7 @@ async def connect_tcp(
 
 
 async def _wrapped(stream: AnyByteStream, **arguments: Any) -> TLSStream:
-    """A client's stream over a new connection, which is closed where there is none."""
+    """A client's TLS stream over a new connection, which is closed if the handshake fails."""
     try:
         return await TLSStream.wrap(stream, server_side=False, **arguments)
     except BaseException:

@@ -1,9 +1,9 @@
-"""Blocking sockets in a program whose threads are greenlets: gevent's, eventlet's, or those of another hub.
+"""Blocking sockets in programs whose threads are greenlets: those of gevent, of eventlet, or of another hub.
 
-A ``Socket`` waits in C, where no hub can run another greenlet.  After ``use_gevent()``, ``use_eventlet()``, or
-``wait_with`` and a wait of the program's own, ``connect``, ``Listener.accept`` and ``Context.wrap_socket`` make sockets
-whose calls never wait in C: each takes non-blocking steps, and between two of them the hub waits for the descriptor.
-Call it once, before the first socket is made: those that exist already are not changed.
+A ``Socket`` waits in C, where the hub cannot run another greenlet.  Call ``use_gevent()``, ``use_eventlet()`` or
+``wait_with(wait)`` once, before the first socket is made.  From then on ``connect``, ``Listener.accept`` and
+``Context.wrap_socket`` make sockets that never wait in C.  Their calls take non-blocking steps, and between two steps
+the hub waits for the descriptor.  Sockets that exist already are not changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 def use_gevent() -> None:
-    """Waits by gevent's hub, in whichever thread the call is made.  ``ImportError`` where there is no gevent."""
+    """Makes new sockets wait with the gevent hub of the calling thread.  ``ImportError`` if gevent is not installed."""
     hub: Any = import_module("gevent.socket")
 
     def wait(descriptor: int, want: Want, seconds: float | None) -> None:
@@ -39,7 +39,7 @@ def use_gevent() -> None:
 
 
 def use_eventlet() -> None:
-    """Waits by eventlet's hub, in whichever thread the call is made.  ``ImportError`` where there is no eventlet."""
+    """Makes new sockets wait with the eventlet hub of the calling thread.  ``ImportError`` if it is not installed."""
     hub: Any = import_module("eventlet.hubs")
 
     def wait(descriptor: int, want: Want, seconds: float | None) -> None:
@@ -51,10 +51,11 @@ def use_eventlet() -> None:
 
 
 def wait_with(wait: Wait | None) -> None:
-    """Waits by ``wait``, called as ``wait(descriptor, want, seconds)``; by poll(2) again where it is None.
+    """Makes new sockets wait with the function ``wait``; with None they wait in C again.
 
-    ``wait`` returns when the descriptor can be read from (``Want.READ``) or written to (``Want.WRITE``), when
-    ``seconds`` have passed, or sooner; what it raises is raised from the call that waits.
+    It is called as ``wait(descriptor, want, seconds)``.  It returns when the descriptor can be read (``Want.READ``) or
+    written (``Want.WRITE``), when ``seconds`` have passed (None: no limit), or sooner.  An exception that it raises is
+    raised from the call that waits.  Raises ``TypeError`` if ``wait`` is not a function.  poll(2)
     """
     if wait is not None and not callable(wait):
         raise TypeError(f"a wait is a function or None, not {type(wait).__name__}")
@@ -67,23 +68,23 @@ class _TimeIsUpError(Exception):
 
 
 class GreenSocket(Socket):
-    """A ``Socket`` whose calls wait by the program's wait.
+    """A ``Socket`` whose calls wait with the function of ``wait_with``, or with gevent's or eventlet's hub.
 
-    One greenlet may read while another writes; two that write at once raise ``UsageError``, as two that wait for one
-    descriptor do in a hub.
+    One greenlet may read while another writes.  If two write at once, the second raises ``UsageError``.
     """
 
     _limit = FOREVER
     _waiters = 0
-    _is_writing = _is_left = False
+    _is_writing = _closes_last = False
 
-    # The timeout is kept here: in C it is 0, so that no call waits there.
+    # The timeout is kept here.  In C it is 0, so that no call waits there.
 
     def _set_timeout(self, timeout: float) -> None:
         self._limit = timeout
         super()._set_timeout(0.0)
 
     def gettimeout(self) -> float | None:
+        """The timeout in seconds; None if there is none."""
         return None if self._limit == FOREVER else self._limit
 
     timeout = property(gettimeout)
@@ -96,7 +97,7 @@ class GreenSocket(Socket):
     def handshake(self) -> None:
         self._in_steps("the handshake", super().handshake)
 
-    def _shake_hands_before(self, deadline: int) -> None:
+    def _handshake_before(self, deadline: int) -> None:
         step = super().handshake
         self._until("the handshake", None if self._limit == FOREVER else deadline, step)
 
@@ -160,13 +161,13 @@ class GreenSocket(Socket):
             raise TimeoutError(f"{operation} timed out after {self._limit} s") from None
         finally:
             self._waiters -= 1
-            if self._is_left and not self._waiters:
+            if self._closes_last and not self._waiters:
                 self._sock.close()
 
     @contextlib.contextmanager
     def _writes(self) -> Iterator[None]:
         if self._is_writing:
-            raise UsageError("another greenlet writes to this socket already, and waits")
+            raise UsageError("another greenlet is writing to this socket already")
         self._is_writing = True
         try:
             yield
@@ -174,12 +175,12 @@ class GreenSocket(Socket):
             self._is_writing = False
 
     def _close(self) -> None:
-        """A greenlet that waits is woken, and closes the descriptor as it leaves: the hub still has its number."""
+        """Wakes the greenlets that wait; the last one closes the descriptor, because the hub still has its number."""
         if not self._waiters or self.connection.is_inherited:
             super()._close()
             return
         raised = self.connection.end()
-        self._is_left = True
+        self._closes_last = True
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         if raised is not None:

@@ -1,9 +1,10 @@
 """TLS over trio's streams.
 
-``TLSStream`` is to a pyossl ``Context`` what ``trio.SSLStream`` is to one of the standard library's: a stream over any
-other stream.  It keeps trio's rules: every method that waits is a checkpoint; two tasks may send and receive at once,
-two that send, or two that receive, raise ``trio.BusyResourceError``; what has failed, or was cancelled half-way, raises
-``trio.BrokenResourceError`` from then on.  See pyossl/streams/async_stream.py.
+``TLSStream`` corresponds to ``trio.SSLStream``, with a pyossl ``Context`` in place of an ``ssl.SSLContext``.  It is a
+stream over any other stream, and follows trio's rules.  Every method that waits is a checkpoint.  One task may send
+while another receives.  If two tasks send, or two receive, the second raises ``trio.BusyResourceError``.  After a
+failure, or a cancellation in the middle of an operation, methods raise ``trio.BrokenResourceError``.  The work is done
+in pyossl/streams/async_stream.py.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from pyossl.core.arguments import (
     seconds,
 )
 from pyossl.core.copying import Uncopied
-from pyossl.core.errors import UsageError
+from pyossl.sockets.address import check_host
 from pyossl.sockets.descriptor_connection import drain
+from pyossl.sockets.side import client_context, server_context
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Bytes, Connection
 from pyossl.tls.context import Context
@@ -40,21 +42,26 @@ from pyossl.tls.session import Session
 
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
 _log = logging.getLogger(__name__)
-_HAPPY_EYEBALLS_DELAY = 0.25  # seconds: trio's own, RFC 8305's
+_HAPPY_EYEBALLS_DELAY = 0.25  # seconds, as in trio and RFC 8305
 
 
 class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream]):
-    """A stream whose bytes go encrypted over ``transport_stream``, as client or server according to ``context``.
+    """A TLS stream over ``transport_stream``.
 
-    ``server_hostname`` and the other arguments are those of ``pyossl.Connection``.  The handshake is done by the first
-    method that needs it.  With ``https_compatible`` no close_notify is sent, and none is missed: only for protocols
-    that say themselves where a message ends.
+    - ``context`` decides whether it is a client or a server.
+    - ``server_hostname``, ``session`` and ``message_callback`` are those of ``pyossl.Connection``.
+    - With ``https_compatible``, ``aclose`` sends no close_notify, and an end without the peer's is accepted.  Use it
+      only for protocols that mark the end of a message themselves.
 
-    Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` when TLS or the
-    transport has failed; its ``__cause__`` is the ``pyossl.Error``, if it was TLS.  A ``send_all`` or ``send_eof`` that
-    was cancelled after its first byte leaves the stream broken: all that can be done is ``aclose``.  A cancelled
-    ``receive_some`` loses nothing, and may be repeated; so may a cancelled handshake; both unless they were just
-    sending.  A client's ``receive_some`` sends where the server asks for its certificate after the handshake.
+    The attributes ``transport_stream`` and ``connection``, a ``pyossl.Connection``, are public.  The first method that
+    needs the handshake does it.
+
+    Every method raises ``trio.ClosedResourceError`` after ``aclose``, and ``trio.BrokenResourceError`` if TLS or the
+    transport has failed.  If TLS failed, its ``__cause__`` is the ``pyossl.Error``.
+
+    A ``send_all`` or ``send_eof`` that is cancelled after its first byte breaks the stream: then only ``aclose`` is
+    possible.  A cancelled ``receive_some`` or handshake loses nothing and may be repeated, unless it was sending.  A
+    client's ``receive_some`` sends if the server asks for its certificate after the handshake.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream
         self._https_compatible = flag(https_compatible, "https_compatible")
         if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
             raise TypeError(f"a trio stream is needed, not {type(transport_stream).__name__}")
-        self._carrier = AsyncStream(
+        self._async_stream = AsyncStream(
             self.connection,
             trio,
             transport_stream.send_all,
@@ -82,61 +89,65 @@ class TLSStream(NegotiatedSummary, trio.abc.HalfCloseableStream, Generic[_Stream
         )
 
     async def do_handshake(self) -> None:
-        """Finishes the handshake; where another task does so already, waits for it.  SSL_do_handshake(3)"""
-        await self._carrier.handshake()
+        """Finishes the handshake, or waits for another task that is doing it.  SSL_do_handshake(3)"""
+        await self._async_stream.handshake()
 
     async def send_all(self, data: Bytes) -> None:
-        """Sends all bytes.  SSL_write_ex(3)"""
-        await self._carrier.write(data)
+        """Sends all bytes of ``data``.  SSL_write_ex(3)"""
+        await self._async_stream.write(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """As ``trio.abc.SendStream`` has it: returns, perhaps early and never late, when the transport takes bytes."""
-        await self._carrier.wait_writable(self.transport_stream.wait_send_all_might_not_block)
+        """Waits until the transport may take bytes, like the method of ``trio.abc.SendStream``.
+
+        It may return too early, but not too late.
+        """
+        await self._async_stream.wait_writable(self.transport_stream.wait_send_all_might_not_block)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Some of what the peer sent, at most ``max_bytes``; ``b""`` once it has closed.
+        """Receives at least one byte and at most ``max_bytes``; ``b""`` after the peer has closed.
 
-        An end without a close_notify raises ``trio.BrokenResourceError`` from ``TruncationError``: what was received
-        may have been cut short.  With ``https_compatible`` it is ``b""``.  SSL_read_ex(3)
+        If the transport ends without a close_notify, the data may have been cut off: it raises
+        ``trio.BrokenResourceError`` from ``TruncationError``, or returns ``b""`` with ``https_compatible``.  Without
+        ``max_bytes`` it returns up to 64 KiB.  SSL_read_ex(3)
         """
         size = READ if max_bytes is None else index(max_bytes, "max_bytes")
         if size < 1:
             raise ValueError(f"max_bytes is at least 1, not {number_shown(size)}")
-        return await self._carrier.read(size)
+        return await self._async_stream.read(size)
 
     async def send_eof(self) -> None:
-        """Says close_notify; what the peer sends can still be received.  SSL_shutdown(3)
+        """Sends close_notify; the peer's data can still be received.
 
-        Raises ``NotImplementedError`` before TLS 1.3, where the peer would have to close too.
+        Raises ``NotImplementedError`` before TLS 1.3, in which the peer would have to close too.  SSL_shutdown(3)
         """
-        await self._carrier.end()
+        await self._async_stream.send_eof()
 
     async def unwrap(self) -> tuple[_Stream, bytes]:
-        """Exchanges close_notify with the peer; the transport, which goes on without TLS, and what has been received
-        from it behind the peer's close_notify.
+        """Exchanges close_notify with the peer.
 
-        Raises ``UsageError`` when the peer has sent data that has not been received yet.  SSL_shutdown(3)
+        Returns the transport, for use without TLS, and the bytes that were received after the peer's close_notify.
+        Raises ``UsageError`` if the peer has sent data that was not received.  SSL_shutdown(3)
         """
-        return self.transport_stream, await self._carrier.unwrap()
+        return self.transport_stream, await self._async_stream.unwrap()
 
     async def aclose(self) -> None:
-        """Says close_notify, does not wait for the peer's, and closes the transport.
+        """Sends close_notify, does not wait for the peer's, and closes the transport.
 
-        Where it is cancelled, where another task is sending, and before the handshake is finished, the transport is
-        closed without it.  SSL_shutdown(3)
+        If it is cancelled, if another task is sending, or if the handshake is not finished, it closes the transport
+        without a close_notify.  SSL_shutdown(3)
         """
-        carrier = self._carrier
-        if carrier.closed:
+        stream = self._async_stream
+        if stream.closed:
             await trio.lowlevel.checkpoint()
             return
         try:
             if not self._https_compatible:
-                await carrier.say_goodbye()
+                await stream.send_close_notify()
         except BaseException:
-            carrier.close()
+            stream.close()
             await trio.aclose_forcefully(self.transport_stream)
             raise
-        carrier.close()
+        stream.close()
         if isinstance(self.transport_stream, trio.SocketStream):
             drain(self.transport_stream.socket.fileno())
         await self.transport_stream.aclose()
@@ -149,30 +160,25 @@ def _busy(action: str) -> trio.BusyResourceError:
     return trio.BusyResourceError(f"another task is already {action} this stream")
 
 
-def _check_server(context: Any) -> None:
-    if not instance(context, Context, "context").is_server:
-        raise UsageError("a listener needs a server's context")
-
-
 class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
-    """A listener whose streams speak TLS, over one whose streams do not.  SSL_accept(3)
+    """A listener whose streams are ``TLSStream``s over the streams of ``transport_listener``.
 
-    ``accept`` never waits for a client's handshake: the stream's first method does it, in the task of its handler.
-    Raises ``UsageError`` for a client's context.
+    ``context`` is a server's; ``https_compatible`` is that of ``TLSStream``.  The attributes ``transport_listener`` and
+    ``context`` are public.  ``accept`` does not wait for a client's handshake: the first method of the stream does it,
+    in the task that handles the client.  Raises ``UsageError`` for a client's context.  SSL_accept(3)
     """
 
     def __init__(
         self, transport_listener: trio.abc.Listener[_Stream], context: Context, *, https_compatible: bool = False
     ) -> None:
-        _check_server(context)
+        self.context = server_context(context, "a TLSListener")
         if isinstance(transport_listener, type) or not hasattr(transport_listener, "accept"):
             raise TypeError(f"a trio listener is needed, not {type(transport_listener).__name__}")
         self.transport_listener = transport_listener
-        self.context = context
         self._https_compatible = flag(https_compatible, "https_compatible")
 
     async def accept(self) -> TLSStream[_Stream]:
-        """Waits for a client; its stream, before the handshake."""
+        """Waits for a client and returns its stream, before the handshake."""
         stream = await self.transport_listener.accept()
         try:
             return TLSStream(stream, self.context, https_compatible=self._https_compatible)
@@ -181,8 +187,11 @@ class TLSListener(Uncopied, trio.abc.Listener[TLSStream[_Stream]]):
             raise
 
     async def aclose(self) -> None:
-        """Stops listening; streams that have been accepted go on."""
+        """Stops listening; accepted streams go on."""
         await self.transport_listener.aclose()
+
+    def __repr__(self) -> str:
+        return f"<TLSListener {self.context!r} over {self.transport_listener!r}>"
 
 
 async def open_tcp_stream(
@@ -197,17 +206,23 @@ async def open_tcp_stream(
     happy_eyeballs_delay: float | None = _HAPPY_EYEBALLS_DELAY,
     local_address: str | None = None,
 ) -> TLSStream[trio.SocketStream]:
-    """A TLS stream to ``host``, before its handshake.
+    """Connects to ``host`` and returns a TLS stream, before its handshake.
 
-    ``context`` is ``Context.client()`` unless given, ``server_hostname`` is ``host``; the last two arguments are those
-    of ``trio.open_tcp_stream``.  Raises ``OSError`` when there is no connection.  SSL_connect(3)
+    - ``host`` is a name or an IP address, ``port`` a number.
+    - ``context`` is a client's; without one, ``Context.client()``.
+    - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, ``host``.
+    - ``session``, ``message_callback`` and ``https_compatible`` are those of ``TLSStream``.
+    - ``happy_eyeballs_delay``, in seconds, and ``local_address`` are those of ``trio.open_tcp_stream``.
+
+    Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
+    ``ValueError`` for other arguments that cannot be used.  SSL_connect(3)
     """
-    context = Context.client() if context is None else instance(context, Context, "context")
+    context = client_context(context, "open_tcp_stream()")
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
     flag(https_compatible, "https_compatible")
-    host_name(host, "a host")
+    check_host(host_name(host, "a host"))
     port = integer(port, "a port", 0, 0xFFFF)
     if local_address is not None:
         host_name(local_address, "a local address")
@@ -238,17 +253,23 @@ async def open_tcp_listeners(
     backlog: int | None = None,
     https_compatible: bool = False,
 ) -> list[TLSListener[trio.SocketStream]]:
-    """Listeners on every address of ``host`` (None: of this machine); port 0 is any that is free.
+    """Listens on every address of ``host``, and returns the listeners.
 
-    Raises ``OSError`` when an address cannot be had, ``UsageError`` for a client's context.
+    - ``port`` is a number; 0 is any free port.
+    - ``context`` is a server's: ``Context.server(certificate, private_key)``.
+    - ``host`` is a name or an IP address; None is every address of this machine.
+    - ``backlog`` is that of ``trio.open_tcp_listeners``, ``https_compatible`` that of ``TLSStream``.
+
+    Raises ``OSError`` if it cannot listen on an address, ``UsageError`` for a client's context.
+    SSL_accept(3), listen(2)
     """
-    _check_server(context)
+    server_context(context, "open_tcp_listeners()")
     flag(https_compatible, "https_compatible")
     port = integer(port, "a port", 0, 0xFFFF)
     if backlog is not None:
         integer(backlog, "backlog", 0, LARGEST_INT)
     if host is not None:
-        host_name(host, "a host")
+        check_host(host_name(host, "a host"))
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=backlog)
     return [TLSListener(each, context, https_compatible=https_compatible) for each in listeners]
 
@@ -267,18 +288,23 @@ async def serve_tcp(
 ) -> None:
     """Listens, and runs ``handler(stream)`` in a task for each client, until it is cancelled.
 
-    The handler is called when the handshake is finished; a client that fails it, or does not finish it within
-    ``handshake_timeout`` seconds, is logged and dropped.  A stream is closed when its handler returns, and without a
-    close_notify when it raises; what it raises reaches the nursery.  With ``nursery.start`` it gives the listeners.
-    """
+    - ``port``, ``context``, ``host``, ``backlog`` and ``https_compatible`` are those of ``open_tcp_listeners``.
+    - ``handshake_timeout``, in seconds, is the time for a client's handshake.  The handler is called after it.  A
+      client that fails the handshake, or does not finish it in time, is logged and dropped.
+    - The handlers run in ``handler_nursery``; without one, in a nursery of this function.
+    - ``task_status`` is for ``nursery.start``, which returns the list of listeners.
 
+    When a handler returns, its stream is closed.  When it raises, the stream is closed without a close_notify, and the
+    exception is raised in the nursery.  Raises ``OSError`` if it cannot listen on an address, ``UsageError`` for a
+    client's context.  SSL_accept(3)
+    """
     handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
     if not callable(handler):
         raise TypeError(f"handler is a function, not {type(handler).__name__}")
     if handler_nursery is not None:
         instance(handler_nursery, trio.Nursery, "handler_nursery")
     if isinstance(task_status, type) or not hasattr(task_status, "started"):
-        raise TypeError(f"task_status is what a nursery's start gives, not {type(task_status).__name__}")
+        raise TypeError(f"task_status is the one that nursery.start passes, not {type(task_status).__name__}")
 
     async def shake_hands_and_handle(stream: TLSStream[trio.SocketStream]) -> None:
         try:

@@ -1,1 +1,1 @@
-"""Blocking sockets and listeners, the wait for a descriptor, and the steps of an event loop."""
+"""Blocking TLS sockets and listeners; waiting for descriptors; non-blocking steps for event loops."""

@@ -1,110 +1,38 @@
-"""Which addresses a name has, and a connection to the first of them that answers.  RFC 8305
+"""A connection to the first address of a host that answers.  RFC 8305
 
-An address that is silent must not take all the time, nor one whose family this kernel lacks end the attempt.  So the
-addresses are tried by turns of their families, the next one ``ATTEMPT_DELAY`` after the one before or as soon as that
-has failed, and the first to be connected wins: the others are closed.  No threads are needed: the sockets do not block
-while they connect.  Where there is only one address, its connect(2) waits itself.
+An address that does not answer must not take all the time, and an address of a family that this kernel lacks must not
+end the attempt.  So the attempts alternate between the families.  The next one begins ``ATTEMPT_DELAY`` after the one
+before, or as soon as that has failed.  The first socket that is connected is kept, and the others are closed.  It needs
+no threads: the sockets do not block while they connect.  If there is only one address, its connect(2) blocks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import functools
 import itertools
 import os
 import socket
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-from pyossl.core.arguments import integer, socket_path
 from pyossl.sockets import wait_hook
+from pyossl.sockets.address import Address, SocketAddress, failed, resolved
 from pyossl.sockets.polling import LONGEST_WAIT, ready, seconds_left
 
-Address = tuple[str, int] | tuple[str, int, int, int] | str | os.PathLike[str]
-"""Where a peer is: a host and a port, for IPv6 with flow information and a scope too, or the path of a Unix socket."""
-
 ATTEMPT_DELAY = 0.25
-"""How long an address has, in seconds, before the next one is tried beside it.  RFC 8305, 5"""
+"""The time in seconds after which the next address is tried too.  RFC 8305, 5"""
 
-_REMEMBERED = 256  # addresses: as for names
 _Tuple = TypeVar("_Tuple", bound=tuple[Any, ...])
-_LARGEST_FLOW = 0xFFFFF
-_LACKING = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
-"""Failures of this machine's, which say less than those of a peer."""
-
-
-class Place(NamedTuple):
-    """A socket's family, type and protocol, and the address to connect it to or to bind it to."""
-
-    family: int
-    kind: int
-    protocol: int
-    where: Any
-
-
-def host_and_port(address: Any) -> tuple[str, int | str]:
-    """The first two parts of an address; ``TypeError`` or ``ValueError`` for what is none."""
-    is_one = isinstance(address, (tuple, list)) and 2 <= len(address) <= 4 and isinstance(address[0], str)
-    if not is_one:
-        raise TypeError(f"an address is a host and a port, or a path, not {address!r:.80}")
-    host, port = address[:2]
-    if not isinstance(port, str):  # the name of a service
-        port = integer(port, "a port", 0, 0xFFFF)
-    return host, port
-
-
-def _flow_and_scope(address: Any) -> tuple[int, int]:
-    """What an IPv6 address says besides a host and a port, as ``socket.socket.getpeername`` does."""
-    if len(address) == 2:
-        return 0, 0
-    flow, scope = (*address[2:], 0)[:2]
-    integer(flow, "the flow information of an IPv6 address", 0, _LARGEST_FLOW)
-    integer(scope, "the scope of an IPv6 address", 0, 0xFFFFFFFF)
-    return flow, scope
-
-
-def places_of(address: Address, flags: int = 0) -> Sequence[Place]:
-    """Each place that ``address`` may be, in the order of getaddrinfo(3), whose ``flags`` may be ``AI_PASSIVE``."""
-    if not isinstance(address, tuple):
-        return [
-            Place(socket.AF_UNIX, socket.SOCK_STREAM, 0, socket_path(address, "an address that is no host and port"))
-        ]
-    host, port = host_and_port(address)
-    flow, scope = _flow_and_scope(address)
-    family = _family_of(host)
-    if (flow or scope) and family == socket.AF_INET:
-        raise ValueError(f"flow information and a scope are an IPv6 address's, and {host!r} is none")
-    if family and type(port) is int:
-        where: Any = (host, port, flow, scope) if flow or scope else (host, port)
-        return [Place(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, where)]
-    wanted = socket.AF_INET6 if flow or scope else socket.AF_UNSPEC
-    try:
-        found = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags)
-    except socket.gaierror as error:
-        raise socket.gaierror(error.errno, f"{error.strerror}: looking up {host!r}") from error
-    except ValueError as error:  # what has a NUL, or cannot be encoded
-        raise ValueError(f"{host[:80]!a} and {port!a:.80} are no host and port: {error.__class__.__name__}") from error
-    return [Place(of, kind, protocol, _scoped(where, flow, scope)) for of, kind, protocol, _, where in found]
-
-
-def _scoped(where: Any, flow: int, scope: int) -> Any:
-    """An address of getaddrinfo(3), with what it does not say of IPv6 itself."""
-    return (*where[:2], flow, scope or where[3]) if flow or scope else where
-
-
-@functools.lru_cache(_REMEMBERED)
-def _family_of(host: str) -> int | None:
-    """The family of an IP address, which needs no look-up; None for a name, and where an address has its scope's."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host)
-            return family
-    return None
+_LOCAL_FAILURES = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
+"""Failures of this machine.  A peer's failure says more, and is raised instead."""
 
 
 def by_turns(addresses: Iterable[_Tuple], first_family_count: int = 1) -> list[_Tuple]:
-    """Tuples that begin with a family, by turns of these; so many of the first family come first.  RFC 8305, 4"""
+    """The addresses, alternating between their families.  RFC 8305, 4
+
+    Each is a tuple whose first item is its family.  The list begins with ``first_family_count`` addresses of the first
+    family.
+    """
     families: dict[int, list[_Tuple]] = {}
     for each in addresses:
         families.setdefault(each[0], []).append(each)
@@ -116,18 +44,21 @@ def by_turns(addresses: Iterable[_Tuple], first_family_count: int = 1) -> list[_
 
 
 def connected(address: Address, timeout: float | None, deadline: int | None) -> socket.socket:
-    """A blocking socket that is connected to ``address`` before ``deadline``, which is ``timeout`` seconds away.
+    """A blocking socket that is connected to ``address``.
 
-    Raises ``OSError`` where no place of it can be reached, and ``TimeoutError``.  getaddrinfo(3), connect(2)
+    ``deadline`` is a time of ``deadline_in``; ``timeout`` is the same in seconds, for messages.  Raises ``OSError`` if
+    no address can be reached, and ``TimeoutError``.  getaddrinfo(3), connect(2)
     """
-    places = places_of(address)
+    addresses = resolved(address)
     try:
-        is_alone = len(places) == 1 and wait_hook.wait is None
-        sock = _alone(places[0], deadline) if is_alone else _First(by_turns(places), deadline).connected()
+        if len(addresses) == 1 and wait_hook.wait is None:
+            sock = _connected_blocking(addresses[0], deadline)
+        else:
+            sock = _Attempts(by_turns(addresses), deadline).connected()
     except OSError as error:
         if isinstance(error, TimeoutError) and error.errno is None:
             raise TimeoutError(f"connecting to {address!r} timed out after {timeout} s") from error
-        raise OSError(error.errno, f"{error.strerror or error}: connecting to {address!r}") from error
+        raise failed("connecting to", address, error) from error
     try:
         send_at_once(sock)
     except BaseException:
@@ -137,24 +68,26 @@ def connected(address: Address, timeout: float | None, deadline: int | None) -> 
 
 
 def send_at_once(sock: socket.socket) -> None:
-    """Turns Nagle's algorithm off: a record is whole when it is sent, and a server's first answer, on the heels of its
-    session tickets, would wait for the client's delayed acknowledgement.  SSL_connect(3), NOTES
+    """Turns Nagle's algorithm off.  SSL_connect(3), NOTES
+
+    A record is complete when it is sent.  With Nagle's algorithm a server's first answer, which follows its session
+    tickets, would wait for the client's delayed acknowledgement.
     """
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
-        return  # it is no TCP socket, or its peer has gone, which the first read or write tells
+        return  # not a TCP socket, or the peer has gone: the first read or write reports that
 
 
-def _alone(place: Place, deadline: int | None) -> socket.socket:
+def _connected_blocking(address: SocketAddress, deadline: int | None) -> socket.socket:
     left = seconds_left(deadline)
     if left is not None and left <= 0:
         raise TimeoutError
-    sock = socket.socket(*place[:3])
+    sock = socket.socket(*address[:3])
     try:
         if sock.gettimeout() != left:
             sock.settimeout(left)
-        sock.connect(place.where)
+        sock.connect(address.sockaddr)
         if left is not None:
             sock.settimeout(None)
     except BaseException:
@@ -163,82 +96,82 @@ def _alone(place: Place, deadline: int | None) -> socket.socket:
     return sock
 
 
-class _First:
-    """Attempts at several places, of which the first that is connected is kept."""
+class _Attempts:
+    """Attempts to connect to several addresses; the first socket that is connected is kept."""
 
-    def __init__(self, places: list[Place], deadline: int | None) -> None:
-        self._waiting = places
+    def __init__(self, addresses: list[SocketAddress], deadline: int | None) -> None:
+        self._waiting = addresses
         self._deadline = deadline
-        self._attempts: dict[int, tuple[socket.socket, Place]] = {}
-        self._problems: list[tuple[Place, OSError]] = []
+        self._under_way: dict[int, tuple[socket.socket, SocketAddress]] = {}
+        self._failures: list[tuple[SocketAddress, OSError]] = []
 
     def connected(self) -> socket.socket:
-        """The socket; ``OSError`` where none could be connected, ``TimeoutError`` after the deadline."""
+        """The socket; ``OSError`` if no attempt succeeds, ``TimeoutError`` after the deadline."""
         try:
             winner = None
-            while winner is None and (self._waiting or self._attempts):
+            while winner is None and (self._waiting or self._under_way):
                 if self._waiting:
                     winner = self._begin(self._waiting.pop(0))
-                if winner is None and self._attempts:
+                if winner is None and self._under_way:
                     winner = self._wait()
             if winner is None:
-                raise self._problem()
-            sock, _ = self._attempts[winner]
+                raise self._failure()
+            sock, _ = self._under_way[winner]
             sock.setblocking(True)
-            del self._attempts[winner]
+            del self._under_way[winner]
             return sock
         finally:
-            for each, _ in self._attempts.values():
+            for each, _ in self._under_way.values():
                 each.close()
 
-    def _begin(self, place: Place) -> int | None:
-        """Begins to connect; the descriptor, where it is connected at once."""
+    def _begin(self, address: SocketAddress) -> int | None:
+        """Begins to connect; returns the descriptor if it is connected at once."""
         try:
-            sock = socket.socket(*place[:3])
-        except OSError as error:  # a family that this kernel lacks, or there is no descriptor left
-            self._problems.append((place, error))
+            sock = socket.socket(*address[:3])
+        except OSError as error:  # the kernel lacks the family, or no descriptor is left
+            self._failures.append((address, error))
             return None
         try:
             sock.setblocking(False)
-            self._attempts[sock.fileno()] = sock, place
-            failure = sock.connect_ex(place.where)
+            self._under_way[sock.fileno()] = sock, address
+            failure = sock.connect_ex(address.sockaddr)
         except BaseException:
-            self._attempts.pop(sock.fileno(), None)
+            self._under_way.pop(sock.fileno(), None)
             sock.close()
             raise
-        return None if failure == errno.EINPROGRESS else self._settled(sock.fileno(), failure)
+        return None if failure == errno.EINPROGRESS else self._ended(sock.fileno(), failure)
 
     def _wait(self) -> int | None:
-        """Waits until attempts have ended or it is time for the next one; the descriptor of one that is connected."""
+        """Waits until attempts end or the next one is due; returns the descriptor of one that is connected."""
         pause = ATTEMPT_DELAY if self._waiting else LONGEST_WAIT
         left = seconds_left(self._deadline)
         if left is not None and left <= 0:
             raise TimeoutError
-        for fd in ready((), list(self._attempts), pause if left is None else min(left, pause)):
-            sock, _ = self._attempts[fd]
-            if self._settled(fd, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) is not None:
+        for fd in ready((), list(self._under_way), pause if left is None else min(left, pause)):
+            sock, _ = self._under_way[fd]
+            if self._ended(fd, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) is not None:
                 return fd
         return None
 
-    def _settled(self, fd: int, failure: int) -> int | None:
-        """What an attempt came to: its descriptor, or None where it has failed."""
+    def _ended(self, fd: int, failure: int) -> int | None:
+        """The descriptor if ``failure``, an errno, is 0; otherwise closes the socket and returns None."""
         if failure == 0:
             return fd
-        sock, place = self._attempts.pop(fd)
+        sock, address = self._under_way.pop(fd)
         sock.close()
-        self._problems.append((place, OSError(failure, os.strerror(failure))))
+        self._failures.append((address, OSError(failure, os.strerror(failure))))
         return None
 
-    def _problem(self) -> OSError:
-        """The last failure of a peer's, or of this machine's where there are no others; the text has them all."""
-        numbers = [error.errno for _, error in self._problems]
-        number = next((each for each in reversed(numbers) if each not in _LACKING), numbers[-1])
+    def _failure(self) -> OSError:
+        """The last failure of a peer, or of this machine if there is no other.  If they differ, the message has all."""
+        numbers = [error.errno for _, error in self._failures]
+        number = next((each for each in reversed(numbers) if each not in _LOCAL_FAILURES), numbers[-1])
         if len(set(numbers)) == 1:
             return OSError(number, os.strerror(number or 0))
-        each = "; ".join(f"{_written(place)}: {error.strerror}" for place, error in self._problems)
+        each = "; ".join(f"{_shown(address)}: {error.strerror}" for address, error in self._failures)
         return OSError(number, f"{os.strerror(number or 0)} ({each})")
 
 
-def _written(place: Place) -> str:
-    where = place.where
-    return str(where[0]) if isinstance(where, tuple) and where else str(where)
+def _shown(address: SocketAddress) -> str:
+    sockaddr = address.sockaddr
+    return str(sockaddr[0]) if isinstance(sockaddr, tuple) and sockaddr else str(sockaddr)

@@ -1,9 +1,9 @@
-"""A connection over a socket's descriptor, whose calls can wait for it.
+"""A connection over a socket's descriptor, with calls that can wait for the descriptor.
 
-Each call takes non-blocking steps under the connection's lock and waits for the descriptor between two of them, outside
-of it: one C function of pyossl/_c/sockets/wait.c for all of it, with the GIL given up once.  A timeout is a deadline
-over the whole call.  A signal interrupts the wait, Python's handlers run in the middle of the call, and it goes on with
-the deadline that it had, or ends with what a handler raised.
+A call takes non-blocking steps under the connection's lock.  Between two steps it waits for the descriptor, without the
+lock.  All of this is one C function of pyossl/_c/sockets/wait.c, which releases the GIL once.  A timeout is a deadline
+for the whole call.  If a signal interrupts the wait, Python's handlers run in the middle of the call.  Then the call
+goes on with the same deadline, or ends with the exception that a handler raised.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     import socket
 
 FOREVER = -1.0
-"""The timeout of a call that has none; 0 is that of one that does not wait."""
+"""The timeout of a call without a deadline.  0 is the timeout of a call that does not wait."""
 
 _FD_WANTS = (Want.READ, Want.WRITE)
 _UNREAD = "the peer has sent data that was not read: read until b'' before unwrap()"
 
 
 class DescriptorConnection(Connection):
-    """A ``Connection`` over a socket of pyossl's own, whose descriptor may block: no step here does.
+    """A ``Connection`` over a socket.  Its steps do not block, even if the descriptor does.
 
-    It keeps the socket open.  If the socket were closed first, its descriptor's number could be another file's, and
-    the connection would write to that.  SSL_set_fd(3)
+    It keeps the socket object, so that the descriptor stays open.  If it were closed first, another file could get its
+    number, and the connection would write to that file.  SSL_set_fd(3)
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class DescriptorConnection(Connection):
         return lib.pyossl_connection_over_socket(ctx, self._takes_side, socket_descriptor(self._kept[0]))
 
     def check_descriptor(self) -> None:
-        """From now on the descriptor is checked before each use: its socket is the caller's, who may close it."""
+        """Makes every later call check the descriptor first.  For a socket of the caller's, which may be closed."""
         lib.pyossl_check_descriptor(self._c)
 
     def keep(self, sock: socket.socket) -> None:
-        """Keeps another object that has the descriptor now."""
+        """Keeps another socket object, which has the descriptor now."""
         assert self._kept is not None
         self._kept[:] = [sock]
 
 
 class WaitingConnection(DescriptorConnection):
-    """A ``Connection`` whose calls can wait for its descriptor.
+    """A ``Connection`` with methods that can wait for its descriptor.
 
-    The methods here take a timeout in seconds, 0 for not to wait and ``FOREVER``; they raise ``WouldBlockError`` and
-    ``TimeoutError`` where the others return a ``Want``.
+    They take a timeout in seconds: 0 does not wait, ``FOREVER`` has no deadline.  They raise ``WouldBlockError`` and
+    ``TimeoutError`` where the methods of ``Connection`` return a ``Want``.
     """
 
     @property
@@ -75,80 +75,83 @@ class WaitingConnection(DescriptorConnection):
         """The ``pyossl_connection *``, for the functions of pyossl/_c/sockets/wait.c."""
         return self._c
 
-    def shake_hands(self, timeout: float, deadline: int = 0) -> None:
-        """Finishes the handshake, before ``deadline``, of ``deadline_in``, where that is not 0.  SSL_do_handshake(3)"""
-        self._in_time(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
+    def finish_handshake(self, timeout: float, deadline: int = 0) -> None:
+        """Finishes the handshake.  ``deadline``, of ``deadline_in``, replaces the timeout's if it is not 0.
 
-    def receive_into(self, target: Any, size: int, timeout: float) -> int:
-        """Up to ``size`` bytes into a buffer of cffi's; 0 once the peer has closed.  SSL_read_ex(3)"""
-        return self.received(lib.pyossl_read_waiting(self._c, target, size, timeout), timeout)
+        SSL_do_handshake(3)
+        """
+        self._checked(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
 
-    def received(self, result: int, timeout: float) -> int:
-        """``result`` of a read, or an exception for what it stands for."""
-        return self._in_time(result, "reading", timeout)
+    def checked_read(self, result: int, timeout: float) -> int:
+        """``result`` of a read in C, a number of bytes; raises the exception that a negative one stands for."""
+        return self._checked(result, "reading", timeout)
 
     def peek_waiting(self, size: int, timeout: float) -> bytes:
-        """As ``peek``, waiting.  SSL_peek_ex(3)"""
+        """Like ``peek``, but waits for data.  SSL_peek_ex(3)"""
         room, view = buffer = buffers.borrow(size)
         result = lib.pyossl_peek_waiting(self._c, room, min(size, buffers.LARGEST), timeout)
         data: bytes = view[:result] if result > 0 else b""
         buffers.give_back(buffer)
-        self._in_time(result, "peeking", timeout)
+        self._checked(result, "peeking", timeout)
         return data
 
     def send_all(self, data: Any, size: int, timeout: float) -> int:
-        """Sends ``size`` bytes of ``data``, bytes or a buffer of cffi's; returns how many: fewer only where the timeout
-        is 0.  SSL_write_ex(3)
+        """Sends ``size`` bytes of ``data``, which is bytes or a cffi buffer, and returns the number sent.
+
+        It is less than ``size`` only if the timeout is 0.  SSL_write_ex(3)
         """
-        return self.sent(lib.pyossl_write_waiting(self._c, data, size, timeout), timeout)
+        return self.checked_write(lib.pyossl_write_waiting(self._c, data, size, timeout), timeout)
 
     def send_some(self, data: Any, size: int, timeout: float) -> int:
-        """Sends at least one byte of ``data``; returns how many.  SSL_write_ex(3)"""
-        return self.sent(lib.pyossl_write_some_waiting(self._c, data, size, timeout), timeout)
+        """Sends at least one byte of ``data`` and returns the number sent.  SSL_write_ex(3)"""
+        return self.checked_write(lib.pyossl_write_some_waiting(self._c, data, size, timeout), timeout)
 
-    def sent(self, result: int, timeout: float) -> int:
-        """``result`` of a write, or an exception for what it stands for."""
-        return self._in_time(result, "writing", timeout)
+    def checked_write(self, result: int, timeout: float) -> int:
+        """``result`` of a write in C, a number of bytes; raises the exception that a negative one stands for."""
+        return self._checked(result, "writing", timeout)
 
-    def say_goodbye(self, timeout: float) -> bool:
-        """Sends close_notify; the peer's is left to be read.  False where there can be none: the handshake is not
-        finished, or the connection has failed before or is closed.  SSL_shutdown(3)
+    def send_close_notify(self, timeout: float) -> bool:
+        """Sends close_notify; the peer's is left to be read.
+
+        False if it cannot be sent: the handshake is not finished, or the connection has failed or is closed.
+        SSL_shutdown(3)
         """
         result = lib.pyossl_send_close_notify(self._c, timeout)
         if result in (lib.PYOSSL_TOO_EARLY, lib.PYOSSL_DEAD, lib.PYOSSL_CLOSED):
             return False
-        self._in_time(result, "the shutdown", timeout)
+        self._checked(result, "the shutdown", timeout)
         return True
 
-    def exchange_goodbye(self, timeout: float) -> None:
-        """Sends close_notify and waits for the peer's; ``UsageError`` where data comes first.  SSL_shutdown(3)"""
+    def exchange_close_notify(self, timeout: float) -> None:
+        """Sends close_notify and waits for the peer's; ``UsageError`` if the peer sends data first.  SSL_shutdown(3)"""
         result = lib.pyossl_unwrap(self._c, timeout)
         if result == lib.PYOSSL_UNREAD:
             raise NotDueError(_UNREAD)
-        self._in_time(result, "the shutdown", timeout)
+        self._checked(result, "the shutdown", timeout)
 
     @property
     def pending(self) -> int:
-        """How many decrypted bytes can be read without the descriptor; 1 where the end, or a failure, comes next.
+        """The number of decrypted bytes that can be read without the descriptor; 1 before the end or a failure.
 
         SSL_pending(3)
         """
         result: int = lib.pyossl_pending(self._c)
         if result < 0:
-            raise self._error(result, "looking at what is pending")
+            raise self._error(result, "looking at the pending bytes")
         return result
 
-    def leave(self) -> int:
-        """Leaves the descriptor to its owner; how many bytes have been taken off it that no call has read."""
+    def leave_descriptor(self) -> int:
+        """Uses the descriptor no more; returns the number of bytes that were received from it and not read."""
         return int(lib.pyossl_leave_socket(self._c))
 
     def restore_limits(self) -> None:
-        """Sets SO_RCVTIMEO again as the program has set it; the next call that waits looks at it anew.  socket(7)"""
+        """Restores the SO_RCVTIMEO that the program set; the next call that waits reads it again.  socket(7)"""
         lib.pyossl_restore_limits(self._c)
 
     def detach(self) -> None:
-        """``close``, but the descriptor stays open, as it was given.  A call that waits in another thread ends within a
-        second.  SSL_free(3)
+        """Closes the connection and leaves the descriptor open, as it was given.
+
+        A call that waits in another thread ends within a second.  SSL_free(3)
         """
         if lib.pyossl_detach_socket(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
@@ -156,7 +159,7 @@ class WaitingConnection(DescriptorConnection):
 
     @property
     def keeps_to_records(self) -> bool:
-        """Whether a read takes nothing off the descriptor but the records that it needs."""
+        """Whether a read takes only the records that it needs off the descriptor."""
         return bool(self._c.keeps_to_records)
 
     @keeps_to_records.setter
@@ -165,19 +168,19 @@ class WaitingConnection(DescriptorConnection):
 
     @property
     def is_paused(self) -> bool:
-        """Whether a read that waits is to be repeated at once: what it needs may have been received ahead."""
+        """Whether a read that would wait must be repeated at once: its data may have been received already."""
         return bool(lib.pyossl_is_paused(self._c))
 
     @property
     def waiters(self) -> int:
-        """How many threads wait for the descriptor now."""
+        """The number of threads that wait for the descriptor now."""
         return int(self._c.waiters)
 
     def end(self) -> BaseException | None:
-        """``close``, after our close_notify if that needs no waiting.  Calls that wait in other threads end, so that
-        the descriptor can be closed.  Returns what a callback raised meanwhile.  In a child process it does nothing.
+        """Sends close_notify if that needs no waiting, and closes the connection.
 
-        SSL_shutdown(3), SSL_free(3)
+        Ends calls that wait in other threads, so that the descriptor can be closed.  Returns the exception that a
+        callback raised meanwhile.  In a child process it does nothing.  SSL_shutdown(3), SSL_free(3)
         """
         result = lib.pyossl_end_socket(self._c)
         if result == lib.PYOSSL_BUSY:
@@ -185,43 +188,43 @@ class WaitingConnection(DescriptorConnection):
         self._let_go()
         return self._error(result, "shutting down") if result == lib.PYOSSL_PARKED else None
 
-    def _in_time(self, result: int, operation: str, timeout: float) -> int:
+    def _checked(self, result: int, operation: str, timeout: float) -> int:
         if result < 0:
-            raise self._not_in_time(result, operation, timeout)
+            raise self._exception(result, operation, timeout)
         return result
 
-    def _not_in_time(self, result: int, operation: str, timeout: float) -> BaseException:
+    def _exception(self, result: int, operation: str, timeout: float) -> BaseException:
         if result == lib.PYOSSL_TIMED_OUT:
-            whom = f", with {self._name!r}" if self._name else ""
+            peer = f", with {self._name!r}" if self._name else ""
             limit = f"after {timeout} s" if timeout >= 0 else "at the limit that the socket itself has been given"
-            return TimeoutError(f"{operation} timed out {limit}{whom}")
+            return TimeoutError(f"{operation} timed out {limit}{peer}")
         want = WANTS.get(result)
         if want is None:
             return self._error(result, operation)
         if want in _FD_WANTS:
             return WouldBlockError(want)
-        return UsageError(f"{operation} came to {want!r}, which a blocking socket cannot wait for")
+        return UsageError(f"{operation} needs {want!r}, and a blocking socket cannot wait for that")
 
 
 def drain(descriptor: int) -> None:
-    """Takes what has arrived off a socket's descriptor that is about to be closed, without waiting.
+    """Receives and drops the bytes that have arrived on a socket that is about to be closed, without waiting.
 
-    The kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet.
+    If a socket is closed with unread bytes, the kernel sends a reset, and the peer may lose data that it has not read.
     recv(2)
     """
     lib.pyossl_discard_received(descriptor)
 
 
 def forks() -> int:
-    """How many forks there are between this process and the one that imported pyossl.  pthread_atfork(3)"""
+    """The number of forks between the process that imported pyossl and this one.  pthread_atfork(3)"""
     return int(lib.pyossl_process())
 
 
 def deadline_in(timeout: float) -> int:
-    """The time in ``timeout`` seconds, in nanoseconds by the clock that the waits go by.  clock_gettime(2)"""
+    """The time in ``timeout`` seconds, in nanoseconds of the clock that the waits use.  clock_gettime(2)"""
     return int(lib.pyossl_deadline(timeout))
 
 
 def seconds_until(deadline: int) -> float:
-    """How long it is to ``deadline``, of ``deadline_in``; below 0 where it has passed."""
+    """The seconds until ``deadline``, of ``deadline_in``; negative after it."""
     return (deadline - deadline_in(0)) / 1e9

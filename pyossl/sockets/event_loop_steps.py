@@ -1,9 +1,9 @@
-"""A connection over a non-blocking descriptor that an event loop waits for.
+"""A connection over a non-blocking descriptor for an event loop, which waits for the descriptor itself.
 
-Each call is one step that never waits: what was done, or the ``Want`` that the loop is to watch the descriptor for.
-The loop's watch is on the descriptor alone, while the next bytes, the peer's close_notify or a failure may have been
-taken off it already, by OpenSSL or by the BIO below: ``has_more`` is set then, and the loop is to read again first
-(pyossl/_c/sockets/event_loop_read.c).
+Each call is one step that never waits.  It returns its result, or the ``Want`` for which the loop must watch the
+descriptor.  The next bytes, the peer's close_notify or a failure may have been taken off the descriptor already, by
+OpenSSL or by the BIO below.  The loop cannot see them there.  Then ``has_more`` is set, and the loop must read again
+before it waits (pyossl/_c/sockets/event_loop_read.c).
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from pyossl.sockets.descriptor_connection import DescriptorConnection
 from pyossl.tls.connection import Bytes, Connection, readable, writable
 
 ROOM = buffers.LARGEST
-"""As much as one step reads."""
+"""The most bytes that one step reads."""
 SLICE = 1 << 20
-"""As much as one step writes: a peer that keeps up must not keep the loop from everybody else."""
+"""The most bytes that one step writes, so that a peer that reads fast does not block the loop's other connections."""
 MORE: int = lib.PYOSSL_MORE
-"""What ``read_step`` adds to the number of bytes where the next read needs no wait."""
+"""``read_step`` adds this to the number of bytes if the next read needs no wait."""
 read_step, write_step = lib.pyossl_read_step, lib.pyossl_write
-"""For who has no call of Python's to spare: of a connection's ``pointer``, a place, and a size.  What does not come to
-bytes is for ``received`` and ``sent`` of the connection."""
+"""The functions in C, for code that cannot afford a call in Python.  They take a connection's ``pointer``, a buffer and
+a size.  The connection's ``received`` and ``sent`` interpret a result that is not a number of bytes."""
 
 
 def room_to_read() -> buffers.Buffer:
-    """``ROOM`` bytes to receive into, for all the connections of one loop."""
+    """A buffer of ``ROOM`` bytes, which all connections of one loop share."""
     room = ffi.new("char[]", ROOM)
     return room, ffi.buffer(room)
 
 
 class Destination:
-    """What is to be read, of a length known beforehand, decrypted straight into the ``bytes`` that it becomes.
+    """A ``bytes`` object of a known length, into which a read decrypts directly.
 
-    Nobody else has seen that object when it is written to, and nobody does before it is full.
+    No other code sees the object before it is full.
     """
 
     __slots__ = ("_place", "data", "filled", "size")
@@ -49,24 +49,25 @@ class Destination:
         self.take(begun)
 
     def rest(self) -> Any:
+        """The address of the first byte that is not filled."""
         return self._place + self.filled
 
     def take(self, data: Bytes) -> int:
-        """Takes bytes that were read elsewhere; how many."""
+        """Appends bytes that were read elsewhere; returns their number."""
         ffi.memmove(self.rest(), data, len(data))
         self.filled += len(data)
         return len(data)
 
     def so_far(self) -> bytes:
-        """What has been filled, where the rest will not come."""
+        """The bytes that have been filled, if the rest will not come."""
         return self.data[: self.filled]
 
 
 class EventLoopConnection(DescriptorConnection):
-    """A ``Connection`` over a descriptor, whose reads and writes are a step each.  SSL_set_fd(3)"""
+    """A ``Connection`` over a descriptor, with reads and writes that never wait.  SSL_set_fd(3)"""
 
     has_more = False
-    """Whether the next read needs no wait; whoever reads sets it back."""
+    """Whether the next read needs no wait.  The code that reads sets it to False."""
 
     @property
     def pointer(self) -> Any:
@@ -74,11 +75,11 @@ class EventLoopConnection(DescriptorConnection):
         return self._c
 
     def receive(self, room: buffers.Buffer) -> bytes | Want:
-        """What has come, by way of ``room_to_read()``; ``b""`` once the peer has closed.  SSL_read_ex(3)"""
+        """Reads through ``room``, of ``room_to_read()``; ``b""`` after the peer has closed.  SSL_read_ex(3)"""
         return self.received(read_step(self._c, room[0], ROOM), room)
 
     def received(self, result: int, room: buffers.Buffer) -> bytes | Want:
-        """What a ``read_step`` into ``room`` came to, as ``receive`` returns or raises it."""
+        """The result of a ``read_step`` into ``room``, in the form that ``receive`` returns or raises."""
         count = self._counted(result)
         if count.__class__ is int:
             data: bytes = room[1][:count]
@@ -97,12 +98,12 @@ class EventLoopConnection(DescriptorConnection):
         return self._waits(result, "reading")
 
     def read_some_into(self, buffer: Any) -> int | Want:
-        """As ``receive``, into a writable buffer; how many bytes, 0 once the peer has closed.  SSL_read_ex(3)"""
+        """Reads into a writable buffer; returns the number of bytes, 0 after the peer has closed.  SSL_read_ex(3)"""
         with writable(buffer) as target:
             return self._read_step(target, len(target))
 
     def fill(self, destination: Destination) -> int | Want:
-        """As ``receive``, into the rest of ``destination``."""
+        """Reads into the rest of ``destination``; returns the number of bytes, 0 after the peer has closed."""
         result = self._read_step(destination.rest(), destination.size - destination.filled)
         if isinstance(result, int):
             destination.filled += result
@@ -112,9 +113,9 @@ class EventLoopConnection(DescriptorConnection):
         return self._counted(read_step(self._c, place, size))
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
-        """Sends of ``data`` what is from ``start`` on, at most ``SLICE`` bytes; how many were taken.
+        """Sends at most ``SLICE`` bytes of ``data`` from ``start`` on; returns how many were taken.
 
-        As for ``Connection.write``, what was not taken is to be offered next.  SSL_write_ex(3)
+        As for ``Connection.write``, the next call must begin with the first byte that was not taken.  SSL_write_ex(3)
         """
         if start == 0 and data.__class__ is bytes:
             return self.sent(write_step(self._c, data, min(len(data), SLICE)))
@@ -122,12 +123,12 @@ class EventLoopConnection(DescriptorConnection):
             return self._write(source + start, min(len(source) - start, SLICE))
 
     def sent(self, result: int) -> int | Want:
-        """What a ``write_step`` came to, as ``send`` returns or raises it."""
+        """The result of a ``write_step``, in the form that ``send`` returns or raises."""
         return result if result >= 0 else self._waits(result, "writing")
 
 
 def cipher_facts(connection: Connection) -> tuple[str, str, int] | None:
-    """The cipher's name, the protocol's and the cipher's secret bits, None before they are agreed on.
+    """The cipher's name, the protocol's name and the cipher's secret bits; None before they are negotiated.
 
     SSL_CIPHER_get_bits(3)
     """

@@ -2,12 +2,14 @@
 
 Theory of operation
 -------------------
-A process may share its listening socket with others, since a fork for example: what it does to its copy must not reach
-theirs.  So ``close`` does not shut the socket down.  A thread in ``accept`` waits for two things: for the socket, and
-for a ``_Wake`` of this process alone, which ``close`` sets.  The descriptor is closed when the threads have left.
+Processes may share a listening socket, for example after a fork.  A process must not disturb the others when it closes
+its copy, so ``close`` does not shut the socket down.  A thread in ``accept`` waits for the socket and for a
+``_WakeUp``, which belongs to this process alone and which ``close`` sets.  ``close`` closes the descriptor when the
+threads have left ``accept``.
 
-Where several wait for a client, one of them has it, and the others wait on.  That needs a descriptor that does not
-block, which is so for all who share it, too: ``listen`` makes one, and a socket that is given is left as it is.
+If several threads wait for a client, one of them accepts it, and the others wait again.  For that the descriptor must
+not block, and this setting is shared by all processes that have the socket.  ``listen`` makes a non-blocking socket.  A
+socket that the program gives is left as it is.
 """
 
 from __future__ import annotations
@@ -21,28 +23,36 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
-from pyossl.core.arguments import LARGEST_INT, function, instance, integer, seconds, socket_path
+from pyossl.core.arguments import LARGEST_INT, function, integer, seconds
 from pyossl.core.copying import Uncopied
 from pyossl.core.descriptors import require_plain
-from pyossl.core.errors import UsageError
 from pyossl.sockets import socket as sockets
-from pyossl.sockets.connecting import Address, Place, host_and_port, places_of, send_at_once
+from pyossl.sockets.address import (
+    Address,
+    SocketAddress,
+    check_one_argument,
+    failed,
+    host_and_port,
+    path_of,
+    resolved,
+)
+from pyossl.sockets.connecting import send_at_once
 from pyossl.sockets.descriptor_connection import deadline_in, forks
 from pyossl.sockets.polling import ready, seconds_left
+from pyossl.sockets.side import server_context
 from pyossl.sockets.socket import Socket
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
 
-_NOT_HERE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
-"""The failures of an address that this machine does not have, such as one of IPv6 where that is off."""
-_PATIENCE = 1000
-"""How long ``close`` waits at most for the threads that it has woken to return, in milliseconds."""
+_NOT_ON_THIS_MACHINE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
+"""The errors of an address that this machine does not have, for example an IPv6 address where IPv6 is off."""
+_LONGEST_CLOSE = 1000  # milliseconds that ``close`` waits for the threads that it has woken
 
 
-class _Wake:
-    """What wakes the threads of one process that wait, once and for all.
+class _WakeUp:
+    """Wakes the threads of one process that wait in ``accept``.  Once set, it stays set.
 
-    Its descriptors are closed with the last reference: a thread may still wait for them when ``close`` is done.
+    Its descriptors are closed with the last reference, because a thread may still wait for them after ``close``.
     """
 
     def __init__(self) -> None:
@@ -53,9 +63,9 @@ class _Wake:
         return self._descriptors[0]
 
     def set(self) -> None:
-        """Wakes the threads, and returns when no other thread than this one is left."""
+        """Wakes the threads, and returns when only this thread is left."""
         os.write(self._descriptors[-1], (1).to_bytes(8, "little"))
-        for _ in range(_PATIENCE):
+        for _ in range(_LONGEST_CLOSE):
             if not set(self.threads) - {threading.get_ident()}:
                 break
             time.sleep(0.001)
@@ -65,54 +75,63 @@ class _Wake:
             os.close(descriptor)
 
 
-_PLAIN_IS_HERE = "a Listener takes the plain listening socket, and its connections speak TLS"
+_PLAIN_IS_NEEDED = "a Listener takes the plain listening socket, and its connections speak TLS"
 
-_LONGEST_WAIT = 1e9  # seconds: more is more than a clock of nanoseconds in 64 bits counts
+_LONGEST_WAIT = 1e9  # seconds: a longer wait overflows 64 bits of nanoseconds
 
 
 class Listener(Uncopied):
-    """A listening socket whose connections speak TLS.  SSL_accept(3)
+    """A listening socket whose connections speak TLS.
 
-    ``accept`` never waits for a client's handshake: a client that stalls keeps nobody else out.  The handshake is
-    done by the first call on the accepted ``Socket`` (``handshake``, ``recv``, ``sendall``), in the thread that makes
-    it and before its deadline; or in a child process that has been forked for it.
+    ``listen`` makes one.  ``Listener(sock, context)`` makes one of ``sock``, a plain ``socket.socket`` that listens and
+    that belongs to the ``Listener`` from now on; ``context`` is a server's.  In a ``for`` loop it gives the results of
+    ``accept``, and in a ``with`` statement it is closed at the end.  A server of ``socketserver`` can use one as its
+    socket: ``server.socket = Listener(server.socket, context)``.
 
-    A socket that is given belongs to the ``Listener`` from now on.  If it blocks, and another process accepts from it
-    too, a thread whose client that process has taken waits in accept(2), and ``close`` does not end that wait.  Make
-    such a socket non-blocking, or call ``settimeout``, which does.
+    ``accept`` does not do the handshake, so that a client that stalls does not delay the others.  The first call on the
+    accepted ``Socket`` does it (``handshake``, ``recv``, ``sendall``), in the thread of that call and within its
+    timeout, or in a child process that was forked for the client.
 
-    A server of ``socketserver`` takes one for its socket: ``server.socket = Listener(server.socket, context)``.
+    If ``sock`` blocks and another process accepts from it too, that process may take the client for which a thread here
+    has been woken.  Then the thread waits in accept(2), and ``close`` does not end that wait.  Make such a socket
+    non-blocking, or call ``settimeout``, which does so.
+
+    Raises ``UsageError`` for a client's context, ``TypeError`` for a TLS socket and for other objects.  SSL_accept(3)
     """
+
+    context: Context
+    """The context of the connections."""
 
     _closed = False
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
-        if not instance(context, Context, "context").is_server:
-            raise UsageError("a listener needs a server's context")
-        require_plain(sock, _PLAIN_IS_HERE)
+        self.context = server_context(context, "a Listener")
+        require_plain(sock, _PLAIN_IS_NEEDED)
         self._sock = sock
-        self.context = context
-        self._wakes: dict[int, _Wake] = {}
+        self._wake_ups: dict[int, _WakeUp] = {}  # by process
         self._timeout = sock.gettimeout()
         if self._timeout:
-            sock.setblocking(False)  # it is non-blocking already: the timeout is counted in _accepted instead
+            sock.setblocking(False)  # the descriptor already is: _accepted keeps the timeout
 
     @property
     def address(self) -> Any:
-        """Where the listener listens, as ``socket.socket.getsockname`` says it."""
+        """The address of the listener, as ``socket.socket.getsockname`` returns it."""
         return self._sock.getsockname()
 
     def accept(self, *, message_callback: Callable[[Message], object] | None = None) -> tuple[Socket, Any]:
-        """Waits for a client; its ``Socket``, before the handshake, and its address.
+        """Waits for a client; returns its ``Socket``, before the handshake, and its address.
 
-        Raises ``TimeoutError`` after ``settimeout``'s seconds, ``OSError`` once the listener is closed.
+        ``message_callback`` is called with each ``Message`` of the protocol that the connection sends or receives.
+
+        Raises ``TimeoutError`` after the timeout of ``settimeout``, ``BlockingIOError`` if that is 0 and no client
+        waits, and ``OSError`` after ``close``.  accept(2)
         """
         function(message_callback, "message_callback")
         sock, address = self._sock.accept() if self._timeout == 0 else self._accepted()
         try:
             send_at_once(sock)
             timeout = sock.gettimeout()
-            sock.setblocking(True)  # whatever the system lets it inherit from the listener
+            sock.setblocking(True)  # on some systems it inherits this from the listener
             return sockets.socket_class(sock, self.context, None, message_callback, None, timeout), address
         except BaseException:
             sock.close()
@@ -120,68 +139,73 @@ class Listener(Uncopied):
 
     def _accepted(self) -> tuple[socket.socket, Any]:
         deadline = None if self._timeout is None else deadline_in(self._timeout)
-        wake = self._own_wake()
+        wake_up = self._own_wake_up()
         thread = threading.get_ident()
         try:
-            wake.threads.append(thread)
+            wake_up.threads.append(thread)
             while not self._closed and (descriptor := self._sock.fileno()) >= 0:
                 left = seconds_left(deadline)
-                if descriptor not in ready((descriptor, wake.fileno()), (), left):
+                if descriptor not in ready((descriptor, wake_up.fileno()), (), left):
                     if left == 0 and not self._closed:
                         raise TimeoutError("timed out")
                 elif not self._closed:
                     try:
                         return self._sock.accept()
-                    except BlockingIOError:  # another thread or process has had the client, or it has left
+                    except BlockingIOError:  # another thread or process took the client, or the client has left
                         continue
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         finally:
-            if thread in wake.threads:
-                wake.threads.remove(thread)
+            if thread in wake_up.threads:
+                wake_up.threads.remove(thread)
 
-    def _own_wake(self) -> _Wake:
-        """This process's: a child must not wake its parent's threads."""
+    def _own_wake_up(self) -> _WakeUp:
+        """The one of this process: a child must not wake its parent's threads."""
         process = forks()
-        return self._wakes.get(process) or self._wakes.setdefault(process, _Wake())  # another thread may be the first
+        return self._wake_ups.get(process) or self._wake_ups.setdefault(process, _WakeUp())  # threads may race here
 
     def settimeout(self, timeout: float | None) -> None:
-        """How long ``accept`` waits at most, in seconds; None for ever, 0 for not at all."""
+        """Sets how long ``accept`` waits, in seconds; None waits without a limit, 0 does not wait.
+
+        With a number the descriptor becomes non-blocking, for all processes that share it.  Raises ``TypeError`` or
+        ``ValueError`` if ``timeout`` is not a number of seconds from 0 on.
+        """
         limit = None if timeout is None else min(seconds(timeout, "a timeout"), _LONGEST_WAIT)
         if limit is not None:
             self._sock.setblocking(False)
         self._timeout = limit
 
     def gettimeout(self) -> float | None:
-        """How long ``accept`` waits at most, in seconds; None for ever."""
+        """The timeout of ``accept`` in seconds; None if it has no limit."""
         return self._timeout
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        """As ``socket.socket.setsockopt``."""
+        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)"""
         self._sock.setsockopt(level, option, value, *length)
 
     def bind(self, address: Any) -> None:
-        """As ``socket.socket.bind``, where the socket has no address yet."""
+        """Binds a socket that has no address yet, like ``socket.socket.bind``.  bind(2)"""
         self._sock.bind(address)
 
     def listen(self, *backlog: int) -> None:
-        """As ``socket.socket.listen``, where the socket does not listen yet."""
+        """Makes a socket listen that does not yet, like ``socket.socket.listen``.  listen(2)"""
         self._sock.listen(*backlog)
 
     def getsockname(self) -> Any:
-        """As ``address``."""
+        """The same as ``address``.  getsockname(2)"""
         return self._sock.getsockname()
 
     def fileno(self) -> int:
-        """The descriptor, -1 after ``close``."""
+        """The socket's descriptor; -1 after ``close``."""
         return self._sock.fileno()
 
     def close(self) -> None:
-        """Stops listening in this process; connections that have been accepted go on, and so do other processes that
-        have the socket too.  A thread that waits in ``accept`` is woken.
+        """Stops listening in this process.  A thread that waits in ``accept`` is woken, and raises ``OSError``.
+
+        Accepted connections go on, and so do other processes that share the socket.  close(2)
         """
         self._closed = True
-        if wake := self._wakes.get(forks()):
-            wake.set()
+        if wake_up := self._wake_ups.get(forks()):
+            wake_up.set()
         self._sock.close()
 
     def __iter__(self) -> Iterator[tuple[Socket, Any]]:
@@ -201,31 +225,29 @@ class Listener(Uncopied):
 
 
 def listen(address: Address, context: Context, *, backlog: int = 128) -> Listener:
-    """A ``Listener`` on a host and port (port 0: any that is free), or on the path of a new Unix socket.
+    """Listens on ``address``, and returns the ``Listener``.
 
-    The empty host stands for all IPv4 addresses, ``::`` for all of IPv6.  Of a name's addresses it is the first of IPv4
-    that this machine has, or else of IPv6.  A client that connects to the name finds it.
+    - ``address`` is a tuple of a host and a port, or the path of a new Unix socket.  Port 0 is any free port.  The host
+      ``""`` is all IPv4 addresses, ``"::"`` all IPv6 addresses.  A name is its first IPv4 address that this machine
+      has, or else its first IPv6 address: clients that connect to the name find it.
+    - ``context`` is a server's: ``Context.server(certificate, private_key)``.
+    - ``backlog`` is the number of clients that may wait to be accepted.
 
-    Raises ``OSError`` when the address cannot be had, ``UsageError`` for a client's context.
+    Raises ``OSError`` if it cannot listen on the address, ``UsageError`` for a client's context, ``TypeError`` or
+    ``ValueError`` for an address that is neither a host and a port nor a path.  SSL_accept(3), listen(2)
     """
     integer(backlog, "backlog", 0, LARGEST_INT)
-    if not instance(context, Context, "context").is_server:
-        raise UsageError("a listener needs a server's context")
+    check_one_argument(address, context)
+    server_context(context, "listen()")
     if isinstance(address, tuple):
         host, port = host_and_port(address)
         integer(port, "the port to listen on", 0, 0xFFFF)
         try:
             sock = _bound((host, port, *address[2:]), backlog)
-        except ValueError as error:  # what has a NUL, or cannot be encoded
-            raise ValueError(f"{host[:80]!a} is no host to listen on: {error}") from error
+        except ValueError as error:  # a NUL, or characters that cannot be encoded
+            raise ValueError(f"{host[:80]!a} is not a host to listen on: {error}") from error
     else:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(socket_path(address, "an address that is no host and port"))
-            sock.listen(backlog)
-        except BaseException:
-            sock.close()
-            raise
+        sock = _bound_to_path(address, backlog)
     try:
         listener = Listener(sock, context)
         sock.setblocking(False)
@@ -237,16 +259,30 @@ def listen(address: Address, context: Context, *, backlog: int = 128) -> Listene
 
 def _bound(address: tuple[Any, ...], backlog: int) -> socket.socket:
     if address[:1] == ("",):
-        places: Sequence[Place] = [Place(socket.AF_INET, socket.SOCK_STREAM, 0, address[:2])]
+        found: Sequence[SocketAddress] = [SocketAddress(socket.AF_INET, socket.SOCK_STREAM, 0, address[:2])]
     else:
-        places = places_of(address, socket.AI_PASSIVE)
+        found = resolved(address, socket.AI_PASSIVE)
     problem: OSError | None = None
-    for family, _, _, where in sorted(places, key=lambda place: place.family != socket.AF_INET):
+    for family, _, _, sockaddr in sorted(found, key=lambda each: each.family != socket.AF_INET):
         try:
-            return socket.create_server(where, family=family, backlog=backlog)
+            return socket.create_server(sockaddr, family=family, backlog=backlog)
         except OSError as error:
-            if error.errno not in _NOT_HERE:
+            if error.errno not in _NOT_ON_THIS_MACHINE:
                 raise
             problem = problem or error
-    assert problem is not None, "getaddrinfo(3) answers with an error or with an address"
+    assert problem is not None, "getaddrinfo(3) returns an address or fails"
     raise problem
+
+
+def _bound_to_path(address: Address, backlog: int) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path_of(address))
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise failed("listening on", address, error) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock

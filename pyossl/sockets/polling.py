@@ -1,4 +1,4 @@
-"""Waiting for several descriptors at once, before there is a connection: in ``connect`` and ``accept``."""
+"""Waiting for several descriptors at once, before there is a TLS connection: in ``connect`` and ``accept``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ SLICE = 0.05  # seconds
 
 
 def seconds_left(deadline: int | None) -> float | None:
-    """How long it is to ``deadline``, of ``deadline_in``, at least 0; None where there is none."""
+    """The seconds until ``deadline``, of ``deadline_in``, at least 0; None if there is no deadline."""
     return None if deadline is None else min(max(seconds_until(deadline), 0.0), LONGEST_WAIT)
 
 
 def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
-    """The descriptors that can be read or written, or have failed; none where ``timeout`` seconds have passed first.
+    """Waits until a descriptor can be read or written, or has failed, and returns those that can or have.
 
-    A wait of the program's own is used where there is one.  It takes one descriptor: the first of the readers, or the
-    writers by turns; the others are looked at every ``SLICE`` seconds.  poll(2)
+    The set is empty if ``timeout`` seconds pass first.  If the program has set a wait of its own, that is used.  It
+    takes one descriptor: the first of the readers, or each of the writers in turn.  The others are polled every
+    ``SLICE`` seconds.  poll(2)
     """
     if wait_hook.wait is None:
         return _polled(readers, writers, timeout)
@@ -39,8 +40,8 @@ def ready(readers: Sequence[int], writers: Sequence[int], timeout: float | None)
 
 
 def _polled(readers: Sequence[int], writers: Sequence[int], timeout: float | None) -> set[int]:
-    """The functions of ``select`` are looked up at each call: gevent and eventlet put others in their place."""
-    if not hasattr(select, "poll"):  # eventlet takes it away
+    """Polls with the functions that ``select`` has now: gevent and eventlet replace them."""
+    if not hasattr(select, "poll"):  # eventlet removes it
         found = select.select(readers, writers, writers, timeout)
         return {fd for each in found for fd in each}
     poller = select.poll()

@@ -1,7 +1,7 @@
-"""The calls that a program makes most, of a connection over a descriptor, with its timeout.
+"""``recv``, ``recv_into``, ``send`` and ``sendall``: the calls that a program makes most.
 
-Where nothing goes wrong each is one frame of Python's and one function of C's: a frame more costs as much as a third of
-a record's encryption.  What is rare has methods of its own.
+If nothing goes wrong, each is one Python frame and one function in C.  One more frame would cost as much as a third of
+a record's encryption.  Rare cases have methods of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RECORD, _LARGEST = buffers.RECORD, buffers.LARGEST
 
 
 class RecvSendMethods(NegotiatedSummary):
-    """Reads and writes; ``Socket`` adds the rest of a socket's methods."""
+    """The methods of ``Socket`` that read and write."""
 
     connection: WaitingConnection
 
@@ -32,13 +32,17 @@ class RecvSendMethods(NegotiatedSummary):
         self._set_timeout(timeout)
 
     def _set_timeout(self, timeout: float) -> None:
-        """In seconds; 0 for not to wait, ``FOREVER`` for as long as it takes."""
+        """Sets the timeout in seconds; 0 does not wait, ``FOREVER`` has no deadline."""
         self._timeout = self._c.timeout = timeout
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Up to ``size`` bytes, record after record as long as they are there; ``b""`` once the peer has closed.
+        """Reads up to ``size`` bytes; returns ``b""`` after the peer has closed.
 
-        ``flags`` may be ``MSG_PEEK``.  Raises ``TruncationError`` when the transport ended without a close_notify.
+        It waits for the first record, and takes more records if they have arrived.  With the flag ``MSG_PEEK`` the
+        bytes stay to be read again.  Finishes the handshake first, if necessary.
+
+        Raises ``TruncationError`` if the transport ended without a close_notify, ``TimeoutError`` after the timeout,
+        ``WouldBlockError`` if the timeout is 0 and there is no data, and the errors of ``Connection.read``.
         SSL_read_ex(3)
         """
         if flags and _peeks(flags):
@@ -65,15 +69,16 @@ class RecvSendMethods(NegotiatedSummary):
             return self.recv(number)
         if result < 0:
             buffers.give_back(buffer)
-            self.connection.received(result, self._timeout)
+            self.connection.checked_read(result, self._timeout)
         data = view[:result] if result else b""
         buffers.give_back(buffer)
         return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """As ``recv``, into a writable buffer; returns the number of bytes, 0 once the peer has closed.
+        """Reads into a writable buffer; returns the number of bytes, 0 after the peer has closed.
 
-        ``size`` 0 means as many as the buffer holds.  SSL_read_ex(3)
+        It reads at most ``size`` bytes, or as many as the buffer holds if ``size`` is 0.  ``flags`` and the errors are
+        those of ``recv``; ``ValueError`` if the buffer is smaller than ``size``.  SSL_read_ex(3)
         """
         if flags and _peeks(flags):
             with writable(buffer), memoryview(buffer).cast("B") as view:
@@ -88,13 +93,16 @@ class RecvSendMethods(NegotiatedSummary):
                     raise ValueError(f"size is {number_shown(size)}, and the buffer holds {room} bytes")
                 room = size
             result: int = _recv(self._c, target, room)
-            return result if result >= 0 else self.connection.received(result, self._timeout)
+            return result if result >= 0 else self.connection.checked_read(result, self._timeout)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
-        """Sends bytes and returns how many: all of them, or where the timeout is 0 what the descriptor took, at most
-        1 MiB.
+        """Sends bytes and returns how many were sent.
 
-        What was not taken is to be sent next, from its first byte.  SSL_write_ex(3)
+        These are all of them, unless the timeout is 0: then it sends at most 1 MiB, and as much of it as the descriptor
+        takes.  The next call must begin with the first byte that was not sent.  ``flags`` must be 0.
+
+        Raises ``TimeoutError`` after the timeout, ``WouldBlockError`` if the timeout is 0 and nothing could be sent,
+        and the errors of ``Connection.write``.  SSL_write_ex(3)
         """
         if flags:
             raise _no_flags(flags)
@@ -104,9 +112,10 @@ class RecvSendMethods(NegotiatedSummary):
             return self.connection.send_all(source, len(source), self._timeout)
 
     def sendall(self, data: Bytes, flags: int = 0) -> None:
-        """Sends all bytes, before the one deadline of the call.
+        """Sends all bytes; the timeout is one deadline for the whole call.
 
-        Where the timeout is 0, or has passed, some of them may have been sent.  SSL_write_ex(3)
+        If it raises ``TimeoutError``, or ``WouldBlockError`` because the timeout is 0, some of the bytes may have been
+        sent.  ``flags`` must be 0.  Other errors are those of ``send``.  SSL_write_ex(3)
         """
         if flags:
             raise _no_flags(flags)
@@ -114,7 +123,7 @@ class RecvSendMethods(NegotiatedSummary):
             sent = _send(self._c, data, len(data))
             if sent == len(data):
                 return
-            self.connection.sent(sent, self._timeout)
+            self.connection.checked_write(sent, self._timeout)
         else:
             sent = self.send(data)
         with readable(data), memoryview(data).cast("B") as view:

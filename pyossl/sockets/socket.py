@@ -1,16 +1,19 @@
 """Blocking TLS sockets with timeouts.
 
-Theory of operation ------------------- Each call takes non-blocking steps on the ``Connection``, under its lock, and
-between two steps waits for the descriptor outside of it, so that a thread that waits to read does not keep another from
-writing (docs/pitfalls.md, 15).  The timeout is a deadline over the whole call, however many steps it takes.  The
-descriptor itself blocks, since a reader waits in recv(2); all other calls of it say MSG_DONTWAIT.
+Theory of operation
+-------------------
+Each call takes non-blocking steps on the ``Connection``, under its lock.  Between two steps it waits for the
+descriptor, without the lock, so that a thread that waits to read does not keep another from writing (docs/pitfalls.md,
+15).  The timeout is a deadline for the whole call, however many steps it takes.  The descriptor itself blocks, since a
+reader waits in recv(2).  All other system calls use MSG_DONTWAIT.
 
-A read takes as much off the descriptor as the caller has room for, not record after record; what ``unwrap`` would find
-there of the plaintext that follows is refused, not lost (``keeps_to_records``).
+A read takes as many bytes off the descriptor as the caller has room for, not one record after the other.  So it may
+take bytes that follow the peer's close_notify and are not TLS.  ``unwrap`` then raises an exception, so that they are
+not lost silently (``keeps_to_records``).
 
-``close`` says close_notify once, without waiting, and takes what has already arrived off the descriptor first: the
-kernel answers a close with unread bytes by a reset, which would take from the peer what it has not read yet, and in
-TLS 1.3 there are unread bytes, the session tickets, on every client that only writes.
+``close`` sends close_notify once, without waiting.  First it takes the bytes that have arrived off the descriptor.  If
+they stayed unread, the kernel would send a reset, and the peer could lose data that it has not read yet.  In TLS 1.3
+every client that only writes has such bytes: the session tickets.
 """
 
 from __future__ import annotations
@@ -27,9 +30,11 @@ from pyossl.core.arguments import LARGEST_INT, flag, function, index, instance, 
 from pyossl.core.descriptors import require_plain
 from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
 from pyossl.core.lock import inherited
-from pyossl.sockets.connecting import Address, connected, host_and_port
+from pyossl.sockets.address import Address, check_one_argument, host_and_port
+from pyossl.sockets.connecting import connected
 from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
 from pyossl.sockets.recv_send import RecvSendMethods
+from pyossl.sockets.side import client_context
 from pyossl.tls.connection import Bytes, readable
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
@@ -38,7 +43,10 @@ from pyossl.x509.reference_name import reference_name
 
 
 class _Default:
-    """Stands for the timeout of ``socket.getdefaulttimeout``, which is read when the socket is made."""
+    """The timeout that ``socket.getdefaulttimeout`` returns when the socket is made."""
+
+    def __repr__(self) -> str:
+        return "socket.getdefaulttimeout()"
 
 
 _DEFAULT: Final = _Default()
@@ -49,9 +57,11 @@ _NEWLINES = ("", "\n", "\r", "\r\n")
 class Socket(RecvSendMethods):
     """A TLS connection over a connected stream socket, with the methods of a ``socket.socket``.
 
-    Made by ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket``.  One thread may read while another
-    writes.  Every method raises ``TimeoutError`` when it has not finished before its deadline, ``WouldBlockError``
-    where the timeout is 0 and it would have to wait, ``UsageError`` after ``close``, and the errors of ``Connection``.
+    ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket`` make it.  One thread may read while another
+    writes.  Use it in a ``with`` statement to close it at the end.  ``connection`` is the ``Connection`` below.
+
+    Every method raises ``TimeoutError`` if it does not finish within the timeout, ``WouldBlockError`` if the timeout is
+    0 and it would have to wait, ``UsageError`` after ``close``, and the errors of ``Connection``.
     """
 
     _blocked = True
@@ -66,7 +76,7 @@ class Socket(RecvSendMethods):
         session: Session | None,
         timeout: float | None,
     ) -> None:
-        """Over a blocking socket, which belongs to the ``Socket`` from now on."""
+        """``sock`` blocks, and belongs to the ``Socket`` from now on."""
         connection = WaitingConnection(context, server_hostname, sock, message_callback, session)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
@@ -76,58 +86,62 @@ class Socket(RecvSendMethods):
     # The handshake and its end
 
     def handshake(self) -> None:
-        """Finishes the handshake; reading and writing do it too, when it has not been done.  SSL_do_handshake(3)"""
-        self.connection.shake_hands(self._timeout)
+        """Finishes the handshake.  Reading and writing do it too, if it is not finished.
 
-    def _shake_hands_before(self, deadline: int) -> None:
-        self.connection.shake_hands(self._timeout, deadline)
+        Raises the errors of ``Connection.handshake``.  SSL_do_handshake(3)
+        """
+        self.connection.finish_handshake(self._timeout)
+
+    def _handshake_before(self, deadline: int) -> None:
+        self.connection.finish_handshake(self._timeout, deadline)
 
     def unwrap(self) -> socket.socket:
-        """Exchanges close_notify with the peer and returns the plain socket, which goes on without TLS.
+        """Exchanges close_notify with the peer and returns the plain socket, for use without TLS.
 
-        Raises ``UsageError`` when the peer has sent data that has not been read yet, and where the peer's first bytes
-        without TLS are no longer on the descriptor: see ``keeps_to_records``.  SSL_shutdown(3)
+        Raises ``UsageError`` if the peer has sent data that was not read, or if an earlier read took the peer's first
+        bytes without TLS off the descriptor: see ``keeps_to_records``.  SSL_shutdown(3)
         """
-        self.connection.exchange_goodbye(self._timeout)
-        if ahead := self.connection.leave():
+        self.connection.exchange_close_notify(self._timeout)
+        if ahead := self.connection.leave_descriptor():
             raise NotDueError(
-                f"{ahead} bytes that came without TLS have been received with what came before them: where the peer "
+                f"{ahead} bytes that came without TLS were received together with the records before them: if the peer "
                 "does not wait for our close_notify, set keeps_to_records before the first read"
             )
         self._closed = True
         self.connection.close()
-        # Files made by makefile() that are closed later must not close what is the caller's now.
+        # Files of makefile() that are closed later must not close the descriptor, which is the caller's now.
         sock = _taken_over(self._sock)
         sock.settimeout(self.gettimeout())
         return sock
 
     def detach(self) -> int:
-        """Closes the ``Socket`` without sending anything and returns the descriptor, which is the caller's and is as it
-        was given, with its own SO_RCVTIMEO.
+        """Closes the ``Socket`` without sending anything, and returns the descriptor, which is the caller's now.
 
-        The peer is told nothing: see ``unwrap`` for an end of TLS that both sides know of.  It is for a descriptor that
-        goes on elsewhere, before the handshake in another process for example.  What has been received and not been
-        read is lost.  A thread that waits in another method raises ``UsageError``, within a second.  -1 where the
-        descriptor has gone already.  SSL_free(3)
+        The descriptor is as it was given, with its own SO_RCVTIMEO; -1 if it is closed already.  Use this if the
+        descriptor is needed elsewhere, for example in another process before the handshake.  ``unwrap`` ends TLS on
+        both sides.  Bytes that were received and not read are lost.  A thread that waits in another method raises
+        ``UsageError`` within a second.  SSL_free(3)
         """
         self._closed = True
         try:
             self.connection.detach()
         except UsageError:
-            self._closed = False  # as for close()
+            self._closed = False  # as in _close()
             raise
         if not self._blocked and self._sock.fileno() >= 0 and not self.connection.is_inherited:
             self._sock.setblocking(False)
         return self._sock.detach()
 
     def shutdown(self, how: int) -> None:
-        """``SHUT_WR`` sends close_notify, after which the peer's data can still be read; ``SHUT_RD`` and
-        ``SHUT_RDWR`` do to the descriptor what ``socket.shutdown`` does, the latter after a close_notify.
+        """Ends one or both directions of the connection.
 
-        Where there is no connection to end, since the handshake is not finished or the connection has failed, each
-        does to the descriptor what ``socket.shutdown`` does; with ``SHUT_RDWR`` also where close_notify cannot be sent.
-        So it raises what programs that were written for sockets expect: ``OSError`` with ENOTCONN where the peer has
-        gone, and with EBADF after ``close``.  SSL_shutdown(3), shutdown(2)
+        - ``SHUT_WR`` sends close_notify.  The peer's data can still be read.
+        - ``SHUT_RD`` shuts the descriptor down for reading, like ``socket.shutdown``.
+        - ``SHUT_RDWR`` sends close_notify if it can, and shuts the descriptor down.
+
+        If the handshake is not finished or the connection has failed, each does what ``socket.shutdown`` does.  So it
+        raises what programs written for sockets expect: ``OSError`` with ENOTCONN if the peer has gone, and with EBADF
+        after ``close``.  ``ValueError`` for another ``how``.  SSL_shutdown(3), shutdown(2)
         """
         if index(how, "how") not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise ValueError(f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}")
@@ -135,32 +149,32 @@ class Socket(RecvSendMethods):
             raise ClosedSocketError("the socket is closed")
         if how == socket.SHUT_RD and self.connection.is_inherited:  # shutdown(2) would reach the parent's copy
             raise inherited()
-        if how == socket.SHUT_RD or not self._says_goodbye(how) or how == socket.SHUT_RDWR:
+        if how == socket.SHUT_RD or not self._sends_close_notify(how) or how == socket.SHUT_RDWR:
             self._sock.shutdown(how)
 
-    def _says_goodbye(self, how: int) -> bool:
+    def _sends_close_notify(self, how: int) -> bool:
         try:
-            return self.connection.say_goodbye(self._timeout)
+            return self.connection.send_close_notify(self._timeout)
         except TLSError:
             if how == socket.SHUT_WR:
                 raise
             return False
 
     def close(self) -> None:
-        """Says close_notify, if that needs no waiting, and closes the descriptor, once the files made by
-        ``makefile`` are closed too.  A thread that waits in another method raises ``UsageError``.
+        """Sends close_notify, if that needs no waiting, and closes the descriptor.
 
-        SSL_shutdown(3), SSL_free(3)
+        If files of ``makefile`` are open, this happens when the last of them is closed.  A thread that waits in another
+        method raises ``UsageError``.  SSL_shutdown(3), SSL_free(3)
         """
         self._closed = True
-        if self._files == 0:  # again where it is called again: what interrupted the first call may have come anywhere
+        if self._files == 0:  # each time that it is called: an exception may have ended the first call at any place
             self._close()
 
     def _close(self) -> None:
         try:
             raised = self.connection.end() if self._sock.fileno() >= 0 else None  # after unwrap() it is the caller's
         except UsageError:
-            self._closed = False  # a callback called, which cannot close what its own caller still uses
+            self._closed = False  # called by a callback, whose own caller still uses the connection
             raise
         self._sock.close()
         if raised is not None:
@@ -181,7 +195,16 @@ class Socket(RecvSendMethods):
         errors: str | None = None,
         newline: str | None = None,
     ) -> IO[Any]:
-        """A file over the connection, as ``socket.socket.makefile`` makes one: ``mode`` of r, w and b."""
+        """A file over the connection, like that of ``socket.socket.makefile``.
+
+        - ``mode`` is made of ``r``, ``w`` and ``b``.
+        - ``buffering`` is the size of the buffer in bytes; 0 for none, which needs a binary mode; the default is
+          ``io.DEFAULT_BUFFER_SIZE``.
+        - ``encoding``, ``errors`` and ``newline`` are those of ``io.TextIOWrapper``, for text.
+
+        The connection stays open until the ``Socket`` and all its files are closed.  Raises ``TypeError`` or
+        ``ValueError`` for arguments of other kinds, ``LookupError`` for an encoding that Python does not have.
+        """
         instance(mode, str, "mode")
         if buffering is not None:
             buffering = integer(buffering, "buffering", -1, LARGEST_INT)
@@ -208,20 +231,20 @@ class Socket(RecvSendMethods):
 
     @property
     def pending(self) -> int:
-        """How many bytes ``recv`` returns without the descriptor; 1 where the end, or a failure, is what comes.
+        """The number of bytes that ``recv`` returns without the descriptor; 1 before the end or a failure.
 
-        A program that reads 16 KiB or more at a time need not look at it: such a read leaves no whole record behind.
-        The one exception is the end, which may have come with the last data from a peer that keeps its socket open.
-        SSL_pending(3)
+        Read while it is not 0 before you wait with select(2) or poll(2).  A program that reads 16 KiB or more at a time
+        does not need it, since such a read leaves no whole record behind.  The one exception is the end: it may have
+        come with the last data, from a peer that keeps its socket open.  SSL_pending(3)
         """
         return self.connection.pending
 
     @property
     def keeps_to_records(self) -> bool:
-        """Whether a read takes nothing off the descriptor but the records that it needs.
+        """Whether a read takes only the records that it needs off the descriptor.  False at first.
 
-        False at first.  For a peer that goes on without TLS and does not wait for our close_notify: with True, before
-        the first read, ``unwrap`` leaves all that it sends then on the descriptor.
+        Set it before the first read if the peer goes on without TLS and does not wait for our close_notify: then the
+        peer's bytes without TLS stay on the descriptor for the socket of ``unwrap``.  SSL_CTX_set_read_ahead(3)
         """
         self._check_open()
         return self.connection.keeps_to_records
@@ -235,60 +258,65 @@ class Socket(RecvSendMethods):
 
     @property
     def family(self) -> int:
+        """The family of the socket's address, for example ``AF_INET6``.  socket(2)"""
         return self._sock.family
 
     @property
     def type(self) -> int:
+        """The type of the socket: ``SOCK_STREAM``.  socket(2)"""
         return self._sock.type
 
     @property
     def proto(self) -> int:
+        """The protocol of the socket, for example ``IPPROTO_TCP``.  socket(2)"""
         return self._sock.proto
 
     def fileno(self) -> int:
-        """The descriptor, or -1 after ``close``.  Look at ``pending`` before waiting for it."""
+        """The socket's descriptor; -1 after ``close``.  Read while ``pending`` is not 0 before you wait for it."""
         return -1 if self._is_closed else self._sock.fileno()
 
     def settimeout(self, timeout: float | None) -> None:
-        """The deadline of every later call in seconds from its start; None for none, 0 for never waiting.
+        """Sets the timeout of every later call in seconds; None waits without a limit, 0 does not wait.
 
-        With None the limits hold that the program has set for the descriptor itself, SO_RCVTIMEO and SO_SNDTIMEO.
+        The timeout is one deadline for the whole call.  With None, SO_RCVTIMEO and SO_SNDTIMEO still apply if the
+        program has set them for the descriptor.  Raises ``TypeError`` or ``ValueError`` if ``timeout`` is not a number
+        of seconds from 0 on.
         """
         self._set_timeout(_seconds(timeout))
 
     def gettimeout(self) -> float | None:
-        """The timeout in seconds, None for none."""
+        """The timeout in seconds; None if there is none."""
         return None if self._timeout == FOREVER else self._timeout
 
     timeout = property(gettimeout)
 
     def setblocking(self, flag: bool) -> None:
-        """``settimeout(None)``, or ``settimeout(0)``."""
+        """Calls ``settimeout(None)`` if ``flag`` is true, ``settimeout(0)`` if it is false."""
         self.settimeout(None if index(flag, "what setblocking takes") else 0.0)
 
     def getblocking(self) -> bool:
-        """Whether calls wait at all."""
+        """Whether calls wait: False if the timeout is 0."""
         return self._timeout != 0
 
     def getpeername(self) -> Any:
-        """As ``socket.socket.getpeername``."""
+        """The peer's address, like ``socket.socket.getpeername``.  getpeername(2)"""
         self._check_open()
         return self._sock.getpeername()
 
     def getsockname(self) -> Any:
-        """As ``socket.socket.getsockname``."""
+        """The socket's own address, like ``socket.socket.getsockname``.  getsockname(2)"""
         self._check_open()
         return self._sock.getsockname()
 
     def getsockopt(self, level: int, option: int, *size: int) -> Any:
-        """As ``socket.socket.getsockopt``."""
+        """An option of the socket, like ``socket.socket.getsockopt``.  getsockopt(2)"""
         self._check_open()
         if level == socket.SOL_SOCKET and option in _LIMITS:
             self.connection.restore_limits()
         return self._sock.getsockopt(level, option, *size)
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        """As ``socket.socket.setsockopt``."""
+        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)"""
         self._check_open()
         if level == socket.SOL_SOCKET and option in _LIMITS:
             self.connection.restore_limits()
@@ -327,7 +355,7 @@ class Socket(RecvSendMethods):
 
 
 socket_class: type[Socket] = Socket
-"""What ``connect``, ``accept`` and ``wrap_socket`` make; pyossl/greenlets.py sets another."""
+"""The class that ``connect``, ``accept`` and ``wrap_socket`` make; pyossl/greenlets.py sets another."""
 
 
 class _SocketFile(io.RawIOBase):
@@ -351,7 +379,7 @@ class _SocketFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._checkReadable()  # type: ignore[attr-defined]  # RawIOBase has it; typeshed does not
         if self._timed_out:
-            raise OSError("cannot read from a file that has timed out: io's buffers may have lost what they held")
+            raise OSError("cannot read from a file that has timed out: io's buffers may have lost data")
         try:
             return self._socket.recv_into(buffer)
         except WouldBlockError:
@@ -362,7 +390,7 @@ class _SocketFile(io.RawIOBase):
 
     def write(self, data: Any) -> int | None:
         self._checkWritable()  # type: ignore[attr-defined]  # as above
-        try:  # not sendall: after a timeout io offers again all that it was not told of as written
+        try:  # not sendall: after a timeout io writes again all bytes that were not reported as written
             return self._socket._send_some(data)
         except WouldBlockError:
             return None
@@ -378,11 +406,11 @@ def _seconds(timeout: float | None) -> float:
 
 
 class UnknownNameError(LookupError, ValueError):
-    """An encoding, or a way to treat its errors, that Python does not know: a ``LookupError``, as for a socket."""
+    """An encoding, error handler or newline that Python does not have: a ``LookupError``, as for a plain socket."""
 
 
 def _check_encoding(encoding: str | None, errors: str | None, newline: str | None) -> None:
-    """Raises ``TypeError`` or ``ValueError`` for what ``io.TextIOWrapper`` does not take."""
+    """Raises ``TypeError`` or ``ValueError`` for arguments that ``io.TextIOWrapper`` does not take."""
     for value, what, look_up in (
         (encoding, "encoding", codecs.lookup),
         (errors, "errors", codecs.lookup_error),
@@ -406,15 +434,15 @@ def wrap_socket(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
 ) -> Socket:
-    """TLS over a connected socket, which the ``Socket`` owns from now on; see ``Context.wrap_socket``."""
+    """Makes a ``Socket`` over a connected socket, which it owns from now on; see ``Context.wrap_socket``."""
     require_plain(sock)
-    if not hasattr(sock, "detach"):  # an object that only shows a socket, as asyncio's transports have one
+    if not hasattr(sock, "detach"):  # an object that only shows a socket, for example the one of an asyncio transport
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")
     handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
     tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
-    # Taken over: if the caller's object were closed, OpenSSL would write to whatever has the number next.
+    # If the caller's object were closed, OpenSSL would write to the next file with that number.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
     tls._blocked = tls.gettimeout() is None
@@ -429,10 +457,10 @@ def wrap_socket(
 
 
 def _taken_over(sock: socket.socket) -> socket.socket:
-    """A new object for the descriptor, which ``sock`` has no more; ``UsageError`` where it has been closed."""
+    """A new socket object with the descriptor of ``sock``, which loses it; ``UsageError`` if ``sock`` is closed."""
     descriptor = sock.detach()
     if descriptor < 0:
-        raise UsageError("the socket has been closed meanwhile, by another thread")
+        raise UsageError("another thread has closed the socket meanwhile")
     return socket.socket(sock.family, sock.type, sock.proto, descriptor)
 
 
@@ -445,35 +473,40 @@ def connect(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
 ) -> Socket:
-    """A TLS connection to ``address``, its handshake finished.
+    """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
-    ``context`` is ``Context.client()`` unless given; ``server_hostname`` is the address's host; ``session``, of the
-    same context and name, is offered for resumption.  ``timeout``, in
-    seconds, is the deadline over everything that happens here (but for the look-up of the name, which the system does
-    not let a program interrupt), and later of each call; without it ``socket.getdefaulttimeout`` holds.
+    - ``address`` is a tuple of a host and a port, as in ``("example.com", 443)``, or the path of a Unix socket.  An
+      IPv6 address may have its flow information and scope, in the form of ``getpeername``, or the name of its scope:
+      ``fe80::1%eth0``.
+    - ``context`` is a client's; without one, ``Context.client()``.
+    - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, the host.
+    - ``timeout`` in seconds is the deadline for all of this, except for the look-up of the name, which cannot be
+      interrupted, and later for each call of the ``Socket``.  None waits without a limit.  Without one it is
+      ``socket.getdefaulttimeout()``.
+    - ``message_callback`` is called with each ``Message`` of the protocol that is sent or received.
+    - ``session`` is offered for resumption.  It must come from the same context and the same name.
 
-    A name may have many addresses: they are tried by turns of IPv6 and IPv4, the next one when the one before has
-    failed or has been silent for 250 ms, and the first to be connected is the one (RFC 8305).  An IPv6 address may be
-    given with its flow information and scope, as ``getpeername`` returns it, or with a scope's name: ``fe80::1%eth0``.
+    If a name has several addresses, the attempts alternate between IPv6 and IPv4.  The next one begins when the one
+    before has failed, or after 250 ms.  The first that is connected is used (RFC 8305).
 
-    Raises ``OSError`` when there is no connection, ``TimeoutError``, and as ``Connection.handshake`` does.
-    SSL_connect(3)
+    Raises ``OSError`` if no connection can be made, ``TimeoutError`` after the timeout, the errors of
+    ``Connection.handshake``, ``UsageError`` for a server's context, and ``TypeError`` or ``ValueError`` for other
+    arguments that cannot be used.  SSL_connect(3)
     """
+    check_one_argument(address, context)
     limit = socket.getdefaulttimeout() if isinstance(timeout, _Default) else timeout
     if limit is not None:
         limit = seconds(limit, "a timeout")
         if not limit > 0:
             raise ValueError(f"a timeout is None or more than 0 seconds, not {limit!r}")
-    context = Context.client() if context is None else instance(context, Context, "context")
-    if context.is_server:
-        raise UsageError("connect() is a client's: this context is a server's")
+    context = client_context(context, "connect()")
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
     if server_hostname is None and isinstance(address, tuple):
         server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
-        reference_name(server_hostname)  # before there is a connection: a name that cannot be needs none
+        reference_name(server_hostname)  # a name that cannot be used is refused before anything is connected
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
@@ -482,7 +515,7 @@ def connect(
         sock.close()
         raise
     try:
-        tls._shake_hands_before(deadline)
+        tls._handshake_before(deadline)
     except BaseException:
         tls.close()
         raise

@@ -1,6 +1,6 @@
-"""A wait of the program's own in place of poll(2): see pyossl/greenlets.py, which sets it.
+"""A function of the program that waits for a descriptor in place of poll(2).  pyossl/greenlets.py sets it.
 
-Code that waits for a descriptor in Python, and not in C, uses ``wait`` where the program has set one.
+Code that waits for a descriptor in Python, and not in C, calls ``wait`` if it is set.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import seconds_until
 
 Wait = Callable[[int, Want, "float | None"], object]
-"""Called as ``wait(descriptor, want, seconds)``: returns when the descriptor can be read from (``Want.READ``) or
-written to (``Want.WRITE``), when ``seconds`` have passed (None: there is no limit), or sooner."""
+"""``wait(descriptor, want, seconds)`` returns when the descriptor can be read (``Want.READ``) or written
+(``Want.WRITE``), when ``seconds`` have passed (None: no limit), or sooner."""
 
 wait: Wait | None = None
-"""The program's, None while there is none."""
+"""The program's function; None if it has set none."""
 
-_LONGEST = 1.0  # seconds: by then it is noticed that the descriptor has been closed
+_LONGEST = 1.0  # seconds, after which a descriptor that was closed is noticed
 
 
 def until_ready(descriptor: int, want: Want, deadline: int | None, goes_on: bool = False) -> None:
-    """Waits by ``wait`` until the descriptor may be ready, at most until ``deadline``, of ``deadline_in``.
+    """Calls ``wait`` until the descriptor may be ready, at most until ``deadline``, of ``deadline_in``.
 
-    Raises ``TimeoutError`` where that has passed.  It may return early, so its caller tries again.  With ``goes_on``
-    it does not wait, and only lets other greenlets run.
+    Raises ``TimeoutError`` after the deadline.  It may return early, so the caller tries again.  With ``goes_on`` it
+    does not wait, and only lets other greenlets run.
     """
-    assert wait is not None, "its caller has looked"
+    assert wait is not None, "the caller checks it"
     left = _LONGEST if deadline is None else seconds_until(deadline)
     if left <= 0:
         raise TimeoutError("timed out")

@@ -1,1 +1,1 @@
-"""TLS over a stream that is awaited: what ``pyossl.trio`` and ``pyossl.anyio`` share."""
+"""TLS over asynchronous streams of bytes: the code that ``pyossl.trio`` and ``pyossl.anyio`` share."""

@@ -1,37 +1,39 @@
-"""A connection over an asynchronous stream of bytes, whichever library runs it.  SSL_do_handshake(3)
+"""A TLS connection over an asynchronous stream of bytes, for trio and for anyio.  SSL_do_handshake(3)
 
-Theory of operation ------------------- A ``Connection`` without a transport of its own never waits: a step of it either
-comes to something or to ``Want.READ``, and may leave bytes for the peer behind.  An ``AsyncStream`` turns steps into
-coroutines.  Between a step and the next await nothing of another task runs, so that what a step said is still true when
-the await begins, and exactly one thing is awaited before the step is tried again: bytes are sent, or bytes are
-received.
+Theory of operation
+-------------------
+A ``Connection`` without a transport never waits.  A step of it returns a result or ``Want.READ``, and may produce bytes
+for the peer.  An ``AsyncStream`` turns steps into coroutines.  No other task runs between a step and the next await, so
+the result of the step is still true when the await begins.  Exactly one thing is awaited before the step is tried
+again: bytes are sent, or bytes are received.
 
-*Sending.*  Bytes of the connection must reach the transport in the order in which OpenSSL made them.  They are kept in
-one queue, and only who holds the sending lock takes from it, until it is empty: whoever waits for that lock finds
-afterwards that his bytes have been sent.  What was taken and whose sending was interrupted is lost in part, and nobody
-knows which: the stream is broken.  Where the transport has failed to send, nothing more is sent, and what is to be sent
-is dropped; what the peer had sent before is received to its end, as it is in pyossl/_c/tls/failed_write.c.
+*Sending.*  The bytes of the connection must reach the transport in the order in which OpenSSL made them.  They are kept
+in one queue.  Only the task that holds the send lock takes bytes from it, until it is empty.  So a task that has waited
+for the lock finds that its bytes have been sent.  If a send is cancelled, an unknown part of its bytes is lost, and the
+stream is broken.  If the transport fails to send, later bytes are dropped.  The bytes that the peer sent before the
+failure can still be received to their end, as in pyossl/_c/tls/failed_write.c.
 
-*Reading* may leave bytes to be sent too: in TLS 1.3 the answer to a KeyUpdate, before it a part of a renegotiation, or
-the alert that refuses one.  An answer to a KeyUpdate is due before our next record and not sooner (RFC 8446, 4.6.3):
-it is left to the next write.  A reader that sent it himself would wait where the peer has no room for it, and that
-peer may be waiting for the reader, in just the same way; and one who is cancelled while he sends would break the
-stream.  For the like reason he leaves whatever it is to a writer that is at work.  Only when a peer has brought so many
-answers about that they are no longer small does the reader send them, or wait his turn.  After our close_notify nothing
-may follow, and answers are dropped.
+*Reading* may produce bytes to send too: in TLS 1.3 the answer to a KeyUpdate, before TLS 1.3 a part of a renegotiation,
+or the alert that refuses one.  The answer to a KeyUpdate is due before our next record and not earlier (RFC 8446,
+4.6.3), so the next write sends it.  If the reader sent it, it would wait until the peer has room for it, and the peer
+may be waiting for our reader in the same way.  A reader that is cancelled while it sends would also break the stream.
+For the same reasons a reader leaves all its bytes to a writer that is active.  The reader sends them itself, or waits
+for the send lock, only if a peer has caused so many answers that they are no longer small.  After our close_notify
+nothing may be sent, and answers are dropped.
 
-In TLS 1.3 a server may ask for the client's certificate after the handshake, and wait for the answer.  So the reader
-sends that at once.  Such an answer ends with a new Finished, which OpenSSL remembers: where it has changed, the bytes
-that reading has left are such an answer.  A server that does not read the answers can ask no more.
+In TLS 1.3 a server may ask for the client's certificate after the handshake and wait for the answer, so the reader
+sends that answer at once.  It ends with a new Finished message, which OpenSSL remembers.  If the message has changed
+after a read, the bytes that the read produced are such an answer.  A server that does not read the answers cannot ask
+again.
 
-*Receiving.*  Two tasks may need the peer's bytes at once, a reader and one who renegotiates.  One of them receives; the
-other waits for the lock and tries his step again.  Nothing is between the transport's bytes and the connection's memory
-that can be cancelled: a cancelled read loses none.  Where a transport returns very many bytes at once, the connection
-is given a portion of them for each step, with a checkpoint in between: records without data, such as KeyUpdates, cost
-as much as any, and their answers add up.
+*Receiving.*  Two tasks may need the peer's bytes at once: a reader, and a writer in a renegotiation.  One of them
+receives.  The other waits for the receive lock and tries its step again.  Nothing that can be cancelled happens between
+receiving bytes from the transport and storing them, so a cancelled read loses none.  If a transport returns very many
+bytes at once, the connection gets a portion of them for each step, with a checkpoint between the portions.  Otherwise
+many records without data, for example KeyUpdates, could hold up all other tasks.
 
-*Tickets.*  A TLS 1.3 server's session tickets go out with its first write, not with the handshake: a client that only
-writes and closes would leave them unread, and the kernel answers such a close by a reset (docs/pitfalls.md, 9).
+*Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
+only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
 """
 
 from __future__ import annotations
@@ -50,22 +52,22 @@ from pyossl.tls.connection import Bytes, Connection
 _T = TypeVar("_T")
 
 CHUNK = 131072
-"""So many bytes at most are encrypted before they are sent: what a slow peer makes us keep."""
+"""The most bytes that are encrypted before they are sent; a slow peer makes us keep no more."""
 READ = 65536
-"""As much as one read returns where the caller leaves it open, and as many bytes of the peer's as a step takes."""
-_ANSWERS = 16384
-"""So many bytes of answers may wait for a writer before the reader sends them."""
-_LAST_WORDS = 1.0
-"""Seconds: so long a handshake that can send nothing more waits for the alert that says why."""
+"""The most bytes that one read returns by default, and the most of the peer's bytes that one step takes."""
+_MOST_REPLIES = 16384
+"""The number of bytes of answers from which the reader sends them itself."""
+_ALERT_TIMEOUT = 1.0
+"""How long, in seconds, a handshake whose send has failed waits for the alert that gives the reason."""
 
 
 class AsyncStream(Uncopied):
-    """Drives ``connection`` over a transport.
+    """Runs ``connection`` over a transport.
 
-    ``library`` is the module ``trio`` or ``anyio``, which call their locks, checkpoints and exceptions by the same
-    names; ``send`` sends all bytes, ``receive`` returns some, ``b""`` at the end of the transport, and ``busy`` makes
-    the exception for two tasks that do the same.  With ``forgives_truncation`` an end of the transport without a
-    close_notify is an end like any other.
+    - ``library`` is the module ``trio`` or ``anyio``.  Their locks, checkpoints and exceptions have the same names.
+    - ``send`` sends all bytes; ``receive`` returns some, or ``b""`` at the end of the transport.
+    - ``busy`` makes the exception for a second task in the same direction.
+    - With ``forgives_truncation``, an end of the transport without a close_notify is a normal end.
     """
 
     def __init__(
@@ -83,61 +85,61 @@ class AsyncStream(Uncopied):
         self._library, self._lowlevel = library, library.lowlevel
         self._send, self._receive = send, receive
         self._forgives_truncation = forgives_truncation
-        self._broken = self._shaken = self._ended = self._at_end = False
+        self._broken = self._has_handshake = self._close_notify_sent = self._at_end = False
         self._send_failure: Exception | None = None
-        self._finished: bytes | None = None  # a client's last Finished
+        self._last_finished: bytes | None = None  # the last Finished message, on a client
         self._unsent: list[bytes] = []
-        self._has_written = False  # the write under way has bytes in a record already
-        self._is_awaited = False  # some of the unsent is what the peer waits for
+        self._has_written = False  # some bytes of the current write are in a record
+        self._is_urgent = False  # the peer waits for some of the unsent bytes
         self._tickets: list[bytes] = []
-        self._read: bytes | None = None
-        self._received = 0
-        self._heard: Bytes = b""  # received, and not given to the connection yet
-        self._shaking, self._sending, self._receiving = library.Lock(), library.Lock(), library.Lock()
+        self._read_ahead: bytes | None = None
+        self._receive_count = 0
+        self._undelivered: Bytes = b""  # received, but not given to the connection yet
+        self._handshake_lock, self._send_lock, self._receive_lock = library.Lock(), library.Lock(), library.Lock()
         self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
 
     @property
     def is_broken(self) -> bool:
-        """Whether nothing more can be sent or received, because of a failure or a cancellation."""
+        """Whether a failure or a cancellation has ended sending and receiving."""
         return self._broken
 
-    # What tasks do
+    # The operations
 
     async def handshake(self) -> None:
-        """Finishes the handshake; another task that does so already is waited for."""
+        """Finishes the handshake, or waits for another task that is doing it."""
         self._check()
         await self._lowlevel.checkpoint_if_cancelled()
-        if self._shaken:
+        if self._has_handshake:
             await self._lowlevel.cancel_shielded_checkpoint()
-        await self._shake()
+        await self._ensure_handshake()
 
     async def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes, ``b""`` once the peer has closed."""
+        """Reads up to ``size`` bytes; ``b""`` after the peer has closed."""
         with self._receiver:
             self._check_readable()
             await self._lowlevel.checkpoint_if_cancelled()
-            if self._read is None:
-                if not self._shaken:
-                    await self._shake()
-                waited, self._read = await self._read_some(size)
+            if self._read_ahead is None:
+                if not self._has_handshake:
+                    await self._ensure_handshake()
+                waited, self._read_ahead = await self._read_some(size)
                 if waited:
-                    return self._take_read(size)
-            # Kept meanwhile: asyncio cancels even what is shielded.
+                    return self._take_read_ahead(size)
+            # The data is kept meanwhile: asyncio cancels even a shielded checkpoint.
             await self._lowlevel.cancel_shielded_checkpoint()
-            return self._take_read(size)
+            return self._take_read_ahead(size)
 
-    def _take_read(self, size: int) -> bytes:
-        data, self._read = self._read or b"", None
+    def _take_read_ahead(self, size: int) -> bytes:
+        data, self._read_ahead = self._read_ahead or b"", None
         if len(data) > size:
-            data, self._read = data[:size], data[size:]
+            data, self._read_ahead = data[:size], data[size:]
         return data
 
     async def _read_some(self, size: int) -> tuple[bool, bytes]:
         if self._at_end:
             return False, b""
         try:
-            return await self._finish(lambda: self.connection.read(size), reads=True)
+            return await self._repeat(lambda: self.connection.read(size), reads=True)
         except self._library.BrokenResourceError as error:
             if not (self._forgives_truncation and isinstance(error.__cause__, TruncationError)):
                 raise
@@ -145,12 +147,12 @@ class AsyncStream(Uncopied):
             return False, b""
 
     async def write(self, data: Bytes) -> None:
-        """Sends all bytes.  Where it raises after the first of them the stream is broken."""
+        """Sends all bytes.  If it raises after the first of them, the stream is broken."""
         with self._sender, memoryview(data).cast("B") as view:
             self._check_writable()
             await self._lowlevel.checkpoint_if_cancelled()
-            if not self._shaken:
-                await self._shake()
+            if not self._has_handshake:
+                await self._ensure_handshake()
             if not view:
                 await self._lowlevel.cancel_shielded_checkpoint()
                 return
@@ -170,109 +172,109 @@ class AsyncStream(Uncopied):
                 self._writing = False
 
     async def _write_chunk(self, chunk: bytes | memoryview) -> None:
-        _, sent = await self._finish(partial(self.connection.write, chunk))
+        _, sent = await self._repeat(partial(self.connection.write, chunk))
         self._has_written = True
-        while sent < len(chunk):  # a renegotiation came between
+        while sent < len(chunk):  # a renegotiation came in between
             with memoryview(chunk)[sent:] as rest:
-                sent += (await self._finish(partial(self.connection.write, rest)))[1]
+                sent += (await self._repeat(partial(self.connection.write, rest)))[1]
         await self._flush()
 
-    async def end(self) -> None:
-        """Sends close_notify; what the peer sends can still be read.  ``NotImplementedError`` before TLS 1.3."""
+    async def send_eof(self) -> None:
+        """Sends close_notify; the peer's data can still be read.  ``NotImplementedError`` before TLS 1.3."""
         with self._sender:
             self._check_sending()
             await self._lowlevel.checkpoint_if_cancelled()
-            await self._shake()
-            if self._ended:
+            await self._ensure_handshake()
+            if self._close_notify_sent:
                 await self._lowlevel.cancel_shielded_checkpoint()
                 return
             if self.connection.version != "TLSv1.3":
                 raise NotImplementedError(f"{self.connection.version} has no half-close: the peer would close too")
-            await self._end()
+            await self._close_sending()
 
     async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:
-        """Waits with ``wait`` until the transport might take bytes."""
+        """Waits with ``wait`` until the transport may take bytes."""
         with self._sender:
             self._check_sending()
-            await self._acquire(self._sending)
+            await self._acquire(self._send_lock)
             try:
                 await wait()
             finally:
-                self._sending.release()
+                self._send_lock.release()
             if self._unsent:
                 await self._flush()
 
     async def unwrap(self) -> bytes:
-        """Exchanges close_notify with the peer; what has been received behind the peer's.
+        """Exchanges close_notify with the peer; returns the bytes that were received after the peer's.
 
-        Raises ``UsageError`` when the peer has sent data that was not read.
+        Raises ``UsageError`` if the peer has sent data that was not read.
         """
         with self._receiver, self._sender:
             self._check_sending()
             await self._lowlevel.checkpoint_if_cancelled()
-            await self._shake()
-            if self._read:
+            await self._ensure_handshake()
+            if self._read_ahead:
                 raise NotDueError(_UNREAD)
-            if not self._ended:
-                await self._end()
-            if (await self._finish(lambda: self.connection.peek(1)))[1]:
+            if not self._close_notify_sent:
+                await self._close_sending()
+            if (await self._repeat(lambda: self.connection.peek(1)))[1]:
                 raise NotDueError(_UNREAD)
-            await self._finish(self.connection.shutdown)
-            trailing = self.connection._received_beyond() + bytes(self._heard)
+            await self._repeat(self.connection.shutdown)
+            trailing = self.connection._received_beyond() + bytes(self._undelivered)
             self.close()
             return trailing
 
-    async def say_goodbye(self) -> None:
-        """Sends close_notify, once, and waits for nothing but the transport; nothing where it cannot be sent now.
+    async def send_close_notify(self) -> None:
+        """Sends close_notify once, and waits only for the transport.  Does nothing if it cannot be sent now.
 
-        Before the handshake is finished there is nothing that a close_notify could vouch for, and nobody waits for it.
+        Before the handshake is finished the peer does not wait for a close_notify, and none is sent.
         """
-        if self._broken or not self._shaken or self._writing or self._sending.locked():
+        if self._broken or not self._has_handshake or self._writing or self._send_lock.locked():
             return
         if self._send_failure is not None:
             return
         library = self._library
-        # The peer has closed before us, or another task of ours.
+        # The peer, or another task, has closed first.
         with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
-            await self._end()
+            await self._close_sending()
 
     def close(self) -> None:
-        """Frees the connection; a task that is in another method raises ``ClosedResourceError``."""
+        """Frees the connection; tasks in other methods raise ``ClosedResourceError``."""
         self.closed = True
         self.connection.close()
 
     # The steps
 
-    async def _shake(self) -> None:
-        if self._shaken:
+    async def _ensure_handshake(self) -> None:
+        if self._has_handshake:
             return
-        await self._acquire(self._shaking)
+        await self._acquire(self._handshake_lock)
         try:
-            if self._shaken:
+            if self._has_handshake:
                 return
             self._check_sending()
             try:
-                await self._finish(self.connection.handshake)
+                await self._repeat(self.connection.handshake)
                 if self.connection.context.is_server and self.connection.version == "TLSv1.3":
                     self._tickets, self._unsent = self._unsent, []
                 elif not self.connection.context.is_server:
-                    self._finished = self.connection.finished
+                    self._last_finished = self.connection.finished
                 await self._flush()
             except self._library.BrokenResourceError:
                 if self._send_failure is not None:
-                    await self._hear_last_words()
+                    await self._receive_alert()
                 raise
-            self._shaken = True
+            self._has_handshake = True
         finally:
-            self._shaking.release()
+            self._handshake_lock.release()
 
-    async def _hear_last_words(self) -> None:
-        """Raises what the peer says of why it takes no more of the handshake; nothing where it does not say."""
+    async def _receive_alert(self) -> None:
+        """Raises the alert with which the peer has ended the handshake; returns if there is none."""
         self._unsent = []
         said: bytes | Want | Error = Want.READ
-        with contextlib.suppress(self._library.BrokenResourceError), self._library.move_on_after(_LAST_WORDS):
+        with contextlib.suppress(self._library.BrokenResourceError), self._library.move_on_after(_ALERT_TIMEOUT):
             while said is Want.READ and not self.closed:
-                await self._fill()
+                await self._receive_once()
                 try:
                     said = self.connection.peek(1)
                 except Error as error:
@@ -280,17 +282,17 @@ class AsyncStream(Uncopied):
         if isinstance(said, AlertError):
             await self._fail(said)
 
-    async def _end(self) -> None:
-        if not self._ended:
-            await self._finish(self._shut)
-            self._ended = True
+    async def _close_sending(self) -> None:
+        if not self._close_notify_sent:
+            await self._repeat(self._start_shutdown)
+            self._close_notify_sent = True
         await self._flush()
 
-    def _shut(self) -> None:
-        self.connection.shutdown()  # the peer's close_notify is somebody else's to wait for
+    def _start_shutdown(self) -> None:
+        self.connection.shutdown()  # it does not wait for the peer's close_notify
 
-    async def _finish(self, step: Callable[[], _T | Want], *, reads: bool = False) -> tuple[bool, _T]:
-        """Repeats a step until it comes to something: whether there was a wait, and what it came to."""
+    async def _repeat(self, step: Callable[[], _T | Want], *, reads: bool = False) -> tuple[bool, _T]:
+        """Repeats a step until it has a result; returns whether it has waited, and the result."""
         waited = False
         while True:
             if self.closed:
@@ -300,35 +302,35 @@ class AsyncStream(Uncopied):
             except BaseException as error:
                 await self._fail(error)
             if not isinstance(result, Want):
-                if not reads:  # what reading leaves waits for the next step
+                if not reads:  # bytes that a read produces wait for the next step
                     self._take_unsent()
                 return waited, result
             self._take_unsent(reads)
             if result is not Want.READ:
-                raise UsageError(f"the connection came to {result!r}, which a stream cannot wait for")
+                raise UsageError(f"the connection needs {result!r}, and a stream cannot wait for that")
             if not reads and self.connection.pending and not self._receiver.is_taken:
                 raise NotDueError("the peer has sent data in a renegotiation: it has to be received first")
-            if self._unsent and not (reads and self._is_left_to_a_writer()):
-                await self._flush_answers() if reads else await self._flush()
+            if self._unsent and not (reads and self._is_left_to_writer()):
+                await self._flush_replies() if reads else await self._flush()
             else:
-                await self._fill()
+                await self._receive_once()
             waited = True
 
-    async def _flush_answers(self) -> None:
-        """As ``_flush``, for a reader, who reads on where nothing can be sent."""
+    async def _flush_replies(self) -> None:
+        """Flushes for a reader, which goes on reading if nothing can be sent."""
         try:
             await self._flush()
         except self._library.BrokenResourceError:
             if self._broken or self._send_failure is None:
                 raise
 
-    def _is_left_to_a_writer(self) -> bool:
-        comes = self._writing or self._sending.locked()
-        is_due_later = not self._is_awaited and self.connection.version == "TLSv1.3"
-        return (comes or is_due_later) and sum(map(len, self._unsent)) < _ANSWERS
+    def _is_left_to_writer(self) -> bool:
+        is_writing = self._writing or self._send_lock.locked()
+        is_due_later = not self._is_urgent and self.connection.version == "TLSv1.3"
+        return (is_writing or is_due_later) and sum(map(len, self._unsent)) < _MOST_REPLIES
 
     async def _fail(self, error: BaseException) -> NoReturn:
-        """Raises what a step has raised, as the library's exception where TLS has failed."""
+        """Raises the exception of a step; if TLS has failed, as the library's exception."""
         if self.connection.failure is not None:
             self._broken = True
             await self._send_alert()
@@ -339,38 +341,42 @@ class AsyncStream(Uncopied):
     def _take_unsent(self, was_reading: bool = False) -> None:
         if self.closed or not (data := self.connection.data_to_send()):
             return
-        if not self._ended and self._send_failure is None:
+        if not self._close_notify_sent and self._send_failure is None:
             self._unsent.append(data)
-            if was_reading and self._finished is not None and (finished := self.connection.finished) != self._finished:
-                self._finished, self._is_awaited = finished, True
+            if (
+                was_reading
+                and self._last_finished is not None
+                and (finished := self.connection.finished) != self._last_finished
+            ):
+                self._last_finished, self._is_urgent = finished, True
 
     async def _send_alert(self) -> None:
-        """Tells the peer why, if that needs nobody's turn."""
+        """Sends the alert, unless another task is sending."""
         self._take_unsent()
-        if self._unsent and not self._sending.locked():
-            self._sending.acquire_nowait()
+        if self._unsent and not self._send_lock.locked():
+            self._send_lock.acquire_nowait()
             try:
                 with contextlib.suppress(self._library.BrokenResourceError, self._library.ClosedResourceError):
                     await self._send_unsent()
             finally:
-                self._sending.release()
+                self._send_lock.release()
 
     async def _flush(self) -> None:
         self._check_sending()
-        if not self._unsent and not self._sending.locked():
+        if not self._unsent and not self._send_lock.locked():
             return
-        await self._acquire(self._sending)
+        await self._acquire(self._send_lock)
         try:
             self._check_sending()
             while self._unsent:
                 await self._send_unsent()
         finally:
-            self._sending.release()
+            self._send_lock.release()
 
     async def _send_unsent(self) -> None:
         await self._lowlevel.checkpoint_if_cancelled()
         data = b"".join([*self._tickets, *self._unsent])
-        self._tickets, self._unsent, self._is_awaited = [], [], False
+        self._tickets, self._unsent, self._is_urgent = [], [], False
         try:
             await self._send(data)
         except self._library.BrokenResourceError as error:
@@ -380,31 +386,31 @@ class AsyncStream(Uncopied):
             self._broken = True
             raise
 
-    async def _fill(self) -> None:
-        received = self._received
-        await self._acquire(self._receiving)
+    async def _receive_once(self) -> None:
+        received = self._receive_count
+        await self._acquire(self._receive_lock)
         try:
-            if received != self._received:
+            if received != self._receive_count:
                 return
-            if self._heard:
+            if self._undelivered:
                 await self._lowlevel.checkpoint()
             else:
                 try:
-                    self._heard = await self._receive()
+                    self._undelivered = await self._receive()
                 except self._library.BrokenResourceError:
                     self._broken = True
                     raise
-            portion = self._heard
+            portion = self._undelivered
             if len(portion) > READ:
                 kept = memoryview(portion)
-                portion, self._heard = kept[:READ], kept[READ:]
+                portion, self._undelivered = kept[:READ], kept[READ:]
             else:
-                self._heard = b""
+                self._undelivered = b""
             if not self.closed:
                 self.connection.receive_data(portion)
-            self._received += 1
+            self._receive_count += 1
         finally:
-            self._receiving.release()
+            self._receive_lock.release()
 
     async def _acquire(self, lock: Any) -> None:
         if lock.locked():
@@ -412,7 +418,7 @@ class AsyncStream(Uncopied):
         else:
             lock.acquire_nowait()
 
-    # Whether it can be done at all
+    # Checks before an operation
 
     def _check(self) -> None:
         if self.closed:
@@ -420,13 +426,15 @@ class AsyncStream(Uncopied):
         if self._broken:
             failure = self.connection.failure
             if failure is None:
-                raise self._library.BrokenResourceError("an operation on the stream failed, or was cancelled half-way")
+                raise self._library.BrokenResourceError(
+                    "an operation on the stream failed, or was cancelled in the middle"
+                )
             error = exception_of(failure)
             raise self._library.BrokenResourceError(str(error)) from error
 
     def _check_readable(self) -> None:
-        # What was received before the failure, or stands for it, can be had after it.
-        if self.closed or not (self._at_end or self._read):
+        # Data that was received before the failure can still be read, and so can the end.
+        if self.closed or not (self._at_end or self._read_ahead):
             self._check()
 
     def _check_sending(self) -> None:
@@ -436,12 +444,12 @@ class AsyncStream(Uncopied):
 
     def _check_writable(self) -> None:
         self._check_sending()
-        if self._ended:
+        if self._close_notify_sent:
             raise self._library.ClosedResourceError("the stream's sending side is closed")
 
 
 class _Direction:
-    """What one task at a time may do, for a ``with`` statement."""
+    """Refuses a second task at the same time, as the context manager of an operation."""
 
     __slots__ = ("_action", "_busy", "is_taken")
 

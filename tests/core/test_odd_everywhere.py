@@ -150,8 +150,10 @@ def test_a_value_of_another_type_is_never_taken(of: str, name: str, values: tupl
 
 AS_PYTHON: dict[tuple[str, str], tuple[type, ...]] = {
     ("Socket.setblocking", "flag"): (int,),  # a number, as for a socket
-    **{(f"Stream.{each}", "flags"): (type(None),) for each in ("recv", "recv_into", "send", "sendall")},  # none, as 0
-    ("Stream.recv_into", "size"): (type(None),),
+    **{
+        (f"RecvSendMethods.{each}", "flags"): (type(None),) for each in ("recv", "recv_into", "send", "sendall")
+    },  # none, as 0
+    ("RecvSendMethods.recv_into", "size"): (type(None),),
 }
 """Where another type is taken, as Python's own function of that name takes it."""
 

@@ -1,7 +1,7 @@
-"""Clients and servers in one thread's greenlets, each of which must run while another waits; prints what went well.
+"""Clients and servers in greenlets of one thread, each of which must run while another waits.
 
-Run as ``greenlet_program.py gevent|eventlet plain|patched``.  A call that stops the hub never ends here: its peer is a
-greenlet of the same thread.
+Run as ``greenlet_program.py gevent|eventlet plain|patched``.  It prints the scenarios that succeed.  A call that blocks
+the hub never ends, because its peer is a greenlet of the same thread.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ CLIENT = pyossl.Context.client(trust=AUTHORITY.certificate)
 
 
 def pair() -> tuple[pyossl.Socket, pyossl.Socket]:
-    """A client and a server that have shaken hands: ``connect`` and ``accept`` wait for each other."""
+    """A client and a server after their handshake: ``connect`` and ``accept`` wait for each other."""
     with pyossl.listen(("127.0.0.1", 0), SERVER) as listener:
         listener.settimeout(10)
         accepted = Greenlet(listener.accept)
@@ -105,7 +105,7 @@ def reads() -> None:
 
 def writes() -> None:
     client, server = pair()
-    data = bytes(range(256)) * 32768  # 8 MiB: more than the kernel takes
+    data = bytes(range(256)) * 32768  # 8 MiB, more than the kernel buffers
     sending = Greenlet(lambda: client.sendall(data))
     sleep(0.01)
     with pytest.raises(pyossl.UsageError, match="another greenlet"):

@@ -1,6 +1,6 @@
-"""A connection to the first address that answers: none that is silent, or that this kernel lacks, ends the attempt.
+"""``connect`` uses the first address that answers, and passes over those that are silent or that the kernel lacks.
 
-The resolver is replaced, since no name on this machine has such addresses; the sockets are real.
+The resolver is replaced, because no name on this machine has such addresses.  The sockets are real.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from served import SECONDS, Task, serving, until
 import pyossl
 import pyossl.aio
 from pyossl.cli import destination
-from pyossl.sockets.connecting import Place, by_turns, connected
+from pyossl.sockets.address import SocketAddress
+from pyossl.sockets.connecting import by_turns, connected
 
 Answer = tuple[int, int, int, str, Any]
 Resolve = Callable[..., None]
 NAME = "example.com"
 LACKED = 9
-"""AF_X25, which no kernel of today has."""
+"""AF_X25, which no current kernel has."""
 
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Lets ``example.com`` have the addresses that are given."""
+    """Makes ``example.com`` resolve to the given addresses."""
     ask = socket.getaddrinfo
 
     def resolve(*addresses: tuple[int, Any]) -> None:
@@ -56,7 +57,7 @@ def v4(where: Any) -> tuple[int, Any]:
 
 @contextlib.contextmanager
 def filled() -> Iterator[socket.socket]:
-    """A listening socket whose queue is full, so that the kernel drops what asks for a connection."""
+    """A listening socket whose queue is full, so that the kernel drops requests for a connection."""
     waiting = []
     with socket.create_server(("127.0.0.2", 0), backlog=0) as listener:
         try:
@@ -83,7 +84,7 @@ def silence() -> Iterator[Any]:
 
 
 def refusal(host: str = "127.0.0.3") -> tuple[int, Any]:
-    """An address at which nobody listens."""
+    """An address at which no socket listens."""
     with socket.socket() as sock:
         sock.bind((host, 0))
         return v4(sock.getsockname())
@@ -173,7 +174,7 @@ def test_the_deadline_is_over_all_addresses(resolve: Resolve, client_context: py
         assert 0.5 < time.monotonic() - start < SECONDS / 4
 
 
-def test_where_all_addresses_fail_a_peer_s_refusal_is_told_and_the_others_are_named(
+def test_if_all_addresses_fail_a_peer_s_refusal_is_raised_and_the_others_are_named(
     resolve: Resolve, lacked: tuple[int, Any], client_context: pyossl.Context
 ) -> None:
     for order in ((refusal(), lacked), (lacked, refusal())):
@@ -186,7 +187,7 @@ def test_where_all_addresses_fail_a_peer_s_refusal_is_told_and_the_others_are_na
         assert NAME in str(caught.value)
 
 
-def test_where_all_addresses_fail_alike_the_failure_is_told_once(
+def test_if_all_addresses_fail_alike_the_failure_is_named_once(
     resolve: Resolve, client_context: pyossl.Context
 ) -> None:
     resolve(refusal(), refusal())
@@ -195,7 +196,7 @@ def test_where_all_addresses_fail_alike_the_failure_is_told_once(
     assert str(caught.value).count("refused") == 1
 
 
-def test_where_the_kernel_has_none_of_the_families_that_is_told(
+def test_if_the_kernel_has_none_of_the_families_the_error_says_so(
     resolve: Resolve, lacked: tuple[int, Any], client_context: pyossl.Context
 ) -> None:
     resolve(lacked, lacked)
@@ -204,10 +205,10 @@ def test_where_the_kernel_has_none_of_the_families_that_is_told(
     assert caught.value.errno == errno.EAFNOSUPPORT
 
 
-def test_a_server_s_context_is_refused_before_anybody_is_asked(
+def test_a_server_s_context_is_refused_before_anything_is_connected(
     resolve: Resolve, server_context: pyossl.Context
 ) -> None:
-    """The failure of a peer, which programs catch as an ``OSError``, must not hide what is wrong with the program."""
+    """A peer's failure, which programs catch as an ``OSError``, must not hide a mistake of the program."""
     resolve(refusal())
     with pytest.raises(pyossl.UsageError, match="server's") as caught:
         pyossl.connect((NAME, 443), server_context, timeout=SECONDS)
@@ -249,15 +250,17 @@ def test_a_signal_whose_handler_returns_interrupts_nothing(
 @given(st.lists(st.sampled_from([socket.AF_INET, socket.AF_INET6, LACKED])))
 def test_families_take_turns_and_keep_their_order(families: list[int]) -> None:
     """RFC 8305, 4"""
-    places = [Place(family, socket.SOCK_STREAM, 0, n) for n, family in enumerate(families)]
-    turns = by_turns(places)
-    assert sorted(turns) == sorted(places)
+    addresses = [SocketAddress(family, socket.SOCK_STREAM, 0, n) for n, family in enumerate(families)]
+    turns = by_turns(addresses)
+    assert sorted(turns) == sorted(addresses)
     for family in set(families):
-        assert [each for each in turns if each.family == family] == [each for each in places if each.family == family]
+        assert [each for each in turns if each.family == family] == [
+            each for each in addresses if each.family == family
+        ]
     for n, (one, other) in enumerate(itertools.pairwise(turns)):
         if one.family == other.family:
             assert len({each.family for each in turns[n:]}) == 1, "the other families had addresses left"
-    assert not places or turns[0] == places[0]
+    assert not addresses or turns[0] == addresses[0]
 
 
 # The scope of an IPv6 address
@@ -284,7 +287,7 @@ def plain(address: Any) -> Any:
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
 @pytest.mark.parametrize("address", [("fe80::1", 1, 0, 1), ("fe80::1", 1, 0, 12345), ("fe80::1%lo", 1)])
 def test_the_scope_of_an_address_reaches_the_kernel(address: Any, client_context: pyossl.Context) -> None:
-    """The kernel says of a link-local address without a scope that it is none (EINVAL)."""
+    """The kernel refuses a link-local address without a scope with EINVAL."""
     expected = errno_of(lambda: plain(("fe80::1", 1, 0, 1) if "%" in address[0] else address))
     assert errno_of(lambda: plain(("fe80::1", 1))) == errno.EINVAL
     assert expected != errno.EINVAL
@@ -341,7 +344,7 @@ def test_flow_information_and_scopes_that_cannot_be_are_refused(
 # The other ways to connect
 
 
-def test_the_command_line_passes_over_what_is_silent_or_lacked(
+def test_the_command_line_passes_over_addresses_that_are_silent_or_lacked(
     resolve: Resolve, lacked: tuple[int, Any], client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     with silence() as silent, serving(server_context, echo) as address:
@@ -353,14 +356,14 @@ def test_the_command_line_passes_over_what_is_silent_or_lacked(
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "transports"])
-def test_asyncio_s_streams_pass_over_what_is_silent_or_lacked(
+def test_asyncio_s_streams_pass_over_addresses_that_are_silent_or_lacked(
     kind: str,
     resolve: Resolve,
     lacked: tuple[int, Any],
     client_context: pyossl.Context,
     server_context: pyossl.Context,
 ) -> None:
-    """uvloop asks a resolver of its own, which cannot be replaced."""
+    """uvloop has a resolver of its own, which cannot be replaced."""
 
     async def main(address: Any) -> None:
         _, writer = await pyossl.aio.open_connection(NAME, 443, ssl=client_context)

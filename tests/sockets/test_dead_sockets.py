@@ -1,5 +1,6 @@
-"""What a peer or the network can bring about, as programs see it that were written for sockets: ``OSError`` throughout,
-and ``shutdown`` and ``close`` after the connection has died as a socket's.
+"""Failures that a peer or the network can cause, in programs that were written for sockets.
+
+Each is an ``OSError``, and ``shutdown`` and ``close`` after a failure behave like those of a socket.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ NO_TLS = b"GET / HTTP/1.0\r\n\r\n"
 
 
 def reset(sock: socket.socket) -> None:
-    """Closes so that the other end is told of a reset.  socket(7), SO_LINGER"""
+    """Closes so that the other end gets a reset.  socket(7), SO_LINGER"""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
 
 @pytest.fixture
 def ends(server_context: pyossl.Context) -> Iterator[Ends]:
-    """A server's socket before its handshake, and its client's without TLS."""
+    """A server's socket before its handshake, and its client's plain socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         accepted, _ = listener.accept()
@@ -78,7 +79,7 @@ PEERS = pytest.mark.parametrize(
 
 
 def _errno_of(call: Callable[[], object]) -> int | None:
-    """The errno of the ``OSError`` that a call raises, 0 for none."""
+    """The errno of the ``OSError`` that a call raises; 0 if it raises none."""
     try:
         call()
     except OSError as error:
@@ -105,7 +106,7 @@ def _read_all(tls: pyossl.Socket) -> None:
     ],
     ids=["handshake", "recv", "sendall", "readline"],
 )
-def test_whatever_a_client_does_to_a_handshake_is_an_oserror(
+def test_every_failure_that_a_client_causes_in_a_handshake_is_an_oserror(
     ends: Ends, misbehave: Callable[[socket.socket], None], call: Callable[[pyossl.Socket], object]
 ) -> None:
     server, client = ends
@@ -117,7 +118,7 @@ def test_whatever_a_client_does_to_a_handshake_is_an_oserror(
 
 
 @PEERS
-def test_whatever_a_client_does_to_a_wrapping_is_an_oserror(
+def test_every_failure_that_a_client_causes_in_wrap_socket_is_an_oserror(
     server_context: pyossl.Context, misbehave: Callable[[socket.socket], None]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -131,7 +132,7 @@ def test_whatever_a_client_does_to_a_wrapping_is_an_oserror(
 
 
 @PEERS
-def test_without_io_of_its_own_it_is_an_oserror_too(
+def test_failures_of_a_connection_without_io_are_oserrors_too(
     server_context: pyossl.Context, misbehave: Callable[[socket.socket], None]
 ) -> None:
     ours, theirs = socket.socketpair()
@@ -155,7 +156,7 @@ def test_a_certificate_that_is_refused_is_an_oserror(server_context: pyossl.Cont
     assert isinstance(told.value, OSError)
 
 
-def test_data_that_a_peer_has_sent_before_an_unwrap_is_an_oserror_and_wrong_use(sockets: SocketPair) -> None:
+def test_data_that_a_peer_has_sent_before_an_unwrap_is_an_oserror_and_a_usage_error(sockets: SocketPair) -> None:
     client, server = sockets
     client.sendall(b"unasked")
     with pytest.raises(OSError, match="has sent data that was not read") as caught:
@@ -165,8 +166,8 @@ def test_data_that_a_peer_has_sent_before_an_unwrap_is_an_oserror_and_wrong_use(
     assert server.recv(100) == b"unasked", "the connection goes on"
 
 
-def test_a_write_after_one_that_the_peer_did_not_take_is_an_oserror_and_wrong_use(sockets: SocketPair) -> None:
-    """A program that gives up a peer may want to say so first."""
+def test_a_write_after_one_that_the_peer_did_not_take_is_an_oserror_and_a_usage_error(sockets: SocketPair) -> None:
+    """A program that leaves a peer may want to send a last message."""
     client, _ = sockets
     client.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -176,7 +177,7 @@ def test_a_write_after_one_that_the_peer_did_not_take_is_an_oserror_and_wrong_us
     assert isinstance(caught.value, pyossl.UsageError)
 
 
-def test_an_unwrap_in_a_handshake_that_never_ends_is_an_oserror_and_wrong_use(ends: Ends) -> None:
+def test_an_unwrap_in_a_handshake_that_never_ends_is_an_oserror_and_a_usage_error(ends: Ends) -> None:
     server, _ = ends
     server.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -197,10 +198,10 @@ def test_a_name_that_a_connect_bio_cannot_look_up_is_an_oserror() -> None:
 
 @HOWS
 @PEERS
-def test_shutdown_after_a_failed_handshake_is_a_sockets(
+def test_shutdown_after_a_failed_handshake_is_like_a_sockets(
     ends: Ends, misbehave: Callable[[socket.socket], None], how: int
 ) -> None:
-    """``socketserver``, ``imaplib`` and ``poplib``: nothing is raised, or ENOTCONN where the peer has gone."""
+    """For ``socketserver``, ``imaplib`` and ``poplib``: nothing is raised, or ENOTCONN if the peer has gone."""
     server, client = ends
     misbehave(client)
     with pytest.raises(pyossl.TLSError):
@@ -210,8 +211,8 @@ def test_shutdown_after_a_failed_handshake_is_a_sockets(
 
 
 @HOWS
-def test_shutdown_before_the_handshake_is_a_sockets(ends: Ends, how: int) -> None:
-    """``socketserver``, where ``verify_request`` refuses a client, or its handshake was too slow."""
+def test_shutdown_before_the_handshake_is_like_a_sockets(ends: Ends, how: int) -> None:
+    """For ``socketserver``, if ``verify_request`` refuses a client or its handshake was too slow."""
     server, client = ends
     server.shutdown(how)
     client.settimeout(20)
@@ -219,7 +220,7 @@ def test_shutdown_before_the_handshake_is_a_sockets(ends: Ends, how: int) -> Non
 
 
 @HOWS
-def test_shutdown_after_a_handshake_that_took_too_long_is_a_sockets(ends: Ends, how: int) -> None:
+def test_shutdown_after_a_handshake_that_took_too_long_is_like_a_sockets(ends: Ends, how: int) -> None:
     server, client = ends
     server.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -229,8 +230,8 @@ def test_shutdown_after_a_handshake_that_took_too_long_is_a_sockets(ends: Ends, 
     assert client.recv(1) == b""
 
 
-def test_shutdown_of_both_directions_says_enotconn_where_the_peer_has_reset(sockets: SocketPair) -> None:
-    """``imaplib`` and ``poplib`` forgive this errno alone."""
+def test_shutdown_of_both_directions_raises_enotconn_after_the_peer_s_reset(sockets: SocketPair) -> None:
+    """``imaplib`` and ``poplib`` ignore this errno only."""
     client, server = sockets
     reset(server._sock)
     with pytest.raises(OSError, match="not connected") as caught:
@@ -238,8 +239,8 @@ def test_shutdown_of_both_directions_says_enotconn_where_the_peer_has_reset(sock
     assert caught.value.errno == errno.ENOTCONN
 
 
-def test_shutdown_of_both_directions_goes_on_where_a_write_is_unfinished(sockets: SocketPair) -> None:
-    """A peer that takes nothing cannot keep a program from leaving."""
+def test_shutdown_of_both_directions_goes_on_if_a_write_is_unfinished(sockets: SocketPair) -> None:
+    """A peer that does not read cannot stop a program from ending the connection."""
     client, server = sockets
     client.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -250,7 +251,7 @@ def test_shutdown_of_both_directions_goes_on_where_a_write_is_unfinished(sockets
 
 
 def test_shutdown_of_one_direction_with_a_write_unfinished_is_an_oserror(sockets: SocketPair) -> None:
-    """It is refused in a sentence, and nothing is lost: the write can be repeated."""
+    """The message says why, and nothing is lost: the write can be repeated."""
     client, _ = sockets
     client.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -261,8 +262,8 @@ def test_shutdown_of_one_direction_with_a_write_unfinished_is_an_oserror(sockets
 
 
 @HOWS
-def test_shutdown_after_close_is_an_oserror_with_ebadf_and_wrong_use(sockets: SocketPair, how: int) -> None:
-    """``socketserver`` shuts down what a handler has closed."""
+def test_shutdown_after_close_is_an_oserror_with_ebadf_and_a_usage_error(sockets: SocketPair, how: int) -> None:
+    """``socketserver`` shuts down a socket that a handler has closed."""
     client, _ = sockets
     client.close()
     with pytest.raises(OSError, match="closed") as caught:
@@ -272,7 +273,7 @@ def test_shutdown_after_close_is_an_oserror_with_ebadf_and_wrong_use(sockets: So
 
 
 @pytest.mark.parametrize("way", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
-def test_what_shutdown_of_a_closed_socket_raises_can_be_pickled(way: Callable[[OSError], OSError]) -> None:
+def test_the_exception_of_shutdown_of_a_closed_socket_can_be_pickled(way: Callable[[OSError], OSError]) -> None:
     again = way(errors.ClosedSocketError("the socket is closed"))
     assert (type(again), again.errno, str(again)) == (errors.ClosedSocketError, errno.EBADF, "the socket is closed")
 
@@ -299,7 +300,7 @@ def test_close_after_the_connection_has_died_raises_nothing(
 # Listener
 
 
-def test_a_listener_has_what_socketserver_asks_of_its_socket(server_context: pyossl.Context) -> None:
+def test_a_listener_has_the_methods_that_socketserver_calls_on_its_socket(server_context: pyossl.Context) -> None:
     with pyossl.Listener(socket.socket(), server_context) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))

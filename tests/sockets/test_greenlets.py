@@ -1,4 +1,4 @@
-"""In a program of greenlets another one runs while a call waits; see greenlet_program.py, which is what runs here."""
+"""In a program of greenlets another greenlet runs while a call waits.  greenlet_program.py is the program."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCENARIOS = (
 
 @functools.cache
 def done_under(hub: str, how: str) -> tuple[list[str], str]:
-    """Which scenarios went well, and what was said about the first that did not."""
+    """The scenarios that succeeded, and the message of the first that failed."""
     program = Path(__file__).with_name("greenlet_program.py")
     process = subprocess.Popen(
         [sys.executable, str(program), hub, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -60,7 +60,7 @@ def test_another_greenlet_runs_while_a_call_waits(hub: str, how: str, scenario: 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Want, float | None]]:
-    """A wait of the program's own is in place until the test ends; what it was asked."""
+    """Sets a wait of the program's own until the test ends; the calls that it got."""
     seen: list[tuple[int, Want, float | None]] = []
 
     def wait(descriptor: int, want: Want, seconds: float | None) -> None:
@@ -74,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Want, float | None
     return seen
 
 
-def test_a_wait_of_the_programs_own_is_asked_for_every_wait(
+def test_a_wait_of_the_programs_own_is_called_for_every_wait(
     asked: list[tuple[int, Want, float | None]], client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     client, server = tls_pair(client_context, server_context)
@@ -92,7 +92,7 @@ def test_a_wait_of_the_programs_own_is_asked_for_every_wait(
         assert 0 < seconds <= SECONDS
 
 
-def test_what_the_wait_raises_is_raised_from_the_call_and_the_call_can_be_repeated(
+def test_an_exception_of_the_wait_is_raised_from_the_call_and_the_call_can_be_repeated(
     asked: list[tuple[int, Want, float | None]], client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     client, server = tls_pair(client_context, server_context)
@@ -111,8 +111,8 @@ def test_what_the_wait_raises_is_raised_from_the_call_and_the_call_can_be_repeat
         assert client.recv(1) == b"x"
 
 
-def test_of_several_readers_the_first_has_the_wait(asked: list[tuple[int, Want, float | None]]) -> None:
-    """A client of a listener is not kept waiting while the hub waits for what would wake the thread."""
+def test_of_several_readers_the_wait_gets_the_first(asked: list[tuple[int, Want, float | None]]) -> None:
+    """A listener's client is not delayed while the hub waits for the descriptor that wakes the thread."""
     with socket.socket() as first, socket.socket() as second:
         for sock in (first, second):
             sock.bind(("127.0.0.1", 0))
@@ -128,7 +128,7 @@ def test_a_wait_is_a_function() -> None:
     assert wait_hook.wait is None
 
 
-def test_sockets_wait_in_c_where_there_is_no_wait_of_the_programs(
+def test_sockets_wait_in_c_if_the_program_has_set_no_wait(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     client, server = tls_pair(client_context, server_context)

@@ -1,4 +1,4 @@
-"""Listening sockets: nobody who stalls keeps others out, and everything that can be said of an end."""
+"""Listening sockets: a client that stalls does not delay others, and every way in which a listener ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from served import SECONDS, Task, child_that_does, read_all, until
 import pyossl
 
 
-def test_a_client_that_stalls_keeps_nobody_else_out(
+def test_a_client_that_stalls_does_not_delay_others(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
@@ -69,7 +69,7 @@ def test_a_thread_in_accept_is_woken_by_close(server_context: pyossl.Context) ->
 
 
 def _is_in_the_kernel(task: Task[object]) -> bool:
-    """Whether the task's thread sleeps: Linux says so; elsewhere its start has to do."""
+    """Whether the task's thread sleeps, which Linux shows; on other systems, whether it has started."""
     thread = task._thread.native_id
     try:
         return Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(")")[2].split()[0] == "S"
@@ -112,7 +112,7 @@ def test_connections_outlive_their_listener(client_context: pyossl.Context, serv
             assert client.recv(10) == b"alive"
 
 
-def test_close_may_be_repeated_and_says_so_afterwards(server_context: pyossl.Context) -> None:
+def test_close_may_be_repeated_and_accept_raises_an_oserror_after_it(server_context: pyossl.Context) -> None:
     listener = pyossl.listen(("127.0.0.1", 0), server_context)
     assert "127.0.0.1" in repr(listener)
     number = listener.fileno()
@@ -138,7 +138,7 @@ def test_an_address_that_is_taken_is_an_oserror(server_context: pyossl.Context, 
             pyossl.listen(listener.address, server_context)
 
 
-def test_messages_of_an_accepted_connection_are_seen(
+def test_messages_of_an_accepted_connection_reach_the_callback(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     seen: list[pyossl.Message] = []
@@ -153,7 +153,7 @@ def test_messages_of_an_accepted_connection_are_seen(
     assert next(message.name for message in seen if message.is_protocol) == "ClientHello"
 
 
-# A process's copy of the socket is its own
+# Each process has its own copy of the socket
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 no_warning = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # Python 3.12 warns of threads
@@ -165,7 +165,7 @@ everywhere = pytest.mark.parametrize(
 
 @contextlib.contextmanager
 def forked(work: Callable[[], object]) -> Iterator[int]:
-    """A child that does ``work``; its exit status must be 0 unless it is killed."""
+    """A child process that does ``work``; its exit status must be 0 unless it is killed."""
     child = child_that_does(work)
     try:
         yield child
@@ -188,7 +188,7 @@ def plain_client(address: Any) -> socket.socket:
 def test_a_child_that_closes_leaves_its_parent_listening(
     where: Where, tmp_path: Path, server_context: pyossl.Context
 ) -> None:
-    """Its thread in accept is not woken either."""
+    """The parent's thread in accept is not woken either."""
     with pyossl.listen(where(tmp_path), server_context) as listener:
         accepting = Task(listener.accept)
         until(lambda: _is_in_the_kernel(accepting))
@@ -253,8 +253,8 @@ def test_a_child_s_own_threads_are_woken_by_its_close(server_context: pyossl.Con
             parent_s.result()[0].close()
 
 
-def test_a_thread_whose_client_another_has_taken_waits_on(server_context: pyossl.Context) -> None:
-    """All are woken for a client, as processes are that share the socket."""
+def test_a_thread_whose_client_another_thread_has_taken_waits_again(server_context: pyossl.Context) -> None:
+    """All threads are woken for a client, like processes that share the socket."""
     with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
         accepting = [Task(listener.accept) for _ in range(4)]
         for each in accepting:
@@ -283,7 +283,9 @@ def test_close_from_a_signal_s_handler_ends_the_accept_that_it_interrupts(server
         signal.signal(signal.SIGALRM, before)
 
 
-def test_what_a_signal_s_handler_raises_ends_accept_and_leaves_nobody_behind(server_context: pyossl.Context) -> None:
+def test_an_exception_of_a_signal_s_handler_ends_accept_and_leaves_no_thread_behind(
+    server_context: pyossl.Context,
+) -> None:
     def handler(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -329,7 +331,7 @@ def test_a_listener_leaves_no_descriptor_open(server_context: pyossl.Context) ->
 def test_a_socket_that_is_given_is_left_as_it_is_and_its_thread_is_woken(
     server_context: pyossl.Context, timeout: float | None
 ) -> None:
-    """Whether a descriptor blocks is so for all processes that have it."""
+    """Whether a descriptor blocks is shared by all processes that have it."""
     sock = socket.create_server(("127.0.0.1", 0))
     sock.settimeout(timeout)
     blocks = os.get_blocking(sock.fileno())
@@ -342,7 +344,7 @@ def test_a_socket_that_is_given_is_left_as_it_is_and_its_thread_is_woken(
         accepting.result()
 
 
-def test_accept_without_waiting_says_so(server_context: pyossl.Context) -> None:
+def test_accept_with_a_timeout_of_0_raises_blockingioerror(server_context: pyossl.Context) -> None:
     with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
         listener.settimeout(0)
         with pytest.raises(BlockingIOError):
@@ -356,7 +358,7 @@ def test_accept_without_waiting_says_so(server_context: pyossl.Context) -> None:
                 listener.settimeout(timeout)
 
 
-def test_a_listener_whose_socket_the_program_has_closed_says_so(server_context: pyossl.Context) -> None:
+def test_accept_raises_an_oserror_if_the_program_has_closed_the_socket(server_context: pyossl.Context) -> None:
     sock = socket.create_server(("127.0.0.1", 0))
     listener = pyossl.Listener(sock, server_context)
     sock.close()
@@ -365,7 +367,7 @@ def test_a_listener_whose_socket_the_program_has_closed_says_so(server_context: 
     listener.close()
 
 
-# Where it listens
+# The address
 
 
 def answers(*addresses: tuple[int, Any]) -> Callable[..., Any]:
@@ -389,7 +391,7 @@ def test_of_a_name_s_addresses_the_first_that_this_machine_has_is_taken(
 def test_a_family_that_the_kernel_lacks_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
 ) -> None:
-    """AF_X25, in the place of IPv6 where that is off."""
+    """AF_X25 stands for IPv6 on a machine where that is off."""
     with contextlib.suppress(OSError), socket.socket(9, socket.SOCK_STREAM):
         pytest.skip("this kernel has X.25")
     monkeypatch.setattr(socket, "getaddrinfo", answers((9, ("::1", 0, 0, 0)), (socket.AF_INET, ("127.0.0.1", 0))))
@@ -398,7 +400,7 @@ def test_a_family_that_the_kernel_lacks_is_passed_over(
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
-def test_a_name_that_is_ipv6_s_only_can_be_listened_on(
+def test_a_name_that_has_only_ipv6_addresses_can_be_listened_on(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", answers((socket.AF_INET6, ("::1", 0, 0, 0))))
@@ -409,7 +411,7 @@ def test_a_name_that_is_ipv6_s_only_can_be_listened_on(
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
 @pytest.mark.parametrize("address", [("fe80::1", 0, 0, 1), ("fe80::1%lo", 0)])
 def test_a_listener_s_address_keeps_its_scope(address: Any, server_context: pyossl.Context) -> None:
-    """The kernel says of a link-local address without a scope that it is none (EINVAL)."""
+    """The kernel refuses a link-local address without a scope with EINVAL."""
     with socket.socket(socket.AF_INET6) as sock, pytest.raises(OSError, match=r".") as plain:
         sock.bind(("fe80::1", 0, 0, 1))
     with pytest.raises(OSError, match=r".") as caught:

@@ -1,4 +1,4 @@
-"""Files over a connection: io's own classes above, nothing lost or sent twice below."""
+"""Files over a connection: they have the classes of io, and lose nothing and send nothing twice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_each_mode_has_io_s_class(sockets: SocketPair, mode: str, buffering: int
     with client.makefile(mode, buffering, encoding=None if "b" in mode else "ascii") as file:
         assert isinstance(file, kind)
         assert (file.readable(), file.writable()) == ("r" in mode, "w" in mode)
-        if kind is not io.BufferedRWPair:  # which has two files below, and so no number
+        if kind is not io.BufferedRWPair:  # it has two files below, and so no descriptor
             assert file.fileno() == client.fileno()
         if not file.writable():
             with pytest.raises(io.UnsupportedOperation):
@@ -56,7 +56,7 @@ def test_each_mode_has_io_s_class(sockets: SocketPair, mode: str, buffering: int
 
 
 @pytest.mark.parametrize("mode", ["", "b", "a", "r+", "x", "rt"])
-def test_a_mode_that_is_none_is_refused(sockets: SocketPair, mode: str) -> None:
+def test_a_mode_that_does_not_exist_is_refused(sockets: SocketPair, mode: str) -> None:
     with pytest.raises(ValueError, match="mode is made of"):
         sockets[0].makefile(mode)
 
@@ -115,8 +115,8 @@ def test_a_file_closed_after_unwrap_does_not_close_the_plain_socket(sockets: Soc
         assert second.recv(10) == b"plain"
 
 
-def test_a_truncation_is_no_end_of_file(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 2 and 6: read() of a body that was cut short must not return it as if it were whole."""
+def test_a_truncation_is_not_an_end_of_file(sockets: SocketPair) -> None:
+    """docs/pitfalls.md, 2 and 6: read() of a body that was cut off must not return it as if it were complete."""
     client, server = sockets
     server.sendall(b"half of a body")
     server._sock.shutdown(2)
@@ -124,7 +124,7 @@ def test_a_truncation_is_no_end_of_file(sockets: SocketPair) -> None:
         file.read()
 
 
-def test_a_file_that_does_not_wait_says_none(sockets: SocketPair) -> None:
+def test_a_file_that_does_not_wait_returns_none(sockets: SocketPair) -> None:
     client, server = sockets
     client.settimeout(0)
     with client.makefile("rwb", 0) as file:
@@ -139,7 +139,7 @@ def test_a_file_that_does_not_wait_says_none(sockets: SocketPair) -> None:
 
 
 def test_a_file_is_not_read_again_after_a_timeout(sockets: SocketPair) -> None:
-    """io.BufferedReader drops what it had read when a read raises: going on would leave a hole in the data."""
+    """io.BufferedReader drops the data that it has read if a read raises, so reading on would leave a gap."""
     client, server = sockets
     with client.makefile("rb") as file:
         server.sendall(b"first half")
@@ -153,7 +153,7 @@ def test_a_file_is_not_read_again_after_a_timeout(sockets: SocketPair) -> None:
 
 
 def test_a_flush_repeated_after_a_timeout_sends_nothing_twice(sockets: SocketPair) -> None:
-    """io.BufferedWriter offers again what it was not told of as written."""
+    """io.BufferedWriter writes again all bytes that were not reported as written."""
     client, server = sockets
     data = os.urandom(10_000_000)
     client.settimeout(0.2)

@@ -1,4 +1,4 @@
-"""A TLS socket given where a plain one is meant: TLS over its descriptor would go past it, in the clear."""
+"""A TLS socket in place of a plain one is refused: TLS over its descriptor would bypass it, in the clear."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pyossl_pair(client: pyossl.Context, server: pyossl.Context, credentials: pyo
 
 
 def standard_pair(client: pyossl.Context, server: pyossl.Context, credentials: pyossl.Credentials) -> Outer:
-    """Two ``ssl.SSLSocket`` objects, whose certificate nobody looks at."""
+    """Two ``ssl.SSLSocket`` objects, which do not verify the certificate."""
     ours, theirs = socket.socketpair()
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with pem_file(credentials) as path:
@@ -116,7 +116,7 @@ ENTRIES: dict[str, Callable[[Any, Contexts], object]] = {
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_a_tls_socket_is_refused_where_a_plain_one_is_meant_and_goes_on(
+def test_a_tls_socket_in_place_of_a_plain_one_is_refused_and_goes_on(
     outer: Outer, entry: str, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     ours, theirs = outer
@@ -128,7 +128,9 @@ def test_a_tls_socket_is_refused_where_a_plain_one_is_meant_and_goes_on(
     assert ours.recv(100) == b"so is this way"
 
 
-def test_the_refusal_names_the_way_on_each_face(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
+def test_the_refusal_names_the_right_way_on_each_face(
+    client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
     ours, theirs = tls_pair(client_context, server_context)
     with ours, theirs:
         with pytest.raises(TypeError, match=r"SSLFilter\(outer\.connection\)"):
@@ -139,7 +141,7 @@ def test_the_refusal_names_the_way_on_each_face(client_context: pyossl.Context, 
             asyncio.run(pyossl.aio.open_connection(sock=ours, ssl=client_context, server_hostname="example.com"))
 
 
-def test_the_way_that_the_refusal_names_is_one(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
+def test_the_way_that_the_refusal_names_works(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
     ours, theirs = tls_pair(client_context, server_context)
     with ours, theirs:
         inner = pyossl.Connection(client_context, "example.com", bio=SSLFilter(ours.connection))
@@ -163,11 +165,11 @@ def test_a_file_made_of_a_tls_socket_is_no_descriptor_either(outer: Outer) -> No
 
 
 class Inherited(socket.socket):
-    """As PySocks' socket and gevent's are: another class, and no TLS."""
+    """Another class without TLS, like the sockets of PySocks and gevent."""
 
 
 class Green:
-    """As eventlet's socket is: it has a socket, and is none."""
+    """An object that has a socket and is not one, like eventlet's socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.fd = sock
@@ -176,7 +178,7 @@ class Green:
 
 
 class Channel:
-    """As a channel of paramiko's is: its descriptor is that of a pipe, and shows when there is something to read."""
+    """Like a paramiko channel: its descriptor is that of a pipe, which is readable when there is data."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -201,7 +203,7 @@ def test_other_classes_of_plain_sockets_are_taken(made: Callable[..., Any]) -> N
         plain.close()
 
 
-def test_an_object_whose_bytes_go_another_way_than_its_descriptor_is_refused(
+def test_an_object_whose_bytes_do_not_go_through_its_descriptor_is_refused(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     ours, theirs = socket.socketpair()
@@ -214,7 +216,7 @@ def test_an_object_whose_bytes_go_another_way_than_its_descriptor_is_refused(
                 entry(channel, (client_context, server_context))
         with pytest.raises(TypeError, match=r"a socket\.socket is needed"):
             asyncio.run(pyossl.aio.open_connection(sock=channel, ssl=client_context, server_hostname="example.com"))
-        assert BIO.socket(channel.fileno()).fileno() == ours.fileno()  # said by number, it is meant
+        assert BIO.socket(channel.fileno()).fileno() == ours.fileno()  # a number is taken as it is
 
 
 def test_a_wrapper_around_a_tls_socket_is_refused(outer: Outer) -> None:
@@ -230,7 +232,7 @@ def test_a_wrapper_around_a_tls_socket_is_refused(outer: Outer) -> None:
 
 
 class PassingOn:
-    """An object of a program's around a socket, such as one that counts bytes."""
+    """A program's own object around a socket, for example one that counts bytes."""
 
     def __init__(self, sock: Any) -> None:
         self._wrapped = sock
@@ -243,7 +245,7 @@ class PassingOn:
 def test_an_object_that_passes_all_on_to_a_tls_socket_is_refused(
     outer: Outer, client_context: pyossl.Context, server_context: pyossl.Context, is_closed: bool
 ) -> None:
-    """It shows the plain socket below, too."""
+    """It also shows the plain socket below."""
     ours, theirs = outer
     if is_closed:
         ours.close()
@@ -280,7 +282,7 @@ def test_ssl_is_not_imported_to_look_for_its_sockets() -> None:
 def test_closing_takes_nothing_off_a_socket_that_another_layer_reads(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Between ``TLSStream`` and the socket may be another TLS, which finds its own records there."""
+    """Another TLS layer may lie between ``TLSStream`` and the socket, and its records are on the socket."""
 
     class Layer(anyio.abc.ByteStream):
         def __init__(self, below: anyio.abc.SocketStream) -> None:
@@ -299,7 +301,7 @@ def test_closing_takes_nothing_off_a_socket_that_another_layer_reads(
             self.left = await self._below.receive()
             await self._below.aclose()
 
-    async def work() -> bytes:  # on trio: asyncio takes off the descriptor what nobody has asked for
+    async def work() -> bytes:  # on trio: asyncio reads from the descriptor ahead of the program
         async def serve(stream: anyio.abc.SocketStream) -> None:
             async with stream:
                 await pyossl.anyio.TLSStream.wrap(stream, ssl_context=server_context)

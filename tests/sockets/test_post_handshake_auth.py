@@ -35,7 +35,7 @@ def mine(authority: pyossl.Authority) -> pyossl.Credentials:
 
 @pytest.fixture
 def context(authority: pyossl.Authority, mine: pyossl.Credentials) -> Context:
-    """A client's, with a certificate that it gives after the handshake too."""
+    """A client's context with a certificate, which it sends after the handshake too."""
     context = Context.client(trust=authority.certificate, certificate=mine.certificate, private_key=mine.private_key)
     lib.SSL_CTX_set_post_handshake_auth(context._ctx, 1)
     return context
@@ -45,7 +45,7 @@ def context(authority: pyossl.Authority, mine: pyossl.Credentials) -> Context:
 def asking(
     authority: pyossl.Authority, credentials: pyossl.Credentials, mine: pyossl.Credentials, tmp_path: Path
 ) -> Iterator[Address]:
-    """The address of a server that asks, without a word of data, and says ``welcome`` when it has been answered."""
+    """The address of a server that asks, without sending data, and sends ``welcome`` after the answer."""
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_bytes(credentials.certificate.to_pem())
     key.write_bytes(credentials.private_key.to_pem())
@@ -80,7 +80,7 @@ def asking(
 
 
 def _asks_again(tls: ssl.SSLSocket) -> bool:
-    """Begins another request: OpenSSL refuses to while one has not been answered."""
+    """Begins another request, which OpenSSL refuses while one has not been answered."""
     try:
         tls.verify_client_post_handshake()
     except ssl.SSLError:
@@ -128,7 +128,7 @@ def test_a_trio_reader_answers(asking: Address, context: Context) -> None:
 
 
 def test_a_trio_reader_answers_while_a_writer_waits(asking: Address, context: Context) -> None:
-    """The writer sends the reader's answer with its own bytes, or the reader sends it behind them."""
+    """The writer sends the reader's answer with its own bytes, or the reader sends it after them."""
 
     async def main() -> bytes:
         with trio.fail_after(SECONDS):

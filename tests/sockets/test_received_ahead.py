@@ -1,6 +1,6 @@
-"""What a socket takes off its descriptor beyond the record that is read, and what it keeps of a long write.
+"""Bytes that a socket receives beyond the record that is read, and bytes that it keeps of a long write.
 
-Neither may show: not to select(2), not to a peer that goes on without TLS, not in the order of bytes.
+Neither may be visible: in select(2), to a peer that goes on without TLS, or in the order of the bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Peer = tuple[pyossl.Socket, pyossl.Connection, socket.socket]
 
 @pytest.fixture
 def peer(client_context: pyossl.Context, server_context: pyossl.Context) -> Iterator[Peer]:
-    """A client's socket, and its peer, whose bytes the test sends itself."""
+    """A client's socket, and its peer, whose bytes the test itself sends."""
     ours, theirs = socket.socketpair()
     server = pyossl.Connection(server_context)
     with theirs, ThreadPoolExecutor(1) as threads:
@@ -61,7 +61,7 @@ def new_sockets(client_context: pyossl.Context, server_context: pyossl.Context) 
 
 
 def records(server: pyossl.Connection, *sizes: int) -> bytes:
-    """A record of each size, as it goes over the line."""
+    """The encrypted records, one for each size."""
     for size in sizes:
         assert server.write(os.urandom(size)) == size
     return server.data_to_send()
@@ -72,8 +72,8 @@ def is_readable(sock: pyossl.Socket) -> bool:
 
 
 @pytest.mark.parametrize("size", [RECORD, 65536, 262144])
-def test_select_tells_whoever_reads_a_record_or_more_at_a_time(peer: Peer, size: int) -> None:
-    """The promise of the standard library: such a program need not look at what is pending."""
+def test_select_is_enough_for_a_program_that_reads_a_record_or_more_at_a_time(peer: Peer, size: int) -> None:
+    """As the standard library promises: such a program does not need ``pending``."""
     client, server, theirs = peer
     lengths = [random.Random(size).choice([1, 2, 300, 5000, RECORD]) for _ in range(300)]
     data = records(server, *lengths)
@@ -87,7 +87,7 @@ def test_select_tells_whoever_reads_a_record_or_more_at_a_time(peer: Peer, size:
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
-def test_pending_tells_whoever_reads_less(peer: Peer, size: int) -> None:
+def test_pending_shows_what_is_left_to_a_program_that_reads_less(peer: Peer, size: int) -> None:
     client, server, theirs = peer
     lengths = [random.Random(size).choice([1, 2, 30]) for _ in range(200)]
     theirs.sendall(records(server, *lengths))
@@ -99,7 +99,7 @@ def test_pending_tells_whoever_reads_less(peer: Peer, size: int) -> None:
     assert client.pending == 0
 
 
-def test_pending_tells_of_an_end_that_has_been_received(peer: Peer) -> None:
+def test_pending_is_1_before_an_end_that_has_been_received(peer: Peer) -> None:
     client, server, theirs = peer
     data = records(server, 1)
     server.shutdown()
@@ -109,7 +109,7 @@ def test_pending_tells_of_an_end_that_has_been_received(peer: Peer) -> None:
     assert client.recv(1) == b""
 
 
-def test_pending_tells_of_an_end_that_came_with_the_last_of_the_data(peer: Peer) -> None:
+def test_pending_is_1_before_an_end_that_came_with_the_last_data(peer: Peer) -> None:
     client, server, theirs = peer
     data = records(server, 100)
     server.shutdown()
@@ -119,7 +119,7 @@ def test_pending_tells_of_an_end_that_came_with_the_last_of_the_data(peer: Peer)
     assert client.recv(1) == b""
 
 
-def test_pending_tells_of_a_failure_that_has_been_received(peer: Peer) -> None:
+def test_pending_is_1_before_a_failure_that_has_been_received(peer: Peer) -> None:
     client, server, theirs = peer
     data, bad = records(server, 1), bytearray(records(server, 5))
     bad[-1] ^= 1
@@ -130,7 +130,7 @@ def test_pending_tells_of_a_failure_that_has_been_received(peer: Peer) -> None:
         client.recv(1)
 
 
-def test_pending_of_a_record_that_has_come_in_part_is_nothing(peer: Peer) -> None:
+def test_pending_is_0_while_a_record_has_come_in_part(peer: Peer) -> None:
     client, server, theirs = peer
     data, rest = records(server, 1), records(server, 100)
     theirs.sendall(data + rest[:50])
@@ -151,13 +151,13 @@ def goes_on_without_tls(peer: Peer) -> pyossl.Socket:
     return client
 
 
-def test_what_follows_the_close_notify_is_refused_where_it_has_been_received_already(peer: Peer) -> None:
+def test_unwrap_is_refused_if_bytes_after_the_close_notify_have_been_received_already(peer: Peer) -> None:
     client = goes_on_without_tls(peer)
     with pytest.raises(pyossl.UsageError, match=r"9 bytes that came without TLS.*keeps_to_records"):
         client.unwrap()
 
 
-def test_what_follows_the_close_notify_stays_where_the_socket_keeps_to_records(peer: Peer) -> None:
+def test_bytes_after_the_close_notify_stay_on_the_descriptor_with_keeps_to_records(peer: Peer) -> None:
     client = peer[0]
     assert not client.keeps_to_records
     client.keeps_to_records = True
@@ -166,7 +166,7 @@ def test_what_follows_the_close_notify_stays_where_the_socket_keeps_to_records(p
         assert plain.recv(100) == b"220 plain"
 
 
-def test_what_follows_the_answer_to_our_close_notify_stays_on_the_descriptor(peer: Peer) -> None:
+def test_bytes_after_the_answer_to_our_close_notify_stay_on_the_descriptor(peer: Peer) -> None:
     client, server, theirs = peer
 
     def answer() -> None:
@@ -183,7 +183,7 @@ def test_what_follows_the_answer_to_our_close_notify_stays_on_the_descriptor(pee
 
 
 def test_an_unwrapped_socket_waits_as_long_as_it_is_told(peer: Peer) -> None:
-    """The reader's wait in recv(2) has a limit of its own, which must not stay with the descriptor."""
+    """The reader sets a limit for its wait in recv(2), which must not stay with the descriptor."""
     client, server, theirs = peer
     theirs.sendall(records(server, 5))
     client.recv(5)
@@ -196,7 +196,7 @@ def test_an_unwrapped_socket_waits_as_long_as_it_is_told(peer: Peer) -> None:
         assert plain.gettimeout() is None
 
 
-def test_a_reset_that_comes_while_a_reader_waits_is_told_as_such(sockets: SocketPair) -> None:
+def test_a_reset_that_comes_while_a_reader_waits_is_a_connection_reset_error(sockets: SocketPair) -> None:
     client, server = sockets
 
     def reset() -> None:
@@ -210,7 +210,7 @@ def test_a_reset_that_comes_while_a_reader_waits_is_told_as_such(sockets: Socket
     resetting.join()
 
 
-def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for_all_the_same(sockets: SocketPair) -> None:
+def test_a_descriptor_that_the_program_made_non_blocking_is_waited_for_too(sockets: SocketPair) -> None:
     client, server = sockets
     os.set_blocking(client.fileno(), False)
     writing = threading.Timer(0.2, server.sendall, args=(b"late",))
@@ -251,7 +251,7 @@ def digest_of(sock: pyossl.Socket, pause: Callable[[], object] = lambda: None) -
 def test_a_long_write_arrives_whole_whenever_the_descriptor_stops_taking_it(
     sockets: SocketPair, timeout: float | None
 ) -> None:
-    """docs/pitfalls.md, 8: many records are under way at once, and are repeated at once."""
+    """docs/pitfalls.md, 8: many records are sent in one call, and the call is repeated with all of them."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
     client.settimeout(timeout)
@@ -273,8 +273,8 @@ def test_a_long_write_arrives_whole_whenever_the_descriptor_stops_taking_it(
         assert reading.result(SECONDS) == hashlib.sha256(data).hexdigest()
 
 
-def test_what_is_gathered_and_waits_is_not_replaced_by_other_bytes(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 8: not in its second record either, which the first record's bytes say nothing of."""
+def test_bytes_that_are_gathered_and_unsent_are_not_replaced_by_others(sockets: SocketPair) -> None:
+    """docs/pitfalls.md, 8: in its second record either, which a comparison with the first does not show."""
     client, _ = sockets
     client.settimeout(0)
     data = bytes(3_000_000)
@@ -365,10 +365,10 @@ def test_a_handler_that_waits_elsewhere_does_not_lengthen_the_wait_that_it_inter
     assert time.monotonic() - begun >= 1.5
 
 
-def test_a_handler_that_writes_into_the_write_it_interrupted_is_told_so(
+def test_a_handler_that_writes_into_the_write_it_interrupted_gets_an_exception(
     sockets: SocketPair, alarm: Callable[[Callable[[], object]], None]
 ) -> None:
-    """It would wait for its own turn for ever."""
+    """It would wait for itself for ever."""
     client, server = sockets
     data, told = os.urandom(8_000_000), []
 
@@ -401,7 +401,7 @@ def test_a_write_whose_handler_raised_lets_other_writers_have_their_turn(
     with pytest.raises(InterruptedError, match="enough"):
         client.sendall(data)
     with ThreadPoolExecutor(1) as threads:
-        # The record that waits comes first: this is not a wait for the turn, and not for ever.
+        # The unsent record comes first: this is not a wait for the lock, and it ends.
         writing = threads.submit(client.sendall, b"something else")
         with pytest.raises(pyossl.UsageError, match="is to be repeated first"):
             writing.result(SECONDS)
@@ -419,7 +419,7 @@ def test_key_updates_in_the_middle_of_a_long_transfer_lose_nothing(sockets: Sock
         assert reading.result(SECONDS) == hashlib.sha256(piece * 8).hexdigest()
 
 
-# What a read leaves behind
+# Bytes that a read leaves
 
 
 def is_left_to_be_seen(client: pyossl.Socket, size: int, total: int) -> None:
@@ -429,14 +429,14 @@ def is_left_to_be_seen(client: pyossl.Socket, size: int, total: int) -> None:
 
 
 @pytest.mark.parametrize("lengths", [(5, RECORD), (5, RECORD - 405, 100, 200, 79, 50, 50), (RECORD - 1, 1, 1)])
-def test_a_record_that_there_is_no_room_for_is_left_on_the_descriptor(peer: Peer, lengths: tuple[int, ...]) -> None:
+def test_a_record_that_does_not_fit_is_left_on_the_descriptor(peer: Peer, lengths: tuple[int, ...]) -> None:
     client, server, theirs = peer
     theirs.sendall(records(server, *lengths))
     is_left_to_be_seen(client, RECORD, sum(lengths))
 
 
 @pytest.mark.parametrize("part", [1, 5, 6, 16000])
-def test_what_openssl_holds_of_a_record_takes_its_share_of_the_room(peer: Peer, part: int) -> None:
+def test_the_part_of_a_record_that_openssl_holds_counts_as_received(peer: Peer, part: int) -> None:
     client, server, theirs = peer
     first, second = records(server, RECORD), records(server, 100, 1)
     client.settimeout(0)
@@ -454,10 +454,10 @@ def test_a_peek_takes_no_more_than_the_read_after_it_has_room_for(peer: Peer) ->
     is_left_to_be_seen(client, RECORD, 18005)
 
 
-# The end of a connection that others use
+# The end of a connection that other threads use
 
 
-def test_a_connection_that_was_closed_while_a_reader_waited_says_so_to_every_later_call(sockets: SocketPair) -> None:
+def test_a_connection_that_was_closed_while_a_reader_waited_refuses_every_later_call(sockets: SocketPair) -> None:
     client, server = sockets
     server.sendall(b"tickets have come")
     client.recv(100)
@@ -505,7 +505,7 @@ def test_a_handler_that_raises_while_a_shutdown_waits_for_its_turn_lets_others_w
     assert reading.result() == size + 1
 
 
-def test_an_unwrap_learns_at_once_of_what_a_waiting_reader_has_received(peer: Peer) -> None:
+def test_an_unwrap_sees_at_once_what_a_waiting_reader_has_received(peer: Peer) -> None:
     client, server, theirs = peer
     with contextlib.ExitStack() as stack:
         reading = Task(lambda: client.recv(10))
@@ -545,7 +545,7 @@ class Transfer:
 def test_key_updates_that_want_an_answer_lose_nothing_while_writes_wait_on_both_sides(
     client_context: pyossl.Context, server_context: pyossl.Context, seed: int
 ) -> None:
-    """Where OpenSSL itself holds a record that waits, a read that has to answer fails for good: "bad length".
+    """If OpenSSL itself holds an unsent record, a read that must answer fails for good with "bad length".
 
     docs/pitfalls.md, 47
     """
@@ -564,13 +564,13 @@ def test_key_updates_that_want_an_answer_lose_nothing_while_writes_wait_on_both_
                 choice.random() < 0.05
                 and lib.SSL_key_update(way.source.connection.pointer.ssl, lib.SSL_KEY_UPDATE_REQUESTED) != 1
             ):
-                pyossl.outcome.take_records()  # a record of OpenSSL's own is under way
+                pyossl.outcome.take_records()  # OpenSSL has an unsent record of its own
             way.write(choice.choice([10, 5000, RECORD, 40_000, 140_000]))
             way.read(choice.choice([1, 100, 20_000, 70_000]))
         assert (bytes(there.received), bytes(back.received)) == (there.data, back.data)
 
 
-def test_a_close_notify_that_finds_no_room_is_sent_by_the_next_call(sockets: SocketPair) -> None:
+def test_a_close_notify_for_which_there_is_no_room_is_sent_by_the_next_call(sockets: SocketPair) -> None:
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8000)
     client.settimeout(0)

@@ -1,4 +1,4 @@
-"""How TLS over a socket ends: half, whole, by unwrap, by a reset, by a signal (docs/pitfalls.md, 3, 5, 10, 22)."""
+"""The end of TLS over a socket: one or both directions, unwrap, a reset, a signal (docs/pitfalls.md, 3, 5, 10, 22)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from served import SECONDS, SocketPair, Task, read_all, tcp_pair, tls_pair, unti
 import pyossl
 
 
-def test_eof_without_close_notify_is_a_truncation_for_ever(
+def test_eof_without_close_notify_is_a_truncation_on_every_read(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     """docs/pitfalls.md, 2, 3, 4, 5 and 6."""
@@ -32,7 +32,7 @@ def test_eof_without_close_notify_is_a_truncation_for_ever(
     server.close()
 
 
-def test_a_close_notify_is_eof_for_ever(sockets: SocketPair) -> None:
+def test_a_close_notify_is_eof_on_every_read(sockets: SocketPair) -> None:
     client, server = sockets
     server.close()
     assert [client.recv(1), client.recv(1), client.recv_into(bytearray(1))] == [b"", b"", 0]
@@ -40,7 +40,7 @@ def test_a_close_notify_is_eof_for_ever(sockets: SocketPair) -> None:
 
 @pytest.mark.feature("half-close, and the plain socket after TLS")
 def test_a_half_close_leaves_the_other_direction_open(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 10: ours is sent, theirs is not here yet."""
+    """docs/pitfalls.md, 10: our close_notify is sent, theirs has not come yet."""
     client, server = sockets
     data = os.urandom(2_000_000)
     client.sendall(b"question")
@@ -54,7 +54,7 @@ def test_a_half_close_leaves_the_other_direction_open(sockets: SocketPair) -> No
 
 
 def test_a_half_close_waits_for_the_write_of_another_thread(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 8: a close_notify in the middle of a record that waits made the rest of it impossible."""
+    """docs/pitfalls.md, 8: a close_notify in the middle of an unsent record made it impossible to send the rest."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     writing = Task(lambda: client.sendall(b"d" * 10_000_000))
@@ -89,7 +89,7 @@ def test_unwrap_gives_the_plain_socket_back_and_it_goes_on(sockets: SocketPair) 
         assert first.recv(100) == b"still plain"
 
 
-def test_an_unwrap_that_another_thread_s_close_comes_before_says_so(sockets: SocketPair) -> None:
+def test_an_unwrap_that_another_thread_s_close_ends_raises_a_usage_error(sockets: SocketPair) -> None:
     client, server = sockets
     unwrapping = Task(client.unwrap)  # waits for the peer's close_notify
     until(lambda: client.connection.waiters)
@@ -104,7 +104,7 @@ def test_an_unwrap_that_another_thread_s_close_comes_before_says_so(sockets: Soc
 def test_a_repr_does_not_wait_for_another_thread_s_call(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """A blocking read over a BIO of the caller's holds the connection's lock for as long as it takes."""
+    """A blocking read over the caller's BIO holds the connection's lock until it returns."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = pyossl.Connection(client_context, "example.com", bio=pyossl.BIO.socket(ours))
@@ -150,7 +150,7 @@ def test_threads_that_wait_to_write_are_woken_by_close(sockets: SocketPair) -> N
 def test_closing_with_unread_bytes_takes_nothing_from_the_peer(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 9: a client that only writes has tickets unread; a close would answer them with a reset."""
+    """docs/pitfalls.md, 9: a client that only writes has unread tickets, and a close would send a reset."""
     for _ in range(20):
         client, server = tls_pair(client_context, server_context)
         client.sendall(b"d" * 100_000)
@@ -163,7 +163,7 @@ def test_closing_with_unread_bytes_takes_nothing_from_the_peer(
 def test_closing_after_a_refusal_lets_the_alert_through(
     credentials: pyossl.Credentials, authority: pyossl.Authority, server_context: pyossl.Context
 ) -> None:
-    """A reset would overtake it: the peer would see ConnectionResetError for the reason that it was given."""
+    """A reset would overtake the alert, and the peer would see ConnectionResetError in place of the reason."""
     stranger = pyossl.Context.client(trust=pyossl.Authority("unknown").certificate)
     for _ in range(20):
         first, second = tcp_pair()
@@ -193,7 +193,7 @@ def test_a_reset_is_a_connection_reset_error(sockets: SocketPair) -> None:
 
 
 def test_wrapping_takes_the_descriptor_over(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
-    """A caller's with-statement must not free a number that OpenSSL goes on writing to."""
+    """A caller's with-statement must not free a descriptor to which OpenSSL goes on writing."""
     first, second = tcp_pair()
     accepting = Task(lambda: server_context.wrap_socket(second))
     with first:
@@ -235,7 +235,7 @@ def test_a_failed_handshake_closes_the_descriptor(client_context: pyossl.Context
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
-    """Calls a function from a signal handler, soon and once."""
+    """Calls a function from a signal handler, once, a moment from now."""
     before = signal.getsignal(signal.SIGALRM)
 
     def arm(handler: Callable[[], object]) -> None:
@@ -276,7 +276,7 @@ def test_a_timeout_of_centuries_is_waited_for(
     server_context: pyossl.Context,
     alarm: Callable[[Callable[[], object]], None],
 ) -> None:
-    """Nanoseconds in 64 bits end after 292 years: the deadline that a signal came before was no number of its kind."""
+    """64 bits of nanoseconds overflow after 292 years, and so did the deadline after a signal."""
     first, second = tcp_pair()
     client = client_context.wrap_socket(first, "example.com", handshake=False)
     client.settimeout(1e11)
@@ -313,7 +313,7 @@ except BrokenPipeError as error:
 
 @pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_hung_up_is_an_exception_and_not_a_sigpipe() -> None:
-    """docs/pitfalls.md, 22: an embedding program may leave SIGPIPE at its default, which kills."""
+    """docs/pitfalls.md, 22: an embedding program may leave SIGPIPE at its default, which ends the process."""
     done = subprocess.run(
         [sys.executable, "-c", SIGPIPE_AT_DEFAULT], capture_output=True, text=True, timeout=60, check=False
     )
@@ -327,10 +327,10 @@ class CallbackError(Exception):
     pass
 
 
-def test_a_callback_cannot_close_its_socket_and_whoever_called_can(
+def test_a_callback_cannot_close_its_socket_and_its_caller_can(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 16: nothing has been taken off the descriptor for it, and no descriptor stays open."""
+    """docs/pitfalls.md, 16: no bytes are taken off the descriptor, and no descriptor stays open."""
     refused: list[pyossl.UsageError] = []
 
     def close(message: pyossl.Message) -> None:
@@ -351,7 +351,7 @@ def test_a_callback_cannot_close_its_socket_and_whoever_called_can(
     serving.result().close()
 
 
-def test_a_callback_that_raises_in_close_is_told_and_the_descriptor_closed(
+def test_an_exception_of_a_callback_in_close_is_raised_and_the_descriptor_closed(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     """docs/pitfalls.md, 16: "re-raise from the call the user made"."""

@@ -1,4 +1,4 @@
-"""A socket comes back as it was given: its limits, whether it blocks, and nothing sent on it by ``detach``."""
+"""A socket is returned as it was given: with its limits and its blocking mode, and ``detach`` sends nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_detach_gives_a_descriptor_back_with_its_own_limits(
 def test_close_leaves_a_copy_of_the_socket_with_its_own_limits(
     option: int, timeout: float | None, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """A copy that the program has made by dup(2), which has the same options."""
+    """A copy that the program has made with dup(2) shares the options."""
     first, second = tcp_pair()
     first.settimeout(None)
     set_limit(first, option, 7)
@@ -102,7 +102,7 @@ def test_a_tls_socket_s_limits_are_those_that_it_was_given(sockets: SocketPair, 
 def test_an_accepted_socket_has_the_limits_of_its_listener(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Linux copies them; whatever the kernel does is what comes back."""
+    """Linux copies them, and other kernels may not: the socket has the same limits as a plain one."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         set_limit(sock, socket.SO_RCVTIMEO, 7)
         calling = Task(lambda: socket.create_connection(sock.getsockname(), SECONDS))
@@ -205,7 +205,7 @@ def test_a_descriptor_comes_back_blocking_as_it_was(
 # detach
 
 
-def test_detach_returns_the_descriptor_and_closes_the_socket_without_a_word(sockets: SocketPair) -> None:
+def test_detach_returns_the_descriptor_and_closes_the_socket_without_sending(sockets: SocketPair) -> None:
     client, server = sockets
     number = client.fileno()
     file = client.makefile("rb")
@@ -239,7 +239,7 @@ def test_a_socket_that_is_detached_before_the_handshake_has_sent_and_received_no
         assert other.recv(100) == b"too"
 
 
-def test_detach_lets_go_a_thread_that_waits_and_does_not_end_the_socket(sockets: SocketPair) -> None:
+def test_detach_ends_the_wait_of_another_thread_and_not_the_plain_socket(sockets: SocketPair) -> None:
     client, _ = sockets
     client.settimeout(None)
     reading = Task(lambda: client.recv(1))
@@ -250,7 +250,7 @@ def test_detach_lets_go_a_thread_that_waits_and_does_not_end_the_socket(sockets:
         assert plain.send(b"x") == 1
 
 
-def test_detach_of_a_closed_socket_has_nothing_to_give(sockets: SocketPair) -> None:
+def test_detach_of_a_closed_socket_returns_no_descriptor(sockets: SocketPair) -> None:
     client, server = sockets
     client.close()
     assert client.detach() == -1

@@ -1,4 +1,4 @@
-"""Blocking sockets: deadlines, places kept, both directions at once (docs/pitfalls.md, 7, 8, 9, 15)."""
+"""Blocking sockets: deadlines, resumed writes, both directions at once (docs/pitfalls.md, 7, 8, 9, 15)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import pyossl
 
 @contextlib.contextmanager
 def timing_out(seconds: float) -> Iterator[None]:
-    """What happens inside must raise TimeoutError, at its deadline and not long after, as a loaded machine has it."""
+    """The body must raise TimeoutError, not before its deadline and not long after, even on a loaded machine."""
     start = time.monotonic()
     with pytest.raises(TimeoutError, match=rf"timed out after {seconds} s"):
         yield
@@ -60,20 +60,20 @@ def test_connect_without_a_name_checks_the_host_of_the_address(
             assert tls.connection.server_hostname == "127.0.0.1"
 
 
-def test_connect_where_nobody_listens_is_an_oserror_that_names_the_address(client_context: pyossl.Context) -> None:
+def test_connect_where_no_socket_listens_is_an_oserror_that_names_the_address(client_context: pyossl.Context) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()
     with pytest.raises(ConnectionRefusedError, match=r"127\.0\.0\.1"):
         pyossl.connect(address, client_context, timeout=SECONDS)
 
 
-def test_connect_ends_at_its_deadline_when_nobody_answers_the_handshake(client_context: pyossl.Context) -> None:
+def test_connect_ends_at_its_deadline_when_the_peer_does_not_answer(client_context: pyossl.Context) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, timing_out(0.3):
         pyossl.connect(silent.getsockname(), client_context, timeout=0.3)
 
 
 def test_connect_ends_at_its_deadline_when_the_handshake_drips(client_context: pyossl.Context) -> None:
-    """Each byte comes in time, the record does not: the deadline is over the whole call."""
+    """Each byte comes in time and the record does not: the deadline is for the whole call."""
     stop = threading.Event()
 
     def drip(sock: socket.socket) -> None:
@@ -119,7 +119,7 @@ def test_recv_ends_at_its_deadline_when_a_record_drips(
             stop.set()
 
 
-def test_sendall_ends_at_its_deadline_when_nobody_reads(sockets: SocketPair) -> None:
+def test_sendall_ends_at_its_deadline_when_the_peer_does_not_read(sockets: SocketPair) -> None:
     client, _ = sockets
     client.settimeout(0.3)
     with timing_out(0.3):
@@ -140,7 +140,7 @@ def test_a_writer_waits_for_its_turn_no_longer_than_its_deadline(sockets: Socket
     first.result()
 
 
-def test_a_timeout_of_years_is_as_good_as_any(sockets: SocketPair) -> None:
+def test_a_timeout_of_years_is_accepted(sockets: SocketPair) -> None:
     """poll(2) counts milliseconds in an int: 25 days overflow it."""
     client, server = sockets
     client.settimeout(1e10)
@@ -159,7 +159,7 @@ def test_a_timeout_that_cannot_be_is_refused(sockets: SocketPair) -> None:
         client.settimeout("1")  # type: ignore[arg-type]  # the point of the test
 
 
-def test_timeouts_read_as_a_socket_s_do(sockets: SocketPair) -> None:
+def test_timeouts_are_returned_in_the_form_of_a_socket_s(sockets: SocketPair) -> None:
     client, _ = sockets
     client.setblocking(False)
     assert (client.gettimeout(), client.timeout, client.getblocking()) == (0.0, 0.0, False)
@@ -209,8 +209,8 @@ def test_flags_other_than_peek_are_refused(sockets: SocketPair) -> None:
             call()
 
 
-def test_pending_tells_of_bytes_that_the_descriptor_does_not(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 9: what OpenSSL has decrypted is seen by no select()."""
+def test_pending_counts_bytes_that_the_descriptor_does_not_show(sockets: SocketPair) -> None:
+    """docs/pitfalls.md, 9: select() does not see the bytes that OpenSSL has decrypted."""
     client, server = sockets
     server.sendall(b"0123456789")
     assert client.recv(1) == b"0"
@@ -250,7 +250,7 @@ def test_buffers_of_any_type_are_sent(sockets: SocketPair) -> None:
     assert read_all(server) == b"bytearray,memoryview," + numbers.tobytes()
 
 
-def test_what_is_not_contiguous_bytes_is_refused_before_anything_is_sent(sockets: SocketPair) -> None:
+def test_an_object_that_is_not_contiguous_bytes_is_refused_before_anything_is_sent(sockets: SocketPair) -> None:
     client, server = sockets
     for data in ("text", 5, None, [1, 2], memoryview(b"abcdef")[::2]):
         for send in (client.send, client.sendall):
@@ -262,7 +262,7 @@ def test_what_is_not_contiguous_bytes_is_refused_before_anything_is_sent(sockets
 
 @pytest.mark.feature("reading and writing from two threads at once")
 def test_both_directions_at_once_move_what_was_sent(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 15: a reader that waits keeps no writer out; a lock across the wait would hang here."""
+    """docs/pitfalls.md, 15: a reader that waits does not block writers; a lock held during the wait would hang here."""
     outward, homeward = random.Random(3).randbytes(10_000_000), random.Random(4).randbytes(10_000_000)
 
     def send(tls: pyossl.Socket, data: bytes) -> None:
@@ -290,7 +290,7 @@ def test_a_reader_that_waits_keeps_no_writer_out(sockets: SocketPair) -> None:
 
 
 def test_several_writers_at_once_do_not_mix(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 8: each sendall is one piece, whoever waits."""
+    """docs/pitfalls.md, 8: the bytes of each sendall stay together, even if it waits."""
     client, server = sockets
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     size, count, writers = 50_000, 20, 6
@@ -310,10 +310,8 @@ def test_several_writers_at_once_do_not_mix(sockets: SocketPair) -> None:
     assert sorted(piece[0] for piece in pieces) == sorted(list(range(writers)) * count)
 
 
-def test_other_bytes_than_those_that_wait_are_not_sent_in_their_place(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 8: OpenSSL compares the length only, and would lose a record of the second write without a
-    word.
-    """
+def test_other_bytes_than_the_unsent_ones_are_not_sent_in_their_place(sockets: SocketPair) -> None:
+    """docs/pitfalls.md, 8: OpenSSL compares only the length, and would silently lose a record of the second write."""
     client, server = sockets
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -328,7 +326,7 @@ def test_other_bytes_than_those_that_wait_are_not_sent_in_their_place(sockets: S
 # Not waiting
 
 
-def test_what_would_wait_raises_blockingioerror_that_says_for_what(sockets: SocketPair) -> None:
+def test_a_call_that_would_wait_raises_a_blockingioerror_with_its_want(sockets: SocketPair) -> None:
     client, server = sockets
     client.settimeout(0)
     for read in (lambda: client.recv(1), lambda: client.recv_into(bytearray(1)), lambda: client.recv(1, 2)):
@@ -419,7 +417,7 @@ def test_a_record_is_sent_at_once(client_context: pyossl.Context, server_context
 def test_an_address_is_connected_to_as_it_is_and_a_name_is_looked_up(
     client_context: pyossl.Context, server_context: pyossl.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By whatever stands for socket.getaddrinfo, which programs replace."""
+    """With the current socket.getaddrinfo, which programs replace."""
     looked_up: list[object] = []
     look_up = socket.getaddrinfo
 
@@ -441,7 +439,7 @@ def test_an_address_is_connected_to_as_it_is_and_a_name_is_looked_up(
 def test_connect_leaves_a_blocking_descriptor_and_its_own_timeout(
     client_context: pyossl.Context, server_context: pyossl.Context, timeout: float | None
 ) -> None:
-    """Whatever socket.setdefaulttimeout says: a reader waits in recv(2)."""
+    """Independently of socket.setdefaulttimeout: a reader waits in recv(2)."""
     socket.setdefaulttimeout(SECONDS / 2)
     try:
         with (
@@ -461,10 +459,10 @@ def test_connect_leaves_a_blocking_descriptor_and_its_own_timeout(
         socket.setdefaulttimeout(None)
 
 
-def test_connecting_is_a_clients(server_context: pyossl.Context, tmp_path: Path) -> None:
+def test_connecting_needs_a_client_s_context(server_context: pyossl.Context, tmp_path: Path) -> None:
     with (
         pyossl.listen(tmp_path / "listener", server_context) as listener,
-        pytest.raises(pyossl.UsageError, match="is a client's"),
+        pytest.raises(pyossl.UsageError, match="client's context"),
     ):
         pyossl.connect(listener.address, server_context, timeout=SECONDS)
 
@@ -510,7 +508,7 @@ def take_all(tls: pyossl.Socket) -> None:
 
 @pytest.mark.feature("deadline for the whole call")
 def test_a_write_that_never_has_to_wait_ends_at_its_deadline(sockets: SocketPair) -> None:
-    """docs/pitfalls.md, 15: as long as the peer keeps up there is no wait in which the deadline could be seen."""
+    """docs/pitfalls.md, 15: while the peer reads fast enough, there is no wait that could end at the deadline."""
     client, server = sockets
     reading = Task(lambda: take_all(server))
     client.settimeout(0.3)

@@ -1,5 +1,6 @@
-"""A program closes its own socket or file below us, and the descriptor's number is another's by the time we use it:
-nothing is written to that other, nothing is read from it, and it is not closed.
+"""A program closes its own socket or file below pyossl, and another file gets the number of the descriptor.
+
+Nothing is written to that other file (the stranger), nothing is read from it, and it is not closed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ DATA = b"the stranger's, not ours"
 
 
 class Stranger(NamedTuple):
-    """A pair of sockets of which one has the number that was ours; each has been sent ``DATA``."""
+    """A pair of sockets, one of which has the number that was ours.  ``DATA`` has been sent to each."""
 
     sock: socket.socket
     peer: socket.socket
 
     def is_untouched(self) -> bool:
-        """Whether its two ends read ``DATA`` alone."""
+        """Whether both ends read ``DATA`` and nothing else."""
         for each in self:
             each.setblocking(False)
             if each.recv(100) != DATA:
@@ -46,7 +47,7 @@ Replace = Callable[[Any], Stranger]
 
 @pytest.fixture
 def replace() -> Iterator[Replace]:
-    """Closes a socket or a file, and lets another socket have its number."""
+    """Closes a socket or a file, and gives its number to another socket."""
     opened: list[socket.socket] = []
 
     def do(thing: Any) -> Stranger:
@@ -85,7 +86,7 @@ Join = Callable[[Callable[[socket.socket], Any]], Joined]
 
 @pytest.fixture
 def join(client_context: pyossl.Context, server_context: pyossl.Context) -> Iterator[Join]:
-    """A client over a ``BIO.socket`` of what a function makes of its socket, its peer, and the client's socket."""
+    """A client over the ``BIO.socket`` of a function's result for its socket, the client's peer, and its socket."""
     opened: list[socket.socket] = []
 
     def do(give: Callable[[socket.socket], Any]) -> Joined:
@@ -147,7 +148,7 @@ def test_a_connection_over_a_socket_bio_leaves_a_stranger_alone(
     assert stranger.is_untouched()
 
 
-def test_what_is_not_shut_down_is_dropped_without_a_word_to_a_stranger(replace: Replace, join: Join) -> None:
+def test_a_connection_that_is_not_shut_down_sends_nothing_to_a_stranger(replace: Replace, join: Join) -> None:
     client, behind, ours = join(lambda sock: sock)
     stranger = replace(ours)
     client.close()
@@ -192,9 +193,9 @@ def test_a_bio_that_closes_its_file_does_not_close_a_strangers(replace: Replace)
         assert stranger.is_untouched()
 
 
-def test_a_socket_that_is_detached_is_still_the_same(join: Join) -> None:
+def test_a_descriptor_that_was_detached_from_its_object_is_not_a_stranger(join: Join) -> None:
     client, behind, ours = join(lambda sock: sock)
-    again = socket.socket(fileno=ours.detach())  # the object is closed, the socket is not
+    again = socket.socket(fileno=ours.detach())  # only the object is closed, not the socket
     client.write(b"goes on")
     assert behind.read(100) == b"goes on"
     again.close()

@@ -50,7 +50,7 @@ async def outcome(work: Awaitable[Any]) -> Any:
 
 
 def memory_transports(room: int = 0) -> tuple[anyio.abc.ObjectStream[bytes], anyio.abc.ObjectStream[bytes]]:
-    """Two ends over memory: what is sent waits until it is received, but for ``room`` sendings."""
+    """Two ends over memory.  A send waits until its bytes are received, except for the first ``room`` sends."""
     to_second, from_first = anyio.create_memory_object_stream[bytes](room)
     to_first, from_second = anyio.create_memory_object_stream[bytes](room)
     stapled = anyio.streams.stapled.StapledObjectStream

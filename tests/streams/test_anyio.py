@@ -1,4 +1,4 @@
-"""pyossl.anyio on asyncio and on trio: anyio's contracts and typed attributes, cancellation, and the TLS of others."""
+"""pyossl.anyio on asyncio and on trio: anyio's contracts, typed attributes, cancellation, and other TLS libraries."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_an_end_without_close_notify_is_a_broken_stream(contexts: Contexts
         await client.aclose()
 
 
-async def test_an_end_without_close_notify_is_an_end_where_that_is_asked_for(contexts: Contexts) -> None:
+async def test_an_end_without_close_notify_is_an_end_if_not_standard_compatible(contexts: Contexts) -> None:
     with anyio.fail_after(LIMIT):
         client, server = await wrapped(contexts, memory_transports(), standard_compatible=False)
         await server.aclose()
@@ -134,7 +134,7 @@ async def test_unwrap_gives_the_transport_back(contexts: Contexts) -> None:
         await close(first, second)
 
 
-async def test_a_close_wakes_who_receives(contexts: Contexts) -> None:
+async def test_a_close_wakes_a_task_that_receives(contexts: Contexts) -> None:
     async def close_soon(stream: TLSStream) -> None:
         await anyio.wait_all_tasks_blocked()
         await anyio.aclose_forcefully(stream)
@@ -147,12 +147,12 @@ async def test_a_close_wakes_who_receives(contexts: Contexts) -> None:
             await anyio.aclose_forcefully(server)
 
 
-async def test_arguments_that_cannot_be_are_refused(contexts: Contexts) -> None:
+async def test_arguments_that_cannot_be_used_are_refused(contexts: Contexts) -> None:
     with anyio.fail_after(LIMIT):
         first, second = memory_transports()
         with pytest.raises(pyossl.UsageError, match="ssl_context is missing"):
             await TLSStream.wrap(first)
-        with pytest.raises(pyossl.UsageError, match="other side's"):
+        with pytest.raises(pyossl.UsageError, match=r"is a server's: use Context\.client"):
             await TLSStream.wrap(first, hostname="example.com", server_side=False, ssl_context=contexts[1])
         with pytest.raises(pyossl.UsageError, match="server's context"):
             TLSListener(anyio.streams.stapled.MultiListener([]), contexts[0])
@@ -165,7 +165,7 @@ async def test_arguments_that_cannot_be_are_refused(contexts: Contexts) -> None:
 
 
 async def test_a_receive_that_is_cancelled_loses_no_byte(contexts: Contexts) -> None:
-    """By anyio's scopes: at once, and while the peer's bytes are awaited."""
+    """It is cancelled by anyio's scopes: at once, and while it awaits the peer's bytes."""
 
     async def send(stream: TLSStream) -> None:
         for start in range(0, 100_000, 1000):
@@ -197,7 +197,7 @@ async def test_a_receive_that_is_cancelled_loses_no_byte(contexts: Contexts) -> 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_a_receive_that_asyncio_itself_cancels_loses_no_byte(contexts: Contexts) -> None:
-    """``Task.cancel`` heeds no shield: it comes at every await, one after the other."""
+    """``Task.cancel`` ignores shields: it is tried at each await, one after the other."""
     with anyio.fail_after(LIMIT):
         client, server = await wrapped(contexts, memory_transports())
 
@@ -224,7 +224,7 @@ async def test_a_receive_that_asyncio_itself_cancels_loses_no_byte(contexts: Con
         await anyio.aclose_forcefully(server)
 
 
-async def test_a_send_that_is_cancelled_half_way_breaks_the_stream(contexts: Contexts) -> None:
+async def test_a_send_that_is_cancelled_in_the_middle_breaks_the_stream(contexts: Contexts) -> None:
     with anyio.fail_after(LIMIT):
         client, server = await wrapped(contexts, memory_transports())
 
@@ -251,7 +251,7 @@ async def test_the_typed_attributes_are_those_of_anyios_own(
     credentials: pyossl.Credentials,
     stdlib_contexts: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """A pair of each, in TLS 1.2, on both sides: what a stream of ours says, one of anyio's would say."""
+    """A pair of each, in TLS 1.2, on both sides: both streams give the same values."""
     ours = (
         pyossl.Context.client(trust=authority.certificate, alpn=["h2"], maximum_version=pyossl.Version.TLSv1_2),
         pyossl.Context.server(
@@ -321,7 +321,9 @@ async def test_tls_1_3_has_no_tls_unique(contexts: Contexts) -> None:
 # Failures of the handshake
 
 
-async def test_a_refused_certificate_is_raised_itself_and_the_peer_is_told(server_context: pyossl.Context) -> None:
+async def test_a_refused_certificate_is_raised_itself_and_the_peer_gets_the_alert(
+    server_context: pyossl.Context,
+) -> None:
     stranger = pyossl.Context.client(trust=pyossl.Authority().certificate)
     with anyio.fail_after(LIMIT):
         first, second = memory_transports()
@@ -343,7 +345,7 @@ async def test_a_peer_that_hangs_up_in_the_handshake_is_a_broken_stream(contexts
         await first.aclose()
 
 
-async def test_a_client_that_stalls_or_fails_keeps_nobody_out(
+async def test_a_client_that_stalls_or_fails_does_not_delay_others(
     contexts: Contexts, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def greet(stream: TLSStream) -> None:
@@ -380,10 +382,10 @@ async def test_a_handshake_that_stalls_is_ended_by_the_listeners_limit(
     assert "TimeoutError" in caplog.text
 
 
-# Others
+# Other libraries
 
 
-async def test_a_connectable_connects_with_a_session_of_before(contexts: Contexts) -> None:
+async def test_a_connectable_connects_with_an_earlier_session(contexts: Contexts) -> None:
     async def echo(stream: TLSStream) -> None:
         async with stream:
             async for data in stream:
@@ -411,7 +413,7 @@ async def test_a_connectable_connects_with_a_session_of_before(contexts: Context
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-async def test_anyios_own_streams_are_spoken_to(
+async def test_it_works_with_anyios_own_streams(
     side: str, contexts: Contexts, stdlib_contexts: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
     async def exactly(stream: Any) -> bytes:

@@ -58,15 +58,15 @@ async def turns(number: int) -> None:
 # Peers that stall
 
 
-async def test_a_server_that_stalls_in_the_handshake_is_left_by_a_deadline(contexts: Contexts) -> None:
+async def test_a_deadline_ends_a_handshake_in_which_the_server_stalls(contexts: Contexts) -> None:
     with anyio.fail_after(LIMIT):
         async with tcp_transports() as (first, _):
             with pytest.raises(TimeoutError), anyio.fail_after(SOON):
                 await TLSStream.wrap(first, hostname="example.com", ssl_context=contexts[0])
 
 
-async def test_a_peer_that_stalls_in_the_middle_of_a_record_costs_a_receive_nothing(contexts: Contexts) -> None:
-    """Half of a record is there when the first receive is given up, and its rest when the third is not."""
+async def test_a_receive_loses_nothing_if_the_peer_stalls_in_the_middle_of_a_record(contexts: Contexts) -> None:
+    """Half of a record has come when the first receive is cancelled, and the rest when the third is not."""
     with anyio.fail_after(LIMIT):
         transports = memory_transports(100)
         client, server = await wrapped(contexts, transports)
@@ -84,7 +84,7 @@ async def test_a_peer_that_stalls_in_the_middle_of_a_record_costs_a_receive_noth
         await close(client, server)
 
 
-async def test_a_peer_with_no_room_for_a_close_notify_is_left_by_a_deadline(contexts: Contexts) -> None:
+async def test_a_deadline_ends_a_close_if_the_peer_has_no_room_for_the_close_notify(contexts: Contexts) -> None:
     with anyio.fail_after(LIMIT):
         transports = memory_transports()
         client, server = await wrapped(contexts, transports)
@@ -100,8 +100,8 @@ async def test_a_peer_with_no_room_for_a_close_notify_is_left_by_a_deadline(cont
 # Back-pressure
 
 
-async def test_a_peer_that_does_not_read_bounds_our_memory(contexts: Contexts) -> None:
-    """A gibibyte is offered over TCP, a mebibyte at a time and in one."""
+async def test_memory_is_bounded_if_the_peer_does_not_read(contexts: Contexts) -> None:
+    """A gibibyte is sent over TCP, in one call and one mebibyte at a time."""
     piece = bytes(1 << 20)
 
     async def offer(stream: TLSStream) -> None:
@@ -122,7 +122,7 @@ async def test_a_peer_that_does_not_read_bounds_our_memory(contexts: Contexts) -
             assert peak < 8 * carrier.CHUNK
 
 
-async def test_a_slow_reader_gets_every_byte_and_bounds_what_waits_for_it(contexts: Contexts) -> None:
+async def test_a_slow_reader_gets_every_byte_and_little_is_kept_for_it(contexts: Contexts) -> None:
     data = text(4 << 20)
     received = hashlib.sha256()
 
@@ -215,7 +215,7 @@ async def test_a_receive_that_is_cancelled_at_any_step_loses_no_byte_over_tcp(co
 
 
 async def _receive_for(stream: TLSStream, steps: int, received: bytearray) -> bool | None:
-    """Receives, or is cancelled after so many turns: whether there was something, None at the end."""
+    """Receives, or is cancelled after ``turns`` turns; whether it received data, None at the end."""
     result: Any = False
 
     async def receive() -> None:
@@ -254,7 +254,7 @@ async def test_a_close_that_is_cancelled_at_any_step_closes_the_transport(contex
             await server.aclose()
 
 
-# A buffer that is lent
+# A buffer of the program's
 
 
 async def test_a_buffer_cannot_be_resized_while_it_is_being_sent(contexts: Contexts) -> None:

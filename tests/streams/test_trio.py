@@ -40,7 +40,7 @@ def contexts_of_version(
 
 
 class Makers:
-    """What trio's checks of streams make their pairs by."""
+    """Functions that make pairs of streams for trio's checks."""
 
     def __init__(self, contexts: Contexts) -> None:
         self._contexts = contexts
@@ -52,7 +52,7 @@ class Makers:
         return streams(*self._contexts, await tcp_transports())
 
     async def clogged(self) -> tuple[Stream, Stream]:
-        """Whatever is sent waits until it is received."""
+        """Every send waits until its bytes are received."""
         pair = streams(*self._contexts, trio.testing.lockstep_stream_pair())
         await shake_hands(*pair)
         return pair
@@ -86,7 +86,7 @@ def test_a_half_close_is_refused_before_tls_1_3(authority: pyossl.Authority, ser
     run(work)
 
 
-def test_every_method_is_a_checkpoint_also_where_it_has_nothing_to_wait_for(contexts: Contexts) -> None:
+def test_every_method_is_a_checkpoint_even_if_it_need_not_wait(contexts: Contexts) -> None:
     async def work() -> None:
         client, server = streams(*contexts)
         await shake_hands(client, server)
@@ -94,7 +94,7 @@ def test_every_method_is_a_checkpoint_also_where_it_has_nothing_to_wait_for(cont
             await client.do_handshake()
         await client.send_all(b"two")
         assert await server.receive_some(1) == b"t"
-        with trio.testing.assert_checkpoints():  # OpenSSL holds the rest already
+        with trio.testing.assert_checkpoints():  # OpenSSL has the rest already
             assert await server.receive_some() == b"wo"
         for method in (server.do_handshake, partial(server.send_all, b""), server.wait_send_all_might_not_block):
             with trio.testing.assert_checkpoints():
@@ -107,7 +107,7 @@ def test_every_method_is_a_checkpoint_also_where_it_has_nothing_to_wait_for(cont
     run(work)
 
 
-def test_two_tasks_may_ask_for_the_handshake(contexts: Contexts) -> None:
+def test_two_tasks_may_call_do_handshake(contexts: Contexts) -> None:
     async def work() -> None:
         client, server = streams(*contexts)
         await both(client.do_handshake(), client.do_handshake(), server.do_handshake(), server.do_handshake())
@@ -116,8 +116,8 @@ def test_two_tasks_may_ask_for_the_handshake(contexts: Contexts) -> None:
     run(work)
 
 
-def test_a_second_task_learns_that_the_handshake_has_failed(contexts: Contexts) -> None:
-    """trio.SSLStream leaves it waiting."""
+def test_a_second_task_gets_the_failure_of_the_handshake(contexts: Contexts) -> None:
+    """With trio.SSLStream it would wait for ever."""
 
     async def work() -> None:
         transports = trio.testing.memory_stream_pair()
@@ -131,7 +131,7 @@ def test_a_second_task_learns_that_the_handshake_has_failed(contexts: Contexts) 
     run(work)
 
 
-def test_what_was_agreed_on_can_be_asked(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
+def test_the_negotiated_values_are_properties(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
     server_context = pyossl.Context.server(credentials.certificate, credentials.private_key, alpn=["h2"])
     client_context = pyossl.Context.client(trust=authority.certificate, alpn=["h2", "http/1.1"])
 
@@ -200,7 +200,7 @@ def test_a_server_chooses_its_context_by_name(authority: pyossl.Authority, crede
 # Failures
 
 
-def test_a_refused_certificate_is_the_cause_and_the_peer_is_told(server_context: pyossl.Context) -> None:
+def test_a_refused_certificate_is_the_cause_and_the_peer_gets_the_alert(server_context: pyossl.Context) -> None:
     stranger = pyossl.Context.client(trust=pyossl.Authority().certificate)
 
     async def work() -> None:
@@ -212,7 +212,7 @@ def test_a_refused_certificate_is_the_cause_and_the_peer_is_told(server_context:
         assert isinstance(theirs, trio.BrokenResourceError)
         assert isinstance(theirs.__cause__, pyossl.AlertError)
         assert theirs.__cause__.number == 48  # unknown CA
-        # It stays so, and says why each time (docs/pitfalls.md, 2, 5).
+        # It stays broken, and gives the reason each time (docs/pitfalls.md, 2, 5).
         for method in (client.do_handshake, client.receive_some, partial(client.send_all, b"x"), client.unwrap):
             again = await outcome(method())
             assert isinstance(again, trio.BrokenResourceError)
@@ -222,7 +222,7 @@ def test_a_refused_certificate_is_the_cause_and_the_peer_is_told(server_context:
     run(work)
 
 
-def test_what_a_callback_raises_comes_out_itself(
+def test_an_exception_of_a_callback_is_raised_itself(
     authority: pyossl.Authority, credentials: pyossl.Credentials, client_context: pyossl.Context
 ) -> None:
     """docs/pitfalls.md, 16."""
@@ -249,7 +249,7 @@ def test_what_a_callback_raises_comes_out_itself(
 
 
 async def cut_off(contexts: Contexts, **options: Any) -> Stream:
-    """A client whose peer sent a word and whose transport then ended without a close_notify."""
+    """A client whose peer sent data and whose transport then ended without a close_notify."""
     client, server = streams(*contexts, **options)
     await shake_hands(client, server)
     await server.send_all(b"word")
@@ -320,7 +320,7 @@ def test_a_peer_that_speaks_no_tls_is_a_broken_stream(contexts: Contexts) -> Non
     run(work)
 
 
-def test_arguments_that_cannot_be_are_refused_and_nothing_breaks(contexts: Contexts) -> None:
+def test_arguments_that_cannot_be_used_are_refused_and_nothing_breaks(contexts: Contexts) -> None:
     async def work() -> None:
         client, server = streams(*contexts)
         await shake_hands(client, server)
@@ -339,7 +339,7 @@ def test_arguments_that_cannot_be_are_refused_and_nothing_breaks(contexts: Conte
 # The end
 
 
-def test_unwrap_gives_the_transport_and_what_came_behind_the_close_notify(contexts: Contexts) -> None:
+def test_unwrap_returns_the_transport_and_the_bytes_after_the_close_notify(contexts: Contexts) -> None:
     async def work() -> None:
         client, server = streams(*contexts)
         await shake_hands(client, server)
@@ -372,8 +372,8 @@ def test_unwrap_is_refused_while_the_peers_data_is_unread(contexts: Contexts) ->
     run(work)
 
 
-def test_a_close_before_the_handshake_waits_for_nobody(contexts: Contexts) -> None:
-    """trio.SSLStream would shake hands first, with a peer that may have stalled."""
+def test_a_close_before_the_handshake_does_not_wait(contexts: Contexts) -> None:
+    """trio.SSLStream would first do the handshake, with a peer that may have stalled."""
 
     async def work() -> None:
         client, server = streams(*contexts, trio.testing.lockstep_stream_pair())
@@ -396,14 +396,14 @@ def test_a_close_wakes_tasks_that_send_and_receive(contexts: Contexts) -> None:
         sent, received, _ = await both(outcome(client.send_all(b"x")), outcome(client.receive_some()), close())
         assert isinstance(sent, trio.ClosedResourceError)
         assert isinstance(received, trio.ClosedResourceError)
-        # Half a record may have been sent: there was no close_notify behind it.
+        # Half a record may have been sent, so no close_notify follows it.
         assert isinstance(await outcome(read_all(server)), trio.BrokenResourceError)
 
     run(work)
 
 
 def test_a_servers_tickets_wait_for_its_first_write(contexts: Contexts) -> None:
-    """docs/pitfalls.md, 9: a client that only writes would be reset for leaving them unread."""
+    """docs/pitfalls.md, 9: a client that only writes would not read them, and its close would be a reset."""
 
     async def work() -> None:
         first, second = trio.testing.memory_stream_pair()
@@ -467,7 +467,7 @@ def test_a_listener_with_a_clients_context_is_refused(contexts: Contexts) -> Non
     run(work)
 
 
-def test_nobody_to_connect_to_leaves_nothing_open(contexts: Contexts) -> None:
+def test_a_connection_that_cannot_be_made_leaves_nothing_open(contexts: Contexts) -> None:
     async def work() -> None:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         port = listener.socket.getsockname()[1]

@@ -1,4 +1,4 @@
-"""pyossl.trio and pyossl.anyio after a send that failed: what the peer had sent is received."""
+"""pyossl.trio and pyossl.anyio after a send that failed: data that the peer sent before is received."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def send_on(send: Callable[[bytes], Any]) -> None:
 
 
 async def fail_to_send(send: Callable[[bytes], Any], broken: type[Exception]) -> None:
-    """Sends until that fails, and then it goes on to fail."""
+    """Sends until a send fails; later sends fail too."""
     with pytest.raises(broken):
         await send_on(send)
     with pytest.raises(broken):
@@ -73,7 +73,7 @@ def test_trio_receives_an_early_answer_after_the_send_that_failed(
     trio.run(main)
 
 
-def test_trio_tells_the_alert_behind_the_data(client_context: Context, server_context: Context) -> None:
+def test_trio_raises_the_alert_after_the_data(client_context: Context, server_context: Context) -> None:
     async def main() -> None:
         with trio.fail_after(LIMIT):
             stream, peer = await trio_met(client_context, server_context)
@@ -91,7 +91,7 @@ def test_trio_tells_the_alert_behind_the_data(client_context: Context, server_co
     trio.run(main)
 
 
-def test_trio_tells_the_alert_that_came_before_its_handshake_could_be_sent(client_context: Context) -> None:
+def test_trio_raises_the_alert_that_came_before_its_handshake_could_be_sent(client_context: Context) -> None:
     async def main() -> None:
         with trio.fail_after(LIMIT):
             ours, theirs = tcp_pair()
@@ -108,7 +108,7 @@ def test_trio_tells_the_alert_that_came_before_its_handshake_could_be_sent(clien
     trio.run(main)
 
 
-def test_trio_ends_a_handshake_that_cannot_be_sent_where_nothing_is_said(client_context: Context) -> None:
+def test_trio_ends_a_handshake_that_cannot_be_sent_if_no_alert_comes(client_context: Context) -> None:
     async def main() -> None:
         with trio.fail_after(LIMIT):
             ours, theirs = tcp_pair()
@@ -125,7 +125,7 @@ def test_trio_ends_a_handshake_that_cannot_be_sent_where_nothing_is_said(client_
 def test_anyio_receives_an_early_answer_after_the_send_that_failed(
     backend: str, client_context: Context, server_context: Context
 ) -> None:
-    """Over a transport that hands over what it has received; anyio's own on asyncio drops it with the failure."""
+    """Over a transport that returns the data that it has received; anyio's own on asyncio drops it at a failure."""
 
     async def main() -> None:
         with anyio.fail_after(LIMIT):

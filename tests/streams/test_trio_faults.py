@@ -1,5 +1,4 @@
-"""pyossl.trio when something goes wrong: cancellation at every step, peers that stall, peers that do not read, new keys
-in the middle of it all."""
+"""pyossl.trio when something goes wrong: cancellation at every step, peers that stall or do not read, new keys."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ def text(size: int) -> bytes:
 
 
 def test_a_receive_that_is_cancelled_at_any_step_loses_no_byte(contexts: Contexts) -> None:
-    """Every second record comes behind new keys, whose answer reading has to send."""
+    """Every second record follows a KeyUpdate, whose answer the reader has to send."""
     data = text(60_000)
 
     async def send(server: TLSStream[Any]) -> None:
@@ -62,7 +61,7 @@ def test_a_receive_that_is_cancelled_at_any_step_loses_no_byte(contexts: Context
                 update_keys(server)
             await server.send_all(data[start : start + 1000])
         await server.send_eof()
-        assert await read_all(server) == b""  # a close that met an answer would be a reset
+        assert await read_all(server) == b""  # a close while an answer is on its way would be a reset
         await server.aclose()
 
     async def receive(client: TLSStream[Any]) -> bytes:
@@ -130,7 +129,7 @@ async def lockstep_transports() -> Transports:
 def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(
     contexts: Contexts, transports: Callable[[], Awaitable[Transports]]
 ) -> None:
-    """While the transport sends, and (a socket cannot be cancelled when it has sent) between two of its sendings."""
+    """During a send of the transport, and between two of its sends: a socket cannot be cancelled after it has sent."""
     data = text(3 * carrier.CHUNK)
 
     async def attempt(step: int) -> bool:
@@ -148,7 +147,7 @@ def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(
                     await client.send_all(b"more")
                 with pytest.raises(trio.BrokenResourceError):
                     await client.receive_some()
-            else:  # before the first byte nothing is broken
+            else:  # before the first byte the stream is not broken
                 await client.send_all(data)
             await client.aclose()
             return True
@@ -200,26 +199,26 @@ def test_a_close_that_is_cancelled_at_any_step_closes_the_transport(contexts: Co
 
 
 async def stalled(work: Any) -> None:
-    """The work waits for ever: a minute later, on a clock that jumps ahead, it is still not done."""
+    """Checks that the work waits for ever: after a minute, on a clock that jumps ahead, it is not done."""
     with trio.move_on_after(60) as scope:
         await work
     assert scope.cancelled_caught
 
 
-def test_a_peer_that_stalls_is_left_by_a_deadline(contexts: Contexts) -> None:
-    """In the handshake, in the middle of a record, and where there is no room for the close_notify."""
+def test_a_deadline_ends_the_wait_for_a_peer_that_stalls(contexts: Contexts) -> None:
+    """In the handshake, in the middle of a record, and if there is no room for the close_notify."""
 
     async def work() -> None:
         first, second = trio.testing.memory_stream_pair()
         meter = Metered(first)
         client, server = streams(*contexts, (meter, second))
         await stalled(client.do_handshake())
-        await both(client.do_handshake(), server.do_handshake())  # it goes on
+        await both(client.do_handshake(), server.do_handshake())  # it can go on
 
         # Half of a record has come.
         record = trio.testing.memory_stream_pair()
         server.transport_stream, kept = record[0], server.transport_stream
-        server._carrier._send = record[0].send_all
+        server._async_stream._send = record[0].send_all
         await server.send_all(b"a whole record")
         await server.send_all(b"x")
         sealed = bytes(await record[1].receive_some())
@@ -237,7 +236,7 @@ def test_a_peer_that_stalls_is_left_by_a_deadline(contexts: Contexts) -> None:
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def test_clients_that_stall_or_fail_keep_nobody_out(contexts: Contexts) -> None:
+def test_clients_that_stall_or_fail_do_not_delay_others(contexts: Contexts) -> None:
     async def greet(stream: TLSStream[trio.SocketStream]) -> None:
         await stream.send_all(b"hello")
 
@@ -271,14 +270,14 @@ def _serving(context: pyossl.Context, handler: Any) -> Any:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has now."""
+    """The memory of this process, in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system has no /proc")
-def test_a_peer_that_does_not_read_bounds_our_memory(contexts: Contexts) -> None:
-    """1 GiB is offered."""
+def test_memory_is_bounded_if_the_peer_does_not_read(contexts: Contexts) -> None:
+    """1 GiB is sent."""
     offered = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     async def work() -> None:
@@ -322,9 +321,9 @@ def test_a_slow_reader_gets_every_byte(contexts: Contexts) -> None:
 # New keys
 
 
-def test_new_keys_in_bulk_both_ways_lose_nothing_and_nobody_waits_for_the_other(contexts: Contexts) -> None:
-    """Each side's reader has answers to send while its writer waits for the peer's reader: waiting for that writer's
-    turn, all four would wait for one another."""
+def test_new_keys_in_bulk_both_ways_lose_nothing_and_cause_no_deadlock(contexts: Contexts) -> None:
+    """Each side's reader has answers to send while its writer waits for the peer's reader.  If the readers waited for
+    the writers, all four would wait for one another."""
     there, back = text(1 << 20), text((1 << 20) + 1)
 
     async def send(stream: TLSStream[Any], data: bytes) -> None:
@@ -345,7 +344,7 @@ def test_new_keys_in_bulk_both_ways_lose_nothing_and_nobody_waits_for_the_other(
 
 
 def test_a_reader_does_not_wait_for_room_for_its_answer(contexts: Contexts) -> None:
-    """Nobody writes, the peer takes nothing, and what it sends is read all the same."""
+    """No task writes and the peer reads nothing, but the data that it sends is read."""
 
     async def work() -> None:
         first, second = trio.testing.memory_stream_pair()
@@ -366,8 +365,8 @@ def test_a_reader_does_not_wait_for_room_for_its_answer(contexts: Contexts) -> N
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts) -> None:
-    """A peer that asks for new keys for ever, and reads nothing, does not fill our memory with answers."""
+def test_a_reader_waits_if_too_many_answers_wait_for_a_writer(contexts: Contexts) -> None:
+    """A peer that asks for new keys without end, and reads nothing, cannot fill our memory with answers."""
 
     async def ask(server: TLSStream[Any]) -> None:
         while True:
@@ -383,14 +382,14 @@ def test_answers_that_pile_up_behind_a_writer_stop_the_reader(contexts: Contexts
         with trio.move_on_after(60) as scope:
             await both(client.send_all(b"there is no room for it"), read_all(client), ask(server))
         assert scope.cancelled_caught
-        kept = sum(map(len, client._carrier._unsent))
+        kept = sum(map(len, client._async_stream._unsent))
         assert 10_000 < kept < 40_000
 
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_other_tasks_go_on_while_one_receives_a_flood_of_key_updates_at_once(contexts: Contexts) -> None:
-    """What a transport has returned in one piece is taken in portions, with checkpoints in between."""
+    """The bytes that a transport returns at once are processed in portions, with checkpoints in between."""
     flood = 20_000
 
     async def work() -> tuple[int, int]:
@@ -431,10 +430,10 @@ def test_other_tasks_go_on_while_one_receives_a_flood_of_key_updates_at_once(con
     assert turns >= size // 65536
 
 
-def test_a_renegotiation_where_both_allow_it_is_gone_through(
+def test_a_renegotiation_that_both_sides_allow_succeeds(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """TLS 1.2: the client's reader has a handshake to send, and its writer one to receive."""
+    """In TLS 1.2 the client's reader must send a handshake, and its writer must receive one."""
     server_context = pyossl.Context.server(
         credentials.certificate, credentials.private_key, maximum_version=pyossl.Version.TLSv1_2
     )

@@ -1,4 +1,4 @@
-"""pyossl.trio and the TLS of others: the standard library's in a thread, trio's own, and OpenSSL's programs."""
+"""pyossl.trio with other TLS: the standard library's in a thread, trio's own, and OpenSSL's programs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def version(request: pytest.FixtureRequest) -> pyossl.Version:
 def theirs(
     version: pyossl.Version, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Path
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The standard library's contexts, a client's and a server's."""
+    """The standard library's contexts: a client's and a server's."""
     (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
     (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
     client = ssl.create_default_context(cadata=authority.certificate.to_pem().decode())
@@ -62,7 +62,9 @@ def read_to_the_end(tls: ssl.SSLSocket) -> bytes:
     return b"".join(iter(lambda: tls.recv(65536), b""))
 
 
-def test_a_client_of_the_stdlibs_is_served(contexts: Contexts, theirs: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+def test_a_server_works_with_a_client_of_the_stdlib(
+    contexts: Contexts, theirs: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
     def client(port: int) -> bytes:
         with (
             socket.create_connection(("127.0.0.1", port), SECONDS) as sock,
@@ -88,11 +90,11 @@ def test_a_client_of_the_stdlibs_is_served(contexts: Contexts, theirs: tuple[ssl
     run(work)
 
 
-def test_a_server_of_the_stdlibs_is_spoken_to(
+def test_a_client_works_with_a_server_of_the_stdlib(
     contexts: Contexts, theirs: tuple[ssl.SSLContext, ssl.SSLContext], version: pyossl.Version
 ) -> None:
-    """It sends its tickets at once: a close that left them unread would be a reset, and take from it what it has no
-    room for yet (docs/pitfalls.md, 9).
+    """It sends its tickets at once.  A close that left them unread would be a reset, and the server would lose the
+    data that it had no room for yet (docs/pitfalls.md, 9).
     """
     closed = threading.Event()
 
@@ -108,7 +110,7 @@ def test_a_server_of_the_stdlibs_is_spoken_to(
 
     async def client(port: int) -> None:
         stream = await pyossl.trio.open_tcp_stream("127.0.0.1", port, contexts[0], server_hostname="example.com")
-        # All that the server leaves unread stays with us.
+        # We keep all bytes that the server does not read.
         stream.transport_stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         stream.transport_stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 1 << 30)
         await stream.send_all(DATA)
@@ -128,7 +130,7 @@ def test_a_server_of_the_stdlibs_is_spoken_to(
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_trios_own_streams_are_spoken_to(
+def test_it_works_with_trios_own_streams(
     side: str, contexts: Contexts, theirs: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
     async def send(stream: Any) -> None:

@@ -1,4 +1,4 @@
-"""pyossl.trio over a socket, over a stream stapled of two halves, and over TLS: what carries the bytes is no matter."""
+"""pyossl.trio over several transports: a socket, a ``trio.StapledStream``, and another TLS stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of ``pyossl.trio`` streams, and how to run what is done with them."""
+"""Pairs of ``pyossl.trio`` streams, and functions to run tests with them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Transports = tuple[trio.abc.Stream, trio.abc.Stream]
 
 
 def run(work: Callable[[], Awaitable[T]], **options: Any) -> T:
-    """What ``work`` comes to under trio, before a deadline."""
+    """Runs ``work`` under trio, with a deadline, and returns its result."""
 
     async def in_time() -> T:
         with trio.fail_after(LIMIT):
@@ -89,17 +89,17 @@ async def tcp_transports() -> Transports:
 
 
 async def read_all(stream: trio.abc.ReceiveStream) -> bytes:
-    """What the peer sends until its close_notify."""
+    """All that the peer sends before its close_notify."""
     return b"".join([data async for data in stream])
 
 
 def update_keys(stream: Any) -> None:
-    """New keys before the next record, for both directions."""
+    """Asks for new keys before the next record, in both directions."""
     assert lib.SSL_key_update(stream.connection._c.ssl, lib.SSL_KEY_UPDATE_REQUESTED) == 1
 
 
 class Metered(trio.abc.Stream):
-    """A transport that counts what it was given to send, and takes no more once ``room`` is used up."""
+    """A transport that counts the bytes that it sends, and takes no more after ``room`` bytes."""
 
     def __init__(self, stream: trio.abc.Stream, room: float = math.inf) -> None:
         self._stream, self.room, self.sent = stream, room, 0
