@@ -18,8 +18,8 @@ from served import read_all, serving
 
 import pyossl
 from pyossl import Authority, Certificate, Context, Credentials
+from pyossl.cli.certificate_findings import diagnose
 from pyossl.cli.commands import main
-from pyossl.cli.findings import diagnose
 
 assert files, "a fixture"
 
@@ -127,7 +127,7 @@ def test_an_unknown_authority_that_sends_its_root(ca: str) -> None:
     stranger = Authority("Stranger")
     own = stranger.issue("localhost")
     assert findings((own.certificate, stranger.certificate), own, ca) == {
-        "unknown issuer: CN=Stranger": "CN=Stranger has signed itself, and is not trusted"
+        "unknown issuer: CN=Stranger": "CN=Stranger is self-signed and not trusted"
     }
 
 
@@ -142,7 +142,7 @@ def test_an_unknown_authority_above_an_intermediate(ca: str) -> None:
 def test_a_certificate_that_has_signed_itself(ca: str) -> None:
     own = pyossl.self_signed("localhost")
     assert findings((own.certificate,), own, ca) == {
-        "unknown issuer: CN=localhost": "CN=localhost has signed itself, and is not trusted"
+        "unknown issuer: CN=localhost": "CN=localhost is self-signed and not trusted"
     }
 
 
@@ -165,7 +165,7 @@ def test_a_wrong_order(house: House, ca: str) -> None:
     own, lower, middle = house.sent
     found = findings((own, middle, lower), house.own, ca)
     assert found == {
-        "wrong order: CN=Middle": "it was sent as number 2, and the one that it signed after it, as number 3"
+        "wrong order: CN=Middle": "it was sent as number 2, before the certificate that it signed, number 3"
     }
 
 
@@ -191,7 +191,7 @@ def test_a_weak_key_and_a_weak_signature(weak: Files) -> None:
     with s_server(weak, "-cipher", "DEFAULT:@SECLEVEL=0") as served:
         ran = in_a_pipe("certs", served.where, "--ca", weak.ca, "--ciphers", "DEFAULT:@SECLEVEL=0")
     assert ran.status == 1, ran
-    assert "✗ weak key: CN=localhost: RSA 1024 is worth 80 bits of security" in ran.output
+    assert "✗ weak key: CN=localhost: RSA 1024 has 80 bits of security" in ran.output
     assert "✗ weak signature: CN=localhost: sha1WithRSAEncryption can be forged" in ran.output
 
 
@@ -200,8 +200,8 @@ def test_what_is_not_wrong_is_a_note(house: House, ca: str) -> None:
     other = Authority("Other").certificate
     status, output = certs((own.certificate, *own.chain, house.root.certificate, other), own, "--ca", ca)
     assert status == 0
-    assert "note: sent, and not needed: CN=Other" in output
-    assert "note: the root was sent too" in output
+    assert "note: sent, but not needed: CN=Other" in output
+    assert "note: the root was sent, but" in output
     assert "note: CN=localhost expires in 4 days" in output
 
 
@@ -244,4 +244,4 @@ def test_a_certificate_without_a_name_for_hosts_is_explained(house: House) -> No
         False, pyossl.outcome.VerifyCode.HOSTNAME_MISMATCH, "hostname mismatch", 0, authority, (authority,)
     )
     (finding,) = diagnose("localhost", (authority,), (authority,), [error]).findings
-    assert finding.why == "it is for no name (a subject, CN=Root, is none), and not for localhost"
+    assert finding.why == "it is for no name (the subject, CN=Root, is not used), and not for localhost"

@@ -23,7 +23,7 @@ from cli.cli_servers import Files, Served, files, our_server, s_server
 from served import Task, serving_plain
 
 import pyossl
-from pyossl.cli import destination
+from pyossl.cli import client_connection
 from pyossl.cli.client import with_crlf
 
 assert files, "a fixture"
@@ -211,7 +211,7 @@ def test_an_unknown_authority_is_refused_in_one_line(page: Served) -> None:
 def test_no_verify_accepts_anybody_and_says_so(page: Served) -> None:
     ran = in_a_pipe("client", page.where, "--no-verify", feed=REQUEST)
     assert came_to_the_end(ran), ran
-    assert "--no-verify accepts anybody" in ran.errors
+    assert "--no-verify accepts every certificate" in ran.errors
 
 
 def test_a_client_certificate_is_shown(files: Files) -> None:
@@ -312,7 +312,7 @@ def usage(*arguments: str) -> Ran:
     [
         (["localhost:99999"], "a port is a number"),
         (["localhost:"], "a port is a number"),
-        (["[::1"], "no HOST[:PORT]"),
+        (["[::1"], "give HOST[:PORT]"),
         (["a b"], "cannot contain"),
         (["localhost", "--ca", "no-such-file"], "no-such-file"),
         (["localhost", "--ciphers", "NO-SUCH-CIPHER"], "NO-SUCH-CIPHER"),
@@ -320,7 +320,7 @@ def usage(*arguments: str) -> Ran:
         (["localhost", "--groups", "no-such-group"], "no-such-group"),
         (["localhost", "--min", "1.3", "--max", "1.2"], "above the maximum"),
         (["localhost", "--key", "key.pem"], "without --cert"),
-        (["localhost", "--alpn", "h2,,h3"], "commas between"),
+        (["localhost", "--alpn", "h2,,h3"], "separated by commas"),
         (["localhost", "--starttls", "gopher"], "gopher"),
         (["localhost", "--timeout", "0"], "--timeout"),
         (["localhost", "--keylog", "/no/such/folder/keys"], "/no/such/folder/keys"),
@@ -383,5 +383,5 @@ def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypa
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         begun = time.monotonic()
         with pytest.raises(TimeoutError, match=r"timed out after 0.2 s"):
-            destination.arrive(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
+            client_connection.connect(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
         assert time.monotonic() - begun < 5, "one deadline for all of them"

@@ -13,10 +13,10 @@ import pytest
 from cli.cli_runs import PATIENCE, Ran, in_a_pipe, on_a_terminal
 
 import pyossl
-from pyossl.cli import demo, ways
-from pyossl.cli.demo import Demo, Impostor
-from pyossl.cli.protocols import VERSIONS
+from pyossl.cli import demo, demo_connections
+from pyossl.cli.demo import BadServer, Demo
 from pyossl.cli.screen import Screen
+from pyossl.cli.tls_versions import VERSIONS
 from pyossl.core.outcome import VerifyCode
 
 FIRST_FLIGHTS = {
@@ -120,7 +120,7 @@ def test_without_rich_a_terminal_gets_plain_text() -> None:
     ran = on_a_terminal("demo", code="sys.modules['rich'] = None")
     assert ran.status == 0, ran.output
     assert "\x1b" not in ran.output
-    assert "Everything came out as it should" in ran.output
+    assert "All results are correct" in ran.output
 
 
 def test_a_pipe_does_not_even_load_rich() -> None:
@@ -143,29 +143,29 @@ class Occasion:
 
 def test_a_server_with_another_certificate_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client means somebody else than the server is: no way leads there."""
-    monkeypatch.setattr(ways, "SERVER", "elsewhere.example")
+    monkeypatch.setattr(demo_connections, "SERVER", "elsewhere.example")
     occasion = Occasion()
-    occasion.demo.connect_three_ways()
+    occasion.demo.connect_over_three_transports()
     assert len(occasion.demo.problems) == 3
     assert all("CertificateError" in problem for problem in occasion.demo.problems)
 
 
 def test_the_wrong_version_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     occasion = Occasion()
-    occasion.demo.connect_three_ways()
+    occasion.demo.connect_over_three_transports()
     assert occasion.demo.problems == []
-    monkeypatch.setattr(demo, "spelled", lambda version: "TLSv1.9")
-    occasion.demo.connect_three_ways()
-    assert occasion.demo.problems == ["version: TLSv1.2, and not TLSv1.9"]
+    monkeypatch.setattr(demo, "version_name", lambda version: "TLSv1.9")
+    occasion.demo.connect_over_three_transports()
+    assert occasion.demo.problems == ["version: TLSv1.2 instead of TLSv1.9"]
 
 
 class TakenIn(Demo):
     """Meets a server that there is no reason to refuse, and takes it for an impostor."""
 
-    def _impostors(self) -> Iterator[Impostor]:
+    def _bad_servers(self) -> Iterator[BadServer]:
         right = self._server(self._authority.issue("localhost"))
-        yield Impostor("A real one", right, self._client(self._authority), "localhost", VerifyCode.CERT_HAS_EXPIRED)
-        yield Impostor("Another", right, self._client(self._authority), "else.example", VerifyCode.CERT_HAS_EXPIRED)
+        yield BadServer("A real one", right, self._client(self._authority), "localhost", VerifyCode.CERT_HAS_EXPIRED)
+        yield BadServer("Another", right, self._client(self._authority), "else.example", VerifyCode.CERT_HAS_EXPIRED)
 
 
 def test_an_impostor_who_is_accepted_or_refused_for_another_reason_is_a_problem() -> None:
@@ -174,7 +174,7 @@ def test_an_impostor_who_is_accepted_or_refused_for_another_reason_is_a_problem(
     taken_in.refuse_three_servers()
     assert taken_in.problems == [
         "A real one: it was accepted",
-        "Another: refused with CertificateError, not as CERT_HAS_EXPIRED",
+        "Another: refused with CertificateError, not with CERT_HAS_EXPIRED",
     ]
     assert "✗ A real one: accepted" in stream.getvalue()
     assert "✗ Another" in stream.getvalue()
@@ -184,5 +184,5 @@ def test_a_problem_is_status_1_and_said_last(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(demo, "Demo", TakenIn)
     stream = io.StringIO()
     assert demo.run(Namespace(tls="1.2"), Screen(stream)) == 1
-    assert stream.getvalue().rstrip().endswith("not as CERT_HAS_EXPIRED")
-    assert "as it should," not in stream.getvalue()
+    assert stream.getvalue().rstrip().endswith("not with CERT_HAS_EXPIRED")
+    assert "All results are correct" not in stream.getvalue()

@@ -81,7 +81,7 @@ def test_openssl_conf_is_respected_in_policy_and_path(tmp_path: Path) -> None:
 
 def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:
     text = in_a_pipe("info", OPENSSL_CONF=str(tmp_path / "none.cnf")).output
-    assert f"{tmp_path / 'none.cnf'} (there is none)" in text
+    assert f"{tmp_path / 'none.cnf'} (does not exist)" in text
 
 
 def test_a_trust_store_that_is_malformed_is_a_failure(tmp_path: Path) -> None:

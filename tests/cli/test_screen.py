@@ -25,7 +25,7 @@ def test_every_way_to_print_text_writes_it_out() -> None:
     screen.text(SAID)
     screen.verdict(False, SAID)
     screen.branch(0, "", SAID, SAID)
-    screen.entry(SAID, SAID)
+    screen.log(SAID, SAID)
     assert stream.getvalue().count(SHOWN) == 10
     assert all(character.isprintable() or character == "\n" for character in stream.getvalue())
 

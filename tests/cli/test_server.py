@@ -380,7 +380,7 @@ def test_the_client_that_was_waited_for_longest_makes_room(
                 if where == "in the middle of a request":
                     tls.sendall(b"x")
         assert_is_served(listener, client_context)
-        until(lambda: output.getvalue().count("it stalled, and another needs its place") >= 4)
+        until(lambda: output.getvalue().count("it was slow and another client needs its place") >= 4)
 
 
 def test_a_client_that_is_served_does_not_make_room_for_those_that_stall(

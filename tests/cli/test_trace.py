@@ -13,9 +13,8 @@ from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 
 import pyossl
-from pyossl.cli.ladder import Ladder, Rung
-from pyossl.cli.picture import picture
-from pyossl.cli.trace import Handshake
+from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
+from pyossl.cli.handshake_svg import svg
 
 assert files, "a fixture"
 
@@ -79,7 +78,7 @@ def test_a_server_without_sessions_has_one_ladder_and_says_so(files: Files, tmp_
         ran = in_a_pipe("trace", served.where, "--ca", files.ca, "--timeout", "2", "--svg", str(path))
     assert ran.status == 0, ran
     assert ran.output.count("ClientHello") == 1
-    assert "The server gave no session that can be resumed." in ran.output
+    assert "The server sent no session that can be resumed." in ran.output
     assert path.read_text().count("ClientHello") == 1
 
 
@@ -87,7 +86,7 @@ def test_a_picture_escapes_what_a_peer_says_and_stays_within_its_frame() -> None
     ladder = Ladder()
     ladder.rungs += [Rung(True, "ClientHello", 300, 0), Rung(False, '<b>&\x1b"', 16777215, 123456.78)]
     known = {"servername": "</svg>", "peer": "a&b", "version": "TLSv1.3", "cipher": "<c>", "group": None}
-    drawn = picture([Handshake("first handshake", ladder, known)] * 2)
+    drawn = svg([Handshake("first handshake", ladder, known)] * 2)
     root = ElementTree.fromstring(drawn)
     assert root.find(f"{SVG}text").text == "</svg>"  # type: ignore[union-attr]
     height = float(root.attrib["height"])

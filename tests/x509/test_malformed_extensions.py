@@ -525,12 +525,12 @@ def test_the_client_prints_what_is_malformed_and_nothing_that_a_terminal_obeys(
 
 @pytest.mark.parametrize("field", ["not_before", "not_after"])
 def test_a_malformed_time_is_shown_as_such(field: str) -> None:
-    from pyossl.cli import facts
-    from pyossl.cli.findings import diagnose
+    from pyossl.cli.certificate_findings import diagnose
+    from pyossl.cli.certificate_report import certificate_report
 
     encoded: Any = {field: tlv(0x18, b"00000101000000Z")}  # which OpenSSL can read, and Python has no such year
     certificate = Certificate.load(bare(**encoded))
-    said = facts.of_certificate(certificate)
+    said = certificate_report(certificate)
     assert said[field] is None
     name = {"not_before": "notBefore", "not_after": "notAfter"}[field]
     assert said["malformed"] == [name]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyossl.cli.ladder import Ladder, Rung
+from pyossl.cli.handshake_ladder import Ladder, Rung
 from pyossl.cli.screen import Screen
 from pyossl.tls.message import Message
 
@@ -54,9 +54,9 @@ def test_the_head_is_at_the_side_of_the_receiver(drawn: Callable[..., list[str]]
 
 def test_only_messages_of_the_protocol_are_rungs_and_alerts_say_which() -> None:
     ladder = Ladder()
-    ladder.take(Message(True, 0x303, HEADER, b"\x16\x03\x01\x00\x05"))
-    ladder.take(Message(True, 0x303, HANDSHAKE, b"\x01\x00\x00\x00"))
-    ladder.take(Message(False, 0x303, ALERT, CLOSE_NOTIFY))
+    ladder.add(Message(True, 0x303, HEADER, b"\x16\x03\x01\x00\x05"))
+    ladder.add(Message(True, 0x303, HANDSHAKE, b"\x01\x00\x00\x00"))
+    ladder.add(Message(False, 0x303, ALERT, CLOSE_NOTIFY))
     assert [(rung.outgoing, rung.name, rung.size) for rung in ladder.rungs] == [
         (True, "ClientHello", 4),
         (False, "Alert: close notify", 2),
