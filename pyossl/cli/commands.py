@@ -7,6 +7,7 @@ status.  A command raises its errors.  ``main`` turns them into a message and an
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     open_missing_streams()
     stream = stream or sys.stdout
     arguments_of = parser()
-    chosen = arguments_of.parse_args(arguments)
+    chosen, others = arguments_of.parse_known_args(arguments)
+    if others:
+        arguments_of.error(f"unrecognized arguments: {' '.join(others)}{_hint(chosen, others)}")
     for name, value in vars(chosen).items():
         if value == [] or (isinstance(value, list) and [] in value):  # argparse's result for "--option=--"
             arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
@@ -59,6 +62,15 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     except OSError as error:
         print_error(printable(f"{type(error).__name__}: {error}"))
         return FAILED
+
+
+def _hint(chosen: argparse.Namespace, others: list[str]) -> str:
+    """The address to write instead of ``HOST PORT``."""
+    destination = getattr(chosen, "destination", None)
+    if destination is None or destination.port is not None or not re.fullmatch("[0-9]+", others[0]):
+        return ""
+    host = f"[{destination.host}]" if ":" in destination.host else destination.host
+    return f"; write {host}:{others[0]}"
 
 
 def _show_versions(stream: TextIO) -> int:

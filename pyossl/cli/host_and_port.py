@@ -11,8 +11,18 @@ from pyossl.cli import starttls
 from pyossl.x509.reference_name import reference_name
 
 HTTPS = 443
-_TLS_SCHEMES = {"https": HTTPS, "wss": HTTPS, "ftps": 990, "imaps": 993, "ldaps": 636, "pop3s": 995, "smtps": 465}
-_STARTTLS_SCHEMES = {**{name: name for name in starttls.PROTOCOLS}, "pop": "pop3", "postgresql": "postgres"}
+_PORTS_OF_SCHEMES = {
+    **{name: f" --starttls {name}" for name in starttls.PROTOCOLS},
+    "pop": " --starttls pop3",
+    "postgresql": " --starttls postgres",
+    "ftps": ":990",
+    "imaps": ":993",
+    "ldaps": ":636",
+    "pop3s": ":995",
+    "pops": ":995",
+    "smtps": ":465",
+}
+"""The text to write after the host of a URL with this scheme.  It is empty for the schemes of HTTPS."""
 
 
 class HostAndPort(NamedTuple):
@@ -66,30 +76,24 @@ def server_name(argument: str) -> str:
         return reference_name(argument).text
     except ValueError as error:
         if (host := _host_in(argument)) is not None:
-            raise argparse.ArgumentTypeError(f"give the name only: {host}, not {argument!r}") from error
+            raise argparse.ArgumentTypeError(f"a server name has no URL scheme, port or path; write {host}") from error
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _refuse_url(argument: str) -> None:
     """Raises ``argparse.ArgumentTypeError`` for a URL, or for a host with a user name or a path."""
-    scheme, is_url, rest = argument.partition("://")
-    if not is_url:
-        scheme, rest = "", argument.removeprefix("//")
+    before, is_url, after = argument.partition("://")
+    scheme, rest = (before.lower(), after) if is_url else ("", argument.removeprefix("//"))
     authority, *path = re.split(r"[/?#]", rest, maxsplit=1)
     where = authority.rpartition("@")[2]
-    if not is_url and rest == where:
+    if where == argument:
         return
-    kind = "a URL" if is_url else "a path" if path else "a user name"
-    host = _host_in(where)
-    if host is None:
-        raise argparse.ArgumentTypeError(f"give HOST[:PORT], not {kind}: {argument!r}")
-    scheme = scheme.lower()
-    if is_url and where in (host, f"[{host}]"):
-        if scheme in _STARTTLS_SCHEMES:
-            where += f" --starttls {_STARTTLS_SCHEMES[scheme]}"
-        elif _TLS_SCHEMES.get(scheme, HTTPS) != HTTPS:
-            where += f":{_TLS_SCHEMES[scheme]}"
-    raise argparse.ArgumentTypeError(f"give HOST[:PORT], not {kind}: {where} instead of {argument!r}")
+    mistake = "be a URL" if is_url else "contain a path" if path or rest == where else "contain a user name"
+    if not where:
+        raise argparse.ArgumentTypeError(f"HOST[:PORT] cannot {mistake}; write, for example, example.com:443")
+    if HostAndPort.parsed(where).port is None:
+        where += _PORTS_OF_SCHEMES.get(scheme, "")
+    raise argparse.ArgumentTypeError(f"HOST[:PORT] cannot {mistake}; write {where}")
 
 
 def _host_in(argument: str) -> str | None:

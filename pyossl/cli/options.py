@@ -126,24 +126,26 @@ def errors_as_wrong_arguments(arguments: argparse.Namespace | None = None) -> It
     except OSError as error:
         raise WrongArgumentError(str(error)) from error
     except (ValueError, DecodeError) as error:
-        if arguments is not None and _is_key_missing(arguments):
-            message = f"the file {arguments.cert!r} of --cert contains no private key; give the key's file with --key"
-            raise WrongArgumentError(message) from error
-        raise WrongArgumentError(str(error)) from error
+        raise WrongArgumentError((arguments and _option_to_add(arguments)) or str(error)) from error
 
 
-def _is_key_missing(arguments: argparse.Namespace) -> bool:
-    """Whether ``--key`` was not given, and the file of ``--cert`` contains a certificate and no key."""
-    if arguments.cert is None or arguments.key is not None:
-        return False
+def _option_to_add(arguments: argparse.Namespace) -> str | None:
+    """A message that says which option for the key is missing, or None if none is."""
+    certificate, key = arguments.cert, arguments.key or arguments.cert
+    if key is None:
+        return None
     try:
-        path = Path(arguments.cert)
-        if not path.is_file() or b"PRIVATE KEY-----" in path.read_bytes():
-            return False
-        Certificate.load(path)
+        if not Path(key).is_file():
+            return None
+        data = Path(key).read_bytes()
+        if arguments.key is None and b"PRIVATE KEY-----" not in data:
+            Certificate.load(Path(certificate))
+            return f"the file {certificate!r} of --cert contains no private key; give the key's file with --key"
     except (OSError, ValueError, DecodeError):
-        return False
-    return True
+        return None
+    if arguments.password_file is None and b"ENCRYPTED" in data:
+        return f"the private key in {key!r} is encrypted; give the file of its password with --password-file"
+    return None
 
 
 def log_keys(context: Context, path: str) -> None:
