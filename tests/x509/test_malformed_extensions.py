@@ -584,4 +584,4 @@ def test_a_malformed_certificate_that_is_sent_and_not_needed_is_noted() -> None:
     status, said = sent_with(KEY_USAGE, b"\xff", "besides")
     assert status == 0
     assert said["trusted"]
-    assert "sent, and malformed in keyUsage: CN=Besides" in said["notes"]
+    assert "sent, but malformed in keyUsage: CN=Besides" in said["notes"]
