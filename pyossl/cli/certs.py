@@ -17,6 +17,7 @@ from pyossl.cli.screen import Screen, counted
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "certs",
@@ -41,6 +42,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     context = options.client_context(arguments)
     errors: list[Verification] = []
 

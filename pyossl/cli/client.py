@@ -29,6 +29,7 @@ _CHUNK = 65536
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "client",
@@ -62,6 +63,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
     context = options.client_context(arguments, verify=not arguments.no_verify)
     address = arguments.destination.address(arguments.starttls)

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     arguments_of = parser()
     chosen, others = arguments_of.parse_known_args(arguments)
     if others:
-        arguments_of.error(f"unrecognized arguments: {' '.join(others)}{_hint(chosen, others)}")
+        arguments_of.error(f"unrecognized arguments: {' '.join(others)}{_address_hint(chosen, others)}")
     for name, value in vars(chosen).items():
         if value == [] or (isinstance(value, list) and [] in value):  # argparse's result for "--option=--"
             arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         return FAILED
 
 
-def _hint(chosen: argparse.Namespace, others: list[str]) -> str:
+def _address_hint(chosen: argparse.Namespace, others: list[str]) -> str:
     """The address to write instead of ``HOST PORT``."""
     destination = getattr(chosen, "destination", None)
     if destination is None or destination.port is not None or not re.fullmatch("[0-9]+", others[0]):

@@ -27,6 +27,7 @@ PROTOCOL = "pyossl-demo"
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "demo",
@@ -45,6 +46,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     start = time.perf_counter()
     screen.title(pyossl.openssl_version, f"{system.ssl_library()}, pyossl {package_version('pyossl')}")
     if arguments.tls:
@@ -157,13 +159,13 @@ class Demo:
         rungs = result.ladder.rungs
         for outgoing, side in ((True, "client"), (False, "server")):
             if not any(rung.outgoing is outgoing and rung.name == "Finished" for rung in rungs):
-                self._wrong(title, f"the {side}'s Finished was not seen")
+                self._wrong(title, f"no Finished of the {side} was received or sent")
         if result.echo != GREETING:
             self._wrong(title, f"{GREETING!r} came back as {result.echo!r}")
         if result.last_read != b"":
             self._wrong(title, f"the server did not close, but sent {result.last_read!r}")
         if (failure := result.server_failure) is not None:
-            self._wrong(title, f"the server saw {type(failure).__name__}: {failure}")
+            self._wrong(title, f"the server failed with {type(failure).__name__}: {failure}")
 
     def _show_negotiated(self, values: Negotiated) -> None:
         screen = self._screen
@@ -196,5 +198,5 @@ class Demo:
         if not got_alert:
             self._wrong(bad.title, "the server received no alert")
 
-    def _wrong(self, where: str, what: str) -> None:
-        self.problems.append(f"{where}: {what}")
+    def _wrong(self, part: str, problem: str) -> None:
+        self.problems.append(f"{part}: {problem}")

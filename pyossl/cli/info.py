@@ -27,6 +27,7 @@ _BITS = (0, 80, 112, 128, 192, 256)
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "info",
@@ -44,6 +45,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     everything = report()
     if arguments.json:
         screen.data(json.dumps(everything, indent=2))

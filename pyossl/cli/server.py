@@ -40,6 +40,7 @@ _HTTP = "http/1.1"
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "server",
@@ -89,6 +90,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     if arguments.folder is not None and not Path(arguments.folder).is_dir():
         raise WrongArgumentError(f"--folder needs a directory, not {arguments.folder!r}")
     if arguments.cert is not None and (arguments.write_ca or arguments.name):
@@ -302,7 +304,7 @@ class Server:
     def _make_room(self, patience: float) -> None:
         """Closes the client that the server has waited on longest, if that is at least ``patience`` seconds.
 
-        Otherwise it waits until a client leaves or ``patience`` seconds have passed.
+        Otherwise it waits until a client leaves, or until that time is ``patience`` seconds.
         """
         longest = max(self._clients, key=lambda client: client.waited, default=None)
         left = _STALLED if longest is None else patience - longest.waited

@@ -23,6 +23,7 @@ FIRST, RESUMED, NOT_RESUMED = "first handshake", "resumed handshake", "second ha
 
 
 def add(commands: Commands) -> None:
+    """Adds the argument parser of the command."""
     parser = add_command(
         commands,
         "trace",
@@ -46,6 +47,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     context = options.client_context(arguments, verify=not arguments.no_verify)
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, session: sessions.append(session)
