@@ -159,7 +159,7 @@ class Demo:
         rungs = result.ladder.rungs
         for outgoing, side in ((True, "client"), (False, "server")):
             if not any(rung.outgoing is outgoing and rung.name == "Finished" for rung in rungs):
-                self._wrong(title, f"no Finished of the {side} was received or sent")
+                self._wrong(title, f"the {side}'s Finished message is missing")
         if result.echo != GREETING:
             self._wrong(title, f"{GREETING!r} came back as {result.echo!r}")
         if result.last_read != b"":
