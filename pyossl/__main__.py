@@ -1,10 +1,13 @@
-"""``python -m pyossl``."""
+"""Runs the command line: ``python -m pyossl``."""
 
 from pyossl.cli.process import run
 
 
 def main() -> int:
-    """Loads the command line, which takes most of a second on a slow machine, and runs it."""
+    """Imports the command line, which takes most of a second on a slow machine, and runs it.
+
+    Returns the exit status.
+    """
     from pyossl.cli.commands import main
 
     return main()

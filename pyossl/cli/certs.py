@@ -1,4 +1,4 @@
-"""``python -m pyossl certs HOST[:PORT]``: a server's certificates as a tree, what is wrong with them, and why."""
+"""``python -m pyossl certs HOST[:PORT]`` shows a server's certificates as a tree, with everything that is wrong."""
 
 from __future__ import annotations
 
@@ -8,83 +8,86 @@ import json
 from typing import Any
 
 from pyossl import Certificate, Connection, Verification
-from pyossl.cli import facts, options
-from pyossl.cli.destination import Arrival, arrive
-from pyossl.cli.findings import Diagnosis, diagnose
+from pyossl.cli import options
+from pyossl.cli.certificate_findings import Diagnosis, diagnose
+from pyossl.cli.certificate_report import certificate_report, day, key, name_list, names, validity_time
+from pyossl.cli.client_connection import ClientConnection, connect
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
 from pyossl.cli.screen import Screen, counted
-from pyossl.cli.usage import EXIT_STATUS, Commands, command
 
 
 def add(commands: Commands) -> None:
-    parser = command(
+    """Adds the argument parser of the command."""
+    parser = add_command(
         commands,
         "certs",
-        "a server's certificates as a tree, what is wrong with them, and why",
-        "Connects to a server whatever its certificates are, shows them as a tree, the root first, and says all that "
-        "is wrong with them: expired, for another name, from an unknown issuer, an intermediate that is missing, a "
-        "weak key or signature, the wrong order. "
-        + EXIT_STATUS.format(fine="0 when nothing is wrong", failed="when something is, or without a connection"),
+        "show a server's certificates as a tree, with everything that is wrong",
+        "Connects to a server even if its certificates are wrong, shows them as a tree with the root first, and lists "
+        "everything that is wrong with them: expired, wrong name, unknown issuer, missing intermediate, weak key or "
+        "signature, wrong order. "
+        + EXIT_STATUS.format(fine="0 if nothing is wrong", failed="if something is wrong or there is no connection"),
         """
         python -m pyossl certs example.com
         python -m pyossl certs mail.example.com --starttls imap
-        python -m pyossl certs 192.0.2.1 --servername www.example.com    # one server of several
+        python -m pyossl certs 192.0.2.1 --servername www.example.com    # an address with several servers
         python -m pyossl certs localhost:4433 --ca ca.pem --json
-        python -m pyossl certs example.com --pem > chain.pem             # the certificates as they were sent
+        python -m pyossl certs example.com --pem > chain.pem             # the certificates that were sent
         """,
     )
     options.add_destination(parser)
     options.add_client(parser)
-    parser.add_argument("--json", action="store_true", help="the same as JSON")
-    parser.add_argument("--pem", action="store_true", help="print the certificates as they were sent, in PEM")
+    parser.add_argument("--json", action="store_true", help="print JSON: the chain and everything that is wrong")
+    parser.add_argument("--pem", action="store_true", help="print the certificates that were sent, in PEM")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     context = options.client_context(arguments)
     errors: list[Verification] = []
 
-    def take(connection: Connection, verification: Verification) -> bool:
+    def accept(connection: Connection, verification: Verification) -> bool:
         if not verification.ok:
             errors.append(verification)
         return True
 
-    context.verify_callback = take
+    context.verify_callback = accept
     name = arguments.servername or arguments.destination.host
-    arrival = arrive(
+    connected = connect(
         arguments.destination.address(arguments.starttls),
         context,
         name,
         protocol=arguments.starttls,
         timeout=arguments.timeout,
     )
-    with arrival.tls as tls:
+    with connected.tls as tls:
         connection = tls.connection
         diagnosis = diagnose(name, connection.peer_chain, connection.verified_chain, errors)
     if arguments.pem:
         screen.data(b"".join(certificate.to_pem() for certificate in diagnosis.sent).decode().rstrip())
     elif arguments.json:
-        screen.data(json.dumps(gathered(arrival, name, diagnosis), indent=2))
+        screen.data(json.dumps(report(connected, name, diagnosis), indent=2))
     else:
-        show(arrival, name, diagnosis, screen)
+        show(connected, name, diagnosis, screen)
     return 1 if diagnosis.findings else 0
 
 
-def gathered(arrival: Arrival, name: str, diagnosis: Diagnosis) -> dict[str, Any]:
-    """What ``--json`` prints; each ``place`` is one of ``chain``, the server's own certificate first."""
+def report(connected: ClientConnection, name: str, diagnosis: Diagnosis) -> dict[str, Any]:
+    """The values that ``--json`` prints.  Each ``place`` is an index of ``chain``; 0 is the server's certificate."""
     return {
-        "peer": arrival.peer,
+        "peer": connected.peer,
         "servername": name,
         "sent": [each.fingerprint().hex() for each in diagnosis.sent],
-        "chain": [facts.of_certificate(each) for each in diagnosis.chain],
+        "chain": [certificate_report(each) for each in diagnosis.chain],
         "trusted": diagnosis.is_trusted,
         "findings": [finding._asdict() for finding in diagnosis.findings],
         "notes": list(diagnosis.notes),
     }
 
 
-def show(arrival: Arrival, name: str, diagnosis: Diagnosis, screen: Screen) -> None:
+def show(connected: ClientConnection, name: str, diagnosis: Diagnosis, screen: Screen) -> None:
     """Prints the tree and the findings."""
-    screen.title(f"The certificates of {name}", f"{arrival.peer}, {len(diagnosis.sent)} sent")
+    screen.title(f"The certificates of {name}", f"{connected.peer}, {len(diagnosis.sent)} sent")
     screen.line()
     now = datetime.datetime.now(datetime.timezone.utc)
     indent = 2
@@ -95,7 +98,7 @@ def show(arrival: Arrival, name: str, diagnosis: Diagnosis, screen: Screen) -> N
         kinds = [finding.kind for finding in diagnosis.findings if finding.place == place]
         branch = f"{screen.glyphs.branch} " if indent > 2 else ""
         screen.branch(indent - len(branch), branch, certificate.subject or "(no subject)", ", ".join(kinds))
-        for line in _described(certificate, place, diagnosis, now):
+        for line in _description(certificate, place, diagnosis, now):
             screen.text(line, indent, "dim")
         indent += len(screen.glyphs.branch) + 1
     screen.line()
@@ -108,18 +111,18 @@ def show(arrival: Arrival, name: str, diagnosis: Diagnosis, screen: Screen) -> N
         screen.text(f"note: {note}", 4, "dim")
 
 
-def _described(certificate: Certificate, place: int, diagnosis: Diagnosis, now: datetime.datetime) -> list[str]:
-    first, last = facts.moment(certificate, "not_before"), facts.moment(certificate, "not_after")
-    until = f"{facts.day(first)} to {facts.day(last)}"
-    lines = [f"{facts.key(certificate)}, {certificate.signature_algorithm}, {until}"]
+def _description(certificate: Certificate, place: int, diagnosis: Diagnosis, now: datetime.datetime) -> list[str]:
+    first, last = validity_time(certificate, "not_before"), validity_time(certificate, "not_after")
+    until = f"{day(first)} to {day(last)}"
+    lines = [f"{key(certificate)}, {certificate.signature_algorithm}, {until}"]
     if last is not None and last >= now:
         lines[0] += f" ({counted((last - now).days, 'day')} left)"
     if place == 0:
-        lines.append(f"for {facts.listed(facts.names(certificate)) or 'no name'}")
+        lines.append(f"for {name_list(names(certificate)) or 'no name'}")
     if certificate not in diagnosis.sent:
         lines.append("from the trust store")
     elif place == len(diagnosis.chain) - 1 and diagnosis.is_trusted:
-        lines.append("sent, and in the trust store")
+        lines.append("sent, and also in the trust store")
     else:
         lines.append(f"sent as number {diagnosis.sent.index(certificate) + 1}")
     return lines

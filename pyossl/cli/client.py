@@ -1,8 +1,8 @@
-"""``python -m pyossl client HOST[:PORT]``: a TLS connection from the keyboard, or from a pipe.
+"""``python -m pyossl client HOST[:PORT]`` connects standard input and output to a TLS server.
 
-What the peer sends goes to standard output, and nothing else does; what is known of the connection goes to standard
-error.  Two threads carry the data, one for each direction: a peer that sends back what it receives would otherwise
-wait for us to read while we wait for it to.
+Only the bytes that the server sends go to standard output.  Information about the connection goes to standard error.
+Two threads move the data, one for each direction.  With one thread, a server that sends back everything could block:
+it would wait for us to read, while we wait for it to read.
 """
 
 from __future__ import annotations
@@ -18,47 +18,52 @@ import threading
 
 import pyossl
 from pyossl import Message, Session, Socket
-from pyossl.cli import facts, options
-from pyossl.cli.destination import Arrival, arrive, take_leave
-from pyossl.cli.ladder import Ladder
+from pyossl.cli import connection_report, options
+from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
+from pyossl.cli.handshake_ladder import Ladder
 from pyossl.cli.screen import Screen
-from pyossl.cli.sessions import SessionFile
-from pyossl.cli.usage import EXIT_STATUS, Commands, command
+from pyossl.cli.session_file import SessionFile
 
 _CHUNK = 65536
 
 
 def add(commands: Commands) -> None:
-    parser = command(
+    """Adds the argument parser of the command."""
+    parser = add_command(
         commands,
         "client",
-        "a connection: standard input to the peer, the peer to standard output",
-        "Connects, verifies the server, shows what was agreed on (on standard error), sends standard input to the peer "
-        "and writes what it sends to standard output. At the end of the input it sends close_notify, and goes on until "
-        "the peer closes. " + EXIT_STATUS.format(fine="0 after a clean close", failed="for a failure of TLS"),
+        "connect standard input and output to a TLS server",
+        "Connects, verifies the server, and prints information about the connection on standard error. Then it sends "
+        "standard input to the server, and writes the bytes that the server sends to standard output. At the end of "
+        "the input, it sends a close_notify and reads until the server closes. "
+        + EXIT_STATUS.format(fine="0 after a clean close", failed="if TLS or the connection fails"),
         """
         python -m pyossl client example.com
         printf 'GET / HTTP/1.0\\r\\nHost: example.com\\r\\n\\r\\n' | python -m pyossl client example.com
         python -m pyossl client localhost:4433 --ca ca.pem --cert me.pem --key me.key
         python -m pyossl client mail.example.com --starttls smtp --crlf
         python -m pyossl client example.com --max 1.2 --ciphers ECDHE+AESGCM --trace
-        python -m pyossl client example.com --session example.pem    # twice: the second one resumes
+        python -m pyossl client example.com --session example.pem    # the second run resumes the session
         """,
     )
     options.add_destination(parser)
     options.add_client(parser)
-    parser.add_argument("--session", metavar="FILE", help="resume the session in this file, and keep the newest there")
-    parser.add_argument("--no-verify", action="store_true", help="accept anybody's certificate")
-    parser.add_argument("--crlf", action="store_true", help="send each line's end as CR LF, as text protocols want it")
-    parser.add_argument("--trace", action="store_true", help="print each message of the protocol as it is seen")
-    parser.add_argument("--keylog", metavar="FILE", help="append the connection's secrets, in Wireshark's format")
     parser.add_argument(
-        "--json", action="store_true", help="print what is known of the connection as JSON, and carry no data"
+        "--session", metavar="FILE", help="resume the session in this file, and store the newest session there"
+    )
+    parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
+    parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
+    parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
+    parser.add_argument("--keylog", metavar="FILE", help="append the connection's secrets to this file, for Wireshark")
+    parser.add_argument(
+        "--json", action="store_true", help="print information about the connection as JSON, and send no data"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
     context = options.client_context(arguments, verify=not arguments.no_verify)
     address = arguments.destination.address(arguments.starttls)
@@ -72,23 +77,24 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, new: sessions.append(new)
     messages = Messages(notes if arguments.trace else None)
-    arrival = arrive(
+    connected = connect(
         address,
         context,
         name,
         protocol=arguments.starttls,
         timeout=arguments.timeout,
-        message_callback=messages.take,
+        message_callback=messages.add,
         session=session,
     )
-    with arrival.tls as tls:
+    with connected.tls as tls:
         try:
             if arguments.json:
-                take_leave(tls, arguments.timeout)  # the tickets of TLS 1.3 come after the handshake
-                screen.data(json.dumps(facts.of_connection(arrival, messages.ladder), indent=2))
+                close_and_drain(tls, arguments.timeout)  # in TLS 1.3, session tickets come after the handshake
+                report = connection_report.connection_report(connected, messages.ladder)
+                screen.data(json.dumps(report, indent=2))
             else:
-                _show(arrival, messages, notes)
-                _carry(tls, screen, arguments.crlf)
+                _show(connected, messages, notes)
+                _move_data(tls, screen, arguments.crlf)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
@@ -96,31 +102,31 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 
 
 class Messages:
-    """The ladder of a connection, printed as it grows where there is a screen for it."""
+    """The messages of a connection.  If there is a screen, each message is printed as soon as it is added."""
 
     def __init__(self, screen: Screen | None) -> None:
         self.ladder = Ladder()
         self._screen = screen
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
-    def take(self, message: Message) -> None:
-        """For ``message_callback``."""
-        with self._one_at_a_time:
+    def add(self, message: Message) -> None:
+        """Adds a message.  It is used as ``message_callback``."""
+        with self._lock:
             first = not self.ladder.rungs
-            rung = self.ladder.take(message)
+            rung = self.ladder.add(message)
             if rung is not None and self._screen is not None:
                 if first:
                     self.ladder.draw_head(self._screen)
                 self.ladder.draw_rung(rung, self._screen)
 
 
-def _show(arrival: Arrival, messages: Messages, notes: Screen) -> None:
-    facts.show(facts.of_connection(arrival, messages.ladder), notes)
+def _show(connected: ClientConnection, messages: Messages, notes: Screen) -> None:
+    connection_report.show(connection_report.connection_report(connected, messages.ladder), notes)
     notes.line()
 
 
-def _carry(tls: Socket, screen: Screen, crlf: bool) -> None:
-    """Standard input to the peer and the peer to standard output, until the peer closes."""
+def _move_data(tls: Socket, screen: Screen, crlf: bool) -> None:
+    """Sends standard input to the peer, and writes the peer's data to standard output, until the peer closes."""
     tls.settimeout(None)
     sender = threading.Thread(target=_send_input, args=[tls, crlf], daemon=True)
     sender.start()
@@ -129,10 +135,10 @@ def _carry(tls: Socket, screen: Screen, crlf: bool) -> None:
 
 
 def _send_input(tls: Socket, crlf: bool) -> None:
-    # os.read and not sys.stdin: at exit a thread that waits in a buffered read keeps its lock, and Python aborts.
-    with contextlib.suppress(pyossl.Error, OSError):  # the reader finds out too, and says it
+    # os.read, not sys.stdin: a thread that waits in a buffered read holds its lock, and Python then aborts at exit.
+    with contextlib.suppress(pyossl.Error, OSError):  # the reading thread gets the error too, and reports it
         before = b""
-        # None where the shell has closed it: its number may be anybody's by now.
+        # sys.stdin is None if the shell has closed it.  Its number may belong to another file now.
         while data := os.read(sys.stdin.fileno(), _CHUNK) if sys.stdin else b"":
             tls.sendall(with_crlf(data, before) if crlf else data)
             before = data[-1:]
@@ -140,6 +146,6 @@ def _send_input(tls: Socket, crlf: bool) -> None:
 
 
 def with_crlf(data: bytes, before: bytes) -> bytes:
-    """``data``, which came after the byte ``before``, with CR LF for each line feed that has no CR."""
+    """Replaces each LF without a CR by CR LF.  ``before`` is the byte that came before ``data``, or ``b""``."""
     done = 1 if before == b"\r" and data[:1] == b"\n" else 0
     return data[:done] + re.sub(rb"(?<!\r)\n", b"\r\n", data[done:])

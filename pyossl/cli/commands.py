@@ -1,22 +1,23 @@
-"""The command line, ``python -m pyossl COMMAND``.
+"""The list of commands, and ``main``, which runs one of them.
 
-Each command is a module with ``add``, which describes its arguments, and ``run``, which does it and returns the exit
-status.  A command raises what goes wrong; what a person reads of it, and the status, is decided here.
+Each command is a module with two functions: ``add`` adds its argument parser, and ``run`` runs it and returns the exit
+status.  A command raises its errors.  ``main`` turns them into a message and an exit status.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 import pyossl
 from pyossl.cli import certs, client, demo, info, server, trace
-from pyossl.cli.installed import version_of
-from pyossl.cli.process import FAILED, INTERRUPTED, drop, open_missing_streams, say
+from pyossl.cli.command_parser import WrongArgumentError
+from pyossl.cli.package_version import package_version
+from pyossl.cli.process import FAILED, INTERRUPTED, discard, open_missing_streams, print_error
 from pyossl.cli.screen import Screen, printable
-from pyossl.cli.usage import WrongArgumentError
 
 COMMANDS = (demo, info, client, server, certs, trace)
 
@@ -26,16 +27,18 @@ FINE, USAGE = 0, 2
 def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    That is 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage, and 130 after Ctrl-C.
-    ``arguments`` are ``sys.argv``'s and ``stream`` is ``sys.stdout`` unless given.  Raises ``SystemExit`` after
-    ``--help``, and for arguments that are wrong.
+    The exit status is 0 on success, 1 if TLS or a connection fails, 2 for wrong usage, and 130 after Ctrl-C.
+    ``arguments`` defaults to the arguments in ``sys.argv``, and ``stream`` to ``sys.stdout``.  Raises ``SystemExit``
+    after ``--help`` and for arguments that cannot be parsed.
     """
     open_missing_streams()
     stream = stream or sys.stdout
     arguments_of = parser()
-    chosen = arguments_of.parse_args(arguments)
+    chosen, others = arguments_of.parse_known_args(arguments)
+    if others:
+        arguments_of.error(f"unrecognized arguments: {' '.join(others)}{_address_hint(chosen, others)}")
     for name, value in vars(chosen).items():
-        if value == [] or (isinstance(value, list) and [] in value):  # what argparse makes of "--option=--"
+        if value == [] or (isinstance(value, list) and [] in value):  # argparse's result for "--option=--"
             arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
     if chosen.command is None and not chosen.version:
         arguments_of.print_help(sys.stderr)
@@ -47,30 +50,40 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     except KeyboardInterrupt:
         return INTERRUPTED
     except WrongArgumentError as error:
-        say(f"usage: python -m pyossl {chosen.command} --help\npython -m pyossl {chosen.command}: error: {error}")
+        usage = f"usage: python -m pyossl {chosen.command} --help"
+        print_error(f"{usage}\npython -m pyossl {chosen.command}: error: {error}")
         return USAGE
     except pyossl.Error as error:
-        say(printable(f"{type(error).__name__}: {error}"))
+        print_error(printable(f"{type(error).__name__}: {error}"))
         return FAILED
-    except BrokenPipeError:  # the reader of our output has closed it
-        drop(stream)
+    except BrokenPipeError:  # the reader of our output has closed the pipe
+        discard(stream)
         return FAILED
     except OSError as error:
-        say(printable(f"{type(error).__name__}: {error}"))
+        print_error(printable(f"{type(error).__name__}: {error}"))
         return FAILED
+
+
+def _address_hint(chosen: argparse.Namespace, others: list[str]) -> str:
+    """The address to write instead of ``HOST PORT``."""
+    destination = getattr(chosen, "destination", None)
+    if destination is None or destination.port is not None or not re.fullmatch("[0-9]+", others[0]):
+        return ""
+    host = f"[{destination.host}]" if ":" in destination.host else destination.host
+    return f"; write {host}:{others[0]}"
 
 
 def _show_versions(stream: TextIO) -> int:
-    print(f"pyossl {version_of('pyossl')}, {pyossl.openssl_version}", file=stream)
+    print(f"pyossl {package_version('pyossl')}, {pyossl.openssl_version}", file=stream)
     return FINE
 
 
 def parser() -> argparse.ArgumentParser:
-    """What reads the arguments of all commands."""
+    """The argument parser of all commands."""
     every = argparse.ArgumentParser(
         prog="python -m pyossl",
-        description="The TLS stack of the operating system's own OpenSSL.",
-        epilog="Exit status: 0 when all is fine, 1 for a failure of TLS, 2 for wrong usage, 130 after Ctrl-C.",
+        description="TLS with the operating system's OpenSSL.",
+        epilog="Exit status: 0 on success, 1 if TLS or a connection fails, 2 for wrong usage, 130 after Ctrl-C.",
     )
     every.add_argument("--version", action="store_true", help="show the versions of pyossl and OpenSSL")
     commands = every.add_subparsers(title="commands", metavar="COMMAND", dest="command")

@@ -1,6 +1,6 @@
-"""``python -m pyossl info``: the OpenSSL in use, and what surrounds it.
+"""``python -m pyossl info`` shows which OpenSSL pyossl uses, with its configuration, policy and features.
 
-``facts`` gathers; the text and ``--json`` show the same facts.
+The text and ``--json`` show the same information.
 """
 
 from __future__ import annotations
@@ -13,37 +13,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyossl
-from pyossl.cli.installed import version_of
-from pyossl.cli.protocols import spelled
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
+from pyossl.cli.package_version import package_version
 from pyossl.cli.screen import Screen, counted
-from pyossl.cli.usage import EXIT_STATUS, Commands, command
+from pyossl.cli.tls_versions import version_name
 from pyossl.tls import system
 
 if TYPE_CHECKING:
     from pyossl.tls.versions import Version
 
 _BITS = (0, 80, 112, 128, 192, 256)
-"""What each security level demands.  SSL_CTX_set_security_level(3)"""
+"""The bits of security that each level demands.  SSL_CTX_set_security_level(3)"""
 
 
 def add(commands: Commands) -> None:
-    parser = command(
+    """Adds the argument parser of the command."""
+    parser = add_command(
         commands,
         "info",
-        "the OpenSSL in use, what it has and lacks, its policy and trust store",
-        "Shows the OpenSSL in use: the file it lies in, what it has and lacks, its configuration, the policy of this "
-        "system, the trust store, and Python. " + EXIT_STATUS.format(fine="0", failed="for a failure of OpenSSL"),
+        "show which OpenSSL is used, with its features, policy and trust store",
+        "Shows which OpenSSL pyossl uses: its files, its features and the features it lacks, its configuration file, "
+        "the system's policy, the trust store, and Python. "
+        + EXIT_STATUS.format(fine="0 on success", failed="if OpenSSL fails"),
         """
         python -m pyossl info
         python -m pyossl info --json
         """,
     )
-    parser.add_argument("--json", action="store_true", help="the same facts as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
-    everything = facts()
+    """Runs the command and returns its exit status."""
+    everything = report()
     if arguments.json:
         screen.data(json.dumps(everything, indent=2))
     else:
@@ -51,12 +54,12 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def facts() -> dict[str, Any]:
-    """What is known of the OpenSSL in use, as JSON can say it."""
+def report() -> dict[str, Any]:
+    """Information about the OpenSSL in use, as JSON values."""
     policy, trust = system.policy(), system.trust_store()
     configuration = system.configuration_file()
     return {
-        "pyossl": {"version": version_of("pyossl"), "directory": str(Path(pyossl.__file__).parent)},
+        "pyossl": {"version": package_version("pyossl"), "directory": str(Path(pyossl.__file__).parent)},
         "openssl": {
             "version": pyossl.openssl_version,
             "headers": system.headers(),
@@ -68,8 +71,8 @@ def facts() -> dict[str, Any]:
         },
         "policy": {
             "security_level": policy.security_level,
-            "minimum_version": _named(policy.minimum_version),
-            "maximum_version": _named(policy.maximum_version),
+            "minimum_version": _version_or_none(policy.minimum_version),
+            "maximum_version": _version_or_none(policy.maximum_version),
         },
         "trust": {
             "file": trust.file._asdict(),
@@ -80,14 +83,14 @@ def facts() -> dict[str, Any]:
             "version": platform.python_version(),
             "implementation": platform.python_implementation(),
             "executable": sys.executable,
-            "cffi": version_of("cffi"),
+            "cffi": package_version("cffi"),
             "platform": platform.platform(),
         },
     }
 
 
 def show(everything: dict[str, Any], screen: Screen) -> None:
-    """Prints the facts."""
+    """Prints the result of ``report``."""
     ours, openssl, policy, trust, python = (
         everything[part] for part in ("pyossl", "openssl", "policy", "trust", "python")
     )
@@ -96,26 +99,26 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
     screen.heading("OpenSSL")
     screen.field("libssl", openssl["libssl"])
     screen.field("libcrypto", openssl["libcrypto"])
-    screen.field("headers", openssl["headers"] + _agreement(openssl))
+    screen.field("headers", openssl["headers"] + _headers_note(openssl))
     configuration = openssl["configuration"]
-    screen.field("configuration", configuration["path"] + ("" if configuration["exists"] else " (there is none)"))
+    screen.field("configuration", configuration["path"] + ("" if configuration["exists"] else " (does not exist)"))
     for provider in openssl["providers"]:
-        screen.field("provider", _described(provider))
+        screen.field("provider", _provider_text(provider))
     if not pyossl.features.providers:
-        screen.field("providers", "none: this OpenSSL has no such thing")
-    screen.field("FIPS", "yes: algorithms are taken from a FIPS module" if openssl["fips"] else "no")
+        screen.field("providers", "none: this OpenSSL has no providers")
+    screen.field("FIPS", "yes: algorithms come from a FIPS module" if openssl["fips"] else "no")
 
-    screen.heading("Policy of this system", "before a program says anything")
+    screen.heading("System policy", "defaults before a program changes them")
     level = policy["security_level"]
     bits = f" (at least {_BITS[level]} bits)" if 0 < level < len(_BITS) else ""
     screen.field("security level", f"{level}{bits}")
-    screen.field("oldest version", policy["minimum_version"] or f"no limit; pyossl's own is {_floor()}")
+    screen.field("oldest version", policy["minimum_version"] or f"no limit; pyossl's default is {_default_minimum()}")
     screen.field("newest version", policy["maximum_version"] or "no limit")
 
     screen.heading("Trust store")
-    screen.field("file", _counted(trust["file"]))
+    screen.field("file", _store_text(trust["file"]))
     for directory in trust["directories"]:
-        screen.field("directory", _counted(directory))
+        screen.field("directory", _store_text(directory))
 
     screen.heading("Features")
     have: dict[bool, list[str]] = {True: [], False: []}
@@ -131,24 +134,24 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
     screen.field("platform", python["platform"])
 
 
-def _named(version: Version | None) -> str | None:
-    return None if version is None else spelled(version)
+def _version_or_none(version: Version | None) -> str | None:
+    return None if version is None else version_name(version)
 
 
-def _floor() -> str:
-    return spelled(pyossl.Context.client(verify=False).minimum_version)
+def _default_minimum() -> str:
+    return version_name(pyossl.Context.client(verify=False).minimum_version)
 
 
-def _agreement(openssl: dict[str, Any]) -> str:
-    return "" if openssl["headers"] == openssl["version"] else " (what pyossl was compiled with)"
+def _headers_note(openssl: dict[str, Any]) -> str:
+    return "" if openssl["headers"] == openssl["version"] else " (pyossl was compiled with these)"
 
 
-def _described(provider: dict[str, Any]) -> str:
-    state = "" if provider["active"] else ", which does not work"
+def _provider_text(provider: dict[str, Any]) -> str:
+    state = "" if provider["active"] else ", not active"
     return f"{provider['name']} {provider['version']} ({provider['title']}){state}"
 
 
-def _counted(where: dict[str, Any]) -> str:
+def _store_text(where: dict[str, Any]) -> str:
     if where["certificates"] is None:
-        return f"{where['path']} (there is none)"
+        return f"{where['path']} (does not exist)"
     return f"{where['path']}, {counted(where['certificates'], 'certificate')}"

@@ -1,97 +1,109 @@
-"""The options that several commands have, and the contexts that come of them."""
+"""The options that several commands have, and the contexts that they describe."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from pyossl import Connection, Context, DecodeError
+from pyossl import Certificate, Connection, Context, DecodeError
 from pyossl.cli import starttls
-from pyossl.cli.destination import Destination
-from pyossl.cli.protocols import EVERY_VERSION
-from pyossl.cli.usage import WrongArgumentError
-from pyossl.x509.reference_name import reference_name
+from pyossl.cli.command_parser import WrongArgumentError
+from pyossl.cli.host_and_port import HostAndPort, server_name
+from pyossl.cli.tls_versions import ALL_VERSIONS
 
 _PRIVATE = 0o600
-_LONGEST = 1e9  # seconds: no clock of the system's counts many more
+_MOST_SECONDS = 1e9  # the system's clocks do not count many more
 
 
 def add_destination(parser: argparse.ArgumentParser) -> None:
-    """Whom to connect to, and how."""
+    """Adds the server's address, and how to connect to it."""
     parser.add_argument(
         "destination",
         metavar="HOST[:PORT]",
-        type=Destination.parsed,
-        help="whom to connect to; port 443, or that of --starttls, unless given",
+        type=HostAndPort.parsed,
+        help="the server; the default port is 443, or the port of the --starttls protocol",
     )
     parser.add_argument(
-        "--starttls", choices=starttls.PROTOCOLS, metavar="PROTOCOL", help=f"first speak {_listed(starttls.PROTOCOLS)}"
+        "--starttls",
+        choices=starttls.PROTOCOLS,
+        metavar="PROTOCOL",
+        help=f"begin with the plain-text dialogue of {_alternatives(starttls.PROTOCOLS)}",
     )
-    parser.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for each step (10)")
+    parser.add_argument(
+        "--timeout", type=seconds, default=10.0, metavar="SECONDS", help="limit for each step (default: 10)"
+    )
 
 
 def add_client(parser: argparse.ArgumentParser) -> None:
-    """Who is trusted and meant, and what is offered."""
-    parser.add_argument("--ca", metavar="FILE", help="trust these certificates (PEM, or a directory), not the system's")
-    parser.add_argument("--servername", type=_name, metavar="NAME", help="whom the client means (HOST unless given)")
-    parser.add_argument("--alpn", type=protocols, metavar="NAMES", default=(), help="protocols, commas between")
-    add_credentials(parser, "certificate (PEM, with its chain) for a server that asks for one")
+    """Adds the options for trust, the server's name, the client's certificate and the protocol."""
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        help="trust the certificates in this file (PEM) or directory instead of the system's",
+    )
+    parser.add_argument(
+        "--servername", type=server_name, metavar="NAME", help="the name of the server if it is not HOST"
+    )
+    parser.add_argument(
+        "--alpn", type=protocols, metavar="NAMES", default=(), help="ALPN protocols, separated by commas"
+    )
+    add_credentials(parser, "the client's certificate with its chain (PEM)")
     add_algorithms(parser)
 
 
 def add_credentials(parser: argparse.ArgumentParser, certificate: str) -> None:
-    """A certificate and its key."""
+    """Adds the options for a certificate and its key.  ``certificate`` is the help text of ``--cert``."""
     parser.add_argument("--cert", metavar="FILE", help=certificate)
-    parser.add_argument("--key", metavar="FILE", help="its private key (PEM or DER; looked for in --cert unless given)")
-    parser.add_argument("--password-file", metavar="FILE", help="the first line of this file opens the key")
+    parser.add_argument("--key", metavar="FILE", help="its private key (PEM or DER; default: in the file of --cert)")
+    parser.add_argument(
+        "--password-file", metavar="FILE", help="the first line of this file is the password of the key"
+    )
 
 
 def add_algorithms(parser: argparse.ArgumentParser) -> None:
-    """Versions, groups and ciphers."""
-    parser.add_argument("--min", choices=EVERY_VERSION, help="the oldest version of TLS")
-    parser.add_argument("--max", choices=EVERY_VERSION, help="the newest version of TLS")
-    parser.add_argument("--groups", metavar="LIST", help="groups for the key exchange, such as X25519:P-256")
+    """Adds the options for TLS versions, groups and ciphers."""
+    parser.add_argument("--min", choices=ALL_VERSIONS, help="the oldest TLS version")
+    parser.add_argument("--max", choices=ALL_VERSIONS, help="the newest TLS version")
+    parser.add_argument("--groups", metavar="LIST", help="groups for the key exchange, for example X25519:P-256")
     parser.add_argument(
-        "--ciphers",
-        metavar="LIST",
-        help="OpenSSL's cipher list; names that begin with TLS_ are the ciphersuites of TLS 1.3",
+        "--ciphers", metavar="LIST", help="OpenSSL's cipher list; names that begin with TLS_ are for TLS 1.3"
     )
 
 
 def client_context(arguments: argparse.Namespace, *, verify: bool = True) -> Context:
-    """The context that a client's options describe; ``WrongArgumentError`` for what they cannot."""
+    """The context that a client's options describe.  Raises ``WrongArgumentError`` if they are wrong."""
     certificate, key, password = credentials(arguments)
-    with told_as_usage():
+    with errors_as_wrong_arguments(arguments):
         context = Context.client(
             trust=arguments.ca,
             certificate=certificate,
             private_key=key,
             password=password,
             alpn=arguments.alpn,
-            minimum_version=EVERY_VERSION.get(arguments.min),
-            maximum_version=EVERY_VERSION.get(arguments.max),
+            minimum_version=ALL_VERSIONS.get(arguments.min),
+            maximum_version=ALL_VERSIONS.get(arguments.max),
             verify=verify,
         )
-        choose_algorithms(context, arguments)
+        set_algorithms(context, arguments)
     return context
 
 
 def credentials(arguments: argparse.Namespace) -> tuple[str | None, str | None, Callable[[], bytes] | None]:
-    """The files with the certificate and its key, and a function that reads the key's password."""
+    """The file of the certificate, the file of its key, and a function that reads the key's password."""
     if arguments.cert is None:
-        if arguments.key is not None:
-            raise WrongArgumentError("--key is given without --cert")
+        for option, value in {"--key": arguments.key, "--password-file": arguments.password_file}.items():
+            if value is not None:
+                raise WrongArgumentError(f"{option} is given without --cert; give the certificate's file with --cert")
         return None, None, None
     password = None if arguments.password_file is None else lambda: _first_line(arguments.password_file)
     return arguments.cert, arguments.key or arguments.cert, password
 
 
-def choose_algorithms(context: Context, arguments: argparse.Namespace) -> None:
-    """Sets the groups and ciphers that are given; ``ValueError`` for what OpenSSL does not know."""
+def set_algorithms(context: Context, arguments: argparse.Namespace) -> None:
+    """Sets the groups and ciphers of the options.  Raises ``ValueError`` if OpenSSL does not have them."""
     if arguments.groups:
         context.set_groups(arguments.groups)
     if arguments.ciphers:
@@ -104,20 +116,44 @@ def choose_algorithms(context: Context, arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def told_as_usage() -> Iterator[None]:
-    """What goes wrong inside is the fault of an argument."""
+def errors_as_wrong_arguments(arguments: argparse.Namespace | None = None) -> Iterator[None]:
+    """Raises ``WrongArgumentError`` instead of the errors that a wrong argument causes inside the ``with`` block.
+
+    If ``arguments`` are given, the block reads the files of ``--cert`` and ``--key``.
+    """
     try:
         yield
-    except (ValueError, DecodeError, OSError) as error:
+    except OSError as error:
         raise WrongArgumentError(str(error)) from error
+    except (ValueError, DecodeError) as error:
+        raise WrongArgumentError((arguments and _option_to_add(arguments)) or str(error)) from error
+
+
+def _option_to_add(arguments: argparse.Namespace) -> str | None:
+    """A message that says which option for the key is missing, or None if none is."""
+    certificate, key = arguments.cert, arguments.key or arguments.cert
+    if key is None:
+        return None
+    try:
+        if not Path(key).is_file():
+            return None
+        data = Path(key).read_bytes()
+        if arguments.key is None and b"PRIVATE KEY-----" not in data:
+            Certificate.load(Path(certificate))
+            return f"the file {certificate!r} of --cert contains no private key; give the key's file with --key"
+    except (OSError, ValueError, DecodeError):
+        return None
+    if arguments.password_file is None and b"ENCRYPTED" in data:
+        return f"the private key in {key!r} is encrypted; give the file of its password with --password-file"
+    return None
 
 
 def log_keys(context: Context, path: str) -> None:
-    """Has the secrets of every connection appended to a file that nobody else can read.
+    """Makes a context append the secrets of its connections to a file that only the user can read.
 
     https://datatracker.ietf.org/doc/draft-ietf-tls-keylogfile/
     """
-    with told_as_usage():
+    with errors_as_wrong_arguments():
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE), "w", buffering=1)
 
     def write(_: Connection, line: str) -> None:
@@ -127,9 +163,9 @@ def log_keys(context: Context, path: str) -> None:
 
 
 def write_private(path: str, data: bytes) -> None:
-    """Writes a file that nobody else can read, whole or not at all."""
+    """Writes a file that only the user can read.  If that fails, the earlier file stays as it is."""
     partial = f"{path}.{os.getpid()}"
-    with told_as_usage():
+    with errors_as_wrong_arguments():
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
             file.write(data)
         os.replace(partial, path)
@@ -140,28 +176,26 @@ def _first_line(path: str) -> bytes:
 
 
 def seconds(argument: str) -> float:
-    """A time to wait, for ``argparse``."""
-    number = float(argument)
-    if not 0 < number <= _LONGEST:
-        raise ValueError(argument)
+    """A type for ``argparse``: a time limit in seconds."""
+    try:
+        number = float(argument)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"a time is a number of seconds above 0, for example 2.5, not {argument!r}")
     return number
 
 
 def protocols(argument: str) -> list[str]:
-    """The protocols of ALPN, for ``argparse``."""
+    """A type for ``argparse``: the names of ALPN protocols."""
     names = argument.split(",")
     if not all(name and name.isascii() and len(name) <= 255 for name in names):
-        raise argparse.ArgumentTypeError(f"protocols are names with commas between, not {argument!r}")
+        raise argparse.ArgumentTypeError(
+            f"ALPN protocols are names separated by commas, for example h2,http/1.1, not {argument!r}"
+        )
     return names
 
 
-def _name(argument: str) -> str:
-    try:
-        return reference_name(argument).text
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _listed(names: Any) -> str:
+def _alternatives(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} or {last}"

@@ -1,13 +1,13 @@
-"""The process of a command line: its three standard streams, Ctrl-C, and its end.
+"""The process of a command: its standard streams, Ctrl-C, and its exit.
 
-Ctrl-C is ``KeyboardInterrupt`` in the main thread, which leaves the command through its ``finally`` clauses.  That can
-take long, or never happen: a resolver waits in C, a thread is joined.  So a thread is told of the signal too, by C
-(``signal.set_wakeup_fd``), and ends the process when it has not ended itself; a second Ctrl-C ends it at once.  So does
-one in a finaliser or in the callback of a weak reference, where Python would print the exception and go on.  The exit
-status is 130 whichever it was.
+On Ctrl-C, Python raises ``KeyboardInterrupt`` in the main thread, and the command runs its ``finally`` clauses.  This
+may take long or not happen at all, for example while a resolver waits in C, or while a thread is joined.  Therefore C
+also writes the signal to a pipe (``signal.set_wakeup_fd``).  A thread reads the pipe, and ends the process if it is
+still running two seconds later.  A second Ctrl-C ends the process immediately.  So does Ctrl-C in a finaliser or in the
+callback of a weak reference, where Python would print the exception and continue.  The exit status is 130 in all cases.
 
-After Ctrl-C, or while another thread runs, the process ends by ``os._exit``, once the streams have been flushed:
-Python's own end would wait for threads.  In any other case ``SystemExit`` is raised, so that exit handlers run and
+After Ctrl-C, or if another thread is running, the process flushes its streams and ends with ``os._exit``, because
+Python's normal exit would wait for the threads.  Otherwise it raises ``SystemExit``, so that exit handlers run, and
 profilers and coverage write their files.
 """
 
@@ -23,48 +23,48 @@ from typing import Any, NoReturn
 
 FAILED = 1
 INTERRUPTED = 130
-"""What shells call a program that Ctrl-C has ended."""
+"""The exit status that shells use for a program that Ctrl-C ended."""
 _GRACE = 2.0
-"""Seconds that a command has to end after Ctrl-C."""
+"""The number of seconds in which a command has to end after Ctrl-C."""
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Ends the process with the exit status that ``main`` returns, or raises ``SystemExit`` with.
+    """Calls ``main`` and ends the process with the exit status that it returns, or raises ``SystemExit`` with it.
 
-    It should be called as early as can be: before it, Ctrl-C is Python's.  In a process that is another program's,
-    which runs this one by ``runpy``, it stays that program's: ``SystemExit`` is raised there.
+    Call it as early as possible: until then, Python handles Ctrl-C.  If another program runs the command line with
+    ``runpy``, the process and its signals belong to that program, and this function only raises ``SystemExit``.
     """
     if getattr(main, "__globals__", None) is not vars(sys.modules["__main__"]):
         sys.exit(main())
     status, is_over = INTERRUPTED, False
     try:
         open_missing_streams()
-        interrupts = _answer_interrupts()
-        status = _flushed(_status_of(main))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # in Python's own end it would print a traceback
-        import threading  # not at the top: until run() is called, Ctrl-C is Python's
+        interrupts = _handle_interrupts()
+        status = _flush_streams(_status_of(main))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # during Python's exit it would print a traceback
+        import threading  # not at the top: until run() is called, Python handles Ctrl-C
 
         is_over = not interrupts and threading.active_count() == 1
     except KeyboardInterrupt:
-        status = _flushed(INTERRUPTED)
+        status = _flush_streams(INTERRUPTED)
     finally:
         if not is_over:
             os._exit(status)
     sys.exit(status)
 
 
-def say(message: str) -> None:
-    """Prints a line on standard error, if that takes it."""
+def print_error(message: str) -> None:
+    """Prints a line on standard error.  If that fails, the message is lost."""
     try:
         print(message, file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # it is full, or nobody reads it, or it is closed
-        drop(sys.stderr)
+    except (OSError, ValueError):  # the disk is full, or the reader has closed the pipe, or the stream is closed
+        discard(sys.stderr)
 
 
 def open_missing_streams() -> None:
-    """Opens the null device in the place of standard input, output and error where the process was started without.
+    """Opens the null device as standard input, output and error, if the process was started without them.
 
-    Otherwise the next socket or file would get the number, and what is printed would be written to it.
+    Otherwise the next socket or file would get the number of the missing stream, and output would be written to it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         mode, flags = ("r", os.O_RDONLY) if number == 0 else ("w", os.O_WRONLY)
@@ -76,16 +76,18 @@ def open_missing_streams() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # as long as the process
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open until the process ends
 
 
-def _answer_interrupts() -> list[int]:
-    """Makes Ctrl-C end the process; the list will have an entry for each."""
+def _handle_interrupts() -> list[int]:
+    """Makes Ctrl-C end the process.  Each Ctrl-C adds an entry to the list that is returned."""
     interrupts: list[int] = []
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it is ignored: nohup, or a job of a script
+    if (
+        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):  # ignored: nohup, or a script's background job
         return interrupts
 
-    def answer(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: object) -> None:
         interrupts.append(number)
         if len(interrupts) > 1:
             os._exit(INTERRUPTED)
@@ -93,23 +95,24 @@ def _answer_interrupts() -> list[int]:
 
     report = sys.unraisablehook
 
-    def lost(unraisable: Any) -> None:
+    def report_or_exit(unraisable: Any) -> None:
         if unraisable.exc_type is KeyboardInterrupt:
             os._exit(INTERRUPTED)
         report(unraisable)
 
-    sys.unraisablehook = lost
+    sys.unraisablehook = report_or_exit
     if os.name == "posix":
-        told, tells = os.pipe()
-        os.set_blocking(tells, False)
-        signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
-        start_new_thread(_end_in_time, (told,))
-    signal.signal(signal.SIGINT, answer)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        start_new_thread(_exit_after_interrupt, (reader,))
+    signal.signal(signal.SIGINT, interrupt)
     return interrupts
 
 
-def _end_in_time(told: int) -> None:
-    while signal.SIGINT not in os.read(told, 100):
+def _exit_after_interrupt(reader: int) -> None:
+    """Waits for Ctrl-C, then for the command to end, and ends the process if it does not."""
+    while signal.SIGINT not in os.read(reader, 100):
         pass
     time.sleep(_GRACE)
     os._exit(INTERRUPTED)
@@ -121,30 +124,30 @@ def _status_of(main: Callable[[], int]) -> int:
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
-        say(str(end.code))
+        print_error(str(end.code))
     except KeyboardInterrupt:
         raise
-    except BaseException:  # a fault of ours
+    except BaseException:  # an error in pyossl's own code
         sys.excepthook(*sys.exc_info())
     return FAILED
 
 
-def _flushed(status: int) -> int:
-    """``status``, or ``FAILED`` in the place of 0 where what was printed cannot be written."""
+def _flush_streams(status: int) -> int:
+    """Flushes standard output and error, and returns ``status``, or ``FAILED`` instead of 0 if that fails."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError) as error:
-            drop(stream)
+            discard(stream)
             if status == 0:
                 status = FAILED
                 if not isinstance(error, BrokenPipeError):
-                    say(f"{type(error).__name__}: {error}")
+                    print_error(f"{type(error).__name__}: {error}")
     return status
 
 
-def drop(stream: Any) -> None:
-    """Sends what is still to be written to a stream to the null device: Python would complain of it once more."""
+def discard(stream: Any) -> None:
+    """Redirects a stream to the null device, so that Python does not report its unwritten data as an error again."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

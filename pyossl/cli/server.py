@@ -1,9 +1,9 @@
-"""``python -m pyossl server``: sends back what it receives, or serves a folder over HTTP/1.1.
+"""``python -m pyossl server`` sends back the bytes that it receives, or serves a directory over HTTP/1.1.
 
-Each client has a thread of its own, and there are at most so many at once; a client that says nothing is left after
-``--timeout``, and one that does not finish its handshake sooner.  Where there is no room, the client that has kept the
-server waiting for the longest time makes it: clients that stall keep nobody out.  A thread never ends the server: what
-goes wrong with a client is one line.
+Each client has its own thread, and the number of clients is limited.  The server closes the connection to a client that
+sends nothing for ``--timeout`` seconds, and the time for a handshake is limited too.  If the limit of clients is
+reached, the server closes the connection that it has waited on longest, so that slow clients cannot block others.  An
+error of one client is a line in the log, and the server goes on.
 """
 
 from __future__ import annotations
@@ -23,75 +23,93 @@ from typing import Any
 
 import pyossl
 from pyossl import Authority, Connection, Context, Listener, Options, Socket
-from pyossl.cli import files, options
-from pyossl.cli.protocols import EVERY_VERSION
+from pyossl.cli import file_server, options
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
+from pyossl.cli.host_and_port import port_number, server_name
 from pyossl.cli.screen import Screen
-from pyossl.cli.usage import EXIT_STATUS, Commands, WrongArgumentError, command
+from pyossl.cli.tls_versions import ALL_VERSIONS
 
 _CHUNK = 65536
 _MOST_CLIENTS = 256
 _HANDSHAKE = 10.0
-"""How many seconds a handshake may take."""
+"""The number of seconds that a handshake may take."""
 _STALLED = 1.0
-"""How many seconds a client has to have been waited for before it makes room for another."""
-_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_PORTS = range(0x10000)
+"""The number of seconds that the server waits on a client before it may close it to serve another one."""
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _HTTP = "http/1.1"
 
 
 def add(commands: Commands) -> None:
-    parser = command(
+    """Adds the argument parser of the command."""
+    parser = add_command(
         commands,
         "server",
-        "an echo server, or a folder over HTTP/1.1; with a development certificate if none is given",
-        "Sends back what clients send, or serves a folder over HTTP/1.1 (GET and HEAD), until Ctrl-C. Without --cert "
-        "it makes a certificate authority and a certificate for the occasion, and says where the authority's "
-        "certificate is for clients to trust. "
-        + EXIT_STATUS.format(fine="0 after Ctrl-C", failed="when the address cannot be had"),
+        "send back the bytes that clients send, or serve a directory over HTTP/1.1",
+        "Sends back the bytes that clients send, or serves a directory over HTTP/1.1 (GET and HEAD), until Ctrl-C. "
+        "Without --cert, it makes a temporary authority and certificate, and prints in which file the authority's "
+        "certificate is, so that clients can trust it. "
+        + EXIT_STATUS.format(fine="0 after Ctrl-C", failed="if it cannot listen on the address"),
         """
-        python -m pyossl server                         # an echo on localhost:4433
-        python -m pyossl server --folder . --port 8443  # the current folder, for curl --cacert or a browser
+        python -m pyossl server                         # on localhost:4433
+        python -m pyossl server --folder . --port 8443  # the current directory, for curl --cacert
         python -m pyossl server --write-ca ca.pem &     # then: python -m pyossl client localhost:4433 --ca ca.pem
         python -m pyossl server --host 0.0.0.0 --cert chain.pem --key key.pem --min 1.3
-        python -m pyossl server --ca clients.pem        # clients must show a certificate that leads there
+        python -m pyossl server --ca clients.pem        # clients need a certificate of these authorities
         """,
     )
-    parser.add_argument("--host", default="localhost", help="the address to listen on (localhost)")
-    parser.add_argument("--port", type=_port, default=4433, help="the port; 0 takes any that is free (4433)")
-    parser.add_argument("--folder", metavar="DIR", help="serve this folder over HTTP/1.1")
     parser.add_argument(
-        "--name", action="append", metavar="NAME", help="a further name for the development certificate"
+        "--host", default="localhost", type=_listening_host, help="the address to listen on (default: localhost)"
     )
-    parser.add_argument("--write-ca", metavar="FILE", help="write the development authority's certificate there")
-    parser.add_argument("--ca", metavar="FILE", help="clients must show a certificate that leads to one of these")
-    parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="protocols, commas between")
-    options.add_credentials(parser, "the server's certificate (PEM, with its chain)")
-    options.add_algorithms(parser)
-    parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets, in Wireshark's format")
     parser.add_argument(
-        "--timeout", type=options.seconds, default=60.0, metavar="SECONDS", help="for a client that says nothing (60)"
+        "--port", type=port_number(0), default=4433, help="the port; 0 for any free port (default: 4433)"
+    )
+    parser.add_argument("--folder", metavar="DIR", help="serve this directory over HTTP/1.1")
+    parser.add_argument(
+        "--name",
+        action="append",
+        type=server_name,
+        metavar="NAME",
+        help="another name for the development certificate; can be repeated",
+    )
+    parser.add_argument("--write-ca", metavar="FILE", help="write the development authority's certificate to this file")
+    parser.add_argument(
+        "--ca", metavar="FILE", help="require a client certificate that leads to one of the certificates in this file"
+    )
+    parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
+    options.add_credentials(parser, "the server's certificate with its chain (PEM)")
+    options.add_algorithms(parser)
+    parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
+    parser.add_argument(
+        "--timeout",
+        type=options.seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="close the connection to a client that sends nothing for this time (default: 60)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs the command and returns its exit status."""
     if arguments.folder is not None and not Path(arguments.folder).is_dir():
-        raise WrongArgumentError(f"this is no folder: {arguments.folder!r}")
+        raise WrongArgumentError(f"--folder needs a directory, not {arguments.folder!r}")
     if arguments.cert is not None and (arguments.write_ca or arguments.name):
-        raise WrongArgumentError("--write-ca and --name are for the development certificate, and --cert is given")
+        raise WrongArgumentError(
+            "--write-ca and --name are for the development certificate; they cannot be used with --cert"
+        )
     with contextlib.ExitStack() as at_the_end:
         context, authority_file = _context(arguments, at_the_end)
         host = arguments.host
-        listener = at_the_end.enter_context(pyossl.listen((_numeric(host), arguments.port), context))
+        listener = at_the_end.enter_context(pyossl.listen((_address_of(host), arguments.port), context))
         port = listener.address[1]
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        what = f"serves {Path(arguments.folder).resolve()}" if arguments.folder else "sends back what it receives"
-        screen.title(f"Listening on {where}", what)
+        service = f"serves {Path(arguments.folder).resolve()}" if arguments.folder else "sends back all data"
+        screen.title(f"Listening on {where}", service)
         if authority_file is not None:
-            _say_how_to_connect(screen, where, authority_file, bool(arguments.folder))
+            _show_how_to_connect(screen, where, authority_file, bool(arguments.folder))
         screen.flush()
         log = Log(screen)
-        # In place of ending the process at once: the file of the authority would stay.
+        # By default, SIGTERM ends the process immediately, and the authority's file would not be removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             Server(listener, _service(arguments), arguments.timeout, log).run()
@@ -99,20 +117,20 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 
 
 def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) -> tuple[Context, str | None]:
-    """The server's context, and the file with its authority's certificate where it has one of its own."""
+    """The server's context, and the file of the development authority's certificate if one was made."""
     certificate, key, password = options.credentials(arguments)
     authority_file = None
     source: Any = certificate
     private_key: Any = key
     if certificate is None:
         authority = Authority("pyossl development CA")
-        with options.told_as_usage():
+        with options.errors_as_wrong_arguments():
             credentials = authority.issue(*_names(arguments))
         source, private_key = (credentials.certificate, *credentials.chain), credentials.private_key
         authority_file = arguments.write_ca or at_the_end.enter_context(_temporary_file())
-        with options.told_as_usage():
+        with options.errors_as_wrong_arguments():
             Path(authority_file).write_bytes(authority.certificate.to_pem())
-    with options.told_as_usage():
+    with options.errors_as_wrong_arguments(arguments):
         context = Context.server(
             source,
             private_key,
@@ -120,10 +138,10 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             trust=arguments.ca,
             verify=arguments.ca is not None,
             alpn=arguments.alpn or ([_HTTP] if arguments.folder else []),
-            minimum_version=EVERY_VERSION.get(arguments.min),
-            maximum_version=EVERY_VERSION.get(arguments.max),
+            minimum_version=ALL_VERSIONS.get(arguments.min),
+            maximum_version=ALL_VERSIONS.get(arguments.max),
         )
-        options.choose_algorithms(context, arguments)
+        options.set_algorithms(context, arguments)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)
@@ -131,7 +149,7 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
-    """Whom the development certificate is for."""
+    """The names in the development certificate."""
     names = [*(arguments.name or ()), "localhost", "127.0.0.1", "::1"]
     if arguments.host not in ("0.0.0.0", "::"):
         names.append(arguments.host)
@@ -149,15 +167,15 @@ def _temporary_file() -> Iterator[str]:
             os.unlink(path)
 
 
-def _numeric(host: str) -> str:
-    """An address of ``host`` to listen on; an IPv4 one where there is one."""
+def _address_of(host: str) -> str:
+    """The first IPv4 address of ``host``, or its first address if it has none."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     address: Any = min(found, key=lambda each: each[0] != socket.AF_INET)[4]
     return str(address[0])
 
 
-def _say_how_to_connect(screen: Screen, where: str, authority_file: str, is_http: bool) -> None:
-    screen.text("with a development certificate, made for the occasion; its authority's certificate is in")
+def _show_how_to_connect(screen: Screen, where: str, authority_file: str, is_http: bool) -> None:
+    screen.text("It uses a temporary development certificate. The certificate of its authority is in this file:")
     screen.text(authority_file, 4)
     screen.text("python -m pyossl client " + f"{where} --ca {authority_file}", 4, "cyan")
     if is_http:
@@ -165,31 +183,31 @@ def _say_how_to_connect(screen: Screen, where: str, authority_file: str, is_http
 
 
 class Log:
-    """Lines of several threads on one screen."""
+    """Prints the lines of several threads on one screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
-    def line(self, who: str, what: str, style: str = "") -> None:
-        """Prints what happened with a client."""
-        with self._one_at_a_time, contextlib.suppress(OSError):  # a log that nobody reads any more ends nothing
-            self._screen.entry(who, what, style)
+    def line(self, client: str, event: str, style: str = "") -> None:
+        """Prints an event and the address of its client."""
+        with self._lock, contextlib.suppress(OSError):  # if the reader has closed the pipe, the server goes on
+            self._screen.log(client, event, style)
             self._screen.flush()
 
 
 class Client:
-    """A client's socket, and since when the client has been waited for."""
+    """A client's socket, and the time since which the server has been waiting on the client."""
 
     def __init__(self, tls: Socket, address: Any) -> None:
         self._tls = tls
-        self.who = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
+        self.address = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
         self.since = time.monotonic()
-        self.made_room = False
+        self.was_closed_for_another = False
 
     @property
     def waited(self) -> float:
-        """For how many seconds."""
+        """The number of seconds that the server has been waiting on the client."""
         return time.monotonic() - self.since
 
     def handshake(self, timeout: float) -> Connection:
@@ -200,25 +218,25 @@ class Client:
         return self._tls.connection
 
     def recv(self, size: int) -> bytes:
-        """``Socket.recv``; a part of a request brings the server no further."""
+        """Calls ``Socket.recv``.  It does not reset the time, because a part of a request is not progress."""
         return self._tls.recv(size)
 
     def sendall(self, data: bytes) -> None:
-        """``Socket.sendall``"""
+        """Calls ``Socket.sendall`` and resets the time of waiting."""
         self._tls.sendall(data)
         self.since = time.monotonic()
 
     def settimeout(self, timeout: float | None) -> None:
-        """``Socket.settimeout``"""
+        """Calls ``Socket.settimeout``."""
         self._tls.settimeout(timeout)
 
     def gettimeout(self) -> float | None:
-        """``Socket.gettimeout``"""
+        """Calls ``Socket.gettimeout``."""
         return self._tls.gettimeout()
 
-    def make_room(self) -> None:
-        """Closes the connection, whatever its thread waits for."""
-        self.made_room = True
+    def close_for_another(self) -> None:
+        """Closes the connection to serve another client, even while its thread is waiting."""
+        self.was_closed_for_another = True
         self.close()
 
     def close(self) -> None:
@@ -227,18 +245,18 @@ class Client:
             self._tls.close()
 
 
-Service = Callable[[files.Stream, Callable[[str], None]], None]
+Service = Callable[[file_server.Stream, Callable[[str], None]], None]
 
 
 def _service(arguments: argparse.Namespace) -> Service:
     if arguments.folder is None:
         return echo
     folder = Path(arguments.folder)
-    return lambda tls, log: files.serve(tls, folder, log)
+    return lambda tls, log: file_server.serve(tls, folder, log)
 
 
-def echo(tls: files.Stream, log: Callable[[str], None]) -> None:
-    """Sends back what the client sends until it closes."""
+def echo(tls: file_server.Stream, log: Callable[[str], None]) -> None:
+    """Sends back the client's data until the client closes."""
     count = 0
     while data := tls.recv(_CHUNK):
         tls.sendall(data)
@@ -247,7 +265,7 @@ def echo(tls: files.Stream, log: Callable[[str], None]) -> None:
 
 
 class Server:
-    """Accepts clients, and serves each in a thread."""
+    """Accepts clients and serves each one in a thread."""
 
     def __init__(self, listener: Listener, service: Service, timeout: float, log: Log) -> None:
         self._listener = listener
@@ -255,66 +273,69 @@ class Server:
         self._timeout = timeout
         self._log = log
         self._clients: set[Client] = set()
-        self._left = threading.Condition()
+        self._client_left = threading.Condition()
 
     def run(self) -> None:
-        """Serves until an exception, such as ``KeyboardInterrupt``, ends it."""
+        """Serves clients until an exception, for example ``KeyboardInterrupt``, ends it."""
         while True:
             client = Client(*self._accept())
-            with self._left:
+            with self._client_left:
                 while len(self._clients) >= _MOST_CLIENTS:
                     self._make_room(_STALLED)
                 self._clients.add(client)
             try:
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
-            except RuntimeError as error:  # the system has no thread to spare
-                self._log.line(client.who, f"{type(error).__name__}: {error}", "red")
+            except RuntimeError as error:  # the system cannot start another thread
+                self._log.line(client.address, f"{type(error).__name__}: {error}", "red")
                 self._leave(client)
 
     def _accept(self) -> tuple[Socket, Any]:
         while True:
             try:
                 return self._listener.accept()
-            except ConnectionError:  # who was gone before the server came to it
+            except ConnectionError:  # the client left before the server accepted it
                 continue
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in _OUT_OF_RESOURCES:
                     raise
-                with self._left:
+                with self._client_left:
                     self._make_room(0)
 
     def _make_room(self, patience: float) -> None:
-        """Closes the client that has been waited for longest, if that is ``patience`` seconds or more; else waits for
-        one to leave, or to have been waited for so long.
+        """Closes the client that the server has waited on longest, if that is at least ``patience`` seconds.
+
+        Otherwise it waits until a client leaves, or until that time is ``patience`` seconds.
         """
         longest = max(self._clients, key=lambda client: client.waited, default=None)
         left = _STALLED if longest is None else patience - longest.waited
         if longest is None or left > 0:
-            self._left.wait(left)
+            self._client_left.wait(left)
         else:
-            longest.make_room()
+            longest.close_for_another()
             self._clients.discard(longest)
 
     def _leave(self, client: Client) -> None:
         client.close()
-        with self._left:
+        with self._client_left:
             self._clients.discard(client)
-            self._left.notify()
+            self._client_left.notify()
 
     def _serve(self, client: Client) -> None:
         try:
             connection = client.handshake(min(self._timeout, _HANDSHAKE))
-            self._log.line(client.who, _agreement(connection))
+            self._log.line(client.address, _negotiated(connection))
             client.settimeout(self._timeout)
-            self._service(client, lambda what: self._log.line(client.who, what))
+            self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:
-            why = "it stalled, and another needs its place" if client.made_room else f"{type(error).__name__}: {error}"
-            self._log.line(client.who, why, "red")
+            why = f"{type(error).__name__}: {error}"
+            if client.was_closed_for_another:
+                why = "closed, because it was slow and another client needs its place"
+            self._log.line(client.address, why, "red")
         finally:
             self._leave(client)
 
 
-def _agreement(connection: Connection) -> str:
+def _negotiated(connection: Connection) -> str:
     certificate = connection.peer_certificate
     parts = [
         connection.version,
@@ -328,8 +349,7 @@ def _agreement(connection: Connection) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _port(argument: str) -> int:
-    port = int(argument)
-    if port not in _PORTS:
-        raise ValueError(argument)
-    return port
+def _listening_host(argument: str) -> str:
+    """A type for ``argparse``: a host without a port."""
+    server_name(argument)
+    return argument

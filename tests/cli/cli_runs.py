@@ -1,4 +1,4 @@
-"""Running ``python -m pyossl`` as a person or a script does: in a pipe, or on a terminal of a given width."""
+"""Runs ``python -m pyossl`` with pipes, or on a terminal with a given width."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNSET = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTH
 
 
 class Ran(NamedTuple):
-    """What a command printed, and its exit status."""
+    """The exit status of a command, its output, and its error output."""
 
     status: int
     output: str
@@ -24,20 +24,20 @@ class Ran(NamedTuple):
 
 
 def in_a_pipe(*arguments: str, feed: bytes = b"", **environment: str) -> Ran:
-    """Runs the command with its output in a pipe; ``feed`` is what it reads."""
+    """Runs the command with its output in a pipe.  ``feed`` is its standard input."""
     status, output, errors = with_bytes(*arguments, feed=feed, **environment)
     return Ran(status, output.decode(), errors.decode())
 
 
 def with_bytes(*arguments: str, feed: bytes = b"", **environment: str) -> tuple[int, bytes, bytes]:
-    """As ``in_a_pipe``, for output that is no text."""
+    """The same as ``in_a_pipe``, for output that is not text."""
     command = [sys.executable, "-m", "pyossl", *arguments]
     done = subprocess.run(command, input=feed, capture_output=True, env=_environment(environment), timeout=PATIENCE)
     return done.returncode, done.stdout, done.stderr
 
 
 def on_a_terminal(*arguments: str, columns: int = 80, code: str = "pass", **environment: str) -> Ran:
-    """Runs the command, after the Python ``code``, on a terminal so many columns wide."""
+    """Runs the Python ``code`` and then the command, on a terminal with this number of columns."""
     program = f"import sys; {code}; from pyossl.cli.commands import main; sys.exit(main(sys.argv[1:]))"
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -64,7 +64,7 @@ def on_a_terminal(*arguments: str, columns: int = 80, code: str = "pass", **envi
 def _read(fd: int) -> bytes:
     try:
         return os.read(fd, 65536)
-    except OSError:  # Linux says EIO where other systems say the end
+    except OSError:  # at the end, Linux raises EIO; other systems return no bytes
         return b""
 
 

@@ -1,4 +1,4 @@
-"""The servers that the tests of the command line talk to: our own command's, and OpenSSL's."""
+"""The servers for the tests of the command line: ``python -m pyossl server`` and ``openssl s_server``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyossl
 
 
 class Files(NamedTuple):
-    """The files of a server for localhost, and its address."""
+    """The certificate file and the key file of a server for localhost, and the certificate of its authority."""
 
     certificate: str
     key: str
@@ -23,7 +23,7 @@ class Files(NamedTuple):
 
 
 def written(folder: Path, authority: pyossl.Authority, credentials: pyossl.Credentials) -> Files:
-    """Writes what a server and its clients need."""
+    """Writes the files that a server and its clients need."""
     files = Files(*(str(folder / name) for name in ("chain.pem", "key.pem", "ca.pem")))
     Path(files.certificate).write_bytes(credentials.certificate_pem())
     Path(files.key).write_bytes(credentials.private_key.to_pem())
@@ -47,7 +47,7 @@ class Served(NamedTuple):
 
 @contextlib.contextmanager
 def our_server(*arguments: str) -> Iterator[Served]:
-    """``python -m pyossl server`` on a port of its own choosing."""
+    """``python -m pyossl server`` on a free port."""
     with Program(sys.executable, "-m", "pyossl", "server", "--port", "0", *arguments) as run:
         where = run.wait_for(rb"Listening on (\S+:\d+)")
         yield Served(where[1].decode(), run)

@@ -1,4 +1,4 @@
-"""``python -m pyossl certs``: each thing that can be wrong with a server's certificates is found, and explained."""
+"""``python -m pyossl certs`` finds and explains everything that can be wrong with a server's certificates."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from served import read_all, serving
 
 import pyossl
 from pyossl import Authority, Certificate, Context, Credentials
+from pyossl.cli.certificate_findings import diagnose
 from pyossl.cli.commands import main
-from pyossl.cli.findings import diagnose
 
 assert files, "a fixture"
 
@@ -27,7 +27,7 @@ DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
-class House:
+class Hierarchy:
     """A root, an authority below it, another below that, and a server's certificate."""
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
-    return House()
+def hierarchy() -> Hierarchy:
+    return Hierarchy()
 
 
 @pytest.fixture(scope="module")
-def ca(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("house") / "root.pem"
-    path.write_bytes(house.root.certificate.to_pem())
+def ca(hierarchy: Hierarchy, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("hierarchy") / "root.pem"
+    path.write_bytes(hierarchy.root.certificate.to_pem())
     return str(path)
 
 
@@ -62,22 +62,22 @@ def certs(chain: Sequence[Certificate], credentials: Credentials, *arguments: st
 
 
 def findings(chain: Sequence[Certificate], credentials: Credentials, ca: str) -> dict[str, Any]:
-    """What ``--json`` finds: the reasons by kind and subject."""
+    """The findings of ``--json``: a dictionary from the kind and subject to the reason."""
     status, output = certs(chain, credentials, "--ca", ca, "--json")
     said = json.loads(output)
     assert status == (1 if said["findings"] else 0)
     return {f"{each['kind']}: {said['chain'][each['place']]['subject']}": each["why"] for each in said["findings"]}
 
 
-def test_nothing_is_wrong_with_a_good_chain(house: House, ca: str) -> None:
-    status, output = certs(house.sent, house.own, "--ca", ca)
+def test_nothing_is_wrong_with_a_good_chain(hierarchy: Hierarchy, ca: str) -> None:
+    status, output = certs(hierarchy.sent, hierarchy.own, "--ca", ca)
     assert status == 0
     assert "✓ Nothing is wrong: 4 certificates, for localhost" in output
     assert "note:" not in output
 
 
-def test_the_tree_has_the_root_first_and_says_where_each_came_from(house: House, ca: str) -> None:
-    _, output = certs(house.sent, house.own, "--ca", ca)
+def test_the_tree_has_the_root_first_and_says_where_each_came_from(hierarchy: Hierarchy, ca: str) -> None:
+    _, output = certs(hierarchy.sent, hierarchy.own, "--ca", ca)
     lines = output.splitlines()
     places = [
         lines.index(line) for line in ("  CN=Root", "  └─ CN=Middle", "     └─ CN=Lower", "        └─ CN=localhost")
@@ -90,29 +90,29 @@ def test_the_tree_has_the_root_first_and_says_where_each_came_from(house: House,
     assert "EC prime256v1, ecdsa-with-SHA256" in output
 
 
-def test_an_expired_certificate(house: House, ca: str) -> None:
-    own = house.lower.issue("localhost", not_before=NOW - 30 * DAY, not_after=NOW - 3 * DAY)
+def test_an_expired_certificate(hierarchy: Hierarchy, ca: str) -> None:
+    own = hierarchy.lower.issue("localhost", not_before=NOW - 30 * DAY, not_after=NOW - 3 * DAY)
     found = findings((own.certificate, *own.chain), own, ca)
     assert list(found) == ["expired: CN=localhost"]
     assert "3 days ago" in found["expired: CN=localhost"]
 
 
-def test_a_certificate_that_is_not_yet_valid(house: House, ca: str) -> None:
-    own = house.lower.issue("localhost", not_before=NOW + 3 * DAY)
+def test_a_certificate_that_is_not_yet_valid(hierarchy: Hierarchy, ca: str) -> None:
+    own = hierarchy.lower.issue("localhost", not_before=NOW + 3 * DAY)
     found = findings((own.certificate, *own.chain), own, ca)
     assert list(found) == ["not yet valid: CN=localhost"]
     assert found["not yet valid: CN=localhost"].endswith("in 2 days")
 
 
-def test_a_wrong_name(house: House, ca: str) -> None:
-    own = house.lower.issue("elsewhere.example", "*.example.org")
+def test_a_wrong_name(hierarchy: Hierarchy, ca: str) -> None:
+    own = hierarchy.lower.issue("elsewhere.example", "*.example.org")
     assert findings((own.certificate, *own.chain), own, ca) == {
         "wrong name: CN=elsewhere.example": "it is for DNS:elsewhere.example, DNS:*.example.org, and not for localhost"
     }
 
 
 @pytest.mark.feature("certs")
-def test_all_that_is_wrong_is_found_at_once(house: House, ca: str) -> None:
+def test_all_errors_are_found_at_once(hierarchy: Hierarchy, ca: str) -> None:
     stranger = Authority("Stranger")
     own = stranger.issue("elsewhere.example", not_before=NOW - 30 * DAY, not_after=NOW - 3 * DAY)
     found = findings((own.certificate,), own, ca)
@@ -127,7 +127,7 @@ def test_an_unknown_authority_that_sends_its_root(ca: str) -> None:
     stranger = Authority("Stranger")
     own = stranger.issue("localhost")
     assert findings((own.certificate, stranger.certificate), own, ca) == {
-        "unknown issuer: CN=Stranger": "CN=Stranger has signed itself, and is not trusted"
+        "unknown issuer: CN=Stranger": "CN=Stranger is self-signed and not trusted"
     }
 
 
@@ -139,33 +139,33 @@ def test_an_unknown_authority_above_an_intermediate(ca: str) -> None:
     }
 
 
-def test_a_certificate_that_has_signed_itself(ca: str) -> None:
+def test_a_self_signed_certificate(ca: str) -> None:
     own = pyossl.self_signed("localhost")
     assert findings((own.certificate,), own, ca) == {
-        "unknown issuer: CN=localhost": "CN=localhost has signed itself, and is not trusted"
+        "unknown issuer: CN=localhost": "CN=localhost is self-signed and not trusted"
     }
 
 
-def test_a_server_that_sends_its_own_certificate_only(house: House, ca: str) -> None:
-    (kind, why), *rest = findings(house.sent[:1], house.own, ca).items()
+def test_a_server_that_sends_its_own_certificate_only(hierarchy: Hierarchy, ca: str) -> None:
+    (kind, why), *rest = findings(hierarchy.sent[:1], hierarchy.own, ca).items()
     assert kind == "missing intermediate or unknown issuer: CN=localhost"
     assert why.startswith("CN=Lower, which signed CN=localhost, was not sent and is not trusted")
     assert rest == []
 
 
-def test_an_intermediate_that_is_missing_between_others(house: House, ca: str) -> None:
-    own, _, middle = house.sent
-    (kind, why), *rest = findings((own, middle), house.own, ca).items()
+def test_an_intermediate_that_is_missing_between_others(hierarchy: Hierarchy, ca: str) -> None:
+    own, _, middle = hierarchy.sent
+    (kind, why), *rest = findings((own, middle), hierarchy.own, ca).items()
     assert kind == "missing intermediate: CN=localhost"
     assert why.startswith("CN=Lower, ")
     assert rest == []
 
 
-def test_a_wrong_order(house: House, ca: str) -> None:
-    own, lower, middle = house.sent
-    found = findings((own, middle, lower), house.own, ca)
+def test_a_wrong_order(hierarchy: Hierarchy, ca: str) -> None:
+    own, lower, middle = hierarchy.sent
+    found = findings((own, middle, lower), hierarchy.own, ca)
     assert found == {
-        "wrong order: CN=Middle": "it was sent as number 2, and the one that it signed after it, as number 3"
+        "wrong order: CN=Middle": "it was sent as number 2, before the certificate that it signed, number 3"
     }
 
 
@@ -175,7 +175,7 @@ def openssl(*arguments: str) -> None:
 
 @pytest.fixture
 def weak(tmp_path: Path) -> Files:
-    """A chain that today's security levels refuse, made by OpenSSL: RSA of 1024 bits, signed with SHA-1."""
+    """A chain made by OpenSSL that today's security levels refuse: an RSA key of 1024 bits, signed with SHA-1."""
     paths = Files(*(str(tmp_path / name) for name in ("chain.pem", "key.pem", "ca.pem")))
     ca_key, request, own = (str(tmp_path / name) for name in ("ca.key", "request", "own.pem"))
     (tmp_path / "extensions").write_text("subjectAltName=DNS:localhost\n")
@@ -191,26 +191,28 @@ def test_a_weak_key_and_a_weak_signature(weak: Files) -> None:
     with s_server(weak, "-cipher", "DEFAULT:@SECLEVEL=0") as served:
         ran = in_a_pipe("certs", served.where, "--ca", weak.ca, "--ciphers", "DEFAULT:@SECLEVEL=0")
     assert ran.status == 1, ran
-    assert "✗ weak key: CN=localhost: RSA 1024 is worth 80 bits of security" in ran.output
+    assert "✗ weak key: CN=localhost: RSA 1024 has 80 bits of security" in ran.output
     assert "✗ weak signature: CN=localhost: sha1WithRSAEncryption can be forged" in ran.output
 
 
-def test_what_is_not_wrong_is_a_note(house: House, ca: str) -> None:
-    own = house.lower.issue("localhost", not_after=NOW + 5 * DAY)
+def test_a_remark_that_is_not_an_error_is_a_note(hierarchy: Hierarchy, ca: str) -> None:
+    own = hierarchy.lower.issue("localhost", not_after=NOW + 5 * DAY)
     other = Authority("Other").certificate
-    status, output = certs((own.certificate, *own.chain, house.root.certificate, other), own, "--ca", ca)
+    status, output = certs((own.certificate, *own.chain, hierarchy.root.certificate, other), own, "--ca", ca)
     assert status == 0
-    assert "note: sent, and not needed: CN=Other" in output
-    assert "note: the root was sent too" in output
+    assert "note: sent, but not needed: CN=Other" in output
+    assert "note: the root was sent, but" in output
     assert "note: CN=localhost expires in 4 days" in output
 
 
-def test_pem_is_what_was_sent_and_openssl_verifies_it(house: House, ca: str, tmp_path: Path) -> None:
-    status, output = certs(house.sent, house.own, "--ca", ca, "--pem")
+def test_pem_has_the_certificates_that_were_sent_and_openssl_verifies_them(
+    hierarchy: Hierarchy, ca: str, tmp_path: Path
+) -> None:
+    status, output = certs(hierarchy.sent, hierarchy.own, "--ca", ca, "--pem")
     assert status == 0
     path = tmp_path / "sent.pem"
     path.write_text(output)
-    assert tuple(pyossl.load_certificates(path)) == house.sent
+    assert tuple(pyossl.load_certificates(path)) == hierarchy.sent
     openssl("verify", "-CAfile", ca, "-untrusted", str(path), str(path))
 
 
@@ -237,11 +239,11 @@ def test_a_terminal_gets_no_line_wider_than_itself(files: Files, columns: int) -
     assert max(map(len, plain.splitlines())) <= columns
 
 
-def test_a_certificate_without_a_name_for_hosts_is_explained(house: House) -> None:
-    """A subject is nobody's host name, though it may look like one."""
-    authority = house.root.certificate
+def test_a_certificate_without_a_name_for_hosts_is_explained(hierarchy: Hierarchy) -> None:
+    """A subject is not a host name, even if it looks like one."""
+    authority = hierarchy.root.certificate
     error = pyossl.Verification(
         False, pyossl.outcome.VerifyCode.HOSTNAME_MISMATCH, "hostname mismatch", 0, authority, (authority,)
     )
     (finding,) = diagnose("localhost", (authority,), (authority,), [error]).findings
-    assert finding.why == "it is for no name (a subject, CN=Root, is none), and not for localhost"
+    assert finding.why == "it is for no name (the subject, CN=Root, is not used), and not for localhost"

@@ -1,4 +1,4 @@
-"""``python -m pyossl client``: what it carries, what it shows, and what it exits with."""
+"""``python -m pyossl client``: the data that it moves, its output, and its exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cli.cli_servers import Files, Served, files, our_server, s_server
 from served import Task, serving_plain
 
 import pyossl
-from pyossl.cli import destination
+from pyossl.cli import client_connection
 from pyossl.cli.client import with_crlf
 
 assert files, "a fixture"
@@ -44,13 +44,16 @@ def page(files: Files) -> Iterator[Served]:
 
 
 def came_to_the_end(ran: Ran) -> bool:
-    """1.1.1's s_server may leave after a page without a close_notify, which is a failure and said to be one."""
+    """Whether the client ended as expected.
+
+    The s_server of 1.1.1 may close after a page without a close_notify, and the client reports that as a failure.
+    """
     truncated = not pyossl.features.api_3_0 and "TruncationError" in ran.errors
     return ran.status == (1 if truncated else 0)
 
 
 def known(served: Served, files: Files, *arguments: str) -> dict[str, Any]:
-    """What ``--json`` says of a connection."""
+    """The values that ``--json`` prints for a connection."""
     ran = in_a_pipe("client", served.where, "--ca", files.ca, "--json", *arguments)
     assert ran.status == 0, ran
     facts: dict[str, Any] = json.loads(ran.output)
@@ -59,7 +62,7 @@ def known(served: Served, files: Files, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.feature("client")
 def test_standard_input_goes_to_the_peer_and_the_peer_to_standard_output(echo: Served, files: Files) -> None:
-    """More than any buffer holds, and an echo: whoever writes without reading would wait for ever."""
+    """The data is larger than any buffer, and the server sends it back: a client that only writes would block."""
     data = os.urandom(3 << 20)
     status, output, errors = with_bytes("client", echo.where, "--ca", files.ca, feed=data)
     assert status == 0, errors
@@ -77,7 +80,7 @@ def test_a_cr_at_the_end_of_one_read_belongs_to_the_line_feed_of_the_next() -> N
     assert with_crlf(b"\n", b"\n") == b"\r\n"
 
 
-def test_what_is_known_of_the_connection_is_on_standard_error(page: Served, files: Files) -> None:
+def test_information_about_the_connection_is_on_standard_error(page: Served, files: Files) -> None:
     ran = in_a_pipe("client", page.where, "--ca", files.ca, "--alpn", "h2,http/1.1", feed=REQUEST)
     assert came_to_the_end(ran), ran
     assert ran.output.startswith("HTTP/1.0 200 ok")
@@ -114,7 +117,7 @@ def test_the_chain_as_verified_is_in_the_json(page: Served, files: Files, author
     assert facts["chain"][-1]["sha256"] == authority.certificate.fingerprint().hex()
 
 
-def test_servername_is_whom_the_client_means(page: Served, files: Files) -> None:
+def test_servername_is_the_name_of_the_server(page: Served, files: Files) -> None:
     assert known(page, files, "--servername", "example.com")["verified_name"] == "example.com"
     ran = in_a_pipe("client", page.where, "--ca", files.ca, "--servername", "elsewhere.example")
     assert ran.status == 1
@@ -129,7 +132,7 @@ def test_trace_prints_each_message(page: Served, files: Files) -> None:
     assert "Alert: close notify" in ran.errors.partition("session  ")[2], "what comes after the handshake is shown too"
 
 
-def test_keylog_appends_secrets_to_a_file_of_ones_own(page: Served, files: Files, tmp_path: Path) -> None:
+def test_keylog_appends_secrets_to_a_private_file(page: Served, files: Files, tmp_path: Path) -> None:
     path = tmp_path / "keys"
     for count in (1, 2):
         known(page, files, "--keylog", str(path), "--max", "1.2")
@@ -162,7 +165,7 @@ def test_a_session_is_kept_while_data_is_carried(page: Served, files: Files, tmp
     assert "yes, when the session was new" in second.errors
 
 
-def test_a_session_is_for_whom_it_was_made_only(page: Served, files: Files, tmp_path: Path) -> None:
+def test_a_session_is_only_for_the_server_that_it_was_made_for(page: Served, files: Files, tmp_path: Path) -> None:
     """A resumed connection is not verified again (docs/pitfalls.md, 12)."""
     path = tmp_path / "session.pem"
     options = ("--session", str(path))
@@ -170,7 +173,7 @@ def test_a_session_is_for_whom_it_was_made_only(page: Served, files: Files, tmp_
     assert known(page, files, *options, "--servername", "example.com")["session"]["resumed"] is False
 
 
-def test_a_session_of_nobody_verified_is_not_resumed_by_one_who_verifies(
+def test_a_session_made_without_verification_is_not_resumed_with_verification(
     page: Served, files: Files, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "session.pem")
@@ -189,7 +192,7 @@ def test_another_trust_makes_another_session(page: Served, files: Files, tmp_pat
     assert ran.errors.startswith("CertificateError: ")
 
 
-def test_a_file_that_is_no_session_is_left_as_it_is(page: Served, files: Files, tmp_path: Path) -> None:
+def test_a_file_that_is_no_session_is_not_changed(page: Served, files: Files, tmp_path: Path) -> None:
     path = tmp_path / "letter"
     path.write_bytes(b"dear reader")
     ran = in_a_pipe("client", page.where, "--ca", files.ca, "--session", str(path))
@@ -208,10 +211,10 @@ def test_an_unknown_authority_is_refused_in_one_line(page: Served) -> None:
     assert ran.errors.count("\n") == 1
 
 
-def test_no_verify_accepts_anybody_and_says_so(page: Served) -> None:
+def test_no_verify_accepts_every_certificate_and_says_so(page: Served) -> None:
     ran = in_a_pipe("client", page.where, "--no-verify", feed=REQUEST)
     assert came_to_the_end(ran), ran
-    assert "--no-verify accepts anybody" in ran.errors
+    assert "--no-verify accepts every certificate" in ran.errors
 
 
 def test_a_client_certificate_is_shown(files: Files) -> None:
@@ -259,7 +262,7 @@ def test_a_peer_that_is_no_tls_server_is_status_1() -> None:
 def test_a_truncated_answer_is_status_1(
     files: Files, server_context: pyossl.Context, authority: pyossl.Authority
 ) -> None:
-    """An end without a close_notify may be somebody else's doing."""
+    """An attacker can cause an end without a close_notify."""
 
     def cut(sock: socket.socket) -> None:
         connection = pyossl.Connection(server_context)
@@ -279,10 +282,10 @@ def test_a_truncated_answer_is_status_1(
     assert ran.errors.rstrip().rpartition("\n")[2].startswith("TruncationError: ")
 
 
-def test_nobody_there_is_status_1_and_says_where() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{nobody.getsockname()[1]}"
+def test_a_refused_connection_is_status_1_and_names_the_address() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{unused.getsockname()[1]}"
         ran = in_a_pipe("client", where)
     assert ran.status == 1
     assert ran.errors.startswith("ConnectionRefusedError: ")
@@ -312,7 +315,7 @@ def usage(*arguments: str) -> Ran:
     [
         (["localhost:99999"], "a port is a number"),
         (["localhost:"], "a port is a number"),
-        (["[::1"], "no HOST[:PORT]"),
+        (["[::1"], "give HOST[:PORT]"),
         (["a b"], "cannot contain"),
         (["localhost", "--ca", "no-such-file"], "no-such-file"),
         (["localhost", "--ciphers", "NO-SUCH-CIPHER"], "NO-SUCH-CIPHER"),
@@ -320,13 +323,13 @@ def usage(*arguments: str) -> Ran:
         (["localhost", "--groups", "no-such-group"], "no-such-group"),
         (["localhost", "--min", "1.3", "--max", "1.2"], "above the maximum"),
         (["localhost", "--key", "key.pem"], "without --cert"),
-        (["localhost", "--alpn", "h2,,h3"], "commas between"),
+        (["localhost", "--alpn", "h2,,h3"], "separated by commas"),
         (["localhost", "--starttls", "gopher"], "gopher"),
         (["localhost", "--timeout", "0"], "--timeout"),
         (["localhost", "--keylog", "/no/such/folder/keys"], "/no/such/folder/keys"),
     ],
 )
-def test_what_cannot_be_is_status_2_and_says_why(arguments: list[str], why: str) -> None:
+def test_wrong_arguments_are_status_2_and_the_message_says_why(arguments: list[str], why: str) -> None:
     ran = usage(*arguments)
     assert (ran.status, ran.output) == (2, "")
     assert ran.errors.startswith("usage: python -m pyossl client")
@@ -338,7 +341,7 @@ def test_what_cannot_be_is_status_2_and_says_why(arguments: list[str], why: str)
 
 @contextlib.contextmanager
 def dripping(server_context: pyossl.Context) -> Iterator[str]:
-    """A server that sends a byte now and then to each client, and never closes."""
+    """A server that sends single bytes to each client and never closes."""
     with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
         over = threading.Event()
 
@@ -364,7 +367,7 @@ def dripping(server_context: pyossl.Context) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", [["client", "--json"], ["trace"]])
-def test_a_peer_that_drips_and_never_closes_keeps_nobody_past_the_timeout(
+def test_a_peer_that_drips_and_never_closes_cannot_delay_the_end_beyond_the_timeout(
     files: Files, server_context: pyossl.Context, command: list[str]
 ) -> None:
     with dripping(server_context) as where:
@@ -375,7 +378,7 @@ def test_a_peer_that_drips_and_never_closes_keeps_nobody_past_the_timeout(
 def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as queue:
         address = full.getsockname()
-        for _ in range(3):  # more than there is room for: the next has no answer
+        for _ in range(3):  # more than the backlog: the next connection gets no answer
             sock = queue.enter_context(socket.socket())
             sock.setblocking(False)
             sock.connect_ex(address)
@@ -383,5 +386,5 @@ def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypa
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         begun = time.monotonic()
         with pytest.raises(TimeoutError, match=r"timed out after 0.2 s"):
-            destination.arrive(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
+            client_connection.connect(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
         assert time.monotonic() - begun < 5, "one deadline for all of them"

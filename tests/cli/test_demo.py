@@ -1,4 +1,4 @@
-"""``python -m pyossl demo``: what it shows, that it checks it, and how it looks."""
+"""``python -m pyossl demo``: its output, its checks, and its layout."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from cli.cli_runs import PATIENCE, Ran, in_a_pipe, on_a_terminal
 
 import pyossl
-from pyossl.cli import demo, ways
-from pyossl.cli.demo import Demo, Impostor
-from pyossl.cli.protocols import VERSIONS
+from pyossl.cli import demo, demo_connections
+from pyossl.cli.demo import BadServer, Demo
 from pyossl.cli.screen import Screen
+from pyossl.cli.tls_versions import VERSIONS
 from pyossl.core.outcome import VerifyCode
 
 FIRST_FLIGHTS = {
@@ -97,7 +97,7 @@ def test_a_terminal_gets_colour_and_no_line_wider_than_itself(columns: int) -> N
     assert ran.status == 0, ran.output
     assert COLOUR.search(ran.output)
     lines = ESCAPE.sub("", ran.output).split("\n")
-    # One word alone in its line, a library's path, stays whole: it is there to be copied.
+    # The path of a library is not broken, so that it can be copied.
     assert [line for line in lines if len(line) > columns and " " in line.strip()] == []
     bars = {len(line) for line in lines if " ms │" in line}
     assert bars == {min(columns, 100)}, "the right bar is not straight"
@@ -120,7 +120,7 @@ def test_without_rich_a_terminal_gets_plain_text() -> None:
     ran = on_a_terminal("demo", code="sys.modules['rich'] = None")
     assert ran.status == 0, ran.output
     assert "\x1b" not in ran.output
-    assert "Everything came out as it should" in ran.output
+    assert "All results are correct" in ran.output
 
 
 def test_a_pipe_does_not_even_load_rich() -> None:
@@ -129,8 +129,8 @@ def test_a_pipe_does_not_even_load_rich() -> None:
     assert done.returncode == 0
 
 
-class Occasion:
-    """A demo whose output is kept."""
+class RecordedDemo:
+    """A demo whose output is recorded."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
@@ -142,47 +142,47 @@ class Occasion:
 
 
 def test_a_server_with_another_certificate_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client means somebody else than the server is: no way leads there."""
-    monkeypatch.setattr(ways, "SERVER", "elsewhere.example")
-    occasion = Occasion()
-    occasion.demo.connect_three_ways()
-    assert len(occasion.demo.problems) == 3
-    assert all("CertificateError" in problem for problem in occasion.demo.problems)
+    """The client expects a name that is not in the server's certificate, so all three connections fail."""
+    monkeypatch.setattr(demo_connections, "SERVER", "elsewhere.example")
+    recorded = RecordedDemo()
+    recorded.demo.connect_over_three_transports()
+    assert len(recorded.demo.problems) == 3
+    assert all("CertificateError" in problem for problem in recorded.demo.problems)
 
 
 def test_the_wrong_version_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    occasion = Occasion()
-    occasion.demo.connect_three_ways()
-    assert occasion.demo.problems == []
-    monkeypatch.setattr(demo, "spelled", lambda version: "TLSv1.9")
-    occasion.demo.connect_three_ways()
-    assert occasion.demo.problems == ["version: TLSv1.2, and not TLSv1.9"]
+    recorded = RecordedDemo()
+    recorded.demo.connect_over_three_transports()
+    assert recorded.demo.problems == []
+    monkeypatch.setattr(demo, "version_name", lambda version: "TLSv1.9")
+    recorded.demo.connect_over_three_transports()
+    assert recorded.demo.problems == ["version: TLSv1.2 instead of TLSv1.9"]
 
 
-class TakenIn(Demo):
-    """Meets a server that there is no reason to refuse, and takes it for an impostor."""
+class DemoWithGoodServers(Demo):
+    """Expects to refuse a server that is good, and a server that has another error."""
 
-    def _impostors(self) -> Iterator[Impostor]:
+    def _bad_servers(self) -> Iterator[BadServer]:
         right = self._server(self._authority.issue("localhost"))
-        yield Impostor("A real one", right, self._client(self._authority), "localhost", VerifyCode.CERT_HAS_EXPIRED)
-        yield Impostor("Another", right, self._client(self._authority), "else.example", VerifyCode.CERT_HAS_EXPIRED)
+        yield BadServer("A real one", right, self._client(self._authority), "localhost", VerifyCode.CERT_HAS_EXPIRED)
+        yield BadServer("Another", right, self._client(self._authority), "else.example", VerifyCode.CERT_HAS_EXPIRED)
 
 
-def test_an_impostor_who_is_accepted_or_refused_for_another_reason_is_a_problem() -> None:
+def test_a_bad_server_that_is_accepted_or_refused_for_another_reason_is_a_problem() -> None:
     stream = io.StringIO()
-    taken_in = TakenIn(Screen(stream), VERSIONS["1.2"])
-    taken_in.refuse_three_servers()
-    assert taken_in.problems == [
+    wrong = DemoWithGoodServers(Screen(stream), VERSIONS["1.2"])
+    wrong.refuse_three_servers()
+    assert wrong.problems == [
         "A real one: it was accepted",
-        "Another: refused with CertificateError, not as CERT_HAS_EXPIRED",
+        "Another: refused with CertificateError, not with CERT_HAS_EXPIRED",
     ]
     assert "✗ A real one: accepted" in stream.getvalue()
     assert "✗ Another" in stream.getvalue()
 
 
-def test_a_problem_is_status_1_and_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "Demo", TakenIn)
+def test_a_problem_is_status_1_and_printed_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "Demo", DemoWithGoodServers)
     stream = io.StringIO()
     assert demo.run(Namespace(tls="1.2"), Screen(stream)) == 1
-    assert stream.getvalue().rstrip().endswith("not as CERT_HAS_EXPIRED")
-    assert "as it should," not in stream.getvalue()
+    assert stream.getvalue().rstrip().endswith("not with CERT_HAS_EXPIRED")
+    assert "All results are correct" not in stream.getvalue()

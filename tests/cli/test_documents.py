@@ -1,9 +1,10 @@
-"""The pages in docs/cli: every option has a place in them, and every command in them is run.
+"""The pages in docs/cli: they have every option, and every command in them is run.
 
-A page is one session.  Commands of ``sh`` blocks are run in their order, in a folder with chain.pem and key.pem (for
-localhost) and ca.pem (their authority); ``# status 1`` behind a command says what it exits with.  A server that ends
-with ``&`` runs until the page ends, on a port of its own that stands in for 4433.  An ``output`` block is all that the
-command before it prints, on both its outputs; ``…`` stands for any text in a line, and a line of its own for any lines.
+A page is one session.  The commands of its ``sh`` blocks run in order, in a directory with chain.pem and key.pem (for
+localhost) and ca.pem (their authority).  ``# status 1`` after a command is its exit status.  A server command that ends
+with ``&`` runs until the end of the page, on a free port that replaces 4433.  An ``output`` block is the whole output
+of the command before it, on standard output and standard error.  ``…`` in a line stands for any text, and a line ``…``
+stands for any lines.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def page(name: str) -> Path:
 
 
 def options(name: str) -> set[str]:
-    """The options that a command has."""
+    """The options of a command."""
     (commands,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
     chosen: argparse.ArgumentParser = commands.choices[name]
     return {option for action in chosen._actions for option in action.option_strings if option.startswith("--")}
@@ -61,7 +62,7 @@ def test_help_ends_with_examples_that_parse(name: str) -> None:
 
 
 class Session:
-    """The commands of a page, one after the other."""
+    """Runs the commands of a page, one after the other."""
 
     def __init__(self, folder: Path, at_the_end: contextlib.ExitStack) -> None:
         self._folder = folder
@@ -71,7 +72,7 @@ class Session:
         self._environment = {**os.environ, "PATH": path, "COLUMNS": "80"}
 
     def run(self, line: str) -> str:
-        """What a command prints."""
+        """Runs a command and returns its output."""
         command, _, comment = line.partition("  # ")
         if command.rstrip().endswith("&"):
             arguments = shlex.split(command.rstrip()[:-1])[1:]
@@ -94,7 +95,7 @@ class Session:
 
 
 @each_page
-def test_a_page_runs_and_prints_what_it_says(
+def test_a_page_runs_and_prints_the_output_in_it(
     name: str, tmp_path: Path, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     written(tmp_path, authority, credentials)

@@ -1,4 +1,4 @@
-"""``python -m pyossl info``: the same facts as text and as JSON, and true ones."""
+"""``python -m pyossl info``: the same information as text and as JSON, and it is correct."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_python_is_this_one(facts: Any) -> None:
 
 
 @pytest.mark.feature("info")
-def test_the_text_says_what_the_json_says(facts: Any) -> None:
+def test_the_text_has_the_information_of_the_json(facts: Any) -> None:
     text = in_a_pipe("info").output
     openssl, trust = facts["openssl"], facts["trust"]
     for fact in (
@@ -79,9 +79,9 @@ def test_openssl_conf_is_respected_in_policy_and_path(tmp_path: Path) -> None:
     assert "newest version  TLSv1.2" in text
 
 
-def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_configuration_file_is_reported(tmp_path: Path) -> None:
     text = in_a_pipe("info", OPENSSL_CONF=str(tmp_path / "none.cnf")).output
-    assert f"{tmp_path / 'none.cnf'} (there is none)" in text
+    assert f"{tmp_path / 'none.cnf'} (does not exist)" in text
 
 
 def test_a_trust_store_that_is_malformed_is_a_failure(tmp_path: Path) -> None:

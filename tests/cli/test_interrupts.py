@@ -1,4 +1,4 @@
-"""Ctrl-C ends every command, whatever it is doing, with status 130 and without a traceback."""
+"""Ctrl-C ends every command at any time, with status 130 and without a traceback."""
 
 from __future__ import annotations
 
@@ -20,20 +20,18 @@ import pyossl
 
 SEED = random.randrange(1 << 32)
 MOMENTS = 6
-"""How many random ones each command is interrupted at; by hand, many hundreds were."""
+"""The number of random times at which each command is interrupted."""
 
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a server that accepts and says nothing."""
+    """The port of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 def started(*arguments: str, code: str = "") -> subprocess.Popen[bytes]:
-    """``python -m pyossl`` with ``code`` before the command; it has written to its standard error when it can be
-    interrupted.
-    """
+    """Starts ``python -m pyossl`` with ``code`` before the command, and waits until Ctrl-C can interrupt it."""
     program = (
         "import os, sys, pyossl, pyossl.cli.process\n"
         "def main():\n"
@@ -56,7 +54,7 @@ def started(*arguments: str, code: str = "") -> subprocess.Popen[bytes]:
 
 
 def interrupted(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """Its exit status, and what it has printed on standard error."""
+    """Interrupts the process, and returns its exit status and its error output."""
     with process:
         try:
             process.send_signal(signal.SIGINT)
@@ -74,11 +72,11 @@ def test_at_a_random_moment(command: str, silent: int) -> None:
     for _ in range(MOMENTS):
         process = started(command, *arguments)
         moment = choose.uniform(0, 0.7)
-        time.sleep(moment)  # not for something to happen: whatever is going on is interrupted
+        time.sleep(moment)  # the time is random, not a wait for an event
         status, errors = interrupted(process)
         assert "Traceback" not in errors, (SEED, moment)
         assert "Exception ignored" not in errors, (SEED, moment)
-        # It may have come to its end before; a server's end by Ctrl-C is no failure.
+        # The command may have ended before Ctrl-C, and a server returns 0 after Ctrl-C.
         assert status in ((130, 0) if command in ("demo", "info", "server") else (130,)), (SEED, moment, errors)
 
 
@@ -99,15 +97,15 @@ LOST = {
 
 
 @pytest.mark.parametrize("where", LOST)
-def test_an_interrupt_that_is_lost_ends_the_process_all_the_same(where: str) -> None:
+def test_an_interrupt_that_is_lost_ends_the_process_anyway(where: str) -> None:
     status, errors = interrupted(started("info", code=LOST[where]))
     assert status == 130
     assert errors == ""
 
 
-def test_a_second_interrupt_ends_a_command_that_cleans_up_at_once() -> None:
+def test_a_second_interrupt_immediately_ends_a_command_that_cleans_up() -> None:
     code = (
-        "import time; pyossl.cli.process._GRACE = 60\n"  # however busy the machine is
+        "import time; pyossl.cli.process._GRACE = 60\n"  # longer than the test, even on a busy machine
         "    try: os.write(1, b'?'); time.sleep(60)\n"
         "    finally: os.write(1, b'!'); time.sleep(60)"
     )
@@ -121,8 +119,8 @@ def test_a_second_interrupt_ends_a_command_that_cleans_up_at_once() -> None:
         assert process.wait(PATIENCE) == 130
 
 
-def test_an_interrupt_that_is_ignored_by_whoever_started_the_command_stays_so() -> None:
-    """As by nohup(1), and for what a script's shell runs with ``&``."""
+def test_an_interrupt_that_the_parent_process_ignores_stays_ignored() -> None:
+    """nohup(1) ignores it, and so does a script's shell for a command with ``&``."""
     line = (
         "import signal, sys, runpy; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.argv = ['pyossl', '--version']; "
     )

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, versions, wrong usage, and what a person sees of an error."""
+"""The command line as a whole: help, versions, wrong usage, and error messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_version_is_that_of_the_package_and_of_openssl() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["demo", "--tls", "1.1"], ["info", "--no-such-option"]])
-def test_wrong_usage_is_status_2_and_said_on_stderr(arguments: list[str]) -> None:
+def test_wrong_usage_is_status_2_with_a_message_on_stderr(arguments: list[str]) -> None:
     ran = in_a_pipe(*arguments)
     assert ran.status == 2
     assert ran.output == ""
@@ -44,7 +44,7 @@ def test_wrong_usage_is_status_2_and_said_on_stderr(arguments: list[str]) -> Non
 
 
 def test_a_failure_of_openssl_is_status_1_and_one_line(tmp_path: Path) -> None:
-    """At security level 5 our own certificates, on P-256, are too weak to be used."""
+    """At security level 5, OpenSSL refuses our certificates, because their P-256 keys are too weak."""
     configuration = tmp_path / "openssl.cnf"
     configuration.write_text(
         "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = DEFAULT@SECLEVEL=5\n"
@@ -55,7 +55,7 @@ def test_a_failure_of_openssl_is_status_1_and_one_line(tmp_path: Path) -> None:
     assert ran.errors.count("\n") == 1
 
 
-def test_a_reader_who_has_had_enough_is_no_traceback() -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:

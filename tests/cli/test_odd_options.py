@@ -1,4 +1,4 @@
-"""Odd words on the command line: each is refused as wrong usage, and none of them shows a traceback."""
+"""Odd values on the command line: wrong ones are refused as wrong usage, and none causes a traceback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def options() -> list[tuple[str, str]]:
-    """Every command with each of its options that take a value; an empty one stands for what has no name."""
+    """Each command with each option that takes a value.  An empty option stands for a positional argument."""
     found = []
     subparsers = next(each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
     for command, of in subparsers.choices.items():
@@ -50,7 +50,7 @@ def options() -> list[tuple[str, str]]:
 
 
 def words(command: str, option: str, value: str, closed: str) -> list[str]:
-    """A command line with that value; what it would connect to is closed, and a server's address another's."""
+    """A command line with this value.  No server listens on its address, and a server cannot listen on its own."""
     given = [command]
     if command == "server" and option not in ("--host", "--port"):
         given += ["--host", "203.0.113.1"]
@@ -72,7 +72,7 @@ def status(arguments: list[str]) -> int:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own, where no name is looked up, and nothing serves."""
+    """Runs each test in its own directory and without DNS."""
     resolve = socket.getaddrinfo
     monkeypatch.chdir(folder)
     monkeypatch.setattr(
@@ -88,12 +88,12 @@ TRIED = [each for each in options() if each not in (("server", "--host"), ("serv
 
 
 @pytest.mark.parametrize(("command", "option"), TRIED)
-def test_an_odd_value_of_an_option_is_no_traceback(
+def test_an_odd_value_of_an_option_causes_no_traceback(
     command: str, option: str, closed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for value in ODD:
         ended = status(words(command, option, value, closed))
         said = capsys.readouterr()
         assert ended in (0, 1, 2), value
-        assert ended == 0 or said.err.strip(), f"{value!r}: not a word"
+        assert ended == 0 or said.err.strip(), f"{value!r}: no error message"
         assert "Traceback" not in said.err

@@ -1,4 +1,4 @@
-"""What a peer says is shown, and never obeyed."""
+"""Text from a peer is shown, and its control characters have no effect on the terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SAID = "a\x1b[2Jb\x07\u202ec\udce9d\r\u00e9"
 SHOWN = r"a\x1b[2Jb\x07\u202ec\udce9d\ré"
 
 
-def test_what_a_terminal_would_obey_is_written_out() -> None:
+def test_control_characters_become_escape_sequences() -> None:
     assert printable(SAID) == SHOWN
 
 
-def test_every_way_to_print_text_writes_it_out() -> None:
+def test_every_method_that_prints_text_escapes_it() -> None:
     stream = io.StringIO()
     screen = Screen(stream)
     screen.title(SAID, SAID)
@@ -25,12 +25,12 @@ def test_every_way_to_print_text_writes_it_out() -> None:
     screen.text(SAID)
     screen.verdict(False, SAID)
     screen.branch(0, "", SAID, SAID)
-    screen.entry(SAID, SAID)
+    screen.log(SAID, SAID)
     assert stream.getvalue().count(SHOWN) == 10
     assert all(character.isprintable() or character == "\n" for character in stream.getvalue())
 
 
-def test_an_error_that_quotes_a_peer_is_written_out() -> None:
+def test_an_error_that_quotes_a_peer_is_escaped() -> None:
     with serving_plain(lambda sock: (sock.sendall(b"-ERR \x1b[2J\r\n"), sock.recv(1))) as address:
         ran = in_a_pipe("client", f"localhost:{address[1]}", "--starttls", "pop3")
     assert ran.status == 1

@@ -1,4 +1,4 @@
-"""``python -m pyossl server``: the echo, the folder, its certificate, and what clients cannot make it do."""
+"""``python -m pyossl server``: the echo, the directory, its certificate, and its limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ assert files, "a fixture"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to serve, with a secret beside it, and links out of it."""
+    """A directory to serve, with a secret beside it, and with links that lead outside."""
     beside = tmp_path_factory.mktemp("beside")
     (beside / "secret").write_text("nobody's business")
     site = beside / "site"
@@ -54,7 +54,7 @@ def site(files: Files, folder: Path) -> Iterator[Served]:
 
 
 class Reply:
-    """An answer of HTTP, taken apart."""
+    """The parts of an HTTP answer."""
 
     def __init__(self, data: bytes) -> None:
         head, _, self.body = data.partition(b"\r\n\r\n")
@@ -64,7 +64,7 @@ class Reply:
 
 
 def ask(site: Served, files: Files, *requests: bytes) -> bytes:
-    """What the server answers until it closes."""
+    """Sends the requests and returns the server's answers until it closes."""
     host, _, port = site.where.partition(":")
     context = pyossl.Context.client(trust=files.ca)
     with pyossl.connect((host, int(port)), context, timeout=SECONDS) as tls:
@@ -142,7 +142,7 @@ def test_a_folder_without_its_slash_is_moved_there_on_this_host(site: Served, fi
         b"/" + b"x" * 5000,
     ],
 )
-def test_nothing_outside_of_the_folder_is_found(site: Served, files: Files, target: bytes) -> None:
+def test_no_file_outside_the_folder_is_served(site: Served, files: Files, target: bytes) -> None:
     reply = get(site, files, target)
     assert reply.status == 404
     assert b"business" not in reply.body
@@ -173,7 +173,7 @@ def test_a_link_within_the_folder_is_followed(site: Served, files: Files) -> Non
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 3000, 431),
     ],
 )
-def test_what_is_malformed_is_refused_and_the_connection_closed(
+def test_a_malformed_request_is_refused_and_the_connection_closed(
     site: Served, files: Files, request_: bytes, status: int
 ) -> None:
     answer = ask(site, files, request_)
@@ -205,7 +205,7 @@ def test_curl_gets_a_file(site: Served, files: Files) -> None:
     assert (done.returncode, done.stdout) == (0, b"<p>hello"), done.stderr
 
 
-def test_the_log_says_who_asked_for_what_and_cannot_be_made_to_lie(site: Served, files: Files) -> None:
+def test_the_log_has_the_address_and_the_request_with_control_characters_escaped(site: Served, files: Files) -> None:
     get(site, files, b"/\x1b[2J\xff")
     site.program.wait_for(rb"127\.0\.0\.1:\d+ TLSv1\.\d, \S+, ")
     site.program.wait_for(rb"GET '/\\x1b\[2J\\xff' 404 \d+\n")
@@ -267,7 +267,7 @@ def test_openssls_client_is_served(files: Files) -> None:
         (["--ciphers", "NO-SUCH"], "NO-SUCH"),
     ],
 )
-def test_what_cannot_be_is_status_2(arguments: list[str], why: str) -> None:
+def test_wrong_arguments_are_status_2(arguments: list[str], why: str) -> None:
     ran = in_a_pipe("server", "--port", "0", *arguments)
     assert (ran.status, ran.output) == (2, "")
     assert ran.errors.startswith("usage: python -m pyossl server")
@@ -288,7 +288,7 @@ def test_an_address_that_is_taken_is_status_1() -> None:
 def small(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context
 ) -> Iterator[tuple[pyossl.Listener, io.StringIO]]:
-    """An echo in this process with one place for clients, who must not be silent for half a second."""
+    """An echo server in this process that serves one client at a time, with a timeout of half a second."""
     monkeypatch.setattr(command, "_MOST_CLIENTS", 1)
     output = io.StringIO()
     listener = pyossl.listen(("127.0.0.1", 0), server_context)
@@ -299,11 +299,11 @@ def small(
         server.result()
 
 
-def test_a_client_that_says_nothing_loses_its_place(
+def test_a_client_that_sends_nothing_is_closed(
     small: tuple[pyossl.Listener, io.StringIO], client_context: pyossl.Context
 ) -> None:
     listener, output = small
-    with socket.create_connection(listener.address, SECONDS):  # takes the only place, and stalls the handshake
+    with socket.create_connection(listener.address, SECONDS):  # it is the only client that fits, and sends nothing
         with pyossl.connect(listener.address, client_context, server_hostname="localhost", timeout=SECONDS) as tls:
             tls.sendall(b"my turn")
             assert tls.recv(100) == b"my turn"
@@ -311,7 +311,7 @@ def test_a_client_that_says_nothing_loses_its_place(
     assert "TimeoutError: the handshake timed out after 0.5 s" in output.getvalue()
 
 
-def test_what_goes_wrong_with_a_client_is_a_line_and_not_the_end(
+def test_an_error_of_a_client_is_a_line_and_the_server_goes_on(
     small: tuple[pyossl.Listener, io.StringIO], client_context: pyossl.Context
 ) -> None:
     listener, output = small
@@ -336,7 +336,7 @@ Echo = tuple[pyossl.Listener, io.StringIO]
 
 @contextlib.contextmanager
 def echoing(server_context: pyossl.Context, timeout: float = 60) -> Iterator[Echo]:
-    """An echo in this process."""
+    """An echo server in this process."""
     output = io.StringIO()
     listener = pyossl.listen(("127.0.0.1", 0), server_context)
     server = Task(Server(listener, echo, timeout, Log(Screen(output))).run)
@@ -354,7 +354,7 @@ def assert_is_served(listener: pyossl.Listener, context: pyossl.Context) -> None
         assert tls.recv(100) == b"my turn"
 
 
-def test_two_hundred_clients_that_stall_in_their_handshake_keep_nobody_out(
+def test_two_hundred_clients_that_stall_in_their_handshake_do_not_block_another(
     server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
     with echoing(server_context) as (listener, _), contextlib.ExitStack() as stalled:
@@ -366,7 +366,7 @@ def test_two_hundred_clients_that_stall_in_their_handshake_keep_nobody_out(
 @pytest.mark.parametrize(
     "where", ["before the handshake", "in the handshake", "after it", "in the middle of a request"]
 )
-def test_the_client_that_was_waited_for_longest_makes_room(
+def test_the_client_that_was_waited_on_longest_is_closed_for_another(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context, where: str
 ) -> None:
     monkeypatch.setattr(command, "_MOST_CLIENTS", 4)
@@ -380,10 +380,10 @@ def test_the_client_that_was_waited_for_longest_makes_room(
                 if where == "in the middle of a request":
                     tls.sendall(b"x")
         assert_is_served(listener, client_context)
-        until(lambda: output.getvalue().count("it stalled, and another needs its place") >= 4)
+        until(lambda: output.getvalue().count("it was slow and another client needs its place") >= 4)
 
 
-def test_a_client_that_is_served_does_not_make_room_for_those_that_stall(
+def test_an_active_client_is_not_closed_for_clients_that_stall(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
     monkeypatch.setattr(command, "_MOST_CLIENTS", 2)
@@ -403,7 +403,7 @@ def test_a_handshake_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch, ser
         until(lambda: "the handshake timed out after 0.2 s" in output.getvalue())
 
 
-def test_a_server_without_a_descriptor_to_spare_goes_on(
+def test_a_server_without_a_free_descriptor_goes_on(
     monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
     accept, failures = pyossl.Listener.accept, [errno.EMFILE, errno.ENFILE]

@@ -1,6 +1,6 @@
-"""STARTTLS: every protocol's dialogue, and what no dialogue may let pass.
+"""STARTTLS: the dialogue of every protocol, and the attacks and errors that each dialogue must refuse.
 
-The servers here say what the RFCs let a server say.  Real ones are in tests/interop.
+The servers here send answers that the RFCs allow.  Real servers are in tests/interop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STREAM = b"<?xml version='1.0'?><stream:stream id='x' from='localhost' version='
 
 
 class Step(NamedTuple):
-    """What the client must say (its beginning and its end), and what the server says then."""
+    """The beginning and the end of the client's next bytes, and the server's answer to them."""
 
     begins: bytes
     ends: bytes
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A server's greeting and the steps up to its go-ahead; the last answer once as a refusal."""
+    """A server's greeting, the steps up to the handshake, and a last answer that refuses TLS instead."""
 
     greeting: bytes
     steps: tuple[Step, ...]
@@ -121,7 +121,7 @@ def byte_by_byte(sock: socket.socket, data: bytes) -> None:
 
 
 def play(script: Script, sock: socket.socket, send: Send = at_once) -> None:
-    """The server's side of the dialogue; checks what the client says, to the byte where it ends."""
+    """Plays the server's side of the dialogue, and checks each byte that the client sends."""
     send(sock, script.greeting)
     for step in script.steps:
         heard = b""
@@ -134,7 +134,7 @@ def play(script: Script, sock: socket.socket, send: Send = at_once) -> None:
 
 @contextmanager
 def dialogue_with(script: Script, send: Send = at_once) -> Iterator[socket.socket]:
-    """A client's socket whose peer plays the script, and then waits for the client to leave."""
+    """A client's socket whose peer plays the script and then waits until the client closes."""
 
     def serve(sock: socket.socket) -> None:
         try:
@@ -142,7 +142,7 @@ def dialogue_with(script: Script, send: Send = at_once) -> Iterator[socket.socke
             while sock.recv(65536):
                 pass
         except (AssertionError, ConnectionError):
-            pass  # a client that leaves early is what these tests are about
+            pass  # these tests expect that the client closes early
 
     with serving_plain(serve) as address, socket.create_connection(address, SECONDS) as sock:
         yield sock
@@ -190,14 +190,17 @@ def test_the_commands_take_starttls(command: str, visits: int, files: Files, ser
 
 
 @each_protocol
-def test_a_refusal_is_an_error_that_says_it(protocol: str) -> None:
-    with dialogue_with(SCRIPTS[protocol].refusing()) as sock, pytest.raises(StartTLSError, match=r"said|refuses TLS"):
+def test_a_refusal_is_an_error_with_the_answer_in_it(protocol: str) -> None:
+    with (
+        dialogue_with(SCRIPTS[protocol].refusing()) as sock,
+        pytest.raises(StartTLSError, match=r"answered|refuses TLS"),
+    ):
         starttls.negotiate(protocol, sock, "localhost", SECONDS)
 
 
 @pytest.mark.parametrize("protocol", NOT_OFFERED)
-def test_what_is_not_offered_is_not_asked_for(protocol: str) -> None:
-    """Somebody in between may have taken the offer out: there is no going on in the clear."""
+def test_starttls_is_not_requested_if_it_is_not_offered(protocol: str) -> None:
+    """An attacker may have removed the offer, so the client does not go on without TLS."""
     first, *rest = SCRIPTS[protocol].steps
     script = SCRIPTS[protocol]._replace(steps=(first._replace(answer=NOT_OFFERED[protocol]), *rest))
     with dialogue_with(script) as sock, pytest.raises(StartTLSError, match="does not offer STARTTLS"):
@@ -205,14 +208,14 @@ def test_what_is_not_offered_is_not_asked_for(protocol: str) -> None:
 
 
 @each_protocol
-def test_plain_text_after_the_go_ahead_is_refused(protocol: str) -> None:
-    """The injection of CVE-2011-0411: it would be read as if it had come under TLS."""
+def test_plain_text_after_the_answer_to_starttls_is_refused(protocol: str) -> None:
+    """The injection of CVE-2011-0411: the client would read it as if it came through TLS."""
     script = SCRIPTS[protocol].injecting(b"* injected\r\n")
     with dialogue_with(script) as sock, pytest.raises(StartTLSError, match="12 bytes in the clear"):
         starttls.negotiate(protocol, sock, "localhost", SECONDS)
 
 
-def test_the_command_says_an_injection_in_one_line() -> None:
+def test_the_command_reports_an_injection_in_one_line() -> None:
     def serve(sock: socket.socket) -> None:
         play(SCRIPTS["pop3"].injecting(b"+OK 1 message\r\n"), sock)
         while sock.recv(100):
@@ -236,15 +239,15 @@ def test_a_server_that_closes_is_an_error(protocol: str) -> None:
 
 
 @each_protocol
-def test_a_server_that_says_nothing_times_out(protocol: str) -> None:
+def test_a_server_that_sends_nothing_times_out(protocol: str) -> None:
     ours, theirs = tcp_pair()
     with ours, theirs, pytest.raises(TimeoutError, match=r"before TLS timed out after 0\.05 s"):
         starttls.negotiate(protocol, ours, "localhost", 0.05)
 
 
 @pytest.mark.parametrize("protocol", ["smtp", "imap", "xmpp", "ldap"])
-def test_a_server_that_never_stops_is_left(protocol: str) -> None:
-    """Every bound: of a line, of a dialogue of many lines, of a length that is announced."""
+def test_a_server_that_never_stops_is_refused(protocol: str) -> None:
+    """The limits for a line, for the whole dialogue, and for an announced length."""
     endless = {
         "smtp": b"220-" + b"a line\r\n" * 20000,
         "imap": b"* OK " + b"x" * 100000,
@@ -258,7 +261,7 @@ def test_a_server_that_never_stops_is_left(protocol: str) -> None:
 @pytest.mark.parametrize(
     "answer", [b"\x30\x00", b"\x30\x03\x02\x01\x01", b"\x30\x05\x02\x01\x02\x78\x00", _ldap(0)[2:]]
 )
-def test_an_answer_of_ldap_that_is_none_is_refused(answer: bytes) -> None:
+def test_a_wrong_answer_of_ldap_is_refused(answer: bytes) -> None:
     script = SCRIPTS["ldap"]
     script = script._replace(steps=(script.steps[0]._replace(answer=answer),))
     with dialogue_with(script) as sock, pytest.raises((StartTLSError, TimeoutError)):

@@ -1,4 +1,4 @@
-"""``python -m pyossl trace``: both handshakes, with sizes and times, as text, as a picture and as JSON."""
+"""``python -m pyossl trace``: both handshakes, with sizes and times, as text, as SVG and as JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 
 import pyossl
-from pyossl.cli.ladder import Ladder, Rung
-from pyossl.cli.picture import picture
-from pyossl.cli.trace import Handshake
+from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
+from pyossl.cli.handshake_svg import svg
 
 assert files, "a fixture"
 
@@ -45,7 +44,7 @@ def test_two_ladders_stand_side_by_side(server: Served, files: Files, version: s
     assert max(map(len, ran.output.splitlines())) <= columns
 
 
-def test_they_stand_below_one_another_where_there_is_no_room(server: Served, files: Files) -> None:
+def test_they_stand_below_one_another_on_a_narrow_screen(server: Served, files: Files) -> None:
     ran = in_a_pipe("trace", server.where, "--ca", files.ca, COLUMNS="60")
     assert ran.status == 0
     first, _, resumed = ran.output.partition("resumed handshake  ")
@@ -73,21 +72,21 @@ def test_the_picture_has_every_message_of_both(server: Served, files: Files, tmp
         assert f"{message['size']} byte{'s' if message['size'] > 1 else ''}" in texts
 
 
-def test_a_server_without_sessions_has_one_ladder_and_says_so(files: Files, tmp_path: Path) -> None:
+def test_a_server_without_sessions_has_one_ladder_and_a_message(files: Files, tmp_path: Path) -> None:
     path = tmp_path / "one.svg"
     with s_server(files, "-no_ticket", "-no_cache", "-num_tickets", "0") as served:
         ran = in_a_pipe("trace", served.where, "--ca", files.ca, "--timeout", "2", "--svg", str(path))
     assert ran.status == 0, ran
     assert ran.output.count("ClientHello") == 1
-    assert "The server gave no session that can be resumed." in ran.output
+    assert "The server sent no session that can be resumed." in ran.output
     assert path.read_text().count("ClientHello") == 1
 
 
-def test_a_picture_escapes_what_a_peer_says_and_stays_within_its_frame() -> None:
+def test_a_picture_escapes_names_from_the_peer_and_stays_within_its_frame() -> None:
     ladder = Ladder()
     ladder.rungs += [Rung(True, "ClientHello", 300, 0), Rung(False, '<b>&\x1b"', 16777215, 123456.78)]
     known = {"servername": "</svg>", "peer": "a&b", "version": "TLSv1.3", "cipher": "<c>", "group": None}
-    drawn = picture([Handshake("first handshake", ladder, known)] * 2)
+    drawn = svg([Handshake("first handshake", ladder, known)] * 2)
     root = ElementTree.fromstring(drawn)
     assert root.find(f"{SVG}text").text == "</svg>"  # type: ignore[union-attr]
     height = float(root.attrib["height"])

@@ -1,4 +1,4 @@
-"""The command line where standard input, output or error is missing, full, or read by nobody."""
+"""The command line with standard streams that are closed, full, or a pipe that its reader has closed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def closing(numbers: tuple[int, ...]) -> str:
 
 @CLOSED
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_a_stream_a_command_ends_as_with_it(command: str, closed: tuple[int, ...]) -> None:
+def test_a_command_without_a_stream_has_the_same_exit_status(command: str, closed: tuple[int, ...]) -> None:
     usual, ran = run_in_shell(command, ""), run_in_shell(command, closing(closed))
     assert ran.status == usual.status
     assert "Traceback" not in ran.errors
@@ -50,10 +50,10 @@ def test_without_a_stream_a_command_ends_as_with_it(command: str, closed: tuple[
 
 
 @CLOSED
-def test_what_is_printed_is_not_sent_to_a_socket_that_got_the_number_of_a_missing_stream(
+def test_output_is_not_sent_to_a_socket_with_the_number_of_a_missing_stream(
     closed: tuple[int, ...], server_context: pyossl.Context, authority: pyossl.Authority, tmp_path: Path
 ) -> None:
-    """The client prints what it knows of the connection, and an error, while the socket is open."""
+    """The client prints information about the connection, and an error, while the socket is open."""
     ca = tmp_path / "ca.pem"
     ca.write_bytes(authority.certificate.to_pem())
     received = []
@@ -92,7 +92,7 @@ def test_an_error_that_cannot_be_printed_keeps_its_status() -> None:
 
 
 @pytest.mark.parametrize("command", ["--version", "--help", "info", "demo", "info 2>&1"])
-def test_a_reader_who_has_had_enough_is_told_nothing_more(command: str) -> None:
+def test_nothing_is_printed_after_the_reader_has_closed_the_pipe(command: str) -> None:
     ran = run_in_shell(command, "| true")
     assert ran.errors == ""
     assert ran.output == ""

@@ -24,7 +24,7 @@ from served import SECONDS, Task, serving, until
 
 import pyossl
 import pyossl.aio
-from pyossl.cli import destination
+from pyossl.cli import client_connection
 from pyossl.sockets.address import SocketAddress
 from pyossl.sockets.connecting import by_turns, connected
 
@@ -292,7 +292,7 @@ def test_the_scope_of_an_address_reaches_the_kernel(address: Any, client_context
     assert errno_of(lambda: plain(("fe80::1", 1))) == errno.EINVAL
     assert expected != errno.EINVAL
     assert errno_of(lambda: pyossl.connect(address, client_context, timeout=SECONDS)) == expected
-    assert errno_of(lambda: destination._connected(address, SECONDS)) == expected
+    assert errno_of(lambda: client_connection._tcp_connection(address, SECONDS)) == expected
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
@@ -349,10 +349,10 @@ def test_the_command_line_passes_over_addresses_that_are_silent_or_lacked(
 ) -> None:
     with silence() as silent, serving(server_context, echo) as address:
         resolve(lacked, v4(silent), v4(address))
-        arrival = destination.arrive((NAME, 443), client_context, NAME, timeout=SECONDS)
-        assert arrival.tls.getpeername() == address
-        assert arrival.tls.gettimeout() == SECONDS
-        arrival.tls.close()
+        connected = client_connection.connect((NAME, 443), client_context, NAME, timeout=SECONDS)
+        assert connected.tls.getpeername() == address
+        assert connected.tls.gettimeout() == SECONDS
+        connected.tls.close()
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "transports"])

@@ -527,12 +527,12 @@ def test_the_client_prints_what_is_malformed_and_nothing_that_a_terminal_obeys(
 
 @pytest.mark.parametrize("field", ["not_before", "not_after"])
 def test_a_malformed_time_is_shown_as_such(field: str) -> None:
-    from pyossl.cli import facts
-    from pyossl.cli.findings import diagnose
+    from pyossl.cli.certificate_findings import diagnose
+    from pyossl.cli.certificate_report import certificate_report
 
     encoded: Any = {field: tlv(0x18, b"00000101000000Z")}  # OpenSSL can read it, but Python does not support the year
     certificate = Certificate.load(bare(**encoded))
-    said = facts.of_certificate(certificate)
+    said = certificate_report(certificate)
     assert said[field] is None
     name = {"not_before": "notBefore", "not_after": "notAfter"}[field]
     assert said["malformed"] == [name]
@@ -587,4 +587,4 @@ def test_a_malformed_certificate_that_is_sent_and_not_needed_is_noted() -> None:
     status, said = sent_with(KEY_USAGE, b"\xff", "besides")
     assert status == 0
     assert said["trusted"]
-    assert "sent, and malformed in keyUsage: CN=Besides" in said["notes"]
+    assert "sent, but malformed in keyUsage: CN=Besides" in said["notes"]

@@ -1,7 +1,7 @@
-"""A folder over HTTP/1.1: GET and HEAD, and nothing that lies outside of the folder.
+"""Serves a directory over HTTP/1.1 with GET and HEAD.
 
-What a client may ask for is decided on the file that a path leads to, after every link and ``..`` has been followed.
-Everything that a client can make grow has a bound.
+A client can only read files inside the directory.  This is checked after all links and ``..`` in the path have been
+resolved.  The size of a request head and the number of requests on a connection are limited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REASONS = {
 
 
 class Stream(Protocol):
-    """What is needed of a ``Socket``."""
+    """The methods of ``Socket`` that the file server uses."""
 
     def recv(self, size: int, /) -> bytes: ...
     def sendall(self, data: bytes, /) -> None: ...
@@ -48,8 +48,8 @@ class Request(NamedTuple):
     keeps_alive: bool
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, and no error of ours
-    """A request that is answered with a status and no file."""
+class Refusal(Exception):  # noqa: N818 - an answer to the client, not an error of pyossl
+    """The request is answered with an error status, and no file."""
 
     def __init__(self, status: int, *headers: str) -> None:
         super().__init__(_REASONS[status])
@@ -58,7 +58,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, and no error of ours
 
 
 class Answer(NamedTuple):
-    """A status, header lines, and a body: bytes, or a file of so many bytes."""
+    """A status, header lines, a body (bytes or an open file), and its size in bytes."""
 
     status: int
     headers: list[str]
@@ -67,23 +67,26 @@ class Answer(NamedTuple):
 
 
 def serve(tls: Stream, folder: Path, log: Callable[[str], None]) -> None:
-    """Answers the requests of one connection until the client, or a limit, ends it."""
+    """Answers the requests of one connection until the client or a limit ends it.
+
+    Calls ``log`` with a line for each request.
+    """
     unread = bytearray()
     for number in range(_MOST_REQUESTS):
         try:
             head = _head(tls, unread)
             if head is None:
                 return
-            request = parsed(head)
+            request = parse(head)
         except Refusal as refusal:
-            # Where this request ends nobody knows: what follows it cannot be read.
-            _send(tls, _refused(refusal), is_head=False, keeps_alive=False)
+            # The end of this request is unknown, so no further request can be read.
+            _send(tls, _error_page(refusal), is_head=False, keeps_alive=False)
             log(f"{refusal.status} {refusal}")
             return
         try:
-            answer = answered(request, folder)
+            answer = answer_to(request, folder)
         except Refusal as refusal:
-            answer = _refused(refusal)
+            answer = _error_page(refusal)
         keeps_alive = request.keeps_alive and number + 1 < _MOST_REQUESTS
         _send(tls, answer, is_head=request.method == "HEAD", keeps_alive=keeps_alive)
         log(f"{request.method} {_printable(request.target)} {answer.status} {answer.size}")
@@ -92,13 +95,13 @@ def serve(tls: Stream, folder: Path, log: Callable[[str], None]) -> None:
 
 
 def _head(tls: Stream, unread: bytearray) -> bytes | None:
-    """The bytes of a request up to the empty line; None where the client has closed instead."""
+    """The bytes of a request up to the empty line, or None if the client has closed the connection."""
     patience = tls.gettimeout()
     deadline = None if patience is None else time.monotonic() + patience
     while (end := unread.find(b"\r\n\r\n")) < 0:
         if len(unread) > _LONGEST_HEAD:
             raise Refusal(431)
-        if deadline is not None:  # over the whole head: a byte now and then keeps nobody's place
+        if deadline is not None:  # for the whole head, so that single bytes do not extend it
             tls.settimeout(max(deadline - time.monotonic(), 0.001))
         data = tls.recv(_LONGEST_HEAD)
         if not data:
@@ -112,10 +115,10 @@ def _head(tls: Stream, unread: bytearray) -> bytes | None:
     return head
 
 
-def parsed(head: bytes) -> Request:
-    """The request that a head makes; ``Refusal`` for what is malformed, or has a body.
+def parse(head: bytes) -> Request:
+    """Parses the head of a request.  Raises ``Refusal`` if it is malformed or announces a body.
 
-    A body would be read as the next request, so that none is taken.  RFC 9112
+    Bodies are not supported: a body would be read as the next request.  RFC 9112
     """
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")
@@ -139,8 +142,8 @@ def parsed(head: bytes) -> Request:
     return Request(method, target, keeps_alive)
 
 
-def answered(request: Request, folder: Path) -> Answer:
-    """The answer to a request; ``Refusal`` for one that has none."""
+def answer_to(request: Request, folder: Path) -> Answer:
+    """The answer to a request.  Raises ``Refusal`` if it is an error."""
     if request.method not in ("GET", "HEAD"):
         raise Refusal(405, "Allow: GET, HEAD")
     path = urllib.parse.unquote_to_bytes(request.target.encode("latin-1").partition(b"?")[0])
@@ -156,20 +159,20 @@ def answered(request: Request, folder: Path) -> Answer:
             if not path.endswith(b"/"):
                 raise Refusal(301, f"Location: {_location(path)}/")
             return _listing(found, os.fsdecode(path), found == root)
-        if not found.is_file():  # a pipe or a device would be waited for
+        if not found.is_file():  # reading a pipe or a device could block
             raise Refusal(404)
         return _file(found)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, until Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         raise Refusal(404) from error
 
 
 def _location(path: bytes) -> str:
-    """A path for a client to come back with: one slash in front, or it would name another host."""
+    """The path of a redirection.  It begins with one slash, because two slashes would begin a host name."""
     return "/" + urllib.parse.quote(path.lstrip(b"/"))
 
 
 def _file(path: Path) -> Answer:
-    file = open(path, "rb")  # noqa: SIM115 - whoever sends the answer closes it
+    file = open(path, "rb")  # noqa: SIM115 - _send closes it
     status = os.fstat(file.fileno())
     kind, encoding = mimetypes.guess_type(path.name)
     headers = [
@@ -200,7 +203,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _href(name: str) -> str:
-    # "./" in front: a colon in a name would make the rest of it a URL of another scheme.
+    # "./" is necessary because of colons: "a:b" would be a URL with the scheme "a".
     return html.escape("./" + urllib.parse.quote(os.fsencode(name)))
 
 
@@ -208,7 +211,7 @@ def _text(name: str) -> str:
     return html.escape(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
-def _refused(refusal: Refusal) -> Answer:
+def _error_page(refusal: Refusal) -> Answer:
     body = f"{refusal.status} {refusal}\n".encode()
     return Answer(refusal.status, [*refusal.headers, "Content-Type: text/plain"], body, len(body))
 
@@ -229,7 +232,7 @@ def _send(tls: Stream, answer: Answer, *, is_head: bool, keeps_alive: bool) -> N
     with answer.body as file:
         tls.sendall(head)
         left = 0 if is_head else answer.size
-        while left and (data := file.read(min(_CHUNK, left))):  # a file that grows is sent as long as was said
+        while left and (data := file.read(min(_CHUNK, left))):  # if the file grows, only the announced size is sent
             tls.sendall(data)
             left -= len(data)
         if left:

@@ -1,4 +1,4 @@
-"""The ladder: every rung is as wide as the screen, and points the way that the message went."""
+"""The ladder: every rung is as wide as the screen, and its arrow points to the receiver of the message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyossl.cli.ladder import Ladder, Rung
+from pyossl.cli.handshake_ladder import Ladder, Rung
 from pyossl.cli.screen import Screen
 from pyossl.tls.message import Message
 
@@ -17,7 +17,7 @@ CLOSE_NOTIFY = bytes([1, 0])
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """The lines of a ladder of these rungs, where there are so many columns."""
+    """Draws a ladder with these rungs on a screen with ``columns`` columns, and returns its lines."""
 
     def draw(*rungs: Rung, columns: int = 80) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -44,7 +44,7 @@ def test_a_narrower_terminal_gets_sixty_columns(drawn: Callable[..., list[str]])
     assert {len(line) for line in drawn(Rung(True, "Finished", 52, 1), columns=20)} == {60}
 
 
-def test_the_head_is_at_the_side_of_the_receiver(drawn: Callable[..., list[str]]) -> None:
+def test_the_arrowhead_is_on_the_side_of_the_receiver(drawn: Callable[..., list[str]]) -> None:
     _, to_server, to_client = drawn(Rung(True, "ClientHello", 256, 0), Rung(False, "Finished", 1, 1.5))
     assert to_server.startswith("     0.00 ms │ ClientHello · 256 bytes ──")
     assert to_server.endswith("──►│")
@@ -52,11 +52,11 @@ def test_the_head_is_at_the_side_of_the_receiver(drawn: Callable[..., list[str]]
     assert to_client.endswith("── Finished · 1 byte │")
 
 
-def test_only_messages_of_the_protocol_are_rungs_and_alerts_say_which() -> None:
+def test_only_tls_messages_are_rungs_and_alerts_have_their_description() -> None:
     ladder = Ladder()
-    ladder.take(Message(True, 0x303, HEADER, b"\x16\x03\x01\x00\x05"))
-    ladder.take(Message(True, 0x303, HANDSHAKE, b"\x01\x00\x00\x00"))
-    ladder.take(Message(False, 0x303, ALERT, CLOSE_NOTIFY))
+    ladder.add(Message(True, 0x303, HEADER, b"\x16\x03\x01\x00\x05"))
+    ladder.add(Message(True, 0x303, HANDSHAKE, b"\x01\x00\x00\x00"))
+    ladder.add(Message(False, 0x303, ALERT, CLOSE_NOTIFY))
     assert [(rung.outgoing, rung.name, rung.size) for rung in ladder.rungs] == [
         (True, "ClientHello", 4),
         (False, "Alert: close notify", 2),

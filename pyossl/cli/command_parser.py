@@ -1,4 +1,4 @@
-"""What is wrong with the arguments, and how a command describes them."""
+"""The argument parser of one command, and the exception for wrong arguments."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ EXIT_STATUS = "Exit status: {fine}; 1 {failed}; 2 for wrong usage."
 
 
 class WrongArgumentError(Exception):
-    """Arguments that cannot be, which only shows when they are used: a file that is not there, a cipher unknown."""
+    """An argument turned out to be wrong when it was used, for example a missing file or an unknown cipher."""
 
 
-def command(commands: Commands, name: str, summary: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """A parser for one command, whose ``--help`` ends with ``examples``, a command and what it does on each line."""
+def add_command(
+    commands: Commands, name: str, summary: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """Adds a command and returns its parser.
+
+    The text of ``--help`` ends with ``examples``.  Each line of it is a command line and a comment.
+    """
     return commands.add_parser(
         name,
         help=summary,

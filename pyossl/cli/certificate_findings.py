@@ -1,8 +1,8 @@
-"""What is wrong with a server's certificates, and why.
+"""Finds everything that is wrong with a server's certificates, and explains it.
 
-OpenSSL judges: its verify callback is told of every error that it finds in the chain that it builds, and is told to go
-on each time, so that not only the first one is known.  What is added here is the explanation, and what OpenSSL does not
-judge: the order in which the certificates were sent, and keys that the system's policy lets pass.
+OpenSSL builds and verifies the chain.  It calls the verify callback for every error, and the callback accepts each one,
+so that OpenSSL continues to the next error.  This module explains the errors, and adds checks that OpenSSL does not
+make: the order in which the certificates were sent, and weak keys that the system's policy allows.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pyossl import Certificate, DecodeError, Verification
-from pyossl.cli import facts
+from pyossl.cli.certificate_report import key, malformed, name_list, names, validity_time
 from pyossl.cli.screen import counted
 from pyossl.core.outcome import VerifyCode
 
 _LEAST_SECURITY_BITS = 112
-"""What NIST SP 800-57 asks for since 2014: RSA 2048, EC 224."""
+"""The minimum of NIST SP 800-57 since 2014: RSA 2048, EC 224."""
 _SOON = datetime.timedelta(days=14)
 _BROKEN_DIGESTS = ("md5", "sha1")
 
@@ -44,11 +44,11 @@ REFUSED = "refused"
 
 _UNTRUSTED = (MISSING, UNKNOWN, MISSING_OR_UNKNOWN)
 _KINDS = (WRONG_NAME, EXPIRED, NOT_YET, *_UNTRUSTED, WEAK_KEY, WEAK_SIGNATURE, ORDER, MALFORMED, REFUSED)
-"""In the order in which they are shown: OpenSSL's own is not the same in every version."""
+"""The kinds in the order of the output.  The order of OpenSSL's errors differs between versions."""
 
 
 class Finding(NamedTuple):
-    """What is wrong, in a word or two, and why; and the place in the chain of the certificate that it is about."""
+    """An error: its kind, an explanation, and the place of the certificate in the chain."""
 
     kind: str
     why: str
@@ -56,9 +56,10 @@ class Finding(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """A server's certificates: as sent, as a chain, what is wrong, and what is only worth knowing.
+    """A server's certificates as they were sent, the chain that OpenSSL built, the errors, and notes.
 
-    ``chain`` begins with the server's own certificate and goes as far up as OpenSSL could build it.
+    ``chain`` begins with the server's certificate.  It ends with the root, or with the last certificate whose issuer
+    OpenSSL did not find.  ``notes`` are remarks that are not errors.
     """
 
     sent: tuple[Certificate, ...]
@@ -79,20 +80,21 @@ def diagnose(
     errors: Sequence[Verification],
     now: datetime.datetime | None = None,
 ) -> Diagnosis:
-    """What is wrong with the certificates of a server that is meant to be ``name``.
+    """Finds everything that is wrong with the certificates of the server ``name``.
 
-    ``built`` is the chain that OpenSSL made of those that were sent, and ``errors`` what its verify callback was told.
+    ``sent`` are the certificates that the server sent, ``built`` is the chain that OpenSSL built from them, and
+    ``errors`` are the arguments of the verify callback.  ``now`` is the time to check; the default is the current time.
     """
-    moment = now or datetime.datetime.now(datetime.timezone.utc)
+    time = now or datetime.datetime.now(datetime.timezone.utc)
     chain = built or sent[:1]
-    found = [_explained(error, name, sent, chain, moment) for error in errors]
-    found += _weak(chain)
-    found += _malformed(chain)
-    found += _out_of_order(sent, chain)
+    found = [_explained(error, name, sent, chain, time) for error in errors]
+    found += _weak_algorithms(chain)
+    found += _malformed_fields(chain)
+    found += _wrong_order(sent, chain)
     unique = {(finding.place, _KINDS.index(finding.kind)): finding for finding in reversed(found)}
     findings = [unique[each] for each in sorted(unique)]
     diagnosis = Diagnosis(sent, chain, tuple(findings), ())
-    return diagnosis._replace(notes=tuple(_notes(diagnosis, moment)))
+    return diagnosis._replace(notes=tuple(_notes(diagnosis, time)))
 
 
 def _explained(
@@ -107,21 +109,21 @@ def _explained(
     if error.code in _WRONG_TIME:
         return _wrong_time(error, certificate, place, now)
     if error.code in _WRONG_NAME:
-        names = facts.listed(facts.names(certificate)) or f"no name (a subject, {certificate.subject}, is none)"
-        return Finding(WRONG_NAME, f"it is for {names}, and not for {name}", place)
+        its_names = name_list(names(certificate)) or f"no name (the subject, {certificate.subject}, is not used)"
+        return Finding(WRONG_NAME, f"it is for {its_names}, and not for {name}", place)
     if error.code in _SELF_SIGNED:
-        return Finding(UNKNOWN, f"{certificate.subject} has signed itself, and is not trusted", place)
+        return Finding(UNKNOWN, f"{certificate.subject} is self-signed and not trusted", place)
     if error.code in _UNKNOWN_ISSUER:
         return _issuer_unknown(certificate, place, sent, chain)
     if error.code in _WEAK:
         kind = WEAK_SIGNATURE if error.code == VerifyCode.CA_MD_TOO_WEAK else WEAK_KEY
-        what = certificate.signature_algorithm if kind == WEAK_SIGNATURE else facts.key(certificate)
-        return Finding(kind, f"{what}: this system's policy refuses it ({error.reason})", place)
+        algorithm = certificate.signature_algorithm if kind == WEAK_SIGNATURE else key(certificate)
+        return Finding(kind, f"{algorithm}: this system's policy refuses it ({error.reason})", place)
     return Finding(REFUSED, error.reason, place)
 
 
 def _wrong_time(error: Verification, certificate: Certificate, place: int, now: datetime.datetime) -> Finding:
-    first, last = facts.moment(certificate, "not_before"), facts.moment(certificate, "not_after")
+    first, last = validity_time(certificate, "not_before"), validity_time(certificate, "not_after")
     if error.code == VerifyCode.CERT_NOT_YET_VALID and first is not None:
         return Finding(NOT_YET, f"valid from {first:%Y-%m-%d %H:%M} UTC, in {_span(first - now)}", place)
     if error.code == VerifyCode.CERT_HAS_EXPIRED and last is not None:
@@ -133,20 +135,20 @@ def _issuer_unknown(
     certificate: Certificate, place: int, sent: tuple[Certificate, ...], chain: tuple[Certificate, ...]
 ) -> Finding:
     if certificate.malformed_extensions:
-        why = f"whether {certificate.issuer} is trusted was not looked at, because an extension is malformed"
+        why = f"OpenSSL did not check whether {certificate.issuer} is trusted, because an extension is malformed"
         return Finding(UNKNOWN, why, place)
     for other in sent:
-        if other not in chain and other.subject_name == certificate.issuer_name and (wrong := facts.malformed(other)):
+        if other not in chain and other.subject_name == certificate.issuer_name and (wrong := malformed(other)):
             issuer = f"{other.subject}, the issuer of {certificate.subject},"
-            why = f"{issuer} was sent, and nobody can go by what it says in {facts.listed(wrong)}: it is malformed"
+            why = f"{issuer} was sent, but cannot be used, because it is malformed: {name_list(wrong)}"
             return Finding(UNKNOWN, why, place)
     missing = f"{certificate.issuer}, which signed {certificate.subject}, was not sent and is not trusted"
     if any(_is_ca(other) for other in sent if other not in chain):
-        return Finding(MISSING, f"{missing}: what was sent besides does not join on to it", place)
+        return Finding(MISSING, f"{missing}: the other certificates that were sent do not continue the chain", place)
     if place == 0:
         return Finding(
             MISSING_OR_UNKNOWN,
-            f"{missing}: the server leaves a certificate out, or its authority is not in the trust store",
+            f"{missing}: the server omits a certificate, or its authority is not in the trust store",
             place,
         )
     return Finding(UNKNOWN, missing, place)
@@ -159,33 +161,33 @@ def _is_ca(certificate: Certificate) -> bool:
         return False
 
 
-def _malformed(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+def _malformed_fields(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
     for place, certificate in enumerate(chain):
-        if wrong := facts.malformed(certificate):
-            yield Finding(MALFORMED, f"nobody can go by what it says in {facts.listed(wrong)}", place)
+        if wrong := malformed(certificate):
+            yield Finding(MALFORMED, f"these fields cannot be used: {name_list(wrong)}", place)
 
 
-def _weak(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+def _weak_algorithms(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
     for place, certificate in enumerate(chain):
         try:
             bits = certificate.public_key.security_bits
         except DecodeError:
             continue
         if bits < _LEAST_SECURITY_BITS:
-            yield Finding(WEAK_KEY, f"{facts.key(certificate)} is worth {bits} bits of security", place)
+            yield Finding(WEAK_KEY, f"{key(certificate)} has {bits} bits of security", place)
         algorithm = certificate.signature_algorithm.lower().replace("-", "")
-        # Who trusts a root trusts its key, whatever it has signed itself with.
+        # A trusted root is trusted by its key.  The signature on it does not matter.
         if not certificate.is_self_signed and any(digest in algorithm for digest in _BROKEN_DIGESTS):
             yield Finding(WEAK_SIGNATURE, f"{certificate.signature_algorithm} can be forged", place)
 
 
-def _out_of_order(sent: tuple[Certificate, ...], chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+def _wrong_order(sent: tuple[Certificate, ...], chain: tuple[Certificate, ...]) -> Iterator[Finding]:
     places = [sent.index(certificate) for certificate in chain if certificate in sent]
     for above, (first, second) in enumerate(pairwise(places), 1):
         if second < first:
             yield Finding(
                 ORDER,
-                f"it was sent as number {second + 1}, and the one that it signed after it, as number {first + 1}",
+                f"it was sent as number {second + 1}, before the certificate that it signed, number {first + 1}",
                 above,
             )
 
@@ -194,14 +196,14 @@ def _notes(diagnosis: Diagnosis, now: datetime.datetime) -> Iterator[str]:
     sent, chain = diagnosis.sent, diagnosis.chain
     extra = [certificate for certificate in sent if certificate not in chain]
     if diagnosis.is_trusted and extra:
-        yield f"sent, and not needed: {'; '.join(certificate.subject for certificate in extra)}"
+        yield f"sent, but not needed: {'; '.join(certificate.subject for certificate in extra)}"
     for certificate in extra:
-        if wrong := facts.malformed(certificate):
-            yield f"sent, and malformed in {facts.listed(wrong)}: {certificate.subject}"
+        if wrong := malformed(certificate):
+            yield f"sent, but malformed in {name_list(wrong)}: {certificate.subject}"
     if any(certificate.is_self_signed for certificate in sent[1:]):
-        yield "the root was sent too: a client that trusts it has it already"
+        yield "the root was sent, but a client that trusts it already has it"
     for certificate in chain:
-        last = facts.moment(certificate, "not_after")
+        last = validity_time(certificate, "not_after")
         if last is not None and datetime.timedelta(0) <= last - now < _SOON:
             yield f"{certificate.subject} expires in {_span(last - now)}"
 

@@ -1,8 +1,8 @@
-"""A picture of handshakes: the ladders side by side, as SVG.
+"""Draws handshakes as an SVG picture: their ladders side by side.
 
-Time runs down.  Within a flight the rungs stand at even distances; between two flights the distance grows with the
-time that went by, by its logarithm, so that microseconds and seconds fit on one page.  All text is escaped: names come
-from the peer.
+Time runs from top to bottom.  The rungs of one flight have equal distances.  The distance between two flights grows
+with the logarithm of the time between them, so that microseconds and seconds fit on one page.  All text is escaped,
+because names come from the peer.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from pyossl.cli.ladder import Ladder, Rung
+from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
 from pyossl.cli.screen import counted
-
-if TYPE_CHECKING:
-    from pyossl.cli.trace import Handshake
 
 _PANEL, _MARGIN, _CLOCK = 460, 28, 78
 _TOP, _HEAD, _STEP, _FLIGHT_GAP, _FOOT = 96, 78, 32, 14, 78
@@ -41,28 +37,28 @@ _STYLE = """
 """
 
 
-def picture(handshakes: Sequence[Handshake]) -> str:
-    """The handshakes as an SVG document."""
-    known = handshakes[0].facts
+def svg(handshakes: Sequence[Handshake]) -> str:
+    """The handshakes as an SVG document.  There must be at least one."""
+    report = handshakes[0].report
     heights = [_height(handshake.ladder) for handshake in handshakes]
     panel_height = _HEAD + max(heights) + _FOOT
     width = _MARGIN + len(handshakes) * (_PANEL + _MARGIN)
     height = _TOP + panel_height + _MARGIN
-    agreed = ", ".join(filter(None, (known["version"], known["cipher"], known["group"])))
+    negotiated = ", ".join(filter(None, (report["version"], report["cipher"], report["group"])))
     size = f'width="{width}" height="{height:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height:.0f}" role="img">',
-        f"<title>{escape(known['servername'] or '')}: the messages of a TLS handshake</title>",
+        f"<title>{escape(report['servername'] or '')}: the messages of a TLS handshake</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" {size}/>',
-        _text(_MARGIN, 42, known["servername"] or "", "title"),
-        _text(_MARGIN, 66, f"{agreed}, {known['peer']}", "note"),
+        _text(_MARGIN, 42, report["servername"] or "", "title"),
+        _text(_MARGIN, 66, f"{negotiated}, {report['peer']}", "note"),
     ]
     most = max(each.ladder.size(outgoing=outgoing) for each in handshakes for outgoing in (True, False))
     for place, handshake in enumerate(handshakes):
         left = _MARGIN + place * (_PANEL + _MARGIN)
         lines += _panel(handshake, left, panel_height)
-        lines += _balance(handshake.ladder, left, _TOP + panel_height - _FOOT, most)
+        lines += _byte_bars(handshake.ladder, left, _TOP + panel_height - _FOOT, most)
     return "\n".join([*lines, "</svg>\n"])
 
 
@@ -77,7 +73,7 @@ def _panel(handshake: Handshake, left: int, height: float) -> Iterator[str]:
     yield _text(server, _TOP + _HEAD - 18, "server", "server side middle")
     for x in (client, server):
         yield f'<line class="life" x1="{x}" y1="{_TOP + _HEAD - 8}" x2="{x}" y2="{foot - 8:.1f}"/>'
-    finished = max((rung for rung in ladder.rungs if rung.name == "Finished"), key=_when, default=None)
+    finished = max((rung for rung in ladder.rungs if rung.name == "Finished"), key=_time, default=None)
     before: Rung | None = None
     y = float(_TOP + _HEAD)
     for rung in ladder.rungs:
@@ -112,12 +108,12 @@ def _rung(rung: Rung, client: int, server: int, y: float) -> Iterator[str]:
         yield _text(client + 12, y - 5, size, "size")
 
 
-def _when(rung: Rung) -> float:
+def _time(rung: Rung) -> float:
     return rung.milliseconds
 
 
-def _balance(ladder: Ladder, left: int, top: float, most: int) -> Iterator[str]:
-    """How much each side said, as bars of the one scale that all panels have."""
+def _byte_bars(ladder: Ladder, left: int, top: float, most: int) -> Iterator[str]:
+    """Two bars that show how many bytes each side sent.  ``most`` is the scale, the same for all panels."""
     left, right = left + 16, left + _PANEL - 16
     sizes = {"client": ladder.size(outgoing=True), "server": ladder.size(outgoing=False)}
     scale = (right - left - 150) / max(most, 1)
@@ -134,7 +130,7 @@ def _height(ladder: Ladder) -> float:
 
 
 def _gap(before: Rung | None, rung: Rung) -> float:
-    """What stands between two rungs beyond the usual step: where the other side takes over, and while nothing came."""
+    """The extra distance between two rungs: for a change of direction, and for time without a message."""
     if before is None:
         return 0.0
     waited = max(rung.milliseconds - before.milliseconds, 0.0)
