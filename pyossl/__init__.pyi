@@ -9,7 +9,7 @@ from pyossl.bio.filters import (
     PrefixFilter as PrefixFilter,
 )
 from pyossl.bio.network import AcceptBIO as AcceptBIO, ConnectBIO as ConnectBIO, DatagramBIO as DatagramBIO
-from pyossl.bio.python import PythonBIO as PythonBIO, SSLFilter as SSLFilter
+from pyossl.bio.python import PythonBIO as PythonBIO
 from pyossl.core.binding import ffi as ffi, lib as lib
 from pyossl.core.errors import (
     AlertError as AlertError,
@@ -36,6 +36,7 @@ from pyossl.tls.context import Context as Context
 from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
 from pyossl.tls.settings import Version as Version
+from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls
 from pyossl.x509.extensions import Extension as Extension, KeyUsage as KeyUsage

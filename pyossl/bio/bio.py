@@ -51,8 +51,14 @@ from pyossl.core.parked_exceptions import take_parked
 
 if TYPE_CHECKING:
     import socket
+    from typing import Protocol
 
-    from pyossl.tls.connection import Connection
+    class _Connection(Protocol):
+        """A connection over a BIO, as far as the BIO knows it."""
+
+        @property
+        def closed(self) -> bool: ...
+
 
 _CHUNK = 16384
 _MODE = re.compile(r"[rwa][b+a-z]{1,6}")
@@ -92,7 +98,7 @@ class BIO(Uncopied):
         self._keep = keep
         self._above: weakref.ref[BIO] | None = None
         self._below: BIO | None = None
-        self._connections: list[weakref.ref[Connection]] = []
+        self._connections: list[weakref.ref[_Connection]] = []
         self._was_read = self._was_written = False
         self.lock = instance(lock, Lock, "a BIO's lock") if lock is not None else Lock()
 
@@ -423,7 +429,7 @@ class BIO(Uncopied):
         check(lib.BIO_up_ref(self._pointer), "BIO_up_ref")
         return self._bio
 
-    def serve(self, connection: Connection) -> None:
+    def serve(self, connection: _Connection) -> None:
         """Is under ``connection`` from now on, and in no other chain until that is closed."""
 
         def note() -> None:
@@ -573,5 +579,5 @@ def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] 
         raise UsageError(f"{bio._head()} is in the middle of a call") from None
 
 
-def _is_open(connection: Connection | None) -> bool:
+def _is_open(connection: _Connection | None) -> bool:
     return connection is not None and not connection.closed

@@ -54,6 +54,9 @@ class Features(Mapping[str, bool]):
         except KeyError:
             raise AttributeError(f"no OpenSSL has a feature {name!r}; there are: {', '.join(self)}") from None
 
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), *self._have])
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._have)
 
