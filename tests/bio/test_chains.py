@@ -191,7 +191,7 @@ def test_a_with_statement_has_flushed_before_it_closes() -> None:
 
 def test_a_with_statement_whose_flush_waits_closes_and_says_so() -> None:
     first, _ = BIO.pair(2, 2)
-    with pytest.raises(UsageError, match=r"flush\(\) came to Want.WRITE"), BufferFilter().push(first) as chain:
+    with pytest.raises(UsageError, match=r"flush\(\) returned Want.WRITE"), BufferFilter().push(first) as chain:
         chain.write(b"more than it holds")
     assert first.closed
 

@@ -147,7 +147,7 @@ def test_bytes_that_were_cut_or_have_another_key_are_no_end(cut: int) -> None:
 
 @pytest.mark.parametrize("name", ["aes-256-gcm", "no-such-cipher", "é"])
 def test_a_cipher_that_cannot_be_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"has a tag|knows no cipher"):
+    with pytest.raises(ValueError, match=r"has a tag|has no cipher"):
         CipherFilter(name, KEY, IV)
 
 
@@ -161,7 +161,7 @@ def test_a_key_or_an_iv_of_another_length_is_refused() -> None:
 
 
 def test_a_digest_that_openssl_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="knows no digest 'no-such-digest'"):
+    with pytest.raises(ValueError, match="has no digest 'no-such-digest'"):
         DigestFilter("no-such-digest")
 
 

@@ -310,7 +310,7 @@ def test_a_pending_that_lies_fails_closed(answer: object) -> None:
     class Lying(PythonBIO):
         pending = answer  # type: ignore[assignment]
 
-    with pytest.raises(ValueError, match="which is no number of bytes"):
+    with pytest.raises(ValueError, match="which is not a number of bytes"):
         _ = BufferFilter().push(Lying()).pending
 
 

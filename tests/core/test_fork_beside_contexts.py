@@ -239,9 +239,9 @@ def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_thread
 
 
 def test_no_call_that_is_held_takes_the_place_of_what_an_older_openssl_is_lent() -> None:
-    """A macro of fork_holds.h would hide the one of compat.h, and OpenSSL's own function would be called again."""
+    """A macro of calls_that_hold_forks.h would hide compat.h's: OpenSSL's own function would be called again."""
     sources = build_ffi.ROOT / "pyossl" / "_c"
-    held = set(re.findall(r"^#define (\w+)\(", (sources / "fork_holds.h").read_text(), re.MULTILINE))
+    held = set(re.findall(r"^#define (\w+)\(", (sources / "calls_that_hold_forks.h").read_text(), re.MULTILINE))
     lent = set(re.findall(r"^# *define (\w+)", (sources / "compat.h").read_text(), re.MULTILINE))
     assert len(held) > 50
     assert lent
