@@ -1,4 +1,4 @@
-"""BIOs over descriptors and files, and those that connect, accept and send datagrams, over the loopback."""
+"""BIOs over descriptors and files, and BIOs that connect, accept and send datagrams, over the loopback."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def ready(bio: BIO, want: Want) -> None:
-    """Waits for the descriptor of a BIO, as what it wants says."""
+    """Waits for the descriptor of a BIO, according to its ``Want``."""
     readers = [bio] if want in (Want.READ, Want.ACCEPT) else []
     writers = [bio] if want in (Want.WRITE, Want.CONNECT) else []
     assert any(select.select(readers, writers, [], 20)), f"never ready: {want}"
@@ -76,7 +76,7 @@ def test_a_descriptor_is_closed_with_its_bio_where_that_is_said(pipe: tuple[int,
 
 
 def test_a_failed_descriptor_is_an_oserror_and_no_end() -> None:
-    """docs/pitfalls.md, 3: the errno that counts is the call's, whatever has happened since."""
+    """docs/pitfalls.md, 3: the errno is that of the failed call, even if another call has changed errno since."""
     bio = BIO.fd(os.open("/", os.O_RDONLY), close=True)
     with pytest.raises(IsADirectoryError) as caught:
         bio.read()
@@ -124,7 +124,7 @@ def test_null_takes_all_and_gives_nothing() -> None:
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
 def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, int], popped: int) -> None:
-    """docs/pitfalls.md, 20: of the references that a chain has, none is left over, which the descriptor tells."""
+    """docs/pitfalls.md, 20: a chain leaves no reference behind: its descriptor gets closed."""
     chain = [BufferFilter(), BufferFilter(), BIO.fd(pipe[1], close=True)]
     chain[0].push(chain[1]).push(chain[2])
     chain[popped].pop()
@@ -136,9 +136,7 @@ def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, 
 
 @pytest.mark.parametrize("kind", ["fd", "file", "last bytes", "connect", "accept", "buffered fd", "tls"])
 def test_a_reader_that_is_gone_is_no_sigpipe(kind: str, tmp_path: Path) -> None:
-    """docs/pitfalls.md, 22: in a process that, unlike Python, has not ignored the signal; the mask is as it was
-    afterwards.
-    """
+    """docs/pitfalls.md, 22: in a process that does not ignore the signal, as Python does; the mask is restored."""
     script = """
 import os, signal, socket, struct, sys, pyossl
 from pyossl import BIO, AcceptBIO, BufferFilter, ConnectBIO, Want
@@ -218,7 +216,7 @@ def test_a_bio_connects_and_another_accepts(host: str) -> None:
 
 
 def test_what_connects_and_accepts_without_blocking_says_what_it_waits_for() -> None:
-    """Special reasons are results of their own, none lumped with READ and WRITE."""
+    """CONNECT and ACCEPT are results of their own, not READ or WRITE."""
     listener = AcceptBIO(("127.0.0.1", 0), blocking=False)
     assert listener.accepted() is Want.ACCEPT
     assert BufferFilter().push(listener).read() is Want.ACCEPT

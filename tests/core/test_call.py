@@ -1,4 +1,4 @@
-"""Functions of libssl that have no method, called on a connection: under its lock, and never behind its back."""
+"""Functions of libssl without a method of their own are called on a connection, under its lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pair = tuple[pyossl.Connection, pyossl.Connection]
 
 @pytest.mark.feature("any function of libssl on a connection")
 def test_a_function_of_openssl_s_is_called_on_a_connection(connected: Pair) -> None:
-    """SSL_get_finished(3): what one side sent is what the other has."""
+    """SSL_get_finished(3): the message that one side sent is the message that the other received."""
     client, server = connected
     sent, received = ffi.new("char[64]"), ffi.new("char[64]")
     length = client.call(lib.SSL_get_finished, sent, 64)
@@ -69,7 +69,7 @@ def test_what_would_go_behind_its_back_is_refused(name: str, connected: Pair) ->
 
 
 def test_every_name_that_is_refused_is_one_of_openssl_s() -> None:
-    """So that none is mistyped; some came late."""
+    """So that no name is misspelt; some functions are new."""
     since = {"SSL_sendfile": lib.HAVE_API_3_0, "SSL_write_ex2": lib.HAVE_API_3_3}
     for name in pyossl.tls.negotiated._OURS:
         assert hasattr(lib, name) == bool(since.get(name, 1)), name
@@ -90,7 +90,7 @@ def test_a_callback_may_call_it(new_pair: Callable[[], Pair], client_context: py
 
 
 def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) -> None:
-    """As the handler of a signal does it, or a finaliser: the question goes on with the SSL."""
+    """As a signal handler or a finaliser does: the running call still uses the SSL."""
     client, _ = connected
 
     def question(ssl: object) -> int:
@@ -106,7 +106,7 @@ def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) 
 
 
 def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair) -> None:
-    """A signal's handler may come there, and another thread may need the lock for what it would wait for."""
+    """A signal handler may run there, and wait for another thread that needs the lock."""
     client, _ = sockets
 
     def question(ssl: object) -> None:
@@ -118,7 +118,7 @@ def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair)
 
 
 def test_the_interpreter_ends_while_a_thread_is_in_a_question() -> None:
-    """The thread does not come back, and has the lock: nobody waits for it."""
+    """The thread never returns, and has the lock: no other thread waits for it."""
     script = """
 import os, sys, threading, time, pyossl
 connection = pyossl.Connection(pyossl.Context.client(), "example.com")

@@ -1,4 +1,4 @@
-"""What a connection was promised is not changed behind it: contexts freeze, and all that they stand on.
+"""The settings of a connection do not change after it was made: its context freezes, and all objects in it.
 docs/pitfalls.md, 14"""
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def test_a_contexts_callbacks_are_no_public_object(client_context: Context) -> N
 
 
 def test_every_public_setting_of_a_frozen_context_is_refused(client_context: Context, server_context: Context) -> None:
-    """It finds the settings itself, so that a new one is looked at too."""
+    """It finds the settings by introspection, so that new ones are tested too."""
     for context in client_context, server_context:
         context._freeze()
         settable = [
@@ -167,7 +167,7 @@ def test_the_directories_of_a_store_are_read_only(tmp_path: Path) -> None:
 
 
 def test_the_store_of_a_generic_context_can_be_added_to_at_any_time(authority: pyossl.Authority) -> None:
-    """Programs of pyOpenSSL's do."""
+    """Programs for pyOpenSSL do."""
     context = MutableContext(Method.TLS)
     context._freeze()
     context.store.add(authority.certificate)

@@ -1,5 +1,4 @@
-"""What `import pyossl` does and refuses: the guard's messages, no stdlib ssl, no network, cffi alone (docs/pitfalls.md,
-29)."""
+"""`import pyossl`: messages if OpenSSL does not fit, no stdlib ssl, no network, cffi only (docs/pitfalls.md, 29)."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ def test_a_library_of_another_major_version_is_refused() -> None:
 
 
 def test_a_library_older_than_its_headers_is_refused_and_a_newer_one_is_not() -> None:
-    """Before 3 the letter may differ and the fix may not; from 3 on minor versions only add."""
+    """Before 3.0 only the letter may differ; since 3.0 a newer minor version only adds functions."""
     headers = lib.OPENSSL_VERSION_NUMBER
     release = 1 << 12 if headers >> 28 < 3 else 1 << 20
     assert lib.pyossl_library_refused(headers + release) == 0
@@ -70,7 +69,7 @@ const char *OpenSSL_version(int what) { (void)what; return "OpenSSL 0.0.0 of thi
     ),
 )
 def test_another_library_at_run_time_is_refused_in_one_sentence(tmp_path: Path, version: str, relation: str) -> None:
-    """The loader puts a library in front that says it is another: what an upgrade of the system looks like."""
+    """A preloaded library reports another version, as after an upgrade of the system."""
     source, library = tmp_path / "fake.c", tmp_path / "libfake.so"
     source.write_text(FAKE_LIBRARY % version)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
@@ -83,7 +82,7 @@ def test_another_library_at_run_time_is_refused_in_one_sentence(tmp_path: Path, 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_LIBRARY_PATH is the loader of Linux's")
 def test_a_library_that_lacks_a_function_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    """An empty libssl of the right name stands in for one that is too old to have every function."""
+    """An empty libssl of the right name takes the place of one that is too old to have all functions."""
     extension = sys.modules["pyossl._openssl"].__file__
     assert extension is not None
     library = pyossl.ffi.string(pyossl.lib.pyossl_ssl_library()).decode()

@@ -1,6 +1,6 @@
-"""What OpenSSL owns is kept by whoever points into it: no step of an iteration needs another reference.
+"""An object that points into an object of OpenSSL keeps it alive: an iteration needs no other reference.
 
-In a process of its own: freed memory is overwritten at once there, so that what is read from it is wrong or a crash.
+The tests run in a process in which freed memory is overwritten at once: a read of it gives a wrong value or a crash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Values that the standard library's functions take, and that users therefore give."""
+"""Values that the standard library's functions take, and that programs therefore pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pyossl.aio
 
 
 class Number:
-    """As numpy's integers: no ``int``, but it stands for one."""
+    """Like numpy's integers: not an ``int``, but it has ``__index__``."""
 
     def __init__(self, value: int) -> None:
         self._value = value
@@ -34,7 +34,7 @@ class Number:
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[pyossl.Context, pyossl.Context]:
-    """A server's and a client's."""
+    """The context of a server and of a client."""
     authority = pyossl.Authority()
     own = authority.issue("localhost", "127.0.0.1")
     server = pyossl.Context.server((own.certificate, *own.chain), own.private_key)
