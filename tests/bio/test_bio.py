@@ -78,7 +78,7 @@ def test_only_bytes_are_read_from() -> None:
         BIO.memory("text")  # type: ignore[arg-type]
 
 
-def test_nothing_is_written_and_read_where_nothing_is_asked() -> None:
+def test_empty_writes_and_reads_do_nothing() -> None:
     """docs/pitfalls.md, 7."""
     bio = BIO.memory()
     assert bio.write(b"") == 0
@@ -135,7 +135,7 @@ def test_the_other_half_sees_the_end_after_the_rest() -> None:
         first.write(b"more")
 
 
-def test_what_a_half_was_given_is_there_after_it_was_dropped() -> None:
+def test_bytes_written_to_a_half_can_be_read_after_it_was_dropped() -> None:
     first, second = BIO.pair()
     first.write(b"x")
     del first

@@ -58,7 +58,7 @@ def test_a_bio_is_taken_out_of_the_middle_and_the_rest_goes_on() -> None:
 
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
-def test_what_is_popped_can_be_pushed_again(popped: int) -> None:
+def test_a_popped_bio_can_be_pushed_again(popped: int) -> None:
     chain = [Base64Filter(), BufferFilter(), BIO.memory()]
     chain[0].push(chain[1]).push(chain[2])
     bio = chain.pop(popped)
@@ -124,7 +124,7 @@ def test_a_filter_with_nothing_below_is_no_end() -> None:
         Base64Filter().read()
 
 
-def test_what_is_under_a_connection_is_in_no_other_chain_until_it_is_closed(server_context: pyossl.Context) -> None:
+def test_a_bio_under_a_connection_is_in_no_other_chain_until_that_is_closed(server_context: pyossl.Context) -> None:
     """The connection uses the lock of its chain, and no other call may take its bytes."""
     inside, _ = BIO.pair()
     buffer = BufferFilter().push(inside)

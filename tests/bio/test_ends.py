@@ -74,7 +74,7 @@ def test_a_filter_that_was_left_alone_is_refused_and_goes_on_when_it_has_an_end_
         assert bio.flush() is None
 
 
-def test_what_a_lone_filter_knows_by_itself_it_tells() -> None:
+def test_a_lone_filter_returns_its_own_facts() -> None:
     digest = DigestFilter("sha256")
     digest.push(BIO.null()).write(b"text")
     digest.pop()
@@ -159,7 +159,7 @@ def test_base64_after_megabytes_of_other_lines_is_found(tmp_path: Path) -> None:
         assert chain.read() == b"text"
 
 
-def test_base64_without_end_is_read_as_long_as_somebody_reads() -> None:
+def test_endless_base64_can_be_read_endlessly() -> None:
     """The limit applies to one read."""
 
     class Lines(Endless):
@@ -180,7 +180,7 @@ def test_base64_without_end_is_read_as_long_as_somebody_reads() -> None:
         total += len(data)
 
 
-def test_what_is_read_inside_a_read_does_not_count_for_it() -> None:
+def test_a_read_inside_a_read_has_its_own_limit() -> None:
     class Inside(Endless):
         def read(self, size: int = -1) -> bytes:
             with pytest.raises(Error, match="not base64"):
@@ -211,7 +211,7 @@ def test_the_flush_of_base64_under_a_connection_whose_python_bio_was_closed_fail
         connection.handshake()
 
 
-def test_the_pending_bytes_of_a_bio_that_lies_get_no_gigabytes_of_room() -> None:
+def test_a_wrong_number_of_pending_bytes_allocates_no_gigabytes() -> None:
     class Lying(Endless):
         asked = 0
 
@@ -266,7 +266,7 @@ def test_a_chain_under_two_connections_is_kept_by_either(client_context: Context
 
 
 @pytest.mark.parametrize("below", [False, True])
-def test_a_connection_keeps_what_its_closed_bio_has_kept(below: bool) -> None:
+def test_a_connection_keeps_the_socket_of_its_closed_bio(below: bool) -> None:
     """The bytes of a read-only memory BIO must not be freed while the connection reads them."""
     script = f"""
 import gc, os, pyossl, socket

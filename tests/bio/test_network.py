@@ -83,7 +83,7 @@ def test_a_failed_descriptor_is_an_oserror_and_no_end() -> None:
     assert isinstance(caught.value, pyossl.TransportError)
 
 
-def test_what_has_no_descriptor_says_so() -> None:
+def test_a_bio_without_a_descriptor_says_so() -> None:
     with pytest.raises(pyossl.UsageError, match="buffer → memory has no descriptor"):
         BufferFilter().push(BIO.memory()).fileno()
     with pytest.raises(pyossl.UsageError, match="the descriptor is closed"):
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_opened_is_an_oserror(tmp_path: Path) -> None:
 
 
 @pytest.mark.feature("null BIO")
-def test_null_takes_all_and_gives_nothing() -> None:
+def test_null_discards_writes_and_reads_nothing() -> None:
     bio = BIO.null()
     assert bio.write(b"x" * 100_000) == 100_000
     assert bio.read() == b""
@@ -123,7 +123,7 @@ def test_null_takes_all_and_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
-def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, int], popped: int) -> None:
+def test_a_popped_bio_is_freed_with_its_last_reference(pipe: tuple[int, int], popped: int) -> None:
     """docs/pitfalls.md, 20: a chain leaves no reference behind: its descriptor gets closed."""
     chain = [BufferFilter(), BufferFilter(), BIO.fd(pipe[1], close=True)]
     chain[0].push(chain[1]).push(chain[2])
@@ -215,7 +215,7 @@ def test_a_bio_connects_and_another_accepts(host: str) -> None:
     assert [str(bio) for bio in (listener, server)] == ["accept", "socket"]
 
 
-def test_what_connects_and_accepts_without_blocking_says_what_it_waits_for() -> None:
+def test_a_bio_that_connects_or_accepts_without_blocking_returns_its_want() -> None:
     """CONNECT and ACCEPT are results of their own, not READ or WRITE."""
     listener = AcceptBIO(("127.0.0.1", 0), blocking=False)
     assert listener.accepted() is Want.ACCEPT
@@ -256,7 +256,7 @@ def test_a_reset_of_a_connection_is_an_oserror_and_no_end() -> None:
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 65536), ("127.0.0.1", -1), ("", 1), ("a]b", 1), ("a\0b", 1)])
-def test_an_address_that_cannot_be_is_refused(address: tuple[str, int]) -> None:
+def test_an_impossible_address_is_refused(address: tuple[str, int]) -> None:
     for kind in (ConnectBIO, AcceptBIO):
         with pytest.raises(ValueError, match=r"a port is|is not a host"):
             kind(address)

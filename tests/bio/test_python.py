@@ -148,7 +148,7 @@ def test_a_filter_is_written_in_python() -> None:
 
 
 @pytest.mark.parametrize("want", [Want.READ, Want.WRITE, Want.CONNECT, Want.ACCEPT])
-def test_what_a_bio_waits_for_is_what_its_callers_wait_for(want: Want, client_context: pyossl.Context) -> None:
+def test_the_want_of_a_bio_is_the_want_of_its_caller(want: Want, client_context: pyossl.Context) -> None:
     """Each Want stays what it is."""
     bio = Answering(want)
     assert BufferFilter().push(bio).read() is want
@@ -189,7 +189,7 @@ def calls_of_a_connection(context: pyossl.Context, bio: BIO) -> list[Callable[[]
 
 @pytest.mark.parametrize("kind", [BrokenError, KeyboardInterrupt, BlockingIOError, OSError, SystemExit])
 @pytest.mark.parametrize("call", [0, 1, 2])
-def test_what_a_bio_raises_is_raised_by_the_connections_call(
+def test_an_exception_of_a_bio_is_raised_by_the_connections_call(
     kind: type[BaseException], call: int, client_context: pyossl.Context
 ) -> None:
     """docs/pitfalls.md, 16: the same exception, raised once: then the connection is dead."""
@@ -208,7 +208,7 @@ def test_what_a_bio_raises_is_raised_by_the_connections_call(
 
 
 @pytest.mark.parametrize("operation", ["read", "write", "flush", "pending", "end"])
-def test_what_a_bio_raises_is_raised_by_the_chains_call(operation: str) -> None:
+def test_an_exception_of_a_bio_is_raised_by_the_chains_call(operation: str) -> None:
     class Raising(Answering):
         @property
         def pending(self) -> int:
@@ -274,7 +274,9 @@ def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_co
     ],
     ids=["too much", "too much in large items", "None", "str", "a count", "a want of TLS's"],
 )
-def test_a_read_that_lies_fails_closed(answer: object, kind: type[Exception], client_context: pyossl.Context) -> None:
+def test_a_read_with_a_wrong_result_fails_closed(
+    answer: object, kind: type[Exception], client_context: pyossl.Context
+) -> None:
     """docs/pitfalls.md, 17."""
     with pytest.raises(kind, match=r"Answering\.read"):
         BufferFilter().push(Answering(answer)).read(10)
@@ -297,7 +299,9 @@ def test_a_read_that_lies_fails_closed(answer: object, kind: type[Exception], cl
         (Want.RETRY_VERIFY, ValueError),
     ],
 )
-def test_a_write_that_lies_fails_closed(answer: object, kind: type[Exception], client_context: pyossl.Context) -> None:
+def test_a_write_with_a_wrong_result_fails_closed(
+    answer: object, kind: type[Exception], client_context: pyossl.Context
+) -> None:
     """The issue: "a Python BIO that lies about what it wrote"."""
     with pytest.raises(kind, match=r"Answering\.write"):
         BufferFilter().push(Answering(answer)).write(bytes(5000))
@@ -306,7 +310,7 @@ def test_a_write_that_lies_fails_closed(answer: object, kind: type[Exception], c
 
 
 @pytest.mark.parametrize("answer", [-1, 1.5, True, None])
-def test_a_pending_that_lies_fails_closed(answer: object) -> None:
+def test_a_pending_with_a_wrong_result_fails_closed(answer: object) -> None:
     class Lying(PythonBIO):
         pending = answer  # type: ignore[assignment]
 
@@ -419,7 +423,7 @@ def test_tls_goes_through_tls_by_a_chain(client_context: pyossl.Context, server_
         tunnel.write(b"x")
 
 
-def test_what_ends_the_outer_connection_is_told_by_the_inner(
+def test_a_failure_of_the_outer_connection_is_raised_by_the_inner(
     client_context: pyossl.Context, new_pair: Callable[[], tuple[pyossl.Connection, pyossl.Connection]]
 ) -> None:
     """The same exception: a failure of the outer connection is not a truncation of the inner one."""

@@ -119,7 +119,7 @@ def test_a_password_is_not_asked_for_without_need(pem: dict[str, bytes]) -> None
     assert pyossl.PrivateKey.load(pem["key"], asked).bits == 256
 
 
-def test_what_a_password_function_raises_reaches_the_caller(pem: dict[str, bytes]) -> None:
+def test_an_exception_of_a_password_function_is_raised(pem: dict[str, bytes]) -> None:
     def refuse() -> bytes:
         raise KeyboardInterrupt
 
@@ -137,7 +137,7 @@ def test_pem_given_as_str_is_refused_without_showing_it(pem: dict[str, bytes], t
 
 
 @pytest.mark.parametrize("source", [0, 1, True, None, 1.5, bytearray(b"x"), memoryview(b"x"), ["path"], object()])
-def test_what_is_neither_path_nor_bytes_is_a_type_error(source: object) -> None:
+def test_a_source_other_than_a_path_or_bytes_is_a_type_error(source: object) -> None:
     """An int is not used as a descriptor: a read of 0 would wait at the terminal."""
     for load in (pyossl.PrivateKey.load, pyossl.Certificate.load):
         with pytest.raises(TypeError):
@@ -265,7 +265,7 @@ def test_a_flipped_bit_in_any_record_is_fatal(connected: Pair) -> None:
 
 
 @pytest.mark.parametrize("data", ["text", "", 5, None, [1], object()])
-def test_what_is_no_bytes_is_a_type_error_and_nothing_happens(connected: Pair, data: object) -> None:
+def test_data_other_than_bytes_is_a_type_error_and_nothing_happens(connected: Pair, data: object) -> None:
     client, server = connected
     for call in (client.write, client.receive_data):
         with pytest.raises(TypeError):
@@ -288,7 +288,7 @@ def test_a_buffer_that_cannot_be_written_is_a_type_error_and_takes_nothing(conne
     assert client.read() == b"still there"
 
 
-def test_sizes_that_cannot_be_are_value_errors(connected: Pair) -> None:
+def test_impossible_sizes_are_value_errors(connected: Pair) -> None:
     client, _ = connected
     for call in (
         lambda: client.read(-1),
@@ -348,7 +348,7 @@ def test_a_name_that_is_no_text_is_a_type_error(client_context: pyossl.Context, 
 
 
 @pytest.mark.parametrize("name", ["example.com.", "EXAMPLE.com", "127.0.0.1", "::1", "[::1]", "::1%lo", "localhost"])
-def test_the_same_name_written_otherwise_is_the_same(
+def test_a_name_in_another_spelling_is_the_same(
     client_context: pyossl.Context, server_context: pyossl.Context, name: str
 ) -> None:
     client, server = pyossl.Connection(client_context, name), pyossl.Connection(server_context)

@@ -225,7 +225,7 @@ def test_the_error_queue_by_its_own_names() -> None:
     lib.ERR_clear_error()
 
 
-def test_macros_that_name_functions_no_header_has_work_all_the_same(contexts: tuple[Any, Any]) -> None:
+def test_macros_over_functions_without_a_declaration_work(contexts: tuple[Any, Any]) -> None:
     """ssl.h's own SSL_disable_ct calls SSL_set_validation_callback, which does not exist."""
     if not lib.HAVE_CT:
         assert not hasattr(lib, "SSL_disable_ct")

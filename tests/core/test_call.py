@@ -27,7 +27,7 @@ def test_a_function_of_openssl_s_is_called_on_a_connection(connected: Pair) -> N
     assert bytes(ffi.buffer(sent)) == bytes(ffi.buffer(received))
 
 
-def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
+def test_no_other_thread_has_the_lock_during_the_call(connected: Pair) -> None:
     """docs/pitfalls.md, 15: "One SSL is used by one thread at a time"."""
     client, _ = connected
 
@@ -38,7 +38,7 @@ def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
     assert client.call(lib.SSL_version) == lib.TLS1_3_VERSION
 
 
-def test_what_a_function_raises_is_raised_and_the_connection_goes_on(connected: Pair) -> None:
+def test_an_exception_of_the_function_is_raised_and_the_connection_still_works(connected: Pair) -> None:
     client, server = connected
 
     def fail(ssl: object) -> None:
@@ -51,7 +51,7 @@ def test_what_a_function_raises_is_raised_and_the_connection_goes_on(connected: 
     assert server.read() == b"on"
 
 
-def test_the_queue_is_empty_before_and_what_is_in_it_after_is_the_function_s(connected: Pair) -> None:
+def test_the_queue_is_emptied_before_the_call_and_keeps_the_function_s_entries(connected: Pair) -> None:
     """docs/pitfalls.md, 1."""
     client, _ = connected
     assert lib.SSL_CTX_set_cipher_list(client.context._ctx, b"NO-SUCH-CIPHER") == 0
@@ -63,7 +63,7 @@ def test_the_queue_is_empty_before_and_what_is_in_it_after_is_the_function_s(con
 
 
 @pytest.mark.parametrize("name", ["SSL_read", "SSL_write_ex", "SSL_free", "SSL_set_bio", "SSL_do_handshake"])
-def test_what_would_go_behind_its_back_is_refused(name: str, connected: Pair) -> None:
+def test_functions_that_would_bypass_the_connection_are_refused(name: str, connected: Pair) -> None:
     with pytest.raises(pyossl.UsageError, match=f"{name} would go on behind"):
         connected[0].call(getattr(lib, name))
 
@@ -105,7 +105,7 @@ def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) 
         client.call(lib.SSL_version)
 
 
-def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair) -> None:
+def test_a_wait_during_a_call_under_the_lock_is_refused(sockets: SocketPair) -> None:
     """A signal handler may run there, and wait for another thread that needs the lock."""
     client, _ = sockets
 

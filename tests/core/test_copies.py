@@ -192,7 +192,7 @@ def identifier(kind: type) -> str:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if is_value(kind)], ids=identifier)
-def test_a_value_is_truly_copied(kind: type[Any], house: House) -> None:
+def test_a_value_is_copied(kind: type[Any], house: House) -> None:
     value = next(iter(kind)) if issubclass(kind, enum.Enum) else sample(kind)(house)
     assert isinstance(value, kind)
     for other in (*copies(value), *pickled(value)):
@@ -213,7 +213,7 @@ def test_a_value_is_truly_copied(kind: type[Any], house: House) -> None:
 
 
 @pytest.mark.parametrize("kind", SECRETS, ids=identifier)
-def test_what_holds_a_private_key_is_not_pickled_unasked(kind: type[Any], house: House) -> None:
+def test_objects_with_a_private_key_are_not_pickled(kind: type[Any], house: House) -> None:
     value = SECRETS[kind](house)
     for other in copies(value):
         assert type(other) is kind
@@ -223,7 +223,7 @@ def test_what_holds_a_private_key_is_not_pickled_unasked(kind: type[Any], house:
 
 
 @pytest.mark.parametrize("kind", REFUSED, ids=identifier)
-def test_what_stands_for_an_object_of_openssls_is_refused_in_a_sentence(kind: type[Any], house: House) -> None:
+def test_an_object_of_openssl_is_not_copied_and_the_message_says_so(kind: type[Any], house: House) -> None:
     value = REFUSED[kind](house)
     sentence = f"{kind.__name__} objects cannot be copied or pickled: "
     for copied in copy.copy, copy.deepcopy:

@@ -55,7 +55,7 @@ def test_every_exception_is_pyossls_and_what_python_calls_it(kind: type[Exceptio
 
 
 @pytest.mark.parametrize("kind", [pyossl.UsageError, pyossl.UnsupportedError, pyossl.DecodeError, pyossl.PasswordError])
-def test_what_no_peer_can_bring_about_is_no_oserror(kind: type[Exception]) -> None:
+def test_an_error_that_no_peer_can_cause_is_not_an_oserror(kind: type[Exception]) -> None:
     """Otherwise ``except OSError`` would treat a mistake of the program as a lost connection."""
     assert not issubclass(kind, OSError)
 
@@ -63,7 +63,7 @@ def test_what_no_peer_can_bring_about_is_no_oserror(kind: type[Exception]) -> No
 @pytest.mark.parametrize(
     "kind", [pyossl.TruncationError, pyossl.CertificateError, pyossl.AlertError, pyossl.ClosedError, errors.NotDueError]
 )
-def test_only_what_the_system_says_is_lost_is_a_connection_error(kind: type[Exception]) -> None:
+def test_only_an_error_of_the_system_is_a_connection_error(kind: type[Exception]) -> None:
     """Some programs treat a ConnectionError as the end of the data, which a truncation is not."""
     assert not issubclass(kind, (ConnectionError, TimeoutError, BlockingIOError))
 
@@ -125,7 +125,7 @@ def test_a_transport_error_is_the_oserror_of_its_errno(number: int, builtin: typ
     assert "reading failed, with 'example.com'" in str(error)
 
 
-def test_a_would_block_says_for_what() -> None:
+def test_a_would_block_error_has_the_want() -> None:
     error = pyossl.WouldBlockError(Want.WRITE)
     assert error.want is Want.WRITE
     assert error.errno == errno.EAGAIN
@@ -265,7 +265,7 @@ def refused(not_before: int, not_after: int, name: str, *names: str) -> pyossl.C
     return caught.value
 
 
-def test_an_error_says_for_whom_the_certificate_is() -> None:
+def test_an_error_names_the_certificate_s_subject() -> None:
     assert str(refused(-1, 1, "x.example", "a.example", "127.0.0.1")).endswith(
         "; the certificate is 'CN=a.example', for 'a.example', '127.0.0.1'"
     )

@@ -63,7 +63,7 @@ def test_a_child_is_refused_every_call_that_would_send_or_read(sockets: SocketPa
     assert server.recv(100) == b"from the parent"
 
 
-def test_a_child_that_closes_or_drops_says_nothing_to_the_peer(sockets: SocketPair) -> None:
+def test_a_child_that_closes_or_drops_sends_nothing_to_the_peer(sockets: SocketPair) -> None:
     client, server = sockets
 
     def child() -> None:

@@ -144,7 +144,7 @@ THINGS = {
 
 
 @pytest.mark.parametrize("name", THINGS)
-def test_what_is_garbage_can_be_used_until_it_is_gone(name: str) -> None:
+def test_an_object_in_a_garbage_cycle_can_be_used_until_it_is_freed(name: str) -> None:
     script = f"{PRELUDE}\nTHINGS = [{THINGS[name].strip()}]\nREPEATED = 20\n{ENDING}"
     environment = {
         **os.environ,
@@ -165,7 +165,7 @@ def test_what_is_garbage_can_be_used_until_it_is_gone(name: str) -> None:
     assert not done.stderr, done.stderr[-2000:]
 
 
-def test_what_a_connection_was_writes_to_is_open_as_long_as_it_is(tmp_path: Path) -> None:
+def test_a_connection_s_socket_is_open_as_long_as_the_connection(tmp_path: Path) -> None:
     """The connection uses the socket too: if it were closed, its number could belong to another file."""
     script = f"""{PRELUDE}
 listener = pyossl.listen(("127.0.0.1", 0), server_context)
@@ -227,7 +227,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_what_is_garbage_writes_to_nobody_else(name: str) -> None:
+def test_an_object_in_a_garbage_cycle_does_not_write_to_another_file(name: str) -> None:
     """A socket has its own finaliser, which closes it: it must stay alive as long as C uses its number."""
     script = f"""{PRELUDE}
 from pyossl.sockets import event_loop_steps

@@ -115,7 +115,7 @@ def test_an_extension_that_is_not_built_is_said_to_be_so(tmp_path: Path) -> None
     assert "pip install" in last
 
 
-def test_an_invalid_openssl_cnf_stops_nothing_that_openssl_itself_goes_on_with(tmp_path: Path) -> None:
+def test_an_invalid_openssl_cnf_is_ignored_if_openssl_ignores_it(tmp_path: Path) -> None:
     configuration = tmp_path / "openssl.cnf"
     configuration.write_text("openssl_conf = [[[ no section\n")
     done = python("import pyossl", env={"OPENSSL_CONF": str(configuration)})
@@ -198,7 +198,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         pyossl.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the point
 
 
-def test_whoever_imports_pyossl_alone_loads_the_binding_alone() -> None:
+def test_import_pyossl_loads_the_binding_only() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
     assert set(done.stdout.split()) == {"pyossl.core.binding", "pyossl._openssl", "pyossl._openssl.lib"}

@@ -132,7 +132,7 @@ def test_a_context_is_made_or_refused(name: str, value: object) -> None:
         ("new_session_callback", {}, TypeError),
     ],
 )
-def test_each_is_refused_by_the_type_that_tells_what_was_wrong(name: str, value: object, kind: type[Exception]) -> None:
+def test_a_wrong_argument_raises_the_fitting_exception(name: str, value: object, kind: type[Exception]) -> None:
     context = new_context(True)
     before = None if name.endswith("callback") else getattr(context, name)
     with pytest.raises(kind):
@@ -149,7 +149,7 @@ def test_a_time_to_verify_at_is_an_aware_datetime(moment: Any) -> None:
 
 
 @pytest.mark.parametrize("trust", [5, 2**31, [5], [2**31], [None], object()])
-def test_whom_to_trust_is_no_number(trust: Any) -> None:
+def test_the_trusted_certificates_are_not_a_number(trust: Any) -> None:
     """``os.path`` takes a number for a descriptor."""
     with pytest.raises(TypeError, match="trust"):
         Store.of(trust)

@@ -158,7 +158,7 @@ AS_PYTHON: dict[tuple[str, str], tuple[type, ...]] = {
 """Arguments that take another type, as Python's own function of that name does."""
 
 
-def test_whatever_is_tried_is_taken_when_it_is_right() -> None:
+def test_every_right_value_is_accepted() -> None:
     """Otherwise the odd values would be refused because of the other arguments."""
     for of, name in TRIED:
         for parameter in CASES[of].parameters:

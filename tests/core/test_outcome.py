@@ -100,7 +100,7 @@ def test_a_queue_is_one_threads_own() -> None:
     assert len(take_records()) == 1
 
 
-def test_a_queue_that_overflows_is_told_as_far_as_openssl_kept_it() -> None:
+def test_a_queue_that_overflows_gives_the_entries_that_openssl_kept() -> None:
     for _ in range(50):
         fail_pem()
     records = take_records()
@@ -134,7 +134,7 @@ def test_an_alert_is_told_by_its_number(number: int) -> None:
     assert Failure("x", records=(ssl_record(lib.SSL_AD_REASON_OFFSET + number),)).alert == number
 
 
-def test_what_is_no_alert_is_not_taken_for_one() -> None:
+def test_a_reason_that_is_not_an_alert_has_no_alert_number() -> None:
     """docs/pitfalls.md, 26: from 3.0 the reasons that all libraries share have flags above the alerts' numbers."""
     fail_ssl()
     shared = take_records()

@@ -195,7 +195,7 @@ print(json.dumps(failed))
 """
 
 
-def test_each_step_of_an_iteration_is_what_a_list_at_once_is() -> None:
+def test_a_stepwise_iteration_gives_the_items_of_a_list() -> None:
     tunables = "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165"
     environment = {**os.environ, "PYTHONMALLOC": "debug", "GLIBC_TUNABLES": tunables, "MALLOC_PERTURB_": "165"}
     command = [sys.executable, "-c", PROGRAM]

@@ -142,7 +142,7 @@ def test_the_sockets_of_many_senders_and_one_reader_each_carry_whole_messages(so
     assert sorted(at_server) == sent(given[client])
 
 
-def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
+def test_a_connection_s_end_is_the_same_failure_in_all_threads(
     new_pair: Callable[[], tuple[Connection, Connection]],
 ) -> None:
     """docs/pitfalls.md, 2."""
@@ -162,7 +162,9 @@ def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
         assert all(failure is server.failure for failure in failures)
 
 
-def test_a_connection_is_closed_once_by_all_who_close_it(new_pair: Callable[[], tuple[Connection, Connection]]) -> None:
+def test_a_connection_that_many_threads_close_is_closed_once(
+    new_pair: Callable[[], tuple[Connection, Connection]],
+) -> None:
     def use_and_close(client: Connection, number: int) -> None:
         try:
             while number % 2:
@@ -257,7 +259,9 @@ def test_a_session_is_resumed_by_many_at_once(
     assert len({each.to_der() for each in sessions}) == len(sessions)
 
 
-def test_a_certificate_tells_many_the_same(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
+def test_a_certificate_has_the_same_values_in_all_threads(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
     """OpenSSL parses a certificate's extensions at the first use, and stores the result in the certificate."""
 
     def ask(certificate: pyossl.Certificate, store: pyossl.Store, _: int) -> tuple[object, ...]:

@@ -26,7 +26,7 @@ def _switching() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def test_what_one_thread_writes_others_carry_away_once(connected: Pair) -> None:
+def test_bytes_that_one_thread_writes_are_fetched_once_by_others(connected: Pair) -> None:
     """The connection's lock also protects the memory BIO that OpenSSL writes to: no byte comes out twice or late."""
     client, server = connected
     client.data_to_send()
@@ -133,7 +133,7 @@ def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
     assert all(task.result(60) for task in tasks)
 
 
-def test_a_half_of_a_bio_pair_is_freed_only_when_nobody_uses_the_other(
+def test_a_half_of_a_bio_pair_is_freed_only_when_the_other_is_not_in_use(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     """Freeing one half writes into the other: a thread that uses that half would read freed memory."""

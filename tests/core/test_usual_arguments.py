@@ -49,7 +49,7 @@ def greet(listener: pyossl.Listener) -> None:
 
 
 @pytest.mark.parametrize("value", [Number(1), fractions.Fraction(1), decimal.Decimal("1")], ids=repr)
-def test_a_timeout_is_whatever_float_takes(contexts: tuple[pyossl.Context, pyossl.Context], value: Any) -> None:
+def test_a_timeout_is_anything_that_float_takes(contexts: tuple[pyossl.Context, pyossl.Context], value: Any) -> None:
     server, client = contexts
     below, peer = socket.socketpair()
     with (
@@ -88,9 +88,7 @@ def test_0_does_not_turn_verification_off() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("kind", [Number, lambda port: enum.IntEnum("Ports", {"here": port}).here])
-def test_a_port_is_whatever_stands_for_an_int(
-    contexts: tuple[pyossl.Context, pyossl.Context], host: str, kind: Any
-) -> None:
+def test_a_port_is_anything_with_index(contexts: tuple[pyossl.Context, pyossl.Context], host: str, kind: Any) -> None:
     server, client = contexts
     with pyossl.listen((host, kind(0)), server) as listener:
         accepting = threading.Thread(target=greet, args=[listener])
