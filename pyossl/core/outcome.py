@@ -98,10 +98,10 @@ class Record(NamedTuple):
         return f"{reason} ({self.data})" if self.data else reason
 
 
-Record.code.__doc__ = "The packed error code, which contains the next two.  ERR_get_error(3)"
+Record.code.__doc__ = "The packed error code, which contains ``library_code`` and ``reason_code``.  ERR_get_error(3)"
 Record.library_code.__doc__ = "The number of the part of OpenSSL, an ERR_LIB_x.  ERR_GET_LIB(3)"
 Record.reason_code.__doc__ = "The number of the reason; of a system error the errno.  ERR_GET_REASON(3)"
-Record.library.__doc__ = "The name of that part of OpenSSL, for example ``SSL routines``.  ERR_lib_error_string(3)"
+Record.library.__doc__ = "The name of the part of OpenSSL, for example ``SSL routines``.  ERR_lib_error_string(3)"
 Record.reason.__doc__ = "The text of the reason; empty if OpenSSL has none.  ERR_reason_error_string(3)"
 Record.function.__doc__ = "The C function that failed; may be empty.  ERR_get_error_all(3)"
 Record.file.__doc__ = "The file of OpenSSL's source; may be empty.  ERR_get_error_all(3)"
