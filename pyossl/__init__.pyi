@@ -10,7 +10,7 @@ from pyossl.bio.filters import (
     PrefixFilter as PrefixFilter,
 )
 from pyossl.bio.network import AcceptBIO as AcceptBIO, ConnectBIO as ConnectBIO, DatagramBIO as DatagramBIO
-from pyossl.bio.python import PythonBIO as PythonBIO, SSLFilter as SSLFilter
+from pyossl.bio.python import PythonBIO as PythonBIO
 from pyossl.core import outcome as outcome
 from pyossl.core.binding import ffi as ffi, lib as lib
 from pyossl.core.errors import (
@@ -37,6 +37,7 @@ from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
 from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
+from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.versions import Version as Version
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls

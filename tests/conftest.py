@@ -1,4 +1,4 @@
-"""What every test has at hand: an authority, contexts, connected pairs, and the proof that the queue is empty."""
+"""Fixtures of all tests: an authority, contexts, connected pairs, and the check that the error queue is empty."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Pair = tuple[pyossl.Connection, pyossl.Connection]
 
 @pytest.fixture
 def new_pair(client_context: pyossl.Context, server_context: pyossl.Context) -> Callable[[], Pair]:
-    """Makes a client's and a server's connection in memory, before their handshake."""
+    """Makes the connections of a client and a server in memory, before their handshake."""
 
     def make() -> Pair:
         return pyossl.Connection(client_context, "example.com"), pyossl.Connection(server_context)
@@ -57,7 +57,7 @@ def new_pair(client_context: pyossl.Context, server_context: pyossl.Context) -> 
 
 @pytest.fixture
 def connected(new_pair: Callable[[], Pair]) -> Pair:
-    """A client's and a server's connection in memory, after their handshake."""
+    """The connections of a client and a server in memory, after their handshake."""
     client, server = new_pair()
     shake_hands(client, server)
     return client, server
@@ -65,7 +65,7 @@ def connected(new_pair: Callable[[], Pair]) -> Pair:
 
 @pytest.fixture
 def sockets(client_context: pyossl.Context, server_context: pyossl.Context) -> Iterator[SocketPair]:
-    """A client's and a server's socket over TCP, after their handshake."""
+    """The sockets of a client and a server over TCP, after their handshake."""
     client, server = tls_pair(client_context, server_context)
     with client, server:
         yield client, server

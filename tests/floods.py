@@ -1,4 +1,4 @@
-"""Peers that send records without data, one after the other: what they send, and how much of it a call has taken."""
+"""Peers that send many records without data, and the number of their bytes that a call has taken."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pyossl
 from pyossl import Connection, Context, Options, Version, lib
 
 SIZE = 120_000
-"""So many bytes at least are in a flood that the kernel holds all of."""
+"""The size of a small flood, at least: the kernel's buffers hold all of it."""
 MANY = 800_000
-"""As many bytes as take a good while."""
+"""A number of bytes that takes some time to read."""
 TAKEN = 50_000
-"""A call takes at most 32 KiB before they have become data, and little has been received ahead for a short read."""
+"""The most bytes without data that a call takes: 32 KiB, and a little that a short read has received ahead."""
 ENDING = b"the end of the flood"
 
 
 class Flood(NamedTuple):
-    """A kind of record without data: which side sends it, in which version, and how one is made."""
+    """A kind of record without data: the side that sends it, the version, and the function that makes one."""
 
     is_from_server: bool
     version: Version
@@ -56,7 +56,7 @@ if lib.HAVE_NEW_SESSION_TICKET:
 
 
 def contexts(authority: pyossl.Authority, flood: Flood) -> tuple[Context, Context]:
-    """A client's and a server's context; the one that sends the flood may renegotiate."""
+    """The contexts of a client and a server; the sender of the flood may renegotiate."""
     credentials = authority.issue("example.com")
     client = Context.client(trust=authority.certificate, maximum_version=flood.version)
     server = Context.server(credentials.certificate, credentials.private_key, maximum_version=flood.version)
@@ -66,7 +66,7 @@ def contexts(authority: pyossl.Authority, flood: Flood) -> tuple[Context, Contex
 
 
 class Flooder:
-    """A peer without I/O, at one end of a pair of sockets; the victim is at the other, ``victims``."""
+    """A peer without I/O at one end of a pair of sockets; the victim has the other end, ``victims``."""
 
     def __init__(self, authority: pyossl.Authority, flood: Flood) -> None:
         self.flood = flood
@@ -79,7 +79,7 @@ class Flooder:
         self._sending: Task[None]
 
     def shake_hands(self, victim: Callable[[], object]) -> None:
-        """Finishes the handshake with what ``victim`` does in a thread."""
+        """Finishes the handshake while ``victim`` runs in a thread."""
         other = Task(victim)
         while self.peer.handshake() is not None:
             self._ours.sendall(self.peer.data_to_send())
@@ -88,7 +88,7 @@ class Flooder:
         other.result()
 
     def begin(self, size: int = SIZE, before: bytes = b"", *, ends: bool = True) -> None:
-        """Sends data, the flood, and data after it, from a thread; what the kernel holds all of has been sent then."""
+        """Sends data, the flood and more data from a thread; waits until all is sent if the kernel holds all."""
         pieces: list[bytes] = []
         length = 0
         if before:
@@ -111,7 +111,7 @@ class Flooder:
             self._ours.shutdown(socket.SHUT_WR)
 
     def taken(self) -> int:
-        """How many bytes of the flood have been taken off the victim's socket; the rest is taken here."""
+        """The number of bytes of the flood that were read from the victim's socket; reads the rest."""
         left = 0
         with socket.socket(fileno=socket.dup(self.victims.fileno())) as sock:
             sock.settimeout(20)

@@ -1,5 +1,5 @@
-"""Event loops to test on, and the proof that nothing is left behind: no task, no descriptor, no error that only the
-loop's exception handler saw.
+"""Event loops for the tests, and the check that no task, no descriptor and no error of the loop's exception handler is
+left behind.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pyossl.aio
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 SECONDS = 60
-"""How long a test waits at most for what should happen at once."""
+"""The most seconds that a test waits for something that should happen at once."""
 
 
 class LoopWithoutDescriptors(asyncio.SelectorEventLoop):
-    """What pyossl.aio sees of Windows' proactor loop: transports, and no ``add_reader``."""
+    """Windows' proactor loop as pyossl.aio sees it: transports, and no ``add_reader``."""
 
     add_reader = asyncio.AbstractEventLoop.add_reader
     add_writer = asyncio.AbstractEventLoop.add_writer
@@ -43,12 +43,12 @@ WITH_DESCRIPTORS = ["asyncio", "uvloop"]
 
 
 def open_sockets() -> dict[str, str]:
-    """This process's open sockets: what libuv keeps for all loops, a pipe and an epoll, is none."""
+    """The open sockets of this process; not libuv's pipe and epoll, which it keeps for all loops."""
     found = {}
     for fd in os.listdir("/proc/self/fd"):
         try:
             what = os.readlink(f"/proc/self/fd/{fd}")
-        except OSError:  # the one that listed them
+        except OSError:  # the descriptor that listed them
             continue
         if what.startswith("socket:"):
             found[fd] = what
@@ -60,9 +60,9 @@ def opened_since(before: dict[str, str]) -> dict[str, str]:
 
 
 def running(kind: str, reported: list[dict[str, Any]] | None = None, seconds: float = SECONDS) -> Iterator[Run[Any]]:
-    """For a fixture: a function that runs a coroutine in a loop of that kind, within ``seconds``.
+    """For a fixture: yields a function that runs a coroutine in a loop of that kind, within ``seconds``.
 
-    What the loop's exception handler is told fails the test, unless a list is given for it.
+    A call of the loop's exception handler fails the test, unless the test passes a list for them.
     """
     before = open_sockets()
     loop = KINDS[kind]()
@@ -74,7 +74,7 @@ def running(kind: str, reported: list[dict[str, Any]] | None = None, seconds: fl
     async def limited(main: Coroutine[Any, Any, T]) -> T:
         result = await asyncio.wait_for(main, seconds)
         end = loop.time() + seconds
-        while len(asyncio.all_tasks()) > 1 and loop.time() < end:  # a server's callbacks end a turn or two later
+        while len(asyncio.all_tasks()) > 1 and loop.time() < end:  # a server's callbacks end a little later
             await asyncio.sleep(0.001)
         return result
 
@@ -92,14 +92,14 @@ def running(kind: str, reported: list[dict[str, Any]] | None = None, seconds: fl
     assert reported is not None or not told, told
     more = opened_since(before)
     end = time.monotonic() + seconds
-    while more and time.monotonic() < end:  # a server in a thread of the test's closes its own a moment later
+    while more and time.monotonic() < end:  # a server in another thread closes its sockets a moment later
         time.sleep(0.001)
         more = opened_since(before)
     assert not more, f"left open: {more}"
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Lets the loop turn until a condition holds; the caller's time limit is the test's."""
+    """Runs the loop until a condition holds; the time limit is that of the test."""
     while not condition():
         await asyncio.sleep(0.001)
 
@@ -113,7 +113,7 @@ Handler = Callable[[asyncio.StreamReader, "pyossl.aio.StreamWriter"], Coroutine[
 
 
 async def echo(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
-    """Sends back what comes until the client's close_notify, then closes."""
+    """Sends the received bytes back until the client's close_notify, and then closes."""
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()

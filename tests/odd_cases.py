@@ -1,6 +1,6 @@
-"""Every public function, constructor, method and setter, found by looking, and how each is called.
+"""Each public function, constructor, method and setter, found by introspection, and how to call it.
 
-A new name needs a good value here for each argument that must be given and, for a method, an object.
+A new name needs a right value here for each required argument and, for a method, an object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import pyossl.trio
 
 MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.tls.system")
 INNER = {
-    # Made by pyossl, of what a function of OpenSSL's or the loop has given.
+    # Made by pyossl, from a result of OpenSSL or of the loop.
     "aio.Server": "made by create_server",
     "aio.StreamReader": "made by open_connection",
     "aio.StreamReader.feed_data": "called by a transport",
@@ -56,11 +56,11 @@ INNER = {
     "Socket.setsockopt": "socket.socket's own, in its words",
     "aio.Transport.get_extra_info": "a look into a dictionary",
 }
-"""What no program calls, or what hands its arguments on; and why."""
+"""The names that are left out, and why: no program calls them, or they pass their arguments on."""
 
 
 class Case(NamedTuple):
-    """Something to be called: its name, the class of the object that it is called of, and its parameters."""
+    """A callable: its name, the class of the object on which it is called, and its parameters."""
 
     name: str
     owner: type | None
@@ -68,7 +68,7 @@ class Case(NamedTuple):
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """The public names of every module, each with what it stands for."""
+    """The public names of each module, with their objects."""
     for module_name in MODULES:
         module = importlib.import_module(module_name)
         prefix = module_name.removeprefix("pyossl").removeprefix(".")
@@ -101,7 +101,7 @@ def cases() -> Iterator[Case]:
 
 
 def _is_record(kind: type) -> bool:
-    """Named tuples hold whatever they are given, and enumerations and exceptions are Python's to make."""
+    """Named tuples take any values, and Python makes enumerations and exceptions."""
     return issubclass(kind, (tuple, enum.Enum, BaseException))
 
 
@@ -131,7 +131,7 @@ def session() -> pyossl.Session:
 
 
 def abandoned(stack: Stack) -> socket.socket:
-    """A connected socket whose peer has gone: a handshake over it ends at once."""
+    """A connected socket whose peer is closed: a handshake over it ends at once."""
     ours, theirs = socket.socketpair()
     theirs.close()
     return closed_by(stack, ours)
@@ -176,7 +176,7 @@ def checking() -> pyossl.Context:
 
 
 class Both(asyncio.Protocol):
-    """A protocol that takes everything."""
+    """A protocol that accepts all calls."""
 
 
 def trio_stream() -> Any:
@@ -187,7 +187,7 @@ def trio_stream() -> Any:
 
 
 STREAMS: list[Any] = []
-"""Those of anyio's that are to be closed after the test: it warns of others when they are collected."""
+"""The objects of anyio to close after the test: anyio warns when others are collected."""
 
 
 def anyio_stream() -> Any:
@@ -205,7 +205,7 @@ class NoConnectable:
 
 
 class NoListener:
-    """Never has a client."""
+    """A listener that never gets a client."""
 
     async def accept(self) -> Any:
         raise OSError("this listener is at its end")
@@ -259,7 +259,7 @@ OBJECTS: dict[str, Make] = {
     "anyio.TLSStream": lambda stack: pyossl.anyio.TLSStream(anyio_stream(), CLIENT, "example.com"),
     "anyio.TLSListener": lambda stack: pyossl.anyio.TLSListener(NoListener(), SERVER),  # type: ignore[arg-type]
 }
-"""An object of each class that has methods with arguments."""
+"""An object of each class whose methods have arguments."""
 
 
 async def _first(made: Any) -> Any:
@@ -279,7 +279,7 @@ def constantly(value: Any) -> Make:
 
 
 GOOD: dict[str, Make] = {
-    # By what the parameter is of, where that alone says it.
+    # By the type of the parameter, where that is enough.
     "int": constantly(1),
     "str": constantly("example.com"),
     "bytes": constantly(b"x"),
@@ -316,7 +316,7 @@ GOOD: dict[str, Make] = {
     "trio.abc.Listener[_Stream]": lambda stack: NoListener(),
     "AnyByteStreamConnectable": lambda stack: NoConnectable(),
     "BaseException": lambda stack: ValueError("a handshake that failed"),
-    # By its name.
+    # By the callable and the name of the parameter.
     "Authority.issue(names)": constantly("example.com"),
     "self_signed(names)": constantly("example.com"),
     "BIO(pointer)": lambda stack: _pointer(pyossl.BIO.null()),
@@ -417,7 +417,7 @@ GOOD: dict[str, Make] = {
     "aio.start_tls(transport)": lambda stack: _transport(aio_streams(stack)),
     "aio.start_unix_server(path)": constantly("server"),
 }
-"""A value that is right, for each parameter that must be given or whose default would not do."""
+"""A right value for each parameter that is required, or whose default cannot be used."""
 
 INSTEAD: dict[str, dict[str, Any]] = {
     "Context.client(certificate)": {"private_key": OWN.private_key},
@@ -445,7 +445,7 @@ INSTEAD: dict[str, dict[str, Any]] = {
     "aio.create_unix_server(sock)": {"path": None},
     "PrivateKey.generate(bits)": {"type": "RSA"},
 }
-"""What else is to be given with an argument that does not stand alone."""
+"""The other arguments that an argument needs."""
 
 
 def _pointer(bio: pyossl.BIO) -> Any:
@@ -457,7 +457,7 @@ _KEPT: list[Any] = []
 
 
 def good(case: Case, parameter: inspect.Parameter) -> Make | None:
-    """How the right value is made; None where the default is one."""
+    """The function that makes the right value; None if the default is right."""
     named = GOOD.get(f"{case.name}({parameter.name})")
     if named is not None or parameter.default is not inspect.Parameter.empty:
         return named
@@ -467,7 +467,7 @@ def good(case: Case, parameter: inspect.Parameter) -> Make | None:
 
 
 async def attempt(case: Case, name: str, value: Any) -> Any:
-    """Calls it with ``value`` for that parameter, and right ones for the others; what that comes to."""
+    """Calls it with ``value`` for that parameter and right values for the others, and returns the result."""
     with contextlib.ExitStack() as stack:
         positional: list[Any] = []
         named: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Values that no argument is meant to be, and what a program may be told of one."""
+"""Odd values for arguments, and the exceptions that a program may get for one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Number(enum.IntEnum):
 
 
 class _OfAnotherKind:
-    """Has nothing."""
+    """An object without attributes."""
 
 
 class _NoIndex:
@@ -209,14 +209,16 @@ _ACCIDENTS = re.compile(
     r"cannot convert float|an integer is required|expected a readable buffer|byte must be in range|arg(ument)? \d",
     re.IGNORECASE,
 )
-"""The words of Python's own, and of cffi's, in which an argument is refused that nobody has looked at."""
+"""The words of Python's and cffi's messages for an argument that pyossl did not check."""
 
 
 def why_refused(error: BaseException) -> str | None:
-    """None where this is what a program may be told of an argument; else what is wrong with it."""
+    """None if this exception is right for a wrong argument; else a text that says what is wrong with it."""
     if not isinstance(error, (TypeError, ValueError, OSError, pyossl.Error)):
         return f"{type(error).__name__}: {error}"
-    if isinstance(error, UnicodeError) and not type(error).__module__.startswith("idna"):  # which names what is wrong
+    if isinstance(error, UnicodeError) and not type(error).__module__.startswith(
+        "idna"
+    ):  # idna's text says what is wrong
         return f"no sentence, but {type(error).__name__}: {error}"
     said = str(error)
     if not said or " " not in said.strip() or _ACCIDENTS.search(said):
@@ -226,7 +228,7 @@ def why_refused(error: BaseException) -> str | None:
 
 @contextlib.contextmanager
 def no_names_looked_up(monkeypatch: Any) -> Iterator[None]:
-    """Only the loopback is reached: the resolver takes numbers, and never asks a server for a name."""
+    """Only the loopback is reached: the resolver takes numeric addresses, and never sends a query."""
     resolve = socket.getaddrinfo
 
     def numbers(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
@@ -237,5 +239,5 @@ def no_names_looked_up(monkeypatch: Any) -> Iterator[None]:
 
 
 async def bounded(call: Any, seconds: float = 5) -> Any:
-    """What a coroutine comes to, which must not take long."""
+    """The result of a coroutine, within a time limit."""
     return await asyncio.wait_for(call, seconds)

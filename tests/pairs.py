@@ -1,4 +1,4 @@
-"""Two connections, and the ways that bytes go between them: in memory, over sockets, over BIO pairs."""
+"""Two connections, and functions that carry bytes between them: in memory, over sockets, over BIO pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyossl
 
 
 def carry(client: pyossl.Connection, server: pyossl.Connection) -> None:
-    """Carries bytes between the two until neither has any to send."""
+    """Carries bytes between the two until neither has more bytes to send."""
     while True:
         to_server, to_client = client.data_to_send(), server.data_to_send()
         if to_server:
@@ -21,7 +21,7 @@ def carry(client: pyossl.Connection, server: pyossl.Connection) -> None:
 
 
 def shake_hands(client: pyossl.Connection, server: pyossl.Connection) -> None:
-    """Finishes the handshake of both; what a side raises reaches the caller."""
+    """Finishes the handshake of both; passes on the exception of a side."""
     for _ in range(10):
         client_wants = client.handshake()
         carry(client, server)
@@ -33,7 +33,7 @@ def shake_hands(client: pyossl.Connection, server: pyossl.Connection) -> None:
 
 
 def take_turns(client: pyossl.Connection, server: pyossl.Connection) -> None:
-    """Finishes the handshake of two whose transports join them: each is called in turn until both are finished."""
+    """Finishes the handshake of two that are connected: calls each in turn until both are finished."""
     for _ in range(1000):
         client_wants, server_wants = client.handshake(), server.handshake()
         if client_wants is None and server_wants is None:
@@ -42,7 +42,7 @@ def take_turns(client: pyossl.Connection, server: pyossl.Connection) -> None:
 
 
 def wait(sock: socket.socket, want: pyossl.Want, seconds: float = 10) -> None:
-    """Waits with select(2) until the socket is ready for what the connection over it wants."""
+    """Waits with select(2) until the socket is ready for the ``Want`` of its connection."""
     readers = [sock] if want is pyossl.Want.READ else []
     writers = [sock] if want is pyossl.Want.WRITE else []
     assert readers or writers, f"nothing of a socket's: {want}"
@@ -50,7 +50,7 @@ def wait(sock: socket.socket, want: pyossl.Want, seconds: float = 10) -> None:
 
 
 def pump(first: pyossl.BIO, second: pyossl.BIO) -> int:
-    """Moves what can be read from each BIO into the other, as far as there is room; how many bytes that were."""
+    """Moves the bytes of each BIO to the other as far as there is room, and returns their number."""
     moved = 0
     for source, target in ((first, second), (second, first)):
         while (size := min(source.pending, target.room)) > 0:
@@ -67,7 +67,7 @@ def meet(
     name: str | None = "example.com",
     session: pyossl.Session | None = None,
 ) -> tuple[pyossl.Connection, pyossl.Connection]:
-    """A client and a server that have shaken hands, and the client has read the tickets."""
+    """A client and a server after the handshake; the client has read the tickets."""
     client, server = pyossl.Connection(client_context, name, session=session), pyossl.Connection(server_context)
     shake_hands(client, server)
     assert client.read() is pyossl.Want.READ
@@ -77,7 +77,7 @@ def meet(
 def pair_with_every_callback(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> tuple[pyossl.Connection, pyossl.Connection]:
-    """A client and a server, before their handshake, in which each callback that there is gets called."""
+    """A client and a server before a handshake that calls each of the callbacks."""
     client_context = pyossl.Context.client(trust=authority.certificate, alpn=["h2"])
     server_context = pyossl.Context.server(credentials.certificate, credentials.private_key)
     for context in (client_context, server_context):

@@ -1,4 +1,4 @@
-"""Peers in threads: what the tests of sockets talk to."""
+"""Peers in threads, for the tests of sockets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pyossl
 from pyossl.core.lock import TakenError, ask
 
 SECONDS = 20
-"""How long a test waits at most for what should happen at once."""
+"""The most seconds that a test waits for something that should happen at once."""
 
 T = TypeVar("T")
 SocketPair = tuple[pyossl.Socket, pyossl.Socket]
 
 
 def child_that_does(work: Callable[[], object]) -> int:
-    """The process id of a forked child, whose exit status is 0 where ``work`` raised nothing."""
+    """Forks a child and returns its process id; its exit status is 0 if ``work`` raised nothing."""
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -38,7 +38,7 @@ def child_that_does(work: Callable[[], object]) -> int:
 
 
 class Task(Generic[T]):
-    """A function that runs in a thread; its result, or what it raised, is had from ``result``."""
+    """A function that runs in a thread; ``result`` returns its result or raises its exception."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -62,7 +62,7 @@ class Task(Generic[T]):
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Waits until a condition that another thread brings about holds."""
+    """Waits until a condition holds, which another thread makes true."""
     end = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < end, f"never came true: {condition}"
@@ -71,7 +71,7 @@ def until(condition: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def serving(context: pyossl.Context, work: Callable[[pyossl.Socket], Any], address: Any = None) -> Iterator[Any]:
-    """A listener that hands one client to ``work`` in a thread; gives the listener's address."""
+    """A listener that passes one client to ``work`` in a thread; yields the listener's address."""
     with pyossl.listen(("127.0.0.1", 0) if address is None else address, context) as listener:
         listener.settimeout(SECONDS)
 
@@ -104,7 +104,7 @@ def serving_plain(work: Callable[[socket.socket], Any]) -> Iterator[Any]:
 
 
 def tcp_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected TCP sockets on the loopback: a socketpair has neither resets nor half-open ends."""
+    """Two connected TCP sockets on the loopback: a socketpair has no resets and no half-open connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         first = socket.create_connection(listener.getsockname(), SECONDS)
         second, _ = listener.accept()
@@ -117,7 +117,7 @@ def tls_pair(
     server_context: pyossl.Context,
     sockets: tuple[socket.socket, socket.socket] | None = None,
 ) -> SocketPair:
-    """A client's and a server's ``Socket``, after their handshake."""
+    """The ``Socket`` of a client and of a server, after their handshake."""
     first, second = sockets or tcp_pair()
     server = Task(lambda: server_context.wrap_socket(second))
     client = client_context.wrap_socket(first, "example.com")
@@ -125,12 +125,12 @@ def tls_pair(
 
 
 def read_all(tls: pyossl.Socket) -> bytes:
-    """What the peer sends until its close_notify."""
+    """The bytes that the peer sends until its close_notify."""
     return b"".join(iter(lambda: tls.recv(65536), b""))
 
 
 def is_free(lock: Any) -> bool:
-    """Whether a thread of its own can have a ``pyossl_lock *`` at once."""
+    """Whether another thread can take a ``pyossl_lock *`` at once."""
 
     def enter() -> bool:
         try:

@@ -57,7 +57,7 @@
  * come in several parts. */
 
 /* core: the error queue, fork and the locks */
-#include "core/errors.c"
+#include "core/error_queue.c"
 #include "core/forks.c"
 #include "core/lock.c"
 #include "core/descriptor_identity.c"
@@ -73,7 +73,7 @@
 
 /* bio: the BIOs of pyossl */
 #include "bio/socket_bio.c"
-#include "bio/guarded_bio.c"
+#include "bio/bio_workarounds.c"
 #include "bio/memory_bio.c"
 #include "bio/python_bio.c"
 
@@ -90,7 +90,7 @@
 #include "tls/connection_close.c"
 
 /* core: questions that Python answers under the lock of a connection or a BIO */
-#include "core/under_lock.c"
+#include "core/calls_under_lock.c"
 
 /* tls: functions that only some connections need */
 #include "tls/memory_transfer.c"
@@ -99,7 +99,7 @@
 #include "tls/dtls.c"
 
 /* bio: reading and writing a BIO of the program */
-#include "bio/bio_io.c"
+#include "bio/bio_calls.c"
 
 /* x509: certificates, keys and stores */
 #include "x509/password_iterations.c"
@@ -124,7 +124,7 @@
 
 /* core: the start of the library, and facts about it */
 #include "core/initialise.c"
-#include "core/library_facts.c"
+#include "core/library_and_providers.c"
 
 /* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
-#include "core/fork_holds.h"
+#include "core/calls_that_hold_forks.h"

@@ -2,25 +2,25 @@
 
 Theory of operation
 -------------------
-A chain is a row of BIOs: filters, each of which changes the bytes on their way, and at its end a BIO that is their
-source and their sink.  ``a.push(b)`` puts b below a; who reads from or writes to a does so through all that is below.
+A chain begins with filters, which change the bytes on their way, and ends in a BIO that is their source and sink.
+``a.push(b)`` puts b below a.  A read of a, or a write to a, passes through all BIOs below a.
 
-*Ownership.*  A ``BIO`` owns one reference to its ``BIO *``, and in a chain each ``BIO *`` owns one to the next, which
-is what BIO_free_all(3), by which every one is freed, gives back.  So nothing is freed that is still pointed to,
-whichever is dropped first, by Python or by an SSL.  In Python a BIO keeps the one below it, and knows the one above
-while somebody keeps that.  OpenSSL's way back up, ``prev_bio``, is not kept right and never followed: BIO_pop(3) is not
-used.  A function of OpenSSL's that keeps a pointer, such as SSL_set_bio(3), takes over a reference: it is given one of
-its own (``reference``, and BIO_up_ref(3) in C).
+*Ownership.*  A ``BIO`` owns one reference to its ``BIO *``.  In a chain each ``BIO *`` owns one reference to the next.
+Each is freed by BIO_free_all(3), which drops these references.  So no BIO is freed while another BIO, an SSL or Python
+refers to it, in whatever order they are dropped.  In Python a BIO has a reference to the BIO below it, and a weak
+reference to the BIO above.  OpenSSL's own pointer to the BIO above, ``prev_bio``, is not reliable: it is never used,
+and BIO_pop(3), which uses it, is not called.  A function of OpenSSL that keeps a pointer, for example SSL_set_bio(3),
+takes over a reference: it gets an additional one (``reference``, and BIO_up_ref(3) in C).
 
-*Locks.*  The two halves of a pair touch each other's memory, and the members of a chain are used by one call: they
-share one lock, and a ``Connection`` over a BIO works under that BIO's lock.  A chain is changed only while nobody uses
-it: no thread is in a call of it, and no open connection is over it.
+*Locks.*  The two halves of a pair use each other's memory, and one call uses all members of a chain.  So they share one
+lock, and a ``Connection`` over a BIO uses that BIO's lock.  A chain is changed only while no thread is in a call of it
+and no open connection uses it.
 
-*Ends.*  OpenSSL's filters use the BIO below without asking whether there is one.  A chain whose last member is a filter
-is refused by C, in every call (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio/bio_io.c), and when a connection is made over it;
-the connection then keeps it from being changed.
+*Ends.*  OpenSSL's filters use the BIO below without a check that there is one.  So C refuses each call of a chain whose
+last member is a filter (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio/bio_calls.c), and no connection is made over one.  While
+a connection uses a chain, the chain cannot be changed.
 
-*Waiting.*  A call that cannot go on now returns a ``Want``; it is to be repeated, a write with the same bytes.
+*Waiting.*  A call that would have to wait returns a ``Want``.  Repeat the call, a write with the same bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pyossl.bio.names import name_of
 from pyossl.core.arguments import (
     LARGEST_INT,
     flag,
@@ -41,7 +42,7 @@ from pyossl.core.arguments import (
     path as checked_path,
     pointer as checked_pointer,
 )
-from pyossl.core.binding import ffi, lib, own, release, text
+from pyossl.core.binding import ffi, lib, own, release
 from pyossl.core.copying import Uncopied
 from pyossl.core.descriptors import descriptor_of, socket_descriptor
 from pyossl.core.errors import Error, TLSError, UsageError, check, check_ptr, failed, transport_error
@@ -51,8 +52,14 @@ from pyossl.core.parked_exceptions import take_parked
 
 if TYPE_CHECKING:
     import socket
+    from typing import Protocol
 
-    from pyossl.tls.connection import Connection
+    class _Connection(Protocol):
+        """The part of ``Connection`` that a BIO uses."""
+
+        @property
+        def closed(self) -> bool: ...
+
 
 _CHUNK = 16384
 _MODE = re.compile(r"[rwa][b+a-z]{1,6}")
@@ -61,47 +68,34 @@ _B = TypeVar("_B", bound="BIO")
 
 _WANTS = {-want.value: want for want in Want}
 
-_NAMES = {
-    lib.BIO_TYPE_ACCEPT: "accept",
-    lib.BIO_TYPE_BASE64: "base64",
-    lib.BIO_TYPE_BIO: "pair",
-    lib.BIO_TYPE_BUFFER: "buffer",
-    lib.BIO_TYPE_CIPHER: "cipher",
-    lib.BIO_TYPE_CONNECT: "connect",
-    lib.BIO_TYPE_DGRAM: "datagram",
-    lib.BIO_TYPE_FD: "fd",
-    lib.BIO_TYPE_FILE: "file",
-    lib.BIO_TYPE_MD: "digest",
-    lib.BIO_TYPE_MEM: "memory",
-    lib.BIO_TYPE_NULL: "null",
-    lib.BIO_TYPE_SOCKET: "socket",
-}
-"""The names of types by which the manual pages call them; OpenSSL's own are longer."""
-
 
 class BIO(Uncopied):
-    """A transport of bytes, or a filter on the way to one.  bio(7)
+    """A transport of bytes, or a filter above one.
 
-    Made by ``BIO.memory``, ``BIO.pair``, ``BIO.socket``, ``BIO.fd``, ``BIO.file`` and ``BIO.null``, and by the classes
-    of pyossl/bio/network.py, pyossl/bio/filters.py and pyossl/bio/python.py; a BIO is given to ``Connection(context,
-    bio=…)`` or read and written directly.  A ``with`` statement flushes and closes it, with all that is below.
+    Make a BIO with ``BIO.memory``, ``BIO.pair``, ``BIO.socket``, ``BIO.fd``, ``BIO.file`` or ``BIO.null``, or with the
+    classes ``ConnectBIO``, ``AcceptBIO``, ``DatagramBIO``, ``PythonBIO`` and those whose name ends in ``Filter``.  Pass
+    it to ``Connection(context, bio=…)``, or read and write it directly.
+
+    A ``with`` statement closes the BIO at its end, with all BIOs below; if bytes were written, it flushes them before.
+    bio(7)
     """
 
     def __init__(self, pointer: Any, *, keep: object = None, lock: Lock | None = None) -> None:
-        self._bio = checked_pointer(pointer, "BIO *", "a BIO is made by BIO.memory and its like")
+        self._bio = checked_pointer(pointer, "BIO *", "a BIO is made by BIO.memory, BIO.socket and the like")
         self._keep = keep
         self._above: weakref.ref[BIO] | None = None
         self._below: BIO | None = None
-        self._connections: list[weakref.ref[Connection]] = []
+        self._connections: list[weakref.ref[_Connection]] = []
         self._was_read = self._was_written = False
         self.lock = instance(lock, Lock, "a BIO's lock") if lock is not None else Lock()
 
     @classmethod
     def memory(cls, data: bytes | None = None) -> BIO:
-        """A BIO whose bytes are kept in memory: what is written to it can be read from it.
+        """A BIO that keeps its bytes in memory: the bytes that are written to it can be read from it.
 
-        With ``data`` it is read-only, holds these bytes and then is at its end; without, an empty one answers
-        ``Want.READ``.  BIO_s_mem(3)
+        With ``data`` it is read-only and contains these bytes, at most 2 GiB; a read after them returns ``b""``.
+        Without ``data`` a read of the empty BIO returns ``Want.READ``.  Raises ``TypeError`` unless ``data`` is
+        ``bytes``, and ``ValueError`` if it is too long.  BIO_s_mem(3), BIO_new_mem_buf(3)
         """
         if data is None:
             return BIO(own(check_ptr(lib.BIO_new(lib.BIO_s_mem()), "BIO_new"), lib.BIO_free_all))
@@ -109,17 +103,19 @@ class BIO(Uncopied):
             raise TypeError(f"a memory BIO is made from bytes, not {type(data).__name__}")
         if len(data) > 0x7FFFFFFF:
             raise ValueError(f"a memory BIO holds at most 2 GiB, not {len(data)} bytes")
-        # BIO_new_mem_buf(3) borrows the bytes: they live as long as the BIO.
+        # BIO_new_mem_buf(3) does not copy the bytes: they must live as long as the BIO.
         borrowed = ffi.from_buffer(data)
         pointer = check_ptr(lib.BIO_new_mem_buf(borrowed, len(data)), "BIO_new_mem_buf")
         return BIO(own(pointer, lib.BIO_free_all, borrowed), keep=borrowed)
 
     @classmethod
     def pair(cls, first_size: int = 0, second_size: int = 0) -> tuple[BIO, BIO]:
-        """Two BIOs, each of which reads what was written to the other.
+        """Two BIOs; the bytes that are written to one are read from the other.
 
-        Each holds at most so many unread bytes that were written to it (0: OpenSSL's default, 17 KiB); a full one
-        answers ``Want.WRITE``.  BIO_new_bio_pair(3)
+        ``first_size`` and ``second_size`` are the sizes of their buffers in bytes: how much can be written to the
+        first, or the second, before it is read from the other.  0 is OpenSSL's default, 17 KiB.  A write to a full BIO
+        returns ``Want.WRITE``.  Raises ``TypeError`` or ``ValueError`` for a size that is not 0 to 2^31 - 1.
+        BIO_new_bio_pair(3)
         """
         for size in (first_size, second_size):
             integer(size, "a BIO's size", 0, LARGEST_INT)
@@ -127,32 +123,37 @@ class BIO(Uncopied):
         check(lib.BIO_new_bio_pair(halves, first_size, halves + 1, second_size), "BIO_new_bio_pair")
         first, second = own(halves[0], lib.BIO_free_all), own(halves[1], lib.BIO_free_all)
         lock = Lock()
-        # Each keeps both: to free a half writes into the other, which a thread may be using.
+        # Each keeps both alive: freeing one half writes into the other, which a thread may be using.
         return BIO(first, keep=second, lock=lock), BIO(second, keep=first, lock=lock)
 
     @classmethod
     def socket(cls, sock: socket.socket | int) -> BIO:
-        """A BIO over a connected socket, or over its descriptor, which stays the caller's to close.
+        """A BIO over a connected socket, or over the socket's descriptor.  The caller closes the socket.
 
-        Whether its calls wait is the socket's own setting: a blocking socket's calls do, and hold the connection's
-        lock meanwhile.  A peer that has hung up is an error and never a SIGPIPE.  Where the socket has been closed, and
-        its descriptor's number is another's by now, that other is neither written to nor read from: every call raises
-        ``TransportError`` with ``EBADF``, unless a thread closes the socket in that very moment.  BIO_s_socket(3)
+        If the socket is blocking, the calls of the BIO wait, and hold the BIO's lock while they wait.  A write after
+        the peer has closed the connection is an error and causes no SIGPIPE.  If the socket was closed, and its
+        descriptor's number now belongs to another file, that file is not used: each call raises ``TransportError`` with
+        EBADF.  (A thread that closes the socket during the call is not noticed.)
+
+        Raises ``TypeError`` for an object that is not a plain socket, for example a TLS socket, and ``UsageError`` if
+        it is closed.  BIO_s_socket(3)
         """
         pointer = lib.pyossl_bounded(lib.pyossl_socket_bio(socket_descriptor(sock), False))
         return BIO(own(check_ptr(pointer, "BIO_new"), lib.BIO_free_all, sock), keep=sock)
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
-        """A BIO over the blocking descriptor of a socket of pyossl's own: its calls never wait.  BIO_s_socket(3)"""
+        """A BIO whose calls never wait, over the blocking descriptor of a socket that pyossl made.  BIO_s_socket(3)"""
         return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor_of(descriptor), True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod
     def fd(cls, file: Any, *, close: bool = False) -> BIO:
         """A BIO over a descriptor of any kind (a pipe, a terminal), or over a Python file that has one.
 
-        With ``close`` it is closed with the BIO. A reader that has hung up is an error and never a SIGPIPE.  As for
-        ``BIO.socket``, a number that is another file's by now is not used, and not closed.  BIO_s_fd(3)
+        With ``close=True`` the descriptor is closed with the BIO.  A write after the reader has closed its end is an
+        error and causes no SIGPIPE.  As for ``BIO.socket``, a number that now belongs to another file is not used, and
+        not closed.  Raises ``TypeError`` if ``file`` has no descriptor or is a TLS connection, and ``UsageError`` if it
+        is closed.  BIO_s_fd(3)
         """
         how = lib.BIO_CLOSE if flag(close, "close") else lib.BIO_NOCLOSE
         descriptor = descriptor_of(file)
@@ -161,10 +162,11 @@ class BIO(Uncopied):
 
     @classmethod
     def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:
-        """A BIO over a file that it opens, and closes with itself; ``mode`` is ``rb``, ``wb``, ``ab``, ``r+b`` or the
-        like.
+        """A BIO over a file that it opens; closing the BIO closes the file.
 
-        Raises ``FileNotFoundError`` or another ``TransportError``.  BIO_new_file(3)
+        ``mode`` is that of fopen(3), with a ``b``: ``rb``, ``wb``, ``ab``, ``r+b`` and so on.  If the file cannot
+        be opened, raises ``TransportError``, which is also a ``FileNotFoundError`` or the like; for another mode,
+        ``ValueError``.  BIO_new_file(3)
         """
         instance(mode, str, "the mode of a file")
         if "b" not in mode:
@@ -178,15 +180,16 @@ class BIO(Uncopied):
 
     @classmethod
     def null(cls) -> BIO:
-        """A BIO that takes everything and gives nothing but its end.  BIO_s_null(3)"""
+        """A BIO that discards all bytes that are written to it; a read returns ``b""``.  BIO_s_null(3)"""
         return BIO(own(check_ptr(lib.BIO_new(lib.BIO_s_null()), "BIO_new"), lib.BIO_free_all))
 
     # Bytes
 
     def read(self, size: int = -1) -> bytes | Want:
-        """At most ``size`` bytes, or all that are there; ``b""`` at the end, a ``Want`` where there is none yet.
+        """Reads at most ``size`` bytes; with a negative ``size``, the bytes that are available.
 
-        Raises ``Error`` or ``TransportError``, or what a BIO written in Python raised.  BIO_read_ex(3)
+        Returns the bytes, ``b""`` at the end, or a ``Want`` if no byte is available yet.  Raises ``Error``,
+        ``TransportError``, ``UsageError``, or the exception of a BIO written in Python.  BIO_read_ex(3)
         """
         size = index(size, "the number of bytes to read")
         return self._in_turn(lambda: self._read(size))
@@ -207,17 +210,18 @@ class BIO(Uncopied):
         return self._waits(result, "BIO_read_ex")
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
-        """Writes ``data``; the number of bytes taken, or a ``Want`` where there is no room.
+        """Writes ``data``, or its beginning; a filter may keep bytes until ``flush``.
 
-        What a filter was given may stay in it until ``flush``.  Raises ``TypeError`` for anything but bytes, ``Error``
-        or ``TransportError``, or what a BIO written in Python raised.  BIO_write_ex(3)
+        Returns the number of bytes that were written, or a ``Want`` if there is no room.  Raises ``TypeError`` for an
+        argument other than bytes, ``Error``, ``TransportError``, ``UsageError``, or the exception of a BIO written in
+        Python.  BIO_write_ex(3)
         """
         if isinstance(data, str):
             raise TypeError("a BIO takes bytes, not str")
         try:
             given = ffi.from_buffer(data)
         except BufferError as error:
-            raise TypeError(f"a BIO takes bytes that follow one another: {error}") from error
+            raise TypeError(f"a BIO takes contiguous bytes: {error}") from error
         except ValueError as error:
             raise ValueError("a BIO takes bytes, and this memoryview has been released") from error
         with given as source:
@@ -229,9 +233,11 @@ class BIO(Uncopied):
             return result if isinstance(result, Want) else int(result)
 
     def readline(self, size: int = _CHUNK) -> bytes | Want:
-        """A line with its end, or as much of it as ``size`` bytes hold; ``b""`` at the end, or a ``Want``.
+        """Reads a line with its line feed, or its first ``size`` bytes (1 byte to 1 GiB).
 
-        For a memory BIO or a ``BufferFilter``: the others would read byte by byte, or stop at a NUL.  BIO_gets(3)
+        Returns the bytes, ``b""`` at the end, or a ``Want`` if no byte is available yet.  Only a memory BIO and a
+        ``BufferFilter`` have lines: other BIOs would read byte by byte, or stop at a NUL, and raise ``UsageError``.
+        Raises ``ValueError`` for another ``size``, ``Error`` or ``TransportError``.  BIO_gets(3)
         """
         kind = lib.BIO_method_type(self._pointer)
         if kind not in (lib.BIO_TYPE_MEM, lib.BIO_TYPE_BUFFER) or self.name == "prefix":  # OpenSSL's type is buffer's
@@ -244,36 +250,38 @@ class BIO(Uncopied):
         return result if isinstance(result, Want) else bytes(ffi.buffer(buffer, result))
 
     def flush(self) -> Want | None:
-        """Sends on what the filters hold back, and says to those that have an end of their own (base64, cipher) that it
-        is here; None when done, or a ``Want``.  BIO_flush(3)
+        """Writes the bytes that the filters have kept; base64 and cipher filters also write the end of their data.
+
+        Returns None if all bytes were written, or a ``Want``.  Raises as ``write``.  BIO_flush(3)
         """
         result = self._do("BIO_flush", lib.pyossl_bio_control, lib.BIO_CTRL_FLUSH, 0, 1)
         return result if isinstance(result, Want) else None
 
     def handshake(self) -> Want | None:
-        """Connects a chain that ends in a ``ConnectBIO``, or accepts for an ``AcceptBIO``; None when done, or a
-        ``Want``.
+        """Makes the connection if the chain ends in a ``ConnectBIO``; accepts one if it ends in an ``AcceptBIO``.
 
-        Raises ``TransportError``.  BIO_do_handshake(3)
+        Returns None if that is done, or a ``Want``.  Raises ``TransportError``.  BIO_do_handshake(3)
         """
         result = self._do("BIO_do_handshake", lib.pyossl_bio_control, lib.BIO_C_DO_STATE_MACHINE, 0, 1)
         return result if isinstance(result, Want) else None
 
     @property
     def pending(self) -> int:
-        """How many bytes can be read now.  BIO_ctrl_pending(3)"""
+        """The number of bytes that the BIO holds and that can be read now.  BIO_ctrl_pending(3)"""
         return self._in_turn(self._pending)
 
     @property
     def room(self) -> int:
-        """How many bytes a half of a pair is certain to take now.  BIO_ctrl_get_write_guarantee(3)"""
+        """The number of bytes that can be written now to a half of a pair; ``Error`` for others.
+        BIO_ctrl_get_write_guarantee(3)
+        """
         command = lib.BIO_C_GET_WRITE_GUARANTEE
         return int(self._do("BIO_ctrl_get_write_guarantee", lib.pyossl_bio_control, command, 0, 0))
 
     def end(self) -> None:
-        """Says that no more will be written: the reader of a memory BIO, or of the other half, then sees the end.
+        """Ends the data: a read of the memory BIO, or of the pair's other half, returns ``b""`` after the last byte.
 
-        What filters hold back is to be flushed before.  BIO_set_mem_eof_return(3), BIO_shutdown_wr(3)
+        Call ``flush`` before it if there are filters.  BIO_set_mem_eof_return(3), BIO_shutdown_wr(3)
         """
         last = self._last()
         if lib.BIO_method_type(last._pointer) == lib.BIO_TYPE_MEM:
@@ -282,18 +290,18 @@ class BIO(Uncopied):
             self._do("BIO_shutdown_wr", lib.pyossl_bio_control, lib.BIO_C_SHUTDOWN_WR, 0, 0)
 
     def seek(self, offset: int) -> None:
-        """Goes on at ``offset``, in bytes from the start of a file, at most 2 GiB.  BIO_seek(3)"""
+        """Moves to ``offset`` in the file, in bytes from its start; at most 2 GiB, else ``ValueError``.  BIO_seek(3)"""
         offset = index(offset, "an offset")
         if not 0 <= offset <= 0x7FFFFFFF:
             raise ValueError(f"an offset is from 0 to 2 GiB, not {number_shown(offset)}")
         self._do("BIO_seek", lib.pyossl_bio_control, lib.BIO_C_FILE_SEEK, offset, 0)
 
     def tell(self) -> int:
-        """Where in its file the BIO is, in bytes from the start.  BIO_tell(3)"""
+        """The position in the file, in bytes from its start.  BIO_tell(3)"""
         return int(self._do("BIO_tell", lib.pyossl_bio_control, lib.BIO_C_FILE_TELL, 0, 0))
 
     def fileno(self) -> int:
-        """The descriptor at the chain's end, to wait for; raises ``UsageError`` where there is none.  BIO_get_fd(3)"""
+        """The descriptor of the last BIO of the chain, for select(2); ``UsageError`` if it has none.  BIO_get_fd(3)"""
 
         def descriptor() -> int:
             self._require_end()
@@ -308,19 +316,19 @@ class BIO(Uncopied):
 
     @property
     def is_filter(self) -> bool:
-        """Whether the BIO changes bytes on their way to another, which is to be pushed under it.  BIO_method_type(3)"""
+        """Whether the BIO is a filter, which needs another BIO below it (``push``).  BIO_method_type(3)"""
         return bool(lib.BIO_method_type(self._pointer) & lib.BIO_TYPE_FILTER)
 
     @property
     def next(self) -> BIO | None:
-        """The BIO below this one, None at the chain's end.  BIO_next(3)"""
+        """The BIO below this one; None if it is the last of its chain.  BIO_next(3)"""
         return self._below
 
     def push(self: _B, below: BIO) -> _B:
-        """Puts ``below``, with all below that, at the end of this chain; returns this BIO.
+        """Appends ``below``, with all BIOs below it, to the end of this chain, and returns this BIO.
 
-        Raises ``UsageError`` where ``below`` is in another chain, where this one has an end already, and while either
-        is in use, by a connection or by a call.  BIO_push(3)
+        Raises ``UsageError`` if another BIO is above ``below``, if the last BIO of this chain is not a filter, and
+        while a connection or a call uses either chain.  BIO_push(3)
         """
         if not isinstance(below, BIO):
             raise TypeError(f"a BIO is pushed, not {type(below).__name__}")
@@ -341,9 +349,9 @@ class BIO(Uncopied):
             member.lock = below.lock
 
     def pop(self) -> BIO | None:
-        """Takes this BIO alone out of its chain, whose parts then are joined; returns the one that was below, or None.
+        """Removes this BIO from its chain; the BIOs above and below it are joined.  Returns the BIO below it, or None.
 
-        Raises ``UsageError`` while the chain is in use, by a connection or by a call.  BIO_pop(3)
+        Raises ``UsageError`` while a connection or a call uses the chain.  BIO_pop(3)
         """
         return _change([self], self._pop)
 
@@ -364,7 +372,7 @@ class BIO(Uncopied):
         return below
 
     def __iter__(self) -> Iterator[BIO]:
-        """This BIO and those below, in order.  BIO_next(3)"""
+        """Iterates over this BIO and the BIOs below it, in order.  BIO_next(3)"""
         member: BIO | None = self
         while member is not None:
             yield member
@@ -378,11 +386,11 @@ class BIO(Uncopied):
         return self._bio is None
 
     def close(self) -> None:
-        """Frees the BIO and all that is below; what is not flushed is lost.  Every later call raises ``UsageError``.
+        """Frees the BIO and all BIOs below; bytes that are not flushed are lost.  Later calls raise ``UsageError``.
 
-        Of a connection's it drops our reference: the connection goes on with its own.  Raises ``UsageError`` where
-        another BIO is above, and in the middle of a call.  In a child process it only drops the child's copy, as the
-        collector would: nothing is sent.  BIO_free_all(3)
+        An open connection over the BIO has a reference of its own, and continues to work.  Raises ``UsageError`` if
+        another BIO is above, or during a call of the BIO.  In a process that was forked after the BIO was made, only
+        that process's copy is dropped, and nothing is sent.  BIO_free_all(3)
         """
         if self.lock.is_inherited:
             self._bio = None
@@ -390,7 +398,7 @@ class BIO(Uncopied):
             self._in_turn(lambda: self._close(1))
 
     def _close(self, depth: int, is_served: bool = False) -> None:
-        """Under the lock, in which so many calls of ``close`` are under way."""
+        """``close``, under the lock; ``depth`` is the number of calls of ``close`` that are running under it."""
         if self._upper() is not None:
             raise UsageError(f"{self.name} is in a chain: close its head, or pop it: {self._head()}")
         if self.lock.calls > depth:
@@ -402,7 +410,7 @@ class BIO(Uncopied):
             below._above = None
             below._in_turn(lambda: below._close(depth + 1, is_served))
         release(pointer)
-        # A connection over the chain keeps this object alone, and uses all that is kept until it is closed itself.
+        # A connection over the chain refers to this object alone, and uses sockets and files of all members.
         self._keep = (self._keep, below) if is_served else None
 
     def __enter__(self: _B) -> _B:
@@ -410,21 +418,21 @@ class BIO(Uncopied):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            # 1.1.1 writes what a decrypting filter has left below it, which may be open for reading alone.
+            # In 1.1.1 the flush of a decrypting filter writes to the BIO below, which may be open for reading only.
             is_used = self._was_written or (not self._was_read and not self._last().is_filter)
             flushes = kind is None and self._bio is not None and is_used and not self.lock.is_inherited
             if flushes and isinstance(want := self.flush(), Want):
-                raise UsageError(f"{self} cannot be closed yet: flush() came to {want!r}")
+                raise UsageError(f"{self} cannot be closed yet: flush() returned {want!r}")
         finally:
             self.close()
 
     def reference(self) -> Any:
-        """The ``BIO *`` with a reference more, for an OpenSSL function that takes it over.  BIO_up_ref(3)"""
+        """The ``BIO *`` with one more reference, for a function of ``lib`` that takes it over.  BIO_up_ref(3)"""
         check(lib.BIO_up_ref(self._pointer), "BIO_up_ref")
         return self._bio
 
-    def serve(self, connection: Connection) -> None:
-        """Is under ``connection`` from now on, and in no other chain until that is closed."""
+    def serve(self, connection: _Connection) -> None:
+        """Called by ``Connection``: the chain cannot be changed until ``connection`` is closed."""
 
         def note() -> None:
             self._require_end()
@@ -433,11 +441,11 @@ class BIO(Uncopied):
         self._in_turn(note)
 
     def kept(self) -> list[Any]:
-        """What this BIO and those below read from and write to, of Python's: sockets, files and bytes."""
+        """Called by ``Connection``: the sockets, files and bytes that this BIO and the BIOs below use."""
         return [member._keep for member in self]
 
     def transport(self) -> Any:
-        """The ``BIO *``, borrowed, for a connection; raises ``UsageError`` where nothing is below the last filter."""
+        """Called by ``Connection``: the ``BIO *``, borrowed; ``UsageError`` if nothing is below the last filter."""
         pointer = self._pointer
         self._require_end()
         return pointer
@@ -446,10 +454,8 @@ class BIO(Uncopied):
 
     @property
     def name(self) -> str:
-        """What kind of BIO it is, such as ``memory`` or ``base64``.  BIO_method_name(3)"""
-        if self._bio is None:
-            return "closed"
-        return _NAMES.get(lib.BIO_method_type(self._bio)) or text(lib.BIO_method_name(self._bio))
+        """The kind of BIO, for example ``memory`` or ``base64``; ``closed`` after ``close``.  BIO_method_name(3)"""
+        return "closed" if self._bio is None else name_of(self._bio)
 
     @property
     def _pointer(self) -> Any:
@@ -480,7 +486,7 @@ class BIO(Uncopied):
             raise UsageError(f"{self} is not complete: nothing is below {self._last().name}")
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
-        """Calls ``function`` under the lock and returns its result; another thread's push may exchange the lock."""
+        """Calls ``function`` under the lock and returns its result; a push in another thread may replace the lock."""
         while True:
             lock = self.lock
 
@@ -509,7 +515,7 @@ class BIO(Uncopied):
         return max(result, 0)
 
     def _waits(self, result: int, operation: str) -> Want:
-        """The ``Want`` of a negative result; raises what any other stands for."""
+        """The ``Want`` for a negative result; raises the exception for any other failure."""
         if want := _WANTS.get(result):
             return want
         if result == lib.PYOSSL_PARKED:
@@ -527,7 +533,7 @@ class BIO(Uncopied):
         return bool(lib.BIO_method_type(self._last()._bio) & lib.BIO_TYPE_DESCRIPTOR)
 
     def _check_end(self) -> None:
-        """Raises where the end is not that of the data."""
+        """Raises ``Error`` if the data ended in the wrong place, for example inside an encrypted block."""
         for member in self:
             member._check_own_end()
 
@@ -546,22 +552,22 @@ class BIO(Uncopied):
 
 
 class _Moved:
-    """The BIO has another lock now."""
+    """The result of a function that did not run, because the BIO has another lock now."""
 
 
 _MOVED = _Moved()
 
 
 def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] = ()) -> _T:
-    """Calls ``function``, which changes the chains of these BIOs, while nothing else can use them.
+    """Calls ``function``, which changes the chains of these BIOs, under the locks of all of them.
 
-    ``UsageError`` where somebody does; nobody is waited for: two threads could wait for each other.
+    Raises ``UsageError`` if a call or a connection uses one.  It does not wait: two threads could wait for each other.
     """
     bio, *others = bios
     lock = bio.lock
 
     def change() -> _T:
-        if lock is not bio.lock or lock.calls > 1 + held.count(lock):  # another's push has changed it, or a call is on
+        if lock is not bio.lock or lock.calls > 1 + held.count(lock):  # another thread has changed it, or a call runs
             raise UsageError(f"{bio._head()} is in the middle of a call")
         if any(member._is_served() for member in bio._head()):
             raise UsageError(f"{bio._head()} is under a connection: close that first")
@@ -573,5 +579,5 @@ def _change(bios: list[BIO], function: Callable[[], _T], held: tuple[Lock, ...] 
         raise UsageError(f"{bio._head()} is in the middle of a call") from None
 
 
-def _is_open(connection: Connection | None) -> bool:
+def _is_open(connection: _Connection | None) -> bool:
     return connection is not None and not connection.closed

@@ -1,4 +1,4 @@
-"""The filters: BIOs that change bytes on their way to or from the BIO that is pushed below them."""
+"""The filters: BIOs that change the bytes on their way to and from the BIO below."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def _made(method: Any) -> Any:
 
 
 class BufferFilter(BIO):
-    """Reads ahead, and holds back what is written until ``flush`` or until there is much; its ``readline`` reads lines.
+    """Buffers reads and writes, and reads lines (``readline``).
 
-    ``size`` is that of both of its buffers, in bytes; 4096 is OpenSSL's smallest.  BIO_f_buffer(3)
+    Bytes that are written are kept until ``flush`` or until the buffer is full.  ``size`` is the size of each of its
+    two buffers in bytes, at least 4096.  Raises ``TypeError`` or ``ValueError`` for another size.  BIO_f_buffer(3)
     """
 
     def __init__(self, size: int = _SMALLEST) -> None:
@@ -31,11 +32,14 @@ class BufferFilter(BIO):
 
 
 class Base64Filter(BIO):
-    """Encodes what is written, in lines of 64 characters, and decodes what is read; ``flush`` writes the last line.
+    """Encodes the bytes that are written in base64, in lines of 64 characters, and decodes the bytes that are read.
 
-    With ``newlines=False`` all is one line, written and read.  What is not base64 ends what is read, and OpenSSL does
-    not tell that from its end.  Lines before the first of base64 are skipped; a ``read`` raises ``Error`` after 4 MiB
-    that a file, a descriptor or a BIO written in Python gave without any.  BIO_f_base64(3)
+    Call ``flush`` at the end: it writes the last line.  With ``newlines=False`` there are no line feeds: all base64 is
+    one line, written and read.
+
+    A read skips lines before the first line of base64.  It ends at bytes that are not base64, and OpenSSL does not
+    report that as an error.  It raises ``Error`` after 4 MiB without base64 from a file, a descriptor or a BIO written
+    in Python.  BIO_f_base64(3)
     """
 
     def __init__(self, *, newlines: bool = True) -> None:
@@ -47,20 +51,21 @@ class Base64Filter(BIO):
 
 
 class DigestFilter(BIO):
-    """Digests what is written and read, and passes it on as it is.
+    """Computes a digest of all bytes that are written and read, and does not change them.
 
-    ``name`` is OpenSSL's, such as ``sha256``; ``ValueError`` for one that it does not know.  BIO_f_md(3)
+    ``name`` is OpenSSL's name of the digest, for example ``sha256``.  Raises ``ValueError`` if OpenSSL does not have
+    it.  BIO_f_md(3)
     """
 
     def __init__(self, name: str) -> None:
         method = lib.EVP_get_digestbyname(c_string(name, "a digest"))
         if method == ffi.NULL:
-            raise ValueError(f"OpenSSL knows no digest {name!r}")
+            raise ValueError(f"OpenSSL has no digest {name!r}")
         super().__init__(_made(lib.BIO_f_md()))
         check(lib.BIO_set_md(self._bio, method), f"BIO_set_md, {name}")
 
     def digest(self) -> bytes:
-        """The digest of what has gone through so far, which goes on.  EVP_DigestFinal_ex(3)"""
+        """The digest of the bytes until now; more bytes may follow.  EVP_DigestFinal_ex(3)"""
         context = ffi.new("EVP_MD_CTX **")
         copy = own(check_ptr(lib.EVP_MD_CTX_new(), "EVP_MD_CTX_new"), lib.EVP_MD_CTX_free)
 
@@ -75,19 +80,24 @@ class DigestFilter(BIO):
 
 
 class CipherFilter(BIO):
-    """Encrypts, or with ``decrypt=True`` decrypts, what is written and what is read; ``flush`` writes the last block.
+    """Encrypts, or decrypts, the bytes that are written and the bytes that are read.
 
-    ``name`` is OpenSSL's, such as ``aes-256-cbc``.  A last block that cannot be decrypted is an ``Error`` of ``read``
-    and of ``flush``.  Nothing proves that the bytes are those that were encrypted: ciphers that do (GCM and the like)
-    have no place for their tag here.  ``ValueError`` for those, for names that OpenSSL does not know, and for a key or
-    an iv of another length than the cipher's.  BIO_f_cipher(3)
+    - ``name``: OpenSSL's name of the cipher, for example ``aes-256-cbc``.
+    - ``key``, ``iv``: bytes, of the lengths that the cipher has.
+    - ``decrypt``: True to decrypt.
+
+    Call ``flush`` at the end: it writes the last block.  ``read`` and ``flush`` raise ``Error`` if the last block
+    cannot be decrypted.  The bytes are not authenticated: a change to the encrypted bytes may stay unnoticed.  Ciphers
+    that authenticate, for example GCM, cannot be used, because a BIO has no place for their tag.
+
+    Raises ``ValueError`` for these, for a cipher that OpenSSL does not have and for a wrong length.  BIO_f_cipher(3)
     """
 
     def __init__(self, name: str, key: bytes, iv: bytes = b"", *, decrypt: bool = False) -> None:
         flag(decrypt, "decrypt")
         cipher = lib.EVP_get_cipherbyname(c_string(name, "a cipher"))
         if cipher == ffi.NULL:
-            raise ValueError(f"OpenSSL knows no cipher {name!r}")
+            raise ValueError(f"OpenSSL has no cipher {name!r}")
         if lib.EVP_CIPHER_get_flags(cipher) & lib.EVP_CIPH_FLAG_AEAD_CIPHER:
             raise ValueError(f"{name} has a tag, for which a BIO has no place")
         for what, given, length in (
@@ -103,13 +113,15 @@ class CipherFilter(BIO):
 
     def _check_own_end(self) -> None:
         if lib.BIO_get_cipher_status(self._pointer) != 1:
-            raise Error("decrypting failed: the last block is not right", Failure("decrypting"))
+            raise Error("decrypting failed: the last block is wrong", Failure("decrypting"))
 
 
 class PrefixFilter(BIO):
-    """Writes ``prefix``, and ``indent`` spaces, at the start of each line; what is read it passes on as it is.
+    """Writes ``prefix``, and then ``indent`` spaces, at the start of each line; it does not change the bytes that are
+    read.
 
-    From OpenSSL 3.0; ``UnsupportedError`` before.  BIO_f_prefix(3)
+    ``prefix`` is text, encoded in UTF-8, or bytes; without a NUL.  OpenSSL 3.0 or newer; else raises
+    ``UnsupportedError``.  BIO_f_prefix(3)
     """
 
     def __init__(self, prefix: str | bytes = b"", *, indent: int = 0) -> None:
@@ -123,5 +135,5 @@ class PrefixFilter(BIO):
 
     @property
     def name(self) -> str:
-        """``prefix``, as BIO_method_name(3) has it: the type is a ``BufferFilter``'s."""
+        """``prefix``: OpenSSL gives this BIO the type of a ``BufferFilter``, and another name.  BIO_method_name(3)"""
         return "closed" if self.closed else "prefix"

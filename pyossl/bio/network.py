@@ -1,4 +1,4 @@
-"""The BIOs that make their own connections, and those whose bytes go in datagrams."""
+"""BIOs that make their own TCP connections, and BIOs over datagrams."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ Address = tuple[str, int]
 
 
 def _encoded(address: Address) -> bytes:
-    """``host:port``, as BIO_parse_hostserv(3) reads it."""
+    """``host:port``, in the form of BIO_parse_hostserv(3)."""
     if not isinstance(address, (tuple, list)) or len(address) != 2:
         raise TypeError(f"an address is a host and a port, not {address!r:.80}")
     host, port = instance(address[0], str, "a host"), integer(address[1], "a port", 0, 0xFFFF)
     if not host or set(host) & set("[]\0"):
-        raise ValueError(f"{host[:80]!r} is no host")
+        raise ValueError(f"{host[:80]!r} is not a host")
     try:
         return f"[{host}]:{port}".encode("ascii") if ":" in host else f"{host}:{port}".encode("idna")
     except UnicodeError as error:
-        raise ValueError(f"{host[:80]!a} is no host: {error}") from None
+        raise ValueError(f"{host[:80]!a} is not a host: {error}") from None
 
 
 class ConnectBIO(BIO):
-    """A BIO over a TCP connection that it makes, to a host's name or address and a port.  BIO_s_connect(3)
+    """A BIO that makes a TCP connection, and then reads from it and writes to it.
 
-    ``handshake`` connects, as the first read or write does.  Where ``blocking`` is false, calls that would have to wait
-    answer ``Want.CONNECT`` (until the descriptor is writable), ``Want.READ`` or ``Want.WRITE``; names are looked up in
-    the call all the same.  Closing the BIO closes the connection.
+    - ``address``: a tuple of the host, a name or an IP address, and the port, 0 to 65535.
+    - ``blocking``: False if calls must not wait.  A call that would have to wait then returns ``Want.CONNECT`` (wait
+      until the descriptor is writable), ``Want.READ`` or ``Want.WRITE``.  The look-up of a name still waits.
+
+    ``handshake`` connects; so does the first read or write.  Closing the BIO closes the connection.  Raises
+    ``TypeError`` or ``ValueError`` for another address.  BIO_s_connect(3)
     """
 
     def __init__(self, address: Address, *, blocking: bool = True) -> None:
@@ -50,11 +53,15 @@ class ConnectBIO(BIO):
 
 
 class AcceptBIO(BIO):
-    """A BIO that listens on an address (port 0: a free one), accepts somebody, and then is a BIO over that connection.
+    """A BIO that listens for TCP connections.  It accepts one, and then reads from it and writes to it.
 
-    ``handshake`` accepts, as the first read or write does; ``accepted`` gives the connection away and so is ready for
-    the next.  Where ``blocking`` is false, calls that would have to wait answer ``Want.ACCEPT`` (until the descriptor
-    is readable), ``Want.READ`` or ``Want.WRITE``.  Raises ``TransportError``.  BIO_s_accept(3)
+    - ``address``: a tuple of the host, a name or an IP address, and the port; port 0 is any free port.
+    - ``blocking``: False if calls must not wait.  A call that would have to wait then returns ``Want.ACCEPT`` (wait
+      until the descriptor is readable), ``Want.READ`` or ``Want.WRITE``.
+
+    ``handshake`` accepts a connection; so does the first read or write.  ``accepted`` returns a BIO of its own for each
+    connection.  Raises ``TransportError`` if it cannot listen, and ``TypeError`` or ``ValueError`` for another address.
+    BIO_s_accept(3)
     """
 
     def __init__(self, address: Address, *, blocking: bool = True) -> None:
@@ -66,11 +73,11 @@ class AcceptBIO(BIO):
         check(lib.BIO_set_bind_mode(self._bio, lib.BIO_BIND_REUSEADDR), "BIO_set_bind_mode")
         check(lib.BIO_set_nbio_accept(self._bio, not blocking), "BIO_set_nbio_accept")
         check(lib.BIO_set_nbio(self._bio, not blocking), "BIO_set_nbio")
-        self.handshake()  # the first only begins to listen
+        self.handshake()  # the first call begins to listen, and accepts nothing
 
     @property
     def address(self) -> Address:
-        """Where it listens.  BIO_get_accept_name(3)"""
+        """The host and the port on which the BIO listens.  BIO_get_accept_name(3)"""
 
         def listening() -> tuple[str, str]:
             return text(lib.BIO_get_accept_name(self._bio)), text(lib.BIO_get_accept_port(self._bio))
@@ -79,8 +86,10 @@ class AcceptBIO(BIO):
         return host.strip("[]"), int(port)
 
     def accepted(self) -> BIO | Want:
-        """The BIO over the next connection, which it closes when it is closed itself, or a ``Want``.
-        BIO_do_accept(3)
+        """Accepts a connection and returns a new BIO over it, or a ``Want`` if it would have to wait.
+
+        Closing the new BIO closes the connection.  This BIO can then accept the next one.  Raises ``TransportError``,
+        and ``UsageError`` while a connection is over this BIO itself.  BIO_do_accept(3)
         """
 
         def accept() -> BIO | Want:
@@ -100,10 +109,12 @@ class AcceptBIO(BIO):
 
 
 class DatagramBIO(BIO):
-    """A BIO over a UDP socket, which stays the caller's to close: each write is a datagram, and each read is one.
+    """A BIO over a UDP socket: each write sends one datagram, and each read returns one.  The caller closes the socket.
 
-    Datagrams go to ``peer``, an address as the socket's family has it; without it to the address that the socket is
-    connected to, or that the last datagram came from.  BIO_s_datagram(3)
+    ``peer`` is the address to which datagrams are sent: a tuple of an IP address, of the socket's family, and a port.
+    Without it they are sent to the address to which the socket is connected, or from which the last datagram came.
+    Raises ``TypeError`` or ``ValueError`` for another socket or address, and ``UsageError`` for a ``peer`` if the
+    socket is connected.  BIO_s_datagram(3)
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:
@@ -120,17 +131,17 @@ class DatagramBIO(BIO):
         if connected is not None:
             if peer is not None:
                 raise UsageError("the socket is connected: its datagrams go to one address alone")
-            # Nothing but a note for the BIO: it must use send(2), not sendto(2).
+            # This sends nothing: it makes the BIO use send(2) and not sendto(2).
             lib.BIO_ctrl_set_connected(self._bio, self._address(connected))
         elif peer is not None:
             self.peer = peer
 
     @classmethod
     def pair(cls, first_size: int = 0, second_size: int = 0) -> tuple[BIO, BIO]:
-        """Two BIOs, each of which reads, one by one, the datagrams that were written to the other.
+        """Two BIOs; the datagrams that are written to one are read, one by one, from the other.
 
-        Each holds at most so many bytes (0: OpenSSL's default).  From OpenSSL 3.2; ``UnsupportedError`` before.
-        BIO_new_bio_dgram_pair(3)
+        ``first_size`` and ``second_size`` are the sizes of their buffers in bytes; 0 is OpenSSL's default.
+        OpenSSL 3.2 or newer; else raises ``UnsupportedError``.  BIO_new_bio_dgram_pair(3)
         """
         require(lib.HAVE_API_3_2, "BIO_s_dgram_pair")
         for size in (first_size, second_size):
@@ -143,7 +154,9 @@ class DatagramBIO(BIO):
 
     @property
     def peer(self) -> Address | None:
-        """Where datagrams go, or None while that is not known.  BIO_dgram_get_peer(3)"""
+        """The address to which datagrams are sent, a host and a port; None if there is none yet.  It can be set.
+        BIO_dgram_get_peer(3), BIO_dgram_set_peer(3)
+        """
         address = own(check_ptr(lib.BIO_ADDR_new(), "BIO_ADDR_new"), lib.BIO_ADDR_free)
         self._in_turn(lambda: lib.BIO_dgram_get_peer(self._bio, address))
         if lib.BIO_ADDR_family(address) == 0:
@@ -158,12 +171,12 @@ class DatagramBIO(BIO):
 
     def _address(self, address: Any) -> Any:
         if not isinstance(address, (tuple, list)) or len(address) < 2:
-            raise TypeError(f"an address is that of an IP host and a port, not {address!r:.80}")
+            raise TypeError(f"an address is a host's IP address and a port, not {address!r:.80}")
         host, port = instance(address[0], str, "a host"), integer(address[1], "a port", 0, 0xFFFF)
         try:
             raw = inet_pton(self._family, host.partition("%")[0])
-        except ValueError:  # a NUL, or what UTF-8 cannot encode
-            raise ValueError(f"{host[:80]!a} is no IP address") from None
+        except ValueError:  # a NUL, or a character that UTF-8 cannot encode
+            raise ValueError(f"{host[:80]!a} is not an IP address") from None
         made = own(check_ptr(lib.BIO_ADDR_new(), "BIO_ADDR_new"), lib.BIO_ADDR_free)
         check(lib.BIO_ADDR_rawmake(made, self._family, raw, len(raw), htons(port)), "BIO_ADDR_rawmake")
         return made

@@ -1,45 +1,49 @@
-"""BIOs written in Python, and the one that is a TLS connection.
+"""BIOs written in Python.
 
-An exception in one follows the seven steps at the top of pyossl/tls/callbacks.py, with one question more: whose call is
-it? OpenSSL may have been called for a connection over the chain, or for the chain itself; C knows which
-(``pyossl_calling`` in pyossl/_c/bio/python_bio.c), and the exception is parked there: on the connection's callbacks, or
-by thread, in pyossl/core/lock.py.  An answer that cannot be (more bytes than were asked for, a count below 0, another
-type) is an exception like any other: what a BIO says of bytes is never believed further than the bytes.
+Theory of operation
+-------------------
+OpenSSL calls the C methods of pyossl/_c/bio/python_bio.c, and they call the functions at the end of this file, which
+call the methods of the ``PythonBIO``.
+
+*Exceptions* follow the seven steps at the top of pyossl/tls/callbacks.py, with one addition.  OpenSSL was called either
+for a connection over the chain or for the chain itself; C keeps which (``pyossl_calling``).  The exception is parked
+for that call: by the connection, or by thread in pyossl/core/parked_exceptions.py.
+
+*Wrong results* of a method (more bytes than were requested, a negative count, another type) raise an exception in the
+same way: C never gets a number that does not fit its buffer.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pyossl.bio.bio import BIO
-from pyossl.core.arguments import index
 from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import UsageError, check_ptr
 from pyossl.core.outcome import Want
 from pyossl.core.parked_exceptions import callback, park
 
-if TYPE_CHECKING:
-    from pyossl.tls.connection import Connection
-
 _FAILED = -lib.SSL_ERROR_SSL
 _BELIEVED = 1 << 20
-"""So many pending bytes, and no more, are made room for on the word of a BIO."""
+"""The most bytes for which a read allocates memory because of ``pending``."""
 
 _WAITS = (Want.READ, Want.WRITE, Want.CONNECT, Want.ACCEPT)
 
 
 class PythonBIO(BIO):
-    """A BIO whose ``read`` and ``write`` a subclass defines, in Python.  BIO_meth_new(3)
+    """A BIO written in Python: a subclass defines ``read`` and ``write``, and if it needs them the other methods.
 
-    It can be under a ``Connection`` and in chains.  Its methods are called under the lock of both, by one thread at a
-    time; what they raise is raised by the call that the user made, and ends the connection.  A subclass whose
-    ``filters`` is true is a filter, and finds the BIO below as ``next``; one that needs none below is no filter.
-    ``__init__`` is to be called before anything else.
+    It can be used under a ``Connection`` and in chains.  Its methods are called by one thread at a time, under the lock
+    of the chain.  An exception in a method ends the connection, and is raised by the call that the user made.
+
+    A subclass that uses a BIO below it, ``next``, is a filter and sets the class attribute ``filters = True``.  A
+    subclass with its own ``__init__`` calls ``super().__init__()`` first.  BIO_meth_new(3)
     """
 
     filters: ClassVar[bool] = False
+    """Whether the BIO is a filter: it then needs another BIO below it."""
 
     def __init__(self) -> None:
         self._handle = ffi.new_handle(weakref.ref(self))
@@ -47,88 +51,58 @@ class PythonBIO(BIO):
         super().__init__(own(pointer, lib.pyossl_python_bio_free))
 
     def read(self, size: int = -1) -> bytes | Want:
-        """From 1 to ``size`` bytes, ``b""`` at the end, or the ``Want`` to be called again after.  BIO_read_ex(3)
+        """Returns 1 to ``size`` bytes, ``b""`` at the end, or a ``Want``: OpenSSL then calls ``read`` again later.
 
-        OpenSSL always asks for a size above 0.
+        OpenSSL passes a ``size`` of 1 or more.  BIO_read_ex(3)
         """
         raise NotImplementedError(f"{type(self).__name__} does not read")
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
-        """Takes ``data``, of which there is at least one byte; how many bytes were taken, or the ``Want`` to be called
-        again after.  BIO_write_ex(3)
+        """Writes ``data``, at least one byte, or its beginning.
+
+        Returns the number of bytes that were written, at least 1, or a ``Want``: OpenSSL then calls ``write`` again
+        later.  BIO_write_ex(3)
         """
         raise NotImplementedError(f"{type(self).__name__} does not write")
 
     def flush(self) -> Want | None:
-        """Sends on what is held back; None when done, or a ``Want``.  BIO_flush(3)"""
+        """Writes the bytes that the BIO has kept; returns None when done, or a ``Want``.
+
+        Without a definition it flushes the BIO below, if there is one.  BIO_flush(3)
+        """
         self._require_end()
         return None if self.next is None else self.next.flush()
 
     @property
     def pending(self) -> int:
-        """How many bytes can be read without waiting; 0 where that is not known.  BIO_ctrl_pending(3)
+        """The number of bytes that can be read without waiting; 0 if it is not known.
 
-        A read of a connection over a BIO that defines this gives control back after 32 KiB that brought no data, when
-        nothing is pending; over one that does not, it goes on as long as the BIO gives bytes.
+        If a subclass defines it, a read of a connection over the BIO returns a ``Want`` after 32 KiB that contained no
+        data, when nothing is pending.  Otherwise the read continues as long as the BIO returns bytes.
+        BIO_ctrl_pending(3)
         """
         return 0
 
     def end(self) -> None:
-        """Says that no more will be written.  BIO_shutdown_wr(3)"""
+        """Ends the data: no more bytes will be written.
+
+        Without a definition it calls ``end`` of the BIO below, if there is one.  BIO_shutdown_wr(3)
+        """
         self._require_end()
         if self.next is not None:
             self.next.end()
 
     @property
     def name(self) -> str:
-        """The name of the class."""
+        """The name of the class; ``closed`` after ``close``.  BIO_method_name(3)"""
         return "closed" if self.closed else type(self).__name__
-
-
-class SSLFilter(PythonBIO):
-    """A connection as a BIO: what is written is encrypted, what is read has been decrypted.  BIO_f_ssl(3)
-
-    TLS inside TLS, through a proxy's tunnel, is a ``Connection`` over the ``SSLFilter`` of another.  The connection has
-    its own transport, so that nothing goes below.  Unlike OpenSSL's, it raises what the connection raises, and sends
-    nothing when it is dropped.  It does not close the connection.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        if isinstance(connection, type) or not all(hasattr(connection, name) for name in ("_c", "read", "shutdown")):
-            raise TypeError(f"an SSLFilter is made of a Connection, not of {type(connection).__name__}")
-        super().__init__()
-        self.connection: Connection = connection
-        """The connection that carries the bytes."""
-
-    def read(self, size: int = -1) -> bytes | Want:
-        """As ``Connection.read``.  SSL_read_ex(3)"""
-        size = index(size, "the number of bytes to read")
-        return self.connection.read() if size < 0 else self.connection.read(size)
-
-    def write(self, data: bytes | bytearray | memoryview) -> int | Want:
-        """As ``Connection.write``: after a ``Want``, the same write is to be repeated.  SSL_write_ex(3)"""
-        return self.connection.write(data)
-
-    @property
-    def pending(self) -> int:
-        """How many decrypted bytes are there.  SSL_pending(3)"""
-        return self.connection.pending
-
-    def end(self) -> None:
-        """Sends a close_notify.  SSL_shutdown(3)"""
-        self.connection.shutdown()
-
-    @property
-    def name(self) -> str:
-        """``ssl``, as BIO_method_name(3) has it."""
-        return "closed" if self.closed else "ssl"
 
 
 def _ask(handle: Any, question: Callable[[PythonBIO], int]) -> int:
     try:
         bio: PythonBIO | None = ffi.from_handle(handle)()
         if bio is None:
-            raise UsageError("the BIO is gone")
+            raise UsageError("the BIO was deleted")
         return question(bio)
     except BaseException as error:  # raised again by the call that the user made
         park(error)
@@ -136,11 +110,11 @@ def _ask(handle: Any, question: Callable[[PythonBIO], int]) -> int:
 
 
 def _want(bio: PythonBIO, method: str, answer: Any) -> int:
-    """The answer of a method that has done nothing: a ``Want``, or it is not right."""
+    """The value for C if a method did nothing and returned a ``Want``; raises for any other result."""
     if not isinstance(answer, Want):
-        raise TypeError(f"{type(bio).__name__}.{method} answered with {type(answer).__name__}")
+        raise TypeError(f"{type(bio).__name__}.{method} returned an object of type {type(answer).__name__}")
     if answer not in _WAITS:
-        raise ValueError(f"{type(bio).__name__}.{method} answered {answer!r}, for which OpenSSL cannot wait below TLS")
+        raise ValueError(f"{type(bio).__name__}.{method} returned {answer!r}, which a BIO below TLS cannot wait for")
     return -int(answer.value)
 
 
@@ -152,7 +126,7 @@ def pyossl_on_bio_read(handle: Any, buffer: Any, size: int) -> int:
             return _want(bio, "read", data)
         length = memoryview(data).nbytes
         if length > size:
-            raise ValueError(f"{type(bio).__name__}.read was asked for {size} bytes and answered with {length}")
+            raise ValueError(f"{type(bio).__name__}.read was called for at most {size} bytes and returned {length}")
         ffi.memmove(buffer, data, length)
         return length
 
@@ -166,7 +140,7 @@ def pyossl_on_bio_write(handle: Any, data: Any, size: int) -> int:
         if not isinstance(taken, int) or isinstance(taken, bool):
             return _want(bio, "write", taken)
         if not 0 < taken <= size:
-            raise ValueError(f"{type(bio).__name__}.write was given {size} bytes and says that it took {taken}")
+            raise ValueError(f"{type(bio).__name__}.write was called with {size} bytes and returned {taken}")
         return taken
 
     return _ask(handle, question)
@@ -182,10 +156,10 @@ def pyossl_on_bio_control(handle: Any, command: int) -> int:
             bio.end()
             return 1
         if command == lib.PYOSSL_HOLDS and type(bio).pending is PythonBIO.pending:
-            return 1  # it does not say
+            return 1  # not known
         count = bio.pending
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise ValueError(f"{type(bio).__name__}.pending is {count!r}, which is no number of bytes")
+            raise ValueError(f"{type(bio).__name__}.pending is {count!r}, which is not a number of bytes")
         return min(count, _BELIEVED)
 
     return _ask(handle, question)

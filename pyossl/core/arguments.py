@@ -1,7 +1,7 @@
-"""Arguments on their way to C: cffi's own refusals name neither the argument nor what it may be.
+"""Checks of arguments before they are passed to C: cffi's own messages do not name the argument.
 
-Each kind of argument has one function here.  It returns the value in the form that C takes, and raises ``TypeError``
-or ``ValueError`` in a sentence that names the argument.
+Each kind of argument has one function.  It returns the value in the form that C needs, or raises ``TypeError`` or
+``ValueError``.  ``what`` is the name of the argument in the message: "a port", "the server's name".
 """
 
 from __future__ import annotations
@@ -23,10 +23,7 @@ _SHOWN_BITS = 128
 
 
 def integer(value: Any, what: str, least: int, most: int) -> int:
-    """``value``, an ``int`` from ``least`` to ``most``; ``TypeError`` or ``ValueError`` for any other.
-
-    What stands for an ``int`` by ``__index__`` is one, as for sockets; True and False are none.
-    """
+    """An ``int`` from ``least`` to ``most``, or an object with ``__index__``, as sockets take it; not a ``bool``."""
     if isinstance(value, bool):
         raise TypeError(f"{what} is an int, not bool")
     value = index(value, what)
@@ -36,42 +33,42 @@ def integer(value: Any, what: str, least: int, most: int) -> int:
 
 
 def number_shown(value: int) -> str:
-    """An ``int`` for a message, by its size where it is a long one."""
+    """An ``int`` for a message; of a very large one only the size."""
     size = int(value).bit_length()
     return str(int(value)) if size <= _SHOWN_BITS else f"a number of {size} bits"
 
 
 def index(value: Any, what: str) -> int:
-    """``value``, an ``int`` or what stands for one (``__index__``); ``TypeError`` for any other."""
+    """An ``int``, or an object with ``__index__``."""
     try:
         return operator.index(value)
-    except Exception:  # whatever an __index__ raises
+    except Exception:  # __index__ may raise anything
         raise TypeError(f"{what} is an int, not {type(value).__name__}") from None
 
 
 def number(value: Any, what: str) -> int:
-    """``value``, an ``int`` of any size; ``TypeError`` for any other."""
+    """An ``int`` of any size; not a ``bool``."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{what} is an int, not {type(value).__name__}")
     return int(value)
 
 
 def flag(value: Any, what: str) -> bool:
-    """``value``, True or False; ``TypeError`` for any other: None and 0 are no way to say what must be said."""
+    """True or False; not None or 0, so that nothing is switched off by accident."""
     if not isinstance(value, bool):
         raise TypeError(f"{what} is True or False, not {type(value).__name__}")
     return value
 
 
 def switch(value: Any, what: str) -> bool:
-    """``value``, True or False, or 1 or 0, where the standard library takes those; ``TypeError`` for any other."""
+    """True or False, or 1 or 0, for arguments for which the standard library takes these."""
     return bool(value) if type(value) is int and value in (0, 1) else flag(value, what)
 
 
 def seconds(value: Any, what: str, *, endless: bool = False) -> float:
-    """``value``, a number of seconds, 0 or more, infinity where ``endless``; ``TypeError`` or ``ValueError`` else.
+    """A number of seconds, 0 or more; with ``endless`` also infinity.
 
-    Whatever ``float`` takes is a number, but for text, and for True and False.
+    Takes everything that ``float`` takes, except text, bytes, and True and False.
     """
     try:
         if isinstance(value, (bool, str, bytes, bytearray, memoryview)):
@@ -80,22 +77,22 @@ def seconds(value: Any, what: str, *, endless: bool = False) -> float:
     except OverflowError:
         shown = number_shown(value) if isinstance(value, int) else "a larger number"
         raise ValueError(f"{what} is a number of seconds, not {shown}") from None
-    except Exception:  # whatever a __float__ raises
+    except Exception:  # __float__ may raise anything
         raise TypeError(f"{what} is a number of seconds, not {type(value).__name__}") from None
     if not 0 <= number <= (math.inf if endless else _MOST_SECONDS):
-        raise ValueError(f"{what} is at least 0 seconds, and not without end, not {value!r:.80}")
+        raise ValueError(f"{what} is at least 0 seconds{'' if endless else ' and finite'}, not {value!r:.80}")
     return number
 
 
 def function(value: Any, what: str) -> Callable[..., Any] | None:
-    """``value``, something that can be called, or None; ``TypeError`` for any other."""
+    """A callable object, or None."""
     if value is not None and not callable(value):
         raise TypeError(f"{what} is a function or None, not {type(value).__name__}")
-    return value  # type: ignore[no-any-return]  # what is callable
+    return value  # type: ignore[no-any-return]  # a callable object
 
 
 def iterated(value: Iterable[_T], what: str) -> Iterable[_T]:
-    """``value``, of which there can be several; ``TypeError`` for what cannot be iterated, and for text and bytes."""
+    """An iterable, but not text or bytes."""
     try:
         if isinstance(value, (str, bytes, bytearray, memoryview)):
             raise TypeError
@@ -106,18 +103,18 @@ def iterated(value: Iterable[_T], what: str) -> Iterable[_T]:
 
 
 def utf8(value: Any, what: str) -> bytes:
-    """``value``, a ``str``, in UTF-8; ``TypeError`` for any other, ``ValueError`` for what UTF-8 cannot encode."""
+    """A ``str``, encoded in UTF-8."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is a str, not {type(value).__name__}")
     try:
         return value.encode()
     except UnicodeEncodeError as error:
         at = error.start
-        raise ValueError(f"{what} cannot contain {value[at]!a}, which is no character: {value[:80]!a}") from None
+        raise ValueError(f"{what} cannot contain {value[at]!a}, which is not a character: {value[:80]!a}") from None
 
 
 def email_address(value: Any) -> bytes:
-    """``value``, for a function that takes it up to a NUL, and for which an empty one is none at all."""
+    """A ``str`` that is not empty and has no NUL, encoded in UTF-8: OpenSSL takes an empty address for none."""
     encoded = c_text(utf8(value, "an email address"), "an email address")
     if not encoded:
         raise ValueError("an email address cannot be empty")
@@ -125,7 +122,7 @@ def email_address(value: Any) -> bytes:
 
 
 def host_name(value: Any, what: str) -> str:
-    """``value``, the name or the address of a host as a resolver takes it; ``TypeError`` or ``ValueError`` else."""
+    """The name or the address of a host, as getaddrinfo(3) takes it."""
     c_text(utf8(value, what), what)
     try:
         value.encode("idna")
@@ -135,21 +132,21 @@ def host_name(value: Any, what: str) -> str:
 
 
 def octets(value: Any, what: str) -> bytes:
-    """``value``, which is ``bytes``; ``TypeError`` for any other."""
+    """A ``bytes`` object."""
     if not isinstance(value, bytes):
         raise TypeError(f"{what} is bytes, not {type(value).__name__}")
     return value
 
 
 def c_text(value: bytes, what: str) -> bytes:
-    """``value`` for a function that takes it up to a NUL; ``ValueError`` where that would cut it."""
+    """``bytes`` without a NUL, for a C function that reads up to the first NUL."""
     if b"\0" in octets(value, what):
         raise ValueError(f"{what} cannot contain a NUL: {value[:80]!r}")
     return value
 
 
 def c_string(value: str, what: str) -> bytes:
-    """``value`` for a function that takes it up to a NUL; ``ValueError`` where that would cut it."""
+    """A ``str`` without a NUL, encoded in UTF-8, for a C function that reads up to the first NUL."""
     encoded = utf8(value, what)
     if b"\0" in encoded:
         raise ValueError(f"{what} cannot contain a NUL: {value[:80]!r}")
@@ -162,7 +159,7 @@ def security_level(value: int) -> int:
 
 
 def path(value: Any, what: str) -> str | bytes:
-    """``value``, the path of a file; ``TypeError`` for any other, a descriptor too, ``ValueError`` for what is none."""
+    """The path of a file, a ``str``, ``bytes`` or ``os.PathLike``; not a descriptor."""
     try:
         given: str | bytes = os.fspath(value)
     except TypeError:
@@ -176,10 +173,7 @@ def path(value: Any, what: str) -> str | bytes:
 
 
 def socket_path(value: Any, what: str) -> str | bytes:
-    """``value``, the path of a Unix socket, or a name that begins with a NUL, which Linux keeps without a file.
-
-    ``TypeError`` or ``ValueError`` for any other.  unix(7)
-    """
+    """The path of a Unix socket, or the name of an abstract one of Linux, which begins with a NUL.  unix(7)"""
     if isinstance(value, (str, bytes)) and value[:1] in ("\0", b"\0"):
         path(value.replace(b"\0", b"") if isinstance(value, bytes) else value.replace("\0", ""), what)
         return value
@@ -187,19 +181,19 @@ def socket_path(value: Any, what: str) -> str | bytes:
 
 
 def instance(value: Any, kind: type[_T], what: str) -> _T:
-    """``value``, of that kind; ``TypeError`` for any other."""
+    """An instance of ``kind``."""
     if not isinstance(value, kind):
         raise TypeError(f"{what} is a {kind.__name__}, not {type(value).__name__}")
     return value
 
 
 def instances(values: Iterable[_T], kind: type[_T], what: str) -> tuple[_T, ...]:
-    """``values``, each of that kind; ``TypeError`` for any other."""
+    """A tuple of instances of ``kind``, made from an iterable."""
     return tuple(instance(value, kind, f"each of {what}") for value in iterated(values, what))
 
 
 def pointer(value: Any, kind: str, instead: str) -> Any:
-    """``value``, a pointer of that type of C's; ``TypeError``, which says what to do instead, for any other."""
+    """A cffi pointer of the C type ``kind``; ``instead``, the beginning of the message, says what to do instead."""
     if not isinstance(value, ffi.CData) or ffi.typeof(value) is not ffi.typeof(kind):
-        raise TypeError(f"{instead}: what is made of an {kind} of OpenSSL's is not made of a {type(value).__name__}")
+        raise TypeError(f"{instead}: the constructor takes a cffi pointer, {kind!r}, not {type(value).__name__}")
     return value

@@ -1,7 +1,7 @@
-"""The compiled module, the guard that it runs on the OpenSSL it was built for, and ownership.
+"""``ffi`` and ``lib``, the test that the OpenSSL in use fits the build, and ownership of C objects.
 
-Everything above takes ``ffi`` and ``lib`` from here.  ``lib`` has OpenSSL's functions and constants by their own
-names, and ``lib.HAVE_x`` for what not every version has; no Python code compares versions.
+All other modules import ``ffi`` and ``lib`` from here.  ``lib`` has OpenSSL's functions and constants under their own
+names, and a ``lib.HAVE_x`` for each feature that only some versions have; no Python code compares versions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import atexit
 from _weakref import getweakrefs, ref
 from posix import register_at_fork
 
-TYPE_CHECKING = False  # typing's own, which takes longer to import than all that is imported here
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all imports of this module together
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -24,7 +24,7 @@ except ImportError as error:
 
 
 def text(pointer: Any) -> str:
-    """The C string at ``pointer``, which OpenSSL owns; the empty string for NULL."""
+    """A copy of the C string at ``pointer``; the empty string for NULL."""
     if pointer == ffi.NULL:
         return ""
     encoded: bytes = ffi.string(pointer)
@@ -50,7 +50,7 @@ register_at_fork(before=lib.pyossl_before_fork, after_in_parent=lib.pyossl_after
 
 
 class _Owner(ref):  # type: ignore[type-arg]  # of a pointer
-    """Knows when a pointer is gone, and is like no other: two pointers may be equal."""
+    """A weak reference to a pointer.  It is compared by identity, because two pointers can be equal."""
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -62,14 +62,15 @@ _let_go = _owned.pop
 
 
 def own(pointer: Any, free: Callable[[Any], Any], keep: object = None) -> Any:
-    """``pointer``, freed with ``free`` when Python drops it; until then what it borrows, ``keep``, is kept too.
+    """Returns ``pointer``, and calls ``free`` with it when the last reference to it is dropped.
 
-    The owner is made in the expression that makes the object: ``own(lib.SSL_new(...), lib.SSL_free)``.
+    ``keep`` is an object that the C object uses: it is kept alive until then.  Call ``own`` in the expression that
+    makes the C object: ``own(lib.SSL_new(...), lib.SSL_free)``.
 
-    ffi.gc() frees when the collector finalises its object, and in a cycle of garbage the ``__del__`` of another object
-    may come after that, and use what has been freed (docs/pitfalls.md, 31).  So ffi.gc()'s object is kept here, where
-    nothing is garbage, and what is handed out is a plain pointer, of which the collector knows nothing: it ends when
-    the last reference to it does.  All that happens then is C: a signal's handler cannot come between.
+    Why not ffi.gc() alone: the garbage collector finalises its object, and in a reference cycle the ``__del__`` of
+    another object may run later and use the freed pointer (docs/pitfalls.md, 31).  So the object of ffi.gc() is kept in
+    ``_owned``, and the caller gets a plain pointer, which has no finaliser: it ends when its last reference does.  Then
+    only C code runs, which no signal handler can interrupt.
     """
     owned = ffi.gc(ffi.cast(ffi.typeof(pointer), pointer), free)
     _owned[_Owner(pointer, _let_go)] = owned if keep is None else (keep, owned)  # a tuple drops its last item first
@@ -77,14 +78,14 @@ def own(pointer: Any, free: Callable[[Any], Any], keep: object = None) -> Any:
 
 
 def release(pointer: Any) -> None:
-    """Frees what ``own`` has returned, now.  Nobody may use it any more."""
+    """Frees a pointer that ``own`` has returned, now.  It must not be used any more."""
     for owner in getweakrefs(pointer):
         if type(owner) is _Owner:
             _let_go(owner, None)
 
 
 def _keep_at_exit() -> None:
-    """As the interpreter ends, what is alive stays so: objects that are dropped later may still use it."""
+    """At the end of the interpreter nothing is freed any more: objects that are dropped later may still use it."""
     lib.pyossl_interpreter_ends()
     for owned in list(_owned.values()):
         ffi.gc(owned[1] if type(owned) is tuple else owned, None)

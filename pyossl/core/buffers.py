@@ -1,5 +1,4 @@
-"""Buffers to read into, shared by all connections: most connections are idle, and one of each its own would be memory
-for nothing."""
+"""Buffers to read into, shared by all connections: most connections are idle, and need no buffer of their own."""
 
 from __future__ import annotations
 
@@ -9,23 +8,23 @@ from typing import Any
 from pyossl.core.binding import ffi
 
 RECORD = 16384
-"""A record carries at most so much plaintext."""
+"""The most bytes of plaintext in a record."""
 ENCRYPTED = RECORD + 1024
-"""No record is longer, with its header and whatever encryption adds.  SSL3_RT_MAX_PACKET_SIZE"""
+"""The most bytes of an encrypted record, with its header, or more: SSL3_RT_MAX_PACKET_SIZE."""
 LARGEST = 262144
-"""As much as one call reads, however much is asked for."""
+"""The most bytes that one call reads."""
 
 Buffer = tuple[Any, Any]
-"""A buffer as C fills it, a ``char[]``, and as Python reads it: slices of that are bytes.  ffi.unpack() is dearer."""
+"""A ``char[]`` that C fills, and an ``ffi.buffer`` over it, whose slices are bytes; ffi.unpack() is slower."""
 
 _KEPT = 8
 small: deque[Buffer] = deque()  # a list whose only item comes and goes allocates each time
-"""Buffers of ``ENCRYPTED`` bytes that nobody uses."""
+"""Free buffers of ``ENCRYPTED`` bytes."""
 _large: deque[Buffer] = deque()
 
 
 def borrow(size: int) -> Buffer:
-    """A buffer of at least ``min(size, LARGEST)`` bytes; ``ValueError`` for a negative size."""
+    """Returns a buffer of at least ``min(size, LARGEST)`` bytes; raises ``ValueError`` for a negative size."""
     if size < 0:
         raise ValueError(f"size cannot be negative: {size}")
     try:
@@ -36,7 +35,7 @@ def borrow(size: int) -> Buffer:
 
 
 def give_back(buffer: Buffer) -> None:
-    """Takes a buffer back, for the next one who borrows."""
+    """Takes a buffer back, for a later ``borrow``."""
     pool = small if len(buffer[0]) == ENCRYPTED else _large
     if len(pool) < _KEPT:
         pool.append(buffer)

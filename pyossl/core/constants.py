@@ -1,4 +1,4 @@
-"""OpenSSL's constants by their own names, for the faces, which do not touch ``lib``."""
+"""OpenSSL's constants under their own names, for the modules that do not use ``lib`` directly."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyossl.core.binding import ffi, lib
 
 
 def constant(name: str, default: int | None = None) -> int:
-    """The value of a constant such as ``SSL_OP_NO_TICKET``.
+    """The value of a constant, for example ``SSL_OP_NO_TICKET``.
 
-    ``default`` is for a name that this OpenSSL has not; without one it is an ``AttributeError``.
+    ``default`` is the result for a name that the OpenSSL in use does not have; without it, raises ``AttributeError``.
     """
     return int(getattr(lib, name) if default is None else getattr(lib, name, default))
 
 
 def version_text(kind: int) -> bytes:
-    """What this OpenSSL says of itself, by an ``OPENSSL_x`` constant.  OpenSSL_version(3)"""
+    """The text for an ``OPENSSL_x`` constant, for example ``OPENSSL_CFLAGS``.  OpenSSL_version(3)"""
     return bytes(ffi.string(lib.OpenSSL_version(kind)))

@@ -1,8 +1,7 @@
-"""What can be copied and pickled, and what cannot.
+"""Base classes for objects that cannot be copied or pickled.
 
-An object that stands for one of OpenSSL's, or of the operating system's, has the pointer or the descriptor and a state
-of its own beside it: a copy as Python makes them would share the first and not the second.  A true copy is made by
-``__reduce__``, from DER; what has none says so.
+An object with a C pointer or a descriptor also has state in Python.  ``copy`` would share the pointer and duplicate the
+state.  Classes that can be made again from DER have a ``__reduce__`` for it; the others have one of these bases.
 """
 
 from __future__ import annotations
@@ -11,20 +10,20 @@ from typing import Any, ClassVar, NoReturn, SupportsIndex
 
 
 class Uncopied:
-    """What there is once: ``copy`` and ``pickle`` are refused with a ``TypeError``."""
+    """Base of a class that cannot be copied: ``copy`` and ``pickle`` raise ``TypeError``."""
 
     __slots__ = ()
 
-    _instead: ClassVar[str] = "each stands for something that there is once"
-    """Why not, or what to do instead."""
+    _instead: ClassVar[str] = "each is tied to one object of OpenSSL or of the system"
+    """The end of the message: why not, or what to do instead."""
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        # copy.copy, copy.deepcopy and pickle all ask this.
+        # copy.copy, copy.deepcopy and pickle all call this.
         raise TypeError(f"{type(self).__name__} objects cannot be copied or pickled: {self._instead}")
 
 
 class Unpickled(Uncopied):
-    """What never changes, so that it is its own copy, and holds secrets, so that it is not pickled unasked."""
+    """Base of an immutable class with secrets: a copy is the same object, and ``pickle`` raises ``TypeError``."""
 
     __slots__ = ()
 

@@ -1,8 +1,8 @@
-"""The descriptors of sockets and files that callers give: none may belong to an object that carries TLS itself.
+"""The descriptors of the sockets and files that callers pass: objects that are TLS connections are refused.
 
-TLS over the descriptor of a TLS connection goes past that connection: its records lie in the clear between those of the
-outer TLS, and break it.  So does whatever is written to the descriptor of an object whose bytes go another way, such as
-a channel of SSH.  Only what is a plain socket has its number used without being asked for it by number.
+TLS over the descriptor of a TLS connection bypasses that connection: its records stand between the records of the outer
+TLS, without its encryption, and break it.  The same is true for the descriptor of an object that sends its bytes in
+another way, for example an SSH channel.  So the descriptor is taken from plain sockets only, or as a number.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INSTEAD = (
 
 _SIGNS_OF_TLS = (
     "do_handshake",  # ssl, gevent's and eventlet's too; pyOpenSSL and the face of it
-    "getpeercert",  # ssl and what takes its place, such as urllib3's sockets
+    "getpeercert",  # ssl and its replacements, for example urllib3's sockets
     "keeps_to_records",  # pyossl
     "get_peer_cert",  # M2Crypto
     "getCipherName",  # tlslite
@@ -34,10 +34,9 @@ _LAYERS_OF_FILES = ("buffer", "raw", "_sock", "_socket")
 
 
 def is_tls(thing: Any) -> bool:
-    """Whether an object is a TLS connection: it has a method that no plain socket and no file has.
+    """Whether an object is a TLS connection: it has a method that plain sockets and files do not have.
 
-    Its class is asked first, and then itself: it may be an object of the program's around a connection, to which it
-    passes on what it is asked for.
+    The class is looked at first and then the object, which may pass attributes on to a connection inside it.
     """
     if _makes_tls(type(thing)):  # type: ignore[arg-type]  # mypy takes the __hash__ of instances for the class's
         return True
@@ -52,30 +51,30 @@ def _makes_tls(kind: type) -> bool:
 def _shows(thing: Any, name: str) -> bool:
     try:
         return hasattr(thing, name)
-    except Exception:  # a property of a connection that is closed, for example: it is there
+    except Exception:  # the attribute exists and raises: for example a property of a closed connection
         return True
 
 
 def require_plain(sock: Any, instead: str = INSTEAD) -> None:
-    """Raises ``TypeError`` for all but a plain socket: a ``socket.socket``, of a subclass too, or gevent's, eventlet's
-    or trio's object around one.  ``instead`` is what to do with one that is TLS already.
+    """Raises ``TypeError`` unless ``sock`` is a plain socket: a ``socket.socket``, also of a subclass, or the object of
+    gevent, eventlet or trio around one.  ``instead`` says, in the message, what to do with a TLS connection.
     """
     thing = sock
     for _ in range(_DEEPEST):
         if is_tls(thing):
             raise TypeError(
-                f"{_name(sock)} is a TLS connection, and TLS over its descriptor would go past it: {instead}"
+                f"{_name(sock)} is a TLS connection, and TLS over its descriptor would bypass it: {instead}"
             )
         if isinstance(thing, _socket):
             return
         thing = next((inner for name in _WRAPPED if (inner := getattr(thing, name, None)) is not None), None)
-    raise TypeError(f"a socket.socket is needed, not {_name(sock)}, whose bytes may go another way than its descriptor")
+    raise TypeError(f"a socket.socket is needed, not {_name(sock)}, whose bytes may not go through its descriptor")
 
 
 def socket_descriptor(sock: Any) -> int:
-    """The descriptor of a plain socket, or the number itself.
+    """The descriptor of a plain socket; an ``int`` is returned as it is.
 
-    ``TypeError`` for any other object, ``UsageError`` where it is closed.
+    Raises ``TypeError`` for any other object and ``UsageError`` if the socket is closed.
     """
     is_plain = isinstance(sock, _socket) and not _makes_tls(type(sock))  # type: ignore[arg-type]  # as above
     if not is_plain and not isinstance(sock, int):
@@ -86,9 +85,9 @@ def socket_descriptor(sock: Any) -> int:
 
 
 def descriptor_of(file: Any) -> int:
-    """The descriptor of a socket or a file, or the number itself.
+    """The descriptor of a socket or a file; an ``int`` is returned as it is.
 
-    ``TypeError`` for a TLS connection, and for a file made of one; ``UsageError`` where it is closed.
+    Raises ``TypeError`` for a TLS connection and for a file made of one, and ``UsageError`` if the file is closed.
     """
     if not isinstance(file, int) and not isinstance(file, type):
         _refuse_tls_below(file)
@@ -111,7 +110,7 @@ def _number_of(file: Any) -> int:
 
 
 def _refuse_tls_below(file: Any) -> None:
-    """Refuses a TLS connection, and a file that its ``makefile`` has made."""
+    """Raises ``TypeError`` for a TLS connection, and for a file that its ``makefile`` has made."""
     thing, steps = file, 0
     while thing is not None and steps <= len(_LAYERS_OF_FILES):
         if is_tls(thing):

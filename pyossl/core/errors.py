@@ -1,7 +1,7 @@
-"""The exceptions, and the one place where a ``Failure`` becomes one.
+"""The exceptions, and the function that makes an exception from a ``Failure``.
 
-``check`` and ``check_ptr`` stand around the calls of OpenSSL that do no I/O; the calls that do come through
-pyossl/tls/connection.py and end in ``exception_of``.
+``check`` and ``check_ptr`` test the results of OpenSSL's functions that do no I/O.  The calls that do I/O are made in
+pyossl/tls/connection.py, which raises the result of ``exception_of``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Error(Exception):
-    """Whatever went wrong in OpenSSL or in the use of it; every exception of pyossl's own is one.
+    """The base class of pyossl's exceptions: OpenSSL failed, or was used in a wrong way.
 
-    ``failure`` holds the facts, or is None where OpenSSL was not asked.
+    ``failure`` is the ``Failure`` with the facts, or None if OpenSSL was not called.
     """
 
     failure: Failure | None
@@ -39,26 +39,30 @@ class Error(Exception):
 
 
 class TLSError(Error, OSError):
-    """What the peer or the network did to a connection: what came is not TLS, or the two have nothing in common, …
+    """The connection failed because of the peer or the network: for example, the peer does not speak TLS, or the two
+    sides have no protocol version or cipher in common.
 
-    Programs that were written for sockets catch ``OSError``, and so this.  ``errno`` is None, except in a
-    ``TransportError``.  SSL_get_error(3)
+    It is an ``OSError``, which programs for sockets catch.  ``errno`` is None, except in a ``TransportError``.
+    SSL_get_error(3)
     """
 
 
 def _remade(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
-    """An exception as it was before it was pickled or copied, but for what is in its ``__dict__``."""
+    """The exception that was pickled or copied, still without its ``__dict__``."""
     error = kind.__new__(kind, *arguments)
     (OSError if isinstance(error, OSError) else Exception).__init__(error, *arguments)
     return error
 
 
 class CertificateError(TLSError):
-    """A certificate was refused, the peer's or one given to ``Store.verify``.  SSL_get_verify_result(3)
+    """A certificate was refused: the peer's, or one that was passed to ``Store.verify``.
 
-    ``code`` is the X509_V_ERR_x, ``reason`` its text, ``depth`` the place in the chain (0 is the certificate
-    itself) and ``certificate`` the one that was refused.  Where a client showed none, that is None, and ``code``
-    X509_V_ERR_UNSPECIFIED.
+    - ``code``: the reason, an X509_V_ERR_x; X509_V_ERR_UNSPECIFIED if a client sent no certificate.
+    - ``reason``: the text of the code.
+    - ``depth``: the place in the chain of the certificate that was refused; 0 is the peer's own.
+    - ``certificate``: the ``Certificate`` that was refused; None if a client sent no certificate.
+
+    SSL_get_verify_result(3)
     """
 
     def __init__(self, message: str, failure: Failure) -> None:
@@ -70,7 +74,11 @@ class CertificateError(TLSError):
 
 
 class AlertError(TLSError):
-    """The peer sent a fatal alert.  ``number`` is RFC 8446's, ``description`` its text.  SSL_alert_type_string(3)"""
+    """The peer sent a fatal alert.
+
+    ``number`` is the alert's number in RFC 8446, for example 48; ``description`` is its text, for example
+    ``unknown CA``.  SSL_alert_type_string(3)
+    """
 
     def __init__(self, message: str, failure: Failure, number: int) -> None:
         super().__init__(message, failure)
@@ -79,27 +87,38 @@ class AlertError(TLSError):
 
 
 class TruncationError(TLSError, EOFError):
-    """The transport ended without a close_notify: what was received may have been cut short.  SSL_get_error(3)"""
+    """The transport ended without a close_notify alert: the data that was received may be incomplete.
+    SSL_get_error(3)
+    """
 
 
 class ClosedError(TLSError):
-    """The peer closed the connection with a close_notify where a handshake or data was due."""
+    """The peer closed the connection with a close_notify alert when a handshake or data was expected.
+    SSL_get_error(3)
+    """
 
 
 class TransportError(TLSError):
-    """The transport, or a file, failed.  An instance is also of the ``OSError`` subclass of its errno."""
+    """The transport, or a file, failed; ``errno`` and ``strerror`` give the reason.
+
+    An instance is also one of the ``OSError`` subclass for its errno, for example ``ConnectionResetError``.
+    SSL_get_error(3)
+    """
 
     def __init__(self, number: int, message: str, failure: Failure | None = None) -> None:
         OSError.__init__(self, number, message)
         self.failure = failure
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Its type is made for its errno when there is need of it, and has no name to be found by.
+        # The class is made at run time for an errno: pickle cannot find it by name.
         return transport_error, (self.errno, self.strerror, self.failure), self.__dict__
 
 
 class WouldBlockError(Error, BlockingIOError):
-    """A non-blocking socket would have to wait; ``want`` says for what.  The same call is to be repeated."""
+    """A call of a non-blocking socket would have to wait: repeat the same call later.
+
+    ``want`` is the ``Want`` that says what to wait for; ``errno`` is EAGAIN.  SSL_get_error(3)
+    """
 
     def __init__(self, want: Want) -> None:
         BlockingIOError.__init__(self, errno.EAGAIN, f"the operation did not complete ({want!r})")
@@ -112,16 +131,18 @@ class UsageError(Error, RuntimeError):
 
 
 class NotDueError(TLSError, UsageError):
-    """A call has to wait because of what the peer has sent or has not taken: ``unwrap`` where there is data to be read,
-    a shutdown before the handshake is finished, another write than the one that the peer's silence has interrupted.
+    """The call must be made later, because of data that the peer has sent or has not read yet.
 
-    It is a ``UsageError``, because the connection is as it was and the call can be made later (of a long ``sendall`` a
-    part may have been sent, as where its time is up); and a ``TLSError``, because a peer can bring it about.
+    Examples: ``unwrap`` while there is data to read; a shutdown before the handshake is finished; a new write while an
+    earlier one is interrupted, because the peer did not read.
+
+    It is a ``UsageError``, because the connection is unchanged and the call can be made later (a part of a long
+    ``sendall`` may have been sent, as after a timeout).  It is also a ``TLSError``, because a peer can cause it.
     """
 
 
 class ClosedSocketError(UsageError, OSError):
-    """``shutdown`` of a socket that the program has closed, for which any socket raises ``OSError`` with EBADF."""
+    """``shutdown`` was called on a socket that the program has closed; ``errno`` is EBADF, as for any other socket."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -132,7 +153,10 @@ class ClosedSocketError(UsageError, OSError):
 
 
 class UnsupportedError(Error, NotImplementedError):
-    """This OpenSSL lacks the feature.  ``feature`` names it; ``pyossl.features`` tells beforehand."""
+    """The OpenSSL in use does not have the feature.
+
+    ``feature`` is the feature's name; ``pyossl.features`` shows beforehand which features there are.
+    """
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{text(lib.OpenSSL_version(lib.OPENSSL_VERSION))} has no {feature}")
@@ -140,14 +164,14 @@ class UnsupportedError(Error, NotImplementedError):
 
 
 class DecodeError(Error, ValueError):
-    """A certificate, key or other encoded thing is malformed, or not what it was said to be."""
+    """A certificate, a key or other encoded data is malformed, or is not of the expected kind."""
 
 
 class PasswordError(DecodeError):
     """A private key is encrypted, and the password is missing or wrong."""
 
 
-# The alerts that SSL_alert_desc_string_long(3) calls "unknown": the first three in every version, ECH's before 4.0.
+# The alerts that SSL_alert_desc_string_long(3) calls "unknown": the first three in each version, ECH's before 4.0.
 _NAMELESS_ALERTS = {
     86: "inappropriate fallback",
     109: "missing extension",
@@ -157,7 +181,7 @@ _NAMELESS_ALERTS = {
 
 
 def alert_description(number: int) -> str:
-    """The name of an alert, such as ``unknown CA`` for 48.  SSL_alert_desc_string_long(3)"""
+    """The name of an alert, for example ``unknown CA`` for 48.  SSL_alert_desc_string_long(3)"""
     return _NAMELESS_ALERTS.get(number) or text(lib.SSL_alert_desc_string_long(number))
 
 
@@ -165,7 +189,7 @@ _transport_errors: dict[type[OSError], type[TransportError]] = {}
 
 
 def transport_error(number: int, message: str, failure: Failure | None = None) -> TransportError:
-    """The ``TransportError`` that is also what Python makes of errno ``number``: ``ConnectionResetError``, …"""
+    """A ``TransportError`` that is also of Python's class for this errno, for example ``ConnectionResetError``."""
     kind = type(OSError(number, message))
     if kind not in _transport_errors:
         bases = (TransportError,) if kind is OSError else (TransportError, kind)
@@ -180,7 +204,7 @@ _LONGEST_SHOWN = 100
 
 
 def certificate_error(failure: Failure) -> CertificateError:
-    """A new exception for a certificate that was refused, or for none where there had to be one."""
+    """A new exception for a certificate that was refused, or that was required and not sent."""
     reason = _verify_reason(failure)
     if _showed_none(failure):
         return CertificateError(f"certificate verify failed: {reason}", failure)
@@ -201,7 +225,7 @@ def _verify_reason(failure: Failure) -> str:
 
 
 def _shown(failure: Failure) -> str:
-    """What the certificate that was refused says of what it was refused for, bounded: the peer wrote it."""
+    """The fields of the refused certificate that explain the refusal, shortened, because the peer chose the text."""
     certificate, code = failure.certificate, failure.verify_code
     if certificate is None:
         return ""
@@ -216,7 +240,7 @@ def _shown(failure: Failure) -> str:
         if code == lib.X509_V_ERR_CERT_NOT_YET_VALID:
             return f"{said}, valid from {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"
         return said
-    except Error:  # it is malformed, and the reason why it was refused is told already
+    except Error:  # the certificate is malformed: the message then has the reason alone
         return ""
 
 
@@ -225,7 +249,7 @@ def _bounded(value: str) -> str:
 
 
 def exception_of(failure: Failure) -> TLSError:
-    """A new exception for a fatal outcome, of the type that a person would want to catch."""
+    """A new exception for a fatal outcome, of the most specific class."""
     what, whom = failure.operation, failure.with_whom()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _showed_none(failure):
         return certificate_error(failure)
@@ -263,7 +287,7 @@ _NOT_TLS = (
 
 
 def failed(operation: str, kind: type[Error] = Error) -> Error:
-    """The exception for a call of OpenSSL without I/O that has just failed; empties the queue."""
+    """Empties the error queue and returns the exception for a call without I/O that has just failed."""
     failure = Failure(operation, records=take_records())
     if kind in (Error, TLSError) and (number := failure.system_errno):
         return transport_error(number, f"{os.strerror(number)}: {operation} failed", failure)
@@ -271,24 +295,34 @@ def failed(operation: str, kind: type[Error] = Error) -> Error:
 
 
 def check(result: int, operation: str) -> int:
-    """``result`` of a call that answers 1 (or more) for success; raises ``Error`` for 0 and below."""
+    """Returns ``result``, the return value of a function of OpenSSL, if it is 1 or more.
+
+    For 0 and less it empties this thread's error queue and raises ``Error``, or ``TransportError`` for a system error,
+    with the queue's entries in ``records``.
+    ``operation`` begins the message: ``"SSL_CTX_set_cipher_list failed: …"``.  ERR_get_error_all(3)
+    """
     if result <= 0:
         raise failed(operation)
     return result
 
 
 def check_ptr(pointer: Any, operation: str, kind: type[Error] = Error) -> Any:
-    """``pointer``, or ``kind`` where it is NULL."""
+    """Returns ``pointer`` if it is not NULL.
+
+    For NULL it empties this thread's error queue and raises ``kind``, a subclass of ``Error``, with the queue's entries
+    in ``records``.  If ``kind`` is ``Error`` or ``TLSError``, a system error raises ``TransportError``.
+    ``operation`` begins the message.  ERR_get_error_all(3)
+    """
     if pointer == ffi.NULL:
         raise failed(operation, kind)
     return pointer
 
 
 def require(have: int, feature: str) -> None:
-    """Raises ``UnsupportedError`` unless ``have``, one of ``lib.HAVE_x``, is true."""
+    """Raises ``UnsupportedError`` for ``feature`` if ``have``, a ``lib.HAVE_x``, is 0."""
     if not have:
         raise UnsupportedError(feature)
 
 
 for _exception in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, Error)]:
-    _exception.__module__ = "pyossl.errors"  # programs import them from there: tracebacks and pickles have this name
+    _exception.__module__ = "pyossl.errors"  # where programs import them from; tracebacks and pickles show this name

@@ -1,4 +1,4 @@
-"""What the OpenSSL at hand has: the facts of pyossl/_c/have.h, as a user asks for them."""
+"""``features``: which features the OpenSSL in use has; each is a ``HAVE_x`` of pyossl/_c/have.h."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ _WORDS = {
     "unexpected_eof": "truncation with an error code of its own",
     "x509_store_get1_objects": "thread-safe listing of trust stores",
 }
-"""The features whose name, with spaces, does not already say it."""
+"""Descriptions of the features whose name, with spaces, is no description."""
 
 
 class Features(Mapping[str, bool]):
-    """Whether this OpenSSL has a feature, by name: ``features["quic"]``, or ``features.quic``."""
+    """Which features the OpenSSL in use has, by name: ``features["quic"]`` or ``features.quic`` is True or False.
+
+    ``list(features)`` has the names.  ``features.name`` raises ``AttributeError``, and ``features["name"]``
+    ``KeyError``, for a name that is not one of them.
+    """
 
     def __init__(self) -> None:
         names = (name for name in dir(lib) if name.startswith("HAVE_"))
@@ -52,7 +56,10 @@ class Features(Mapping[str, bool]):
         try:
             return self._have[name]
         except KeyError:
-            raise AttributeError(f"no OpenSSL has a feature {name!r}; there are: {', '.join(self)}") from None
+            raise AttributeError(f"there is no feature {name!r}; the features are: {', '.join(self)}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), *self._have])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._have)
@@ -61,14 +68,20 @@ class Features(Mapping[str, bool]):
         return len(self._have)
 
     def describe(self, name: str) -> str:
-        """The feature in words, such as ``certificate compression``."""
+        """A description of the feature ``name``, for example ``certificate compression``.
+
+        Raises ``ValueError`` for a name that is not in ``features``, and ``TypeError`` unless it is a ``str``.
+        """
         self._known(name)
         if name.startswith("api_"):
             return f"the API of OpenSSL {name.removeprefix('api_').replace('_', '.')}"
         return _WORDS.get(name, name.replace("_", " "))
 
     def require(self, name: str) -> None:
-        """Raises ``UnsupportedError`` where this OpenSSL lacks the feature."""
+        """Raises ``UnsupportedError`` if the OpenSSL in use does not have the feature ``name``.
+
+        Raises ``ValueError`` for a name that is not in ``features``, and ``TypeError`` unless it is a ``str``.
+        """
         if not self._known(name):
             raise UnsupportedError(name)
 
@@ -76,11 +89,11 @@ class Features(Mapping[str, bool]):
         if not isinstance(name, str):
             raise TypeError(f"the name of a feature is a str, not {type(name).__name__}")
         if name not in self._have:
-            raise ValueError(f"no OpenSSL has a feature {name[:80]!a}; there are: {', '.join(self)}")
+            raise ValueError(f"there is no feature {name[:80]!a}; the features are: {', '.join(self)}")
         return self._have[name]
 
     def __reduce__(self) -> str:
-        return "features"  # those of the OpenSSL at hand, wherever that is
+        return "features"  # unpickled, it is the object of the process, with the features of the OpenSSL there
 
     def __repr__(self) -> str:
         return f"<Features {' '.join(name for name, have in self._have.items() if have)}>"

@@ -1,7 +1,7 @@
-"""OpenSSL's options, modes and flags by their own names, without their prefix: ``Options.NO_TICKET`` is
+"""OpenSSL's options, modes and flags under their own names, without the prefix: ``Options.NO_TICKET`` is
 SSL_OP_NO_TICKET.
 
-What the OpenSSL at hand has not is no member; what it has but heeds no more, a name for 0, is none either.
+A flag that the OpenSSL in use does not have is not a member.  Nor is a flag that it still defines, as 0, but ignores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from pyossl.core.binding import lib
 
 
 class Options(enum.IntFlag):
-    """How the protocol is spoken.  SSL_CTX_set_options(3)"""
+    """Options of the protocol: ``Options.NO_TICKET`` is SSL_OP_NO_TICKET.
+
+    The manual page describes each.  Two that are easily misunderstood:
+
+    - ``NO_TICKET``: the server keeps the sessions and does not put them into tickets.  In TLS 1.3 it still sends
+      tickets, which contain only the session's ID.
+    - ``IGNORE_UNEXPECTED_EOF``: the end of the transport counts as a close_notify, which hides truncation.
+      OpenSSL 3.0 or newer; no effect in 1.1.1.
+
+    SSL_CTX_set_options(3)
+    """
 
     LEGACY_SERVER_CONNECT = lib.SSL_OP_LEGACY_SERVER_CONNECT
     TLSEXT_PADDING = lib.SSL_OP_TLSEXT_PADDING
@@ -22,7 +32,6 @@ class Options(enum.IntFlag):
     NO_QUERY_MTU = lib.SSL_OP_NO_QUERY_MTU
     COOKIE_EXCHANGE = lib.SSL_OP_COOKIE_EXCHANGE
     NO_TICKET = lib.SSL_OP_NO_TICKET
-    """Sessions are kept by the server, and not in tickets; in TLS 1.3 a ticket then only names the session."""
     CISCO_ANYCONNECT = lib.SSL_OP_CISCO_ANYCONNECT
     NO_SESSION_RESUMPTION_ON_RENEGOTIATION = lib.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION
     NO_COMPRESSION = lib.SSL_OP_NO_COMPRESSION
@@ -46,7 +55,6 @@ class Options(enum.IntFlag):
     NO_DTLS_MASK = lib.SSL_OP_NO_DTLS_MASK
     ALL = lib.SSL_OP_ALL
     IGNORE_UNEXPECTED_EOF = lib.SSL_OP_IGNORE_UNEXPECTED_EOF
-    """Takes a transport's end for a clean close, and so hides truncation.  From OpenSSL 3.0; nothing before."""
     if lib.HAVE_API_3_0:
         NO_EXTENDED_MASTER_SECRET = lib.SSL_OP_NO_EXTENDED_MASTER_SECRET
         CLEANSE_PLAINTEXT = lib.SSL_OP_CLEANSE_PLAINTEXT
@@ -70,14 +78,17 @@ class Options(enum.IntFlag):
 
 
 class Modes(enum.IntFlag):
-    """How calls behave.  SSL_CTX_set_mode(3)"""
+    """Modes of the calls: ``Modes.AUTO_RETRY`` is SSL_MODE_AUTO_RETRY.
+
+    The manual page describes each.  ``RELEASE_BUFFERS`` halves the memory of an idle connection and costs some work in
+    each call; pyossl sets it unless the program clears it.  SSL_CTX_set_mode(3)
+    """
 
     ENABLE_PARTIAL_WRITE = lib.SSL_MODE_ENABLE_PARTIAL_WRITE
     ACCEPT_MOVING_WRITE_BUFFER = lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
     AUTO_RETRY = lib.SSL_MODE_AUTO_RETRY
     NO_AUTO_CHAIN = lib.SSL_MODE_NO_AUTO_CHAIN
     RELEASE_BUFFERS = lib.SSL_MODE_RELEASE_BUFFERS
-    """Half the memory of an idle connection, for some more work at each call: set unless it is taken away."""
     SEND_CLIENTHELLO_TIME = lib.SSL_MODE_SEND_CLIENTHELLO_TIME
     SEND_SERVERHELLO_TIME = lib.SSL_MODE_SEND_SERVERHELLO_TIME
     SEND_FALLBACK_SCSV = lib.SSL_MODE_SEND_FALLBACK_SCSV
@@ -86,7 +97,11 @@ class Modes(enum.IntFlag):
 
 
 class VerifyFlags(enum.IntFlag):
-    """How a chain is verified.  X509_VERIFY_PARAM_set_flags(3)"""
+    """Flags for the verification of a certificate chain: ``VerifyFlags.CRL_CHECK`` is X509_V_FLAG_CRL_CHECK.
+
+    The manual page describes each.  ``PARTIAL_CHAIN``: a chain may end at any certificate of the trust store, and not
+    at a root only.  X509_VERIFY_PARAM_set_flags(3)
+    """
 
     USE_CHECK_TIME = lib.X509_V_FLAG_USE_CHECK_TIME
     CRL_CHECK = lib.X509_V_FLAG_CRL_CHECK
@@ -107,7 +122,6 @@ class VerifyFlags(enum.IntFlag):
     SUITEB_192_LOS = lib.X509_V_FLAG_SUITEB_192_LOS
     SUITEB_128_LOS = lib.X509_V_FLAG_SUITEB_128_LOS
     PARTIAL_CHAIN = lib.X509_V_FLAG_PARTIAL_CHAIN
-    """Every certificate of the store ends a chain, and not roots only."""
     NO_ALT_CHAINS = lib.X509_V_FLAG_NO_ALT_CHAINS
     NO_CHECK_TIME = lib.X509_V_FLAG_NO_CHECK_TIME
     if lib.HAVE_API_3_6:
@@ -116,7 +130,16 @@ class VerifyFlags(enum.IntFlag):
 
 
 class InfoWhere(enum.IntFlag):
-    """What an info callback is told about.  SSL_CTX_set_info_callback(3)"""
+    """The event for which an info callback is called: ``InfoWhere.ALERT`` is SSL_CB_ALERT.
+
+    - ``HANDSHAKE_START``, ``HANDSHAKE_DONE``: a handshake begins, or is finished.
+    - ``LOOP``: the state of the handshake changed.
+    - ``EXIT``: a handshake function returns, because of an error or because it has to wait.
+    - ``ALERT``: an alert was sent or received.
+    - ``READ``, ``WRITE``: the direction; combined with the others.
+
+    SSL_CTX_set_info_callback(3)
+    """
 
     LOOP = lib.SSL_CB_LOOP
     EXIT = lib.SSL_CB_EXIT

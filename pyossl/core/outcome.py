@@ -1,7 +1,7 @@
-"""What a call came to: a ``Want`` when it must be repeated, a ``Failure`` when the connection is dead.
+"""The outcomes of a call that is not finished: a ``Want`` to repeat the call, a ``Failure`` if the connection is dead.
 
-Both are values.  The core returns a ``Want`` and never waits; a ``Failure`` holds the facts of a fatal outcome, once,
-from which each face makes the exceptions that its users expect.
+Both are values.  The core returns a ``Want`` and never waits.  A ``Failure`` holds the facts of a fatal outcome in one
+place, and each face makes from it the exceptions that its users expect.
 """
 
 from __future__ import annotations
@@ -17,35 +17,52 @@ if TYPE_CHECKING:
 
 
 class Want(enum.Enum):
-    """Why a call did not finish, and what must happen before it is repeated.  SSL_get_error(3)"""
+    """The reason why a call did not finish, and what to do before the same call is repeated.
+
+    - ``READ``: OpenSSL needs bytes from the peer.  Wait until the transport is readable, or pass the bytes to
+      ``receive_data``.
+    - ``WRITE``: the transport has no room for the bytes to the peer.  Wait until it is writable.
+    - ``CONNECT``: the BIO below is not connected yet.  Wait until its descriptor is writable.
+    - ``ACCEPT``: the BIO below has not accepted a connection yet.  Wait until its descriptor is readable.
+    - ``X509_LOOKUP``: the certificate callback has no answer yet.  Repeat the call when it has one.
+    - ``CLIENT_HELLO``: the ClientHello callback has no answer yet.  Repeat the call when it has one.
+    - ``RETRY_VERIFY``: the verify callback has no answer yet.  Repeat the call when it has one.  OpenSSL 3.0 or newer.
+    - ``ASYNC``: an asynchronous engine or provider has not finished yet.  Repeat the call when it has.
+    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.
+
+    SSL_get_error(3)
+    """
 
     READ = lib.SSL_ERROR_WANT_READ
-    """Bytes from the peer: wait until the transport is readable, or give ``receive_data`` more."""
     WRITE = lib.SSL_ERROR_WANT_WRITE
-    """Room towards the peer: wait until the transport is writable."""
     X509_LOOKUP = lib.SSL_ERROR_WANT_X509_LOOKUP
-    """The certificate callback asked to be called again."""
     CONNECT = lib.SSL_ERROR_WANT_CONNECT
-    """The BIO below is not connected yet."""
     ACCEPT = lib.SSL_ERROR_WANT_ACCEPT
-    """The BIO below has accepted nobody yet."""
     ASYNC = lib.SSL_ERROR_WANT_ASYNC
-    """An asynchronous engine or provider is still at work."""
     ASYNC_JOB = lib.SSL_ERROR_WANT_ASYNC_JOB
-    """No asynchronous job was free."""
     CLIENT_HELLO = lib.SSL_ERROR_WANT_CLIENT_HELLO_CB
-    """The ClientHello callback asked to be called again."""
     RETRY_VERIFY = lib.SSL_ERROR_WANT_RETRY_VERIFY
-    """The verify callback asked to be called again.  From OpenSSL 3.0."""
 
     def __repr__(self) -> str:
         return f"Want.{self.name}"
 
 
 class VerifyCode(enum.IntEnum):
-    """Why a certificate is refused: ``VerifyCode.CERT_HAS_EXPIRED`` is X509_V_ERR_CERT_HAS_EXPIRED.
+    """The most frequent reasons why a certificate is refused: ``VerifyCode.CERT_HAS_EXPIRED`` is
+    X509_V_ERR_CERT_HAS_EXPIRED.  A code that is not listed here is a plain ``int``.
 
-    Any other code than these is a number.  X509_STORE_CTX_get_error(3)
+    - ``UNABLE_TO_GET_ISSUER_CERT_LOCALLY``: the issuer of a certificate is not in the trust store.
+    - ``UNABLE_TO_GET_ISSUER_CERT``: the issuer of a certificate from the trust store was not found.
+    - ``UNABLE_TO_VERIFY_LEAF_SIGNATURE``: the chain has one certificate alone, and its issuer was not found.
+    - ``DEPTH_ZERO_SELF_SIGNED_CERT``: the peer's certificate is self-signed and not trusted.
+    - ``SELF_SIGNED_CERT_IN_CHAIN``: the chain ends in a self-signed root that is not trusted.
+    - ``CERT_NOT_YET_VALID``, ``CERT_HAS_EXPIRED``: the time now is before, or after, the certificate's validity.
+    - ``HOSTNAME_MISMATCH``, ``IP_ADDRESS_MISMATCH``: the certificate is not for this name or address.
+    - ``EE_KEY_TOO_SMALL``, ``CA_KEY_TOO_SMALL``: the key of the peer, or of an issuer, is too short for the security
+      level.
+    - ``CA_MD_TOO_WEAK``: the digest of a signature is too weak for the security level.
+
+    X509_STORE_CTX_get_error(3)
     """
 
     UNABLE_TO_GET_ISSUER_CERT_LOCALLY = lib.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
@@ -76,12 +93,24 @@ class Record(NamedTuple):
     data: str
 
     def __str__(self) -> str:
+        """The reason, with the additional text in parentheses."""
         reason = self.reason or f"error {self.code:#010x}"
         return f"{reason} ({self.data})" if self.data else reason
 
 
+Record.code.__doc__ = "The packed error code, which contains ``library_code`` and ``reason_code``.  ERR_get_error(3)"
+Record.library_code.__doc__ = "The number of the part of OpenSSL, an ERR_LIB_x.  ERR_GET_LIB(3)"
+Record.reason_code.__doc__ = "The number of the reason; of a system error the errno.  ERR_GET_REASON(3)"
+Record.library.__doc__ = "The name of the part of OpenSSL, for example ``SSL routines``.  ERR_lib_error_string(3)"
+Record.reason.__doc__ = "The text of the reason; empty if OpenSSL has none.  ERR_reason_error_string(3)"
+Record.function.__doc__ = "The C function that failed; may be empty.  ERR_get_error_all(3)"
+Record.file.__doc__ = "The file of OpenSSL's source; may be empty.  ERR_get_error_all(3)"
+Record.line.__doc__ = "The line in that file.  ERR_get_error_all(3)"
+Record.data.__doc__ = "Additional text, for example a file's name; may be empty.  ERR_add_error_data(3)"
+
+
 def record_of(entry: Any) -> Record:
-    """The ``Record`` of a ``pyossl_record``."""
+    """The ``Record`` of a ``pyossl_record``, the C struct of pyossl/_c/core/error_queue.c."""
     code = int(entry.code)
     library_code, reason_code = lib.ERR_GET_LIB(code), lib.ERR_GET_REASON(code)
     is_system = library_code == lib.ERR_LIB_SYS
@@ -103,7 +132,7 @@ _ROOM = 32
 
 
 def take_records() -> tuple[Record, ...]:
-    """Empties this thread's error queue; its entries, oldest first.  ERR_get_error_all(3)"""
+    """Empties this thread's error queue and returns its entries, oldest first.  ERR_get_error_all(3)"""
     if lib.ERR_peek_error() == 0:
         return ()
     entries = ffi.new("pyossl_record[]", _ROOM)
@@ -111,13 +140,7 @@ def take_records() -> tuple[Record, ...]:
 
 
 class Failure(NamedTuple):
-    """The facts of a fatal outcome, from which every exception is made.
-
-    ``error`` is SSL_get_error(3)'s answer (0 where no SSL was involved), ``errno`` the transport's (0 if it had
-    none), ``records`` the queue, oldest first.  Where the peer's certificate was refused, ``verify_code`` is the
-    X509_V_ERR_x, and ``depth`` and ``certificate`` tell which certificate of the chain it was.  ``reason`` stands
-    in for the queue where it was not OpenSSL that gave up.
-    """
+    """The facts of a fatal outcome, from which the exception is made: ``Error.failure``.  SSL_get_error(3)"""
 
     operation: str
     error: int = 0
@@ -130,7 +153,7 @@ class Failure(NamedTuple):
     reason: str = ""
 
     def has_reason(self, reason_code: int) -> bool:
-        """Whether libssl gave this reason, compared by code: texts differ between versions."""
+        """Whether one of ``records`` has this reason of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
         return any(r.library_code == lib.ERR_LIB_SSL and r.reason_code == reason_code for r in self.records)
 
     @property
@@ -145,17 +168,29 @@ class Failure(NamedTuple):
 
     @property
     def system_errno(self) -> int:
-        """The errno of the transport or of a record of the system's, 0 if there is none."""
+        """The errno of the transport, or of a system error in ``records``; 0 if there is none.  SSL_get_error(3)"""
         if self.error == lib.SSL_ERROR_SYSCALL and self.errno:
             return self.errno
         return next((r.reason_code for r in self.records if r.library_code == lib.ERR_LIB_SYS), 0)
 
     @property
     def is_truncation(self) -> bool:
-        """Whether the transport ended without a close_notify."""
+        """Whether the transport ended without a close_notify alert.  SSL_get_error(3)"""
         if self.has_reason(lib.SSL_R_UNEXPECTED_EOF_WHILE_READING):
             return True
         return self.error == lib.SSL_ERROR_SYSCALL and not self.records and not self.errno
 
     def with_whom(self) -> str:
+        """The peer, as the end of an error message; empty if it is not known."""
         return f", with {self.peer!r}" if self.peer else ""
+
+
+Failure.operation.__doc__ = "The operation that failed, for example ``handshake``."
+Failure.error.__doc__ = "The result of SSL_get_error(3), an SSL_ERROR_x; 0 if no SSL was used."
+Failure.errno.__doc__ = "The errno of the transport; 0 if it did not fail."
+Failure.records.__doc__ = "The entries of OpenSSL's error queue, oldest first.  ERR_get_error_all(3)"
+Failure.peer.__doc__ = "The name or address of the peer; empty if it is not known."
+Failure.verify_code.__doc__ = "Why a certificate was refused, an X509_V_ERR_x; 0 if none was.  SSL_get_verify_result(3)"
+Failure.depth.__doc__ = "The place in the chain of the certificate that was refused; 0 is the peer's own."
+Failure.certificate.__doc__ = "The ``Certificate`` that was refused, or None."
+Failure.reason.__doc__ = "The reason, if pyossl and not OpenSSL reported the failure; else empty."

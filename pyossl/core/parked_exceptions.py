@@ -1,8 +1,16 @@
-"""Exceptions raised in Python code that C has called: kept until C has returned, and raised then by the caller.
+"""Exceptions that are raised in Python code called by C: they are kept until C has returned, and raised then.
 
-There are two places, each by thread.  *Raised* is what a signal's handler, or a function called under a lock, has
-raised: the call of C returns a value that says so, and its caller takes the exception and raises it.  *Parked* is what
-a callback of the user has raised: on the connection that the call was made for, or here where it was made for a BIO.
+Theory of operation
+-------------------
+An exception cannot pass through the C code of OpenSSL.  So it is kept, C gets a return value that means failure, and
+the Python code that called C raises the same exception object again.  There are two kinds:
+
+*Raised.*  A signal handler raised the exception while C was waiting, or at the first or last instruction of a callback.
+It is kept here, by thread (``keep_raised``, ``keep_stray``).  The return value of the C function says that there is
+one, and its caller takes it (``take_raised``).
+
+*Parked.*  A callback of the user raised the exception.  It is kept by the connection that C was called for, or here, by
+thread, if C was called for a BIO (``park``).  The call that the user made takes it (``take_parked`` for a BIO).
 """
 
 from __future__ import annotations
@@ -16,16 +24,16 @@ _raised: dict[int, list[BaseException]] = {}
 
 
 def keep_raised(error: BaseException) -> None:
-    """Keeps an exception for the call that this thread has made of C, which is to tell that there is one."""
+    """Keeps an exception for this thread's call of C; the return value of that call must say that there is one."""
     _raised.setdefault(get_ident(), []).append(error)
 
 
 def take_raised() -> BaseException:
-    """The exception that was kept for the call from which this thread has just returned."""
+    """Returns the exception that was kept for the C call from which this thread has just returned, and forgets it."""
     thread = get_ident()
     errors = _raised.pop(thread, [])
-    if not errors:  # two signals at once: the second came where the first one's exception was being kept
-        return SystemError("the exception of a signal's handler was lost")
+    if not errors:  # a second signal came while the first one's exception was being kept
+        return SystemError("the exception of a signal handler was lost")
     error = errors.pop()
     if errors:
         _raised[thread] = errors
@@ -33,7 +41,7 @@ def take_raised() -> BaseException:
 
 
 def keep_stray(kind: type[BaseException], error: BaseException, trace: object) -> None:
-    """What comes before the first instruction of a callback, or after its last, is nobody else's to catch."""
+    """cffi's onerror: keeps an exception that came at the first or the last instruction of a callback."""
     keep_raised(error)
 
 
@@ -41,7 +49,7 @@ _parked: dict[int, BaseException] = {}
 
 
 def park(error: BaseException) -> None:
-    """Keeps what Python raised in a callback for the call that the user made, of a connection or of a BIO."""
+    """Keeps an exception of a callback for the call that the user made, of a connection or of a BIO."""
     connection = lib.pyossl_park()
     if connection == ffi.NULL:
         _parked.setdefault(get_ident(), error)
@@ -50,7 +58,7 @@ def park(error: BaseException) -> None:
 
 
 def take_parked() -> BaseException:
-    """The exception that was parked for the call of a BIO from which this thread has just returned."""
+    """Returns the exception that was parked for the BIO's call from which this thread has just returned."""
     return _parked.pop(get_ident())
 
 
@@ -59,15 +67,15 @@ def _park_stray(kind: type[BaseException], error: BaseException, trace: object) 
 
 
 def callback(failure: int | None = None) -> Any:
-    """A decorator for a function that C calls in the middle of a connection's or a BIO's call.
+    """A decorator for a function that C calls during a call of a connection or of a BIO.
 
-    It catches and parks what the user's function raises; what comes outside of its ``try``, at its first instruction
-    or its last, is parked here.  C gets ``failure`` then.
+    The function catches and parks the exceptions of the user's code itself.  A signal handler can raise outside of its
+    ``try``, at its first or last instruction: the decorator parks that exception and returns ``failure`` to C.
     """
     return ffi.def_extern(error=failure, onerror=_park_stray)
 
 
 @ffi.def_extern(error=1, onerror=keep_stray)  # type: ignore[untyped-decorator]
 def pyossl_on_interrupt() -> int:
-    """Python runs the handlers of signals as it enters."""
+    """Called by C while it waits: Python runs the pending signal handlers as it enters this function."""
     return 0

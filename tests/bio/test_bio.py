@@ -1,4 +1,4 @@
-"""BIOs: bytes in, bytes out, ends, and who owns the ``BIO *`` (docs/pitfalls.md, 20)."""
+"""BIOs: reads, writes, ends, and the ownership of the ``BIO *`` (docs/pitfalls.md, 20)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_only_bytes_are_read_from() -> None:
         BIO.memory("text")  # type: ignore[arg-type]
 
 
-def test_nothing_is_written_and_read_where_nothing_is_asked() -> None:
+def test_empty_writes_and_reads_do_nothing() -> None:
     """docs/pitfalls.md, 7."""
     bio = BIO.memory()
     assert bio.write(b"") == 0
@@ -135,7 +135,7 @@ def test_the_other_half_sees_the_end_after_the_rest() -> None:
         first.write(b"more")
 
 
-def test_what_a_half_was_given_is_there_after_it_was_dropped() -> None:
+def test_bytes_written_to_a_half_can_be_read_after_it_was_dropped() -> None:
     first, second = BIO.pair()
     first.write(b"x")
     del first
@@ -192,7 +192,7 @@ def test_a_reset_is_an_oserror_and_no_end(tcp: tuple[socket.socket, socket.socke
 
 @pytest.mark.feature("socket BIO without SIGPIPE")
 def test_a_peer_that_is_gone_is_no_sigpipe() -> None:
-    """docs/pitfalls.md, 22: in a process that, unlike Python, has not ignored the signal."""
+    """docs/pitfalls.md, 22: in a process that does not ignore the signal, as Python does."""
     script = """
 import signal, socket, pyossl
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -258,7 +258,7 @@ def test_a_connection_keeps_its_bio_alive(server_context: pyossl.Context) -> Non
 
 
 def test_a_thousand_connections_leave_no_bio_behind() -> None:
-    """docs/pitfalls.md, 20: neither freed twice nor leaked, whichever goes first."""
+    """docs/pitfalls.md, 20: neither freed twice nor leaked, in either order."""
     script = """
 import gc, resource, pyossl
 context = pyossl.Context.client(verify=False)
@@ -285,7 +285,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_the_bytes_under_a_memory_bio_live_as_long_as_its_pointer() -> None:
-    """BIO_new_mem_buf(3) borrows them: who takes the pointer alone must not read memory that is somebody else's."""
+    """BIO_new_mem_buf(3) does not copy them: they must live as long as the pointer."""
     pointer = BIO.memory(bytes(range(256)) * 4096)._bio
     others = [bytes([n]) * (1 << 20) for n in range(8)]
     buffer, done = ffi.new("char[]", 1 << 20), pyossl.ffi.new("size_t *")

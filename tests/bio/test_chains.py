@@ -1,4 +1,4 @@
-"""Chains of BIOs: their order, who owns whom, and what is refused (docs/pitfalls.md, 20)."""
+"""Chains of BIOs: order, ownership and refused changes (docs/pitfalls.md, 20)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_bio_is_taken_out_of_the_middle_and_the_rest_goes_on() -> None:
 
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
-def test_what_is_popped_can_be_pushed_again(popped: int) -> None:
+def test_a_popped_bio_can_be_pushed_again(popped: int) -> None:
     chain = [Base64Filter(), BufferFilter(), BIO.memory()]
     chain[0].push(chain[1]).push(chain[2])
     bio = chain.pop(popped)
@@ -71,7 +71,7 @@ def test_what_is_popped_can_be_pushed_again(popped: int) -> None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_members_are_dropped_in_any_order(order: tuple[int, ...]) -> None:
-    """A chain keeps what is below; memory that was freed too early or twice would crash, or print what malloc found."""
+    """A chain keeps the BIOs below alive: a BIO freed too early or twice would crash, or make malloc print an error."""
     members: list[BIO | None] = [Base64Filter(), BufferFilter(), BufferFilter(), BIO.memory()]
     head = members[0]
     assert head is not None
@@ -124,8 +124,8 @@ def test_a_filter_with_nothing_below_is_no_end() -> None:
         Base64Filter().read()
 
 
-def test_what_is_under_a_connection_is_in_no_other_chain_until_it_is_closed(server_context: pyossl.Context) -> None:
-    """The connection holds the lock of its chain, and its bytes are nobody else's."""
+def test_a_bio_under_a_connection_is_in_no_other_chain_until_that_is_closed(server_context: pyossl.Context) -> None:
+    """The connection uses the lock of its chain, and no other call may take its bytes."""
     inside, _ = BIO.pair()
     buffer = BufferFilter().push(inside)
     connection = pyossl.Connection(server_context, bio=buffer)
@@ -191,7 +191,7 @@ def test_a_with_statement_has_flushed_before_it_closes() -> None:
 
 def test_a_with_statement_whose_flush_waits_closes_and_says_so() -> None:
     first, _ = BIO.pair(2, 2)
-    with pytest.raises(UsageError, match=r"flush\(\) came to Want.WRITE"), BufferFilter().push(first) as chain:
+    with pytest.raises(UsageError, match=r"flush\(\) returned Want.WRITE"), BufferFilter().push(first) as chain:
         chain.write(b"more than it holds")
     assert first.closed
 
@@ -209,7 +209,7 @@ def test_retry_flags_come_up_through_a_chain_as_results() -> None:
 
 
 def test_a_chain_is_not_changed_in_the_middle_of_its_call() -> None:
-    """OpenSSL is in the middle of the chain's BIOs then, in this thread or in another."""
+    """OpenSSL uses the chain's BIOs during the call, in this thread or another."""
     refused: list[str] = []
 
     class Changing(PythonBIO):
@@ -247,7 +247,7 @@ def test_another_threads_call_keeps_a_chain_from_being_changed() -> None:
 
 
 def test_the_members_of_a_chain_and_the_halves_of_a_pair_share_one_lock() -> None:
-    """Two threads write into one memory otherwise."""
+    """Otherwise two threads would write to the same memory."""
     first, second = BIO.pair()
     chain = Base64Filter().push(BufferFilter()).push(first)
     assert {id(member.lock) for member in [*chain, second]} == {id(second.lock)}
@@ -282,9 +282,7 @@ def test_two_threads_at_the_ends_of_a_chain_lose_no_byte() -> None:
 
 
 def test_a_thousand_chains_leave_nothing_behind() -> None:
-    """docs/pitfalls.md, 20: neither freed twice nor leaked, whoever goes first: Python's names, the chain, or a
-    connection.
-    """
+    """docs/pitfalls.md, 20: neither freed twice nor leaked, in any order: Python, the chain, a connection."""
     script = """
 import gc, resource, pyossl
 from pyossl import BIO, BufferFilter, Base64Filter

@@ -1,7 +1,7 @@
-"""Every filter over every end in every call: each ends, with a result, a ``Want`` or an exception of pyossl's.
+"""Each filter over each end in each call: the call ends with a result, a ``Want`` or an exception of pyossl.
 
-A call that crashes or never returns ends its process: the combinations run in processes of their own, many in each,
-which print the one that they begin.  A signal ends a process that takes too long for one.
+A call could crash or never return.  So the combinations run in other processes, many in each, which print each
+combination before they begin it.  A signal ends a process that takes too long for one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chains without an end are refused, loops over chains end, and what a connection uses outlives its BIO's close."""
+"""Chains whose last BIO is a filter are refused, loops over chains end, and an open connection keeps its closed BIO."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_filter_that_was_left_alone_is_refused_and_goes_on_when_it_has_an_end_
         assert bio.flush() is None
 
 
-def test_what_a_lone_filter_knows_by_itself_it_tells() -> None:
+def test_a_lone_filter_returns_its_own_facts() -> None:
     digest = DigestFilter("sha256")
     digest.push(BIO.null()).write(b"text")
     digest.pop()
@@ -104,7 +104,7 @@ def test_a_filter_written_in_python_with_nothing_below_has_nothing_to_flush_or_t
 
 
 def test_a_prefix_filter_has_no_lines_of_its_own() -> None:
-    """Its type is that of a buffer, and it would ask the BIO below: a digest answers with its bytes and begins anew."""
+    """OpenSSL gives it the type of a buffer, and it would ask the BIO below; a digest would then return its digest."""
     if not lib.HAVE_API_3_0:
         with pytest.raises(UnsupportedError):
             PrefixFilter("> ")
@@ -119,7 +119,7 @@ def test_a_prefix_filter_has_no_lines_of_its_own() -> None:
 
 
 class Endless(PythonBIO):
-    """Gives always the same, and takes nothing."""
+    """Reads return always the same bytes, and writes fail."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -161,8 +161,8 @@ def test_base64_after_megabytes_of_other_lines_is_found(tmp_path: Path) -> None:
         assert chain.read() == b"text"
 
 
-def test_base64_without_end_is_read_as_long_as_somebody_reads() -> None:
-    """What a read may take is that read's."""
+def test_endless_base64_can_be_read_endlessly() -> None:
+    """The limit applies to one read."""
 
     class Lines(Endless):
         place = 0
@@ -182,7 +182,7 @@ def test_base64_without_end_is_read_as_long_as_somebody_reads() -> None:
         total += len(data)
 
 
-def test_what_is_read_inside_a_read_does_not_count_for_it() -> None:
+def test_a_read_inside_a_read_has_its_own_limit() -> None:
     class Inside(Endless):
         def read(self, size: int = -1) -> bytes:
             with pytest.raises(Error, match="not base64"):
@@ -214,7 +214,7 @@ def test_the_flush_of_base64_under_a_connection_whose_python_bio_was_closed_fail
         connection.handshake()
 
 
-def test_the_pending_bytes_of_a_bio_that_lies_get_no_gigabytes_of_room() -> None:
+def test_a_wrong_number_of_pending_bytes_allocates_no_gigabytes() -> None:
     class Lying(Endless):
         asked = 0
 
@@ -269,8 +269,8 @@ def test_a_chain_under_two_connections_is_kept_by_either(client_context: Context
 
 
 @pytest.mark.parametrize("below", [False, True])
-def test_a_connection_keeps_what_its_closed_bio_has_kept(below: bool) -> None:
-    """The bytes of a read-only memory were freed, and the connection read on there."""
+def test_a_connection_keeps_the_socket_of_its_closed_bio(below: bool) -> None:
+    """The bytes of a read-only memory BIO must not be freed while the connection reads them."""
     script = f"""
 import gc, os, pyossl, socket
 from pyossl import BIO, BufferFilter, Connection, Context
@@ -352,6 +352,6 @@ for call in (BufferFilter().push(Failing()).read, Connection(Context.client(veri
 
 @pytest.mark.parametrize("script", [OWN_CHAIN, LOST], ids=["a chain in itself", "no memory"])
 def test_an_exception_that_python_could_not_keep_does_not_look_like_the_end(script: str) -> None:
-    """cffi's wrapper fails itself at the end of the stack, or of the memory, and answers for the callback."""
+    """If the stack or the memory is full, cffi's wrapper fails itself and returns the callback's error value."""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]

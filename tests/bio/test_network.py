@@ -1,4 +1,4 @@
-"""BIOs over descriptors and files, and those that connect, accept and send datagrams, over the loopback."""
+"""BIOs over descriptors and files, and BIOs that connect, accept and send datagrams, over the loopback."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def ready(bio: BIO, want: Want) -> None:
-    """Waits for the descriptor of a BIO, as what it wants says."""
+    """Waits for the descriptor of a BIO, according to its ``Want``."""
     readers = [bio] if want in (Want.READ, Want.ACCEPT) else []
     writers = [bio] if want in (Want.WRITE, Want.CONNECT) else []
     assert any(select.select(readers, writers, [], 20)), f"never ready: {want}"
@@ -76,14 +76,14 @@ def test_a_descriptor_is_closed_with_its_bio_where_that_is_said(pipe: tuple[int,
 
 
 def test_a_failed_descriptor_is_an_oserror_and_no_end() -> None:
-    """docs/pitfalls.md, 3: the errno that counts is the call's, whatever has happened since."""
+    """docs/pitfalls.md, 3: the errno is that of the failed call, even if another call has changed errno since."""
     bio = BIO.fd(os.open("/", os.O_RDONLY), close=True)
     with pytest.raises(IsADirectoryError) as caught:
         bio.read()
     assert isinstance(caught.value, pyossl.TransportError)
 
 
-def test_what_has_no_descriptor_says_so() -> None:
+def test_a_bio_without_a_descriptor_says_so() -> None:
     with pytest.raises(pyossl.UsageError, match="buffer → memory has no descriptor"):
         BufferFilter().push(BIO.memory()).fileno()
     with pytest.raises(pyossl.UsageError, match="the descriptor is closed"):
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_opened_is_an_oserror(tmp_path: Path) -> None:
 
 
 @pytest.mark.feature("null BIO")
-def test_null_takes_all_and_gives_nothing() -> None:
+def test_null_discards_writes_and_reads_nothing() -> None:
     bio = BIO.null()
     assert bio.write(b"x" * 100_000) == 100_000
     assert bio.read() == b""
@@ -123,8 +123,8 @@ def test_null_takes_all_and_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize("popped", [0, 1, 2])
-def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, int], popped: int) -> None:
-    """docs/pitfalls.md, 20: of the references that a chain has, none is left over, which the descriptor tells."""
+def test_a_popped_bio_is_freed_with_its_last_reference(pipe: tuple[int, int], popped: int) -> None:
+    """docs/pitfalls.md, 20: a chain leaves no reference behind: its descriptor gets closed."""
     chain = [BufferFilter(), BufferFilter(), BIO.fd(pipe[1], close=True)]
     chain[0].push(chain[1]).push(chain[2])
     chain[popped].pop()
@@ -136,9 +136,7 @@ def test_what_was_popped_out_of_a_chain_is_freed_with_its_name(pipe: tuple[int, 
 
 @pytest.mark.parametrize("kind", ["fd", "file", "last bytes", "connect", "accept", "buffered fd", "tls"])
 def test_a_reader_that_is_gone_is_no_sigpipe(kind: str, tmp_path: Path) -> None:
-    """docs/pitfalls.md, 22: in a process that, unlike Python, has not ignored the signal; the mask is as it was
-    afterwards.
-    """
+    """docs/pitfalls.md, 22: in a process that does not ignore the signal, as Python does; the mask is restored."""
     script = """
 import os, signal, socket, struct, sys, pyossl
 from pyossl import BIO, AcceptBIO, BufferFilter, ConnectBIO, Want
@@ -217,8 +215,8 @@ def test_a_bio_connects_and_another_accepts(host: str) -> None:
     assert [str(bio) for bio in (listener, server)] == ["accept", "socket"]
 
 
-def test_what_connects_and_accepts_without_blocking_says_what_it_waits_for() -> None:
-    """Special reasons are results of their own, none lumped with READ and WRITE."""
+def test_a_bio_that_connects_or_accepts_without_blocking_returns_its_want() -> None:
+    """CONNECT and ACCEPT are results of their own, not READ or WRITE."""
     listener = AcceptBIO(("127.0.0.1", 0), blocking=False)
     assert listener.accepted() is Want.ACCEPT
     assert BufferFilter().push(listener).read() is Want.ACCEPT
@@ -258,9 +256,9 @@ def test_a_reset_of_a_connection_is_an_oserror_and_no_end() -> None:
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 65536), ("127.0.0.1", -1), ("", 1), ("a]b", 1), ("a\0b", 1)])
-def test_an_address_that_cannot_be_is_refused(address: tuple[str, int]) -> None:
+def test_an_impossible_address_is_refused(address: tuple[str, int]) -> None:
     for kind in (ConnectBIO, AcceptBIO):
-        with pytest.raises(ValueError, match=r"a port is|is no host"):
+        with pytest.raises(ValueError, match=r"a port is|is not a host"):
             kind(address)
 
 

@@ -1,5 +1,5 @@
-"""BIOs written in Python: under connections and in chains, when they raise and when they lie (docs/pitfalls.md, 16, 17,
-20)."""
+"""BIOs written in Python: under connections and in chains, with exceptions and with wrong results (docs/pitfalls.md,
+16, 17, 20)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pyossl import (
 
 
 class Pipe:
-    """Two BIOs written in Python, each of which reads what was written to the other."""
+    """Two BIOs written in Python; the bytes that are written to one are read from the other."""
 
     def __init__(self, at_once: int = 1 << 20) -> None:
         to_first, to_second = bytearray(), bytearray()
@@ -54,7 +54,7 @@ class End(PythonBIO):
 
 
 class Answering(PythonBIO):
-    """A BIO that answers each call with what it was made with, or raises it."""
+    """A BIO whose calls return a given value, or raise it."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__()
@@ -148,8 +148,8 @@ def test_a_filter_is_written_in_python() -> None:
 
 
 @pytest.mark.parametrize("want", [Want.READ, Want.WRITE, Want.CONNECT, Want.ACCEPT])
-def test_what_a_bio_waits_for_is_what_its_callers_wait_for(want: Want, client_context: pyossl.Context) -> None:
-    """None is lumped with another."""
+def test_the_want_of_a_bio_is_the_want_of_its_caller(want: Want, client_context: pyossl.Context) -> None:
+    """Each Want stays what it is."""
     bio = Answering(want)
     assert BufferFilter().push(bio).read() is want
     assert Base64Filter().push(Answering(want)).read() is want
@@ -159,7 +159,7 @@ def test_what_a_bio_waits_for_is_what_its_callers_wait_for(want: Want, client_co
 def test_a_write_that_waits_for_something_to_read_is_repeated_whole(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 8: a tunnel may have to read before it can write; the record is encrypted all the same."""
+    """docs/pitfalls.md, 8: a tunnel may have to read before it can write; the record is already encrypted then."""
     pipe = Pipe()
     client = pyossl.Connection(client_context, "example.com", bio=pipe.first)
     server = pyossl.Connection(server_context, bio=pipe.second)
@@ -175,7 +175,7 @@ def test_a_write_that_waits_for_something_to_read_is_repeated_whole(
     assert server.read() == b"first"
 
 
-# What raises
+# Exceptions
 
 
 class BrokenError(Exception):
@@ -189,10 +189,10 @@ def calls_of_a_connection(context: pyossl.Context, bio: BIO) -> list[Callable[[]
 
 @pytest.mark.parametrize("kind", [BrokenError, KeyboardInterrupt, BlockingIOError, OSError, SystemExit])
 @pytest.mark.parametrize("call", [0, 1, 2])
-def test_what_a_bio_raises_is_raised_by_the_connections_call(
+def test_an_exception_of_a_bio_is_raised_by_the_connections_call(
     kind: type[BaseException], call: int, client_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 16: itself, and once: the connection is dead then."""
+    """docs/pitfalls.md, 16: the same exception, raised once: then the connection is dead."""
     raised = kind("mine")
     bio = Answering(raised)
     calls = calls_of_a_connection(client_context, bio)
@@ -208,7 +208,7 @@ def test_what_a_bio_raises_is_raised_by_the_connections_call(
 
 
 @pytest.mark.parametrize("operation", ["read", "write", "flush", "pending", "end"])
-def test_what_a_bio_raises_is_raised_by_the_chains_call(operation: str) -> None:
+def test_an_exception_of_a_bio_is_raised_by_the_chains_call(operation: str) -> None:
     class Raising(Answering):
         @property
         def pending(self) -> int:
@@ -242,7 +242,7 @@ def test_what_a_bio_raises_is_raised_by_the_chains_call(operation: str) -> None:
 def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_connection(
     client_context: pyossl.Context,
 ) -> None:
-    """A BIO that uses another chain in its read: what that raises is its own to catch."""
+    """A BIO that uses another chain in its read: it can catch the exceptions of that chain."""
     inner = BufferFilter().push(Answering(BrokenError()))
 
     class Outer(PythonBIO):
@@ -259,7 +259,7 @@ def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_co
     assert connection.handshake() is Want.READ
 
 
-# What lies
+# Wrong results
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,9 @@ def test_a_bios_own_exception_goes_to_the_inner_call_and_a_connections_to_the_co
     ],
     ids=["too much", "too much in large items", "None", "str", "a count", "a want of TLS's"],
 )
-def test_a_read_that_lies_fails_closed(answer: object, kind: type[Exception], client_context: pyossl.Context) -> None:
+def test_a_read_with_a_wrong_result_fails_closed(
+    answer: object, kind: type[Exception], client_context: pyossl.Context
+) -> None:
     """docs/pitfalls.md, 17."""
     with pytest.raises(kind, match=r"Answering\.read"):
         BufferFilter().push(Answering(answer)).read(10)
@@ -297,7 +299,9 @@ def test_a_read_that_lies_fails_closed(answer: object, kind: type[Exception], cl
         (Want.RETRY_VERIFY, ValueError),
     ],
 )
-def test_a_write_that_lies_fails_closed(answer: object, kind: type[Exception], client_context: pyossl.Context) -> None:
+def test_a_write_with_a_wrong_result_fails_closed(
+    answer: object, kind: type[Exception], client_context: pyossl.Context
+) -> None:
     """The issue: "a Python BIO that lies about what it wrote"."""
     with pytest.raises(kind, match=r"Answering\.write"):
         BufferFilter().push(Answering(answer)).write(bytes(5000))
@@ -306,11 +310,11 @@ def test_a_write_that_lies_fails_closed(answer: object, kind: type[Exception], c
 
 
 @pytest.mark.parametrize("answer", [-1, 1.5, True, None])
-def test_a_pending_that_lies_fails_closed(answer: object) -> None:
+def test_a_pending_with_a_wrong_result_fails_closed(answer: object) -> None:
     class Lying(PythonBIO):
         pending = answer  # type: ignore[assignment]
 
-    with pytest.raises(ValueError, match="which is no number of bytes"):
+    with pytest.raises(ValueError, match="which is not a number of bytes"):
         _ = BufferFilter().push(Lying()).pending
 
 
@@ -331,14 +335,14 @@ def test_a_bio_type_is_taken_once_however_many_classes_there_are() -> None:
 
 
 def test_a_chain_keeps_its_bio_and_a_connection_its_chain(client_context: pyossl.Context) -> None:
-    """And a flush that waits below two buffers, the handshake's and ours, is no end of the transport."""
+    """A flush that waits below two buffers, the handshake's and ours, is not an end of the transport."""
     connection = pyossl.Connection(client_context, "example.com", bio=BufferFilter().push(Answering(Want.WRITE)))
     gc.collect()
     assert connection.handshake() is Want.WRITE
 
 
 def test_a_bio_that_refers_to_its_connection_is_collected() -> None:
-    """docs/pitfalls.md, 18: the cycle is taken apart in any order, and no BIO is asked any more."""
+    """docs/pitfalls.md, 18: the cycle is freed in any order, and no method of a BIO is called any more."""
     script = """
 import gc, pyossl, weakref
 from pyossl import BufferFilter, PythonBIO, Want
@@ -389,7 +393,7 @@ def test_each_thread_finds_its_own_exception() -> None:
 @pytest.mark.feature("SSL filter")
 @pytest.mark.feature("TLS inside TLS")
 def test_tls_goes_through_tls_by_a_chain(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
-    """A proxy's tunnel: the outer connection is with the proxy, the inner one with the server behind it."""
+    """A tunnel through a proxy: the outer connection is with the proxy, the inner one with the server."""
     one, other = BIO.pair()
     outer = pyossl.Connection(client_context, "localhost", bio=one)
     proxy = pyossl.Connection(server_context, bio=other)
@@ -419,10 +423,10 @@ def test_tls_goes_through_tls_by_a_chain(client_context: pyossl.Context, server_
         tunnel.write(b"x")
 
 
-def test_what_ends_the_outer_connection_is_told_by_the_inner(
+def test_a_failure_of_the_outer_connection_is_raised_by_the_inner(
     client_context: pyossl.Context, new_pair: Callable[[], tuple[pyossl.Connection, pyossl.Connection]]
 ) -> None:
-    """The exception itself: an outer failure is no truncation of the inner connection's."""
+    """The same exception: a failure of the outer connection is not a truncation of the inner one."""
     outer, proxy = new_pair()
     shake_hands(outer, proxy)
     inner = pyossl.Connection(client_context, "example.com", bio=SSLFilter(outer))

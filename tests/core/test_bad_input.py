@@ -1,4 +1,4 @@
-"""What careless programs and hostile peers give: each ends in an exception that says what it was (docs/pitfalls.md, 4,
+"""Wrong arguments and the data of hostile peers: each raises an exception that names the cause (docs/pitfalls.md, 4,
 26).
 """
 
@@ -119,7 +119,7 @@ def test_a_password_is_not_asked_for_without_need(pem: dict[str, bytes]) -> None
     assert pyossl.PrivateKey.load(pem["key"], asked).bits == 256
 
 
-def test_what_a_password_function_raises_reaches_the_caller(pem: dict[str, bytes]) -> None:
+def test_an_exception_of_a_password_function_is_raised(pem: dict[str, bytes]) -> None:
     def refuse() -> bytes:
         raise KeyboardInterrupt
 
@@ -129,7 +129,7 @@ def test_what_a_password_function_raises_reaches_the_caller(pem: dict[str, bytes
 
 @pytest.mark.parametrize("text", ["key", "encrypted key", "certificate"])
 def test_pem_given_as_str_is_refused_without_showing_it(pem: dict[str, bytes], text: str) -> None:
-    """As a str it is a path: the error of open() would hold the whole private key, and end in somebody's log."""
+    """A str is a path: the error of open() would contain the whole private key, which a program may log."""
     for load in (pyossl.PrivateKey.load, pyossl.Certificate.load):
         with pytest.raises(TypeError, match="given as bytes") as caught:
             load(pem[text].decode())
@@ -137,8 +137,8 @@ def test_pem_given_as_str_is_refused_without_showing_it(pem: dict[str, bytes], t
 
 
 @pytest.mark.parametrize("source", [0, 1, True, None, 1.5, bytearray(b"x"), memoryview(b"x"), ["path"], object()])
-def test_what_is_neither_path_nor_bytes_is_a_type_error(source: object) -> None:
-    """An int is not read as a descriptor, which would wait at the terminal for 0."""
+def test_a_source_other_than_a_path_or_bytes_is_a_type_error(source: object) -> None:
+    """An int is not used as a descriptor: a read of 0 would wait at the terminal."""
     for load in (pyossl.PrivateKey.load, pyossl.Certificate.load):
         with pytest.raises(TypeError):
             load(source)  # type: ignore[arg-type]  # the point of the test
@@ -165,7 +165,7 @@ def test_a_path_of_any_bytes_is_opened(tmp_path: Path, pem: dict[str, bytes]) ->
 
 
 def test_nothing_prompts_on_the_terminal(pem: dict[str, bytes]) -> None:
-    """In a process that has a terminal, encrypted PEM of every kind is an error and not a question."""
+    """In a process with a terminal, encrypted PEM of each kind raises an error, and no password is requested."""
     import pty
 
     first, rest = pem["certificate"].split(b"\n", 1)
@@ -191,7 +191,7 @@ def test_nothing_prompts_on_the_terminal(pem: dict[str, bytes]) -> None:
         while time.monotonic() < end and select.select([terminal], [], [], end - time.monotonic())[0]:
             try:
                 piece = os.read(terminal, 1000)
-            except OSError:  # Linux says EIO when the last one has left the terminal
+            except OSError:  # EIO: on Linux, when no process has the terminal open any more
                 break
             if not piece or b"phrase" in said + piece:
                 said += piece
@@ -265,7 +265,7 @@ def test_a_flipped_bit_in_any_record_is_fatal(connected: Pair) -> None:
 
 
 @pytest.mark.parametrize("data", ["text", "", 5, None, [1], object()])
-def test_what_is_no_bytes_is_a_type_error_and_nothing_happens(connected: Pair, data: object) -> None:
+def test_data_other_than_bytes_is_a_type_error_and_nothing_happens(connected: Pair, data: object) -> None:
     client, server = connected
     for call in (client.write, client.receive_data):
         with pytest.raises(TypeError):
@@ -288,7 +288,7 @@ def test_a_buffer_that_cannot_be_written_is_a_type_error_and_takes_nothing(conne
     assert client.read() == b"still there"
 
 
-def test_sizes_that_cannot_be_are_value_errors(connected: Pair) -> None:
+def test_impossible_sizes_are_value_errors(connected: Pair) -> None:
     client, _ = connected
     for call in (
         lambda: client.read(-1),
@@ -306,7 +306,7 @@ def test_sizes_that_cannot_be_are_value_errors(connected: Pair) -> None:
 
 
 def test_zero_bytes_are_read_and_written_at_once(connected: Pair) -> None:
-    """docs/pitfalls.md, 7: an empty write is no EOF and no record."""
+    """docs/pitfalls.md, 7: an empty write is not an EOF and makes no record."""
     client, _ = connected
     assert (client.read(0), client.peek(0), client.read_into(bytearray(0))) == (b"", b"", 0)
     assert client.write(b"") == 0
@@ -334,7 +334,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "why"), NAMES.items(), ids=[ascii(name)[:30] for name in NAMES])
 def test_a_name_that_no_certificate_can_be_for_is_refused(client_context: pyossl.Context, name: str, why: str) -> None:
-    """docs/pitfalls.md, 21: before anything is sent, and before there is a connection."""
+    """docs/pitfalls.md, 21: the check comes before anything is sent, and before there is a connection."""
     with pytest.raises(ValueError, match=why):
         pyossl.Connection(client_context, name)
     with pytest.raises(ValueError, match=why):
@@ -348,7 +348,7 @@ def test_a_name_that_is_no_text_is_a_type_error(client_context: pyossl.Context, 
 
 
 @pytest.mark.parametrize("name", ["example.com.", "EXAMPLE.com", "127.0.0.1", "::1", "[::1]", "::1%lo", "localhost"])
-def test_the_same_name_written_otherwise_is_the_same(
+def test_a_name_in_another_spelling_is_the_same(
     client_context: pyossl.Context, server_context: pyossl.Context, name: str
 ) -> None:
     client, server = pyossl.Connection(client_context, name), pyossl.Connection(server_context)
@@ -359,9 +359,7 @@ def test_the_same_name_written_otherwise_is_the_same(
 def test_a_callback_that_uses_pyossl_does_not_change_the_outcome(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 1 and 16: it empties the error queue in the middle of the call that is about to be judged by
-    it.
-    """
+    """docs/pitfalls.md, 1 and 16: the callback empties the error queue during the call that it belongs to."""
     stranger = pyossl.Context.client(trust=pyossl.Authority("unknown").certificate)
 
     def use_pyossl(_: pyossl.Message) -> None:

@@ -1,7 +1,7 @@
-"""The binding: OpenSSL's functions by their own names, complete for the headers it promises.
+"""The binding: OpenSSL's functions under their own names, complete for the headers that it covers.
 
-ci/declarations compares lib's declarations with the headers of the OpenSSL at hand; what it says is tested here, so
-that every row of the matrix says it.  The rest makes the calls of docs/binding.md: nothing but ffi and lib.
+ci/declarations compares lib's declarations with the headers of the OpenSSL in use; its result is tested here, so that
+each row of the matrix has it.  The other tests make the calls of docs/binding.md, with ffi and lib only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def declarations(*arguments: str, script: Path = CI / "declarations.py") -> subp
     return subprocess.run([sys.executable, "-B", str(script), *arguments], capture_output=True, text=True)
 
 
-# What is declared
+# Declarations
 
 
 @pytest.mark.feature("every public function of ssl.h and bio.h")
@@ -54,7 +54,7 @@ def test_each_name_left_out_has_its_reason_and_is_not_in_lib() -> None:
 
 
 def test_a_name_that_is_not_declared_is_named_and_fails_the_command(tmp_path: Path) -> None:
-    """The command is run on a copy of the tree from which two declarations are gone."""
+    """The command runs on a copy of the tree in which two declarations are missing."""
     root = CI.parent
     for file in ["build_ffi.py", "pyproject.toml", "ci/declarations.py", "ci/pyproject.py", "ci/left_out.toml"]:
         (tmp_path / file).parent.mkdir(exist_ok=True)
@@ -91,18 +91,18 @@ def test_what_this_openssl_lacks_is_an_attribute_error(flag: str, name: str) -> 
 
 
 def test_what_this_openssl_deprecates_is_not_there() -> None:
-    """A name goes with the release that deprecates it: what is written today builds tomorrow."""
+    """A name is left out from the release that deprecates it on: programs that build today also build tomorrow."""
     assert hasattr(lib, "SSL_get_peer_certificate") == (not lib.HAVE_API_3_0)
     assert hasattr(lib, "SSL_set1_host") == (not lib.HAVE_API_4_0)
     assert not hasattr(lib, "TLSv1_2_method")
 
 
-# What can be done with it
+# Connections with ffi and lib only
 
 
 @pytest.fixture
 def contexts(credentials: pyossl.Credentials, authority: pyossl.Authority) -> tuple[Any, Any]:
-    """A server's and a client's SSL_CTX *, from PEM that went through BIOs."""
+    """The SSL_CTX * of a server and of a client, from PEM that is read through BIOs."""
     server = ffi.gc(lib.SSL_CTX_new(lib.TLS_server_method()), lib.SSL_CTX_free)
     client = ffi.gc(lib.SSL_CTX_new(lib.TLS_client_method()), lib.SSL_CTX_free)
     certificate = read(credentials.certificate.to_pem(), lib.PEM_read_bio_X509, lib.X509_free)
@@ -123,7 +123,7 @@ def read(pem: bytes, reader: Any, free: Any) -> Any:
 
 
 def joined(server_context: Any, client_context: Any) -> tuple[Any, Any]:
-    """Two SSLs over a BIO pair, each of which owns its half."""
+    """Two SSLs over a BIO pair; each owns its half."""
     server = ffi.gc(lib.SSL_new(server_context), lib.SSL_free)
     client = ffi.gc(lib.SSL_new(client_context), lib.SSL_free)
     halves = ffi.new("BIO *[2]")
@@ -196,7 +196,7 @@ def test_a_stack_is_read_through_its_functions(contexts: tuple[Any, Any]) -> Non
 
 
 def test_options_wider_than_31_bits_come_back_whole(contexts: tuple[Any, Any]) -> None:
-    """docs/pitfalls.md, the versions: options became uint64_t."""
+    """docs/pitfalls.md: options became uint64_t in 3.0."""
     options = lib.SSL_OP_NO_RENEGOTIATION | lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_CRYPTOPRO_TLSEXT_BUG
     assert options >= 1 << 31
     assert lib.SSL_CTX_set_options(contexts[0], options) & options == options
@@ -227,7 +227,7 @@ def test_the_error_queue_by_its_own_names() -> None:
     lib.ERR_clear_error()
 
 
-def test_macros_that_name_functions_no_header_has_work_all_the_same(contexts: tuple[Any, Any]) -> None:
+def test_macros_over_functions_without_a_declaration_work(contexts: tuple[Any, Any]) -> None:
     """ssl.h's own SSL_disable_ct calls SSL_set_validation_callback, which does not exist.  docs/pitfalls.md, 53"""
     if not lib.HAVE_CT:
         assert not hasattr(lib, "SSL_disable_ct")

@@ -1,4 +1,4 @@
-"""Functions of libssl that have no method, called on a connection: under its lock, and never behind its back."""
+"""Functions of libssl without a method of their own are called on a connection, under its lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pair = tuple[pyossl.Connection, pyossl.Connection]
 
 @pytest.mark.feature("any function of libssl on a connection")
 def test_a_function_of_openssl_s_is_called_on_a_connection(connected: Pair) -> None:
-    """SSL_get_finished(3): what one side sent is what the other has."""
+    """SSL_get_finished(3): the message that one side sent is the message that the other received."""
     client, server = connected
     sent, received = ffi.new("char[64]"), ffi.new("char[64]")
     length = client.call(lib.SSL_get_finished, sent, 64)
@@ -27,7 +27,7 @@ def test_a_function_of_openssl_s_is_called_on_a_connection(connected: Pair) -> N
     assert bytes(ffi.buffer(sent)) == bytes(ffi.buffer(received))
 
 
-def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
+def test_no_other_thread_has_the_lock_during_the_call(connected: Pair) -> None:
     """docs/pitfalls.md, 15: "One SSL is used by one thread at a time"."""
     client, _ = connected
 
@@ -38,7 +38,7 @@ def test_no_other_thread_has_its_turn_meanwhile(connected: Pair) -> None:
     assert client.call(lib.SSL_version) == lib.TLS1_3_VERSION
 
 
-def test_what_a_function_raises_is_raised_and_the_connection_goes_on(connected: Pair) -> None:
+def test_an_exception_of_the_function_is_raised_and_the_connection_still_works(connected: Pair) -> None:
     client, server = connected
 
     def fail(ssl: object) -> None:
@@ -51,7 +51,7 @@ def test_what_a_function_raises_is_raised_and_the_connection_goes_on(connected: 
     assert server.read() == b"on"
 
 
-def test_the_queue_is_empty_before_and_what_is_in_it_after_is_the_function_s(connected: Pair) -> None:
+def test_the_queue_is_emptied_before_the_call_and_keeps_the_function_s_entries(connected: Pair) -> None:
     """docs/pitfalls.md, 1."""
     client, _ = connected
     assert lib.SSL_CTX_set_cipher_list(client.context._ctx, b"NO-SUCH-CIPHER") == 0
@@ -63,13 +63,13 @@ def test_the_queue_is_empty_before_and_what_is_in_it_after_is_the_function_s(con
 
 
 @pytest.mark.parametrize("name", ["SSL_read", "SSL_write_ex", "SSL_free", "SSL_set_bio", "SSL_do_handshake"])
-def test_what_would_go_behind_its_back_is_refused(name: str, connected: Pair) -> None:
+def test_functions_that_would_bypass_the_connection_are_refused(name: str, connected: Pair) -> None:
     with pytest.raises(pyossl.UsageError, match=f"{name} would go on behind"):
         connected[0].call(getattr(lib, name))
 
 
 def test_every_name_that_is_refused_is_one_of_openssl_s() -> None:
-    """So that none is mistyped; some came late."""
+    """So that no name is misspelt; some functions are new."""
     since = {"SSL_sendfile": lib.HAVE_API_3_0, "SSL_write_ex2": lib.HAVE_API_3_3}
     for name in pyossl.tls.negotiated._REFUSED_FUNCTIONS:
         assert hasattr(lib, name) == bool(since.get(name, 1)), name
@@ -90,7 +90,7 @@ def test_a_callback_may_call_it(new_pair: Callable[[], Pair], client_context: py
 
 
 def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) -> None:
-    """As the handler of a signal does it, or a finaliser: the question goes on with the SSL."""
+    """As a signal handler or a finaliser does: the running call still uses the SSL."""
     client, _ = connected
 
     def question(ssl: object) -> int:
@@ -105,8 +105,8 @@ def test_a_close_in_the_middle_of_a_question_waits_for_its_end(connected: Pair) 
         client.call(lib.SSL_version)
 
 
-def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair) -> None:
-    """A signal's handler may come there, and another thread may need the lock for what it would wait for."""
+def test_a_wait_during_a_call_under_the_lock_is_refused(sockets: SocketPair) -> None:
+    """A signal handler may run there, and wait for another thread that needs the lock."""
     client, _ = sockets
 
     def question(ssl: object) -> None:
@@ -118,7 +118,7 @@ def test_who_would_wait_in_the_middle_of_a_question_is_told(sockets: SocketPair)
 
 
 def test_the_interpreter_ends_while_a_thread_is_in_a_question() -> None:
-    """The thread does not come back, and has the lock: nobody waits for it."""
+    """The thread never returns, and has the lock: no other thread waits for it."""
     script = """
 import os, sys, threading, time, pyossl
 connection = pyossl.Connection(pyossl.Context.client(), "example.com")

@@ -1,4 +1,4 @@
-"""Every method and property after close(), found by introspection: what is added later is held too."""
+"""Each method and property after close(), found by introspection, so that new ones are tested too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from served import SocketPair
 
 import pyossl
 
-# What may be asked of the closed, because it is the object's own and not the connection's.
+# Attributes that work after close(): they belong to the object and not to the connection.
 ANSWERED = {
     pyossl.Socket: {
         "close", "connection", "context", "detach", "family", "fileno", "getblocking", "gettimeout", "proto",
@@ -53,7 +53,7 @@ def _uses(kind: type) -> list[tuple[str, Callable[[Any], Any]]]:
             ]
             arguments = ARGUMENTS.get(name, ())
             assert len(arguments) >= len(required), f"{kind.__name__}.{name} is new: give it arguments here"
-            # Connection.shutdown takes none where Socket.shutdown takes one.
+            # Connection.shutdown takes no argument, Socket.shutdown takes one.
             room = len(inspect.signature(member).parameters) - 1
             variable = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(member).parameters.values())
             used = arguments if variable else arguments[:room]
@@ -117,7 +117,7 @@ def test_a_closed_connection_says_so(
 def test_a_dead_connection_raises_its_failure_or_answers(
     new_pair: Callable[[], tuple[pyossl.Connection, pyossl.Connection]], name: str, use: Callable[[Any], Any]
 ) -> None:
-    """docs/pitfalls.md, 2 and 5: OpenSSL is not called again, and what it said the first time is said again."""
+    """docs/pitfalls.md, 2 and 5: OpenSSL is not called again, and the first outcome is reported again."""
     client, server = new_pair()
     server.receive_data(b"\x16\x03\x01\xff\xff no TLS at all")
     with pytest.raises(pyossl.Error) as first:

@@ -1,7 +1,7 @@
-"""What can be copied and pickled, and what is refused: every public class has an answer.
+"""Copying and pickling: the objects of each public class can be copied, or copying raises TypeError.
 
-A copy as Python makes them would share the pointer to OpenSSL's object and not the state beside it: loosening the copy
-of a context loosened the original, frozen or not.
+Python's own copy would share the pointer to OpenSSL's object, and not the state in Python: a change of the copy of a
+context would change the original too, even a frozen one.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 def public_classes() -> Iterator[type]:
-    """The public classes, and those of the public objects; whoever adds one says below what becomes of it."""
+    """The public classes, and the classes of the public objects; each new one needs an entry below."""
     seen: set[type] = set()
     for module in MODULES:
         names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
         for name in names:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the face's deprecated names
+                warnings.simplefilter("ignore")  # deprecated names of the pyOpenSSL face
                 value = getattr(module, name)
             kind = value if isinstance(value, type) else type(value)
             is_ours = kind.__module__.startswith("pyossl" if hasattr(module, "__all__") else module.__name__)
@@ -53,7 +53,7 @@ CLASSES = sorted(public_classes(), key=lambda kind: (kind.__module__, kind.__qua
 
 
 class House(NamedTuple):
-    """What the objects are made of."""
+    """The parts from which the objects are made."""
 
     authority: pyossl.Authority
     own: pyossl.Credentials
@@ -139,7 +139,7 @@ VALUES = {
     type(pyossl.features),
     type(SSL.NO_OVERLAPPING_PROTOCOLS),
 }
-"""What is equal when it is copied; enums and exceptions are, too."""
+"""Objects whose copy is equal; so are enums and exceptions."""
 
 SECRETS: dict[type, Callable[[House], Any]] = {
     pyossl.PrivateKey: lambda house: house.own.private_key,
@@ -147,7 +147,7 @@ SECRETS: dict[type, Callable[[House], Any]] = {
     pyossl.Authority: lambda house: house.authority,
     pyossl.PKCS12: lambda house: pyossl.PKCS12(house.own.private_key, house.own.certificate, ()),
 }
-"""What is copied, and not pickled unasked."""
+"""Objects that can be copied and not pickled."""
 
 REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.BIO: lambda house: pyossl.BIO.memory(),
@@ -174,7 +174,7 @@ NAMESPACES = {crypto.X509StoreFlags, SSL.X509VerificationCodes}
 """Classes that only hold constants."""
 
 BARE = {kind for kind in CLASSES if not is_value(kind) and kind not in SECRETS and kind not in REFUSED} - NAMESPACES
-"""Sockets, streams, listeners and what is made of them: asked without an instance, whose life would go on elsewhere."""
+"""Sockets, streams, listeners and their files: tested without an instance, which another loop or thread would use."""
 
 
 def copies(value: Any) -> Iterator[Any]:
@@ -192,7 +192,7 @@ def identifier(kind: type) -> str:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if is_value(kind)], ids=identifier)
-def test_a_value_is_truly_copied(kind: type[Any], house: House) -> None:
+def test_a_value_is_copied(kind: type[Any], house: House) -> None:
     value = next(iter(kind)) if issubclass(kind, enum.Enum) else sample(kind)(house)
     assert isinstance(value, kind)
     for other in (*copies(value), *pickled(value)):
@@ -213,7 +213,7 @@ def test_a_value_is_truly_copied(kind: type[Any], house: House) -> None:
 
 
 @pytest.mark.parametrize("kind", SECRETS, ids=identifier)
-def test_what_holds_a_private_key_is_not_pickled_unasked(kind: type[Any], house: House) -> None:
+def test_objects_with_a_private_key_are_not_pickled(kind: type[Any], house: House) -> None:
     value = SECRETS[kind](house)
     for other in copies(value):
         assert type(other) is kind
@@ -223,7 +223,7 @@ def test_what_holds_a_private_key_is_not_pickled_unasked(kind: type[Any], house:
 
 
 @pytest.mark.parametrize("kind", REFUSED, ids=identifier)
-def test_what_stands_for_an_object_of_openssls_is_refused_in_a_sentence(kind: type[Any], house: House) -> None:
+def test_an_object_of_openssl_is_not_copied_and_the_message_says_so(kind: type[Any], house: House) -> None:
     value = REFUSED[kind](house)
     sentence = f"{kind.__name__} objects cannot be copied or pickled: "
     for copied in copy.copy, copy.deepcopy:
@@ -236,7 +236,7 @@ def test_what_stands_for_an_object_of_openssls_is_refused_in_a_sentence(kind: ty
 
 @pytest.mark.parametrize("kind", sorted(BARE, key=identifier), ids=identifier)
 def test_every_other_public_class_refuses_too(kind: type[Any]) -> None:
-    """Its instances need a transport: the method that ``copy`` and ``pickle`` call is asked as they call it."""
+    """Its instances need a transport: so the method that ``copy`` and ``pickle`` call is called directly."""
     if inspect.isabstract(kind):
         return
     for protocol in PROTOCOLS:

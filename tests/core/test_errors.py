@@ -1,4 +1,4 @@
-"""The exceptions: of the type that a person wants to catch, with the facts on them, and a text that reads well."""
+"""The exceptions: their types, which programs catch, their attributes and their texts."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def test_every_exception_is_pyossls_and_what_python_calls_it(kind: type[Exceptio
 
 
 @pytest.mark.parametrize("kind", [pyossl.UsageError, pyossl.UnsupportedError, pyossl.DecodeError, pyossl.PasswordError])
-def test_what_no_peer_can_bring_about_is_no_oserror(kind: type[Exception]) -> None:
-    """Else a program's ``except OSError`` would take its own mistake for a lost connection."""
+def test_an_error_that_no_peer_can_cause_is_not_an_oserror(kind: type[Exception]) -> None:
+    """Otherwise ``except OSError`` would treat a mistake of the program as a lost connection."""
     assert not issubclass(kind, OSError)
 
 
 @pytest.mark.parametrize(
     "kind", [pyossl.TruncationError, pyossl.CertificateError, pyossl.AlertError, pyossl.ClosedError, errors.NotDueError]
 )
-def test_only_what_the_system_says_is_lost_is_a_connection_error(kind: type[Exception]) -> None:
-    """Programs take a ConnectionError in the middle of data for its end, which a truncation must not pass for."""
+def test_only_an_error_of_the_system_is_a_connection_error(kind: type[Exception]) -> None:
+    """Some programs treat a ConnectionError as the end of the data, which a truncation is not."""
     assert not issubclass(kind, (ConnectionError, TimeoutError, BlockingIOError))
 
 
@@ -125,7 +125,7 @@ def test_a_transport_error_is_the_oserror_of_its_errno(number: int, builtin: typ
     assert "reading failed, with 'example.com'" in str(error)
 
 
-def test_a_would_block_says_for_what() -> None:
+def test_a_would_block_error_has_the_want() -> None:
     error = pyossl.WouldBlockError(Want.WRITE)
     assert error.want is Want.WRITE
     assert error.errno == errno.EAGAIN
@@ -177,11 +177,11 @@ def test_check_makes_an_oserror_of_a_systems_record() -> None:
     assert caught.value.errno == errno.ENOENT
 
 
-# Texts and facts of real failures
+# Texts and attributes of real failures
 
 
 def test_ssl_error_with_an_empty_queue_says_so() -> None:
-    """docs/pitfalls.md, 4: it is legal, and 4.0 does it."""
+    """docs/pitfalls.md, 4: an empty queue is allowed, and 4.0 has it."""
     error = errors.exception_of(Failure("reading", lib.SSL_ERROR_SSL, peer="example.com"))
     assert str(error) == "reading failed: OpenSSL gave no reason (its error queue is empty), with 'example.com'"
 
@@ -209,7 +209,7 @@ def test_a_refused_certificate_is_told_with_code_depth_name_and_itself() -> None
 
 
 def test_an_alert_is_received_by_its_number(server_context: pyossl.Context) -> None:
-    """docs/pitfalls.md, 26: the same alert reads differently in each version, and has one number."""
+    """docs/pitfalls.md, 26: the text of an alert differs between versions, its number does not."""
     stranger = pyossl.Authority("somebody else").certificate
     client = pyossl.Connection(pyossl.Context.client(trust=stranger), "example.com")
     server = pyossl.Connection(server_context)
@@ -255,7 +255,7 @@ def test_a_repeated_failure_is_a_new_exception_of_the_same_facts(new_pair: Calla
 
 
 def refused(not_before: int, not_after: int, name: str, *names: str) -> pyossl.CertificateError:
-    """How a client refuses a certificate for these names, valid between two days from now."""
+    """The error of a client for a certificate with these names, which is valid between two days from now."""
     authority, now = pyossl.Authority(), datetime.datetime.now(datetime.timezone.utc)
     day = datetime.timedelta(days=1)
     own = authority.issue(*names, not_before=now + not_before * day, not_after=now + not_after * day)
@@ -265,7 +265,7 @@ def refused(not_before: int, not_after: int, name: str, *names: str) -> pyossl.C
     return caught.value
 
 
-def test_an_error_says_for_whom_the_certificate_is() -> None:
+def test_an_error_names_the_certificate_s_subject() -> None:
     assert str(refused(-1, 1, "x.example", "a.example", "127.0.0.1")).endswith(
         "; the certificate is 'CN=a.example', for 'a.example', '127.0.0.1'"
     )
@@ -303,7 +303,7 @@ def every_error() -> list[pyossl.Error]:
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
 def test_an_exception_can_be_pickled_and_copied(way: Callable[[pyossl.Error], pyossl.Error]) -> None:
-    """A worker process hands its exceptions to its parent so."""
+    """A worker process passes its exceptions to its parent in this way."""
     for error in every_error():
         again = way(error)
         assert type(again) is type(error)

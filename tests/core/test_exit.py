@@ -1,4 +1,4 @@
-"""Interpreters that end with connections open and threads at work: no crash, no hang, nothing said (docs/pitfalls.md,
+"""Interpreters that end with open connections and running threads: no crash, no hang, no output (docs/pitfalls.md,
 24)."""
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ sys.exit(0)
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_the_interpreter_ends_well_when(end: str) -> None:
-    # Unclosed sockets are what this is about: Python's own warnings of them are off by default.
+    # The sockets are not closed on purpose: Python's warnings about them are off by default.
     command = [sys.executable, "-X", "faulthandler", "-c", PRELUDE + end]
-    for _ in range(2):  # what races at exit does not lose each time
+    for _ in range(2):  # a race at exit does not happen each time
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

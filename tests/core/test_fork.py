@@ -1,5 +1,5 @@
-"""A child never sends on what its parent made, never waits for a thread that it does not have (docs/pitfalls.md,
-23)."""
+"""A child never sends on a connection of its parent, and never waits for a thread that exists in the parent only
+(docs/pitfalls.md, 23)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from pyossl.pyopenssl import SSL
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
-    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns of threads
+    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns about threads
 ]
 
 
 def in_a_child(work: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Runs ``work`` in a forked child, which must end by itself, and well; ``meanwhile`` in this process."""
+    """Runs ``work`` in a forked child, which must exit with 0, and ``meanwhile`` in this process."""
     child = child_that_does(work)
     meanwhile()
     waiting = Task(lambda: os.waitpid(child, 0))
@@ -63,7 +63,7 @@ def test_a_child_is_refused_every_call_that_would_send_or_read(sockets: SocketPa
     assert server.recv(100) == b"from the parent"
 
 
-def test_a_child_that_closes_or_drops_says_nothing_to_the_peer(sockets: SocketPair) -> None:
+def test_a_child_that_closes_or_drops_sends_nothing_to_the_peer(sockets: SocketPair) -> None:
     client, server = sockets
 
     def child() -> None:
@@ -80,7 +80,7 @@ def test_a_child_that_closes_or_drops_says_nothing_to_the_peer(sockets: SocketPa
 def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_its_parent_held(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """The thread is in recv(2), with the connection's lock, and is not there in the child."""
+    """The thread waits in recv(2) with the connection's lock, and does not exist in the child."""
     first, second = socket.socketpair()
     client = pyossl.Connection(client_context, "example.com", bio=pyossl.BIO.socket(first))
     server = server_context.wrap_socket(second, handshake=False)
@@ -120,7 +120,7 @@ def test_a_child_makes_connections_of_its_own(
 
 
 def test_parent_and_child_draw_different_random_bytes() -> None:
-    """OpenSSL reseeds after a fork: the two would otherwise share keys."""
+    """OpenSSL reseeds after a fork: otherwise the two processes would have the same keys."""
     reader, writer = os.pipe()
 
     def child() -> None:
@@ -133,13 +133,13 @@ def test_parent_and_child_draw_different_random_bytes() -> None:
     os.close(writer)
 
 
-# A connection that has not begun has no keys
+# A connection whose handshake has not begun has no keys
 
 
 def test_a_child_serves_what_its_parent_has_accepted_and_closed(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """The client has begun when the parent closes: its bytes are the child's to receive."""
+    """The client has begun its handshake when the parent closes: the child receives its bytes."""
     with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
         listener.settimeout(SECONDS)
         calling = Task(lambda: pyossl.connect(listener.address, client_context, timeout=SECONDS))
@@ -273,7 +273,7 @@ def test_a_client_that_has_sent_its_hello_is_the_parent_s(
 
 
 def test_a_server_that_waits_for_a_hello_is_the_parent_s(server_context: pyossl.Context) -> None:
-    """It has been asked to shake hands: what its thread in the parent does next, nobody knows."""
+    """Its handshake has begun: the next step of its thread in the parent is not known."""
     first, second = tcp_pair()
     server = server_context.wrap_socket(second, handshake=False)
     server.settimeout(0)
@@ -303,7 +303,7 @@ def test_questions_begin_nothing(client_context: pyossl.Context, server_context:
 
 
 def test_a_connection_whose_lock_a_thread_held_at_the_fork_is_refused(server_context: pyossl.Context) -> None:
-    """The thread is not there in the child, and what it was doing to the connection is half done."""
+    """The thread does not exist in the child, and its change of the connection is half done."""
     connection = pyossl.Connection(server_context)
     entered, leave = threading.Event(), threading.Event()
 
@@ -327,7 +327,7 @@ def test_a_connection_whose_lock_a_thread_held_at_the_fork_is_refused(server_con
 
 
 def test_two_threads_of_a_child_begin_at_once(client_context: pyossl.Context, server_context: pyossl.Context) -> None:
-    """Which of them has the lock first makes it this process's."""
+    """The first of them that has the lock makes it a lock of this process."""
     pairs = [tcp_pair() for _ in range(4)]
     servers = [server_context.wrap_socket(second, handshake=False) for _, second in pairs]
 
@@ -346,7 +346,7 @@ def test_two_threads_of_a_child_begin_at_once(client_context: pyossl.Context, se
 
 
 def test_close_does_not_reach_the_copy_of_another_process_though_a_thread_waits(sockets: SocketPair) -> None:
-    """The thread is woken without shutdown(2), which would end the socket for all who have it."""
+    """The thread is woken without shutdown(2), which would end the socket in all processes."""
     client, _ = sockets
     reading = Task(lambda: client.recv(1))
     until(lambda: client.connection.waiters)
@@ -372,7 +372,7 @@ def test_close_does_not_reach_the_copy_of_another_process_though_a_thread_waits(
 
 
 def test_a_child_that_drops_a_bio_does_not_end_its_parent_s_socket() -> None:
-    """BIO_s_accept(3) and BIO_s_connect(3) shut their socket down when they are freed.  docs/pitfalls.md, 44"""
+    """BIO_s_accept(3) and BIO_s_connect(3) call shutdown(2) when they are freed.  docs/pitfalls.md, 44"""
     listening = pyossl.AcceptBIO(("127.0.0.1", 0))
     calling = [pyossl.ConnectBIO(listening.address)]
     calling[0].handshake()
@@ -398,7 +398,7 @@ def test_a_child_that_drops_a_bio_does_not_end_its_parent_s_socket() -> None:
 
 @pytest.mark.parametrize("is_used", [False, True], ids=["new", "written to"])
 def test_a_child_that_closes_a_bio_drops_its_copy_and_ends_as_it_meant_to(is_used: bool) -> None:
-    """A prefork worker leaves the ``with`` of its parent, by ``sys.exit`` or at its end."""
+    """A prefork worker leaves its parent's ``with`` statement, by ``sys.exit`` or at its end."""
     listening = pyossl.AcceptBIO(("127.0.0.1", 0))
     calling = pyossl.ConnectBIO(listening.address)
     calling.handshake()

@@ -1,4 +1,4 @@
-"""A fork waits for the calls of other threads that hold OpenSSL's locks: in the child nobody would give them back."""
+"""A fork waits for calls of other threads that hold OpenSSL's locks: in the child no thread would release them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pyossl import ffi, lib
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
-    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns of threads
+    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns about threads
 ]
 
 FORKING = """
@@ -95,7 +95,7 @@ ENCRYPTED = pyossl.PrivateKey.generate().to_pem(password=b"secret")
 
 
 def load(password: Callable[[], bytes]) -> None:
-    """Loads a key in one call of OpenSSL, which asks Python for the password in its middle."""
+    """Loads a key in one call of OpenSSL, which calls Python for the password."""
 
     @ffi.callback("int(char *, int, int, void *)")  # type: ignore[untyped-decorator]
     def answer(place: Any, size: int, writes: int, argument: object) -> int:
@@ -109,7 +109,7 @@ def load(password: Callable[[], bytes]) -> None:
 
 
 def fork_and_wait() -> int:
-    """Forks a child that ends at once; its exit code."""
+    """Forks a child that exits at once, and returns its exit code."""
     child = os.fork()
     if child == 0:
         os._exit(7)
@@ -123,7 +123,7 @@ def test_a_fork_waits_for_a_call_of_another_thread_without_keeping_it_from_pytho
     def password() -> bytes:
         asked.set()
         end = time.monotonic() + 0.3
-        while time.monotonic() < end:  # Python goes on meanwhile
+        while time.monotonic() < end:  # Python runs during the call
             pass
         order.append("loaded")
         return b"secret"
@@ -136,7 +136,7 @@ def test_a_fork_waits_for_a_call_of_another_thread_without_keeping_it_from_pytho
     assert order == ["loaded", "forked"]
 
 
-def test_a_callback_may_fork_in_the_middle_of_such_a_call_and_waits_for_nobody() -> None:
+def test_a_callback_may_fork_during_such_a_call_and_does_not_wait() -> None:
     took: list[float] = []
 
     def password() -> bytes:
@@ -239,10 +239,12 @@ def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_thread
     assert done.returncode == 7
 
 
-def test_no_call_that_is_held_takes_the_place_of_what_an_older_openssl_is_lent() -> None:
-    """A macro of fork_holds.h would hide the one of compat.h, and OpenSSL's own function would be called again."""
+def test_no_macro_that_holds_forks_hides_a_function_of_compat_h() -> None:
+    """A macro of calls_that_hold_forks.h would hide compat.h's: OpenSSL's own function would be called again."""
     sources = build_ffi.ROOT / "pyossl" / "_c"
-    held = set(re.findall(r"^#define (\w+)\(", (sources / "core" / "fork_holds.h").read_text(), re.MULTILINE))
+    held = set(
+        re.findall(r"^#define (\w+)\(", (sources / "core" / "calls_that_hold_forks.h").read_text(), re.MULTILINE)
+    )
     lent = set(re.findall(r"^# *define (\w+)", (sources / "compat.h").read_text(), re.MULTILINE))
     assert len(held) > 50
     assert lent

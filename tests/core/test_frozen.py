@@ -1,4 +1,4 @@
-"""What a connection was promised is not changed behind it: contexts freeze, and all that they stand on.
+"""The settings of a connection do not change after it was made: its context freezes, and all objects in it.
 docs/pitfalls.md, 14"""
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def test_a_servers_store_freezes_and_one_that_is_chosen_by_the_name(
             store.add(pyossl.Authority("evil").certificate)
 
 
-def test_a_stranger_is_refused_after_every_attempt(authority: pyossl.Authority) -> None:
+def test_an_untrusted_peer_is_refused_after_every_attempt(authority: pyossl.Authority) -> None:
     evil = pyossl.Authority("evil")
     fake = evil.issue("example.com")
     store = Store.of(authority.certificate)
@@ -130,7 +130,7 @@ def test_a_contexts_callbacks_are_no_public_object(client_context: Context) -> N
 
 
 def test_every_public_setting_of_a_frozen_context_is_refused(client_context: Context, server_context: Context) -> None:
-    """It finds the settings itself, so that a new one is looked at too."""
+    """It finds the settings by introspection, so that new ones are tested too."""
     for context in client_context, server_context:
         context._freeze()
         settable = [
@@ -167,7 +167,7 @@ def test_the_directories_of_a_store_are_read_only(tmp_path: Path) -> None:
 
 
 def test_the_store_of_a_generic_context_can_be_added_to_at_any_time(authority: pyossl.Authority) -> None:
-    """Programs of pyOpenSSL's do."""
+    """Programs for pyOpenSSL do."""
     context = MutableContext(Method.TLS)
     context._freeze()
     context.store.add(authority.certificate)
@@ -175,7 +175,7 @@ def test_the_store_of_a_generic_context_can_be_added_to_at_any_time(authority: p
 
 
 @pytest.mark.parametrize("verify", [None, 0, 1, "", "yes", [], b""])
-def test_only_false_verifies_nobody(verify: object) -> None:
+def test_only_false_turns_verification_off(verify: object) -> None:
     with pytest.raises(TypeError, match="verify is True or False"):
         Context.client(verify=verify)  # type: ignore[arg-type]
 
@@ -187,7 +187,7 @@ def test_only_false_checks_no_names(check_hostname: object) -> None:
 
 
 @pytest.mark.parametrize("verify", [None, 0, 1, 1.0, "", "required", [], b"optional"])
-def test_a_server_verifies_by_true_false_or_optional_and_nothing_that_equals_one(
+def test_a_server_s_verify_is_true_false_or_optional_and_no_equal_value(
     verify: object, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     with pytest.raises((TypeError, ValueError), match="verify is True, False or 'optional'"):
@@ -199,7 +199,7 @@ def test_a_server_verifies_by_true_false_or_optional_and_nothing_that_equals_one
         )
 
 
-def test_one_other_name_is_not_several(client_context: Context) -> None:
+def test_one_name_as_text_is_not_several_names(client_context: Context) -> None:
     with pytest.raises(TypeError, match="several DNS names, not one str"):
         Connection(client_context, "example.com", other_names="evil")
 

@@ -1,4 +1,4 @@
-"""Whatever bytes, names and orders of calls there are, pyossl answers or raises one of its own (hypothesis)."""
+"""For random bytes, names and orders of calls, pyossl returns, or raises one of its exceptions (hypothesis)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Objects in cycles of garbage, used by the ``__del__`` of another object of the same cycle (docs/pitfalls.md, 31).
+"""Objects in a reference cycle that the ``__del__`` of another object in the cycle uses (docs/pitfalls.md, 31).
 
-The collector finalises the objects of a cycle in any order; what OpenSSL owns is freed when nothing can name it any
-more, and not before.  In a subprocess, where freed memory is overwritten: by Python's own allocator and by glibc's.
+The collector finalises the objects of a cycle in any order.  An object of OpenSSL is freed when it can no longer be
+reached, and not before.  The tests run in a subprocess in which Python's allocator and glibc's overwrite freed memory.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ THINGS = {
 
 
 @pytest.mark.parametrize("name", THINGS)
-def test_what_is_garbage_can_be_used_until_it_is_gone(name: str) -> None:
+def test_an_object_in_a_garbage_cycle_can_be_used_until_it_is_freed(name: str) -> None:
     script = f"{PRELUDE}\nTHINGS = [{THINGS[name].strip()}]\nREPEATED = 20\n{ENDING}"
     environment = {
         **os.environ,
@@ -165,8 +165,8 @@ def test_what_is_garbage_can_be_used_until_it_is_gone(name: str) -> None:
     assert not done.stderr, done.stderr[-2000:]
 
 
-def test_what_a_connection_was_writes_to_is_open_as_long_as_it_is(tmp_path: Path) -> None:
-    """The socket is the connection's too: were it closed, its descriptor's number could be another file's."""
+def test_a_connection_s_socket_is_open_as_long_as_the_connection(tmp_path: Path) -> None:
+    """The connection uses the socket too: if it were closed, its number could belong to another file."""
     script = f"""{PRELUDE}
 listener = pyossl.listen(("127.0.0.1", 0), server_context)
 import threading, time
@@ -227,8 +227,8 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_what_is_garbage_writes_to_nobody_else(name: str) -> None:
-    """A socket has a finaliser of its own, which closes it: it is no garbage as long as C has its number."""
+def test_an_object_in_a_garbage_cycle_does_not_write_to_another_file(name: str) -> None:
+    """A socket has its own finaliser, which closes it: it must stay alive as long as C uses its number."""
     script = f"""{PRELUDE}
 from pyossl.sockets import event_loop_steps
 {OTHERS}
@@ -248,7 +248,7 @@ print("survived")
 
 
 def test_an_exception_under_a_lock_keeps_nothing_alive(client_context: pyossl.Context) -> None:
-    """Its traceback has the frames that it went through, and none of them has it."""
+    """The traceback refers to the frames, and no frame refers to the exception."""
 
     def fail(ssl: object) -> None:
         raise ValueError("on purpose")

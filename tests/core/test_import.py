@@ -1,5 +1,4 @@
-"""What `import pyossl` does and refuses: the guard's messages, no stdlib ssl, no network, cffi alone (docs/pitfalls.md,
-29)."""
+"""`import pyossl`: messages if OpenSSL does not fit, no stdlib ssl, no network, cffi only (docs/pitfalls.md, 29)."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ def test_a_library_of_another_major_version_is_refused() -> None:
 
 
 def test_a_library_older_than_its_headers_is_refused_and_a_newer_one_is_not() -> None:
-    """Before 3 the letter may differ and the fix may not; from 3 on minor versions only add.  docs/pitfalls.md, 36"""
+    """Before 3.0 only the letter may differ; since 3.0 minor versions only add functions.  docs/pitfalls.md, 36"""
     headers = lib.OPENSSL_VERSION_NUMBER
     release = 1 << 12 if headers >> 28 < 3 else 1 << 20
     assert lib.pyossl_library_refused(headers + release) == 0
@@ -71,7 +70,7 @@ const char *OpenSSL_version(int what) { (void)what; return "OpenSSL 0.0.0 of thi
     ),
 )
 def test_another_library_at_run_time_is_refused_in_one_sentence(tmp_path: Path, version: str, relation: str) -> None:
-    """The loader puts a library in front that says it is another: what an upgrade of the system looks like."""
+    """A preloaded library reports another version, as after an upgrade of the system."""
     source, library = tmp_path / "fake.c", tmp_path / "libfake.so"
     source.write_text(FAKE_LIBRARY % version)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
@@ -84,7 +83,7 @@ def test_another_library_at_run_time_is_refused_in_one_sentence(tmp_path: Path, 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_LIBRARY_PATH is the loader of Linux's")
 def test_a_library_that_lacks_a_function_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    """An empty libssl of the right name stands in for one that is too old to have every function."""
+    """An empty libssl of the right name takes the place of one that is too old to have all functions."""
     extension = sys.modules["pyossl._openssl"].__file__
     assert extension is not None
     library = pyossl.ffi.string(pyossl.lib.pyossl_ssl_library()).decode()
@@ -115,7 +114,7 @@ def test_an_extension_that_is_not_built_is_said_to_be_so(tmp_path: Path) -> None
     assert "pip install" in last
 
 
-def test_an_invalid_openssl_cnf_stops_nothing_that_openssl_itself_goes_on_with(tmp_path: Path) -> None:
+def test_an_invalid_openssl_cnf_is_ignored_if_openssl_ignores_it(tmp_path: Path) -> None:
     configuration = tmp_path / "openssl.cnf"
     configuration.write_text("openssl_conf = [[[ no section\n")
     done = python("import pyossl", env={"OPENSSL_CONF": str(configuration)})
@@ -198,7 +197,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         pyossl.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the point
 
 
-def test_whoever_imports_pyossl_alone_loads_the_binding_alone() -> None:
+def test_import_pyossl_loads_the_binding_only() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
     assert set(done.stdout.split()) == {

@@ -1,9 +1,9 @@
-"""What 10,000 handshakes leave behind: nothing, whether they succeed or fail (docs/pitfalls.md, 18, 20).
+"""10,000 handshakes, successful or failed, leave no memory behind (docs/pitfalls.md, 18, 20).
 
-Each kind runs in a process of its own, first so often that every cache, arena and pool has its size, then as often
-again as is measured.  malloc's arenas breathe by some hundred kilobytes; a leak of one SSL per failure (40 KB), of one
-queue's records (24 KB) or of one X509 (2 KB) would be megabytes above the bound: at 1,000 handshakes of a kind and more
-the bound of 1 MB is less than 1 KB for each.
+Each kind runs in a process of its own: first until all caches, arenas and pools have their final size, and then again
+while the memory is measured.  The size of malloc's arenas varies by some hundred kilobytes.  A leak of one SSL for each
+failure (40 KB), of the entries of an error queue (24 KB) or of one X509 (2 KB) would exceed the bound by megabytes:
+with 1,000 handshakes or more of each kind, the bound of 1 MB is less than 1 KB for each handshake.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ KILOBYTES = 1024
 
 
 def test_there_are_ten_thousand_handshakes_and_half_of_them_fail() -> None:
-    """With the half as many that each kind runs to warm up."""
+    """Includes the warm-up, which has half as many."""
     good, bad = (sum(kinds.values()) * 3 // 2 for kinds in (GOOD, BAD))
     assert good + bad >= 10_000
     assert bad >= 5_000
@@ -204,7 +204,7 @@ def test_nothing_is_left_of_a_handshake_that(kind: str, count: int) -> None:
         text=True,
         timeout=280,
         check=False,
-        # One arena: the sizes that are compared are those of one heap.
+        # One arena, so that the sizes of one heap are compared.
         env=os.environ | {"MALLOC_ARENA_MAX": "1", "PYTHONWARNINGS": "ignore::ResourceWarning"},
     )
     assert (done.returncode, done.stderr) == (0, "")

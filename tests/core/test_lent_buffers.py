@@ -1,4 +1,4 @@
-"""A buffer that a call reads from or writes to is lent to it: meanwhile nobody can resize it."""
+"""A buffer cannot be resized while a call reads from it or writes to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyossl
 
 
 def lent(buffer: bytearray) -> Callable[[], bool]:
-    """Whether the buffer refuses to grow; as long as it does not, it has grown."""
+    """Returns a function that tests whether the buffer refuses to grow; if it does not refuse, it grows by a byte."""
 
     def refuses() -> bool:
         try:
@@ -40,7 +40,7 @@ def test_recv_into_in_a_thread(sockets: SocketPair) -> None:
 
 
 def test_sendall_in_a_thread(sockets: SocketPair) -> None:
-    """The peer does not read, and no more than the kernel's buffers take is gone when the buffer is asked for."""
+    """The peer does not read: when the buffer is tested, only as much is sent as the kernel's buffers take."""
     client, server = sockets
     buffer = bytearray(os.urandom(20_000_000))
     sending = Task(lambda: (client.sendall(buffer), client.close()))

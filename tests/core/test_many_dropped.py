@@ -1,5 +1,5 @@
-"""A thousand connections that are dropped at once, by either side or in their handshake, leave nothing: no task, no
-descriptor, nothing that warns."""
+"""A thousand connections that are dropped at once, by either side or in their handshake, leave no task, no descriptor
+and no warning behind."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ import pyossl.trio
 HOST = "127.0.0.1"
 MANY = 1000
 AT_ONCE = 50
-"""So many handshakes at a time: the listener's backlog is larger."""
+"""The number of handshakes at a time; the listener's backlog is larger."""
 SECONDS = 250
-"""How long a test may take on a machine that is busy, or under a sanitizer."""
+"""The time limit of a test, in seconds, for a busy machine or a sanitizer."""
 
 pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system has no /proc"),
@@ -39,7 +39,7 @@ pytestmark = [
 
 @pytest.fixture
 def _descriptors() -> Iterator[None]:
-    """As many as both sides of them all need."""
+    """The number of descriptors that both sides of all connections need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2 * MANY + 500
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -59,7 +59,7 @@ def is_a_loss(context: dict[str, Any]) -> bool:
 
 @pytest.fixture(params=looped.KINDS)
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """A server's callback may be told that its client has gone."""
+    """A server's callback may get an error because its client has gone."""
     told: list[dict[str, Any]] = []
     yield from looped.running(request.param, told, SECONDS)
     assert all(map(is_a_loss, told)), told[:3]
@@ -77,7 +77,7 @@ def start(server_context: pyossl.Context) -> Start:
 
 
 async def connect_many(server: pyossl.aio.Server, context: pyossl.Context) -> list[Any]:
-    """Connections that have had an answer each: both sides are at work."""
+    """Connections that have each received an answer: both sides are running."""
 
     async def connected() -> Any:
         reader, writer = await pyossl.aio.open_connection(HOST, port_of(server), ssl=context)

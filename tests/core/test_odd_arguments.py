@@ -1,4 +1,4 @@
-"""What cannot be set is refused in a sentence, by TypeError or ValueError, and never by an accident on the way to C."""
+"""A wrong value raises TypeError or ValueError with a sentence, and never an exception from the call of C."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ODD = st.one_of(
 
 
 def refusal(change: Callable[[], object]) -> str | None:
-    """Why it is refused, by one of the types that a program may expect; anything else is raised."""
+    """The text of the exception, of a type that a program may expect; any other exception is raised."""
     try:
         change()
     except UnicodeDecodeError:
@@ -62,7 +62,7 @@ def refusal(change: Callable[[], object]) -> str | None:
 
 
 def is_refused_well(change: Callable[[], object]) -> None:
-    """It is done, or refused in a sentence that is not cffi's."""
+    """The call succeeds, or raises with a sentence that is not cffi's."""
     why = refusal(change)
     assert why is None or (why and "cdata" not in why and "initializer" not in why), why
 
@@ -132,7 +132,7 @@ def test_a_context_is_made_or_refused(name: str, value: object) -> None:
         ("new_session_callback", {}, TypeError),
     ],
 )
-def test_each_is_refused_by_the_type_that_tells_what_was_wrong(name: str, value: object, kind: type[Exception]) -> None:
+def test_a_wrong_argument_raises_the_fitting_exception(name: str, value: object, kind: type[Exception]) -> None:
     context = new_context(True)
     before = None if name.endswith("callback") else getattr(context, name)
     with pytest.raises(kind):
@@ -149,8 +149,8 @@ def test_a_time_to_verify_at_is_an_aware_datetime(moment: Any) -> None:
 
 
 @pytest.mark.parametrize("trust", [5, 2**31, [5], [2**31], [None], object()])
-def test_whom_to_trust_is_no_number(trust: Any) -> None:
-    """Of a number ``os.path`` takes the descriptor."""
+def test_the_trusted_certificates_are_not_a_number(trust: Any) -> None:
+    """``os.path`` takes a number for a descriptor."""
     with pytest.raises(TypeError, match="trust"):
         Store.of(trust)
 
@@ -191,12 +191,12 @@ def test_a_session_is_loaded_for_a_context_and_a_name() -> None:
         pyossl.Session.load(session.to_der(), session.context, b"example.com")  # type: ignore[arg-type]
 
 
-# A NUL ends what C reads: the rest would be left out in silence
+# C reads up to a NUL: the rest would be ignored
 
 
 @pytest.fixture
 def file(tmp_path: pathlib.Path) -> bytes:
-    """A PEM file, to be named with something after a NUL."""
+    """A PEM file, whose name the test uses with a NUL and more text behind it."""
     path = tmp_path / "own.pem"
     path.write_bytes(OWN.certificate.to_pem() + OWN.private_key.to_pem())
     return bytes(path) + b"\0and more"

@@ -1,6 +1,6 @@
-"""Every public function, constructor, method and setter is tried with odd values, one argument at a time.
+"""Each public function, constructor, method and setter is called with odd values, one argument at a time.
 
-The names are found by looking (odd_cases.py), so that a new one is tried without anybody thinking of it.
+The names are found by introspection (odd_cases.py), so that new ones are tested too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ALLOWED = (trio.BrokenResourceError, trio.ClosedResourceError, anyio.BrokenResou
 
 
 def refusal(case: Case, name: str, value: Any) -> BaseException | None:
-    """What it raises, if it does; a test fails where it takes longer than it may."""
+    """The exception that it raises, or None; the test fails if it takes too long."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -55,10 +55,10 @@ def refusal(case: Case, name: str, value: Any) -> BaseException | None:
     except ALLOWED:
         return None
     except TypeError as error:
-        # What a function of the caller's own raises, of its arguments too, is the caller's.
+        # An exception of the caller's own function, also about its arguments, belongs to the caller.
         return None if callable(value) and ("()" in str(error) or "not callable" in str(error)) else error
     except Exception as error:
-        # all_errors wants several OSErrors together.
+        # all_errors raises several OSErrors together.
         return None if type(error).__name__ == "ExceptionGroup" and name == "all_errors" else error
     return None
 
@@ -128,7 +128,7 @@ OF_ANOTHER_TYPE: dict[str, tuple[Any, ...]] = {
     "Source": (None, 5, 1.5, [], object()),
     "Any pointer": (None, 5, "x", b"x", object(), ffi.NULL, ffi.new("int *")),
 }
-"""Values that are silently taken for something else than what they are, where nobody looks."""
+"""Values that are silently used as something else if they are not checked."""
 
 TYPED = [
     (of, name, values)
@@ -149,17 +149,17 @@ def test_a_value_of_another_type_is_never_taken(of: str, name: str, values: tupl
 
 
 AS_PYTHON: dict[tuple[str, str], tuple[type, ...]] = {
-    ("Socket.setblocking", "flag"): (int,),  # a number, as for a socket
+    ("Socket.setblocking", "flag"): (int,),  # a number, as for sockets
     **{
         (f"RecvSendMethods.{each}", "flags"): (type(None),) for each in ("recv", "recv_into", "send", "sendall")
     },  # none, as 0
     ("RecvSendMethods.recv_into", "size"): (type(None),),
 }
-"""Where another type is taken, as Python's own function of that name takes it."""
+"""Arguments that take another type, as Python's own function of that name does."""
 
 
-def test_whatever_is_tried_is_taken_when_it_is_right() -> None:
-    """Otherwise the odd values would be refused for another reason."""
+def test_every_right_value_is_accepted() -> None:
+    """Otherwise the odd values would be refused because of the other arguments."""
     for of, name in TRIED:
         for parameter in CASES[of].parameters:
             if parameter.name != name:

@@ -1,4 +1,4 @@
-"""What a call came to: every outcome of SSL_get_error(3) has its own value, and the queue is told whole."""
+"""The outcomes of a call: each result of SSL_get_error(3) has its own value, and all entries of the queue are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fail_pem() -> None:
 
 
 def fail_ssl() -> None:
-    """Leaves one libssl error, of those that every library has (passed a null parameter), in the queue."""
+    """Leaves one error of libssl in the queue, of those that all libraries have (passed a null parameter)."""
     context = pyossl.Context.client()
     assert lib.SSL_CTX_use_certificate(context._ctx, ffi.NULL) == 0
 
@@ -38,7 +38,7 @@ def test_every_outcome_that_is_to_be_repeated_has_its_want() -> None:
 
 
 def test_a_want_is_no_number_and_is_true() -> None:
-    """``while (want := handshake()) is not None`` and ``if read():`` never take a Want for a count."""
+    """So that ``while (want := handshake()) is not None`` and ``if read():`` never use a Want as a number."""
     for want in Want:
         assert bool(want)
         assert not isinstance(want, int)
@@ -100,7 +100,7 @@ def test_a_queue_is_one_threads_own() -> None:
     assert len(take_records()) == 1
 
 
-def test_a_queue_that_overflows_is_told_as_far_as_openssl_kept_it() -> None:
+def test_a_queue_that_overflows_gives_the_entries_that_openssl_kept() -> None:
     for _ in range(50):
         fail_pem()
     records = take_records()
@@ -122,7 +122,7 @@ def test_a_failure_is_immutable() -> None:
 
 
 def test_a_reason_is_compared_by_code_and_by_library() -> None:
-    """docs/pitfalls.md, 26: the texts differ between versions, and the numbers between libraries mean other things."""
+    """docs/pitfalls.md, 26: the texts differ between versions, and a number means something else in each library."""
     code = lib.SSL_R_WRONG_VERSION_NUMBER
     elsewhere = ssl_record(code)._replace(library_code=lib.ERR_LIB_PEM)
     assert Failure("x", records=(ssl_record(code),)).has_reason(code)
@@ -134,7 +134,7 @@ def test_an_alert_is_told_by_its_number(number: int) -> None:
     assert Failure("x", records=(ssl_record(lib.SSL_AD_REASON_OFFSET + number),)).alert == number
 
 
-def test_what_is_no_alert_is_not_taken_for_one() -> None:
+def test_a_reason_that_is_not_an_alert_has_no_alert_number() -> None:
     """docs/pitfalls.md, 26: from 3.0 the reasons that all libraries share have flags above the alerts' numbers."""
     fail_ssl()
     shared = take_records()
@@ -154,7 +154,7 @@ def test_both_ways_of_saying_that_the_transport_ended_are_truncation() -> None:
 
 
 def test_the_transports_errno_counts_only_where_the_transport_failed() -> None:
-    """OpenSSL's own look for a file leaves an errno behind too."""
+    """OpenSSL's own search for a file leaves an errno behind too."""
     assert Failure("x", lib.SSL_ERROR_SYSCALL, errno.ECONNRESET).system_errno == errno.ECONNRESET
     assert Failure("x", lib.SSL_ERROR_SSL, errno.ENOENT).system_errno == 0
     system = ssl_record(errno.EPIPE)._replace(library_code=lib.ERR_LIB_SYS)

@@ -1,6 +1,6 @@
-"""What OpenSSL owns is kept by whoever points into it: no step of an iteration needs another reference.
+"""An object that points into an object of OpenSSL keeps it alive: an iteration needs no other reference.
 
-In a process of its own: freed memory is overwritten at once there, so that what is read from it is wrong or a crash.
+The tests run in a process in which freed memory is overwritten at once: a read of it gives a wrong value or a crash.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ print(json.dumps(failed))
 """
 
 
-def test_each_step_of_an_iteration_is_what_a_list_at_once_is() -> None:
+def test_a_stepwise_iteration_gives_the_items_of_a_list() -> None:
     tunables = "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165"
     environment = {**os.environ, "PYTHONMALLOC": "debug", "GLIBC_TUNABLES": tunables, "MALLOC_PERTURB_": "165"}
     command = [sys.executable, "-c", PROGRAM]

@@ -1,9 +1,9 @@
-"""Many threads start at one object at once, with the result that one after the other would have had.
+"""Many threads use one object at the same time; the result is as if they had used it one after the other.
 
 See docs/pitfalls.md, 14, 15, 27.
 
-A Python without a lock runs Python's code in all of them at once; every other runs the C calls so, around which cffi
-gives the lock up.  Nothing is compared but whole messages, whose digests stand in them.
+On a Python without the GIL they run Python code at the same time, on any other Python the C calls, in which cffi
+releases the GIL.  Whole messages are compared, each of which contains its digest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pyossl import Connection, Context, Options, Session, UsageError, Version, l
 THREADS = 8
 EACH = 20
 SIZE = 20_000
-"""More than a record, so that a message is whole only if nobody came between its records."""
+"""More than a record: a message is whole only if no other write came between its records."""
 SECONDS = 120
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @pytest.fixture(autouse=True)
 def _switching() -> Iterator[None]:
-    """Threads take turns as often as they can, where there is a lock to take turns at."""
+    """Makes threads switch as often as possible, if there is a GIL."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -47,7 +47,7 @@ def _switching() -> Iterator[None]:
 
 
 def at_once(works: Iterable[Callable[[], T]]) -> list[T]:
-    """What each of these functions returns; all of them start when all of their threads have."""
+    """Calls each function in a thread, all at the same moment, and returns their results."""
     functions = list(works)
     barrier = threading.Barrier(len(functions))
 
@@ -60,7 +60,7 @@ def at_once(works: Iterable[Callable[[], T]]) -> list[T]:
 
 
 def times(work: Callable[[int], T]) -> list[T]:
-    """``work`` in each of THREADS threads, which tells them apart by their number."""
+    """Calls ``work`` in each of THREADS threads, with the thread's number."""
     return at_once(partial(work, number) for number in range(THREADS))
 
 
@@ -70,7 +70,7 @@ def message(*about: object) -> bytes:
 
 
 def whole(data: object) -> bytes:
-    """The digest that a message begins with, and that its rest has."""
+    """The digest at the beginning of a message, which must be that of its rest."""
     assert isinstance(data, bytes)
     assert len(data) == SIZE
     assert hashlib.sha256(data[32:]).digest() == data[:32]
@@ -88,7 +88,7 @@ def sent(lists: Sequence[list[bytes]]) -> list[bytes]:
 def test_one_connection_s_messages_are_whole_however_many_write_and_read_them(
     connected: tuple[Connection, Connection],
 ) -> None:
-    """Both ends are written to by many threads while a thread carries their bytes, and read by many, all at once."""
+    """Many threads write to both ends and read from them, while one thread carries the bytes."""
     client, server = connected
     given = {
         client: list(map(messages_of("client"), range(THREADS))),
@@ -118,7 +118,7 @@ def test_one_connection_s_messages_are_whole_however_many_write_and_read_them(
 
 
 def test_the_sockets_of_many_senders_and_one_reader_each_carry_whole_messages(sockets: SocketPair) -> None:
-    """Two readers and many writers at once: nobody who waits keeps another out, and no message is torn."""
+    """Two readers and many writers at once: a waiting thread blocks no other, and no message is torn."""
     client, server = sockets
     given = {
         client: list(map(messages_of("client"), range(THREADS))),
@@ -142,7 +142,7 @@ def test_the_sockets_of_many_senders_and_one_reader_each_carry_whole_messages(so
     assert sorted(at_server) == sent(given[client])
 
 
-def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
+def test_a_connection_s_end_is_the_same_failure_in_all_threads(
     new_pair: Callable[[], tuple[Connection, Connection]],
 ) -> None:
     """docs/pitfalls.md, 2."""
@@ -162,14 +162,16 @@ def test_a_connection_s_end_is_one_failure_for_all_who_meet_it(
         assert all(failure is server.failure for failure in failures)
 
 
-def test_a_connection_is_closed_once_by_all_who_close_it(new_pair: Callable[[], tuple[Connection, Connection]]) -> None:
+def test_a_connection_that_many_threads_close_is_closed_once(
+    new_pair: Callable[[], tuple[Connection, Connection]],
+) -> None:
     def use_and_close(client: Connection, number: int) -> None:
         try:
             while number % 2:
                 client.write(b"x")
                 assert client.version
         except pyossl.UsageError as error:
-            assert "closed" in str(error)  # noqa: PT017 - most often it is raised, and need not be
+            assert "closed" in str(error)  # noqa: PT017 - usually raised, but not always
         client.close()
 
     for _ in range(EACH):
@@ -182,7 +184,7 @@ def test_a_connection_is_closed_once_by_all_who_close_it(new_pair: Callable[[], 
 def test_a_context_s_first_connections_may_be_made_at_once(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """The first one freezes it.  A callback runs in the thread of its own connection.  docs/pitfalls.md, 14"""
+    """The first connection freezes the context.  A callback runs in its connection's thread.  docs/pitfalls.md, 14"""
     for _ in range(EACH):
         clients = Context.client(trust=authority.certificate, alpn=["h2"])
         servers = Context.server((credentials.certificate, *credentials.chain), credentials.private_key)
@@ -228,14 +230,14 @@ RESUMPTIONS = [
 def test_a_session_is_resumed_by_many_at_once(
     version: Version, options: Options, authority: pyossl.Authority, server_context: Context
 ) -> None:
-    """One SSL_SESSION and the cache of one SSL_CTX, looked into by all of them."""
+    """All threads read one SSL_SESSION and the cache of one SSL_CTX."""
     server_context.options |= options
     clients = Context.client(trust=authority.certificate, maximum_version=version)
     sessions: list[Session] = []
     clients.new_session_callback = lambda _, session: sessions.append(session)
     first, _ = meet(clients, server_context)
     while version is Version.TLSv1_3 and len(sessions) < THREADS * EACH:
-        meet(clients, server_context)  # a session of TLS 1.3 is good for one resumption
+        meet(clients, server_context)  # a session of TLS 1.3 can be resumed once
     had = sessions[:]
     shared = had[0]
     der = shared.to_der()
@@ -257,8 +259,10 @@ def test_a_session_is_resumed_by_many_at_once(
     assert len({each.to_der() for each in sessions}) == len(sessions)
 
 
-def test_a_certificate_tells_many_the_same(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
-    """OpenSSL looks at a certificate's extensions when it is first asked, and keeps what it found in it."""
+def test_a_certificate_has_the_same_values_in_all_threads(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """OpenSSL parses a certificate's extensions at the first use, and stores the result in the certificate."""
 
     def ask(certificate: pyossl.Certificate, store: pyossl.Store, _: int) -> tuple[object, ...]:
         return (
@@ -279,7 +283,7 @@ def test_a_certificate_tells_many_the_same(authority: pyossl.Authority, credenti
 
 
 def test_a_store_is_listed_while_it_grows() -> None:
-    """docs/pitfalls.md, 27: every list is one of what was there; none has what is not whole."""
+    """docs/pitfalls.md, 27: each list has objects that were there, and only whole ones."""
     authorities = [pyossl.Authority(f"authority {number}") for number in range(THREADS * 4)]
     leaf = authorities[0].issue("example.com").certificate
     everyone = {authority.certificate for authority in authorities}
@@ -304,7 +308,7 @@ def test_a_store_is_listed_while_it_grows() -> None:
 
 
 def test_each_thread_s_errors_are_its_own(client_context: Context, authority: pyossl.Authority) -> None:
-    """docs/pitfalls.md, 1: the queue is the thread's; what is taken from it must be what this very call left."""
+    """docs/pitfalls.md, 1: each thread has a queue; the entries of an exception must come from its own call."""
     stranger = pyossl.Authority("stranger").issue("example.com").certificate
     store = pyossl.Store.of(authority.certificate)
 
@@ -336,7 +340,7 @@ def test_each_thread_s_errors_are_its_own(client_context: Context, authority: py
 
 
 def test_both_halves_of_a_bio_pair_are_used_at_once() -> None:
-    """They touch each other's memory, and so have one lock."""
+    """They use each other's memory, and so have one lock."""
     one, other = pyossl.BIO.pair()
 
     def give(bio: pyossl.BIO, name: str) -> bytes:
@@ -384,7 +388,7 @@ print(wrong, [thread for thread in threads if thread.is_alive()])
 
 
 def test_the_package_s_names_are_asked_for_by_many_at_once() -> None:
-    """Each loads its module when it is first asked for, and the modules load each other."""
+    """Each name loads its module at its first use, and the modules import each other."""
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", ASKING], capture_output=True, text=True, timeout=100, check=False)
         assert (done.stdout, done.stderr) == ("[] []\n", "")
@@ -393,7 +397,7 @@ def test_the_package_s_names_are_asked_for_by_many_at_once() -> None:
 def test_a_close_while_another_thread_reads_is_no_failure_of_the_peer_s(
     client_context: Context, server_context: Context
 ) -> None:
-    """What close takes off the descriptor is not missed by a read: that met the middle of a record, a bad MAC."""
+    """close must not take bytes that a read needs: the read would begin in the middle of a record, with a bad MAC."""
 
     def send_on(sock: pyossl.Socket) -> None:
         while True:
@@ -412,13 +416,13 @@ def test_a_close_while_another_thread_reads_is_no_failure_of_the_peer_s(
         for reading in readings:
             with pytest.raises(UsageError, match="closed"):
                 reading.result(SECONDS)
-        server.close()  # the kernel may owe the sender a word for a minute: its window was full when the reader went
+        server.close()  # the sender may learn of it after a minute only: the window was full when the reader ended
         with pytest.raises((pyossl.TransportError, UsageError)):
             sending.result(SECONDS)
 
 
 def test_a_context_that_is_made_to_verify_meanwhile_has_no_connection_without_a_name() -> None:
-    """Whether a name is needed is asked when the context cannot change any more."""
+    """The check whether a name is needed is made when the context cannot change any more."""
 
     def connect(context: Context) -> None:
         try:

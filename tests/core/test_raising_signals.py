@@ -1,8 +1,8 @@
-"""An exception between any two instructions, as a signal's handler raises it, leaves no lock taken and is not lost.
+"""A signal handler raises between any two instructions: no lock stays locked, and the exception is not lost.
 
-A signal's handler runs between two instructions of the main thread, or in the middle of a call of C's that waits.  A
-trace function raises at each instruction of pyossl's, one after the other, until the call comes to its end without:
-afterwards another thread can use the same objects, and the exception is what the call raised.
+A signal handler runs between two instructions of the main thread, or during a C call that waits.  A trace function
+raises at the first instruction of pyossl, then at the second, and so on, until the call ends without an exception.
+After each, another thread can use the same objects, and the call has raised that exception.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pyossl.pyopenssl import SSL
 
 PACKAGE = str(Path(pyossl.__file__).parent)
 MOST = 5000
-"""No call takes as many instructions of Python's."""
+"""More instructions of Python than any call takes."""
 
 
 class Tick(BaseException):
-    """What the handler raises."""
+    """The exception of the handler."""
 
 
 class Raising:
@@ -58,9 +58,9 @@ class Raising:
 
 
 def at_each_instruction(make: Callable[[], tuple[Callable[[], object], Callable[[], object]]], step: int = 1) -> int:
-    """Interrupts a call at each of its instructions, or at every ``step``th; how many there were.
+    """Interrupts a call at each of its instructions, or at every ``step``th; returns their number.
 
-    ``make`` gives the call, and what another thread does afterwards, which must come to an end.
+    ``make`` returns the call, and the function that another thread calls afterwards, which must return.
     """
     for number in range(0, MOST * step, step):
         call, use = make()
@@ -90,7 +90,7 @@ PROPERTIES = [
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_a_question_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
     client, _ = meet(client_context, server_context)
-    step = 29 if name == "shared_ciphers" else 1  # of which there are many
+    step = 29 if name == "shared_ciphers" else 1  # it has many instructions
     assert at_each_instruction(lambda: (lambda: getattr(client, name), lambda: client.write(b"x")), step) > 0
 
 
@@ -142,7 +142,7 @@ SOCKET_CALLS: dict[str, Callable[[pyossl.Socket], object]] = {
 
 @pytest.mark.parametrize("name", SOCKET_CALLS)
 def test_a_socket_s_call_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
-    """Neither the lock nor the writers' turn stays taken."""
+    """Neither the lock nor the writers' lock stays locked."""
     tls, peer = tls_pair(client_context, server_context)
     peer.sendall(bytes(1000))
 
@@ -233,7 +233,7 @@ def test_a_call_of_the_pyopenssl_face_is_interrupted_anywhere(name: str) -> None
 def handshake_with_callbacks(
     credentials: pyossl.Credentials, authority: pyossl.Authority
 ) -> tuple[Callable[[], object], Callable[[], object]]:
-    """A handshake in which every callback of both sides is called."""
+    """A handshake in which each callback of both sides is called."""
     client, server = pair_with_every_callback(authority, credentials)
 
     def call() -> None:
@@ -244,7 +244,7 @@ def handshake_with_callbacks(
 
 
 def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, authority: pyossl.Authority) -> None:
-    """Nor is it taken for something else: a verify callback that was interrupted is no refused certificate.
+    """Nor does it change its meaning: an interrupted verify callback does not refuse the certificate.
 
     docs/pitfalls.md, 32
     """

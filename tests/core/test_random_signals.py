@@ -1,7 +1,7 @@
-"""Signals whose handler raises, at random moments of real calls: no lock stays taken, and no exception is lost.
+"""Signals at random moments, whose handler raises: no lock stays locked, and no exception is lost.
 
-tests/core/test_raising_signals.py tries each instruction of Python's, one after the other; here the moments are real
-ones, in C's waits and callbacks too.  ``PYOSSL_SOAK_SECONDS`` says how long each of these goes on; ``ci/soak`` sets it.
+tests/core/test_raising_signals.py tries each instruction of Python; these tests use real signals, which also come in
+the waits and callbacks of C.  ``PYOSSL_SOAK_SECONDS`` is the duration of each; ``ci/soak`` sets it.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ OURS = (
     str(Path(__file__).parents[1] / "pyopenssl" / "pyopenssl_pairs.py"),
 )
 ROUNDS = 20_000
-"""No signal takes so long that a call is not made so often meanwhile."""
+"""More calls than are made in the time until a signal."""
 SECONDS = float(os.environ.get("PYOSSL_SOAK_SECONDS", "1.5"))
 Round = Callable[[], object]
 
 
 class Tick(BaseException):
-    """What the handler raises."""
+    """The exception of the handler."""
 
 
 class Clock:
-    """Raises ``Tick`` once, within so many seconds; counts how often it did.
+    """Raises ``Tick`` once, within the given seconds, and counts these exceptions.
 
-    It raises in pyossl's code and in this file's alone: what runs in the collector's callbacks, of pytest's plugins for
-    example, Python itself does not let raise.
+    It raises only in the code of pyossl and of this file: Python does not pass on exceptions from the collector's
+    callbacks, which for example pytest's plugins have.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def clock() -> Iterator[Clock]:
 
 
 def interrupted(clock: Clock, work: Round, check: Callable[[], object], most: float = 0.0006) -> Counter[str]:
-    """Interrupts ``work`` again and again, and has ``check`` done after each time: what it came to, counted."""
+    """Interrupts ``work`` again and again, calls ``check`` after each time, and returns how often each outcome came."""
     found: Counter[str] = Counter()
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -85,7 +85,7 @@ def interrupted(clock: Clock, work: Round, check: Callable[[], object], most: fl
                 clock.start(0.00002, most)
                 work()
             except (pyossl.Error, SSL.Error) as error:
-                # An earlier interruption may have ended the connection: but it was told then.
+                # An earlier interruption may have ended the connection, but that was reported then.
                 found[type(error).__name__] += 1
             finally:
                 clock.stop()
@@ -144,7 +144,7 @@ def test_handshakes_with_every_callback(
 
 
 class Carried(PythonBIO):
-    """Bytes that another connection takes and gives."""
+    """Carries bytes to another connection and back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ def test_handshakes_over_a_bio_in_python(clock: Clock, client_context: Context, 
 
 def test_bios(clock: Clock) -> None:
     bios: list[BIO] = []
-    buffer, base64 = pyossl.BufferFilter, pyossl.Base64Filter  # an import is not to be interrupted
+    buffer, base64 = pyossl.BufferFilter, pyossl.Base64Filter  # no signal during the import
 
     def work() -> None:
         for _ in range(ROUNDS):
@@ -210,13 +210,13 @@ def test_bios(clock: Clock) -> None:
 
 
 def test_sockets_beside_a_thread_that_reads(clock: Clock, client_context: Context, server_context: Context) -> None:
-    """Neither the lock nor the writers' turn stays taken: another thread writes after each interruption."""
+    """Neither the lock nor the writers' lock stays locked: another thread writes after each interruption."""
     with contextlib.ExitStack() as stack:
         client, server = tls_pair(client_context, server_context)
         stack.enter_context(server)
         stack.enter_context(client)
         reading = Task(lambda: sum(iter(lambda: len(server.recv(65536)), 0)))
-        data = b"x" * 1000  # always the same: a write that was interrupted may have to be repeated first
+        data = b"x" * 1000  # always the same data: an interrupted write may have to be repeated first
 
         def work() -> None:
             for _ in range(ROUNDS):

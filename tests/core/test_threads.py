@@ -19,15 +19,15 @@ Pair = tuple[pyossl.Connection, pyossl.Connection]
 
 @pytest.fixture(autouse=True)
 def _switching() -> Iterator[None]:
-    """Threads take turns as often as they can."""
+    """Makes threads switch as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
 
 
-def test_what_one_thread_writes_others_carry_away_once(connected: Pair) -> None:
-    """The memory BIO that OpenSSL writes to is under the connection's lock too: bytes came out twice, or stale."""
+def test_bytes_that_one_thread_writes_are_fetched_once_by_others(connected: Pair) -> None:
+    """The connection's lock also protects the memory BIO that OpenSSL writes to: no byte comes out twice or late."""
     client, server = connected
     client.data_to_send()
     done = threading.Event()
@@ -91,7 +91,7 @@ def test_a_reader_and_a_writer_of_one_connection_share_it(connected: Pair) -> No
 
 
 def test_each_thread_reads_into_a_buffer_that_no_other_has(new_pair: Callable[[], Pair]) -> None:
-    """read()'s scratch buffers are pooled: one that two threads had would show one connection's data to another."""
+    """The buffers of read() are shared: two threads with the same buffer would see each other's data."""
 
     def echo(mark: int) -> None:
         client, server = new_pair()
@@ -118,7 +118,7 @@ def test_a_context_serves_threads_at_once(new_pair: Callable[[], Pair]) -> None:
 
 
 def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
-    """docs/pitfalls.md, 28: the store is loaded once and shared; the loser of the race must not be left without."""
+    """docs/pitfalls.md, 28: the store is loaded once and shared; a thread that comes second must get it too."""
     barrier = threading.Barrier(3)
 
     def ask() -> set[pyossl.Store]:
@@ -133,10 +133,10 @@ def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
     assert all(task.result(60) for task in tasks)
 
 
-def test_a_half_of_a_bio_pair_is_freed_only_when_nobody_uses_the_other(
+def test_a_half_of_a_bio_pair_is_freed_only_when_the_other_is_not_in_use(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """To free a half writes into the other: the thread that is in it would read what has been freed."""
+    """Freeing one half writes into the other: a thread that uses that half would read freed memory."""
     failed = []
 
     def use(bio: pyossl.BIO, start: threading.Barrier) -> None:
@@ -160,7 +160,7 @@ def test_a_half_of_a_bio_pair_is_freed_only_when_nobody_uses_the_other(
 
 
 def test_close_waits_for_the_call_that_another_thread_makes(new_pair: Callable[[], Pair]) -> None:
-    """An SSL that is freed while a thread is in it is the end of the process."""
+    """If an SSL were freed while a thread uses it, the process would crash."""
     for _ in range(50):
         client, server = new_pair()
         shake_hands(client, server)
@@ -181,7 +181,7 @@ def test_close_waits_for_the_call_that_another_thread_makes(new_pair: Callable[[
 def test_two_bios_with_locks_of_their_own_are_both_held(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Somebody empties the BIO that OpenSSL writes to, directly, while a call of another thread writes to it."""
+    """One thread empties the BIO that OpenSSL writes to, directly, while a call of another thread writes to it."""
     reader, writer = pyossl.BIO.memory(), pyossl.BIO.memory()
     client = pyossl.Connection(client_context, "example.com", bio=(reader, writer))
     server = pyossl.Connection(server_context)

@@ -1,4 +1,4 @@
-"""Values that the standard library's functions take, and that users therefore give."""
+"""Values that the standard library's functions take, and that programs therefore pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pyossl.aio
 
 
 class Number:
-    """As numpy's integers: no ``int``, but it stands for one."""
+    """Like numpy's integers: not an ``int``, but it has ``__index__``."""
 
     def __init__(self, value: int) -> None:
         self._value = value
@@ -34,7 +34,7 @@ class Number:
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[pyossl.Context, pyossl.Context]:
-    """A server's and a client's."""
+    """The context of a server and of a client."""
     authority = pyossl.Authority()
     own = authority.issue("localhost", "127.0.0.1")
     server = pyossl.Context.server((own.certificate, *own.chain), own.private_key)
@@ -49,7 +49,7 @@ def greet(listener: pyossl.Listener) -> None:
 
 
 @pytest.mark.parametrize("value", [Number(1), fractions.Fraction(1), decimal.Decimal("1")], ids=repr)
-def test_a_timeout_is_whatever_float_takes(contexts: tuple[pyossl.Context, pyossl.Context], value: Any) -> None:
+def test_a_timeout_is_anything_that_float_takes(contexts: tuple[pyossl.Context, pyossl.Context], value: Any) -> None:
     server, client = contexts
     below, peer = socket.socketpair()
     with (
@@ -88,9 +88,7 @@ def test_0_does_not_turn_verification_off() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("kind", [Number, lambda port: enum.IntEnum("Ports", {"here": port}).here])
-def test_a_port_is_whatever_stands_for_an_int(
-    contexts: tuple[pyossl.Context, pyossl.Context], host: str, kind: Any
-) -> None:
+def test_a_port_is_anything_with_index(contexts: tuple[pyossl.Context, pyossl.Context], host: str, kind: Any) -> None:
     server, client = contexts
     with pyossl.listen((host, kind(0)), server) as listener:
         accepting = threading.Thread(target=greet, args=[listener])

@@ -1,8 +1,10 @@
-/* The BIO of a connection whose bytes its user carries: from the peer in one direction, to the peer in the other.
+/* The BIO of a connection without a transport: the program passes the peer's bytes in, and takes the bytes for the peer
+ * out.
  *
- * BIO_s_mem(3) would copy all of them in, all of them out, and keep the room that the most of them ever took.  Here a
- * call may lend the user's own buffers for as long as it lasts: OpenSSL reads from where the peer's bytes lie (`given`),
- * and writes to where the user wants its own (`room`).  Only what the call leaves behind is kept, and only that long. */
+ * BIO_s_mem(3) would copy all bytes in and out, and keep memory for the largest number of bytes it ever held.  This BIO
+ * uses the program's own buffers during a call: OpenSSL reads from the buffer with the peer's bytes (`given`) and
+ * writes to the buffer for the bytes to the peer (`room`).  Only the bytes that are left at the end of the call are
+ * copied, and kept until a later call takes them. */
 
 typedef struct {
     unsigned char *bytes;    /* NULL while it is empty */
@@ -10,12 +12,12 @@ typedef struct {
 } pyossl_kept;
 
 typedef struct {
-    const unsigned char *given;    /* by the call in progress, after what is kept */
+    const unsigned char *given;    /* bytes of the running call; they come after `incoming` */
     size_t given_size;
-    unsigned char *room;           /* of the call in progress, before what is kept */
+    unsigned char *room;           /* buffer of the running call; its bytes come before `outgoing` */
     size_t room_size, filled;
     pyossl_kept incoming, outgoing;
-    int ended;                     /* nothing more will come */
+    int ended;                     /* the peer's bytes have ended */
 } pyossl_memory;
 
 static BIO_METHOD *pyossl_memory_method;
@@ -26,7 +28,7 @@ static size_t pyossl_kept_length(const pyossl_kept *kept)
     return kept->end - kept->start;
 }
 
-/* Makes room for `before` bytes in front and `after` behind; 0 where there is no memory. */
+/* Makes room for `before` bytes in front and `after` bytes behind; returns 0 if there is no memory. */
 static int pyossl_kept_grow(pyossl_kept *kept, size_t before, size_t after)
 {
     size_t length = pyossl_kept_length(kept), needed, size;
@@ -37,7 +39,7 @@ static int pyossl_kept_grow(pyossl_kept *kept, size_t before, size_t after)
     if (before > SIZE_MAX / 4 || after > SIZE_MAX / 4 || length > SIZE_MAX / 4)
         return 0;
     needed = before + length + after;
-    size = kept->bytes == NULL ? needed : needed + needed / 2;    /* what grows once may grow again */
+    size = kept->bytes == NULL ? needed : needed + needed / 2;    /* it has grown before, and may grow again */
     bytes = malloc(size);
     if (bytes == NULL)
         return 0;
@@ -73,7 +75,7 @@ static int pyossl_kept_prepend(pyossl_kept *kept, const void *data, size_t size)
     return 1;
 }
 
-/* Moves as much as fits into `buffer`; how much. */
+/* Moves at most `size` bytes to `buffer`; returns their number. */
 static size_t pyossl_kept_take(pyossl_kept *kept, void *buffer, size_t size)
 {
     size_t length = pyossl_kept_length(kept);
@@ -91,7 +93,8 @@ static size_t pyossl_kept_take(pyossl_kept *kept, void *buffer, size_t size)
     return size;
 }
 
-/* Ends the loan: what the call has not used, and what it has written and not returned, is kept.  0: no memory. */
+/* Ends the use of the program's buffers: copies the bytes that the call has not read, and the bytes that it has written
+ * and not returned.  Returns 0 if there is no memory. */
 static int pyossl_memory_settle(pyossl_memory *state)
 {
     int all = pyossl_kept_append(&state->incoming, state->given, state->given_size)
@@ -182,7 +185,7 @@ static long pyossl_memory_ctrl(BIO *bio, int command, long number, void *pointer
         return state->ended && incoming == 0;
     case BIO_CTRL_PENDING:
         return (long)incoming;
-    case BIO_CTRL_WPENDING:    /* what waits to be fetched has left: DTLS would make its next datagram the smaller by it */
+    case BIO_CTRL_WPENDING:    /* outgoing bytes count as sent: else DTLS would make its next datagram smaller */
         return 0;
     case BIO_CTRL_GET_CLOSE:
         return BIO_get_shutdown(bio);

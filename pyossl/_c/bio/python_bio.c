@@ -1,22 +1,22 @@
-/* BIOs written in Python: the BIO_METHOD, whose calls go to pyossl/bio/python.py.
+/* BIOs written in Python: their BIO_METHODs, which call the functions of pyossl/bio/python.py.
  *
- * A method takes one of the 127 BIO types that 1.1.1 has in a process: the two here, for the end of a chain and for a
- * filter, are made once, and share one.  Every call answers with a failure where Python is not there to answer, or what
- * it answers cannot be.
+ * There are two methods, for sources and sinks and for filters.  Each process has them once, and they share one type:
+ * 1.1.1 has 127 BIO types in a process.  A call fails if the Python object is gone, or if its method returns a value
+ * that is not possible.
  *
- * An exception belongs to the call that the user made, which is a connection's or a BIO's own: `pyossl_calling` tells,
- * and a call inside another puts back what it found. */
+ * An exception is parked for the call that the user made: `pyossl_calling` is the connection that was called, or NULL
+ * if a BIO was called.  A call inside another restores its value. */
 
-static _Thread_local int pyossl_thread_parked;             /* Python keeps an exception for the BIO's call */
+static _Thread_local int pyossl_thread_parked;             /* Python has parked an exception for the call of a BIO */
 
 typedef struct {
-    void *handle;    /* borrowed: ffi.new_handle() of the Python side, NULL once that is gone */
+    void *handle;    /* borrowed: the ffi.new_handle() of the Python object; NULL after that is gone */
     int eof;
 } pyossl_python;
 
 static BIO_METHOD *pyossl_python_source_method, *pyossl_python_filter_method;
 
-/* Below 0: -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL where an exception has been parked. */
+/* A negative result is -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL if an exception has been parked. */
 static long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
 static long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
 static long long pyossl_on_bio_control(void *handle, int command);
@@ -38,8 +38,8 @@ static int pyossl_python_destroy(BIO *bio)
     return 1;
 }
 
-/* Python failed.  Where it could not even keep the exception (at the end of its stack or of the memory), the call must
- * not look like the end of the data. */
+/* Called if Python raised.  If it could not keep the exception either (its stack or the memory is full), an error is
+ * put into the queue: the failure must not look like the end of the data. */
 static void pyossl_python_failed(void)
 {
     pyossl_record record = {.data = "a BIO written in Python failed, and its exception was lost"};
@@ -74,7 +74,7 @@ static int pyossl_python_waits(BIO *bio, long long answer)
     return -1;
 }
 
-/* Besides OpenSSL's commands: whether the BIO may hold bytes that whatever is below it does not show. */
+/* A command of pyossl's own: whether the BIO may hold bytes of which the BIO below does not know. */
 enum { PYOSSL_HOLDS = -1 };
 
 static long pyossl_python_ask(BIO *bio, int command);
@@ -119,7 +119,7 @@ static int pyossl_python_write(BIO *bio, const char *data, size_t size, size_t *
     if (size == 0)
         return 0;
     if (state->handle == NULL)
-        return -1;    /* the flush of a filter above would take 0 for progress */
+        return -1;    /* with 0, the flush of a filter above would try again for ever */
     aside = pyossl_set_aside();
     answer = pyossl_on_bio_write(state->handle, data, size);
     pyossl_put_back(aside);
@@ -176,7 +176,7 @@ static long pyossl_python_ctrl(BIO *bio, int command, long number, void *pointer
     }
 }
 
-/* `handle` is borrowed until pyossl_python_bio_free. */
+/* `handle` must stay valid until pyossl_python_bio_free. */
 static BIO *pyossl_python_bio(void *handle, int filters)
 {
     BIO *bio = BIO_new(filters ? pyossl_python_filter_method : pyossl_python_source_method);
@@ -185,14 +185,15 @@ static BIO *pyossl_python_bio(void *handle, int filters)
     return bio;
 }
 
-/* Drops a reference, as BIO_free_all(3) does; whoever has another finds no Python behind it. */
+/* Drops a reference, as BIO_free_all(3) does; the BIO then has no Python object any more, for other references too. */
 static void pyossl_python_bio_free(BIO *bio)
 {
     ((pyossl_python *)BIO_get_data(bio))->handle = NULL;
     BIO_free_all(bio);
 }
 
-/* The exception of this thread's call has found its place; of the call of a connection, or, NULL, of a BIO. */
+/* Called when an exception is parked: returns the connection that this thread has called, or NULL if it called a
+ * BIO. */
 static pyossl_connection *pyossl_park(void)
 {
     if (pyossl_calling == NULL)

@@ -1,54 +1,55 @@
-/* A BIO over a socket's descriptor, which it borrows and never closes.
+/* A BIO over a socket's descriptor, which it does not own and never closes.
  *
- * OpenSSL's own BIO_s_socket(3) sends with write(2), and so raises SIGPIPE in a program that does not ignore it when
- * the peer has hung up (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE
- * where there is no such flag.
+ * OpenSSL's own BIO_s_socket(3) sends with write(2), which raises SIGPIPE if the peer has closed the connection
+ * (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE on systems without
+ * that flag.
  *
- * Where pyossl owns the socket it saves system calls as well; wait.c and io.c drive that, under the connection's lock:
+ * If pyossl owns the socket, the BIO also saves system calls.  wait.c and io.c control that, under the connection's
+ * lock:
  *
- * Ahead.  OpenSSL asks for the five bytes of a record's header, then for the rest of it: two calls a record.  A read
- * here takes what follows along, as far as the connection allows, and later reads are served from that.  The allowance
- * is what the caller of SSL_read has room for, less what OpenSSL and this hold already: since ciphertext is longer than
- * plaintext, no whole record is left here when the call returns, and a program that asks select(2) about the descriptor
- * is told the truth.
+ * Reading ahead (`ahead`).  OpenSSL reads the five bytes of a record's header, and then the rest of the record: two
+ * calls for each record.  A read of this BIO also takes the bytes that follow, as far as the connection allows, and
+ * later reads return these.  The allowance is the room of SSL_read's caller, less the bytes that OpenSSL and this BIO
+ * already hold.  Ciphertext is longer than plaintext: so no whole record is left here when the call returns, and
+ * select(2) on the descriptor gives the right result.
  *
- * Gathered.  The records of one long write are kept and sent together, and so is a record that the descriptor does not
- * take: OpenSSL never holds one itself.  It could not bear to: a read that meets a KeyUpdate while a record waits answers
- * it, and fails for good with "bad length".  Nor does that answer keep the read waiting: once the handshake is finished
- * a flush that finds no room has succeeded as far as OpenSSL is concerned.  The connection flushes in its turn.
+ * Gathering writes (`gathered`).  The records of one long write are kept and sent together.  A record that the
+ * descriptor does not take is kept too, so that OpenSSL never holds one itself: if a read then met a KeyUpdate, OpenSSL
+ * would answer it, and fail for good with "bad length".  Nor does such an answer make the read wait: after the
+ * handshake a flush without room counts as a success for OpenSSL, and the connection flushes later.
  *
- * Shut.  After close_notify nothing may follow, and OpenSSL answers a KeyUpdate all the same: a peer that has read our
- * close_notify, sent all it had and closed would reset the connection, and what we have not read yet would be lost.
+ * After close_notify (`is_shut`) nothing may be sent, but OpenSSL still answers a KeyUpdate.  A peer that has read our
+ * close_notify, sent all its data and closed would reset the connection, and data that we have not read would be lost.
  *
- * Failed.  Where a write has failed for good the connection knows it, and OpenSSL does not: what it writes from then on is
- * dropped, and it reads what the peer had sent before.
+ * After a write has failed for good the connection knows that, and OpenSSL does not: its later writes are dropped, and
+ * it reads the data that the peer had sent before.
  *
- * Both lie in buffers that are borrowed only while something is in them: an idle connection has none. */
+ * The buffers of `ahead` and `gathered` are borrowed only while they hold bytes: an idle connection has none. */
 
 enum { PYOSSL_STRETCH = 128 * 1024, PYOSSL_SPARES = 8 };
 
 typedef struct {
-    unsigned char *bytes;    /* of PYOSSL_STRETCH; NULL while it is empty */
+    unsigned char *bytes;    /* PYOSSL_STRETCH bytes; NULL while it is empty */
     size_t start, end;
 } pyossl_stretch;
 
 typedef struct pyossl_socket {
     int fd;
-    int never_waits;         /* the descriptor blocks, calls of the BIO do not */
+    int never_waits;         /* the descriptor is blocking, and calls of the BIO do not wait */
     int eof;
-    int sys_errno;           /* of the last call, 0 if it did not fail: the thread's errno is anybody's by the time it is asked */
-    int receiving;           /* a thread waits in recv(2), outside the lock: what it gets comes before anything else */
-    int received_errno;      /* what that recv(2) failed with, for the next read: the kernel tells it once */
-    long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds; 0 where it is the program's */
-    int limits_known;        /* whether the next two are: flags of PYOSSL_RECEIVES and PYOSSL_SENDS */
+    int sys_errno;           /* of the last call, 0 if it did not fail; the thread's errno may be overwritten */
+    int receiving;           /* a thread waits in recv(2), outside the lock: its bytes come before all others */
+    int received_errno;      /* the errno of that recv(2), for the next read: the kernel reports it once */
+    long receive_timeout;    /* SO_RCVTIMEO as pyossl has set it, in microseconds; 0 if it is the program's */
+    int limits_known;        /* which of the next two are known: flags of PYOSSL_RECEIVES and PYOSSL_SENDS */
     struct timeval receive_limit, send_limit;    /* SO_RCVTIMEO and SO_SNDTIMEO as the program has set them */
-    int attended;            /* a connection sees to it that what is gathered gets sent */
-    int lets_wait;           /* OpenSSL need not wait for it: the handshake has been finished once */
+    int attended;            /* a connection will send the gathered bytes */
+    int lets_wait;           /* a flush without room is a success: the handshake has been finished once */
     int gathers;             /* writes are kept as long as there is room */
-    int is_shut;             /* close_notify has been written: what comes after it is dropped */
-    pyossl_file file;        /* of a descriptor that is the caller's, who may close it */
-    size_t allowance;        /* how many bytes a read may take off the descriptor */
-    size_t handed;           /* bytes that OpenSSL was given since it held none: it may hold so much of a record */
+    int is_shut;             /* close_notify has been written: later writes are dropped */
+    pyossl_file file;        /* of a descriptor that the caller owns and may close */
+    size_t allowance;        /* the number of bytes that a read may take from the descriptor */
+    size_t handed;           /* bytes that OpenSSL has read since it held none: it may hold that much of a record */
     pyossl_stretch ahead, gathered;
 } pyossl_socket;
 
@@ -95,7 +96,7 @@ static void pyossl_stretch_take(pyossl_stretch *stretch, size_t size)
     }
 }
 
-/* Whether it begins with all of a record. */
+/* Whether it begins with a whole record. */
 static int pyossl_stretch_holds_record(const pyossl_stretch *stretch)
 {
     size_t length = pyossl_stretch_length(stretch);
@@ -105,7 +106,7 @@ static int pyossl_stretch_holds_record(const pyossl_stretch *stretch)
         && length - SSL3_RT_HEADER_LENGTH >= ((size_t)header[3] << 8 | header[4]);
 }
 
-/* 1 where `size` more bytes are in it now, 0 where it has no room. */
+/* Returns 1 if the bytes were appended, 0 if there is no room. */
 static int pyossl_stretch_append(pyossl_stretch *stretch, const void *data, size_t size)
 {
     if (size > PYOSSL_STRETCH - pyossl_stretch_length(stretch))
@@ -144,7 +145,7 @@ static int pyossl_socket_destroy(BIO *bio)
     return 1;
 }
 
-/* The connection's side of a chain's head, NULL where that is any other BIO or one over a caller's socket. */
+/* The state of `bio` if it is such a BIO over a socket that pyossl owns, else NULL. */
 static pyossl_socket *pyossl_own_socket(BIO *bio)
 {
     pyossl_socket *state = bio != NULL && BIO_method_type(bio) == pyossl_socket_type ? BIO_get_data(bio) : NULL;
@@ -156,7 +157,7 @@ static int pyossl_socket_flags(const pyossl_socket *state)
     return state->never_waits ? MSG_DONTWAIT : 0;
 }
 
-/* recv(2), and what follows goes ahead. */
+/* recv(2); the bytes that do not fit into `buffer` are kept in `ahead`. */
 static ssize_t pyossl_socket_receive(pyossl_socket *state, char *buffer, size_t size)
 {
     struct iovec parts[2] = {{buffer, size}, {NULL, 0}};
@@ -212,7 +213,7 @@ static int pyossl_socket_read(BIO *bio, char *buffer, size_t size, size_t *got)
     result = pyossl_is_still(&state->file, state->fd) ? pyossl_socket_receive(state, buffer, size) : -1;
     state->sys_errno = result < 0 ? errno : 0;
     if (result == 0 && size > 0 && pyossl_calling != NULL && pyossl_calling->write_errno == ECONNRESET) {
-        state->sys_errno = errno = ECONNRESET;    /* the kernel tells it once, and has told a write: then it says "end" */
+        state->sys_errno = errno = ECONNRESET;    /* the kernel reported it to a write, and now reports the end */
         return -1;
     }
     state->eof = result == 0 && size > 0;
@@ -246,7 +247,7 @@ static int pyossl_socket_send(BIO *bio, const void *data, size_t size, size_t *w
     return -1;
 }
 
-/* 1: nothing is gathered any more. */
+/* Sends the gathered bytes; returns 1 if none are left. */
 static int pyossl_socket_flush(BIO *bio)
 {
     pyossl_socket *state = BIO_get_data(bio);
@@ -353,7 +354,7 @@ static int pyossl_socket_errno(BIO *bio)
     return state->sys_errno;
 }
 
-/* `never_waits` where pyossl owns the socket, whose descriptor blocks. */
+/* `never_waits` is 1 if pyossl owns the socket, whose descriptor is blocking. */
 static BIO *pyossl_socket_bio(int fd, int never_waits)
 {
     BIO *bio = BIO_new(pyossl_socket_method);
@@ -367,7 +368,7 @@ static BIO *pyossl_socket_bio(int fd, int never_waits)
     return bio;
 }
 
-/* A process has 127 BIO types in 1.1.1: each method is made once. */
+/* 1.1.1 has 127 BIO types in a process: each method is made once. */
 static int pyossl_socket_method_new(void)
 {
     int index = BIO_get_new_index();

@@ -1,10 +1,10 @@
-/* Whether a descriptor's number still is the file's that it was given for.
+/* Whether a descriptor still belongs to the file for which it was given.
  *
- * A socket or a file that stays the caller's can be closed below us, and its number is the next one's that is opened: a
- * record, or a close_notify, would go into a stranger's stream, and what a stranger's peer has sent would be taken off
- * it.  So the kernel's own name of the file is noted, and looked at before the descriptor is read from or written to:
- * fstat(2), which asks neither Python nor for the GIL.  Another thread can still close it between the look and the
- * call.  Where pyossl owns the descriptor nothing is noted, and nothing looked at. */
+ * The caller can close its own socket or file while a BIO uses the descriptor.  The next file that is opened then gets
+ * the same number: a record or a close_notify would be written into that file, and its data would be read.  So the
+ * device and the inode of the file are stored, and compared before each read and write: fstat(2), which needs neither
+ * Python nor the GIL.  Another thread can still close the descriptor between the comparison and the call.  For a
+ * descriptor that pyossl owns nothing is stored or compared. */
 
 typedef struct {
     int is_known;
@@ -16,14 +16,14 @@ static void pyossl_know_file(pyossl_file *file, int fd)
 {
     struct stat found;
 
-    if (fstat(fd, &found) != 0 || found.st_ino == 0)    /* a system that does not tell sockets apart says 0 */
+    if (fstat(fd, &found) != 0 || found.st_ino == 0)    /* 0: a system on which sockets have no inode */
         return;
     file->is_known = 1;
     file->device = found.st_dev;
     file->inode = found.st_ino;
 }
 
-/* 1; or 0 and errno, as a call with a descriptor that is closed would have it. */
+/* 1 if it is the same file; else 0 with errno EBADF, as for a closed descriptor. */
 static int pyossl_is_still(const pyossl_file *file, int fd)
 {
     struct stat found;

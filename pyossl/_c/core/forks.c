@@ -1,27 +1,30 @@
-/* Forks wait for the calls that hold OpenSSL's global locks.
+/* os.fork() waits until no other thread is in a call that may hold one of OpenSSL's global locks.
  *
- * OpenSSL has locks of its own around its tables of methods, algorithms and indexes, and no handlers for forks: where
- * another thread holds one in the moment of a fork it stays locked in the child, for ever, and a call that makes a
- * context there waits for it.  Python's ssl is spared most of that by the GIL, which it keeps in these calls and cffi
- * gives up.  So the calls that Python makes on the way to a context and a connection are counted, with whatever else
- * fetches algorithms, and the steps of first handshakes over BIOs that never wait; os.fork() waits until none is under
- * way, and holds up new ones.  It waits without the GIL, which a callback in such a call may need, and for no longer than
- * PYOSSL_FORK_PATIENCE, or a second more: a call may have to wait for a slow disk, or for what the forking thread has.
- * Nor is a new call held up for much longer: a handler of the fork may wait for the thread that makes it.
+ * OpenSSL has global locks around its tables of methods, algorithms and indexes, and no fork handlers.  If another
+ * thread holds such a lock when the process forks, it stays locked in the child for ever, and a call in the child that
+ * makes a context waits for it.  Python's ssl keeps the GIL in these calls, which prevents most of that; cffi releases
+ * it.
  *
- * A thread in the middle of such a call may fork itself, from a callback, and may make others in it.  So may a thread
- * that is about to fork: other handlers of os.register_at_fork(), and finalisers, run in it between these two.
- * A handshake is not counted while a callback of Python's runs in it: OpenSSL has no lock then, and the callback may
- * wait for anything.  Nor is what may take very long, or wait: the making of keys and parameters, handshakes over other
+ * These calls are counted: the calls by which Python makes a context and a connection; other calls that fetch
+ * algorithms; and the steps of first handshakes over BIOs that never wait.  os.fork() waits until none is running, and
+ * delays new ones.  It waits without the GIL, because a callback in such a call may need it.  It waits for at most
+ * PYOSSL_FORK_PATIENCE seconds and one second more: a call may wait for a slow disk, or for a lock of the forking
+ * thread.  A new call is not delayed for much longer either: a fork handler may wait for the thread that makes the call.
+ *
+ * A thread may fork from a callback inside such a call, and a call may be made inside another.  A thread that is about
+ * to fork may also make such calls: other handlers of os.register_at_fork(), and finalisers, run in it.
+ *
+ * Not counted: a handshake while a Python callback runs in it, because OpenSSL holds no lock then, and the callback may
+ * wait for anything; and calls that may take very long or wait: making keys and parameters, handshakes over other
  * BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 
 static int pyossl_forking;        /* threads that are about to fork */
 static int pyossl_held;           /* threads in calls that forks wait for */
-static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one in the other */
-static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of the other */
-static _Thread_local time_t pyossl_waits_here;   /* since when this thread has met forks; 0: none is there */
+static _Thread_local int pyossl_held_here;    /* such calls that this thread is in, one inside the other */
+static _Thread_local int pyossl_forking_here; /* forks that this thread is about to make, one in a handler of another */
+static _Thread_local time_t pyossl_waits_here;   /* the time since which forks delay this thread's calls; 0: not */
 
 static void pyossl_hold_forks(void)
 {
@@ -51,7 +54,7 @@ static void pyossl_let_fork(void)
         __atomic_fetch_sub(&pyossl_held, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Before and after a callback: forks do not wait for what Python does there. */
+/* Called before a callback: forks do not wait for its Python code.  pyossl_resume_hold is called after it. */
 static int pyossl_suspend_hold(void)
 {
     int depth = pyossl_held_here;
@@ -102,7 +105,7 @@ static void pyossl_after_fork(void)
     __atomic_fetch_sub(&pyossl_forking, 1, __ATOMIC_SEQ_CST);
 }
 
-/* In the child there is this thread alone. */
+/* Called in the child, which has this thread only. */
 static void pyossl_forget_holders(void)
 {
     pyossl_forking = pyossl_forking_here = 0;

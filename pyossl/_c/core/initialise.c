@@ -1,6 +1,6 @@
-/* What happens once, at import. */
+/* The initialisation at import, once in a process, and the test that the library fits the headers. */
 
-/* OpenSSL must not clean up at exit: finalisers and daemon threads would race it.  1: all is ready. */
+/* Returns 1 on success.  OpenSSL must not clean up at exit: finalisers and daemon threads may still use it then. */
 static int pyossl_initialise(void)
 {
     if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) || pthread_atfork(pyossl_forks_now, NULL, pyossl_forked) != 0
@@ -11,8 +11,8 @@ static int pyossl_initialise(void)
         && pyossl_python_method_new();
 }
 
-/* Whether a library of this version can serve the headers that the extension was compiled with: 0 if so, 1 if it is
- * of another major version, 2 if it is older. */
+/* Whether the extension can run with a library of this version: 0 if it can; 1 if the library has another major version
+ * than the headers with which the extension was compiled; 2 if it is older. */
 static int pyossl_library_refused(unsigned long library)
 {
     if (PYOSSL_MAJOR(library) != PYOSSL_MAJOR(OPENSSL_VERSION_NUMBER))

@@ -1,15 +1,16 @@
-/* Whose turn it is.
+/* The lock of a BIO or of a connection.
  *
- * An SSL is one thread's at a time, and cffi gives up the GIL around every call: the lock is ours.  It belongs to a BIO,
- * because the two halves of a BIO pair touch each other's memory and so share one; a connection works under the lock
- * of its BIO, or under one of its own where nobody else has the BIO.  It is recursive: a callback may ask the connection
- * questions.
+ * Only one thread at a time may use an SSL, and cffi releases the GIL around each call: so pyossl needs its own lock.
+ * The lock belongs to a BIO, because the two halves of a BIO pair use each other's memory and share one lock.  A
+ * connection uses the lock of its BIO, or its own if it made the BIO itself.  The lock is recursive: a callback may
+ * call methods of the connection.
  *
- * In a child process the thread that held a lock may not exist: a lock made before the fork is refused there, not
- * waited for.  It can be adopted where it was free at the fork: see pyossl_adopt in connection_lock.c. */
+ * After a fork the thread that held a lock does not exist in the child.  So a call in the child refuses a lock that was
+ * made before the fork, and does not wait for it.  A lock that was free at the fork can be adopted: see pyossl_adopt in
+ * connection_lock.c. */
 
-static unsigned long pyossl_generation;    /* forks between this process and the one that imported pyossl */
-static unsigned long pyossl_forks;         /* of this process and of those before it */
+static unsigned long pyossl_generation;    /* the number of forks from the process that imported pyossl to this one */
+static unsigned long pyossl_forks;         /* the number of forks by this process and its parents */
 
 static void pyossl_forks_now(void)
 {
@@ -31,7 +32,7 @@ typedef struct {
     pthread_mutex_t mutex;
     unsigned long generation;
     int wanted;    /* threads that wait for it */
-    int calls;     /* calls of BIOs under it, one within the other */
+    int calls;     /* running calls of BIOs under it, one inside the other */
 } pyossl_lock;
 
 static void pyossl_lock_free(pyossl_lock *lock)
@@ -42,7 +43,7 @@ static void pyossl_lock_free(pyossl_lock *lock)
     free(lock);
 }
 
-/* 1 where it is ready to be used, 0 where there are no means for it. */
+/* Returns 1 on success, 0 if the system has no memory or other resources for it. */
 static int pyossl_lock_set_up(pyossl_lock *lock)
 {
     pthread_mutexattr_t attributes;
@@ -72,14 +73,14 @@ static int pyossl_lock_is_inherited(const pyossl_lock *lock)
     return __atomic_load_n(&lock->generation, __ATOMIC_ACQUIRE) != pyossl_generation;
 }
 
-static int pyossl_is_ending;    /* the interpreter ends */
+static int pyossl_is_ending;    /* whether the interpreter is ending */
 
 static void pyossl_interpreter_ends(void)
 {
     pyossl_is_ending = 1;
 }
 
-/* As the interpreter ends a daemon thread that asks Python under a lock never comes back from there. */
+/* At the end of the interpreter a daemon thread that calls Python under a lock never returns from it. */
 static int pyossl_lock_acquire_at_end(pyossl_lock *lock)
 {
     for (int patience = 200; patience > 0; patience--) {
@@ -90,7 +91,8 @@ static int pyossl_lock_acquire_at_end(pyossl_lock *lock)
     return 0;
 }
 
-/* 1: it is ours, until pyossl_lock_release; 0: the lock is the parent process's, or of a thread that is no more. */
+/* Returns 1 if this thread has the lock now, until pyossl_lock_release; 0 if the lock belongs to the parent process, or
+ * to a thread that has ended. */
 static int pyossl_lock_acquire(pyossl_lock *lock)
 {
     int result;
@@ -107,8 +109,9 @@ static int pyossl_lock_acquire(pyossl_lock *lock)
     return result == 0;
 }
 
-/* A lock that the parent process made: 1 where it was free at the fork, and is ours now, as pyossl_lock_acquire; 2 where
- * this call is the first to have it here.  A thread that holds it for longer than the patience is one of the parent's. */
+/* Takes a lock that the parent process made, if it was free at the fork.  Returns 1 as pyossl_lock_acquire; 2 if this
+ * call is the first that has the lock in this process; 0 if the lock cannot be taken.  If it stays locked for longer
+ * than the patience, it is held by a thread of the parent process. */
 static int pyossl_lock_adopt(pyossl_lock *lock)
 {
     for (int patience = 100; patience > 0; patience--) {
@@ -125,7 +128,7 @@ static int pyossl_lock_adopt(pyossl_lock *lock)
     return 0;
 }
 
-/* As pyossl_lock_acquire, but 0 too where another thread has the lock. */
+/* As pyossl_lock_acquire, but does not wait: returns 0 also if another thread has the lock. */
 static int pyossl_lock_try(pyossl_lock *lock)
 {
     return !pyossl_lock_is_inherited(lock) && pthread_mutex_trylock(&lock->mutex) == 0;
@@ -136,8 +139,8 @@ static void pyossl_lock_release(pyossl_lock *lock)
     pthread_mutex_unlock(&lock->mutex);
 }
 
-/* For a thread that has just released the lock and will want it again at once: a mutex is not fair, and would be its own
- * again before a waiting thread has woken up. */
+/* For a thread that has just released the lock and will take it again at once.  A mutex is not fair: the thread would
+ * have it again before a waiting thread wakes up. */
 static void pyossl_lock_let_others_in(pyossl_lock *lock)
 {
     int patience = 50;

@@ -1,5 +1,7 @@
-/* The calls of Python's that forks wait for: see forks.c.  From here on, which is in cffi's own functions alone, each
- * name stands for the call between the two that count it. */
+/* The functions of OpenSSL that hold forks while Python calls them: see forks.c.
+ *
+ * pyossl.c includes this file last.  So the macros are in force in cffi's own functions only: there each name means the
+ * call, with the count of running calls raised before it and lowered after it. */
 
 #define PYOSSL_HELD(call) \
     __extension__({ pyossl_hold_forks(); __typeof__(call) pyossl_result = (call); pyossl_let_fork(); pyossl_result; })
@@ -40,7 +42,7 @@
 #define PEM_write_bio_SSL_SESSION(...) PYOSSL_HELD((PEM_write_bio_SSL_SESSION)(__VA_ARGS__))
 #define PKCS12_create(...) PYOSSL_HELD((PKCS12_create)(__VA_ARGS__))
 #define PKCS12_free(...) PYOSSL_HELD_VOID((PKCS12_free)(__VA_ARGS__))
-#ifdef PKCS12_parse    /* it is compat.h's then */
+#ifdef PKCS12_parse    /* compat.h has defined it */
 #  define pyossl_pkcs12_parse(...) PYOSSL_HELD((pyossl_pkcs12_parse)(__VA_ARGS__))
 #else
 #  define PKCS12_parse(...) PYOSSL_HELD((PKCS12_parse)(__VA_ARGS__))
@@ -122,7 +124,7 @@
 #define pyossl_read_certificate(...) PYOSSL_HELD((pyossl_read_certificate)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
 
-/* Python's functions are themselves again: cffi's own code defines them. */
+/* The Python callbacks have their own names again: cffi's code defines them. */
 #undef pyossl_on_message
 #undef pyossl_on_verify
 #undef pyossl_on_servername

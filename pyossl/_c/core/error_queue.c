@@ -1,7 +1,7 @@
-/* The thread's error queue, emptied into memory of our own.
+/* The thread's error queue: its entries are copied, removed and put back.
  *
- * OpenSSL's entries point into the queue and are overwritten by the next error, so that they are copied at once.
- * Texts that are too long are cut; nothing here relies on a NUL that OpenSSL does not promise. */
+ * The texts of an entry belong to the queue, and the next error overwrites them: they are copied at once.  Texts that
+ * are too long are cut.  No text needs to end with a NUL. */
 
 typedef struct {
     unsigned long code;
@@ -19,7 +19,7 @@ static void pyossl_copy(char *target, size_t size, const char *source)
     target[length] = '\0';
 }
 
-/* Empties the queue; returns how many entries, oldest first, went into `records`.  What finds no room is dropped. */
+/* Empties the queue into `records`, oldest entry first; returns their number.  Entries without room are dropped. */
 static int pyossl_take_errors(pyossl_record *records, int room)
 {
     const char *file, *function, *data;
@@ -39,7 +39,7 @@ static int pyossl_take_errors(pyossl_record *records, int room)
     return count;
 }
 
-/* ERR_clear_error(3) walks all sixteen slots of the queue; asking first is a tenth of the work. */
+/* ERR_clear_error(3) visits all sixteen entries of the queue; a test for emptiness first is a tenth of the work. */
 static void pyossl_clear_errors(void)
 {
     if (ERR_peek_error() != 0)
@@ -54,15 +54,15 @@ static void pyossl_put_error(const pyossl_record *record)
     ERR_set_debug(record->file, record->line, record->function);
     ERR_set_error(library, reason, record->data[0] == '\0' ? NULL : "%s", record->data);
 #else
-    ERR_put_error(library, ERR_GET_FUNC(record->code), reason, "", record->line);    /* it would keep the file's pointer */
+    ERR_put_error(library, ERR_GET_FUNC(record->code), reason, "", record->line);    /* it would keep a file's pointer */
     if (record->data[0] != '\0')
         ERR_add_error_data(1, record->data);
 #endif
 }
 
-/* A callback runs in the middle of a call that may have put errors into the queue already, and what Python does there
- * empties it: the entries are set aside meanwhile, and put back for SSL_get_error(3), which looks whether there are
- * any. */
+/* A callback runs during a call that may already have put errors into the queue, and the Python code of the callback
+ * may empty the queue.  So the entries are set aside during the callback and put back after it: SSL_get_error(3) tests
+ * whether the queue is empty. */
 typedef struct {
     int count;
     pyossl_record records[16];

@@ -1,10 +1,13 @@
-/* The calls that Python makes of a BIO, apart from any connection: each empties the queue, makes the call, and reads at
- * once what it came to.
+/* The calls of a BIO that Python makes without a connection.  Each empties the error queue, makes the call and reads
+ * the outcome at once.
  *
- * Result by value, as in io.c: >= 0 is what was done; below 0 it is -SSL_ERROR_WANT_x where the call is to be repeated,
- * -SSL_ERROR_SYSCALL where the descriptor failed (pyossl_bio_errno tells the errno), -SSL_ERROR_SSL where OpenSSL did
- * (the queue tells, and stays as it is), PYOSSL_PARKED where a BIO written in Python raised, PYOSSL_INCOMPLETE where
- * the chain has no end: OpenSSL's filters look at the BIO below without asking whether there is one. */
+ * The result, as in io.c, is 0 or more if the call succeeded, and else
+ *   -SSL_ERROR_WANT_x     the call must be repeated;
+ *   -SSL_ERROR_SYSCALL    the descriptor failed, and pyossl_bio_errno returns the errno;
+ *   -SSL_ERROR_SSL        OpenSSL failed, and the reasons are in the error queue;
+ *   PYOSSL_PARKED         a BIO written in Python raised an exception;
+ *   PYOSSL_INCOMPLETE     the last BIO of the chain is a filter.  OpenSSL's filters use the BIO below without a check
+ *                         that there is one. */
 
 enum { PYOSSL_INCOMPLETE = -120 };
 
@@ -14,7 +17,7 @@ typedef struct {
     size_t search_left;
 } pyossl_bio_call;
 
-/* Whether the last of the chain is a source and a sink. */
+/* Whether the last BIO of the chain is a source and sink, and not a filter. */
 static int pyossl_is_complete(BIO *bio)
 {
     while (BIO_next(bio) != NULL)
@@ -22,7 +25,7 @@ static int pyossl_is_complete(BIO *bio)
     return (BIO_method_type(bio) & BIO_TYPE_FILTER) == 0;
 }
 
-/* 0 where the call cannot be made. */
+/* Called before each call; returns 0 if the call cannot be made. */
 static int pyossl_bio_enter(pyossl_bio_call *call, BIO *bio)
 {
     if (!pyossl_is_complete(bio))
@@ -38,7 +41,8 @@ static int pyossl_bio_enter(pyossl_bio_call *call, BIO *bio)
     return 1;
 }
 
-/* `result` is what was done, below 0 if nothing was; `end` is the answer where that is no failure. */
+/* Called after each call.  `result` is the number of bytes or the like, below 0 if the call did nothing; `end` is
+ * returned if it did nothing and there is no failure and no reason to repeat it. */
 static long long pyossl_bio_leave(pyossl_bio_call *call, BIO *bio, long long result, long long end)
 {
     int parked = pyossl_thread_parked;
@@ -62,7 +66,7 @@ static long long pyossl_bio_leave(pyossl_bio_call *call, BIO *bio, long long res
     return pyossl_bio_errno(bio) != 0 ? -SSL_ERROR_SYSCALL : end;
 }
 
-/* 0 bytes: the end. */
+/* Returns 0 at the end of the data. */
 static long long pyossl_bio_read(BIO *bio, void *buffer, size_t size)
 {
     pyossl_bio_call call;
@@ -87,7 +91,7 @@ static long long pyossl_bio_write(BIO *bio, const void *data, size_t size)
     return pyossl_bio_leave(&call, bio, result == 1 ? (long long)written : -1, -SSL_ERROR_SSL);
 }
 
-/* A line with its end, of at most size - 1 bytes; 0 bytes: the end. */
+/* Reads a line with its line feed, or its first size - 1 bytes; returns 0 at the end of the data. */
 static long long pyossl_bio_line(BIO *bio, char *buffer, int size)
 {
     pyossl_bio_call call;
@@ -99,7 +103,7 @@ static long long pyossl_bio_line(BIO *bio, char *buffer, int size)
     return pyossl_bio_leave(&call, bio, result > 0 ? result : -1, 0);
 }
 
-/* BIO_ctrl(3), for which an answer of at least `least` is success. */
+/* BIO_ctrl(3); a result of `least` or more is success. */
 static long long pyossl_bio_control(BIO *bio, int command, long number, long least)
 {
     pyossl_bio_call call;
@@ -111,16 +115,16 @@ static long long pyossl_bio_control(BIO *bio, int command, long number, long lea
     return pyossl_bio_leave(&call, bio, result >= least ? result : -1, -SSL_ERROR_SSL);
 }
 
-/* Each BIO of a chain owns a reference to the next.  What moves them is one call each: between two the handler of a
- * signal could raise, and a reference would have two owners. */
+/* Each BIO of a chain owns a reference to the next.  Each of these functions makes the whole change: between two calls
+ * a signal handler could raise, and a reference would have two owners. */
 
-/* Puts `below` at the end of a chain, which gets a reference of its own to it. */
+/* Appends `below` to a chain that ends in `last`; the chain gets its own reference to it. */
 static int pyossl_push(BIO *last, BIO *below)
 {
     return BIO_up_ref(below) && BIO_push(last, below) != NULL;
 }
 
-/* Takes `bio` out of its chain, where `above`, which may be NULL, is above it. */
+/* Removes `bio` from its chain; `above` is the BIO above it, or NULL. */
 static void pyossl_pop(BIO *above, BIO *bio)
 {
     BIO *below = BIO_next(bio);

@@ -1,30 +1,28 @@
-/* What OpenSSL's BIOs do wrong, put right with callbacks (BIO_set_callback_ex(3)), which hold under a connection too.
+/* Workarounds for faults of OpenSSL's BIOs, in callbacks (BIO_set_callback_ex(3)), which also work under a connection.
  *
- * Loops that do not end.  A base64 filter skips what is not base64, and asks the BIO below for more until it finds
- * some: with /dev/zero below, or a peer that sends nothing but newlines, the call never returns, and nothing can
- * interrupt it.  So one read of a base64 filter takes a bounded number of bytes off a BIO that may have no end (a
- * descriptor, a file, one written in Python), and then fails.  And where the BIO below takes nothing and says 0, as
- * BIO_s_file(3) and BIO_f_prefix(3) do when they fail, the flush of a base64 filter, or in 1.1.1 of a cipher, writes
- * the same bytes again without end: 0 is made -1, which is what it means.
+ * Endless loops.  A base64 filter skips bytes that are not base64, and reads more from the BIO below until it finds
+ * base64.  With /dev/zero below, or a peer that sends only newlines, the call never returns, and cannot be interrupted.
+ * So one read of a base64 filter takes a bounded number of bytes from a BIO that may have no end (a descriptor, a file,
+ * a BIO written in Python), and then fails.  Also, BIO_s_file(3) and BIO_f_prefix(3) return 0 when a write fails, and
+ * the flush of a base64 filter above (in 1.1.1 also of a cipher filter) then writes the same bytes again for ever: the
+ * callback changes 0 to -1, a failure.
  *
- * Descriptors and files.
+ * SIGPIPE and errno.  BIOs over descriptors and files use write(2), which raises SIGPIPE if the reader has closed its
+ * end.  The signal is blocked in this thread during calls that may write, and a new one is removed.  They leave the
+ * errno of a failed call in the thread's errno, which later calls may overwrite: it is kept with the BIO.
  *
- * They send with write(2), and so raise SIGPIPE in a program that does not ignore it when the peer has hung up: the
- * signal is blocked in this thread around what may write, and one that came meanwhile is taken away.  And they leave
- * the errno of a failed call to the thread, where anything may overwrite it: it is kept with the BIO.
- *
- * Sockets of other processes.
- *
- * BIO_s_connect(3) and BIO_s_accept(3) end their socket with shutdown(2) when they are freed, and so the socket of the
- * parent process when a child drops its copy: they get another descriptor of the same number to end. */
+ * Sockets of the parent process.  BIO_s_connect(3) and BIO_s_accept(3) call shutdown(2) when they are freed.  In a
+ * child process that would shut down the parent's socket: before they are freed, their descriptor is replaced by
+ * another file with the same number. */
 
-/* The bytes that one read of a base64 filter may take besides those that it needs; a read below counts as so many. */
+/* The bytes that one read of a base64 filter may take in excess of the bytes that it needs; each read of the BIO below
+ * counts as PYOSSL_SEARCH_STEP bytes more. */
 enum { PYOSSL_SEARCH = 4 * 1024 * 1024, PYOSSL_SEARCH_STEP = 64 };
 
-static _Thread_local int pyossl_searches;         /* reads of base64 filters that this thread is in, one in the other */
-static _Thread_local size_t pyossl_search_left;   /* for the outermost */
+static _Thread_local int pyossl_searches;         /* reads of base64 filters that this thread is in, nested */
+static _Thread_local size_t pyossl_search_left;   /* the bytes that the outermost may still take */
 
-/* 0 where a base64 filter above has had all it may have. */
+/* 0 if a base64 filter above has taken all the bytes that it may take. */
 static int pyossl_search_goes_on(BIO *bio)
 {
     if (pyossl_searches == 0 || pyossl_search_left > 0)
@@ -40,8 +38,8 @@ static void pyossl_search_took(size_t size)
                                                                              : pyossl_search_left;
 }
 
-/* On a BIO that may have no end, or on BIO_f_prefix(3), which says 0 where it could not write and does not say that the
- * BIO below waits. */
+/* The callback of a BIO that may have no end, and of BIO_f_prefix(3), which returns 0 for a failed write and does not
+ * set the retry flags when the BIO below has to wait. */
 static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                          size_t *processed)
 {
@@ -72,7 +70,7 @@ static long pyossl_bound(BIO *bio, int operation, const char *data, size_t size,
     return result;
 }
 
-/* `bio`, with which no loop goes on for ever; NULL stays NULL. */
+/* Sets that callback and returns `bio`; NULL stays NULL. */
 static BIO *pyossl_bounded(BIO *bio)
 {
     if (bio != NULL)
@@ -80,7 +78,7 @@ static BIO *pyossl_bounded(BIO *bio)
     return bio;
 }
 
-/* On a base64 filter.  One that has failed fails again, and does not say that the data has ended. */
+/* The callback of a base64 filter.  After a failure each read fails again, and BIO_eof(3) is false. */
 static long pyossl_search(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                           size_t *processed)
 {
@@ -108,7 +106,7 @@ static long pyossl_search(BIO *bio, int operation, const char *data, size_t size
     return -1;
 }
 
-/* `bio`, a base64 filter, whose reads end; NULL stays NULL. */
+/* Sets that callback on `bio`, a base64 filter, and returns it; NULL stays NULL. */
 static BIO *pyossl_searching(BIO *bio)
 {
     if (bio != NULL)
@@ -116,9 +114,9 @@ static BIO *pyossl_searching(BIO *bio)
     return bio;
 }
 
-static _Thread_local int pyossl_guards;         /* calls of guarded BIOs that this thread is in, one in the other */
-static _Thread_local int pyossl_pipe_pending;   /* a SIGPIPE was on its way before the outermost */
-static _Thread_local sigset_t pyossl_mask;      /* the thread's signals before it */
+static _Thread_local int pyossl_guards;         /* calls of guarded BIOs that this thread is in, one inside the other */
+static _Thread_local int pyossl_pipe_pending;   /* a SIGPIPE was pending before the outermost */
+static _Thread_local sigset_t pyossl_mask;      /* the thread's signal mask before it */
 
 static void pyossl_block_sigpipe(void)
 {
@@ -151,7 +149,7 @@ static void pyossl_unblock_sigpipe(void)
     pthread_sigmask(SIG_SETMASK, &pyossl_mask, NULL);
 }
 
-/* Closes the descriptor of a BIO that is to be freed, and puts one in its place that nobody has. */
+/* Called before a connect or accept BIO is freed: closes its descriptor, and opens /dev/null with the same number. */
 static void pyossl_leave_to_others(BIO *bio)
 {
     int type = BIO_method_type(bio), fd, null;
@@ -166,7 +164,7 @@ static void pyossl_leave_to_others(BIO *bio)
     close(null);
 }
 
-static int pyossl_file_index;    /* BIO_set_ex_data(3): the pyossl_file of a descriptor that is the caller's */
+static int pyossl_file_index;    /* of BIO_set_ex_data(3): the pyossl_file of a descriptor of the caller */
 
 static void pyossl_file_free(void *bio, void *file, CRYPTO_EX_DATA *data, int index, long number, void *pointer)
 {
@@ -184,7 +182,7 @@ static int pyossl_file_set_up(void)
     return pyossl_file_index >= 0;
 }
 
-/* Whether the descriptor's number is a stranger's; the call has failed then. */
+/* Whether the descriptor belongs to another file now; the call then fails with EBADF. */
 static int pyossl_is_other_file(BIO *bio)
 {
     const pyossl_file *file = BIO_get_ex_data(bio, pyossl_file_index);
@@ -206,7 +204,7 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
 
     if (operation == BIO_CB_FREE && pyossl_is_other_file(bio))
         (void)BIO_set_close(bio, BIO_NOCLOSE);
-    if (!acts)    /* a question, which must not overwrite the errno of the call that it is about */
+    if (!acts)    /* a query: it must not overwrite the errno of the call before it */
         return result;
     if (operation != BIO_CB_FREE && (operation & BIO_CB_RETURN) == 0 && pyossl_is_other_file(bio))
         return -1;
@@ -248,7 +246,7 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
         errno = sys_errno;
         if (operation != (BIO_CB_WRITE | BIO_CB_RETURN) || result > 0)
             return result;
-        /* No later write gets through either, after these two. */
+        /* After these two errors all later writes fail too. */
         is_lost = !BIO_should_retry(bio) && (sys_errno == EPIPE || sys_errno == ECONNRESET);
         if (!is_lost || !pyossl_keeps_failure(sys_errno))
             return result == 0 ? -1 : result;
@@ -259,7 +257,7 @@ static long pyossl_guard(BIO *bio, int operation, const char *data, size_t size,
     }
 }
 
-/* `bio`, guarded; NULL stays NULL. */
+/* Sets pyossl_guard as the callback and returns `bio`; NULL stays NULL. */
 static BIO *pyossl_guarded(BIO *bio)
 {
     if (bio != NULL)
@@ -267,7 +265,7 @@ static BIO *pyossl_guarded(BIO *bio)
     return bio;
 }
 
-/* `bio`, guarded, over a descriptor that is the caller's, who may close it; NULL stays NULL. */
+/* As pyossl_guarded, for a descriptor that the caller owns and may close; NULL stays NULL. */
 static BIO *pyossl_guarded_of_caller(BIO *bio, int fd)
 {
     pyossl_file *file = bio == NULL ? NULL : calloc(1, sizeof(*file));
@@ -281,7 +279,7 @@ static BIO *pyossl_guarded_of_caller(BIO *bio, int fd)
     return pyossl_guarded(bio);
 }
 
-/* BIO_free_all(3) for what writes as it is freed: a file's last bytes. */
+/* BIO_free_all(3) for a BIO over a file: it writes the last bytes when it is freed. */
 static void pyossl_guarded_free(BIO *bio)
 {
     pyossl_block_sigpipe();
@@ -289,7 +287,8 @@ static void pyossl_guarded_free(BIO *bio)
     pyossl_unblock_sigpipe();
 }
 
-/* The errno of the last call of a chain's BIO over a descriptor or a file, 0 if it did not fail or there is none. */
+/* The errno of the last call of the BIO over a descriptor or a file in a chain; 0 if it did not fail or there is
+ * none. */
 static int pyossl_bio_errno(BIO *bio)
 {
     for (; bio != NULL; bio = BIO_next(bio)) {

@@ -1,13 +1,13 @@
-/* What the OpenSSL in use says of itself: where its libraries lie, and which providers it has loaded. */
+/* Facts about the OpenSSL in use: the paths of its libraries, its loaded providers, and whether FIPS mode is on. */
 
 typedef struct {
     char name[64];
     char title[128];
     char version[64];
-    int active;    /* whether it says that it can do its work; a FIPS provider that failed its self test cannot */
+    int active;    /* its own status; 0 for a FIPS provider that failed its self test */
 } pyossl_provider;
 
-/* Asked of the dynamic linker, which alone knows: the path in the headers' package is only where it should be. */
+/* From the dynamic linker: the path that belongs to the headers is only the expected one. */
 static const char *pyossl_file_of(void *function)
 {
     Dl_info found;
@@ -59,7 +59,7 @@ static int pyossl_take_provider(OSSL_PROVIDER *provider, void *argument)
     return 1;
 }
 
-/* How many providers are loaded; at most `room` of them are written to `providers`. */
+/* Writes at most `room` of the loaded providers to `providers` and returns their number. */
 static int pyossl_providers(pyossl_provider *providers, int room)
 {
     pyossl_provider_list list = { providers, room, 0 };

@@ -1,15 +1,15 @@
-/* What is asked of a connection or of a BIO under its lock.
+/* Calls that are made while a connection or a BIO is locked.
  *
- * Python must not take a lock and give it back itself: the handler of a signal may raise between any two of its
- * instructions, also between an acquire and its `try`, and the lock would stay taken.  So C takes the lock, asks, and
- * gives the lock back: a simple question by itself, any other by calling Python, whose exception comes back with the
- * answer (pyossl/core/lock.py). */
+ * Python must not take and release a lock itself: a signal handler may raise between any two of its instructions, also
+ * between taking the lock and the `try`, and the lock would stay locked.  So C takes the lock, makes the call and
+ * releases the lock.  Simple calls are C functions (pyossl_ask); for any other call C calls a Python function, and
+ * passes back its exception (pyossl/core/lock.py). */
 
-/* 1: it has been answered; 2: an exception was kept. */
+/* Calls the Python function of `question`.  Returns 1 if it returned; 2 if it raised, and the exception was kept. */
 static int pyossl_on_turn(void *question);
 
-/* Under the lock.  The handler of a signal, or a finaliser, may close the connection in the middle of the question, which
- * still uses the SSL: it is freed afterwards. */
+/* Called under the lock.  A signal handler or a finaliser may close the connection during the call, which still uses
+ * the SSL: the SSL is freed after the call. */
 static int pyossl_ask_python(pyossl_connection *connection, void *question)
 {
     int answer;
@@ -22,7 +22,7 @@ static int pyossl_ask_python(pyossl_connection *connection, void *question)
     return answer;
 }
 
-/* As pyossl_on_turn; 0: the lock is the parent process's. */
+/* As pyossl_on_turn, under the connection's lock; 0 if the lock belongs to the parent process. */
 static int pyossl_in_turn(pyossl_connection *connection, void *question)
 {
     int answer;
@@ -34,7 +34,7 @@ static int pyossl_in_turn(pyossl_connection *connection, void *question)
     return answer;
 }
 
-/* As pyossl_in_turn, but -1 at once where another thread has the lock. */
+/* As pyossl_in_turn, but does not wait: -1 if another thread has the lock. */
 static int pyossl_in_turn_if_free(pyossl_connection *connection, void *question)
 {
     pyossl_lock *other = connection->other_lock;
@@ -62,7 +62,7 @@ static int pyossl_ask_under(pyossl_lock *lock, void *question)
     return answer;
 }
 
-/* As pyossl_in_turn, of a BIO's lock. */
+/* As pyossl_in_turn, under a BIO's lock. */
 static int pyossl_under_lock(pyossl_lock *lock, void *question)
 {
     return pyossl_lock_acquire(lock) ? pyossl_ask_under(lock, question) : 0;
@@ -76,7 +76,8 @@ static int pyossl_under_lock_if_free(pyossl_lock *lock, void *question)
     return pyossl_lock_is_inherited(lock) ? 0 : -1;
 }
 
-/* The SSL, under the connection's lock until pyossl_connection_release; NULL where it cannot be had. */
+/* Locks the connection, until pyossl_connection_release, and returns its SSL.  NULL, and not locked, if the connection
+ * is closed or belongs to the parent process. */
 static SSL *pyossl_enter(pyossl_connection *connection)
 {
     if (!pyossl_connection_acquire(connection))
@@ -96,7 +97,7 @@ enum {
     PYOSSL_SHUTDOWN_STATE
 };
 
-/* The answer, which is >= 0; below 0 where the SSL cannot be had. */
+/* The answer, 0 or more; -1 if the connection is closed or belongs to the parent process. */
 static long long pyossl_ask(pyossl_connection *connection, int question)
 {
     SSL *ssl = pyossl_enter(connection);
@@ -128,7 +129,7 @@ static long long pyossl_ask(pyossl_connection *connection, int question)
     return answer;
 }
 
-/* The caller's own reference; NULL where there is none, or the SSL cannot be had. */
+/* The session, with a reference for the caller; NULL if there is none, or as for pyossl_enter. */
 static SSL_SESSION *pyossl_session(pyossl_connection *connection)
 {
     SSL *ssl = pyossl_enter(connection);
