@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from pyossl.core import outcome
 from pyossl.pyopenssl.cryptography_binding import Binding, interface, library
-from pyossl.pyopenssl.deprecation import bytes_of
+from pyossl.pyopenssl.deprecation import text_to_bytes_and_warn as text_to_bytes_and_warn
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -19,7 +19,6 @@ binding = Binding()
 ffi, lib = interface, library
 no_zero_allocator = interface.new_allocator(should_clear_after_alloc=False)
 UNSPECIFIED = object()
-text_to_bytes_and_warn = bytes_of
 
 
 def text(charp: Any) -> str:

@@ -17,8 +17,8 @@ from pyossl.pyopenssl.keys import (
     FILETYPE_PEM,
     FILETYPE_TEXT,
     PKey,
-    encoded_as,
-    is_cryptography,
+    data_of_filetype,
+    is_cryptography_object,
     translated,
 )
 from pyossl.x509 import builder
@@ -78,7 +78,7 @@ class X509Name(Uncopied):
 
     @_name.setter
     def _name(self, pointer: Any) -> None:
-        self._take(binding.name_at(pointer), None, "")
+        self._take(binding.name_from_pointer(pointer), None, "")
 
     if TYPE_CHECKING:
         _own: Name | None
@@ -95,7 +95,7 @@ class X509Name(Uncopied):
             return super().__setattr__(name, value)
         if type(name) is not str:
             raise TypeError(f"attribute name must be string, not '{type(value).__name__:.200}'")
-        _attribute_number(name)
+        _number_of_attribute(name)
         data = value.encode("utf-8") if isinstance(value, str) else value
         if not isinstance(data, bytes):
             raise TypeError(f"the value of an attribute is text, not {type(value).__name__}")
@@ -110,7 +110,7 @@ class X509Name(Uncopied):
     def __getattr__(self, name: str) -> str | None:
         if name.startswith("_"):
             raise AttributeError(name)
-        number = _attribute_number(name)
+        number = _number_of_attribute(name)
         with translated:
             return builder.attribute_text(self._core, number)
 
@@ -140,7 +140,7 @@ class X509Name(Uncopied):
         return [(name.encode(), data) for name, data in builder.components(self._core)]
 
 
-def _attribute_number(name: str) -> int:
+def _number_of_attribute(name: str) -> int:
     name.encode("charmap")  # the original takes no more than that, and raises what this raises
     try:
         return builder.attribute_number(name)
@@ -181,6 +181,11 @@ class X509(Uncopied):
         new._take(CertificateBuilder.of(certificate))
         return new
 
+    def __repr__(self) -> str:
+        if "_certificate" not in vars(self):
+            return object.__repr__(self)
+        return f"<X509 object '{builder.name_line(self._certificate.subject_name)}'>"
+
     @property
     def _x509(self) -> Any:
         """The ``X509 *``, for programs that reach below; urllib3 looks whether there is one."""
@@ -188,12 +193,12 @@ class X509(Uncopied):
 
     @_x509.setter
     def _x509(self, pointer: Any) -> None:
-        self._take(binding.certificate_at(pointer))
+        self._take(binding.certificate_from_pointer(pointer))
 
     @classmethod
     def _from_raw_x509_ptr(cls, x509: Any) -> X509:
         new = cls.__new__(cls)
-        new._take(binding.certificate_taken(x509))
+        new._take(binding.certificate_from_owned_pointer(x509))
         return new
 
     def to_cryptography(self) -> x509.Certificate:
@@ -205,7 +210,7 @@ class X509(Uncopied):
     @classmethod
     def from_cryptography(cls, crypto_cert: x509.Certificate) -> X509:
         """An ``X509`` of ``cryptography``'s object; ``TypeError`` for any other."""
-        if not is_cryptography(crypto_cert, "x509.Certificate"):
+        if not is_cryptography_object(crypto_cert, "x509.Certificate"):
             raise TypeError("Must be a certificate")
         with translated:
             return cls._of(Certificate.from_cryptography(crypto_cert))
@@ -236,7 +241,7 @@ class X509(Uncopied):
         if not isinstance(pkey, PKey):
             raise TypeError("pkey must be a PKey instance")
         with translated:
-            self._certificate.set_public_key(pkey._any)
+            self._certificate.set_public_key(pkey._any_key)
 
     @deprecated(f"X509.sign is deprecated. {_BUILDER}")
     def sign(self, pkey: PKey, digest: str) -> None:
@@ -247,8 +252,8 @@ class X509(Uncopied):
             raise ValueError("Key only has public part")
         if not pkey._initialized:
             raise ValueError("Key is uninitialized")
-        with translated, _digest_errors():
-            self._certificate.sign(pkey._private, digest)
+        with translated, _unknown_digest_errors():
+            self._certificate.sign(pkey._private_key, digest)
 
     def get_signature_algorithm(self) -> bytes:
         """OpenSSL's long name; ``ValueError`` where there is none."""
@@ -259,7 +264,7 @@ class X509(Uncopied):
 
     def digest(self, digest_name: str) -> bytes:
         """The fingerprint, as ``b"AB:CD:…"``."""
-        with translated, _digest_errors():
+        with translated, _unknown_digest_errors():
             return self._certificate.fingerprint(digest_name).hex(":").upper().encode()
 
     def subject_name_hash(self) -> int:
@@ -283,7 +288,7 @@ class X509(Uncopied):
         """Ends the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        with _out_of_calendar:
+        with _ignoring_impossible_times:
             self._certificate.set_not_after(amount)
 
     @deprecated(f"X509.gmtime_adj_notBefore is deprecated. {_BUILDER}")
@@ -291,7 +296,7 @@ class X509(Uncopied):
         """Begins the validity so many seconds from now."""
         if not isinstance(amount, int):
             raise TypeError("amount must be an integer")
-        with _out_of_calendar:
+        with _ignoring_impossible_times:
             self._certificate.set_not_before(amount)
 
     def has_expired(self) -> bool:
@@ -359,7 +364,7 @@ class X509(Uncopied):
         return self._certificate.extension_count
 
 
-class _digest_errors:  # noqa: N801 - read as a statement
+class _unknown_digest_errors:  # noqa: N801 - read as a statement
     """Says of an unknown digest what pyOpenSSL says."""
 
     def __enter__(self) -> None:
@@ -370,7 +375,7 @@ class _digest_errors:  # noqa: N801 - read as a statement
             raise ValueError("No such digest method") from error
 
 
-_out_of_calendar = contextlib.suppress(errors.Error)
+_ignoring_impossible_times = contextlib.suppress(errors.Error)
 """Where so many seconds from now are no time that a certificate can hold nothing is set, and nothing said."""
 
 
@@ -382,7 +387,7 @@ def _time(when: bytes) -> bytes:
 
 def load_certificate(type: int, buffer: bytes) -> X509:
     """The first certificate in PEM or DER."""
-    data = encoded_as(type, buffer)
+    data = data_of_filetype(type, buffer)
     with translated:
         return X509._of(Certificate.load(data) if type == FILETYPE_PEM else Certificate._from_der(data))
 

@@ -55,7 +55,7 @@ def _dtls_timeout(ssl: Any, seconds: Any, microseconds: Any) -> int:
     return found
 
 
-_MADE: dict[str, Any] = {
+_ADDED: dict[str, Any] = {
     **{f"Cryptography_HAS_{name}": int(has) for name, has in _HAS.items()},
     "Cryptography_DTLSv1_get_timeout": _dtls_timeout,
     "Cryptography_SSL_SESSION_new": lib.SSL_SESSION_new,
@@ -69,10 +69,10 @@ class _Library:
     """``lib``, whose names a program may also set, as it may those of ``cryptography``'s."""
 
     def __getattr__(self, name: str) -> Any:
-        return _MADE[name] if name in _MADE else getattr(lib, name)
+        return _ADDED[name] if name in _ADDED else getattr(lib, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*_MADE, *dir(lib), *vars(self)})
+        return sorted({*_ADDED, *dir(lib), *vars(self)})
 
 
 library: Any = _Library()
@@ -99,32 +99,32 @@ def _shared(pointer: Any, kind: str, up_ref: Callable[[Any], int], free: Callabl
     return own(ffi.cast(f"{kind} *", pointer), free, pointer)
 
 
-def certificate_at(pointer: Any) -> CertificateBuilder:
+def certificate_from_pointer(pointer: Any) -> CertificateBuilder:
     """The certificate of an ``X509 *``.  X509_up_ref(3)"""
     return CertificateBuilder.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
 
 
-def certificate_taken(pointer: Any) -> CertificateBuilder:
+def certificate_from_owned_pointer(pointer: Any) -> CertificateBuilder:
     """The certificate of an ``X509 *``, whose reference is taken over.  X509_free(3)"""
     return CertificateBuilder.of(Certificate(own(pointer, lib.X509_free)))
 
 
-def store_at(pointer: Any) -> Store:
+def store_from_pointer(pointer: Any) -> Store:
     """The store of an ``X509_STORE *``.  X509_STORE_up_ref(3)"""
     return Store(_shared(pointer, "X509_STORE", lib.X509_STORE_up_ref, lib.X509_STORE_free))
 
 
-def key_pointer_at(pointer: Any) -> Any:
+def shared_key_pointer(pointer: Any) -> Any:
     """The ``EVP_PKEY *``, with a reference of its own.  EVP_PKEY_up_ref(3)"""
     return _shared(pointer, "EVP_PKEY", lib.EVP_PKEY_up_ref, lib.EVP_PKEY_free)
 
 
-def blank_key() -> Any:
+def empty_key_pointer() -> Any:
     """An ``EVP_PKEY *`` without a key in it.  EVP_PKEY_new(3)"""
     return own(check_ptr(lib.EVP_PKEY_new(), "EVP_PKEY_new"), lib.EVP_PKEY_free)
 
 
-def key_in(pointer: Any) -> Key | None:
+def key_from_pointer(pointer: Any) -> Key | None:
     """The key of an owned ``EVP_PKEY *``: None while there is none, a public one where the private half is missing."""
     if lib.EVP_PKEY_get_id(pointer) == 0:
         return None
@@ -134,7 +134,7 @@ def key_in(pointer: Any) -> Key | None:
     return kind(pointer)
 
 
-def name_at(pointer: Any) -> Name:
+def name_from_pointer(pointer: Any) -> Name:
     """The name of an ``X509_NAME *``, as it stands there: that is kept, and not copied."""
     if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof("X509_NAME *"):
         raise TypeError(f"X509_NAME * is meant, not {pointer!r}")
@@ -156,7 +156,7 @@ def context_pointer(context: MutableContext) -> Any:
     return context._ctx
 
 
-def callback_of(context: MutableContext, kind: str) -> Any:
+def c_callback(context: MutableContext, kind: str) -> Any:
     """The function in C that OpenSSL calls back, None for none: the ``keylog`` one's, for one."""
     found = getattr(lib, f"SSL_CTX_get_{kind}_callback")(context._ctx)
     return None if found == ffi.NULL else found

@@ -37,7 +37,7 @@ def warn_about(message: str) -> None:
     warnings.warn(message, DeprecationWarning, stacklevel=3)
 
 
-def bytes_of(label: str, value: Any) -> Any:
+def text_to_bytes_and_warn(label: str, value: Any) -> Any:
     """``value``, encoded and warned about where it is ``str``: pyOpenSSL takes that still."""
     if isinstance(value, str):
         warnings.warn(f"str for {label} is no longer accepted, use bytes", DeprecationWarning, stacklevel=3)

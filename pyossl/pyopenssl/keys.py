@@ -10,7 +10,7 @@ from pyossl.core.constants import constant
 from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.deprecation import deprecated
-from pyossl.pyopenssl.failures import Translated
+from pyossl.pyopenssl.exceptions import Translated
 from pyossl.x509 import builder
 from pyossl.x509.encoding import cryptography, is_pem
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
@@ -47,7 +47,7 @@ TYPE_DSA: int = constant("EVP_PKEY_DSA")
 TYPE_DH: int = constant("EVP_PKEY_DH")
 TYPE_EC: int = constant("EVP_PKEY_EC")
 
-_LONGEST_PASSPHRASE = 1024
+LONGEST_PASSPHRASE = 1024
 _CRYPTOGRAPHY_KEYS = (
     ("dsa", "DSA"),
     ("ec", "EllipticCurve"),
@@ -71,10 +71,10 @@ class PKey(Uncopied):
     _initialized = True
 
     if TYPE_CHECKING:
-        _held: Key | None
-        _blank: Any
+        _loaded: Key | None
+        _pointer: Any
     else:
-        _held = _blank = None
+        _loaded = _pointer = None
 
     def __init__(self) -> None:
         self._initialized = False
@@ -82,7 +82,7 @@ class PKey(Uncopied):
     @classmethod
     def _of(cls, key: Key) -> PKey:
         pkey = cls.__new__(cls)
-        pkey._held = key
+        pkey._loaded = key
         pkey._only_public = isinstance(key, PublicKey)
         return pkey
 
@@ -91,45 +91,45 @@ class PKey(Uncopied):
         """The ``EVP_PKEY *``, for programs that reach below; an empty one while there is no key."""
         if self._key is not None:
             return self._key._key
-        if self._blank is None:
-            self._blank = binding.blank_key()
-        return self._blank
+        if self._pointer is None:
+            self._pointer = binding.empty_key_pointer()
+        return self._pointer
 
     @_pkey.setter
     def _pkey(self, pointer: Any) -> None:
-        self._held, self._blank = None, binding.key_pointer_at(pointer)
+        self._loaded, self._pointer = None, binding.shared_key_pointer(pointer)
         self._only_public = isinstance(self._key, PublicKey)
 
     @property
     def _key(self) -> Key | None:
-        if self._held is None and self._blank is not None:
-            self._held = binding.key_in(self._blank)  # which a program may have put there
-        return self._held
+        if self._loaded is None and self._pointer is not None:
+            self._loaded = binding.key_from_pointer(self._pointer)  # which a program may have put there
+        return self._loaded
 
     @property
-    def _private(self) -> PrivateKey:
+    def _private_key(self) -> PrivateKey:
         if not isinstance(self._key, PrivateKey):
             raise Error([("pyossl", "", "there is no private key")])
         return self._key
 
     @property
-    def _any(self) -> Key:
+    def _any_key(self) -> Key:
         if self._key is None:
             raise Error([("pyossl", "", "there is no key")])
         return self._key
 
     def to_cryptography_key(self) -> _Key:
         """The same key as ``cryptography``'s object."""
-        key = self._any
+        key = self._any_key
         return key.to_cryptography() if isinstance(key, (PrivateKey, PublicKey)) else None  # type: ignore[return-value]  # one of the two
 
     @classmethod
     def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
         """A ``PKey`` of ``cryptography``'s object; ``TypeError`` for any other."""
         with translated:
-            if is_cryptography(crypto_key, *_types_of_cryptography("PublicKey")):
+            if is_cryptography_object(crypto_key, *_types_of_cryptography("PublicKey")):
                 return cls._of(PublicKey.from_cryptography(crypto_key))
-            if is_cryptography(crypto_key, *_types_of_cryptography("PrivateKey")):
+            if is_cryptography_object(crypto_key, *_types_of_cryptography("PrivateKey")):
                 return cls._of(PrivateKey.from_cryptography(crypto_key))
         raise TypeError("Unsupported key type")
 
@@ -145,7 +145,7 @@ class PKey(Uncopied):
         if type not in (TYPE_RSA, TYPE_DSA):
             raise Error("No such key type")
         with translated:
-            self._held = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else builder.generate_dsa(bits)
+            self._loaded = PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else builder.generate_dsa(bits)
         self._initialized = True
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
@@ -156,8 +156,11 @@ class PKey(Uncopied):
         if self.type() != TYPE_RSA:
             raise TypeError("Only RSA keys can currently be checked.")
         with translated:
-            builder.check_key(self._private)
+            builder.check_key(self._private_key)
         return True
+
+    def __repr__(self) -> str:
+        return "<PKey object without a key>" if self._key is None else f"<PKey object: {self._key!r}>"
 
     def type(self) -> int:
         """``TYPE_RSA``, ``TYPE_DSA`` or another of OpenSSL's numbers; 0 for no key."""
@@ -172,7 +175,7 @@ def _types_of_cryptography(half: str) -> tuple[str, ...]:
     return tuple(f"hazmat.primitives.asymmetric.{module}.{name}{half}" for module, name in _CRYPTOGRAPHY_KEYS)
 
 
-def is_cryptography(value: object, *types: str) -> bool:
+def is_cryptography_object(value: object, *types: str) -> bool:
     """Whether ``value`` is of one of these types of ``cryptography``, which is not imported where it is not."""
     if not any(each.__module__.startswith("cryptography.") for each in type(value).__mro__):
         return False
@@ -201,12 +204,12 @@ def _passphrase(form: int, passphrase: PassphraseCallableT | None, writing: bool
 
     def ask() -> bytes:
         given = passphrase(int(writing)) if callable(passphrase) else passphrase
-        return checked_passphrase(given, _LONGEST_PASSPHRASE)
+        return checked_passphrase(given, LONGEST_PASSPHRASE)
 
     return ask
 
 
-def encoded_as(form: int, buffer: str | bytes) -> bytes:
+def data_of_filetype(form: int, buffer: str | bytes) -> bytes:
     """``buffer``, which must be of the form that was said: the core takes either."""
     data = buffer.encode("ascii") if isinstance(buffer, str) else buffer
     if not isinstance(data, bytes):
@@ -243,7 +246,7 @@ def _end_of_value(data: bytes) -> int:
 
 def load_publickey(type: int, buffer: str | bytes) -> PKey:
     """A public key in PEM or DER."""
-    data = encoded_as(type, buffer)
+    data = data_of_filetype(type, buffer)
     with translated:
         return PKey._of(PublicKey.load(data))
 
@@ -251,7 +254,7 @@ def load_publickey(type: int, buffer: str | bytes) -> PKey:
 def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallableT | None = None) -> PKey:
     """A private key in PEM or DER; nothing ever prompts for a passphrase."""
     ask = _passphrase(type, passphrase, writing=False)
-    data = encoded_as(type, buffer)
+    data = data_of_filetype(type, buffer)
     with translated:
         return PKey._of(PrivateKey.load(data, ask))
 
@@ -261,7 +264,7 @@ def dump_publickey(type: int, pkey: PKey) -> bytes:
     if type not in (FILETYPE_PEM, FILETYPE_ASN1):
         raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
     with translated:
-        key = PublicKey.load(pkey._any.public_der())
+        key = PublicKey.load(pkey._any_key.public_der())
         return key.to_pem() if type == FILETYPE_PEM else key.to_der()
 
 
@@ -279,13 +282,13 @@ def write_private_key(
     ask = _passphrase(type, passphrase, writing=True)
     with translated:
         if type == FILETYPE_PEM:
-            return builder.key_pem(pkey._private, cipher, ask() if cipher is not None and ask is not None else b"")
+            return builder.key_pem(pkey._private_key, cipher, ask() if cipher is not None and ask is not None else b"")
         if type == FILETYPE_ASN1:
-            return builder.key_der(pkey._private)
+            return builder.key_der(pkey._private_key)
         if type == FILETYPE_TEXT:
             if pkey.type() != TYPE_RSA:
                 raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
-            return builder.key_text(pkey._private)
+            return builder.key_text(pkey._private_key)
     raise ValueError("type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT")
 
 

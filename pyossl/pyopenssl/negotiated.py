@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.certificates import X509, X509Name
-from pyossl.pyopenssl.contexts import translated, translates
-from pyossl.pyopenssl.numbers import TLS1_3_VERSION
+from pyossl.pyopenssl.constants import TLS1_3_VERSION
+from pyossl.pyopenssl.exceptions import translate_methods, translated
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.encoding import cryptography
@@ -137,7 +137,7 @@ class Negotiated(Uncopied):
 
     def get_certificate(self, *, as_cryptography: bool = False) -> X509 | x509.Certificate | None:
         """The connection's own certificate."""
-        return _shown(self._tls.certificate, as_cryptography)
+        return _x509_of(self._tls.certificate, as_cryptography)
 
     @typing.overload
     def get_peer_certificate(self, *, as_cryptography: Literal[True]) -> x509.Certificate | None: ...
@@ -147,7 +147,7 @@ class Negotiated(Uncopied):
 
     def get_peer_certificate(self, *, as_cryptography: bool = False) -> X509 | x509.Certificate | None:
         """The peer's certificate."""
-        return _shown(self._tls.peer_certificate, as_cryptography)
+        return _x509_of(self._tls.peer_certificate, as_cryptography)
 
     @typing.overload
     def get_peer_cert_chain(self, *, as_cryptography: Literal[True]) -> list[x509.Certificate] | None: ...
@@ -159,7 +159,7 @@ class Negotiated(Uncopied):
         """The certificates that the peer sent."""
         chain = self._tls.peer_chain
         # A server's view leaves the client's own certificate out, and may be of none.
-        return _every(chain, as_cryptography) if chain or not self._tls.has_peer_chain else []
+        return _x509s_of(chain, as_cryptography) if chain or not self._tls.has_peer_chain else []
 
     @typing.overload
     def get_verified_chain(self, *, as_cryptography: Literal[True]) -> list[x509.Certificate] | None: ...
@@ -169,21 +169,21 @@ class Negotiated(Uncopied):
 
     def get_verified_chain(self, *, as_cryptography: bool = False) -> list[X509] | list[x509.Certificate] | None:
         """The chain that was built and verified."""
-        return _every(self._tls.verified_chain, as_cryptography)
+        return _x509s_of(self._tls.verified_chain, as_cryptography)
 
 
-def _shown(certificate: Certificate | None, as_cryptography: bool) -> X509 | x509.Certificate | None:
+def _x509_of(certificate: Certificate | None, as_cryptography: bool) -> X509 | x509.Certificate | None:
     if certificate is None:
         return None
-    shown = X509._of(certificate)
-    return shown.to_cryptography() if as_cryptography else shown
+    found = X509._of(certificate)
+    return found.to_cryptography() if as_cryptography else found
 
 
-def _every(chain: tuple[Certificate, ...], as_cryptography: bool) -> list[X509] | list[x509.Certificate] | None:
+def _x509s_of(chain: tuple[Certificate, ...], as_cryptography: bool) -> list[X509] | list[x509.Certificate] | None:
     if not chain:
         return None
-    shown = [X509._of(certificate) for certificate in chain]
-    return [each.to_cryptography() for each in shown] if as_cryptography else shown
+    found = [X509._of(certificate) for certificate in chain]
+    return [each.to_cryptography() for each in found] if as_cryptography else found
 
 
-translates(Negotiated)
+translate_methods(Negotiated)

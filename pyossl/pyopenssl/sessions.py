@@ -1,11 +1,12 @@
-"""``Session``, a translation onto the core's."""
+"""``Session`` of ``OpenSSL.SSL``, over ``pyossl.Session``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pyossl.core.copying import Uncopied
-from pyossl.pyopenssl.contexts import Context, translated
+from pyossl.pyopenssl.context_settings import ContextSettings
+from pyossl.pyopenssl.exceptions import translated
 from pyossl.tls.session import Session as CoreSession
 
 
@@ -14,10 +15,10 @@ class Session(Uncopied):
 
     if TYPE_CHECKING:
         _core: CoreSession
-        _context: Context
+        _context: ContextSettings
 
     @classmethod
-    def _of(cls, session: CoreSession, context: Context) -> Session:
+    def _of(cls, session: CoreSession, context: ContextSettings) -> Session:
         new = cls()
         new._core, new._context = session, context
         return new
@@ -28,7 +29,7 @@ class Session(Uncopied):
         return self._core._session
 
     @classmethod
-    def load(cls, data: bytes, context: Context) -> Session:
+    def load(cls, data: bytes, context: ContextSettings) -> Session:
         """A session from ``to_der`` or ``to_pem``.  Not in pyOpenSSL."""
         with translated:
             return cls._of(CoreSession.load(data, context._core), context)
@@ -40,3 +41,6 @@ class Session(Uncopied):
     def to_pem(self) -> bytes:
         """The session, its keys included.  Not in pyOpenSSL."""
         return self._core.to_pem()
+
+    def __repr__(self) -> str:
+        return repr(self._core) if "_core" in vars(self) else object.__repr__(self)

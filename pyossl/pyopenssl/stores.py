@@ -12,7 +12,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import CertificateError
 from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.certificates import X509
-from pyossl.pyopenssl.keys import is_cryptography, translated
+from pyossl.pyopenssl.keys import is_cryptography_object, translated
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
 from pyossl.x509.store import Store
@@ -50,6 +50,11 @@ class X509Store(Uncopied):
         new._core = store
         return new
 
+    def __repr__(self) -> str:
+        if "_core" not in vars(self):
+            return object.__repr__(self)
+        return f"<X509Store object, {len(self._core.certificates)} certificates in memory>"
+
     @property
     def _store(self) -> Any:
         """The ``X509_STORE *``, for programs that reach below."""
@@ -57,7 +62,7 @@ class X509Store(Uncopied):
 
     @_store.setter
     def _store(self, pointer: Any) -> None:
-        self._core = binding.store_at(pointer)
+        self._core = binding.store_from_pointer(pointer)
 
     def add_cert(self, cert: X509) -> None:
         """Trusts a certificate."""
@@ -68,7 +73,7 @@ class X509Store(Uncopied):
 
     def add_crl(self, crl: x509.CertificateRevocationList) -> None:
         """What an issuer has revoked, for the flag ``CRL_CHECK``."""
-        if not is_cryptography(crl, "x509.CertificateRevocationList"):
+        if not is_cryptography_object(crl, "x509.CertificateRevocationList"):
             raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
         with translated:
             self._core.add_crl(CRL.from_cryptography(crl))
@@ -111,6 +116,9 @@ class X509StoreContext(Uncopied):
         self._chain = tuple(chain or ())
         if not all(isinstance(each, X509) for each in self._chain):
             raise TypeError("One of the elements is not an X509 instance")
+
+    def __repr__(self) -> str:
+        return f"<X509StoreContext object: {self._cert!r} with {self._store!r}>"
 
     def _verify(self) -> tuple[Certificate, ...]:
         between = [each._certificate for each in self._chain]

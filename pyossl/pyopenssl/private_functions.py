@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
 from pyossl.pyopenssl.cryptography_binding import interface, library
-from pyossl.pyopenssl.failures import (
+from pyossl.pyopenssl.exceptions import (
     Error as SSLError,
     SysCallError,
     WantReadError,
