@@ -40,9 +40,9 @@ _WRITABLE = (bytearray, memoryview)
 
 
 def _first_record(data: Any) -> Any:
-    """The bytes that one call sends, one record at most.
+    """The bytes that one call sends: one record at most, so that a repeated call has only one record to repeat.
 
-    If the transport takes less than a program sends, only this record has to be sent again, with no other behind it.
+    Raises ``ValueError`` for more than 2**31-1 bytes.
     """
     if len(data) > _LARGEST:
         raise ValueError("Cannot send more than 2**31-1 bytes at once.")
@@ -57,7 +57,7 @@ class ConnectionIO(Uncopied):
         _socket: Any
 
     def _call(self, call: Callable[..., _T | Want], *arguments: Any) -> _T:
-        """What a call of the core's came to, told as pyOpenSSL tells it; what is called often does that itself."""
+        """Calls a method of the core and raises what pyOpenSSL raises.  Methods that are called often do it themselves."""
         try:
             result = call(*arguments)
         except errors.Error as error:
@@ -89,11 +89,16 @@ class ConnectionIO(Uncopied):
     # Data
 
     def pending(self) -> int:
-        """How many bytes can be read without the transport."""
+        """How many decrypted bytes are buffered: they can be read without the transport.  SSL_pending(3)"""
         return self._tls.pending
 
     def send(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends bytes; how many were taken."""
+        """Sends bytes, one record (16 KiB) at most, and returns how many were sent.
+
+        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
+        ``WantWriteError`` repeat the call with the same bytes.  Raises ``ValueError`` for more than 2**31-1 bytes.
+        SSL_write_ex(3)
+        """
         if type(buf) is not bytes or len(buf) > RECORD:
             buf = _first_record(text_to_bytes_and_warn("buf", buf))
         try:
@@ -107,7 +112,12 @@ class ConnectionIO(Uncopied):
     write = send
 
     def sendall(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends every byte; how many there were."""
+        """Sends all bytes and returns how many there were.
+
+        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
+        ``WantWriteError`` repeat the call with the same bytes: those that were sent are not sent again.
+        SSL_write_ex(3)
+        """
         if type(buf) is not bytes:
             buf = memoryview(text_to_bytes_and_warn("buf", buf)).cast("B")
         try:
@@ -119,7 +129,11 @@ class ConnectionIO(Uncopied):
         raise exception_for_want(sent)
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
-        """Up to so many bytes; ``ZeroReturnError`` once the peer has closed."""
+        """Returns decrypted bytes, ``bufsiz`` at most.
+
+        With ``socket.MSG_PEEK`` in ``flags`` the bytes stay in the buffer; other flags are ignored.  Raises
+        ``ZeroReturnError`` after the peer's close_notify.  SSL_read_ex(3)
+        """
         try:
             peeks = flags is not None and flags & socket.MSG_PEEK
             data = self._tls.peek(bufsiz) if peeks else self._tls.read(bufsiz)
@@ -134,7 +148,10 @@ class ConnectionIO(Uncopied):
     read = recv
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
-        """As ``recv``, into a buffer; how many bytes."""
+        """Like ``recv``, but writes into ``buffer``, ``nbytes`` at most, and returns how many bytes were written.
+
+        SSL_read_ex(3)
+        """
         size = len(buffer)
         if nbytes is not None and nbytes < size:
             size = nbytes
@@ -153,7 +170,10 @@ class ConnectionIO(Uncopied):
         return received
 
     def bio_read(self, bufsiz: int) -> bytes:
-        """Up to so many bytes for the peer; ``WantReadError`` where there are none."""
+        """Returns bytes for the peer, ``bufsiz`` at most; for a connection in memory.
+
+        Raises ``WantReadError`` if there are none, and ``TypeError`` if the connection has a socket.  BIO_read(3)
+        """
         if self._socket is not None:
             raise TypeError(_HAS_SOCKET)
         if not isinstance(bufsiz, int):
@@ -169,7 +189,10 @@ class ConnectionIO(Uncopied):
         return data
 
     def bio_write(self, buf: _Buffer) -> int:
-        """Takes bytes from the peer; how many."""
+        """Takes bytes from the peer and returns how many there were; for a connection in memory.
+
+        Raises ``TypeError`` if the connection has a socket.  BIO_write(3)
+        """
         if type(buf) is not bytes:
             buf = text_to_bytes_and_warn("buf", buf)
         if self._socket is not None:
@@ -183,7 +206,10 @@ class ConnectionIO(Uncopied):
         return size
 
     def bio_shutdown(self) -> None:
-        """Says that the peer's bytes have ended."""
+        """Tells a connection in memory that no more bytes come from the peer.
+
+        Raises ``TypeError`` if the connection has a socket.  BIO_set_mem_eof_return(3)
+        """
         if self._socket is not None:
             raise TypeError(_HAS_SOCKET)
         self._call(self._tls.end_of_transport)
@@ -191,7 +217,10 @@ class ConnectionIO(Uncopied):
     # The handshake and the end
 
     def do_handshake(self) -> None:
-        """Goes on with the handshake."""
+        """Does the handshake, or continues it.
+
+        Raises ``Error`` if it fails, for example because the peer's certificate is not trusted.  SSL_do_handshake(3)
+        """
         try:
             want = self._tls.handshake()
         except errors.Error as error:
@@ -200,7 +229,10 @@ class ConnectionIO(Uncopied):
             raise exception_for_want(want)
 
     def shutdown(self) -> bool:
-        """Sends our close_notify, after the record of a ``send`` that waits; whether the peer's is here."""
+        """Sends close_notify, after the rest of an unfinished ``send``; returns whether the peer's has arrived.
+
+        SSL_shutdown(3)
+        """
         try:
             is_whole = self._tls.finish_write() or self._tls.shutdown()
         except errors.Error as error:
@@ -210,27 +242,37 @@ class ConnectionIO(Uncopied):
         raise exception_for_want(is_whole)
 
     def sock_shutdown(self, *args: Any, **kwargs: Any) -> None:
-        """The socket's own ``shutdown``."""
+        """Calls ``shutdown`` of the socket.  shutdown(2)"""
         self._sock.shutdown(*args, **kwargs)
 
     def get_shutdown(self) -> int:
-        """Of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``."""
+        """Which close_notify alerts were sent and received, a combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``.
+
+        SSL_get_shutdown(3)
+        """
         return self._tls.shutdown_state
 
     def set_shutdown(self, state: int) -> None:
-        """Of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``."""
+        """Sets which close_notify alerts count as sent and received.
+
+        ``state`` is a combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``; ``TypeError`` if it is no ``int``.
+        SSL_set_shutdown(3)
+        """
         if not isinstance(state, int):
             raise TypeError("state must be an integer")
         self._tls.set_shutdown_state(state)
 
     def makefile(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """There is none."""
+        """Always raises ``NotImplementedError``, as in pyOpenSSL."""
         raise NotImplementedError("Cannot make file object of OpenSSL.SSL.Connection")
 
     # New keys
 
     def renegotiate(self) -> bool:
-        """Asks for another handshake; whether none was under way."""
+        """Asks for a new handshake, in TLS 1.2 and older; False if one was asked for already and is not finished.
+
+        Raises ``Error`` if renegotiation is not possible.  SSL_renegotiate(3)
+        """
         if self.renegotiate_pending():
             return False
         with translated:
@@ -238,44 +280,56 @@ class ConnectionIO(Uncopied):
         return True
 
     def renegotiate_pending(self) -> bool:
-        """Whether another handshake has been asked for and is not finished."""
+        """Whether a new handshake was asked for and is not finished.  SSL_renegotiate_pending(3)"""
         return self._tls.is_renegotiating
 
     def total_renegotiations(self) -> int:
-        """How many there have been."""
+        """How many renegotiations there were.  SSL_total_renegotiations(3)"""
         return self._tls.renegotiations
 
     def key_update(self, request_peer: bool = False) -> None:
-        """New keys for what is sent, and on request for what is received; TLS 1.3.  Not in pyOpenSSL."""
+        """Changes the key of the sent data, and with ``request_peer`` that of the received data too.  TLS 1.3 only.
+
+        Raises ``Error`` in older versions.  Not in pyOpenSSL.  SSL_key_update(3)
+        """
         with translated:
             self._tls.update_keys(request=request_peer)
 
     # The reason to wait
 
     def want_read(self) -> bool:
-        """Whether the last call waits for the peer's bytes."""
+        """Whether the last call needs bytes from the peer.  SSL_want_read(3)"""
         return self._tls.wants is Want.READ
 
     def want_write(self) -> bool:
-        """Whether the last call waits for room."""
+        """Whether the last call needs room for bytes to the peer.  SSL_want_write(3)"""
         return self._tls.wants is Want.WRITE
 
     # Datagrams
 
     def get_cleartext_mtu(self) -> int:
-        """How many bytes of data fit the largest datagram."""
+        """How many bytes of data fit into the largest datagram; 0 if the connection is not DTLS.
+
+        DTLS_get_data_mtu(3)
+        """
         return self._tls.data_mtu
 
     def DTLSv1_listen(self) -> None:  # noqa: N802 - pyOpenSSL's, as the two below
-        """Waits for a client that brings our cookie back."""
+        """Waits for a client that sends the right cookie back; for a DTLS server.  DTLSv1_listen(3)"""
         self._call(self._tls.listen)
 
     def DTLSv1_get_timeout(self) -> int | None:  # noqa: N802
-        """Seconds until ``DTLSv1_handle_timeout`` is due, None while no timer runs."""
+        """Seconds, a float, until ``DTLSv1_handle_timeout`` has to be called; None if no timer runs.
+
+        DTLSv1_get_timeout(3)
+        """
         return typing.cast("int | None", self._tls.timeout)  # a float: so pyOpenSSL calls its own
 
     def DTLSv1_handle_timeout(self) -> bool:  # noqa: N802
-        """Sends the last flight again if it is time; whether it was."""
+        """Sends the last flight of the handshake again if its timer has expired; returns whether it had.
+
+        DTLSv1_handle_timeout(3)
+        """
         return self._call(self._tls.handle_timeout)
 
 

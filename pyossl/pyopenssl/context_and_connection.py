@@ -76,13 +76,31 @@ def _core_info_callback(callback: InfoCallback) -> Callable[[CoreConnection, int
 
 
 class Context(ContextSettings):
-    """What connections have in common; it cannot be changed once there is one."""
+    """The settings that connections share.
+
+    ``method`` is ``TLS_METHOD``, ``TLS_CLIENT_METHOD``, ``TLS_SERVER_METHOD`` or the same with ``DTLS``;
+    ``SSLv23_METHOD`` means ``TLS_METHOD``.  ``TLSv1_METHOD``, ``TLSv1_1_METHOD`` and ``TLSv1_2_METHOD`` allow this
+    version only.  Any other number raises ``ValueError``.
+
+    A new context verifies no peer: call ``set_verify`` and ``set_default_verify_paths``.  Each method that changes the
+    context raises ``ValueError`` after the first connection was made from it, and ``Error`` if OpenSSL refuses the
+    change.  An exception in a callback is raised by the method of the connection that called it.  SSL_CTX_new(3)
+    """
 
     # Callbacks
 
     @before_first_connection
     def set_verify(self, mode: int, callback: VerifyCallback | None = None) -> None:
-        """Whether the peer is verified, and who is asked about each certificate."""
+        """Sets the verification mode and the callback for each certificate of the peer's chain.
+
+        - ``mode``: a combination of ``VERIFY_*``.
+        - ``callback``: called as ``callback(connection, certificate, code, depth, ok)``, it returns whether the
+          certificate is accepted.  ``code`` is one of ``X509VerificationCodes``, ``depth`` is 0 for the peer's
+          certificate, 1 for its issuer's and so on, ``ok`` is 1 if OpenSSL accepts the certificate, else 0.  Without a
+          callback OpenSSL decides.
+
+        Raises ``TypeError`` for arguments of another type.  SSL_CTX_set_verify(3)
+        """
         checked_integer("mode", mode)
         if callback is not None and not callable(callback):
             raise TypeError("callback must be callable")
@@ -90,17 +108,30 @@ class Context(ContextSettings):
 
     @before_first_connection
     def set_info_callback(self, callback: Callable[[Connection, int, int], None]) -> None:
-        """Called at each step of a handshake and for alerts."""
+        """Sets the callback for each step of a handshake and for each alert.
+
+        It is called as ``callback(connection, where, value)``: ``where`` is a combination of ``SSL_CB_*`` and
+        ``SSL_ST_*``, ``value`` an alert or the result of the step.  SSL_CTX_set_info_callback(3)
+        """
         self._core.info_callback = _core_info_callback(callback)
 
     @before_first_connection
     def set_keylog_callback(self, callback: Callable[[Connection, bytes], None]) -> None:
-        """Called with each secret, in the format that Wireshark reads."""
+        """Sets the callback for each secret of a connection: a program that has them can decrypt its records.
+
+        It is called as ``callback(connection, line)`` with a line in the format of NSS key logs, which Wireshark reads.
+        SSL_CTX_set_keylog_callback(3)
+        """
         self._core.keylog_callback = lambda connection, line: callback(connection_of(connection), line.encode())
 
     @before_first_connection
     def set_tlsext_servername_callback(self, callback: Callable[[Connection], None]) -> None:
-        """A server's, called when a client has said whom it means; it may call ``Connection.set_context``."""
+        """Sets a server's callback, called when a client has sent the name of the server that it wants (SNI).
+
+        It is called as ``callback(connection)`` and may call ``connection.get_servername`` and
+        ``connection.set_context``.  An exception in it is shown by ``sys.excepthook``, and the handshake fails with
+        ``Error``.  SSL_CTX_set_tlsext_servername_callback(3)
+        """
 
         def servername(connection: CoreConnection, _: str | None) -> None:
             try:
@@ -113,7 +144,12 @@ class Context(ContextSettings):
 
     @before_first_connection
     def set_alpn_select_callback(self, callback: ALPNSelectCallback) -> None:
-        """A server's, called with what the client offers; it answers with one of these."""
+        """Sets a server's callback that selects an application protocol.
+
+        It is called as ``callback(connection, protocols)`` with the client's list of bytes, and returns one of them or
+        ``NO_OVERLAPPING_PROTOCOLS``.  Anything else fails the handshake: bytes that the client did not offer with
+        ``Error``, another type with ``TypeError``.  SSL_CTX_set_alpn_select_cb(3)
+        """
 
         def select(connection: CoreConnection, offered: Sequence[str]) -> str | None:
             answer = callback(connection_of(connection), [protocol.encode("latin-1") for protocol in offered])
@@ -134,7 +170,11 @@ class Context(ContextSettings):
     def set_ocsp_server_callback(
         self, callback: Callable[[Connection, _T | None], bytes], data: _T | None = None
     ) -> None:
-        """Called for the response to staple; ``b""`` for none."""
+        """Sets a server's callback that returns the OCSP response to staple, in DER; ``b""`` for none.
+
+        It is called as ``callback(connection, data)`` if the client asks for a response.  If it does not return bytes,
+        the handshake fails with ``TypeError``.  SSL_CTX_set_tlsext_status_cb(3)
+        """
 
         def staple(connection: CoreConnection) -> bytes:
             response = callback(connection_of(connection), data)
@@ -148,25 +188,37 @@ class Context(ContextSettings):
     def set_ocsp_client_callback(
         self, callback: Callable[[Connection, bytes, _T | None], bool], data: _T | None = None
     ) -> None:
-        """Called with the response that was stapled; False ends the handshake."""
+        """Sets a client's callback that checks the OCSP response that the server stapled.
+
+        It is called as ``callback(connection, response, data)``; ``response`` is in DER, ``b""`` if the server sent
+        none.  If it returns a false value, the handshake fails.  Call ``Connection.request_ocsp`` too.
+        SSL_CTX_set_tlsext_status_cb(3)
+        """
         self._core.set_ocsp_client_callback(
             lambda connection, response: bool(callback(connection_of(connection), response, data))
         )
 
     @before_first_connection
     def set_cookie_generate_callback(self, callback: Callable[[Connection], bytes]) -> None:
-        """Called for the cookie that a DTLS client must send back."""
+        """Sets the callback that returns the cookie, bytes, that a DTLS client has to send back.
+
+        It is called as ``callback(connection)``.  SSL_CTX_set_cookie_generate_cb(3)
+        """
         self._core.set_cookie_callback(lambda connection: callback(connection_of(connection)))
 
     @before_first_connection
     def set_cookie_verify_callback(self, callback: Callable[[Connection, bytes], bool]) -> None:
-        """Called with the cookie that came back; whether it is ours."""
+        """Sets the callback that returns whether a DTLS client has sent the right cookie back.
+
+        It is called as ``callback(connection, cookie)``.  SSL_CTX_set_cookie_verify_cb(3)
+        """
         self._core.set_cookie_verify_callback(
             lambda connection, cookie: bool(callback(connection_of(connection), cookie))
         )
 
 
 def _descriptor(thing: Any) -> int:
+    """The file descriptor of a socket, or the ``int`` itself."""
     fileno = getattr(thing, "fileno", None)
     if fileno is not None:
         require_plain(thing, _INSTEAD)
@@ -179,7 +231,20 @@ def _descriptor(thing: Any) -> int:
 
 
 class Connection(ConnectionSettings, ConnectionIO, Negotiated):
-    """One connection over a socket, or over bytes that the caller carries (``bio_read``, ``bio_write``)."""
+    """A TLS or DTLS connection.
+
+    - ``context``: the ``Context``, which cannot be changed afterwards.
+    - ``socket``: a socket, or any object with ``fileno()``.  Without it the connection is in memory: the program gives
+      it the peer's bytes with ``bio_write`` and takes the bytes for the peer with ``bio_read``.
+
+    An attribute that a connection does not have is looked up in its socket.  Call ``set_connect_state`` or
+    ``set_accept_state`` first, then ``do_handshake``.
+
+    The methods raise ``WantReadError`` or ``WantWriteError`` if the socket does not block and has no bytes or no room:
+    repeat the call.  They raise ``ZeroReturnError`` after the peer's close_notify, ``SysCallError`` if the transport
+    fails or ends without it, and ``Error`` for any other failure.  After a failure each further call raises it again.
+    SSL_new(3)
+    """
 
     if TYPE_CHECKING:
         _reverse_mapping: typing.ClassVar[weakref.WeakValueDictionary[Any, Connection]]
@@ -225,21 +290,24 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
 
     @property
     def _ssl(self) -> Any:
-        """The SSL, for programs that reach below: see ``_util``."""
+        """The ``SSL *``, for programs that call OpenSSL themselves: see ``_util``."""
         return self._tls._c.ssl
 
     def _raise_ssl_error(self, ssl: Any, result: int) -> None:
-        """For programs that reach below."""
+        """Raises the exception for the result of a function of OpenSSL, for programs that call OpenSSL themselves."""
         raise_ssl_error(ssl, result)
 
     # The context
 
     def get_context(self) -> Context:
-        """The context."""
+        """The context of this connection.  SSL_get_SSL_CTX(3)"""
         return self._context
 
     def set_context(self, context: Context) -> None:
-        """Goes on with another context, from a server name callback."""
+        """Uses the certificate, key and callbacks of another context from now on; for a server name callback.
+
+        Raises ``TypeError`` if ``context`` is no ``Context``.  SSL_set_SSL_CTX(3)
+        """
         if not isinstance(context, Context):
             raise TypeError("context must be a Context instance")
         with translated:
@@ -248,7 +316,10 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
         context._used = True
 
     def set_verify(self, mode: int, callback: Callable[[Connection, X509, int, int, int], bool] | None = None) -> None:
-        """Whether the peer is verified, and who is asked about each certificate."""
+        """Sets the verification mode and the callback for this connection alone.
+
+        The arguments are those of ``Context.set_verify``.  SSL_set_verify(3)
+        """
         if not isinstance(mode, int):
             raise TypeError("mode must be an integer")
         if callback is not None and not callable(callback):
@@ -256,24 +327,30 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
         self._tls.set_verify(mode, None if callback is None else _core_verify_callback(callback))
 
     def set_info_callback(self, callback: Callable[[Connection, int, int], None]) -> None:
-        """Called at each step of a handshake and for alerts."""
+        """Sets the callback for each step of a handshake and for each alert, for this connection alone.
+
+        It is called as in ``Context.set_info_callback``.  SSL_set_info_callback(3)
+        """
         self._tls.set_info_callback(_core_info_callback(callback))
 
     # The socket
 
     def connect(self, addr: Any) -> None:
-        """Connects the socket; this is the client's side."""
+        """Connects the socket to ``addr`` and makes this the client's side.  It does no handshake.  connect(2)"""
         self.set_connect_state()
         self._sock.connect(addr)
 
     def connect_ex(self, addr: Any) -> int:
-        """Connects the socket; this is the client's side.  The errno, 0 for none."""
+        """Like ``connect``, but returns the errno of a failed connection, 0 for success.  connect(2)"""
         connect_ex = self._sock.connect_ex
         self.set_connect_state()
         return int(connect_ex(addr))
 
     def accept(self) -> tuple[Connection, Any]:
-        """The next client of a listening socket, as the server's side of a connection."""
+        """Accepts a client of a listening socket; returns a server's ``Connection`` for it, and its address.
+
+        It does no handshake.  accept(2)
+        """
         client, address = self._sock.accept()
         connection = Connection(self._context, client)
         connection.set_accept_state()
@@ -282,12 +359,19 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
     # Sessions
 
     def get_session(self) -> Session | None:
-        """The session, None while there is none."""
+        """The session, which can be offered in a later connection; None if there is none.
+
+        In TLS 1.3 the server sends it after the handshake: it is there after the first ``recv``.  SSL_get1_session(3)
+        """
         session = self._tls.session
         return None if session is None else Session._of(session, self._context)
 
     def set_session(self, session: Session) -> None:
-        """Offers a session of the same context for resumption."""
+        """Offers a session to the server, which may resume it.  Call it before the handshake.
+
+        Raises ``TypeError`` if it is no ``Session``, and ``ValueError`` if it comes from another context.
+        SSL_set_session(3)
+        """
         if not isinstance(session, Session):
             raise TypeError("session must be a Session instance")
         if session._context is not self._context:
