@@ -239,7 +239,11 @@ __all__ = [
 
 
 def OpenSSL_version(type: int) -> bytes:  # noqa: N802 - pyOpenSSL's
-    """What OpenSSL says of itself, by one of the ``OPENSSL_x`` numbers."""
+    """A text about OpenSSL: its version, or how it was built.
+
+    ``type`` is ``OPENSSL_VERSION``, ``OPENSSL_CFLAGS``, ``OPENSSL_BUILT_ON``, ``OPENSSL_PLATFORM`` or ``OPENSSL_DIR``.
+    OpenSSL_version(3)
+    """
     return version_text(type)
 
 

@@ -57,7 +57,7 @@ class ConnectionIO(Uncopied):
         _socket: Any
 
     def _call(self, call: Callable[..., _T | Want], *arguments: Any) -> _T:
-        """Calls a method of the core and raises what pyOpenSSL raises.  Methods that are called often do it themselves."""
+        """Calls a method of the core and raises what pyOpenSSL raises.  The hot methods do it themselves."""
         try:
             result = call(*arguments)
         except errors.Error as error:
@@ -246,9 +246,9 @@ class ConnectionIO(Uncopied):
         self._sock.shutdown(*args, **kwargs)
 
     def get_shutdown(self) -> int:
-        """Which close_notify alerts were sent and received, a combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``.
+        """Which close_notify alerts were sent and received.
 
-        SSL_get_shutdown(3)
+        A combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``.  SSL_get_shutdown(3)
         """
         return self._tls.shutdown_state
 

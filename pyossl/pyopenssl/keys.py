@@ -1,4 +1,4 @@
-"""Keys: ``PKey``, what loads and dumps them, and the elliptic curves."""
+"""``PKey`` and ``Error`` of ``OpenSSL.crypto``, the functions that load and dump keys, and the elliptic curves."""
 
 from __future__ import annotations
 
@@ -58,14 +58,22 @@ _CRYPTOGRAPHY_KEYS = (
 
 
 class Error(Exception):
-    """An error of OpenSSL's outside of TLS; its argument is a list of (library, function, reason)."""
+    """An error in OpenSSL outside of TLS.
+
+    ``args[0]`` is the content of OpenSSL's error queue, oldest entry first: a list of (library, function, reason).
+    ERR_get_error(3)
+    """
 
 
 translated = Translated(Error)
 
 
 class PKey(Uncopied):
-    """A key, private or public, or still to be generated."""
+    """A private or public key.
+
+    ``PKey()`` is empty until ``generate_key`` is called.  ``load_privatekey``, ``load_publickey`` and
+    ``PKey.from_cryptography_key`` return others.  EVP_PKEY_new(3)
+    """
 
     _only_public = False
     _initialized = True
@@ -88,7 +96,7 @@ class PKey(Uncopied):
 
     @property
     def _pkey(self) -> Any:
-        """The ``EVP_PKEY *``, for programs that reach below; an empty one while there is no key."""
+        """The ``EVP_PKEY *``, for programs that call OpenSSL themselves; it holds no key if this ``PKey`` is empty."""
         if self._key is not None:
             return self._key._key
         if self._pointer is None:
@@ -103,7 +111,7 @@ class PKey(Uncopied):
     @property
     def _key(self) -> Key | None:
         if self._loaded is None and self._pointer is not None:
-            self._loaded = binding.key_from_pointer(self._pointer)  # which a program may have put there
+            self._loaded = binding.key_from_pointer(self._pointer)  # a program may have put one there
         return self._loaded
 
     @property
@@ -119,13 +127,13 @@ class PKey(Uncopied):
         return self._key
 
     def to_cryptography_key(self) -> _Key:
-        """The same key as ``cryptography``'s object."""
+        """The key as an object of ``cryptography``.  Raises ``Error`` if there is no key."""
         key = self._any_key
         return key.to_cryptography() if isinstance(key, (PrivateKey, PublicKey)) else None  # type: ignore[return-value]  # one of the two
 
     @classmethod
     def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
-        """A ``PKey`` of ``cryptography``'s object; ``TypeError`` for any other."""
+        """A ``PKey`` for a key of ``cryptography``; any other object raises ``TypeError``."""
         with translated:
             if is_cryptography_object(crypto_key, *_types_of_cryptography("PublicKey")):
                 return cls._of(PublicKey.from_cryptography(crypto_key))
@@ -135,7 +143,12 @@ class PKey(Uncopied):
 
     @deprecated("PKey.generate_key is deprecated. You should use the key generation APIs in cryptography instead.")
     def generate_key(self, type: int, bits: int) -> None:
-        """A new RSA or DSA key of so many bits."""
+        """Generates a key.
+
+        ``type`` is ``TYPE_RSA`` or ``TYPE_DSA``, ``bits`` the size.  Raises ``TypeError`` if one is no ``int``,
+        ``ValueError`` if ``bits`` is not positive, and ``Error`` for another type or if OpenSSL fails.
+        EVP_PKEY_generate(3)
+        """
         if not isinstance(type, int):
             raise TypeError("type must be an integer")
         if not isinstance(bits, int):
@@ -150,7 +163,10 @@ class PKey(Uncopied):
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
     def check(self) -> bool:
-        """True; raises where the numbers of an RSA key do not belong together."""
+        """Checks that the numbers of an RSA private key belong together; returns True or raises ``Error``.
+
+        Raises ``TypeError`` for a public key or another type of key.  EVP_PKEY_check(3)
+        """
         if self._only_public:
             raise TypeError("public key only")
         if self.type() != TYPE_RSA:
@@ -163,11 +179,14 @@ class PKey(Uncopied):
         return "<PKey object without a key>" if self._key is None else f"<PKey object: {self._key!r}>"
 
     def type(self) -> int:
-        """``TYPE_RSA``, ``TYPE_DSA`` or another of OpenSSL's numbers; 0 for no key."""
+        """The type of the key: ``TYPE_RSA``, ``TYPE_DSA`` or another number of OpenSSL; 0 if there is no key.
+
+        EVP_PKEY_get_base_id(3)
+        """
         return 0 if self._key is None else builder.key_number(self._key)
 
     def bits(self) -> int:
-        """The key's size."""
+        """The size of the key in bits, 0 if there is no key.  EVP_PKEY_get_bits(3)"""
         return 0 if self._key is None else self._key.bits
 
 
@@ -176,7 +195,7 @@ def _types_of_cryptography(half: str) -> tuple[str, ...]:
 
 
 def is_cryptography_object(value: object, *types: str) -> bool:
-    """Whether ``value`` is of one of these types of ``cryptography``, which is not imported where it is not."""
+    """Whether ``value`` has one of these types of ``cryptography``, which is not imported for the question."""
     if not any(each.__module__.startswith("cryptography.") for each in type(value).__mro__):
         return False
     places = (each.rpartition(".") for each in types)
@@ -184,7 +203,10 @@ def is_cryptography_object(value: object, *types: str) -> bool:
 
 
 def checked_passphrase(value: Any, limit: int, truncate: bool = False) -> bytes:
-    """What a passphrase callback answered, or was given in place of one."""
+    """The passphrase that a callback returned or a program gave.
+
+    Raises ``ValueError`` if it is not bytes or longer than ``limit`` bytes; ``truncate`` cuts it instead.
+    """
     if not isinstance(value, bytes):
         raise ValueError("Bytes expected")
     if len(value) > limit:
@@ -210,7 +232,11 @@ def _passphrase(form: int, passphrase: PassphraseCallableT | None, writing: bool
 
 
 def data_of_filetype(form: int, buffer: str | bytes) -> bytes:
-    """``buffer``, which must be of the form that was said: the core takes either."""
+    """``buffer`` as bytes, if it is in the format that ``form`` names.  The core accepts both formats.
+
+    Raises ``Error`` if it is in another format, ``TypeError`` if it is not bytes or ``str``, and ``ValueError`` if
+    ``form`` is not ``FILETYPE_PEM`` or ``FILETYPE_ASN1``.
+    """
     data = buffer.encode("ascii") if isinstance(buffer, str) else buffer
     if not isinstance(data, bytes):
         raise TypeError(f"a certificate or key is loaded from bytes or str, not {type(data).__name__}")
@@ -225,7 +251,7 @@ def data_of_filetype(form: int, buffer: str | bytes) -> bytes:
 
 
 def _end_of_value(data: bytes) -> int:
-    """Where the first value in BER ends: the original does not look at what stands behind it."""
+    """The index after the first value in BER.  pyOpenSSL ignores the bytes behind it."""
     at = opened = 0
     while at + 1 < len(data):
         if opened and data[at : at + 2] == b"\0\0":
@@ -245,14 +271,27 @@ def _end_of_value(data: bytes) -> int:
 
 
 def load_publickey(type: int, buffer: str | bytes) -> PKey:
-    """A public key in PEM or DER."""
+    """Loads a public key.
+
+    ``type`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER), ``buffer`` is bytes or ``str``.  Raises ``Error`` if it
+    cannot be decoded, and ``ValueError`` for another ``type``.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY(3)
+    """
     data = data_of_filetype(type, buffer)
     with translated:
         return PKey._of(PublicKey.load(data))
 
 
 def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallableT | None = None) -> PKey:
-    """A private key in PEM or DER; nothing ever prompts for a passphrase."""
+    """Loads a private key.
+
+    - ``type``: ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).
+    - ``buffer``: bytes or ``str``.
+    - ``passphrase``: bytes, or a function that is called with 0 (for reading) and returns bytes, 1024 at most.  For PEM
+      only.  Without it an encrypted key raises ``Error``: pyossl never prompts on the terminal.
+
+    Raises ``Error`` if the key cannot be decoded or decrypted, and ``ValueError`` for another ``type``.
+    PEM_read_bio_PrivateKey(3), d2i_PrivateKey(3)
+    """
     ask = _passphrase(type, passphrase, writing=False)
     data = data_of_filetype(type, buffer)
     with translated:
@@ -260,7 +299,11 @@ def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallab
 
 
 def dump_publickey(type: int, pkey: PKey) -> bytes:
-    """The public half in PEM or DER."""
+    """The public key as bytes.
+
+    ``type`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER); ``ValueError`` for another one.  Raises ``Error`` if there
+    is no key.  PEM_write_bio_PUBKEY(3), i2d_PUBKEY(3)
+    """
     if type not in (FILETYPE_PEM, FILETYPE_ASN1):
         raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
     with translated:
@@ -271,7 +314,15 @@ def dump_publickey(type: int, pkey: PKey) -> bytes:
 def write_private_key(
     type: int, pkey: PKey, cipher: str | None = None, passphrase: PassphraseCallableT | None = None
 ) -> bytes:
-    """``dump_privatekey``: the key in PEM, which can be encrypted, in DER, or as text."""
+    """The private key as bytes; this is ``dump_privatekey``.
+
+    - ``type``: ``FILETYPE_PEM``, ``FILETYPE_ASN1`` (DER), or ``FILETYPE_TEXT`` for RSA keys.
+    - ``cipher``: the name of a cipher that encrypts PEM, for example ``"aes-256-cbc"``.
+    - ``passphrase``: bytes, or a function that is called with 1 (for writing) and returns bytes, 1024 at most.
+
+    Raises ``TypeError`` if ``pkey`` is no ``PKey`` or a cipher has no passphrase, ``ValueError`` if OpenSSL does not
+    have the cipher or for another ``type``, and ``Error`` if there is no private key.  PEM_write_bio_PrivateKey(3)
+    """
     if not isinstance(pkey, PKey):
         raise TypeError("pkey must be a PKey")
     if cipher is not None:
@@ -293,7 +344,7 @@ def write_private_key(
 
 
 class _EllipticCurve:
-    """A curve that OpenSSL has, by its name."""
+    """An elliptic curve; ``name`` is its name in OpenSSL."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -302,7 +353,7 @@ class _EllipticCurve:
         return f"<Curve {self.name!r}>"
 
     def _to_EC_KEY(self) -> PrivateKey:  # noqa: N802 - pyOpenSSL's
-        """A new key on the curve."""
+        """A new private key on the curve."""
         try:
             return PrivateKey.generate("EC", group=self.name)
         except errors.Error as error:
@@ -314,7 +365,7 @@ _curves: set[_EllipticCurve] = set()
 
 @deprecated("get_elliptic_curves is deprecated. You should use the APIs in cryptography instead.")
 def get_elliptic_curves() -> set[_EllipticCurve]:
-    """Every curve that OpenSSL has; the same objects each time."""
+    """All curves that OpenSSL has; each call returns the same objects.  EC_get_builtin_curves(3)"""
     return _every_curve()
 
 
@@ -326,7 +377,7 @@ def _every_curve() -> set[_EllipticCurve]:
 
 @deprecated("get_elliptic_curve is deprecated. You should use the APIs in cryptography instead.")
 def get_elliptic_curve(name: str) -> _EllipticCurve:
-    """The curve of this name; ``ValueError`` for none."""
+    """The curve with this name; ``ValueError`` if OpenSSL does not have it.  EC_get_builtin_curves(3)"""
     for curve in _every_curve():
         if curve.name == name:
             return curve
