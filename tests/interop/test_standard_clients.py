@@ -157,7 +157,7 @@ def test_a_client_has_its_session(client: Client, context: pyossl.Context, servi
 
 @each_client
 @pytest.mark.parametrize("hostile", peers.HOSTILE)
-def test_what_a_server_does_is_caught_as_a_sockets_errors_are(
+def test_a_servers_misbehaviour_is_caught_like_a_sockets_errors(
     client: Client,
     hostile: Callable[[socket.socket, ssl.SSLContext], None],
     context: pyossl.Context,
@@ -174,7 +174,7 @@ def test_what_a_server_does_is_caught_as_a_sockets_errors_are(
 
 
 @each_client
-def test_a_server_that_is_refused_is_caught_as_a_sockets_errors_are(client: Client, serving: ssl.SSLContext) -> None:
+def test_a_refused_server_is_caught_like_a_sockets_errors(client: Client, serving: ssl.SSLContext) -> None:
     def serve(sock: socket.socket) -> None:
         client.before(sock)
         with contextlib.suppress(OSError):

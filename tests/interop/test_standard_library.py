@@ -151,7 +151,7 @@ def test_a_server_serves_on_after_a_handler_that_ends_its_connection_itself(
     assert capfd.readouterr().err == ""
 
 
-def test_handle_request_goes_by_the_listeners_timeout(
+def test_handle_request_uses_the_listeners_timeout(
     server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
     """Besides ``serve_forever`` there is a loop of the program's own."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from cases import FOLDER, attempt, carry, case, connected, context, facts, limited, pair, shake, shown, talk
 from OpenSSL import SSL, crypto
-from told import FOLDER, attempt, carry, case, connected, context, facts, limited, pair, shake, shown, talk
 
 RESPONSE = b"\x30\x03\x0a\x01\x01"
 """Of OCSP, that says "malformed request": OpenSSL 4.0 shows a client none that it cannot read."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cases import FOLDER, attempt, case, certificate, connected, context, facts, key, pem, shown
 from OpenSSL import SSL, crypto
-from told import FOLDER, attempt, case, certificate, connected, context, facts, key, pem, shown
 
 
 @case

@@ -11,10 +11,10 @@ import warnings
 
 import handshakes  # noqa: F401 - each has its cases, which it puts down in CASES
 import objects  # noqa: F401
-import odd  # noqa: F401
 import refusals  # noqa: F401
+import unusual_input  # noqa: F401
+from cases import CASES, attempt
 from OpenSSL import SSL
-from told import CASES, attempt
 
 warnings.simplefilter("ignore")
 

@@ -6,8 +6,8 @@ import base64
 import warnings
 from typing import Any
 
+from cases import attempt, case, certificate, key
 from OpenSSL import crypto
-from told import attempt, case, certificate, key
 
 SEQUENCE, SET, INTEGER, NULL = 0x30, 0x31, 0x02, 0x05
 UTC, GENERALIZED = 0x17, 0x18
