@@ -1,4 +1,4 @@
-"""What two sides agree on, or do not: over memory and sockets, with each callback."""
+"""Handshakes that succeed or fail, in memory and over sockets, with each callback."""
 
 from __future__ import annotations
 

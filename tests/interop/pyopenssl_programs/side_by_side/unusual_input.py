@@ -1,4 +1,4 @@
-"""Certificates, names, times and keys as no authority issues them, made byte by byte: every method of each."""
+"""Certificates, names, times and keys that no authority issues, made byte by byte; every method of each."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def odd_certificates() -> Any:
 
 @case
 def odd_keys() -> Any:
-    """With bytes behind them, and cut."""
+    """With bytes behind them, and truncated."""
     public = public_key()
     private = crypto.dump_privatekey(crypto.FILETYPE_ASN1, key("server"))
     loads = {"public": (crypto.load_publickey, public), "private": (crypto.load_privatekey, private)}
