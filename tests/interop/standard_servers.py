@@ -166,7 +166,7 @@ def calls(port: int, context: pyossl.Context) -> None:
 
 
 class Kind(NamedTuple):
-    """A server: its class, the function that makes one, a well-behaved client, whether a child process handles requests."""
+    """A server: its class, the function that makes one, a well-behaved client, whether a child handles requests."""
 
     base: type
     make: Callable[[Any], Any]

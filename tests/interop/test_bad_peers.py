@@ -29,7 +29,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
     folder: Path,
     large_body: Body,
 ) -> None:
-    """docs/pitfalls.md, 3, 6: an end of the transport without close_notify is an error, however the kernel reports it."""
+    """docs/pitfalls.md, 3, 6: a transport that ends without close_notify is an error, however the kernel reports it."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
         server_peer.serving(Service(identity, folder, version=version, file=large_body.path.name)) as running,

@@ -1,4 +1,4 @@
-"""Clients of Python's standard library over pyossl's sockets, with real servers, small ones, and servers that misbehave."""
+"""Clients of Python's standard library over pyossl's sockets: real servers, small ones, servers that misbehave."""
 
 from __future__ import annotations
 

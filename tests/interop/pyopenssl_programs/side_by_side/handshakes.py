@@ -12,7 +12,7 @@ from cases import FOLDER, attempt, carry, case, connected, context, facts, limit
 from OpenSSL import SSL, crypto
 
 RESPONSE = b"\x30\x03\x0a\x01\x01"
-"""Of OCSP, that says "malformed request": OpenSSL 4.0 shows a client none that it cannot read."""
+"""An OCSP response, "malformed request": OpenSSL 4.0 gives a client no response that it cannot decode."""
 
 
 def _memory(version: int) -> Any:

@@ -84,7 +84,7 @@ def told_of_name(name: Any) -> Any:
 
 
 def told_of(data: bytes) -> Any:
-    """Everything that can be asked of the certificate in ``data``; what depends on the moment does not lie near it."""
+    """All that the certificate in ``data`` returns; results that depend on the time are the same for years."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loaded: list[Any] = []
@@ -269,7 +269,7 @@ def odd_keys() -> Any:
 
 @case
 def odd_seconds() -> Any:
-    """``gmtime_adj`` by what no calendar holds; it says nothing, and changes nothing."""
+    """``gmtime_adj`` with seconds that lead beyond any calendar: it raises nothing and changes nothing."""
     said = []
     for amount in (10**11, 10**12, 2**63 - 1, 2**63, -(10**11), -(10**13), -(2**63), -(2**63) - 1, 10**30, True):
         shown = crypto.X509()
