@@ -285,7 +285,7 @@ def set_limit(sock: socket.socket, option: int, seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.1, 1.1], ids=["within a wait", "over several"])
 def test_a_handshake_waits_no_longer_than_the_socket(seconds: float) -> None:
-    """Programs for pyOpenSSL set SO_RCVTIMEO on a socket that blocks, so that a silent peer does not stop them for ever."""
+    """Programs for pyOpenSSL set SO_RCVTIMEO on a socket that blocks, so that a silent peer cannot stop them."""
     silent, end = socket.socketpair()
     with silent, end:
         set_limit(end, socket.SO_RCVTIMEO, seconds)
