@@ -58,7 +58,7 @@ def connection_of(core: CoreConnection) -> Connection:
     """The ``Connection`` for a connection of the core that calls a callback."""
     connection: Connection | None = getattr(core, "face", lambda: None)()
     if connection is None:
-        raise Error([("pyossl", "", "the connection that calls back is gone")])
+        raise Error([("pyossl", "", "the Connection that this callback belongs to no longer exists")])
     return connection
 
 

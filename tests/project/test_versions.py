@@ -20,7 +20,7 @@ PYTHON_FILES = sorted((build_ffi.ROOT / "pyossl").rglob("*.py"))
 
 # What prints the version that the headers had; initialise.c compares it with the library's, by have.h's macros.  The
 # pyOpenSSL face has the number among its constants.
-WHO_SHOWS_THE_NUMBER = {"crypto.h", "initialise.c", "_lib.py", "SSL.py", "constants.py"}
+WHO_SHOWS_THE_NUMBER = {"crypto.h", "initialise.c", "binding.py", "SSL.py", "constants.py"}
 
 
 def without_comments(path: Path) -> str:
