@@ -1,11 +1,11 @@
-"""``OpenSSL.SSL``: contexts and connections, a translation onto ``pyossl``'s generic ones."""
+"""The names of ``OpenSSL.SSL``: ``Context``, ``Connection``, ``Session``, the exceptions and the constants."""
 
 from __future__ import annotations
 
 import functools
 
 from pyossl.core.constants import version_text
-from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
+from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that call OpenSSL themselves
     exception_from_error_queue as _exception_from_error_queue,
     make_assert as _make_assert,
     no_zero_allocator as _no_zero_allocator,
@@ -13,29 +13,8 @@ from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach bel
     path_bytes as _path_bytes,
     text_to_bytes_and_warn as _text_to_bytes_and_warn,
 )
-from pyossl.pyopenssl.below import (
-    _CallbackExceptionHelper as _CallbackExceptionHelper,
-    _make_requires as _make_requires,
-    _PassphraseHelper as _PassphraseHelper,
-)
 from pyossl.pyopenssl.certificates import X509 as X509, X509Name as X509Name
-from pyossl.pyopenssl.connections import Connection, _descriptor
-from pyossl.pyopenssl.contexts import (
-    NO_OVERLAPPING_PROTOCOLS,
-    Context,
-    _NoOverlappingProtocols as _NoOverlappingProtocols,
-)
-from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
-from pyossl.pyopenssl.failures import (
-    Error,
-    SysCallError,
-    WantReadError,
-    WantWriteError,
-    WantX509LookupError,
-    ZeroReturnError,
-)
-from pyossl.pyopenssl.keys import FILETYPE_PEM as FILETYPE_PEM, PKey as PKey
-from pyossl.pyopenssl.numbers import (
+from pyossl.pyopenssl.constants import (
     DTLS_CLIENT_METHOD,
     DTLS_METHOD,
     DTLS_SERVER_METHOD,
@@ -127,6 +106,28 @@ from pyossl.pyopenssl.numbers import (
     TLSv1_2_METHOD,
     TLSv1_METHOD,
     X509VerificationCodes,
+)
+from pyossl.pyopenssl.context_and_connection import (
+    NO_OVERLAPPING_PROTOCOLS,
+    Connection,
+    Context,
+    _descriptor,
+    _NoOverlappingProtocols as _NoOverlappingProtocols,
+)
+from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - for those too
+from pyossl.pyopenssl.exceptions import (
+    Error,
+    SysCallError,
+    WantReadError,
+    WantWriteError,
+    WantX509LookupError,
+    ZeroReturnError,
+)
+from pyossl.pyopenssl.keys import FILETYPE_PEM as FILETYPE_PEM, PKey as PKey
+from pyossl.pyopenssl.private_functions import (
+    _CallbackExceptionHelper as _CallbackExceptionHelper,
+    _make_requires as _make_requires,
+    _PassphraseHelper as _PassphraseHelper,
 )
 from pyossl.pyopenssl.sessions import Session
 from pyossl.pyopenssl.stores import X509Store as X509Store
@@ -238,7 +239,11 @@ __all__ = [
 
 
 def OpenSSL_version(type: int) -> bytes:  # noqa: N802 - pyOpenSSL's
-    """What OpenSSL says of itself, by one of the ``OPENSSL_x`` numbers."""
+    """A text about OpenSSL: its version, or how it was built.
+
+    ``type`` is ``OPENSSL_VERSION``, ``OPENSSL_CFLAGS``, ``OPENSSL_BUILT_ON``, ``OPENSSL_PLATFORM`` or ``OPENSSL_DIR``.
+    OpenSSL_version(3)
+    """
     return version_text(type)
 
 

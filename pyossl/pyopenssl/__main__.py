@@ -1,4 +1,4 @@
-"""``python -m pyossl.pyopenssl script.py …`` or ``-m module …``: a program with pyossl in the place of pyOpenSSL."""
+"""``python -m pyossl.pyopenssl (script.py | -m module) ...`` runs a program with pyossl in place of pyOpenSSL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _USAGE = "usage: python -m pyossl.pyopenssl (script.py | -m module) [argument ..
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the program that the arguments name, untouched."""
+    """Calls ``install()`` and runs the program that the arguments name."""
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
     if arguments[0] in ("-h", "--help"):
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
-        # As python itself does: the script's folder comes first, not the caller's.
+        # As with python itself, the script's folder comes first, not the current folder.
         sys.path[0] = os.path.dirname(os.path.abspath(arguments[0]))
         runpy.run_path(arguments[0], run_name="__main__")
 

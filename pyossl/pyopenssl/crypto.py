@@ -1,26 +1,16 @@
-"""``OpenSSL.crypto``: certificates, keys, names and stores, a translation onto ``pyossl``'s."""
+"""The names of ``OpenSSL.crypto``: certificates, their names, keys and trust stores."""
 
 from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that reach below
+from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that call OpenSSL themselves
     StrOrBytesPath as StrOrBytesPath,
     byte_string as _byte_string,
     exception_from_error_queue as _exception_from_error_queue,
     make_assert as _make_assert,
     path_bytes as _path_bytes,
-)
-from pyossl.pyopenssl.below import (  # noqa: F401
-    _bio_to_string,
-    _get_asn1_time,
-    _new_asn1_time,
-    _new_mem_buf,
-    _PassphraseHelper,
-    _set_asn1_time,
-    crypto_assert as _openssl_assert,
-    raise_current_error as _raise_current_error,
 )
 from pyossl.pyopenssl.certificates import (
     X509,
@@ -29,7 +19,7 @@ from pyossl.pyopenssl.certificates import (
     dump_certificate,
     load_certificate,
 )
-from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - see there
+from pyossl.pyopenssl.cryptography_binding import interface as _ffi, library as _lib  # noqa: F401 - for those too
 from pyossl.pyopenssl.keys import (
     FILETYPE_ASN1,
     FILETYPE_PEM,
@@ -51,6 +41,16 @@ from pyossl.pyopenssl.keys import (
     load_privatekey,
     load_publickey,
     write_private_key,
+)
+from pyossl.pyopenssl.private_functions import (  # noqa: F401
+    _bio_to_string,
+    _get_asn1_time,
+    _new_asn1_time,
+    _new_mem_buf,
+    _PassphraseHelper,
+    _set_asn1_time,
+    crypto_assert as _openssl_assert,
+    raise_current_error as _raise_current_error,
 )
 from pyossl.pyopenssl.stores import X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        # As in pyOpenSSL, to take the function out of the module is what is warned about.
+        # As in pyOpenSSL, the warning comes when a program looks the function up, not when it calls it.
         if name == "dump_privatekey":
             message = "dump_privatekey is deprecated. You should use the APIs in cryptography."
             warnings.warn(message, DeprecationWarning, stacklevel=2)

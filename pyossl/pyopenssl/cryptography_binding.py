@@ -1,7 +1,7 @@
-"""The binding under the names by which programs that reach below pyOpenSSL's API know ``cryptography``'s.
+"""``cryptography``'s binding as pyOpenSSL offers it to programs: ``library``, ``interface`` and ``Binding``.
 
-What ``cryptography`` binds is in ``lib`` by OpenSSL's own names, what OpenSSL deprecates too.  Here is what
-``cryptography`` adds to that, and what makes objects of the core's from pointers that such a program has.
+``library`` is pyossl's ``lib`` and the names that ``cryptography`` adds to OpenSSL's.  The functions below make objects
+of the core from a program's pointers, and the other way round.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _dtls_timeout(ssl: Any, seconds: Any, microseconds: Any) -> int:
     return found
 
 
-_MADE: dict[str, Any] = {
+_ADDED: dict[str, Any] = {
     **{f"Cryptography_HAS_{name}": int(has) for name, has in _HAS.items()},
     "Cryptography_DTLSv1_get_timeout": _dtls_timeout,
     "Cryptography_SSL_SESSION_new": lib.SSL_SESSION_new,
@@ -66,13 +66,13 @@ _MADE: dict[str, Any] = {
 
 
 class _Library:
-    """``lib``, whose names a program may also set, as it may those of ``cryptography``'s."""
+    """pyossl's ``lib`` with the names that ``cryptography`` adds; a program may also set names, as it may there."""
 
     def __getattr__(self, name: str) -> Any:
-        return _MADE[name] if name in _MADE else getattr(lib, name)
+        return _ADDED[name] if name in _ADDED else getattr(lib, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*_MADE, *dir(lib), *vars(self)})
+        return sorted({*_ADDED, *dir(lib), *vars(self)})
 
 
 library: Any = _Library()
@@ -80,52 +80,52 @@ interface: Any = ffi
 
 
 class Binding:
-    """``cryptography``'s way to its binding."""
+    """The class by which ``cryptography`` offers ``lib`` and ``ffi``."""
 
     lib = library
     ffi = interface
 
 
-# Pointers that a program has.  Each object takes a reference of its own, and keeps the program's pointer as well, which
-# may be one that ffi.gc() has made.
+# A program's pointers.  Each object takes a reference of its own, and keeps the program's pointer as well: that one may
+# be made by ffi.gc().
 
 
 def _shared(pointer: Any, kind: str, up_ref: Callable[[Any], int], free: Callable[[Any], Any]) -> Any:
     if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof(f"{kind} *"):
-        raise TypeError(f"{kind} * is meant, not {pointer!r}")
+        raise TypeError(f"{kind} * is needed, not {pointer!r}")
     if pointer == ffi.NULL:
-        raise ValueError(f"a {kind} * that is NULL")
+        raise ValueError(f"the {kind} * is NULL")
     check(up_ref(pointer), up_ref.__name__)
     return own(ffi.cast(f"{kind} *", pointer), free, pointer)
 
 
-def certificate_at(pointer: Any) -> CertificateBuilder:
-    """The certificate of an ``X509 *``.  X509_up_ref(3)"""
+def certificate_from_pointer(pointer: Any) -> CertificateBuilder:
+    """The certificate of an ``X509 *``, with a reference of its own.  X509_up_ref(3)"""
     return CertificateBuilder.of(Certificate(_shared(pointer, "X509", lib.X509_up_ref, lib.X509_free)))
 
 
-def certificate_taken(pointer: Any) -> CertificateBuilder:
-    """The certificate of an ``X509 *``, whose reference is taken over.  X509_free(3)"""
+def certificate_from_owned_pointer(pointer: Any) -> CertificateBuilder:
+    """The certificate of an ``X509 *``, whose reference it takes over.  X509_free(3)"""
     return CertificateBuilder.of(Certificate(own(pointer, lib.X509_free)))
 
 
-def store_at(pointer: Any) -> Store:
-    """The store of an ``X509_STORE *``.  X509_STORE_up_ref(3)"""
+def store_from_pointer(pointer: Any) -> Store:
+    """The store of an ``X509_STORE *``, with a reference of its own.  X509_STORE_up_ref(3)"""
     return Store(_shared(pointer, "X509_STORE", lib.X509_STORE_up_ref, lib.X509_STORE_free))
 
 
-def key_pointer_at(pointer: Any) -> Any:
-    """The ``EVP_PKEY *``, with a reference of its own.  EVP_PKEY_up_ref(3)"""
+def shared_key_pointer(pointer: Any) -> Any:
+    """An ``EVP_PKEY *`` with a reference of its own to the same key.  EVP_PKEY_up_ref(3)"""
     return _shared(pointer, "EVP_PKEY", lib.EVP_PKEY_up_ref, lib.EVP_PKEY_free)
 
 
-def blank_key() -> Any:
-    """An ``EVP_PKEY *`` without a key in it.  EVP_PKEY_new(3)"""
+def empty_key_pointer() -> Any:
+    """An ``EVP_PKEY *`` without a key.  EVP_PKEY_new(3)"""
     return own(check_ptr(lib.EVP_PKEY_new(), "EVP_PKEY_new"), lib.EVP_PKEY_free)
 
 
-def key_in(pointer: Any) -> Key | None:
-    """The key of an owned ``EVP_PKEY *``: None while there is none, a public one where the private half is missing."""
+def key_from_pointer(pointer: Any) -> Key | None:
+    """The key of an owned ``EVP_PKEY *``: a public one if it has no private part, None if there is no key."""
     if lib.EVP_PKEY_get_id(pointer) == 0:
         return None
     take_records()
@@ -134,19 +134,19 @@ def key_in(pointer: Any) -> Key | None:
     return kind(pointer)
 
 
-def name_at(pointer: Any) -> Name:
-    """The name of an ``X509_NAME *``, as it stands there: that is kept, and not copied."""
+def name_from_pointer(pointer: Any) -> Name:
+    """The name of an ``X509_NAME *``, which is kept and not copied."""
     if not isinstance(pointer, ffi.CData) or ffi.typeof(pointer) != ffi.typeof("X509_NAME *"):
-        raise TypeError(f"X509_NAME * is meant, not {pointer!r}")
+        raise TypeError(f"X509_NAME * is needed, not {pointer!r}")
     if pointer == ffi.NULL:
-        raise ValueError("an X509_NAME * that is NULL")
+        raise ValueError("the X509_NAME * is NULL")
     name = Name.__new__(Name)
     name._name = pointer
     return name
 
 
 def name_pointer(certificate: Certificate, field: str) -> Any:
-    """The ``X509_NAME *`` in a certificate, which is kept for as long as that is: of its ``subject_name``, for one."""
+    """The ``X509_NAME *`` in a certificate, which keeps the certificate.  ``field`` is for example ``subject_name``."""
     found = getattr(lib, f"X509_get_{field}")(certificate._x509)
     return own(found, lib.pyossl_free_nothing, certificate._x509)
 
@@ -156,7 +156,7 @@ def context_pointer(context: MutableContext) -> Any:
     return context._ctx
 
 
-def callback_of(context: MutableContext, kind: str) -> Any:
-    """The function in C that OpenSSL calls back, None for none: the ``keylog`` one's, for one."""
+def c_callback(context: MutableContext, kind: str) -> Any:
+    """The C function that OpenSSL calls, None if there is none.  ``kind`` is ``info`` or ``keylog``."""
     found = getattr(lib, f"SSL_CTX_get_{kind}_callback")(context._ctx)
     return None if found == ffi.NULL else found

@@ -1,4 +1,4 @@
-"""``python -m OpenSSL.debug``: what a report of a problem should tell."""
+"""``python -m OpenSSL.debug`` prints the versions and paths that belong into a bug report."""
 
 from __future__ import annotations
 

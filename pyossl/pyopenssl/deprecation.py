@@ -1,4 +1,4 @@
-"""How pyOpenSSL marks what is not to be used any more: a ``DeprecationWarning`` at each use."""
+"""Deprecated functions, classes and arguments: each use gives a ``DeprecationWarning``, as in pyOpenSSL."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ else:
 
 
 def warn_about(message: str) -> None:
-    """A ``DeprecationWarning`` about how the function that called this was called."""
+    """Warns about the arguments of the function that called this one."""
     warnings.warn(message, DeprecationWarning, stacklevel=3)
 
 
-def bytes_of(label: str, value: Any) -> Any:
-    """``value``, encoded and warned about where it is ``str``: pyOpenSSL takes that still."""
+def text_to_bytes_and_warn(label: str, value: Any) -> Any:
+    """``value`` as bytes; a ``str``, which pyOpenSSL still accepts, is encoded with a ``DeprecationWarning``."""
     if isinstance(value, str):
         warnings.warn(f"str for {label} is no longer accepted, use bytes", DeprecationWarning, stacklevel=3)
         return value.encode("utf-8")

@@ -1,4 +1,4 @@
-"""Keys: ``PKey``, what loads and dumps them, and the elliptic curves."""
+"""``PKey`` and ``Error`` of ``OpenSSL.crypto``, the functions that load and dump keys, and the elliptic curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyossl.core.constants import constant
 from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.deprecation import deprecated
-from pyossl.pyopenssl.failures import Translated
+from pyossl.pyopenssl.exceptions import Translated
 from pyossl.x509 import key_operations
 from pyossl.x509.cryptography_objects import cryptography
 from pyossl.x509.encoding import is_pem
@@ -48,7 +48,7 @@ TYPE_DSA: int = constant("EVP_PKEY_DSA")
 TYPE_DH: int = constant("EVP_PKEY_DH")
 TYPE_EC: int = constant("EVP_PKEY_EC")
 
-_LONGEST_PASSPHRASE = 1024
+LONGEST_PASSPHRASE = 1024
 _CRYPTOGRAPHY_KEYS = (
     ("dsa", "DSA"),
     ("ec", "EllipticCurve"),
@@ -59,23 +59,31 @@ _CRYPTOGRAPHY_KEYS = (
 
 
 class Error(Exception):
-    """An error of OpenSSL's outside of TLS; its argument is a list of (library, function, reason)."""
+    """An error in OpenSSL outside of TLS.
+
+    ``args[0]`` is the content of OpenSSL's error queue, oldest entry first: a list of (library, function, reason).
+    ERR_get_error(3)
+    """
 
 
 translated = Translated(Error)
 
 
 class PKey(Uncopied):
-    """A key, private or public, or still to be generated."""
+    """A private or public key.
+
+    ``PKey()`` is empty until ``generate_key`` is called.  ``load_privatekey``, ``load_publickey`` and
+    ``PKey.from_cryptography_key`` return others.  EVP_PKEY_new(3)
+    """
 
     _only_public = False
     _initialized = True
 
     if TYPE_CHECKING:
-        _held: Key | None
-        _blank: Any
+        _loaded: Key | None
+        _pointer: Any
     else:
-        _held = _blank = None
+        _loaded = _pointer = None
 
     def __init__(self) -> None:
         self._initialized = False
@@ -83,60 +91,65 @@ class PKey(Uncopied):
     @classmethod
     def _of(cls, key: Key) -> PKey:
         pkey = cls.__new__(cls)
-        pkey._held = key
+        pkey._loaded = key
         pkey._only_public = isinstance(key, PublicKey)
         return pkey
 
     @property
     def _pkey(self) -> Any:
-        """The ``EVP_PKEY *``, for programs that reach below; an empty one while there is no key."""
+        """The ``EVP_PKEY *``, for programs that call OpenSSL themselves; it holds no key if this ``PKey`` is empty."""
         if self._key is not None:
             return self._key._key
-        if self._blank is None:
-            self._blank = binding.blank_key()
-        return self._blank
+        if self._pointer is None:
+            self._pointer = binding.empty_key_pointer()
+        return self._pointer
 
     @_pkey.setter
     def _pkey(self, pointer: Any) -> None:
-        self._held, self._blank = None, binding.key_pointer_at(pointer)
+        self._loaded, self._pointer = None, binding.shared_key_pointer(pointer)
         self._only_public = isinstance(self._key, PublicKey)
 
     @property
     def _key(self) -> Key | None:
-        if self._held is None and self._blank is not None:
-            self._held = binding.key_in(self._blank)  # which a program may have put there
-        return self._held
+        if self._loaded is None and self._pointer is not None:
+            self._loaded = binding.key_from_pointer(self._pointer)  # a program may have put one there
+        return self._loaded
 
     @property
-    def _private(self) -> PrivateKey:
+    def _private_key(self) -> PrivateKey:
         if not isinstance(self._key, PrivateKey):
             raise Error([("pyossl", "", "there is no private key")])
         return self._key
 
     @property
-    def _any(self) -> Key:
+    def _any_key(self) -> Key:
         if self._key is None:
             raise Error([("pyossl", "", "there is no key")])
         return self._key
 
     def to_cryptography_key(self) -> _Key:
-        """The same key as ``cryptography``'s object."""
-        key = self._any
+        """The key as an object of ``cryptography``.  Raises ``Error`` if there is no key."""
+        key = self._any_key
         return key.to_cryptography() if isinstance(key, (PrivateKey, PublicKey)) else None  # type: ignore[return-value]  # one of the two
 
     @classmethod
     def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
-        """A ``PKey`` of ``cryptography``'s object; ``TypeError`` for any other."""
+        """A ``PKey`` for a key of ``cryptography``; any other object raises ``TypeError``."""
         with translated:
-            if is_cryptography(crypto_key, *_types_of_cryptography("PublicKey")):
+            if is_cryptography_object(crypto_key, *_types_of_cryptography("PublicKey")):
                 return cls._of(PublicKey.from_cryptography(crypto_key))
-            if is_cryptography(crypto_key, *_types_of_cryptography("PrivateKey")):
+            if is_cryptography_object(crypto_key, *_types_of_cryptography("PrivateKey")):
                 return cls._of(PrivateKey.from_cryptography(crypto_key))
         raise TypeError("Unsupported key type")
 
     @deprecated("PKey.generate_key is deprecated. You should use the key generation APIs in cryptography instead.")
     def generate_key(self, type: int, bits: int) -> None:
-        """A new RSA or DSA key of so many bits."""
+        """Generates a key.
+
+        ``type`` is ``TYPE_RSA`` or ``TYPE_DSA``, ``bits`` the size.  Raises ``TypeError`` if one is no ``int``,
+        ``ValueError`` if ``bits`` is not positive, and ``Error`` for another type or if OpenSSL fails.
+        EVP_PKEY_generate(3)
+        """
         if not isinstance(type, int):
             raise TypeError("type must be an integer")
         if not isinstance(bits, int):
@@ -146,28 +159,37 @@ class PKey(Uncopied):
         if type not in (TYPE_RSA, TYPE_DSA):
             raise Error("No such key type")
         with translated:
-            self._held = (
+            self._loaded = (
                 PrivateKey.generate("RSA", bits=bits) if type == TYPE_RSA else key_operations.generate_dsa(bits)
             )
         self._initialized = True
 
     @deprecated("PKey.check is deprecated. You should use the APIs in cryptography instead.")
     def check(self) -> bool:
-        """True; raises where the numbers of an RSA key do not belong together."""
+        """Checks that the numbers of an RSA private key belong together; returns True or raises ``Error``.
+
+        Raises ``TypeError`` for a public key or another type of key.  EVP_PKEY_check(3)
+        """
         if self._only_public:
             raise TypeError("public key only")
         if self.type() != TYPE_RSA:
             raise TypeError("Only RSA keys can currently be checked.")
         with translated:
-            key_operations.check_key(self._private)
+            key_operations.check_key(self._private_key)
         return True
 
+    def __repr__(self) -> str:
+        return "<PKey object without a key>" if self._key is None else f"<PKey object: {self._key!r}>"
+
     def type(self) -> int:
-        """``TYPE_RSA``, ``TYPE_DSA`` or another of OpenSSL's numbers; 0 for no key."""
+        """The type of the key: ``TYPE_RSA``, ``TYPE_DSA`` or another number of OpenSSL; 0 if there is no key.
+
+        EVP_PKEY_get_base_id(3)
+        """
         return 0 if self._key is None else key_operations.key_number(self._key)
 
     def bits(self) -> int:
-        """The key's size."""
+        """The size of the key in bits, 0 if there is no key.  EVP_PKEY_get_bits(3)"""
         return 0 if self._key is None else self._key.bits
 
 
@@ -175,8 +197,8 @@ def _types_of_cryptography(half: str) -> tuple[str, ...]:
     return tuple(f"hazmat.primitives.asymmetric.{module}.{name}{half}" for module, name in _CRYPTOGRAPHY_KEYS)
 
 
-def is_cryptography(value: object, *types: str) -> bool:
-    """Whether ``value`` is of one of these types of ``cryptography``, which is not imported where it is not."""
+def is_cryptography_object(value: object, *types: str) -> bool:
+    """Whether ``value`` has one of these types of ``cryptography``, which is not imported for the question."""
     if not any(each.__module__.startswith("cryptography.") for each in type(value).__mro__):
         return False
     places = (each.rpartition(".") for each in types)
@@ -184,7 +206,10 @@ def is_cryptography(value: object, *types: str) -> bool:
 
 
 def checked_passphrase(value: Any, limit: int, truncate: bool = False) -> bytes:
-    """What a passphrase callback answered, or was given in place of one."""
+    """The passphrase that a callback returned or a program gave.
+
+    Raises ``ValueError`` if it is not bytes or longer than ``limit`` bytes; ``truncate`` cuts it instead.
+    """
     if not isinstance(value, bytes):
         raise ValueError("Bytes expected")
     if len(value) > limit:
@@ -204,13 +229,17 @@ def _passphrase(form: int, passphrase: PassphraseCallableT | None, writing: bool
 
     def ask() -> bytes:
         given = passphrase(int(writing)) if callable(passphrase) else passphrase
-        return checked_passphrase(given, _LONGEST_PASSPHRASE)
+        return checked_passphrase(given, LONGEST_PASSPHRASE)
 
     return ask
 
 
-def encoded_as(form: int, buffer: str | bytes) -> bytes:
-    """``buffer``, which must be of the form that was said: the core takes either."""
+def data_of_filetype(form: int, buffer: str | bytes) -> bytes:
+    """``buffer`` as bytes, if it is in the format that ``form`` names.  The core accepts both formats.
+
+    Raises ``Error`` if it is in another format, ``TypeError`` if it is not bytes or ``str``, and ``ValueError`` if
+    ``form`` is not ``FILETYPE_PEM`` or ``FILETYPE_ASN1``.
+    """
     data = buffer.encode("ascii") if isinstance(buffer, str) else buffer
     if not isinstance(data, bytes):
         raise TypeError(f"a certificate or key is loaded from bytes or str, not {type(data).__name__}")
@@ -225,7 +254,7 @@ def encoded_as(form: int, buffer: str | bytes) -> bytes:
 
 
 def _end_of_value(data: bytes) -> int:
-    """Where the first value in BER ends: the original does not look at what stands behind it."""
+    """The index after the first value in BER.  pyOpenSSL ignores the bytes behind it."""
     at = opened = 0
     while at + 1 < len(data):
         if opened and data[at : at + 2] == b"\0\0":
@@ -245,33 +274,58 @@ def _end_of_value(data: bytes) -> int:
 
 
 def load_publickey(type: int, buffer: str | bytes) -> PKey:
-    """A public key in PEM or DER."""
-    data = encoded_as(type, buffer)
+    """Loads a public key.
+
+    ``type`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER), ``buffer`` is bytes or ``str``.  Raises ``Error`` if it
+    cannot be decoded, and ``ValueError`` for another ``type``.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY(3)
+    """
+    data = data_of_filetype(type, buffer)
     with translated:
         return PKey._of(PublicKey.load(data))
 
 
 def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallableT | None = None) -> PKey:
-    """A private key in PEM or DER; nothing ever prompts for a passphrase."""
+    """Loads a private key.
+
+    - ``type``: ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).
+    - ``buffer``: bytes or ``str``.
+    - ``passphrase``: bytes, or a function that is called with 0 (for reading) and returns bytes, 1024 at most.  For PEM
+      only.  Without it an encrypted key raises ``Error``: pyossl never prompts on the terminal.
+
+    Raises ``Error`` if the key cannot be decoded or decrypted, and ``ValueError`` for another ``type``.
+    PEM_read_bio_PrivateKey(3), d2i_PrivateKey(3)
+    """
     ask = _passphrase(type, passphrase, writing=False)
-    data = encoded_as(type, buffer)
+    data = data_of_filetype(type, buffer)
     with translated:
         return PKey._of(PrivateKey.load(data, ask))
 
 
 def dump_publickey(type: int, pkey: PKey) -> bytes:
-    """The public half in PEM or DER."""
+    """The public key as bytes.
+
+    ``type`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER); ``ValueError`` for another one.  Raises ``Error`` if there
+    is no key.  PEM_write_bio_PUBKEY(3), i2d_PUBKEY(3)
+    """
     if type not in (FILETYPE_PEM, FILETYPE_ASN1):
         raise ValueError("type argument must be FILETYPE_PEM or FILETYPE_ASN1")
     with translated:
-        key = PublicKey.load(pkey._any.public_der())
+        key = PublicKey.load(pkey._any_key.public_der())
         return key.to_pem() if type == FILETYPE_PEM else key.to_der()
 
 
 def write_private_key(
     type: int, pkey: PKey, cipher: str | None = None, passphrase: PassphraseCallableT | None = None
 ) -> bytes:
-    """``dump_privatekey``: the key in PEM, which can be encrypted, in DER, or as text."""
+    """The private key as bytes; this is ``dump_privatekey``.
+
+    - ``type``: ``FILETYPE_PEM``, ``FILETYPE_ASN1`` (DER), or ``FILETYPE_TEXT`` for RSA keys.
+    - ``cipher``: the name of a cipher that encrypts PEM, for example ``"aes-256-cbc"``.
+    - ``passphrase``: bytes, or a function that is called with 1 (for writing) and returns bytes, 1024 at most.
+
+    Raises ``TypeError`` if ``pkey`` is no ``PKey`` or a cipher has no passphrase, ``ValueError`` if OpenSSL does not
+    have the cipher or for another ``type``, and ``Error`` if there is no private key.  PEM_write_bio_PrivateKey(3)
+    """
     if not isinstance(pkey, PKey):
         raise TypeError("pkey must be a PKey")
     if cipher is not None:
@@ -283,19 +337,19 @@ def write_private_key(
     with translated:
         if type == FILETYPE_PEM:
             return key_operations.key_pem(
-                pkey._private, cipher, ask() if cipher is not None and ask is not None else b""
+                pkey._private_key, cipher, ask() if cipher is not None and ask is not None else b""
             )
         if type == FILETYPE_ASN1:
-            return key_operations.key_der(pkey._private)
+            return key_operations.key_der(pkey._private_key)
         if type == FILETYPE_TEXT:
             if pkey.type() != TYPE_RSA:
                 raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
-            return key_operations.key_text(pkey._private)
+            return key_operations.key_text(pkey._private_key)
     raise ValueError("type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT")
 
 
 class _EllipticCurve:
-    """A curve that OpenSSL has, by its name."""
+    """An elliptic curve; ``name`` is its name in OpenSSL."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -304,7 +358,7 @@ class _EllipticCurve:
         return f"<Curve {self.name!r}>"
 
     def _to_EC_KEY(self) -> PrivateKey:  # noqa: N802 - pyOpenSSL's
-        """A new key on the curve."""
+        """A new private key on the curve."""
         try:
             return PrivateKey.generate("EC", group=self.name)
         except errors.Error as error:
@@ -316,7 +370,7 @@ _curves: set[_EllipticCurve] = set()
 
 @deprecated("get_elliptic_curves is deprecated. You should use the APIs in cryptography instead.")
 def get_elliptic_curves() -> set[_EllipticCurve]:
-    """Every curve that OpenSSL has; the same objects each time."""
+    """All curves that OpenSSL has; each call returns the same objects.  EC_get_builtin_curves(3)"""
     return _every_curve()
 
 
@@ -328,7 +382,7 @@ def _every_curve() -> set[_EllipticCurve]:
 
 @deprecated("get_elliptic_curve is deprecated. You should use the APIs in cryptography instead.")
 def get_elliptic_curve(name: str) -> _EllipticCurve:
-    """The curve of this name; ``ValueError`` for none."""
+    """The curve with this name; ``ValueError`` if OpenSSL does not have it.  EC_get_builtin_curves(3)"""
     for curve in _every_curve():
         if curve.name == name:
             return curve

@@ -1,4 +1,4 @@
-"""``OpenSSL.rand``: OpenSSL's generator of random numbers.  Deprecated, as there: use ``os.urandom``."""
+"""``OpenSSL.rand``: OpenSSL's random number generator.  Deprecated, as in pyOpenSSL: use ``os.urandom``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ warnings.warn("OpenSSL.rand is deprecated - you should use os.urandom instead", 
 
 
 def add(buffer: bytes, entropy: int) -> None:
-    """Mixes ``buffer`` into the generator's state; ``entropy`` is how many bytes of it are random.  RAND_add(3)"""
+    """Mixes ``buffer``, bytes, into the state of the generator.
+
+    ``entropy`` is an estimate of how many bytes of it are random.  Raises ``TypeError`` for arguments of another type.
+    RAND_add(3)
+    """
     if not isinstance(buffer, bytes):
         raise TypeError("buffer must be a byte string")
     if not isinstance(entropy, int):
@@ -19,5 +23,5 @@ def add(buffer: bytes, entropy: int) -> None:
 
 
 def status() -> int:
-    """1 where the generator has been seeded, else 0.  RAND_status(3)"""
+    """1 if the generator has been seeded, else 0.  RAND_status(3)"""
     return int(is_seeded())

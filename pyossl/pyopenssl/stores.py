@@ -1,4 +1,4 @@
-"""Trust stores and the verification of chains apart from any connection."""
+"""``X509Store``, ``X509StoreContext`` and its error, and ``X509StoreFlags`` of ``OpenSSL.crypto``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import CertificateError
 from pyossl.pyopenssl import cryptography_binding as binding
 from pyossl.pyopenssl.certificates import X509
-from pyossl.pyopenssl.keys import is_cryptography, translated
+from pyossl.pyopenssl.keys import is_cryptography_object, translated
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
 from pyossl.x509.store import Store
@@ -24,7 +24,7 @@ StrOrBytesPath = str | bytes | PathLike[str] | PathLike[bytes]
 
 
 class X509StoreFlags:
-    """How chains are verified, for ``X509Store.set_flags``."""
+    """The flags for ``X509Store.set_flags``.  X509_VERIFY_PARAM_set_flags(3)"""
 
     CRL_CHECK: int = constant("X509_V_FLAG_CRL_CHECK")
     CRL_CHECK_ALL: int = constant("X509_V_FLAG_CRL_CHECK_ALL")
@@ -39,7 +39,7 @@ class X509StoreFlags:
 
 
 class X509Store(Uncopied):
-    """Who is trusted."""
+    """A trust store: trusted certificates, CRLs, and settings for verification.  X509_STORE_new(3)"""
 
     def __init__(self) -> None:
         self._core = Store.empty()
@@ -50,48 +50,69 @@ class X509Store(Uncopied):
         new._core = store
         return new
 
+    def __repr__(self) -> str:
+        if "_core" not in vars(self):
+            return object.__repr__(self)
+        return f"<X509Store object, {len(self._core.certificates)} certificates in memory>"
+
     @property
     def _store(self) -> Any:
-        """The ``X509_STORE *``, for programs that reach below."""
+        """The ``X509_STORE *``, for programs that call OpenSSL themselves."""
         return self._core._store
 
     @_store.setter
     def _store(self, pointer: Any) -> None:
-        self._core = binding.store_at(pointer)
+        self._core = binding.store_from_pointer(pointer)
 
     def add_cert(self, cert: X509) -> None:
-        """Trusts a certificate."""
+        """Adds a trusted certificate.  Raises ``TypeError`` if it is no ``X509``.  X509_STORE_add_cert(3)"""
         if not isinstance(cert, X509):
             raise TypeError()
         with translated:
             self._core.add(cert._certificate)
 
     def add_crl(self, crl: x509.CertificateRevocationList) -> None:
-        """What an issuer has revoked, for the flag ``CRL_CHECK``."""
-        if not is_cryptography(crl, "x509.CertificateRevocationList"):
+        """Adds a CRL, which is used if ``X509StoreFlags.CRL_CHECK`` is set.
+
+        ``crl`` is an object of ``cryptography``; any other raises ``TypeError``.  X509_STORE_add_crl(3)
+        """
+        if not is_cryptography_object(crl, "x509.CertificateRevocationList"):
             raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
         with translated:
             self._core.add_crl(CRL.from_cryptography(crl))
 
     def set_flags(self, flags: int) -> None:
-        """How chains are verified: of ``X509StoreFlags``."""
+        """Adds flags, a combination of ``X509StoreFlags``.  X509_STORE_set_flags(3)"""
         with translated:
             self._core.add_flags(flags)
 
     def set_time(self, vfy_time: datetime.datetime) -> None:
-        """Verifies as if it were this time, in UTC whatever its zone."""
+        """Sets the time for which certificates are verified, instead of now.
+
+        ``vfy_time`` is taken as UTC; its time zone is ignored.  X509_VERIFY_PARAM_set_time(3)
+        """
         with translated:
             self._core.set_time(vfy_time.replace(tzinfo=datetime.timezone.utc))
 
     def load_locations(self, cafile: StrOrBytesPath | None, capath: StrOrBytesPath | None = None) -> None:
-        """Trusts the certificates of a PEM file, and those of a directory by their hashes."""
+        """Adds the trusted certificates of a PEM file and of a directory.
+
+        - ``cafile``: the path of a PEM file, or None.
+        - ``capath``: the path of a directory with one certificate per file, named by the hash of its subject, or None.
+
+        Raises ``Error`` if the file cannot be read, or if both are None.  X509_STORE_load_locations(3)
+        """
         file, directory = (None if path is None else fsencode(path) for path in (cafile, capath))
         with translated:
             self._core.add_locations(file, directory)
 
 
 class X509StoreContextError(Exception):
-    """A certificate was refused: ``errors`` is [code, depth, message], ``certificate`` the one that was refused."""
+    """A certificate was refused.
+
+    ``errors`` is the list [code, depth, message], ``certificate`` the certificate that was refused: it is not always
+    the one that was verified.  X509_STORE_CTX_get_error(3)
+    """
 
     def __init__(self, message: str, errors: list[Any], certificate: X509) -> None:
         super().__init__(message)
@@ -103,7 +124,14 @@ class X509StoreContextError(Exception):
 
 
 class X509StoreContext(Uncopied):
-    """One certificate to be verified with a store."""
+    """The verification of one certificate.
+
+    - ``store``: the trusted certificates.
+    - ``certificate``: the certificate to verify.
+    - ``chain``: certificates that are not trusted, but may lead to a trusted one.
+
+    Raises ``TypeError`` if an element of ``chain`` is no ``X509``.  X509_STORE_CTX_init(3)
+    """
 
     def __init__(self, store: X509Store, certificate: X509, chain: Sequence[X509] | None = None) -> None:
         self._store = store
@@ -111,6 +139,9 @@ class X509StoreContext(Uncopied):
         self._chain = tuple(chain or ())
         if not all(isinstance(each, X509) for each in self._chain):
             raise TypeError("One of the elements is not an X509 instance")
+
+    def __repr__(self) -> str:
+        return f"<X509StoreContext object: {self._cert!r} with {self._store!r}>"
 
     def _verify(self) -> tuple[Certificate, ...]:
         between = [each._certificate for each in self._chain]
@@ -122,13 +153,16 @@ class X509StoreContext(Uncopied):
             raise X509StoreContextError(error.reason, details, refused) from error
 
     def set_store(self, store: X509Store) -> None:
-        """Another store to verify with."""
+        """Sets another store."""
         self._store = store
 
     def verify_certificate(self) -> None:
-        """Raises ``X509StoreContextError`` where the certificate leads to nobody who is trusted."""
+        """Raises ``X509StoreContextError`` if the certificate is not trusted.  X509_verify_cert(3)"""
         self._verify()
 
     def get_verified_chain(self) -> list[X509]:
-        """The chain to who is trusted; raises as ``verify_certificate`` does."""
+        """The chain from the certificate to a trusted one.
+
+        Raises ``X509StoreContextError`` if the certificate is not trusted.  X509_STORE_CTX_get1_chain(3)
+        """
         return [X509._of(each) for each in self._verify()]

@@ -1,4 +1,4 @@
-"""Which pyOpenSSL's API this is, under the names that programs ask."""
+"""``OpenSSL.version``: the version of pyOpenSSL whose API this is, and facts about the package."""
 
 __all__ = [
     "__author__",

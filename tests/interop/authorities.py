@@ -1,4 +1,4 @@
-"""Certificate authorities of three makers, so that no peer meets only what pyossl has made itself."""
+"""Certificate authorities by three programs, so that no peer gets certificates by pyossl alone."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Identity(NamedTuple):
 
 
 class Authority(Protocol):
-    """Whoever issues certificates: ``trust`` is the PEM file of its own."""
+    """An authority; ``trust`` is the PEM file of its own certificate."""
 
     trust: Path
 
     def issue(self, *names: str, expired: bool = False) -> Identity:
-        """A certificate for DNS names and IP addresses."""
+        """Issues a certificate for DNS names and IP addresses."""
         ...
 
 
 class RevokingAuthority(Authority, Protocol):
-    """One that takes back what it has issued."""
+    """An authority that can revoke its certificates."""
 
     def revoke(self, *identities: Identity) -> Path:
-        """A CRL of these, in PEM."""
+        """A CRL with these certificates, in PEM."""
         ...
 
 
@@ -46,7 +46,7 @@ def _yesterday() -> datetime.datetime:
 
 
 class PyosslAuthority:
-    """pyossl's own: keys on P-256, and an authority in between, so that there is a chain to send."""
+    """By pyossl: keys on P-256, and an intermediate authority, so that there is a chain to send."""
 
     def __init__(self, folder: Path) -> None:
         root = pyossl.Authority("pyossl's root")
@@ -66,7 +66,7 @@ class PyosslAuthority:
 
 
 class TrustmeAuthority:
-    """trustme's, which is cryptography's: another OpenSSL, and in part Rust."""
+    """By trustme, which uses cryptography: another OpenSSL, and code in Rust."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
@@ -120,7 +120,7 @@ subjectAltName = {names}
 
 
 class ProgramAuthority:
-    """The ``openssl`` program's, with RSA keys and a configuration of its own: the system's may be anything."""
+    """By the ``openssl`` program, with RSA keys and a configuration of the test: the system may have any."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._numbers = folder, itertools.count()
@@ -155,7 +155,7 @@ class ProgramAuthority:
         return identity
 
     def revoke(self, *identities: Identity) -> Path:
-        """openssl-ca(1), whose database is a file of lines."""
+        """Uses openssl-ca(1), whose database is a text file."""
         path = self._folder / f"{next(self._numbers)}.crl"
         database, configuration = path.with_suffix(".txt"), path.with_suffix(".ca")
         moment = _yesterday().strftime("%y%m%d%H%M%SZ")

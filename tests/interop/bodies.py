@@ -1,4 +1,4 @@
-"""The bodies that are fetched and sent."""
+"""The bodies that the tests fetch and send."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Body(NamedTuple):
 
 
 def write_body(path: Path, blocks: int) -> Body:
-    """Writes a body of so many times 1,000,000 bytes, no two alike: one lost, doubled or displaced changes the hash."""
+    """Writes a body of blocks of 1,000,000 bytes, all different: a lost or displaced byte changes the hash."""
     noise, digest = random.Random(path.name).randbytes(_BLOCK - 8), hashlib.sha256()
     with path.open("wb") as file:
         for number in range(blocks):

@@ -1,6 +1,6 @@
-"""Clients that are not pyossl: each fetches a file from a server, or sends it one, over TLS.
+"""Clients that do not use pyossl: each fetches a file from a server, or sends one to it, over TLS.
 
-A new one is one more class, here or in a module of its own, and one more name in peers.py's ``CLIENT_PEERS``.
+To add one, write a class, here or in a file of its own, and add its name to ``CLIENT_PEERS`` in peers.py.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import pyossl
 
 @dataclass(frozen=True)
 class Visit:
-    """What a client is to do: whom it calls and means, whom it trusts, what it shows and offers, what it asks for.
+    """What a client has to do: its server, its trusted certificates, its own certificate, its protocols, its request.
 
-    ``upload`` is a body to be sent rather than a file to be fetched.
+    ``upload`` is a body to send; without it ``path`` is fetched.
     """
 
     address: tuple[str, int]
@@ -40,27 +40,27 @@ class Visit:
 class ClientPeer(abc.ABC):
     name: str
     refuses_by_alert = True
-    """Whether a server whose certificate it refuses always hears why."""
+    """Whether it always sends an alert to a server whose certificate it refuses."""
     prints_bodies = True
-    """Whether 100 MB come out of it in less than a minute."""
+    """Whether it prints 100 MB in less than a minute."""
     only_alert: Alert | None = None
-    """The one alert by which it refuses every certificate, if it does."""
+    """The alert that it sends for every certificate that it refuses, if there is only one."""
 
     @abc.abstractmethod
     def visit(self, visit: Visit) -> Finished:
-        """Makes one connection; the body of the answer is in the output, and the status is 0 when all went well."""
+        """Makes one connection; the output is the body of the answer, and the status 0 means success."""
 
 
 class ReturningPeer(ClientPeer):
-    """A client that can be made to come again."""
+    """A client that can connect a second time and resume its session."""
 
     @abc.abstractmethod
     def visit_twice(self, visit: Visit, folder: Path) -> None:
-        """Makes two connections, of which the second offers to resume the session of the first."""
+        """Makes two connections; the second offers to resume the session of the first."""
 
 
 class SClient(ReturningPeer):
-    """``openssl s_client``, of the OpenSSL whose program is on PATH."""
+    """``openssl s_client``, by the program on PATH."""
 
     name = "s_client"
 
@@ -74,7 +74,7 @@ class SClient(ReturningPeer):
             assert finished.status == 0, finished
 
     def visit_with(self, visit: Visit, *more: str | Path) -> Finished:
-        """As ``visit``, with more options of s_client(1)."""
+        """Like ``visit``, with more options for s_client(1)."""
         command: list[str | Path] = [program("openssl"), "s_client", "-quiet", *more]
         command += ["-connect", _host_and_port(visit.address), "-CAfile", visit.trust, "-verify_return_error"]
         if is_address(visit.server_name):
@@ -95,10 +95,10 @@ class SClient(ReturningPeer):
 
 
 class Curl(ReturningPeer):
-    """curl, which has an OpenSSL of its own choice below, or none; it offers ``http/1.1`` when asked for ALPN."""
+    """curl, with its own TLS library, OpenSSL or another; asked for ALPN, it offers ``http/1.1``."""
 
     name = "curl"
-    # It looks at the name, and later versions at the whole certificate, after the handshake, and then hangs up.
+    # It checks the name, and later versions the whole certificate, after the handshake, and then closes.
     refuses_by_alert = False
 
     def visit(self, visit: Visit) -> Finished:
@@ -133,7 +133,7 @@ class Curl(ReturningPeer):
 
 
 class PythonClient(ReturningPeer):
-    """Python's own ``ssl``."""
+    """Python's ``ssl``."""
 
     name = "Python's ssl"
 

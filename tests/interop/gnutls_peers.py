@@ -1,4 +1,4 @@
-"""GnuTLS's own programs, gnutls-serv and gnutls-cli: the implementation that shares no code with OpenSSL."""
+"""GnuTLS's programs gnutls-serv and gnutls-cli: an implementation that shares no code with OpenSSL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interop.client_peers import ClientPeer, Visit, is_address, request
-from interop.listening import kept_to_the_loopback, port_of
+from interop.free_ports import kept_to_the_loopback, port_of
 from interop.programs import Finished, Program, program
 from interop.refusals import Alert
 from interop.server_peers import Refusals, Running, ServerPeer, Service
@@ -56,14 +56,14 @@ class GnutlsClient(ClientPeer):
     """``gnutls-cli``."""
 
     name = "gnutls-cli"
-    prints_bodies = False  # it writes each byte by a call of its own
+    prints_bodies = False  # it writes each byte by a separate call
     only_alert = Alert.BAD_CERTIFICATE
 
     def visit(self, visit: Visit) -> Finished:
         return self._visit(visit)
 
     def visit_again(self, visit: Visit) -> Finished:
-        """Makes two connections: one for a session, on which nothing is said, and one that resumes it."""
+        """Makes two connections: one without data to get a session, and one that resumes it."""
         waits = ["--waitresumption"] if visit.version is pyossl.Version.TLSv1_3 else []
         return self._visit(visit, "--resume", *waits)
 

@@ -1,4 +1,4 @@
-"""As much of HTTP/1.0 as the peers speak: one request, one answer, over whatever has ``recv`` and ``sendall``.
+"""The part of HTTP/1.0 that the peers use: one request, one answer, over any object with ``recv`` and ``sendall``.
 
 Nothing here imports pyossl: ssl_peer.py, which is Python's own ``ssl`` in another process, uses it too.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 
 class ClosedEarlyError(Exception):
-    """The peer closed, in the orderly way, before it had sent all."""
+    """The peer closed, with close_notify, before it had sent everything."""
 
 
 class Stream(Protocol):
@@ -36,7 +36,7 @@ def put(path: str, size: int) -> bytes:
 
 
 def receive_head(stream: Stream) -> tuple[list[str], bytes]:
-    """The lines of a head, and what was already received of the body."""
+    """The lines of the head, and the bytes of the body that were received with it."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = stream.recv(65536)
@@ -48,7 +48,7 @@ def receive_head(stream: Stream) -> tuple[list[str], bytes]:
 
 
 def receive_digest(stream: Stream, start: bytes, size: int) -> str:
-    """The SHA-256 of ``size`` bytes, of which ``start`` are here already."""
+    """The SHA-256 of ``size`` bytes, of which ``start`` was received before."""
     digest, left = hashlib.sha256(start), size - len(start)
     while left > 0:
         data = stream.recv(min(left, 65536))
@@ -60,7 +60,7 @@ def receive_digest(stream: Stream, start: bytes, size: int) -> str:
 
 
 def answer(stream: Stream, folder: Path) -> Request:
-    """Answers one request: GET with the file of that name, PUT with the digest of what came."""
+    """Answers one request: GET with the file of that name, PUT with the digest of the body."""
     lines, rest = receive_head(stream)
     method, path, _ = lines[0].split(" ")
     fields = dict(line.lower().split(": ", 1) for line in lines[1:])

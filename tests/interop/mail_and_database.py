@@ -1,6 +1,6 @@
-"""Servers that begin in plain text: exim for SMTP, dovecot for IMAP, PostgreSQL.
+"""Servers that start in plain text (STARTTLS): exim for SMTP, dovecot for IMAP, PostgreSQL.
 
-Each runs in a folder of its own, and with the rights of an ordinary user where it insists on them.
+Each runs in a folder of its own, as an ordinary user if it refuses to run as root.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interop.authorities import Identity
-from interop.listening import free_port
+from interop.free_ports import free_port
 from interop.programs import Program, program
 
 _HOST = "127.0.0.1"
@@ -34,18 +34,18 @@ class Started(NamedTuple):
 
 class StartTLSPeer(abc.ABC):
     protocol: str
-    """What ``--starttls`` calls it."""
+    """Its name for ``--starttls``."""
     programs: tuple[str, ...]
     session: bytes
-    """What a client says under TLS, to its farewell."""
+    """What the client sends over TLS, up to its last command."""
     answer: bytes
-    """What the server then answers, as a regular expression, when it knows that it speaks TLS."""
+    """A regular expression for the answer of the server when it knows that the connection is TLS."""
 
     @contextlib.contextmanager
     def serving(self, identity: Identity) -> Iterator[Started]:
         with tempfile.TemporaryDirectory() as name:
             folder, port = Path(name), free_port(_HOST)
-            # pytest's own folders are for nobody else, and some servers give their rights away.
+            # Only the user can read pytest's folders, and some servers change to another user.
             for source, target in zip(identity, ("certificate.pem", "private_key.pem"), strict=True):
                 shutil.copyfile(source, folder / target)
             user = pwd.getpwnam(self.user)
@@ -57,16 +57,16 @@ class StartTLSPeer(abc.ABC):
 
     @property
     def user(self) -> str:
-        """Who must be able to read its folder."""
+        """The user that must be able to read its folder."""
         return _USER
 
     @abc.abstractmethod
     def running(self, folder: Path, port: int) -> contextlib.AbstractContextManager[Program]:
-        """The server, once it listens."""
+        """The server, when it listens."""
 
 
 class Exim(StartTLSPeer):
-    """Debian's exim, which has GnuTLS below."""
+    """Debian's exim, which uses GnuTLS."""
 
     protocol, programs = "smtp", ("exim4",)
     session = b"EHLO client.example\r\nQUIT\r\n"
@@ -101,7 +101,7 @@ class Dovecot(StartTLSPeer):
     @contextlib.contextmanager
     def running(self, folder: Path, port: int) -> Iterator[Program]:
         group = grp.getgrgid(pwd.getpwnam(_USER).pw_gid).gr_name
-        folder.chmod(0o755)  # dovecot wants all to find its sockets
+        folder.chmod(0o755)  # all users must be able to reach dovecot's sockets
         (folder / "base").mkdir()
         (folder / "dovecot.conf").write_text(
             f"protocols = imap\n"
@@ -126,7 +126,7 @@ class Dovecot(StartTLSPeer):
             try:
                 yield run
             finally:
-                run.interrupt()  # its children end with it only when it is asked to end
+                run.interrupt()  # its children end with it only after SIGINT
 
 
 class PostgreSQL(StartTLSPeer):

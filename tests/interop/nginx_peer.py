@@ -1,4 +1,4 @@
-"""nginx, with a configuration and a folder of its own."""
+"""nginx with a configuration and a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from interop import http_requests as http
 from interop.authorities import Identity
 from interop.bodies import Body
-from interop.listening import reserved_port
+from interop.free_ports import reserved_port
 from interop.programs import Program, program
 from interop.server_peers import Running, ServerPeer, Service
 
@@ -57,7 +57,7 @@ class _RunningNginx(Running):
     own: Path
 
     def upload(self, tls: pyossl.Socket, body: Body) -> str:
-        """nginx keeps what it is sent as a file."""
+        """nginx saves the body as a file."""
         tls.sendall(http.put("upload", body.size))
         for block in body.blocks():
             tls.sendall(block)
@@ -71,7 +71,7 @@ class _RunningNginx(Running):
 
 
 class Nginx(ServerPeer):
-    """nginx, which knows the protocols of HTTP only, and tells a client why it is refused in HTTP."""
+    """nginx, which has the ALPN protocols of HTTP only, and refuses a client by an HTTP answer."""
 
     name = "nginx"
     refusals = None
@@ -83,7 +83,7 @@ class Nginx(ServerPeer):
             address = f"[{service.host}]:{port}" if ":" in service.host else f"{service.host}:{port}"
             (own / "nginx.conf").write_text(_configuration(service, own, address))
             with Program(*self.command(service), "-c", own / "nginx.conf") as run:
-                # What it says when it has opened its sockets.
+                # It prints this when it has opened its sockets.
                 run.wait_for(rb"getrlimit\(RLIMIT_NOFILE\)")
                 running = _RunningNginx(run, (service.host, port))
                 running.own = own

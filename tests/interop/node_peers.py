@@ -1,4 +1,4 @@
-"""Node's ``tls``, in both roles: OpenSSL below, and an event loop of its own above."""
+"""Node's ``tls`` as server and client: OpenSSL with another event loop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NodeServer(ServerPeer):
 
 class NodeClient(ReturningPeer):
     name = "Node"
-    # It looks at the certificate after the handshake.
+    # It checks the certificate after the handshake.
     refuses_by_alert = False
 
     def visit(self, visit: Visit) -> Finished:

@@ -1,4 +1,4 @@
-"""Programs that are pyossl's peers: started, waited for by what they print, always ended."""
+"""The programs that are pyossl's peers: each is started, waited for by its output, and always ended."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import IO, NamedTuple
 
 import pytest
 
-# What any one step may take, in seconds: generous, because it only ends what hangs.
+# Seconds for one step.  It is long, because it only ends programs that hang.
 DEADLINE = 60.0
 
 _SHOWN = 4000
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
-# Debian keeps servers where an ordinary user's PATH, or anybody's, does not look.
+# Debian has servers in folders that are not in PATH.
 _ELSEWHERE = ["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
 
 
@@ -33,14 +33,14 @@ def _find(name: str) -> str | None:
 
 
 def program(name: str) -> str:
-    """The path of a program; a missing one is a failure, because a row without peers has tested nothing."""
+    """The path of a program; a missing one is a failure, because without peers nothing is tested."""
     path = _find(name)
     assert path is not None, f"tests/interop need the program {name!r}, and it is not on PATH: install it"
     return path
 
 
 def where_installed(*names: str) -> pytest.MarkDecorator:
-    """The mark of a test with programs too large, or too fond of starting themselves, to be installed in every row."""
+    """The mark of a test whose programs are not installed in every row: they are large, or start services."""
     missing = [name for name in names if _find(name) is None]
     wanted = " and ".join(missing)
     reason = f"needs {wanted}, which ci/programs installs on a machine and ci/matrix in none of its roots"
@@ -48,7 +48,7 @@ def where_installed(*names: str) -> pytest.MarkDecorator:
 
 
 class Finished(NamedTuple):
-    """What a program came to: its exit status (negative: the signal), and what it printed."""
+    """The result of a program: its exit status (negative: the signal), and its output."""
 
     status: int
     output: bytes
@@ -56,10 +56,11 @@ class Finished(NamedTuple):
 
 
 class Program:
-    """A running program.  What it prints is collected as it comes, so that no full pipe ever stops it.
+    """A running program.  Its output is read all the time, so that a full pipe never stops it.
 
-    ``feed`` is what it reads from its standard input, which stays open until the program ends; ``user`` is whose
-    rights it has; ``environment`` is what its environment has besides.
+    - ``feed``: the bytes for its standard input, which stays open until the program ends.
+    - ``user``: the user that it runs as.
+    - ``environment``: variables that are added to its environment.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Program:
             self._printed.notify_all()
 
     def _feed(self, feed: Iterable[bytes]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it ended without reading all: its exit status tells
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read everything: its exit status says why
             for data in feed:
                 self._stdin.write(data)
                 self._stdin.flush()
@@ -121,12 +122,12 @@ class Program:
         self._stdin.flush()
 
     def wait_for(self, pattern: bytes, seconds: float = DEADLINE) -> re.Match[bytes]:
-        """Waits until the program has printed this, on either of its outputs; the match."""
+        """Waits until the program has printed this, on standard output or error; returns the match."""
         deadline = time.monotonic() + seconds
         with self._printed:
             while True:
                 for printed in (self._output, self._complaints):
-                    # A copy: a match keeps a bytearray from growing, and so the program from being heard.
+                    # A copy: a bytearray cannot grow while a match refers to it.
                     if match := re.search(pattern, bytes(printed)):
                         return match
                 left = deadline - time.monotonic()
@@ -135,7 +136,7 @@ class Program:
                 self._printed.wait(left)
 
     def wait_until_printed(self, ending: bytes, seconds: float = DEADLINE) -> bytes:
-        """Waits for ``ending`` on the standard output; all that was printed before it.  For large outputs."""
+        """Waits for ``ending`` on standard output; returns the output before it.  For large outputs."""
         deadline, searched = time.monotonic() + seconds, 0
         with self._printed:
             while (found := self._output.find(ending, searched)) < 0:
@@ -147,7 +148,7 @@ class Program:
             return bytes(self._output[:found])
 
     def finish(self, seconds: float = DEADLINE) -> Finished:
-        """Waits until the program has ended of itself."""
+        """Waits until the program ends by itself."""
         try:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -160,12 +161,12 @@ class Program:
         self._process.send_signal(number)
 
     def interrupt(self) -> None:
-        """Asks the program to end (SIGINT), which takes its children along, and waits for it."""
+        """Sends SIGINT, which ends the program's children too, and waits for it to end."""
         self._process.send_signal(signal.SIGINT)
         self.finish()
 
     def kill(self) -> None:
-        """Ends the program at once (SIGKILL): it says goodbye to nobody."""
+        """Ends the program at once (SIGKILL): it sends no close_notify."""
         self._process.kill()
         self._process.wait()
 

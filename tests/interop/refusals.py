@@ -1,4 +1,4 @@
-"""The numbers by which a refusal is known: its texts differ between versions of OpenSSL (docs/pitfalls.md, 26)."""
+"""The numbers of alerts and reasons; their texts differ between versions of OpenSSL (docs/pitfalls.md, 26)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Servers that are not pyossl: each is started on a port of its own choosing, and serves files over TLS.
+"""Servers that do not use pyossl: each chooses a port and serves files over TLS.
 
-A new one is one more class, here or in a module of its own, and one more name in peers.py's ``SERVER_PEERS``.
+To add one, write a class, here or in a file of its own, and add its name to ``SERVER_PEERS`` in peers.py.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ import pyossl
 
 @dataclass(frozen=True)
 class Service:
-    """What a server is to do.
+    """What a server has to do.
 
-    ``folder`` holds the files that it serves, and ``file`` is the one that is asked for; ``version`` is the one version
-    that it speaks; ``clients`` the authority whose certificates it requires; ``second`` a name of SNI with the identity
-    that is shown for it; ``sink`` says that bodies are sent to it, not fetched.
+    - ``folder``: the files that it serves; ``file`` is the one that is fetched.
+    - ``version``: the only version that it accepts.
+    - ``clients``: the authority whose certificates it requires.
+    - ``second``: a name of SNI, and the identity that the server shows for it.
+    - ``sink``: bodies are sent to the server, not fetched.
     """
 
     identity: Identity
@@ -51,7 +53,7 @@ class Running:
         self.address = address
 
     def upload(self, tls: pyossl.Socket, body: Body) -> str:
-        """Sends the body; its SHA-256 as the server saw it."""
+        """Sends the body; returns the SHA-256 of the bytes that the server received."""
         tls.sendall(http.put("upload", body.size))
         for block in body.blocks():
             tls.sendall(block)
@@ -62,27 +64,27 @@ class Running:
 
 
 class Refusals(NamedTuple):
-    """The alerts by which a server refuses a client; OpenSSL's unless said."""
+    """The alerts that a server sends to a client that it refuses; by default those of OpenSSL."""
 
     too_new: Alert = Alert.PROTOCOL_VERSION
     without_certificate: Alert = Alert.HANDSHAKE_FAILURE
-    """With TLS 1.2: with TLS 1.3 it is ``CERTIFICATE_REQUIRED`` everywhere."""
+    """In TLS 1.2; in TLS 1.3 every server sends ``CERTIFICATE_REQUIRED``."""
     unknown_authority: Alert | None = Alert.UNKNOWN_CA
-    """None for a server that looks after the handshake, and hangs up."""
+    """None for a server that checks after the handshake and closes."""
 
 
 class ServerPeer(abc.ABC):
     name: str
     running: type[Running] = Running
     chooses_the_protocol = True
-    """Whether its own order of ALPN's protocols decides, and not the client's."""
+    """Whether the order of its own ALPN protocols decides, not that of the client."""
     refusals: Refusals | None = Refusals()
-    """None for a server that tells a client in its answer to the request what is wrong with the certificate."""
+    """None for a server that answers the request with what is wrong with the certificate."""
     takes_bodies = True
 
     @abc.abstractmethod
     def command(self, service: Service) -> list[str | Path]:
-        """The command that starts the server, which prints ``ACCEPT host:port`` once it listens."""
+        """The command that starts the server, which prints ``ACCEPT host:port`` when it listens."""
 
     @contextlib.contextmanager
     def serving(self, service: Service) -> Iterator[Running]:
@@ -105,7 +107,7 @@ class _RunningSServer(Running):
 
 
 class SServer(ServerPeer):
-    """``openssl s_server``, of the OpenSSL whose program is on PATH."""
+    """``openssl s_server``, by the program on PATH."""
 
     name = "s_server"
     running = _RunningSServer
@@ -130,7 +132,7 @@ class SServer(ServerPeer):
 
 
 class PythonServer(ServerPeer):
-    """Python's own ``ssl``."""
+    """Python's ``ssl``."""
 
     name = "Python's ssl"
 
@@ -164,5 +166,5 @@ def python_options(
 
 
 def s_version(version: pyossl.Version) -> str:
-    """The option by which s_server and s_client speak one version only."""
+    """The option that limits s_server and s_client to one version."""
     return {pyossl.Version.TLSv1_2: "-tls1_2", pyossl.Version.TLSv1_3: "-tls1_3"}[version]

@@ -1,7 +1,7 @@
-"""Python's own ``ssl`` as a peer, in a process of its own: it may carry another OpenSSL than pyossl's.
+"""Python's ``ssl`` as a peer, in a separate process: it may use another OpenSSL than pyossl's.
 
 ssl_peer.py server OPTIONS         prints ACCEPT host:port, then for each connection a line of facts
-ssl_peer.py client ADDRESS OPTIONS fetches /PATH, or sends --upload FILE; what it is answered goes to its output
+ssl_peer.py client ADDRESS OPTIONS fetches /PATH, or sends --upload FILE; it prints the answer
 """
 
 from __future__ import annotations

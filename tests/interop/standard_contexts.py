@@ -1,4 +1,4 @@
-"""What the clients of Python's standard library ask of an ``ssl.SSLContext``, with pyossl below."""
+"""What the clients of Python's standard library need of an ``ssl.SSLContext``, with pyossl below."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyossl
 
 
 class StandardContext:
-    """As much of an ``ssl.SSLContext`` as ``http.client``, ``smtplib``, ``imaplib``, ``poplib`` and ``ftplib`` use."""
+    """The part of ``ssl.SSLContext`` that ``http.client``, ``smtplib``, ``imaplib``, ``poplib`` and ``ftplib`` use."""
 
     verify_mode = ssl.CERT_REQUIRED
     check_hostname = True
@@ -25,7 +25,7 @@ class StandardContext:
 
 
 class ResumingContext(StandardContext):
-    """Offers the session of the first connection on all that follow, as FTP servers ask it of data connections."""
+    """Offers the session of the first connection in all later ones, as FTP servers require of data connections."""
 
     def __init__(self, context: pyossl.Context) -> None:
         super().__init__(context)

@@ -1,5 +1,6 @@
-"""Servers for the clients of Python's standard library, as small as those need, over Python's own ``ssl``; and servers
-that misbehave, of which each says what comes before TLS as it should.
+"""Small servers for the clients of Python's standard library, over Python's ``ssl``, and servers that misbehave.
+
+A server that misbehaves sends the right plain text before TLS.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def ssl_context(certificate: Any, private_key: Any) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def peer(serve: Callable[[socket.socket], Any]) -> Iterator[int]:
-    """A server that hands each connection to ``serve``, one after the other; gives its port."""
+    """A server that calls ``serve`` with each connection, one after the other; gives its port."""
     with socket.create_server((HOST, 0)) as listener:
         ended: list[bool] = []
 
@@ -70,7 +71,7 @@ class Dialogue:
         return line.decode().rstrip("\r\n")
 
 
-# What comes before TLS.
+# Plain text before TLS
 
 
 def nothing(sock: socket.socket) -> None:
@@ -112,7 +113,7 @@ def ftp_before(sock: socket.socket) -> None:
         talk.say("234 go on")
 
 
-# What comes under TLS.
+# Data over TLS
 
 
 def smtp(talk: Dialogue, *, greets: bool = False) -> None:
@@ -184,8 +185,9 @@ def http(talk: Dialogue) -> None:
 
 
 class FTP:
-    """A server of one client's commands and of its files; ``resumed`` says of each data connection whether its session
-    was the control connection's.
+    """A server for one client's commands and files.
+
+    ``resumed`` has an entry for each data connection: whether its session was that of the control connection.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -218,7 +220,7 @@ class FTP:
             self.resumed.append(data.session_reused)
             if command == "STOR":
                 pieces = []
-                while piece := data.recv(65536):  # raises where there is no close_notify
+                while piece := data.recv(65536):  # raises if there is no close_notify
                     pieces.append(piece)
                 self.files[name] = b"".join(pieces)
             else:
@@ -227,7 +229,7 @@ class FTP:
                 data.unwrap()
 
 
-# What goes wrong where TLS should begin, or after.
+# Servers that misbehave when TLS should start, or later.
 
 
 def _reset(sock: socket.socket) -> None:
@@ -275,7 +277,7 @@ def truncates(sock: socket.socket, context: ssl.SSLContext) -> None:
 
 def closes_properly(sock: socket.socket, context: ssl.SSLContext) -> None:
     with contextlib.suppress(OSError), _shaken(sock, context) as tls:
-        tls.settimeout(0.1)  # not every client closes
+        tls.settimeout(0.1)  # some clients do not close
         tls.unwrap()
 
 

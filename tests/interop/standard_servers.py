@@ -1,4 +1,4 @@
-"""Servers of Python's standard library over pyossl's sockets, and clients that misbehave towards them."""
+"""Servers of Python's standard library over pyossl's sockets, and clients that misbehave."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class EagerInGetRequest:
 
 
 class LazyInGetRequest(EagerInGetRequest):
-    """The same without the handshake, which the handler's first read does."""
+    """Each accepted socket is wrapped in ``get_request``; the handler's first read does the handshake."""
 
     handshake = False
 
 
 class InFinishRequest:
-    """Each accepted socket is wrapped where it is handled, in the handler's thread or process."""
+    """Each accepted socket is wrapped in the thread or process that handles it."""
 
     context: pyossl.Context
 
@@ -70,7 +70,7 @@ class InFinishRequest:
 
 WAYS = (WithListener, EagerInGetRequest, LazyInGetRequest, InFinishRequest)
 
-# What they serve.
+# Handlers
 
 
 class EchoHandler(socketserver.StreamRequestHandler):
@@ -89,7 +89,7 @@ class BufferedEchoHandler(EchoHandler):
 
 
 class PageHandler(http.server.BaseHTTPRequestHandler):
-    """Answers GET with the path, and POST with what was sent."""
+    """Answers GET with the path, and POST with the body that was sent."""
 
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
@@ -138,7 +138,7 @@ def _xmlrpc(kind: Any) -> Any:
     return server
 
 
-# A good client of each.
+# A well-behaved client for each
 
 
 def echoes(port: int, context: pyossl.Context) -> None:
@@ -166,7 +166,7 @@ def calls(port: int, context: pyossl.Context) -> None:
 
 
 class Kind(NamedTuple):
-    """A server's class, what makes one, a good client of it, and whether it handles in a child process."""
+    """A server: its class, the function that makes one, a well-behaved client, whether a child handles requests."""
 
     base: type
     make: Callable[[Any], Any]
@@ -197,7 +197,7 @@ class Serving:
     def __init__(self, kind: Kind, way: type, context: pyossl.Context, **overrides: Any) -> None:
         self.kind = kind
         self.handled: list[Any] = []
-        """What the server has been shut down of."""
+        """The requests that the server has shut down."""
         handled = self.handled
 
         class Noting:
@@ -218,7 +218,7 @@ class Serving:
             self.ended.append(error)
 
     def serves(self, context: pyossl.Context) -> None:
-        """A good client is served, and ``serve_forever`` goes on."""
+        """A well-behaved client is served, and ``serve_forever`` still runs."""
         self.kind.good(self.port, context)
         assert self.ended == []
         assert self._thread.is_alive()
@@ -243,13 +243,13 @@ def serving(kind: Kind, way: type, context: pyossl.Context, **overrides: Any) ->
 REPORT = re.compile(
     r"-{40}\nException occurred during processing of request from .*?\n((?:.*\n)*?)(\S.*)\n-{40}\n", re.MULTILINE
 )
-"""What ``socketserver`` prints of a failed request; the second group is the exception's own line."""
+"""The report that ``socketserver`` prints about a failed request; the second group is the line of the exception."""
 
 # Clients that misbehave.
 
 
 def reset(sock: socket.socket) -> None:
-    """Closes so that the other end is told of a reset.  socket(7), SO_LINGER"""
+    """Closes in such a way that the other end gets a reset.  socket(7), SO_LINGER"""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -268,12 +268,12 @@ def _close_clients() -> None:
         sock.close()
 
 
-# The child of a server that forks has the client's end too: what the client closes would stay open.
+# A child of a forking server has the client's socket too: it would stay open after the client has closed it.
 os.register_at_fork(after_in_child=_close_clients)
 
 
 class Hostile:
-    """A connection that is up to no good; ``request`` is what an honest client would say."""
+    """A client that misbehaves; ``request`` is what a well-behaved client would send."""
 
     def __init__(self, port: int, context: pyossl.Context, request: bytes) -> None:
         self.context, self.request = context, request
@@ -288,7 +288,7 @@ class Hostile:
         return client.data_to_send()
 
     def tls(self, context: pyossl.Context | None = None) -> pyossl.Connection:
-        """A connection after its handshake, which leaves the socket to be misused."""
+        """Does a handshake and returns the connection; the test misuses the socket then."""
         tls = pyossl.Connection(context or self.context, "localhost")
         try:
             while tls.handshake() is not None:

@@ -1,4 +1,4 @@
-"""What pyossl and a real peer agree on: version, cipher, names, protocols."""
+"""What pyossl and a real peer negotiate: version, cipher, names, protocols."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Answered, Serve, answering
 from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ClientPeer, Visit
 from interop.programs import Program, program
+from interop.pyossl_server import Answered, Serve, answering
 from interop.server_peers import PythonServer, ServerPeer, Service, SServer
 
 import pyossl
 
 
 def fetched(tls: pyossl.Socket, path: str = "greeting") -> bytes:
-    """The file, fetched from a server peer over an open connection."""
+    """Fetches the file from a server peer over an open connection."""
     tls.sendall(http.get(path))
     _, body = http.receive_head(tls)
     while len(body) < len(GREETING):
@@ -33,7 +33,7 @@ def fetched(tls: pyossl.Socket, path: str = "greeting") -> bytes:
 def test_a_client_verifies_a_server_and_fetches_a_file(
     server_peer: ServerPeer, version: pyossl.Version, any_authority: Authority, folder: Path
 ) -> None:
-    """Three makers of certificates, a chain with an intermediate among them."""
+    """Certificates by three authorities, one of them with an intermediate in the chain."""
     service = Service(any_authority.issue("localhost"), folder, version=version)
     context = pyossl.Context.client(trust=any_authority.trust)
     with (
@@ -78,7 +78,7 @@ def test_a_client_means_an_address(
 def test_a_server_is_sent_names_and_no_addresses(
     name: str, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """docs/pitfalls.md, 21: SNI never carries an address.  Python's ``ssl`` tells what was sent."""
+    """docs/pitfalls.md, 21: SNI never contains an address.  Python's ``ssl`` reports the name that was sent."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with PythonServer().serving(Service(identity, folder)) as running:
         with pyossl.connect(running.address, context, server_hostname=name, timeout=20) as tls:
@@ -90,7 +90,7 @@ def test_a_server_is_sent_names_and_no_addresses(
 def test_a_server_knows_no_name_of_a_client_that_means_an_address(
     client_peer: ClientPeer, host: str, identity: Identity, trustme_authority: Authority, serve: Serve
 ) -> None:
-    """docs/pitfalls.md, 21: SNI never carries an address, and a server knows no name then."""
+    """docs/pitfalls.md, 21: SNI never contains an address, and the server then knows no name."""
     with serve(pyossl.Context.server(*identity), host) as server:
         visited = client_peer.visit(Visit(server.address, trustme_authority.trust, server_name=host))
         assert (visited.status, visited.output) == (0, GREETING), visited.complaints
@@ -111,7 +111,7 @@ def test_a_server_sees_the_name_that_a_client_means(
 def test_a_server_shows_the_certificate_of_the_name_that_a_client_means(
     server_peer: ServerPeer, version: pyossl.Version, trustme_authority: Authority, folder: Path
 ) -> None:
-    """Each name is in one of the two certificates only: had the name not been sent, one of them would be refused."""
+    """Each name is in one of the two certificates only: without SNI one of them would be refused."""
     first, second = trustme_authority.issue("first.example"), trustme_authority.issue("second.example")
     service = Service(first, folder, version=version, second=("second.example", second))
     context = pyossl.Context.client(trust=trustme_authority.trust)
@@ -125,7 +125,7 @@ def test_a_server_shows_the_certificate_of_the_name_that_a_client_means(
 def test_a_server_chooses_the_protocol(
     server_peer: ServerPeer, version: pyossl.Version, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """ALPN: the server's order decides between those that both have, or the client's where the server lets it.
+    """ALPN: the order of the server decides, or that of the client if the server allows it.
 
     The protocols are those of nginx, which has no others.
     """
@@ -141,7 +141,7 @@ def test_a_server_chooses_the_protocol(
 def test_a_client_and_a_server_agree_on_http(
     client_peer: ClientPeer, version: pyossl.Version, identity: Identity, trustme_authority: Authority, serve: Serve
 ) -> None:
-    """ALPN: what curl, too, offers."""
+    """ALPN with the protocols that curl offers too."""
     context = pyossl.Context.server(*identity, alpn=["h2", "http/1.1"])
     with serve(context) as server:
         visit = Visit(server.address, trustme_authority.trust, version=version, alpn=("http/1.1",))
@@ -162,7 +162,7 @@ def test_a_client_that_offers_no_protocol_is_answered_without(
 def test_a_server_asks_a_client_to_begin_again_with_another_group(
     trustme_authority: Authority, identity: Identity, folder: Path
 ) -> None:
-    """HelloRetryRequest: the ClientHello has no share for the one group that the server takes."""
+    """HelloRetryRequest: the ClientHello has no key share for the only group that the server accepts."""
     messages: list[pyossl.Message] = []
 
     class OneGroup(SServer):
@@ -180,8 +180,9 @@ def test_a_server_asks_a_client_to_begin_again_with_another_group(
 
 
 def test_a_client_renews_its_keys_between_two_requests(identity: Identity) -> None:
-    """docs/pitfalls.md, 9: a KeyUpdate makes the descriptor readable and brings no data.  ``s_client`` sends one for
-    ``K``.
+    """docs/pitfalls.md, 9: a KeyUpdate makes the descriptor readable but brings no data.
+
+    ``s_client`` sends one for the input ``K``.
     """
     received: list[bytes] = []
 

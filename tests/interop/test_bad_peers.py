@@ -1,4 +1,4 @@
-"""What real peers do badly: they die, they hang up without a word, they do not speak TLS."""
+"""Real peers that misbehave: they die, close without close_notify, or do not speak TLS."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Answered, Serve, answering
 from interop.authorities import Authority, Identity
 from interop.bodies import Body
 from interop.programs import DEADLINE, Program, program
+from interop.pyossl_server import Answered, Serve, answering
 from interop.server_peers import ServerPeer, Service, s_version
 
 import pyossl
@@ -29,7 +29,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
     folder: Path,
     large_body: Body,
 ) -> None:
-    """docs/pitfalls.md, 3, 6: a transport's end without a close_notify is an error, however the kernel reports it."""
+    """docs/pitfalls.md, 3, 6: a transport that ends without close_notify is an error, however the kernel reports it."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with (
         server_peer.serving(Service(identity, folder, version=version, file=large_body.path.name)) as running,
@@ -42,7 +42,7 @@ def test_a_server_that_dies_while_it_sends_is_no_end_of_data(
             http.receive_digest(tls, start, large_body.size)
         assert isinstance(caught.value, pyossl.Error)
         assert "'127.0.0.1'" in str(caught.value)
-        for _ in range(2):  # docs/pitfalls.md, 2: it stays that error
+        for _ in range(2):  # docs/pitfalls.md, 2: later calls raise the same error
             with pytest.raises(type(caught.value)):
                 tls.recv(1)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.bodies import Body
 from interop.client_peers import ClientPeer, Visit
+from interop.pyossl_server import Serve
 from interop.server_peers import ServerPeer, Service
 
 import pyossl

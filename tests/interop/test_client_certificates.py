@@ -1,4 +1,4 @@
-"""Client certificates: required, missing, and of an authority that the server does not know."""
+"""Client certificates: required, missing, and by an authority that the server does not know."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ClientPeer, Visit
 from interop.nginx_peer import Nginx
 from interop.peers import SERVER_PEERS, each
 from interop.programs import where_installed
+from interop.pyossl_server import Serve
 from interop.refusals import Alert, Reason
 from interop.server_peers import ServerPeer, Service
 
@@ -39,9 +39,9 @@ def alerting_peer(request: pytest.FixtureRequest) -> ServerPeer:
 def refusal(address: tuple[str, int], context: pyossl.Context) -> pyossl.AlertError:
     """The alert of a server peer.
 
-    With TLS 1.3 a client has finished its handshake before the server has looked at its certificate, so that the
-    alert is the first that it reads.  It sends nothing: a server that closes with unread data resets the connection,
-    and the alert is lost.
+    In TLS 1.3 a client has finished its handshake before the server checks its certificate: the alert is the first that
+    it reads.  The client sends nothing, because a server that closes with unread data resets the connection, and the
+    alert would be lost.
     """
     with pytest.raises(pyossl.AlertError) as caught, pyossl.connect(address, context, timeout=20) as tls:
         tls.recv(1)
@@ -71,7 +71,7 @@ def test_a_server_lets_in_a_client_with_its_certificate(
 def test_a_server_refuses_a_client_without_a_certificate(
     alerting_peer: ServerPeer, service: Service, trustme_authority: Authority
 ) -> None:
-    """The alert of TLS 1.3 is its own; both are told apart by number (docs/pitfalls.md, 26)."""
+    """TLS 1.3 has an alert of its own for it; the number distinguishes the two (docs/pitfalls.md, 26)."""
     assert alerting_peer.refusals is not None
     with alerting_peer.serving(service) as running:
         error = refusal(running.address, client(trustme_authority.trust))
@@ -100,7 +100,7 @@ def test_a_server_refuses_a_client_with_a_certificate_of_another_authority(
 def test_nginx_says_in_http_what_it_misses(
     service: Service, trustme_authority: Authority, client_identity: Identity
 ) -> None:
-    """It finishes the handshake with anybody, and answers the request with a 400."""
+    """It finishes the handshake with any client, and answers the request with status 400."""
     stranger = trustme_authority.issue("a-stranger.example")
     with Nginx().serving(service) as running:
         for identity, said in (
@@ -177,7 +177,7 @@ def test_a_client_with_a_certificate_of_another_authority_is_refused(
         assert visited.output == b""
         with pytest.raises(pyossl.CertificateError) as caught:
             server.outcome()
-    # Some clients send their authority's certificate too, and that is then the one complained of.
+    # Some clients send the certificate of their authority too; then the error is about that one.
     shown = {pyossl.Certificate.load(path) for path in (stranger.certificate, trustme_authority.trust)}
     assert caught.value.certificate in shown
     assert caught.value.code in (

@@ -1,4 +1,4 @@
-"""The group of the key exchange, agreed on with the openssl program: by name, post-quantum, and in tuples."""
+"""The group of the key exchange, negotiated with the openssl program: by name, post-quantum, and in tuples."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.client_peers import SClient, Visit
 from interop.programs import Program, program
+from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer
 
 import pyossl
@@ -20,7 +20,7 @@ GROUPS = ["X25519", "P-256", "P-384"] + ([POST_QUANTUM] if features.post_quantum
 EACH_GROUP = pytest.mark.parametrize("group", GROUPS)
 TUPLES = pytest.mark.skipif(not features.post_quantum, reason="the tuple syntax came with OpenSSL 3.5")
 
-# The names by which versions and sides tell of one group.
+# The names of one group in the versions of OpenSSL, on either side.
 SPELLED = {"prime256v1": "P-256", "secp256r1": "P-256", "secp384r1": "P-384", "x25519": "X25519"}
 
 
@@ -46,7 +46,7 @@ def agreed_by_us(address: tuple[str, int], trust: Path, groups: str) -> str:
 
 
 def agreed_by_s_client(address: tuple[str, int], trust: Path, groups: str) -> str:
-    """The group as s_client(1) tells it: in one line until 3.1, in another one from 3.2 on."""
+    """The group as s_client(1) prints it: in one line up to 3.1, in another one from 3.2 on."""
     command = [program("openssl"), "s_client", "-connect", f"{address[0]}:{address[1]}", "-CAfile", trust]
     command += ["-groups", groups, "-tls1_3", "-servername", "localhost"]
     with Program(*command, feed=[b"GET /greeting HTTP/1.0\r\n\r\n"]) as run:
@@ -70,7 +70,7 @@ def test_s_server_takes_the_group_that_we_offer(
 def test_we_take_the_group_that_s_server_asks_for(
     group: str, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """Also by a HelloRetryRequest, where we had offered another one first."""
+    """Also by a HelloRetryRequest, if we had offered another one first."""
     first = "P-384" if group != "P-384" else "X25519"
     with SServerWith("-groups", group).serving(Service(identity, folder, version=Version.TLSv1_3)) as running:
         assert agreed_by_us(running.address, trustme_authority.trust, f"{first}:{group}") == group
@@ -126,8 +126,9 @@ def test_tuples_mean_the_same_to_both(
     folder: Path,
     serve: Serve,
 ) -> None:
-    """SSL_CTX_set1_groups_list(3): a server prefers the groups of an earlier tuple, even at the price of a
-    HelloRetryRequest, and within one the client's key share."""
+    """SSL_CTX_set1_groups_list(3): a server prefers the groups of an earlier tuple, even if that takes a
+    HelloRetryRequest; within a tuple it prefers the client's key share.
+    """
     service = Service(identity, folder, version=Version.TLSv1_3)
     with SServerWith("-groups", asked_for).serving(service) as running:
         assert agreed_by_us(running.address, trustme_authority.trust, offered) == agreed

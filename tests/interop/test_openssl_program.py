@@ -1,4 +1,4 @@
-"""What the openssl program and pyossl tell each other of authorities, and whom both refuse as revoked."""
+"""The openssl program and pyossl: the names of authorities that they send, and revoked certificates."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from interop.answering import Serve
 from interop.authorities import Authority, Identity, RevokingAuthority
 from interop.client_peers import SClient, Visit
 from interop.programs import Program, program
+from interop.pyossl_server import Serve
 from interop.refusals import Alert
 from interop.server_peers import Service
 from interop.test_client_certificates import ask
@@ -31,7 +31,7 @@ def test_s_client_prints_the_names_that_a_server_sends(
     trustme_authority: Authority,
     serve: Serve,
 ) -> None:
-    """In their order; before 4.0 with spaces around the equals sign."""
+    """In the same order; before 4.0 with spaces around the equals sign."""
     context = Context.server(*identity, trust=pyossl_authority.trust, verify="optional")
     names = [Certificate.load(authority.trust) for authority in (program_authority, pyossl_authority)]
     context.ca_names = names
@@ -74,7 +74,7 @@ def test_a_client_reads_the_names_that_s_server_sends(
 
 
 class Issued(NamedTuple):
-    """One certificate that is good, one that was revoked, and the CRL that says so."""
+    """A good certificate, a revoked one, and the CRL with the latter."""
 
     trust: Path
     good: Identity
@@ -84,7 +84,7 @@ class Issued(NamedTuple):
 
 @pytest.fixture(scope="module", params=["program_authority", "trustme_authority"])
 def issued(request: pytest.FixtureRequest) -> Issued:
-    """By the openssl program, with a CRL of its own making, and by the package cryptography."""
+    """By the openssl program with its own CRL, and by the package cryptography."""
     authority: RevokingAuthority = request.getfixturevalue(request.param)
     good, revoked = (authority.issue("localhost", "127.0.0.1") for _ in range(2))
     return Issued(authority.trust, good, revoked, authority.revoke(revoked))

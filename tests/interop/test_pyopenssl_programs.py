@@ -1,6 +1,6 @@
-"""Programs made for pyOpenSSL, untouched, with pyossl in its place: ``ci/peers programs`` runs these tests.
+"""Unchanged programs for pyOpenSSL, with pyossl in its place: ``ci/peers programs`` runs these tests.
 
-Each program has a virtual environment of its own, in which there is no pyOpenSSL; the scripts are in
+Each program has a virtual environment of its own without pyOpenSSL; the scripts are in
 tests/interop/pyopenssl_programs.
 """
 
@@ -27,13 +27,13 @@ pytestmark = [
 
 
 def command(package: str, script: str, *arguments: str | Path) -> list[str]:
-    """A script under the face; env, because a ``Program`` has the environment of the tests."""
+    """The command that runs a script with pyossl; env(1), because a ``Program`` has the environment of the tests."""
     start = ["env", f"PYTHONPATH={ROOT}", PYTHONS[package], "-W", "ignore", "-m", "pyossl.pyopenssl"]
     return [*start, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
 
 
 def answer(package: str, script: str, *arguments: str | Path) -> list[str]:
-    """What a script prints."""
+    """The output of a script."""
     with Program(*command(package, script, *arguments)) as running:
         finished = running.finish(120)
     assert finished.status == 0, finished.complaints
@@ -42,13 +42,13 @@ def answer(package: str, script: str, *arguments: str | Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def localhost(trustme_authority: Authority) -> Identity:
-    """Of a root, without an authority in between: Twisted's ``PrivateCertificate`` sends no chain."""
+    """A certificate by a root, without an intermediate: Twisted's ``PrivateCertificate`` sends no chain."""
     return trustme_authority.issue("localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
 def port(localhost: Identity) -> Iterator[str]:
-    """Of an HTTPS site by Twisted's SSL endpoint."""
+    """The port of an HTTPS site by Twisted's SSL endpoint."""
     with Program(*command("twisted", "twisted_site", localhost.certificate, localhost.private_key)) as site:
         yield site.wait_for(rb"port (\d+)")[1].decode()
 
@@ -114,7 +114,7 @@ def test_scrapy_fetches(port: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_curl_fetches_through_mitmproxy(port: str, trustme_authority: Authority, tmp_path: Path, version: str) -> None:
-    """The proxy is a server with certificates of its own making, and a client that verifies."""
+    """The proxy is a server, with certificates that it makes itself, and a client that verifies."""
     with _proxy(tmp_path, trustme_authority) as proxy:
         done = subprocess.run([*_through(proxy, tmp_path, version), f"https://localhost:{port}/"], capture_output=True)
     assert done.stdout == b"hello from twisted", done.stderr
@@ -136,7 +136,7 @@ def _proxy(folder: Path, upstream: Authority) -> Program:
 
 
 def _through(proxy: Program, folder: Path, version: str) -> list[str]:
-    """curl by the proxy, with the proxy's own authority trusted."""
+    """Runs curl with the proxy; it trusts the authority of the proxy."""
     address = proxy.wait_for(rb"listening at (127\.0\.0\.1:\d+)")[1].decode()
     trust = str(folder / "mitmproxy-ca-cert.pem")
     versions = [f"--tlsv{version}", "--tls-max", version]

@@ -1,8 +1,7 @@
-"""One program, with the original pyOpenSSL and with pyossl in its place: ``ci/peers side-by-side`` runs these tests.
+"""One program, with pyOpenSSL and with pyossl in its place: ``ci/peers side-by-side`` runs these tests.
 
-Both run on one version of OpenSSL, the one in ``cryptography``'s wheels: reasons and texts are OpenSSL's, and differ
-from version to version.  Where the two differ all the same stands in DIFFERENCES, by the row of docs/pyopenssl.md that
-says so.
+Both runs use one version of OpenSSL, that of ``cryptography``'s wheels, because reasons and texts differ between
+versions.  DIFFERENCES lists where the results may differ, by the rows of the table in docs/pyopenssl.md.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ DIFFERENCES = {
     "the text of an RSA key": ["keys/18"],
     "a path, a list or a time with a NUL in it": ["odd_times_with_a_nul/*"],
 }
-"""The places that differ, by the row of the page: a case, and where in what it tells, as patterns."""
+"""The places that differ, as patterns (a case, and a path in its result), by the row of the page."""
 
 pytestmark = [
     pytest.mark.skipif(not PYTHONS, reason="ci/peers side-by-side runs these: it installs the original first"),
@@ -106,7 +105,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Told]:
 
 
 def walk(original: Any, face: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
-    """The places where two answers differ; a type of exception, its arguments and its text are one place."""
+    """The places where two results differ; the type, the arguments and the text of an exception are one place."""
     if isinstance(original, dict) and isinstance(face, dict) and not {"raised"} & (original.keys() | face.keys()):
         for name in dict.fromkeys([*original, *face]):
             yield from walk(original.get(name), face.get(name), f"{place}/{name}")
@@ -122,7 +121,7 @@ def test_both_run_on_one_version_of_openssl(both: tuple[Told, Told]) -> None:
     assert original["openssl"].split()[:2] == face["openssl"].split()[:2]
 
 
-def test_they_differ_where_the_page_says_and_nowhere_else(both: tuple[Told, Told]) -> None:
+def test_the_answers_differ_only_where_the_page_says(both: tuple[Told, Told]) -> None:
     original, face = (told["cases"] for told in both)
     assert original.keys() == face.keys()
     found = {

@@ -1,4 +1,4 @@
-"""What is refused, by pyossl and by real peers, and what each side is told."""
+"""Certificates, versions and protocols that pyossl and real peers refuse, and what the other side gets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Serve
 from interop.authorities import Authority, Identity
 from interop.client_peers import ClientPeer, Visit
+from interop.pyossl_server import Serve
 from interop.refusals import Alert, Reason
 from interop.server_peers import PythonServer, Refusals, Running, ServerPeer, Service
 
@@ -17,7 +17,7 @@ from pyossl import lib
 
 
 class TestAServerIsRefused:
-    """By pyossl: the exception says what is wrong with which certificate, and for whom."""
+    """By pyossl: the exception says what is wrong with which certificate, and for which name."""
 
     @pytest.fixture(params=["pyossl_authority", "trustme_authority"])
     def authority(self, request: pytest.FixtureRequest) -> Authority:
@@ -67,7 +67,7 @@ class TestAServerIsRefused:
 def test_a_server_that_is_refused_hears_why(
     identity: Identity, program_authority: Authority, folder: Path, version: pyossl.Version
 ) -> None:
-    """The texts of ssl's reasons are stable, unlike OpenSSL's (docs/pitfalls.md, 26)."""
+    """The texts of reasons in Python's ``ssl`` are stable, unlike OpenSSL's (docs/pitfalls.md, 26)."""
     context = pyossl.Context.client(trust=program_authority.trust)
     with PythonServer().serving(Service(identity, folder, version=version)) as running:
         with pytest.raises(pyossl.CertificateError):
@@ -76,12 +76,12 @@ def test_a_server_that_is_refused_hears_why(
 
 
 class TestAClientRefuses:
-    """A real client refuses pyossl's certificate, and pyossl is told, by an alert or by the end of the connection."""
+    """A real client refuses pyossl's certificate; the server gets an alert, or the end of the connection."""
 
     def refusal(
         self, serve: Serve, identity: Identity, trust: Path, peer: ClientPeer, version: pyossl.Version
     ) -> Exception:
-        """What the server was told."""
+        """The exception that the server gets."""
         with serve(pyossl.Context.server(*identity)) as server:
             visited = peer.visit(Visit(server.address, trust, version=version))
             assert visited.status != 0
@@ -96,7 +96,7 @@ class TestAClientRefuses:
             assert told.number in (alerts if peer.only_alert is None else (peer.only_alert,))
             assert f"the peer sent alert {told.number}" in str(told)
         else:
-            # It closes while our session tickets come: the kernel's reset may overtake even a close_notify.
+            # It closes while our session tickets arrive: the kernel's reset may overtake a close_notify.
             assert isinstance(told, (http.ClosedEarlyError, pyossl.TruncationError, pyossl.TransportError))
 
     def test_a_certificate_for_another_name(

@@ -1,4 +1,4 @@
-"""A peer that comes a second time resumes its session."""
+"""A peer that connects a second time resumes its session."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from interop import http_requests as http
-from interop.answering import Answered, Serve, answering
 from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import ReturningPeer, SClient, Visit
 from interop.gnutls_peers import GnutlsClient
 from interop.programs import where_installed
+from interop.pyossl_server import Answered, Serve, answering
 from interop.server_peers import ServerPeer, Service
 
 import pyossl
@@ -41,7 +41,7 @@ def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
     tmp_path: Path,
     serve: Serve,
 ) -> None:
-    """docs/pitfalls.md, 12: a server that verifies clients needs a session id context, or refuses every resumption."""
+    """docs/pitfalls.md, 12: a server that verifies clients refuses every resumption without a session id context."""
     context = pyossl.Context.server(*identity, trust=pyossl_authority.trust, verify=True)
     with serve(context) as server:
         visit = Visit(server.address, trustme_authority.trust, version=version, identity=client_identity)
@@ -54,7 +54,7 @@ def test_a_client_with_a_certificate_resumes_its_session_and_is_still_known(
 def fetch(
     address: tuple[str, int], context: pyossl.Context, session: pyossl.Session | None = None
 ) -> tuple[pyossl.Session, bool]:
-    """The session of a connection on which a file was fetched, and whether it was resumed."""
+    """Fetches a file; returns the session of the connection, and whether it was resumed."""
     with pyossl.connect(address, context, server_hostname="localhost", timeout=60, session=session) as tls:
         tls.sendall(http.get("greeting"))
         _, body = http.receive_head(tls)
@@ -74,7 +74,7 @@ def test_a_server_resumes_our_session(
     trustme_authority: Authority,
     folder: Path,
 ) -> None:
-    """Also one that was stored meanwhile."""
+    """Also one that was stored in the meantime."""
     context = pyossl.Context.client(trust=trustme_authority.trust)
     with server_peer.serving(Service(identity, folder, version=version)) as running:
         session, resumed = fetch(running.address, context)
@@ -91,7 +91,7 @@ def test_a_server_resumes_our_session(
 def test_gnutls_cli_resumes_its_session(
     version: pyossl.Version, identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
-    """It says nothing on the connection that it has the session of."""
+    """It sends no data on the connection from which it has the session."""
 
     def handle(tls: pyossl.Socket) -> Answered:
         tls.handshake()
@@ -114,7 +114,7 @@ def test_gnutls_cli_resumes_its_session(
 def test_a_session_that_s_client_has_stored_is_resumed_by_us_and_ours_by_it(
     version: pyossl.Version, identity: Identity, trustme_authority: Authority, tmp_path: Path, serve: Serve
 ) -> None:
-    """The form in which OpenSSL stores sessions is its own program's as well: s_client(1), -sess_out and -sess_in."""
+    """OpenSSL's program stores sessions in the same format: s_client(1), -sess_out and -sess_in."""
     context = pyossl.Context.client(trust=trustme_authority.trust, maximum_version=version)
     theirs, ours = tmp_path / "theirs.pem", tmp_path / "ours.pem"
     with serve(pyossl.Context.server(*identity)) as server:

@@ -1,4 +1,4 @@
-"""Clients of Python's standard library over pyossl's sockets: with real servers, small ones, and such as misbehave."""
+"""Clients of Python's standard library over pyossl's sockets: real servers, small ones, servers that misbehave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ import pyossl
 
 SECONDS = 20
 
-# Where their first steps fail, some of these clients leave their sockets to the collector.
+# If their first steps fail, some of these clients leave their sockets to the garbage collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -157,7 +157,7 @@ def test_a_client_has_its_session(client: Client, context: pyossl.Context, servi
 
 @each_client
 @pytest.mark.parametrize("hostile", peers.HOSTILE)
-def test_what_a_server_does_is_caught_as_a_sockets_errors_are(
+def test_a_servers_misbehaviour_is_caught_like_a_sockets_errors(
     client: Client,
     hostile: Callable[[socket.socket, ssl.SSLContext], None],
     context: pyossl.Context,
@@ -174,7 +174,7 @@ def test_what_a_server_does_is_caught_as_a_sockets_errors_are(
 
 
 @each_client
-def test_a_server_that_is_refused_is_caught_as_a_sockets_errors_are(client: Client, serving: ssl.SSLContext) -> None:
+def test_a_refused_server_is_caught_like_a_sockets_errors(client: Client, serving: ssl.SSLContext) -> None:
     def serve(sock: socket.socket) -> None:
         client.before(sock)
         with contextlib.suppress(OSError):
@@ -183,7 +183,7 @@ def test_a_server_that_is_refused_is_caught_as_a_sockets_errors_are(client: Clie
     stranger = pyossl.Context.client(trust=pyossl.Authority().certificate)
     with peers.peer(serve) as port, pytest.raises((OSError, *client.raises)) as caught:
         client.session(port, StandardContext(stranger))
-    # Some say goodbye on a socket that is none any more, and raise what comes of that, as with ssl.
+    # Some send a last command on a closed socket and raise that error, as with ssl.
     assert any(isinstance(each, pyossl.CertificateError) for each in _with_causes(caught.value))
 
 
@@ -202,7 +202,7 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 def test_ftps_data_connections_resume_the_session_of_the_control_connection(
     context: pyossl.Context, serving: ssl.SSLContext
 ) -> None:
-    """As many servers insist; and each transfer ends with a close_notify, without which this one takes no file."""
+    """Many servers require it.  Each transfer ends with close_notify; without it this server accepts no file."""
     server = peers.FTP(serving)
 
     def serve(sock: socket.socket) -> None:

@@ -42,7 +42,7 @@ SERVERS = [
     pytest.param(kind, way, id=f"{name}, {way.__name__}")
     for name, kind in KINDS.items()
     for way in WAYS
-    if not kind.forks or way is not EagerInGetRequest  # whose keys are the parent process's
+    if not kind.forks or way is not EagerInGetRequest  # it has the keys of the parent process
 ]
 
 
@@ -53,7 +53,7 @@ SERVERS = [
 def test_a_server_that_refuses_a_client_before_its_handshake_serves_on(
     way: type, server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
-    """``verify_request``: what is shut down then has not begun."""
+    """``verify_request``: the socket is shut down before its handshake has started."""
     refused: list[Any] = []
 
     def verify_request(self: Any, request: Any, address: Any) -> bool:
@@ -105,7 +105,7 @@ def test_a_server_serves_on_after_a_client_that_stalls(
 def test_a_server_serves_on_after_a_client_that_takes_nothing(
     way: type, server_context: pyossl.Context, client_context: pyossl.Context, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The handler's write times out, and the socket is shut down with a record that was sent in part."""
+    """The handler's write times out, and the socket is shut down after a part of a record was sent."""
 
     class Handler(socketserver.StreamRequestHandler):
         timeout = 0.2
@@ -130,7 +130,7 @@ def test_a_server_serves_on_after_a_client_that_takes_nothing(
 def test_a_server_serves_on_after_a_handler_that_ends_its_connection_itself(
     end: str, server_context: pyossl.Context, client_context: pyossl.Context, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """``shutdown_request`` shuts down what is closed already."""
+    """``shutdown_request`` shuts down a socket that is closed already."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -151,10 +151,10 @@ def test_a_server_serves_on_after_a_handler_that_ends_its_connection_itself(
     assert capfd.readouterr().err == ""
 
 
-def test_handle_request_goes_by_the_listeners_timeout(
+def test_handle_request_uses_the_listeners_timeout(
     server_context: pyossl.Context, client_context: pyossl.Context
 ) -> None:
-    """Besides ``serve_forever`` there is a loop of the program's own."""
+    """A program may use its own loop in place of ``serve_forever``."""
     kind = KINDS["TCPServer"]
     with kind.make(type("Server", (WithListener, kind.base), {"context": server_context})) as server:
         server.socket.settimeout(0.01)

@@ -1,4 +1,4 @@
-"""``python -m pyossl client --starttls`` with servers that begin in plain text."""
+"""``python -m pyossl client --starttls`` with servers that start in plain text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def client(peer: StartTLSPeer, address: str, trust: Path, name: str) -> Finished
 
 @pytest.mark.feature("client --starttls")
 def test_a_server_goes_on_under_tls(peer: StartTLSPeer, identity: Identity, trustme_authority: Authority) -> None:
-    """What it answers there says that it knows."""
+    """Its answer over TLS shows that it knows about TLS."""
     with peer.serving(identity) as started:
         finished = client(peer, started.address, trustme_authority.trust, "localhost")
         assert re.search(peer.answer, finished.output, re.DOTALL), finished

@@ -1,7 +1,7 @@
-"""testssl.sh finds nothing above LOW in ``python -m pyossl server`` as it is.
+"""testssl.sh finds nothing above LOW in ``python -m pyossl server`` with its defaults.
 
-LOW are the CBC ciphers of TLS 1.2, which OpenSSL's default cipher list has.  It takes a minute and more: it runs with
-the machine's own OpenSSL only, which is the one below testssl.sh too.
+LOW are the CBC ciphers of TLS 1.2, which are in OpenSSL's default cipher list.  The test takes more than a minute: it
+runs only with the machine's own OpenSSL, which testssl.sh uses too.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ CHECKS = {
     ),
 }
 
-# Without HTTP testssl.sh does not look for this one.
+# Without HTTP testssl.sh does not test for this one.
 OVER_HTTP = {"what HTTP has besides"}
 
 
 @pytest.fixture
 def identity(tmp_path: Path) -> tuple[Identity, Path]:
-    """A certificate that says where its revocation is to be looked up, as testssl.sh wants, and the authority's."""
+    """A certificate with the place of its CRL, as testssl.sh wants it, and that of its authority."""
     authority = make("an authority for testssl.sh", ca=True)
     place = [x509.UniformResourceIdentifier("http://crl.example/ours.crl")]
     leaf = make(

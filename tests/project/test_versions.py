@@ -18,7 +18,7 @@ VERSION_NUMBER = re.compile(r"OPENSSL_VERSION_(NUMBER|MAJOR|MINOR|PREREQ)|0x[1-9
 C_FILES = [path for path in build_ffi.SOURCES if path.suffix in (".c", ".h")]
 PYTHON_FILES = sorted((build_ffi.ROOT / "pyossl").rglob("*.py"))
 
-FILES_WITH_THE_NUMBER = {"crypto.h", "initialise.c", "binding.py", "SSL.py", "numbers.py"}
+FILES_WITH_THE_NUMBER = {"crypto.h", "initialise.c", "binding.py", "SSL.py", "constants.py"}
 """They show the version of the headers; initialise.c compares it with the library's, with the macros of have.h.  In
 pyopenssl/ it is one of pyOpenSSL's constants."""
 

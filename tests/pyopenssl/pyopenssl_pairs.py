@@ -1,4 +1,4 @@
-"""Clients and servers of ``pyossl.pyopenssl``, in memory."""
+"""Clients and servers of ``pyossl.pyopenssl`` in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def contexts() -> tuple[SSL.Context, SSL.Context]:
 
 
 def carry(*connections: SSL.Connection) -> None:
-    """Everything that each has for the other."""
+    """Carries all bytes that each connection has for the other."""
     for source, target in (connections, connections[::-1]):
         try:
             target.bio_write(source.bio_read(1 << 20))
@@ -30,7 +30,7 @@ def carry(*connections: SSL.Connection) -> None:
 
 
 def shake_hands(client: SSL.Connection, server: SSL.Connection) -> None:
-    """Finishes a handshake in memory, or raises what ends it."""
+    """Finishes a handshake in memory, or raises the exception that ends it."""
     client.set_connect_state()
     server.set_accept_state()
     waiting = [client, server]
@@ -46,7 +46,7 @@ def shake_hands(client: SSL.Connection, server: SSL.Connection) -> None:
 
 
 def pair(prepare: Callable[[SSL.Context, SSL.Context], Any] = lambda client, server: None) -> list[SSL.Connection]:
-    """A client and a server in memory, whose handshake is finished."""
+    """A client and a server in memory whose handshake is finished."""
     both = contexts()
     prepare(*both)
     client, server = (SSL.Connection(context) for context in both)

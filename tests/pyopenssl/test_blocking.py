@@ -1,4 +1,4 @@
-"""A connection over a socket that blocks: calls wait as pyOpenSSL's do, and no thread keeps another out."""
+"""Connections over sockets that block: calls wait as in pyOpenSSL, and a waiting thread does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyopenssl.pyopenssl_pairs import contexts
 from pyossl.pyopenssl import SSL
 
 LIMIT = 60
-"""Seconds after which something hangs."""
+"""Seconds after which a call counts as hanging."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def both(pool: ThreadPoolExecutor) -> Iterator[list[SSL.Connection]]:
-    """A client and a server over sockets that block, whose handshake is finished."""
+    """A client and a server over sockets that block; their handshake is finished."""
     with ExitStack() as stack:
         ends = [stack.enter_context(end) for end in socket.socketpair()]
         pair = [SSL.Connection(context, end) for context, end in zip(contexts(), ends, strict=True)]
@@ -36,7 +36,7 @@ def both(pool: ThreadPoolExecutor) -> Iterator[list[SSL.Connection]]:
         pair[0].do_handshake()
         server.result(LIMIT)
         yield pair
-        for end in ends:  # who still waits is let go
+        for end in ends:  # threads that still wait end
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
@@ -44,9 +44,9 @@ def both(pool: ThreadPoolExecutor) -> Iterator[list[SSL.Connection]]:
 def test_a_thread_that_reads_does_not_keep_another_from_writing(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:
-    """docs/pitfalls.md, 15: the answer to what the reader waits for is what the writer sends."""
+    """docs/pitfalls.md, 15: the reader waits for the answer to what the writer sends."""
     client, server = both
-    for _ in range(20):  # a writer that came before its reader would show nothing
+    for _ in range(20):  # a writer that starts before its reader would prove nothing
         answer = pool.submit(client.recv, 100)
         assert client.sendall(b"question") == 8
         assert server.recv(100) == b"question"
@@ -57,7 +57,7 @@ def test_a_thread_that_reads_does_not_keep_another_from_writing(
 def test_both_directions_are_full_at_once_and_everything_arrives(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:
-    """docs/pitfalls.md, 15: two writers that wait for room, and two readers that make it."""
+    """docs/pitfalls.md, 15: two threads wait for room to write, and two others read and so make room."""
     size = 4_000_000
 
     def read(connection: SSL.Connection) -> bytes:
@@ -74,7 +74,7 @@ def test_both_directions_are_full_at_once_and_everything_arrives(
 
 
 def test_two_threads_that_send_do_not_mix_what_they_send(both: list[SSL.Connection], pool: ThreadPoolExecutor) -> None:
-    """A record that waits for room is finished before the other thread's: never "bad write retry"."""
+    """A record that waits for room is finished before the other thread's record starts: never "bad write retry"."""
     client, server = both
     size = 1_500_000
     writers = [pool.submit(client.sendall, bytes([n]) * size) for n in range(2)]
@@ -97,7 +97,7 @@ def test_a_shutdown_waits_for_the_peers(both: list[SSL.Connection], pool: Thread
 
 
 def test_a_part_of_a_record_does_not_keep_a_writer_out(pool: ThreadPoolExecutor) -> None:
-    """The reader has taken the header, waits for the rest, and another thread sends."""
+    """A thread has read a record's header and waits for the rest; another thread can send."""
     with ExitStack() as stack:
         ends = [stack.enter_context(end) for end in socket.socketpair()]
         client_context, server_context = contexts()
@@ -133,14 +133,14 @@ def test_a_part_of_a_record_does_not_keep_a_writer_out(pool: ThreadPoolExecutor)
 
 
 def try_to_send(connection: SSL.Connection, end: socket.socket) -> None:
-    """What a connection over memory has for its peer."""
+    """The bytes that a connection in memory has for its peer."""
     with suppress(SSL.WantReadError):
         end.sendall(connection.bio_read(1 << 20))
 
 
 @pytest.mark.parametrize("timeout", [0, 5])
 def test_a_socket_that_does_not_block_or_has_a_timeout_raises_at_once(both: list[SSL.Connection], timeout: int) -> None:
-    """As in pyOpenSSL, where a timeout of Python's makes the descriptor one that does not block."""
+    """As in pyOpenSSL: the descriptor of a socket with a timeout does not block."""
     client, server = both
     client.settimeout(timeout)
     with pytest.raises(SSL.WantReadError):
@@ -160,7 +160,7 @@ def test_a_closed_socket_is_a_system_call_error(both: list[SSL.Connection]) -> N
 
 
 def test_a_signal_handler_runs_while_a_call_waits(both: list[SSL.Connection]) -> None:
-    """PEP 475: what the handler raises ends the wait."""
+    """PEP 475: an exception of the handler ends the wait."""
 
     def ring(number: int, frame: object) -> None:
         raise LookupError
@@ -179,8 +179,8 @@ def test_a_signal_handler_runs_while_a_call_waits(both: list[SSL.Connection]) ->
     assert both[0].recv(10) == b"after"
 
 
-def test_what_follows_a_record_stays_on_the_descriptor(both: list[SSL.Connection]) -> None:
-    """Records of which the program has read one, and bytes that are not TLS, are the caller's to receive."""
+def test_bytes_after_a_record_stay_on_the_descriptor(both: list[SSL.Connection]) -> None:
+    """The program receives the records that it has not read yet, and bytes that are not TLS, from the socket."""
     client, server = both
     server.send(b"one")
     server.send(b"two")
@@ -195,7 +195,7 @@ def test_what_follows_a_record_stays_on_the_descriptor(both: list[SSL.Connection
 
 
 def test_a_read_waits_no_longer_than_the_sockets_own_limit(both: list[SSL.Connection]) -> None:
-    """SO_RCVTIMEO, which a descriptor that blocks may have: as in pyOpenSSL the read is to be made again."""
+    """A descriptor that blocks may have SO_RCVTIMEO: as in pyOpenSSL the program has to repeat the read."""
     client, server = both
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 10_000))
     for _ in range(2):
@@ -230,10 +230,10 @@ def send_until_there_is_no_room(connection: SSL.Connection, record: bytes) -> in
     return sent
 
 
-def test_a_writer_whom_a_signal_ends_leaves_the_turn_to_others(
+def test_a_write_ended_by_a_signal_lets_other_threads_write(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:
-    """What the handler raises ends the wait for room; the record that waits is repeated by another thread."""
+    """An exception of the handler ends the wait for room; another thread repeats the record that waits."""
 
     def ring(number: int, frame: object) -> None:
         raise LookupError
@@ -258,8 +258,8 @@ def test_a_writer_whom_a_signal_ends_leaves_the_turn_to_others(
     assert again.result(LIMIT) == len(record)
 
 
-def test_a_write_to_who_has_refused_us_is_a_system_call_error(pool: ThreadPoolExecutor) -> None:
-    """As in pyOpenSSL, though the alert lies there, unread: the core's own connections tell that."""
+def test_a_write_after_the_peers_refusal_is_a_system_call_error(pool: ThreadPoolExecutor) -> None:
+    """As in pyOpenSSL, although the alert is there, unread.  pyossl's own connections raise the alert."""
     client_context, server_context = contexts()
     server_context.set_min_proto_version(SSL.TLS1_3_VERSION)
     server_context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
@@ -285,7 +285,7 @@ def set_limit(sock: socket.socket, option: int, seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.1, 1.1], ids=["within a wait", "over several"])
 def test_a_handshake_waits_no_longer_than_the_socket(seconds: float) -> None:
-    """pyOpenSSL's programs limit a socket that blocks by SO_RCVTIMEO: a peer that is silent kept them for ever."""
+    """Programs for pyOpenSSL set SO_RCVTIMEO on a socket that blocks, so that a silent peer cannot stop them."""
     silent, end = socket.socketpair()
     with silent, end:
         set_limit(end, socket.SO_RCVTIMEO, seconds)

@@ -29,11 +29,11 @@ def certificate(source: pyossl.Certificate = CREDENTIALS.certificate) -> crypto.
     return crypto.load_certificate(crypto.FILETYPE_PEM, source.to_pem())
 
 
-def test_what_is_deprecated_warns() -> None:
+def test_deprecated_names_warn() -> None:
     with pytest.warns(DeprecationWarning, match="X509.get_subject is deprecated"):
         certificate().get_subject()
     with pytest.warns(DeprecationWarning, match="dump_privatekey is deprecated"):
-        crypto.dump_privatekey  # noqa: B018 - to take it out of the module is what warns
+        crypto.dump_privatekey  # noqa: B018 - looking it up warns
 
 
 def test_a_name_is_a_view_of_its_certificate_until_another_takes_its_place() -> None:
@@ -48,7 +48,7 @@ def test_a_name_is_a_view_of_its_certificate_until_another_takes_its_place() -> 
     assert ours.get_subject().CN == "changed"
     ours.set_subject(subject)
     with pytest.raises(AttributeError):
-        view.CN  # noqa: B018 - it has ended
+        view.CN  # noqa: B018 - the view is invalid
     assert ours.get_subject() == subject
 
 
@@ -125,7 +125,7 @@ def test_what_a_passphrase_callback_raises_is_raised() -> None:
         crypto.load_privatekey(crypto.FILETYPE_PEM, pem, ask)
 
 
-def test_a_key_of_another_form_than_was_said_is_an_error() -> None:
+def test_a_key_in_another_format_than_given_is_an_error() -> None:
     with pytest.raises(crypto.Error):
         crypto.load_privatekey(crypto.FILETYPE_ASN1, CREDENTIALS.private_key.to_pem())
     with pytest.raises(crypto.Error):
@@ -159,12 +159,12 @@ def test_a_certificate_can_be_made_field_by_field() -> None:
 
 
 def test_threads_that_change_and_read_one_certificate_crash_nothing() -> None:
-    """OpenSSL frees the old name under whoever reads it."""
+    """OpenSSL frees the old name while another thread reads it."""
     shared = certificate()
 
     def work(number: int) -> None:
         for turn in range(100):
-            with suppress(AttributeError):  # a view, which another thread has ended
+            with suppress(AttributeError):  # another thread has invalidated the view
                 shared.get_subject().CN = f"{number} {turn}"
                 shared.set_subject(shared.get_issuer())
                 shared.get_subject().get_components()
@@ -188,11 +188,11 @@ def test_views_of_a_name_are_not_kept() -> None:
     assert first.CN == "localhost"
 
 
-# What is shown, dumped and verified is one thing
+# Getters, dumps and verification agree
 
 
 def text_of(made: crypto.X509) -> tuple[object, ...]:
-    """All that the getters say."""
+    """The text of all that the getters return."""
     names = made.get_subject().get_components(), made.get_issuer().get_components(), made.subject_name_hash()
     times = made.get_notBefore(), made.get_notAfter(), made.has_expired()
     key = crypto.dump_publickey(crypto.FILETYPE_ASN1, made.get_pubkey())
@@ -202,7 +202,7 @@ def text_of(made: crypto.X509) -> tuple[object, ...]:
 
 
 def one_thing(made: crypto.X509) -> tuple[object, ...]:
-    """What the getters say, which is what a reader of each dump reads."""
+    """What the getters return, which must be what a reader of each dump gets."""
     said = text_of(made)
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, made)
     for kind in (crypto.FILETYPE_ASN1, crypto.FILETYPE_PEM):
@@ -250,7 +250,7 @@ CHANGES: dict[str, Callable[[crypto.X509], object]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_certificate_that_is_changed_is_changed_in_all_respects_and_signed_by_nobody(what: str) -> None:
+def test_a_changed_certificate_is_changed_everywhere_and_has_no_valid_signature(what: str) -> None:
     made = certificate()
     assert verified(made)
     before = one_thing(made)
@@ -263,7 +263,7 @@ def test_a_certificate_that_is_changed_is_changed_in_all_respects_and_signed_by_
 
 
 @pytest.mark.parametrize("what", [each for each in CHANGES if "issuer" not in each])
-def test_it_is_one_thing_again_when_it_is_signed(what: str) -> None:
+def test_getters_and_dumps_agree_again_after_signing(what: str) -> None:
     made = certificate()
     assert verified(made)
     CHANGES[what](made)
@@ -289,8 +289,8 @@ def test_an_expired_certificate_is_not_made_valid_by_its_end() -> None:
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_who_trusts_a_certificate_goes_on_to_trust_what_it_was(what: str) -> None:
-    """Also of one that was made here, which nobody has loaded; and what is changed is trusted by nobody."""
+def test_a_trusted_certificate_stays_trusted_as_it_was(what: str) -> None:
+    """Also for a certificate that was made here and never loaded; the changed certificate is not trusted."""
     made, key = crypto.X509(), crypto.PKey._of(AUTHORITY.credentials.private_key)
     made.set_version(2)
     made.get_subject().CN = "made here"
@@ -314,7 +314,7 @@ def test_who_trusts_a_certificate_goes_on_to_trust_what_it_was(what: str) -> Non
 
 
 def test_a_certificate_may_be_looked_at_before_it_is_whole() -> None:
-    """OpenSSL notes that it is malformed, and would stay with that."""
+    """OpenSSL would remember that the certificate is malformed."""
     made, key = crypto.X509(), crypto.PKey._of(AUTHORITY.credentials.private_key)
     assert not verified(made)
     made.set_pubkey(key)

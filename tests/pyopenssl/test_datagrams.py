@@ -1,4 +1,4 @@
-"""DTLS in ``pyossl.pyopenssl``, whose datagrams the program carries."""
+"""DTLS in ``pyossl.pyopenssl``, in memory: the test carries the datagrams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HANDSHAKE, DATA = 22, 23
 
 
 def datagram_pair() -> tuple[SSL.Connection, SSL.Connection]:
-    """A client and a server, whose handshake is finished."""
+    """A client and a server whose handshake is finished."""
     both = SSL.Context(SSL.DTLS_METHOD), SSL.Context(SSL.DTLS_METHOD)
     both[1]._core.use_certificate(CREDENTIALS.certificate)
     both[1]._core.use_private_key(CREDENTIALS.private_key)
@@ -38,7 +38,7 @@ def records_in(sent: bytes) -> list[int]:
 
 
 def test_each_datagram_is_read_by_itself() -> None:
-    """They are messages: two that have come are not one."""
+    """Two datagrams that have arrived are not joined."""
     client, server = datagram_pair()
     for message in (b"one", b"two", b"three"):
         client.send(message)
@@ -48,8 +48,8 @@ def test_each_datagram_is_read_by_itself() -> None:
         server.recv(100)
 
 
-def test_what_waits_to_be_fetched_takes_nothing_from_the_room_of_a_handshake_message() -> None:
-    """BIO_wpending(3) is what has not left yet; in memory, as for BIO_s_mem(3), that is nothing."""
+def test_bytes_to_be_fetched_do_not_reduce_the_size_of_a_handshake_message() -> None:
+    """BIO_wpending(3) returns the bytes that have not left yet; in memory, as for BIO_s_mem(3), there are none."""
     client, _ = datagram_pair()
     client.send(bytes(400))
     client.renegotiate()

@@ -1,4 +1,4 @@
-"""Where pyOpenSSL is wrong and the face is right; docs/pyopenssl.md lists each."""
+"""Where pyossl differs from pyOpenSSL because pyOpenSSL is wrong; docs/pyopenssl.md lists each difference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def certificate() -> crypto.X509:
 
 @contextmanager
 def over_sockets() -> Iterator[tuple[SSL.Connection, SSL.Connection]]:
-    """A client and a server over sockets that do not block, whose handshake is finished."""
+    """A client and a server over sockets that do not block; their handshake is finished."""
     both = contexts()
     ends = socket.socketpair()
     with ends[0], ends[1]:
@@ -105,8 +105,8 @@ def test_an_exception_of_a_keylog_callback_is_raised_by_the_call() -> None:
 
 
 def test_one_connection_never_raises_what_anothers_callback_raised() -> None:
-    """docs/pitfalls.md, 16: in pyOpenSSL the context keeps the exception, and whichever connection comes next raises
-    it.
+    """docs/pitfalls.md, 16: in pyOpenSSL the context keeps the exception, and the next call of any of its connections
+    raises it.
     """
     both = contexts()
     failing: list[SSL.Connection] = []
@@ -135,7 +135,7 @@ def test_one_connection_never_raises_what_anothers_callback_raised() -> None:
 
 
 def fill(connection: SSL.Connection) -> None:
-    """Sends until a record waits."""
+    """Sends until a record has to wait for room."""
     try:
         while True:
             connection.send(bytearray(b"a" * 16384))
@@ -144,7 +144,7 @@ def fill(connection: SSL.Connection) -> None:
 
 
 def test_another_write_in_the_place_of_one_that_waits_is_refused() -> None:
-    """docs/pitfalls.md, 8: OpenSSL would send the bytes that it has, and count them as the new ones."""
+    """docs/pitfalls.md, 8: OpenSSL would send the old bytes and count them as the new ones."""
     with over_sockets() as (client, _):
         fill(client)
         with pytest.raises(SSL.Error) as caught:
@@ -177,7 +177,7 @@ def test_a_connection_outlives_its_context_and_its_callbacks() -> None:
     assert seen
 
 
-def test_what_a_user_asked_for_is_there_on_the_same_objects() -> None:
+def test_the_additions_to_pyopenssl_are_on_the_same_objects() -> None:
     """Reference names, groups, key update, exporter, session serialisation."""
     both = contexts()
     both[0]._core.store.add(AUTHORITY.certificate)
@@ -207,7 +207,7 @@ def test_a_certificate_for_another_name_is_refused() -> None:
         shake_hands(client, server)
 
 
-def test_what_was_not_offered_cannot_be_selected() -> None:
+def test_a_protocol_that_was_not_offered_cannot_be_selected() -> None:
     """RFC 7301; pyOpenSSL sends it."""
     both = contexts()
     both[0].set_alpn_protos([b"h2"])
@@ -219,7 +219,7 @@ def test_what_was_not_offered_cannot_be_selected() -> None:
 
 
 def test_a_passphrase_that_is_not_given_is_never_asked_for(tmp_path: Path) -> None:
-    """pyOpenSSL asks on the terminal: here a program without one, and with a terminal, both go on."""
+    """pyOpenSSL asks on the terminal; pyossl does not, with a terminal or without."""
     locked = tmp_path / "locked.pem"
     locked.write_bytes(CREDENTIALS.private_key.to_pem("secret"))
     script = (
@@ -244,7 +244,7 @@ def test_a_passphrase_that_is_not_given_is_never_asked_for(tmp_path: Path) -> No
 
 
 def test_an_unusable_connection_raises_its_first_failure_again() -> None:
-    """docs/pitfalls.md, 2, 5: OpenSSL is not asked again, each version would answer differently."""
+    """docs/pitfalls.md, 2, 5: OpenSSL is not called again, because each version would return something else."""
     client, server = pair()
     server.send(b"secret")
     record = bytearray(server.bio_read(65536))
@@ -260,7 +260,7 @@ def test_an_unusable_connection_raises_its_first_failure_again() -> None:
 
 
 def test_a_child_process_does_not_use_its_parents_connection() -> None:
-    """docs/pitfalls.md, 23: two processes with one key and one sequence of nonces give the plaintext away."""
+    """docs/pitfalls.md, 23: two processes with the same key and nonces reveal the plaintext."""
     client, server = pair()
     child = os.fork()
     if child == 0:
@@ -339,7 +339,7 @@ def test_a_record_that_waits_may_be_offered_again_from_another_place() -> None:
 
 
 def test_a_read_gives_what_is_there_of_several_records() -> None:
-    """pyOpenSSL gives one record's bytes at a time."""
+    """pyOpenSSL returns the bytes of one record at a time."""
     client, server = pair()
     client.sendall(b"a" * 40_000)
     carry(client, server)
@@ -347,7 +347,7 @@ def test_a_read_gives_what_is_there_of_several_records() -> None:
 
 
 def test_a_change_that_fails_changes_nothing() -> None:
-    """pyOpenSSL takes the attribute out of the name first."""
+    """pyOpenSSL removes the attribute from the name first."""
     name = certificate().get_subject()
     name.C = "CH"
     with pytest.raises(crypto.Error):
@@ -356,14 +356,14 @@ def test_a_change_that_fails_changes_nothing() -> None:
 
 
 def test_a_negative_serial_number_crashes_nothing() -> None:
-    """In pyOpenSSL it ends the interpreter."""
+    """pyOpenSSL crashes the interpreter."""
     made = certificate()
     made.set_serial_number(-(2**70))
     assert made.get_serial_number() == -(2**70)
 
 
-def test_there_is_no_master_key_and_no_group_before_there_is_one() -> None:
-    """pyOpenSSL raises ``Error([])`` for the one."""
+def test_master_key_and_group_are_empty_before_the_handshake() -> None:
+    """pyOpenSSL raises ``Error([])`` for the master key."""
     client = SSL.Connection(contexts()[0])
     assert (client.master_key(), client.get_group_name()) == (None, None)
 
@@ -376,13 +376,13 @@ def test_an_error_of_the_system_says_what_it_was() -> None:
 
 
 def test_none_is_no_certificate() -> None:
-    """pyOpenSSL takes it for no bytes."""
+    """pyOpenSSL takes it as no bytes."""
     for load in (crypto.load_certificate, crypto.load_privatekey, crypto.load_publickey):
         with pytest.raises(TypeError):
             load(crypto.FILETYPE_PEM, None)  # type: ignore[arg-type]
 
 
-def test_a_text_of_a_key_is_openssls() -> None:
+def test_the_text_of_a_key_is_openssls() -> None:
     key = crypto.PKey()
     key.generate_key(crypto.TYPE_RSA, 2048)
     assert b"Private-Key: (2048 bit" in crypto.dump_privatekey(crypto.FILETYPE_TEXT, key)
@@ -390,7 +390,7 @@ def test_a_text_of_a_key_is_openssls() -> None:
 
 @pytest.mark.parametrize("callback", ["verify", "name"])
 def test_the_peer_is_told_of_a_callback_that_failed(callback: str) -> None:
-    """A fatal alert, whatever its name: the handshake never goes on."""
+    """By a fatal alert, whatever its number: the handshake never goes on."""
 
     def fail(*_: object) -> bool:
         raise LookupError
@@ -418,14 +418,14 @@ def test_what_cannot_be_decoded_is_an_error_with_a_reason() -> None:
             assert caught.value.args[0][0][2]
 
 
-def test_a_question_for_datagrams_asked_of_a_stream_crashes_nothing() -> None:
-    """OpenSSL reads memory that is not there: DTLS_get_data_mtu(3) of a TLS connection.  docs/pitfalls.md, 49"""
+def test_asking_a_tls_connection_for_its_datagram_size_crashes_nothing() -> None:
+    """DTLS_get_data_mtu(3) of a TLS connection reads memory that it does not own."""
     client, _ = pair()
     assert client.get_cleartext_mtu() == 0
 
 
-def test_an_empty_certificate_is_an_error_of_cryptos() -> None:
-    """OpenSSL 1.1.1 encodes it, and ``cryptography`` refuses."""
+def test_an_empty_certificate_raises_cryptos_error() -> None:
+    """OpenSSL 1.1.1 encodes it, and ``cryptography`` refuses it."""
     pytest.importorskip("cryptography")
     with pytest.raises((crypto.Error, ValueError)):
         crypto.X509().to_cryptography()

@@ -1,4 +1,4 @@
-"""The face in the place of pyOpenSSL, for one module and for a whole program."""
+"""pyossl in place of pyOpenSSL, for one module and for a whole program."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_without_a_program_the_usage_is_shown() -> None:
 
 
 def test_the_face_works_without_cryptography() -> None:
-    """``cryptography`` stays optional: only its own objects need it."""
+    """``cryptography`` is optional: only its own objects need it."""
     script = NO_CRYPTOGRAPHY + (
         "from pyossl.pyopenssl import SSL, crypto; import warnings; warnings.simplefilter('ignore')\n"
         "key = crypto.PKey(); key.generate_key(crypto.TYPE_RSA, 2048)\n"

@@ -1,4 +1,4 @@
-"""Bad input: wrong types, objects whose makers are gone, callbacks that do what they must not.  Nothing crashes."""
+"""Wrong arguments, objects that outlive the objects they came from, and callbacks that misbehave: nothing crashes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the face's classes and functions are called: under ``install()`` as in the original, else as where they are.
+"""The names of the classes and functions: pyOpenSSL's under ``install()``, else those of the files that they are in.
 
-``install()`` is for a whole process, so that each of these is one.
+``install()`` is for a whole process, so each of these tests starts one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def said(program: str, cwd: Path | None = None) -> str:
 
 
 def told(program: str) -> Any:
-    """What the program's last expression, printed as JSON, is."""
+    """The value of the program's last expression, which it prints as JSON."""
     return json.loads(said(f"import json\n{program}"))
 
 
@@ -42,7 +42,7 @@ def test_installed_classes_and_functions_are_called_as_in_the_original() -> None
 
 
 def test_installed_methods_are_called_as_in_the_original() -> None:
-    """Those of a base class, a property and a class method too."""
+    """Also those of a base class, a property and a class method."""
     others = told(
         INSTALLED + ALL + "classes = [each for each in made.values() if isinstance(each, type)]\n"
         "def function(each): return getattr(each, '__func__', getattr(each, 'fget', each))\n"
@@ -50,7 +50,7 @@ def test_installed_methods_are_called_as_in_the_original() -> None:
         "homes = {each.__module__ for each in functions if hasattr(each, '__code__') and each.__module__}\n"
         "print(json.dumps(sorted(homes)))"
     )
-    # What refuses to be copied is the core's; what orders names and warns of them is Python's, in the original too.
+    # The refusal to be copied is the core's; ordering and deprecation are Python's, in the original too.
     pythons = {"functools", "warnings", "_py_warnings"}
     assert set(others) <= {"OpenSSL.SSL", "OpenSSL.crypto", "pyossl.core.copying", *pythons}
 
@@ -145,7 +145,7 @@ def test_the_types_of_a_classs_attributes_are_found_under_install() -> None:
 
 
 def test_without_install_nothing_is_called_openssl() -> None:
-    """Who unpickled it would get the original's, or nothing."""
+    """A process that loads such a pickle would get pyOpenSSL's class, or none."""
     program = QUIET + (
         "from pyossl.pyopenssl import SSL, crypto\n"
         "print([each for each in (SSL, SSL.Context, SSL.Error, crypto.X509, crypto.load_certificate)"

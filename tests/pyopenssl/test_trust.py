@@ -1,4 +1,4 @@
-"""Whom contexts trust that trust the system: what is parsed once for all of them is each one's own."""
+"""Contexts that trust the system: they share the parsed certificates, and each can be changed without the others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _deprecated() -> Iterator[None]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default file, which is not there yet, beside a directory that is empty."""
+    """The default file, which does not exist yet, and an empty default directory."""
     place = tmp_path / "trusted.pem"
     (tmp_path / "directory").mkdir()
     monkeypatch.setenv("SSL_CERT_FILE", str(place))
@@ -71,7 +71,7 @@ def test_the_default_file_is_read_again_when_it_has_changed(file: Path) -> None:
     assert refuses(new_store())
 
 
-def test_what_one_context_trusts_besides_no_other_does(file: Path) -> None:
+def test_a_certificate_added_to_one_context_is_not_trusted_by_another(file: Path) -> None:
     file.write_bytes(AUTHORITY.certificate.to_pem())
     stranger = pyossl.Authority()
     leaf = stranger.issue("localhost").certificate
@@ -92,7 +92,7 @@ def test_the_default_directory_is_looked_up_when_it_is_needed(file: Path) -> Non
     assert not refuses(new_store())
 
 
-def test_the_files_revocations_are_known_too(file: Path) -> None:
+def test_revocations_in_the_file_are_used_too(file: Path) -> None:
     root = make("the root", ca=True)
     leaf = make("the leaf", root)
     crl = revoke(root, {leaf.certificate.serial_number: None})
@@ -127,7 +127,7 @@ CHANGES: dict[str, tuple[Change, Change]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_who_changes_a_trusted_certificate_changes_a_copy(file: Path, what: str) -> None:
+def test_changing_a_trusted_certificate_changes_a_copy(file: Path, what: str) -> None:
     file.write_bytes(AUTHORITY.certificate.to_pem())
     change, read = CHANGES[what]
     store = new_store()

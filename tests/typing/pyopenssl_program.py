@@ -1,4 +1,4 @@
-"""A program written against pyOpenSSL's own types: ``mypy --strict`` passes with the original, and with the face.
+"""A program with the types of pyOpenSSL: ``mypy --strict`` accepts it with pyOpenSSL and with pyossl.
 
 It is not run; ``ci/peers typing`` checks it with both.
 """

@@ -1,4 +1,4 @@
-"""What two sides agree on, or do not: over memory and sockets, with each callback."""
+"""Handshakes that succeed or fail, in memory and over sockets, with each callback."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from cases import FOLDER, attempt, carry, case, connected, context, facts, limited, pair, shake, shown, talk
 from OpenSSL import SSL, crypto
-from told import FOLDER, attempt, carry, case, connected, context, facts, limited, pair, shake, shown, talk
 
 RESPONSE = b"\x30\x03\x0a\x01\x01"
-"""Of OCSP, that says "malformed request": OpenSSL 4.0 shows a client none that it cannot read."""
+"""An OCSP response, "malformed request": OpenSSL 4.0 gives a client no response that it cannot decode."""
 
 
 def _memory(version: int) -> Any:

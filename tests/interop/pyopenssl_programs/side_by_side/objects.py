@@ -1,4 +1,4 @@
-"""Contexts, certificates and keys: what they take, refuse, and tell."""
+"""Contexts, certificates and keys: the values that they accept, refuse and return."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cases import FOLDER, attempt, case, certificate, connected, context, facts, key, pem, shown
 from OpenSSL import SSL, crypto
-from told import FOLDER, attempt, case, certificate, connected, context, facts, key, pem, shown
 
 
 @case
@@ -212,7 +212,7 @@ def a_certificate_made() -> Any:
 
 @case
 def a_negative_serial_number() -> Any:
-    """In a process of its own: it may not live."""
+    """In a process of its own, because it may crash."""
     child = os.fork()
     if child == 0:
         made = crypto.X509()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from cases import FOLDER, attempt, carry, case, certificate, connected, context, drain, limited, pair, shake, shown
 from OpenSSL import SSL, crypto
-from told import FOLDER, attempt, carry, case, certificate, connected, context, drain, limited, pair, shake, shown
 
 
 def _verified(identity: str, trust: str, callback: Any = None, depth: int | None = None) -> Any:

@@ -1,6 +1,6 @@
-"""What a program sees of pyOpenSSL, case by case, as JSON: run with the original and with the face, and compared.
+"""Prints what a program sees of pyOpenSSL, case by case, as JSON.  It is run with pyOpenSSL and with pyossl.
 
-Random bytes are told by their length alone, and what depends on the moment not at all.
+Of random bytes only the length is printed; values that depend on the time are left out.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import json
 import sys
 import warnings
 
-import handshakes  # noqa: F401 - each has its cases, which it puts down in CASES
+import handshakes  # noqa: F401 - each module adds its cases to CASES
 import objects  # noqa: F401
-import odd  # noqa: F401
 import refusals  # noqa: F401
+import unusual_input  # noqa: F401
+from cases import CASES, attempt
 from OpenSSL import SSL
-from told import CASES, attempt
 
 warnings.simplefilter("ignore")
 
-told = {name: attempt(function) for name, function in CASES.items()}
-json.dump({"openssl": SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode(), "cases": told}, sys.stdout)
+results = {name: attempt(function) for name, function in CASES.items()}
+json.dump({"openssl": SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode(), "cases": results}, sys.stdout)

@@ -1,4 +1,4 @@
-"""How a program's cases are told, and what they have in common."""
+"""The cases, how their results are shown as JSON, and functions that they share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def case(function: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def shown(value: Any) -> Any:
-    """A value as JSON has it; objects of pyOpenSSL's by what they say of themselves."""
+    """A value as JSON has it; an object of pyOpenSSL's as what it returns about itself."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
@@ -37,9 +37,9 @@ def shown(value: Any) -> Any:
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """What a call came to: its value, or the exception and what programs match on.
+    """The result of a call: its value, or the exception with the parts that programs check.
 
-    What Python says of a wrong type is nobody's to match on.
+    The text of Python's own ``TypeError`` is left out: no program checks it.
     """
     try:
         return shown(function(*arguments, **named))
@@ -74,7 +74,7 @@ def context(identity: str | None = None, trust: str | None = None, method: int =
 
 
 def carry(*connections: SSL.Connection) -> int:
-    """Takes what each has for the other over; how many bytes."""
+    """Carries the bytes that each side has for the other; returns how many."""
     moved = 0
     for source, target in (connections, connections[::-1]):
         try:
@@ -87,7 +87,7 @@ def carry(*connections: SSL.Connection) -> int:
 
 
 def shake(client: SSL.Connection, server: SSL.Connection) -> dict[str, Any]:
-    """A handshake in memory; how each side's ended."""
+    """Does a handshake in memory; returns how it ended on each side."""
     client.set_connect_state()
     server.set_accept_state()
     ended: dict[str, Any] = {}
@@ -123,7 +123,7 @@ def limited(made: SSL.Context, version: int) -> SSL.Context:
 
 
 def facts(connection: SSL.Connection) -> dict[str, Any]:
-    """What a connection says of itself."""
+    """What a connection returns about itself."""
     lengths = {
         name: attempt(lambda name=name: len(getattr(connection, name)() or b""))  # type: ignore[misc]
         for name in ("client_random", "server_random", "master_key", "get_finished", "get_peer_finished")
@@ -165,7 +165,7 @@ def drain(connection: SSL.Connection) -> int:
 
 
 def talk(client: SSL.Connection, server: SSL.Connection) -> Any:
-    """A few bytes each way, and the end."""
+    """Sends a few bytes each way, and shuts down."""
     said = [attempt(client.send, b"question"), carry(client, server), attempt(server.recv, 4), server.pending()]
     said += [attempt(server.recv, 100, socket.MSG_PEEK), attempt(server.recv, 100), attempt(server.recv, 100)]
     said += [attempt(server.sendall, b"answer" * 5000), attempt(client.recv, 10)]

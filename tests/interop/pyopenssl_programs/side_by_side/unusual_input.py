@@ -1,4 +1,4 @@
-"""Certificates, names, times and keys as no authority issues them, made byte by byte: every method of each."""
+"""Certificates, names, times and keys that no authority issues, made byte by byte; every method of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import base64
 import warnings
 from typing import Any
 
+from cases import attempt, case, certificate, key
 from OpenSSL import crypto
-from told import attempt, case, certificate, key
 
 SEQUENCE, SET, INTEGER, NULL = 0x30, 0x31, 0x02, 0x05
 UTC, GENERALIZED = 0x17, 0x18
@@ -84,7 +84,7 @@ def told_of_name(name: Any) -> Any:
 
 
 def told_of(data: bytes) -> Any:
-    """Everything that can be asked of the certificate in ``data``; what depends on the moment does not lie near it."""
+    """All that the certificate in ``data`` returns; results that depend on the time are the same for years."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loaded: list[Any] = []
@@ -248,7 +248,7 @@ def odd_certificates() -> Any:
 
 @case
 def odd_keys() -> Any:
-    """With bytes behind them, and cut."""
+    """With bytes behind them, and truncated."""
     public = public_key()
     private = crypto.dump_privatekey(crypto.FILETYPE_ASN1, key("server"))
     loads = {"public": (crypto.load_publickey, public), "private": (crypto.load_privatekey, private)}
@@ -269,7 +269,7 @@ def odd_keys() -> Any:
 
 @case
 def odd_seconds() -> Any:
-    """``gmtime_adj`` by what no calendar holds; it says nothing, and changes nothing."""
+    """``gmtime_adj`` with seconds that lead beyond any calendar: it raises nothing and changes nothing."""
     said = []
     for amount in (10**11, 10**12, 2**63 - 1, 2**63, -(10**11), -(10**13), -(2**63), -(2**63) - 1, 10**30, True):
         shown = crypto.X509()

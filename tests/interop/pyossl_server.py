@@ -1,4 +1,4 @@
-"""pyossl as the server: a listener in a thread, and what each of its connections came to."""
+"""pyossl as the server: a listener in a thread, and the result of each of its connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyossl
 
 
 class Answered(NamedTuple):
-    """What the server knew of a connection on which it has answered."""
+    """What the server knew about a connection on which it has answered."""
 
     version: str | None
     cipher: str | None
@@ -31,7 +31,7 @@ Handler = Callable[[pyossl.Socket], Answered]
 
 
 class Answering:
-    """A server that answers one connection after the other, each by ``handler``."""
+    """A server that accepts one connection after the other and calls ``handler`` with each."""
 
     def __init__(self, handler: Handler, context: pyossl.Context, host: str) -> None:
         self._listener = pyossl.listen((host, 0), context)
@@ -52,11 +52,11 @@ class Answering:
                     tls.settimeout(DEADLINE)
                     try:
                         self._outcomes.put(self._handler(tls))
-                    except Exception as error:  # the test's to judge
+                    except Exception as error:  # the test decides whether it is right
                         self._outcomes.put(error)
 
     def outcome(self) -> Answered:
-        """What the next connection came to; raises what the server's side of it raised."""
+        """The result of the next connection; raises the exception that the server's side raised."""
         outcome = self._outcomes.get(timeout=DEADLINE)
         if isinstance(outcome, Exception):
             raise outcome
@@ -69,7 +69,7 @@ class Answering:
 
 
 def answer_from(folder: Path) -> Handler:
-    """A handler that answers one request with a file of the folder, or with the digest of what was sent."""
+    """A handler that answers one request with a file of the folder, or with the digest of the body that was sent."""
 
     def handle(tls: pyossl.Socket) -> Answered:
         tls.handshake()

@@ -1,6 +1,6 @@
-"""Certificates, names, times and keys as no authority issues them: the face does what the original does.
+"""Certificates, names, times and keys that no authority issues: pyossl does what pyOpenSSL does.
 
-``ci/peers side-by-side`` compares more of them with the original itself: pyopenssl_programs/side_by_side/odd.py.
+``ci/peers side-by-side`` compares more of them with pyOpenSSL: pyopenssl_programs/side_by_side/unusual_input.py.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_a_generalized_time_that_is_not_in_utc_is_shown_and_not_compared(text: b
 
 
 @pytest.mark.parametrize("text", [b"491301000000Z", b"490230000000Z", b"tomorrow at 5"])
-def test_a_time_that_is_none_is_an_error_of_cryptos(text: bytes) -> None:
+def test_an_invalid_time_raises_cryptos_error(text: bytes) -> None:
     certificate = loaded(made(end=der(UTC, text)))
     for ask in (certificate.get_notAfter, certificate.has_expired):
         with pytest.raises(crypto.Error) as caught:
@@ -138,7 +138,7 @@ def test_seconds_beyond_a_c_long_overflow(amount: int) -> None:
             adjust(amount)
 
 
-# DER with something behind it
+# DER with bytes behind it
 
 
 @pytest.mark.parametrize("behind", [b"x", bytes(9), made(), b"-----BEGIN CERTIFICATE-----\n"])
@@ -163,13 +163,13 @@ def test_bytes_behind_a_key_are_not_looked_at(behind: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"0", made()[:-1], made()[:4], b"\x30\x80" * 5000, b"\x30\xff" + b"\xff" * 200])
-def test_what_is_cut_is_an_error_of_cryptos(data: bytes) -> None:
+def test_truncated_data_raises_cryptos_error(data: bytes) -> None:
     for load in (loaded, lambda data: crypto.load_publickey(crypto.FILETYPE_ASN1, data)):
         with pytest.raises(crypto.Error):
             load(data)
 
 
-# Whatever it is, what it raises is what the original raises
+# Any input raises what pyOpenSSL raises
 
 MAY_BE_RAISED = (crypto.Error, ValueError, TypeError, AttributeError)
 

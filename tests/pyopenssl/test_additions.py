@@ -1,4 +1,4 @@
-"""What pyOpenSSL's users have asked for and not got, on the same objects: the last list of docs/pyopenssl.md."""
+"""The methods that pyOpenSSL does not have and its users have asked for: docs/pyopenssl.md has the list."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_groups_are_chosen(where: str) -> None:
     if where == "connection":
         client.set_groups("P-384")
     shake_hands(client, server)
-    if client.get_group_name() is not None:  # OpenSSL 1.1.1 does not tell
+    if client.get_group_name() is not None:  # OpenSSL 1.1.1 has no function for it
         assert client.get_group_name() == "secp384r1"
     server.set_groups("P-256")
     third, fourth = SSL.Connection(both[0]), SSL.Connection(both[1])
@@ -61,7 +61,7 @@ def test_groups_are_chosen(where: str) -> None:
 
 @pytest.mark.parametrize("where", ["context", "connection"])
 def test_sigalgs_are_chosen(where: str) -> None:
-    """The server's key is on P-256: who accepts RSA's signatures alone has nothing in common with it."""
+    """The server's key is on P-256: a client that accepts RSA signatures only has no algorithm in common with it."""
     both = contexts()
     if where == "context":
         both[0].set_sigalgs("rsa_pss_rsae_sha256")
@@ -86,7 +86,7 @@ def test_groups_and_sigalgs_that_there_are_not_are_errors() -> None:
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 @pytest.mark.parametrize("form", ["to_der", "to_pem"])
 def test_a_session_that_was_kept_as_bytes_is_resumed(version: int, form: str) -> None:
-    """As by another process with the same context."""
+    """For example by another process with the same context."""
     both = contexts()
     for each in both:
         each.set_min_proto_version(version)
@@ -151,7 +151,7 @@ def test_both_sides_export_one_channel_binding(version: int) -> None:
 
 
 def test_tls_unique_of_a_resumed_handshake_is_the_servers_finished() -> None:
-    """RFC 5929: the first Finished message of the handshake, whoever's that is."""
+    """RFC 5929: the first Finished message of the handshake, of either side."""
     both = contexts()
     both[0].set_max_proto_version(SSL.TLS1_2_VERSION)
     both[1].set_session_id(b"besides")
@@ -170,8 +170,8 @@ def test_there_is_no_channel_binding_before_the_handshake() -> None:
     assert SSL.Connection(contexts()[0]).get_channel_binding() is None
 
 
-def test_a_chain_and_whom_to_trust_come_from_memory() -> None:
-    """Certificates, keys and trust, and no file."""
+def test_a_chain_and_trusted_certificates_come_from_memory() -> None:
+    """Certificates, keys and trusted certificates without a file."""
     root = pyossl.Authority("root")
     between = pyossl.Authority("between", parent=root)
     credentials = between.issue("localhost")

@@ -1,6 +1,6 @@
-"""Programs that reach below pyOpenSSL's API: the handles of its objects, and OpenSSL's functions by ``_util.lib``.
+"""Programs that call OpenSSL themselves: the pointers in pyOpenSSL's objects, and the functions in ``_util.lib``.
 
-Each test does what public programs do, which are named.
+Each test does what a public program does, which it names.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ def line_of(name: Any) -> str:
 
 
 def churn() -> None:
-    """Collects what nobody holds, and writes over the memory."""
+    """Collects garbage and writes over the memory that was freed."""
     gc.collect()
     for _ in range(50):
         certificate().get_subject()
 
 
-# What there is
+# The names
 
 
 def test_everything_that_cryptography_binds_is_there() -> None:
     openssl = pytest.importorskip("cryptography.hazmat.bindings.openssl.binding", reason="cryptography is not here")
     theirs = [name for name in dir(openssl.Binding.lib) if not name.startswith("_")]
-    # Its own version, and what ends OpenSSL for the whole process.
+    # cryptography's own version, and a function that ends OpenSSL for the whole process.
     allowed = {"CRYPTOGRAPHY_PACKAGE_VERSION", "OPENSSL_cleanup"}
-    newer = {"SSL_get0_group_name", "SSL_R_UNEXPECTED_EOF_WHILE_READING"}  # than some OpenSSL that is supported
+    newer = {"SSL_get0_group_name", "SSL_R_UNEXPECTED_EOF_WHILE_READING"}  # not in every supported OpenSSL
     assert {name for name in theirs if not hasattr(lib, name)} <= allowed | newer
     assert set(theirs) - allowed - newer <= set(dir(lib))
 
@@ -101,7 +101,7 @@ def test_a_handle_is_a_pointer(kind: str) -> None:
     assert pointer != ffi.NULL
 
 
-# What programs do with it
+# Programs
 
 
 def test_scrapy_writes_a_certificates_names() -> None:
@@ -146,7 +146,7 @@ def test_ansible_writes_a_public_key_to_a_bio(kind: str) -> None:
 
 
 def test_a_certificate_is_made_of_a_pointer_that_is_given_away() -> None:
-    """As readers of PKCS #7 bundles do."""
+    """As programs that read PKCS #7 bundles do."""
     shown = certificate()
     made = crypto.X509._from_raw_x509_ptr(lib.X509_dup(shown._x509))
     assert made.digest("sha256") == shown.digest("sha256")
@@ -155,7 +155,7 @@ def test_a_certificate_is_made_of_a_pointer_that_is_given_away() -> None:
 
 @pytest.mark.parametrize("how", ["borrowed", "copied", "owned by ffi.gc"])
 def test_a_certificate_is_made_by_setting_its_pointer(how: str) -> None:
-    """One that is borrowed has a reference of its own: what it was borrowed from may go."""
+    """A borrowed pointer gets a reference of its own: the object that it was borrowed from may go."""
     shown = certificate()
     digest = shown.digest("sha256")
     pointer = shown._x509
@@ -175,7 +175,7 @@ def test_a_certificate_is_made_by_setting_its_pointer(how: str) -> None:
 
 
 def test_a_name_is_made_by_setting_its_pointer() -> None:
-    """As pyOpenSSL's former CRL does, and who has a copy of that."""
+    """As pyOpenSSL's former CRL does, and programs that have copied it."""
     shown = certificate().get_issuer()
     made = crypto.X509Name.__new__(crypto.X509Name)
     made._name = ffi.gc(lib.X509_NAME_dup(shown._name), lib.X509_NAME_free)
@@ -204,7 +204,7 @@ def test_an_entry_that_is_added_below_is_in_the_certificate() -> None:
 
 
 def test_a_certificate_is_verified_by_a_stores_pointer() -> None:
-    store, shown = crypto.X509Store(), certificate()  # which the context does not keep
+    store, shown = crypto.X509Store(), certificate()  # the context does not keep it
     result = []
     for _ in range(2):
         context = ffi.gc(lib.X509_STORE_CTX_new(), lib.X509_STORE_CTX_free)
@@ -216,7 +216,7 @@ def test_a_certificate_is_verified_by_a_stores_pointer() -> None:
 
 
 def test_a_store_is_made_by_setting_its_pointer() -> None:
-    """As ``Context.get_cert_store`` of the original does."""
+    """As pyOpenSSL's ``Context.get_cert_store`` does."""
     context = contexts()[0]
     made = crypto.X509Store.__new__(crypto.X509Store)
     made._store = lib.SSL_CTX_get_cert_store(context._context)
@@ -243,7 +243,7 @@ def test_a_key_is_made_by_setting_its_pointer() -> None:
 
 
 def test_a_key_is_generated_into_an_empty_ones_pointer() -> None:
-    """As the original's ``generate_key`` does itself."""
+    """As pyOpenSSL's ``generate_key`` does."""
     made = crypto.PKey()
     assert (made.type(), made.bits()) == (0, 0)
     exponent = ffi.gc(lib.BN_new(), lib.BN_free)
@@ -352,7 +352,7 @@ def test_a_callback_in_c_is_shown_once_there_is_one() -> None:
 
 
 def test_a_constant_that_a_program_sets_is_its_own() -> None:
-    """As tests of mitmproxy set ``Cryptography_HAS_ALPN``."""
+    """As mitmproxy's tests set ``Cryptography_HAS_ALPN``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SSL._lib, "Cryptography_HAS_ALPN", False, raising=False)
         assert lib.Cryptography_HAS_ALPN is False
@@ -370,7 +370,7 @@ def test_the_error_queue_becomes_an_exception() -> None:
             refuse(False)
 
 
-def test_what_needs_a_feature_says_so_where_there_is_none() -> None:
+def test_a_function_without_its_feature_says_so() -> None:
     @SSL._make_requires(0, "no such feature")
     def missing() -> int:
         return 1
@@ -392,8 +392,8 @@ def test_text_is_encoded_with_a_warning() -> None:
     assert (_util.path_bytes("/é"), _util.path_bytes(b"/x")) == ("/é".encode(), b"/x")
 
 
-def test_what_a_connection_lacks_is_asked_of_its_socket_whatever_it_is_called() -> None:
-    """As Python's ``socket.SocketIO`` does over a connection, in cheroot."""
+def test_a_missing_attribute_of_a_connection_is_looked_up_in_its_socket() -> None:
+    """As Python's ``socket.SocketIO`` does over a connection, in cheroot; private attributes too."""
     first, second = socket.socketpair()
     with first, second:
         connection = SSL.Connection(contexts()[0], first)
@@ -406,12 +406,12 @@ def test_what_a_connection_lacks_is_asked_of_its_socket_whatever_it_is_called() 
             bare._io_refs  # noqa: B018
 
 
-# What is handed out is kept
+# Pointers outlive their objects
 
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_names_pointer_outlives_the_certificate(changed: bool) -> None:
-    """Also where the certificate was changed, which changes a copy."""
+    """Also after a change of the certificate, which changes a copy."""
     shown = certificate()
     expected, pointer = line_of(shown.get_subject()._name), shown.get_subject()._name
     if changed:
@@ -445,7 +445,7 @@ def test_a_handle_is_not_set_to_what_it_cannot_be(kind: str, wrong: str) -> None
 
 
 def test_a_connection_is_found_by_its_pointer_for_as_long_as_there_is_one() -> None:
-    """As gevent_openssl, which takes the mapping over into a class of its own, and callbacks for PSK."""
+    """As in gevent_openssl, which uses the mapping in a class of its own, and in callbacks for PSK."""
     connection = SSL.Connection(contexts()[0])
     pointer = connection._ssl
     assert SSL.Connection._reverse_mapping[pointer] is connection
@@ -454,7 +454,7 @@ def test_a_connection_is_found_by_its_pointer_for_as_long_as_there_is_one() -> N
     assert pointer not in SSL.Connection._reverse_mapping
 
 
-def test_a_verify_callback_that_a_program_sets_itself_may_accept() -> None:
+def test_a_verify_callback_in_c_may_accept() -> None:
     told = []
 
     @ffi.callback("int (*)(int, X509_STORE_CTX *)")
@@ -471,7 +471,7 @@ def test_a_verify_callback_that_a_program_sets_itself_may_accept() -> None:
 
 
 @pytest.mark.parametrize("trusts", [True, False])
-def test_what_a_verify_callback_that_a_program_sets_itself_refuses_is_refused(trusts: bool) -> None:
+def test_a_refusal_by_a_verify_callback_in_c_is_a_refusal(trusts: bool) -> None:
     client, server = contexts()
     if trusts:
         client.get_cert_store().add_cert(crypto.X509._of(AUTHORITY.certificate))
@@ -486,11 +486,11 @@ def test_what_a_verify_callback_that_a_program_sets_itself_refuses_is_refused(tr
         shake_hands(*both)
     client, server = contexts()
     lib.SSL_CTX_set_verify(client._context, SSL.VERIFY_PEER, refuse)
-    client.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # which takes the program's away
+    client.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # this removes the program's callback
     shake_hands(SSL.Connection(client), SSL.Connection(server))
 
 
-def test_what_a_call_of_openssl_s_answers_is_raised_as_the_connection_raises_it() -> None:
+def test_the_result_of_an_openssl_function_is_raised_as_the_connection_raises_it() -> None:
     client, server = pair()
     buffer = ffi.new("char []", 16)
     for _ in range(3):  # session tickets
@@ -507,7 +507,7 @@ def test_what_a_call_of_openssl_s_answers_is_raised_as_the_connection_raises_it(
         client._raise_ssl_error(client._ssl, lib.SSL_read(client._ssl, buffer, len(buffer)))
 
 
-def test_an_alert_and_an_end_that_openssl_answers_are_raised_as_the_connection_raises_them() -> None:
+def test_an_alert_and_an_end_in_an_openssl_function_are_raised_as_the_connection_raises_them() -> None:
     client = SSL.Connection(contexts()[0])
     client.set_connect_state()
     lib.SSL_do_handshake(client._ssl)
@@ -523,7 +523,7 @@ def test_an_alert_and_an_end_that_openssl_answers_are_raised_as_the_connection_r
 
 
 def test_a_helper_of_a_program_s_callbacks_raises_what_they_raised() -> None:
-    """As those that add PSK to pyOpenSSL."""
+    """As in programs that add PSK to pyOpenSSL."""
     helper = SSL._CallbackExceptionHelper()
     helper.raise_if_problem()
     helper._problems.append(ZeroDivisionError())
@@ -532,7 +532,7 @@ def test_a_helper_of_a_program_s_callbacks_raises_what_they_raised() -> None:
     helper.raise_if_problem()
 
 
-def test_openssl_s_queue_is_raised_as_an_error_of_ssl_s() -> None:
+def test_the_error_queue_is_raised_as_ssls_error() -> None:
     assert lib.SSL_CTX_set_cipher_list(contexts()[0]._context, b"no such cipher") == 0
     with pytest.raises(SSL.Error, match="no cipher match"):
         SSL._raise_current_error()

@@ -1,4 +1,4 @@
-"""Ports for servers that cannot say which one they have, or cannot be told to choose one."""
+"""Free ports, for servers that cannot choose one themselves, or cannot report which one they have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def family_of(host: str) -> socket.AddressFamily:
 
 @contextlib.contextmanager
 def reserved_port(host: str) -> Iterator[int]:
-    """A port that is free for a server that sets SO_REUSEPORT too, and for nobody else meanwhile."""
+    """A port that only a server that sets SO_REUSEPORT too can use in the meantime."""
     with socket.socket(family_of(host)) as placeholder:
         placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         placeholder.bind((host, 0))
@@ -32,9 +32,9 @@ def reserved_port(host: str) -> Iterator[int]:
 
 
 def free_port(host: str) -> int:
-    """A port that was free just now, for a server that neither shares one nor says which it has.
+    """A port that was free a moment ago, for a server that neither shares a port nor reports it.
 
-    The kernel goes through thousands before it gives the same again.
+    The kernel gives out thousands of others before it gives out the same one again.
     """
     with socket.socket(family_of(host)) as passing:
         passing.bind((host, 0))
@@ -42,7 +42,7 @@ def free_port(host: str) -> int:
 
 
 def port_of(program: Program, host: str) -> int:
-    """The one TCP port on which the program listens in the host's family: proc(5), /proc/PID/net/tcp."""
+    """The only TCP port on which the program listens in the address family of the host: proc(5), /proc/PID/net/tcp."""
     descriptors = Path(f"/proc/{program.pid}/fd")
     sockets = {os.readlink(descriptor) for descriptor in descriptors.iterdir()}
     table = Path(f"/proc/{program.pid}/net/{'tcp6' if ':' in host else 'tcp'}").read_text().splitlines()[1:]
@@ -56,7 +56,7 @@ def port_of(program: Program, host: str) -> int:
 
 @functools.cache
 def kept_to_the_loopback() -> Mapping[str, str]:
-    """The environment of a server that cannot be told where to listen, and would on every address of the machine."""
+    """The environment for a server that has no setting for its address and would listen on all addresses."""
     folder = Path(tempfile.mkdtemp(prefix="pyossl-loopback-"))
     atexit.register(shutil.rmtree, folder)
     library = folder / "loopback.so"

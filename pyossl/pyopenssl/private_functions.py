@@ -1,6 +1,6 @@
-"""What ``OpenSSL.crypto`` and ``OpenSSL.SSL`` have below their API, for programs that call OpenSSL themselves.
+"""The private functions and classes of ``OpenSSL.crypto`` and ``OpenSSL.SSL`` that programs use.
 
-The face goes through the core and calls none of this.
+They are for programs that call OpenSSL themselves.  pyossl itself uses ``raise_ssl_error`` only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pyossl.pyopenssl._util import exception_from_error_queue, openssl_assert
 from pyossl.pyopenssl.cryptography_binding import interface, library
-from pyossl.pyopenssl.failures import (
+from pyossl.pyopenssl.exceptions import (
     Error as SSLError,
     SysCallError,
     WantReadError,
@@ -30,7 +30,7 @@ crypto_assert = functools.partial(openssl_assert, exception_type=Error)
 
 
 def _new_mem_buf(buffer: bytes | None = None) -> Any:
-    """A ``BIO *`` over memory, to be written to or with these bytes in it."""
+    """A ``BIO *`` in memory: an empty one to write to, or one to read ``buffer`` from.  BIO_new_mem_buf(3)"""
     if buffer is None:
         bio, kept = library.BIO_new(library.BIO_s_mem()), None
     else:
@@ -45,14 +45,14 @@ def _new_mem_buf(buffer: bytes | None = None) -> Any:
 
 
 def _bio_to_string(bio: Any) -> bytes:
-    """What is in a BIO over memory."""
+    """The bytes in a BIO in memory.  BIO_get_mem_data(3)"""
     place = interface.new("char **")
     length = library.BIO_get_mem_data(bio, place)
     return bytes(interface.buffer(place[0], length)) if length > 0 else b""
 
 
 def _set_asn1_time(boundary: Any, when: bytes) -> None:
-    """Sets an ``ASN1_TIME *`` to ``YYYYMMDDhhmmssZ``."""
+    """Sets an ``ASN1_TIME *`` to ``b"YYYYMMDDhhmmssZ"``; ``ValueError`` if it is no time.  ASN1_TIME_set_string(3)"""
     if not isinstance(when, bytes):
         raise TypeError("when must be a byte string")
     crypto_assert(boundary != interface.NULL)
@@ -62,7 +62,7 @@ def _set_asn1_time(boundary: Any, when: bytes) -> None:
 
 
 def _new_asn1_time(when: bytes) -> Any:
-    """An ``ASN1_TIME *`` of ``YYYYMMDDhhmmssZ``."""
+    """An ``ASN1_TIME *`` for ``b"YYYYMMDDhhmmssZ"``; ``ValueError`` if it is no time.  ASN1_TIME_set_string(3)"""
     made = library.ASN1_TIME_new()
     crypto_assert(made != interface.NULL)
     made = interface.gc(made, library.ASN1_TIME_free)
@@ -71,13 +71,13 @@ def _new_asn1_time(when: bytes) -> Any:
 
 
 def _get_asn1_time(timestamp: Any) -> bytes | None:
-    """``YYYYMMDDhhmmssZ`` of an ``ASN1_TIME *``, None where it is empty."""
+    """``b"YYYYMMDDhhmmssZ"`` for an ``ASN1_TIME *``, None if it is empty."""
     with translated:
         return time_text(timestamp)
 
 
 class _PassphraseHelper:
-    """A passphrase, or a function that returns one, as a ``pem_password_cb``."""
+    """Makes a ``pem_password_cb`` of a passphrase, or of a function that returns one."""
 
     def __init__(
         self, type: int, passphrase: PassphraseCallableT | None, more_args: bool = False, truncate: bool = False
@@ -91,7 +91,7 @@ class _PassphraseHelper:
 
     @property
     def callback(self) -> Any:
-        """The function for OpenSSL, to be kept until it has been called."""
+        """The C function for OpenSSL.  Keep it until OpenSSL has called it."""
         if self._passphrase is None:
             return interface.NULL
         if not isinstance(self._passphrase, bytes) and not callable(self._passphrase):
@@ -100,11 +100,11 @@ class _PassphraseHelper:
 
     @property
     def callback_args(self) -> Any:
-        """What OpenSSL is to give the function."""
+        """The ``void *`` that OpenSSL passes to the function."""
         return interface.NULL
 
     def raise_if_problem(self, exceptionType: type[Exception] = Error) -> None:  # noqa: N803 - pyOpenSSL's
-        """Raises what asking for the passphrase has raised."""
+        """Raises the exception that the function raised, if there is one."""
         if self._problems:
             library.ERR_clear_error()
             raise self._problems.pop(0)
@@ -123,20 +123,23 @@ class _PassphraseHelper:
 
 
 class _CallbackExceptionHelper:
-    """Keeps what a program's callback has raised until the call of OpenSSL has returned, and raises it then."""
+    """Keeps the exceptions of a program's callback until the function of OpenSSL has returned."""
 
     def __init__(self) -> None:
         self._problems: list[Exception] = []
 
     def raise_if_problem(self) -> None:
-        """Raises the first of it, where there is any."""
+        """Raises the first exception, if there is one."""
         if self._problems:
             library.ERR_clear_error()
             raise self._problems.pop(0)
 
 
 def raise_ssl_error(ssl: Any, result: int) -> None:
-    """Raises what the answer of a call on an ``SSL *`` means, and nothing where it means success."""
+    """Raises the exception for the result of a function that was called with an ``SSL *``; returns None for success.
+
+    SSL_get_error(3)
+    """
     error = library.SSL_get_error(ssl, result)
     if error == library.SSL_ERROR_NONE:
         return
@@ -161,7 +164,7 @@ _SIMPLE: dict[int, type[SSLError]] = {
 
 
 def _make_requires(flag: int, error: str) -> Callable[[_F], _F]:
-    """A decorator of what needs a feature: without the feature it raises ``NotImplementedError``."""
+    """A decorator for a function that needs a feature: it raises ``NotImplementedError`` if ``flag`` is false."""
 
     def decorated(function: _F) -> _F:
         if flag:
@@ -171,6 +174,6 @@ def _make_requires(flag: int, error: str) -> Callable[[_F], _F]:
         def explode(*args: Any, **kwargs: Any) -> NoReturn:
             raise NotImplementedError(error)
 
-        return explode  # type: ignore[return-value]  # what never returns may stand for anything
+        return explode  # type: ignore[return-value]  # it never returns
 
     return decorated

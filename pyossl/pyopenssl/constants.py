@@ -1,4 +1,4 @@
-"""pyOpenSSL's numbers: OpenSSL's constants without their prefix, and its own numbers for methods."""
+"""pyOpenSSL's constants for ``OpenSSL.SSL``: OpenSSL's without the prefix ``SSL_``, and pyOpenSSL's own for methods."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ SSL_CB_HANDSHAKE_DONE: int = constant("SSL_CB_HANDSHAKE_DONE")
 
 
 class X509VerificationCodes:
-    """Why a certificate is refused, as verify callbacks are told.  X509_STORE_CTX_get_error(3)"""
+    """The result codes of the verification of a certificate, as a verify callback gets them.
+
+    ``OK`` is 0.  X509_STORE_CTX_get_error(3)
+    """
 
     OK: int = constant("X509_V_OK")
     ERR_UNABLE_TO_GET_ISSUER_CERT: int = constant("X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT")

@@ -1,0 +1,340 @@
+"""``ConnectionIO``: the data, the handshake and the end of a ``Connection``, over ``MutableConnection``.
+
+A ``Want`` that the core returns is raised here as ``WantReadError`` or ``WantWriteError``.  An exception of the core is
+raised as the exception of ``OpenSSL.SSL`` for the same ``Failure``.  A call on a connection that has failed raises the
+same exception again.
+"""
+
+from __future__ import annotations
+
+import socket
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from pyossl.core import errors
+from pyossl.core.buffers import RECORD
+from pyossl.core.copying import Uncopied
+from pyossl.core.outcome import Want
+from pyossl.pyopenssl.constants import SENT_SHUTDOWN
+from pyossl.pyopenssl.deprecation import text_to_bytes_and_warn
+from pyossl.pyopenssl.exceptions import (
+    Error,
+    WantReadError,
+    ZeroReturnError,
+    exception_for_failure,
+    exception_for_want,
+    queue_of,
+    queue_with,
+    translate_methods,
+    translated,
+)
+from pyossl.tls.mutable_connection import MutableConnection
+
+_Buffer = bytes | bytearray | memoryview
+_T = TypeVar("_T")
+_LARGEST = 2**31 - 1
+_HAS_SOCKET = "Connection sock was not None"
+_WRITABLE = (bytearray, memoryview)
+"""The types that OpenSSL can read into directly; for any other type the bytes are read first and copied then."""
+
+
+def _first_record(data: Any) -> Any:
+    """The bytes that one call sends: one record at most, so that a repeated call has only one record to repeat.
+
+    Raises ``ValueError`` for more than 2**31-1 bytes.
+    """
+    if len(data) > _LARGEST:
+        raise ValueError("Cannot send more than 2**31-1 bytes at once.")
+    return data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
+
+
+class ConnectionIO(Uncopied):
+    """The data, the handshake and the end of a ``Connection``."""
+
+    if TYPE_CHECKING:
+        _tls: MutableConnection
+        _socket: Any
+
+    def _call(self, call: Callable[..., _T | Want], *arguments: Any) -> _T:
+        """Calls a method of the core and raises what pyOpenSSL raises.  The hot methods do it themselves."""
+        try:
+            result = call(*arguments)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if isinstance(result, Want):
+            raise exception_for_want(result)
+        return result
+
+    def _exception(self, error: errors.Error) -> Error:
+        return (
+            Error(self._queue_of_misuse(error))
+            if isinstance(error, errors.UsageError)
+            else exception_for_failure(error)
+        )
+
+    def _queue_of_misuse(self, error: errors.UsageError) -> list[tuple[str, str, str]]:
+        if self._tls.is_inherited:
+            return queue_of(error)
+        if not self._tls.is_handshake_finished:
+            return queue_with("shutdown while in init")
+        if self._tls.shutdown_state & SENT_SHUTDOWN:
+            return queue_with("protocol is shutdown")
+        return queue_with("bad write retry") if "to be repeated" in str(error) else queue_of(error)
+
+    @property
+    def _sock(self) -> Any:
+        return self._socket
+
+    # Data
+
+    def pending(self) -> int:
+        """How many decrypted bytes are buffered: they can be read without the transport.  SSL_pending(3)"""
+        return self._tls.pending
+
+    def send(self, buf: _Buffer, flags: int = 0) -> int:
+        """Sends bytes, one record (16 KiB) at most, and returns how many were sent.
+
+        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
+        ``WantWriteError`` repeat the call with the same bytes.  Raises ``ValueError`` for more than 2**31-1 bytes.
+        SSL_write_ex(3)
+        """
+        if type(buf) is not bytes or len(buf) > RECORD:
+            buf = _first_record(text_to_bytes_and_warn("buf", buf))
+        try:
+            sent = self._tls.write(buf)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if isinstance(sent, int):
+            return sent
+        raise exception_for_want(sent)
+
+    write = send
+
+    def sendall(self, buf: _Buffer, flags: int = 0) -> int:
+        """Sends all bytes and returns how many there were.
+
+        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
+        ``WantWriteError`` repeat the call with the same bytes: those that were sent are not sent again.
+        SSL_write_ex(3)
+        """
+        if type(buf) is not bytes:
+            buf = memoryview(text_to_bytes_and_warn("buf", buf)).cast("B")
+        try:
+            sent = self._tls.write(buf)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if isinstance(sent, int):
+            return sent
+        raise exception_for_want(sent)
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """Returns decrypted bytes, ``bufsiz`` at most.
+
+        With ``socket.MSG_PEEK`` in ``flags`` the bytes stay in the buffer; other flags are ignored.  Raises
+        ``ZeroReturnError`` after the peer's close_notify.  SSL_read_ex(3)
+        """
+        try:
+            peeks = flags is not None and flags & socket.MSG_PEEK
+            data = self._tls.peek(bufsiz) if peeks else self._tls.read(bufsiz)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if not isinstance(data, bytes):
+            raise exception_for_want(data)
+        if not data and bufsiz:
+            raise ZeroReturnError
+        return data
+
+    read = recv
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
+        """Like ``recv``, but writes into ``buffer``, ``nbytes`` at most, and returns how many bytes were written.
+
+        SSL_read_ex(3)
+        """
+        size = len(buffer)
+        if nbytes is not None and nbytes < size:
+            size = nbytes
+        if flags is not None or size <= 0 or type(buffer) not in _WRITABLE:
+            data = self.recv(size, flags)
+            buffer[: len(data)] = memoryview(data)
+            return len(data)
+        try:
+            received = self._tls.read_into(buffer, size)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if not isinstance(received, int):
+            raise exception_for_want(received)
+        if not received:
+            raise ZeroReturnError
+        return received
+
+    def bio_read(self, bufsiz: int) -> bytes:
+        """Returns bytes for the peer, ``bufsiz`` at most; for a connection in memory.
+
+        Raises ``WantReadError`` if there are none, and ``TypeError`` if the connection has a socket.  BIO_read(3)
+        """
+        if self._socket is not None:
+            raise TypeError(_HAS_SOCKET)
+        if not isinstance(bufsiz, int):
+            raise TypeError("bufsiz must be an integer")
+        if bufsiz < 0:
+            raise ValueError("bufsiz cannot be negative")
+        try:
+            data = self._tls.data_to_send(bufsiz)
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if not data:
+            raise WantReadError
+        return data
+
+    def bio_write(self, buf: _Buffer) -> int:
+        """Takes bytes from the peer and returns how many there were; for a connection in memory.
+
+        Raises ``TypeError`` if the connection has a socket.  BIO_write(3)
+        """
+        if type(buf) is not bytes:
+            buf = text_to_bytes_and_warn("buf", buf)
+        if self._socket is not None:
+            raise TypeError(_HAS_SOCKET)
+        size = len(buf)
+        if size > 0:
+            try:
+                self._tls.receive_data(buf)
+            except errors.Error as error:
+                raise self._exception(error) from error
+        return size
+
+    def bio_shutdown(self) -> None:
+        """Tells a connection in memory that no more bytes come from the peer.
+
+        Raises ``TypeError`` if the connection has a socket.  BIO_set_mem_eof_return(3)
+        """
+        if self._socket is not None:
+            raise TypeError(_HAS_SOCKET)
+        self._call(self._tls.end_of_transport)
+
+    # The handshake and the end
+
+    def do_handshake(self) -> None:
+        """Does the handshake, or continues it.
+
+        Raises ``Error`` if it fails, for example because the peer's certificate is not trusted.  SSL_do_handshake(3)
+        """
+        try:
+            want = self._tls.handshake()
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if want is not None:
+            raise exception_for_want(want)
+
+    def shutdown(self) -> bool:
+        """Sends close_notify, after the rest of an unfinished ``send``; returns whether the peer's has arrived.
+
+        SSL_shutdown(3)
+        """
+        try:
+            is_whole = self._tls.finish_write() or self._tls.shutdown()
+        except errors.Error as error:
+            raise self._exception(error) from error
+        if isinstance(is_whole, bool):
+            return is_whole
+        raise exception_for_want(is_whole)
+
+    def sock_shutdown(self, *args: Any, **kwargs: Any) -> None:
+        """Calls ``shutdown`` of the socket.  shutdown(2)"""
+        self._sock.shutdown(*args, **kwargs)
+
+    def get_shutdown(self) -> int:
+        """Which close_notify alerts were sent and received.
+
+        A combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``.  SSL_get_shutdown(3)
+        """
+        return self._tls.shutdown_state
+
+    def set_shutdown(self, state: int) -> None:
+        """Sets which close_notify alerts count as sent and received.
+
+        ``state`` is a combination of ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``; ``TypeError`` if it is no ``int``.
+        SSL_set_shutdown(3)
+        """
+        if not isinstance(state, int):
+            raise TypeError("state must be an integer")
+        self._tls.set_shutdown_state(state)
+
+    def makefile(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Always raises ``NotImplementedError``, as in pyOpenSSL."""
+        raise NotImplementedError("Cannot make file object of OpenSSL.SSL.Connection")
+
+    # New keys
+
+    def renegotiate(self) -> bool:
+        """Asks for a new handshake, in TLS 1.2 and older; False if one was asked for already and is not finished.
+
+        Raises ``Error`` if renegotiation is not possible.  SSL_renegotiate(3)
+        """
+        if self.renegotiate_pending():
+            return False
+        with translated:
+            self._tls.renegotiate()
+        return True
+
+    def renegotiate_pending(self) -> bool:
+        """Whether a new handshake was asked for and is not finished.  SSL_renegotiate_pending(3)"""
+        return self._tls.is_renegotiating
+
+    def total_renegotiations(self) -> int:
+        """How many renegotiations there were.  SSL_total_renegotiations(3)"""
+        return self._tls.renegotiations
+
+    def key_update(self, request_peer: bool = False) -> None:
+        """Changes the key of the sent data, and with ``request_peer`` that of the received data too.  TLS 1.3 only.
+
+        Raises ``Error`` in older versions.  Not in pyOpenSSL.  SSL_key_update(3)
+        """
+        with translated:
+            self._tls.update_keys(request=request_peer)
+
+    # The reason to wait
+
+    def want_read(self) -> bool:
+        """Whether the last call needs bytes from the peer.  SSL_want_read(3)"""
+        return self._tls.wants is Want.READ
+
+    def want_write(self) -> bool:
+        """Whether the last call needs room for bytes to the peer.  SSL_want_write(3)"""
+        return self._tls.wants is Want.WRITE
+
+    # Datagrams
+
+    def get_cleartext_mtu(self) -> int:
+        """How many bytes of data fit into the largest datagram; 0 if the connection is not DTLS.
+
+        DTLS_get_data_mtu(3)
+        """
+        return self._tls.data_mtu
+
+    def DTLSv1_listen(self) -> None:  # noqa: N802 - pyOpenSSL's, as the two below
+        """Waits for a client that sends the right cookie back; for a DTLS server.  DTLSv1_listen(3)"""
+        self._call(self._tls.listen)
+
+    def DTLSv1_get_timeout(self) -> int | None:  # noqa: N802
+        """Seconds, a float, until ``DTLSv1_handle_timeout`` has to be called; None if no timer runs.
+
+        DTLSv1_get_timeout(3)
+        """
+        return typing.cast("int | None", self._tls.timeout)  # a float: so pyOpenSSL calls its own
+
+    def DTLSv1_handle_timeout(self) -> bool:  # noqa: N802
+        """Sends the last flight of the handshake again if its timer has expired; returns whether it had.
+
+        DTLSv1_handle_timeout(3)
+        """
+        return self._call(self._tls.handle_timeout)
+
+
+# These methods translate exceptions themselves: they are called often, or warn about the line that called them.
+_TRANSLATE = frozenset(
+    ("bio_read", "bio_write", "do_handshake", "read", "recv", "recv_into", "send", "sendall", "shutdown", "write")
+)
+translate_methods(ConnectionIO, but=_TRANSLATE)
