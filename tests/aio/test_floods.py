@@ -21,7 +21,7 @@ from served import SECONDS, Task
 import pyossl
 import pyossl.aio
 from pyossl import Options, Version, lib
-from pyossl.aio.loops import has_descriptors
+from pyossl.aio.event_loop import has_descriptors
 
 HOST = "127.0.0.1"
 KEPT = 256 * 1024

@@ -1,5 +1,5 @@
 """The task that waits for bytes takes its next step when they come, in the same turn of the loop
-(pyossl/aio/waking.py): it must not be able to tell.
+(pyossl/aio/task_wakeups.py): it must not be able to tell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from looped import Run, close, echo, port_of
 
 import pyossl
 import pyossl.aio
-from pyossl.aio.waking import wake
+from pyossl.aio.task_wakeups import wake_now
 
 HOST = "127.0.0.1"
 Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
@@ -203,7 +203,7 @@ def test_two_that_wait_are_both_woken_by_the_queue(run: Run) -> None:
         waiting: list[Coroutine[Any, Any, None]] = [wait("one"), wait("two")]
         tasks = [asyncio.create_task(each) for each in waiting]
         await asyncio.sleep(0)
-        asyncio.get_running_loop().call_soon(wake, waiter)
+        asyncio.get_running_loop().call_soon(wake_now, waiter)
         await asyncio.gather(*tasks)
         assert seen == ["one", "two"]
 
@@ -216,7 +216,7 @@ def test_another_who_waits_is_called_by_the_queue(run: Run) -> None:
     async def main() -> None:
         waiter, seen = asyncio.get_running_loop().create_future(), []
         waiter.add_done_callback(seen.append)
-        wake(waiter)
+        wake_now(waiter)
         assert seen == []
         await asyncio.sleep(0)
         assert seen == [waiter]
