@@ -94,7 +94,7 @@ def server_context(ssl: Any) -> Context:
 def any_context(sslcontext: Any) -> Context:
     """A context for either side: ``sslcontext``.  Raises ``TypeError`` for another object."""
     if not isinstance(sslcontext, Context):
-        raise _no_context("sslcontext", sslcontext, f"{_USE_CLIENT}, or for a server {_USE_SERVER[4:]}")
+        raise _no_context("sslcontext", sslcontext, "make one with Context.client or Context.server")
     return sslcontext
 
 

@@ -163,8 +163,12 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         self._transport.write(data)
 
     def writelines(self, data: Iterable[Bytes]) -> None:
-        """Writes several bytes objects, one after the other, like ``write``."""
-        self._transport.writelines(data)
+        """Writes several bytes-like objects, one after the other, like ``write``."""
+        try:
+            joined = b"".join(data)
+        except (TypeError, NotImplementedError) as error:  # a memoryview of several dimensions cannot be iterated
+            raise TypeError("data is an iterable of bytes-like objects") from error
+        self._transport.write(joined)
 
     def can_write_eof(self) -> bool:
         """True: TLS can close one direction and keep the other open."""

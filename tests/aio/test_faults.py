@@ -249,7 +249,7 @@ async def _offer(writer: pyossl.aio.StreamWriter, piece: bytes) -> None:
 
 
 def test_key_updates_and_tickets_in_the_middle_of_bulk_lose_nothing(run: Run, start: Start, connect: Opener) -> None:
-    """In both directions at once.  Each side asks the other for new keys.  The answer comes between that side's data."""
+    """In both directions at once.  Each side asks the other for new keys.  Its answers come between its own data."""
     pieces = [os.urandom(50_000) for _ in range(100)]
     sent = hashlib.sha256(b"".join(pieces)).digest()
     begun = {"keys": 0, "tickets": 0}

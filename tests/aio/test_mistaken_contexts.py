@@ -88,8 +88,7 @@ def test_a_server_with_no_pyossl_context_is_told_which_to_use(name: str, shown: 
 @pytest.mark.parametrize("name", UPGRADES)
 def test_an_upgrade_with_no_pyossl_context_is_told_which_to_use(name: str, shown: str) -> None:
     message = asyncio.run(refusal(TypeError, UPGRADES[name], NO_CONTEXTS[shown]()))
-    assert message.startswith(f"sslcontext is a pyossl.Context, not {shown}: {USE_CLIENT}")
-    assert "Context.server(certificate, private_key)" in message
+    assert message == f"sslcontext is a pyossl.Context, not {shown}: make one with Context.client or Context.server"
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -140,7 +139,7 @@ def test_start_tls_of_a_writer_says_which_context_to_use(
             )
             message = await refusal(TypeError, writer.start_tls, ssl.create_default_context())
             await close(writer)
-        assert message.startswith(f"sslcontext is a pyossl.Context, not ssl.SSLContext: {USE_CLIENT}")
+        assert message.startswith("sslcontext is a pyossl.Context, not ssl.SSLContext: make one with")
 
     asyncio.run(main())
 

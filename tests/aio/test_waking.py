@@ -74,9 +74,8 @@ def test_the_loops_queue_is_not_needed(meet: Meet, size: int) -> None:
             before = loop.queued
             for _ in range(100):
                 await exchange(streams, bytes(size))
-            assert (
-                loop.queued - before < 150
-            )  # through the queue it would be more than 200: the server runs in this loop too
+            # Through the queue it would be more than 200: the server runs in this loop too.
+            assert loop.queued - before < 150
 
     loop = Counting()
     try:
