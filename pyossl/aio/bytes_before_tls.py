@@ -47,7 +47,7 @@ def removed_from(*protocols: Any) -> bytes:
 
 def _removed(reader: Any) -> bytes:
     if isinstance(reader, StreamReader):
-        return reader.remove_all()
+        return reader.taken()
     if reader is None:
         return b""
     received = bytes(reader._buffer)

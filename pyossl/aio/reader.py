@@ -219,7 +219,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
             self._resume(self._limit)
         return data
 
-    def remove_all(self) -> bytes:
+    def taken(self) -> bytes:
         """Removes and returns all unread bytes, for the TLS that begins now."""
         return self._take(len(self._fresh) + len(self._buffer))
 
