@@ -54,6 +54,7 @@ INNER = {
     "Listener.setsockopt": "socket.socket's own, in its words",
     "Socket.getsockopt": "socket.socket's own, in its words",
     "Socket.setsockopt": "socket.socket's own, in its words",
+    "aio.StreamWriter.get_extra_info": "a look into a dictionary",
     "aio.Transport.get_extra_info": "a look into a dictionary",
 }
 """The names that are left out, and why: no program calls them, or they pass their arguments on."""

@@ -1,11 +1,15 @@
 """asyncio over TLS: the functions of ``asyncio`` and of its loops, with a ``pyossl.Context`` for ``ssl=``.
 
-``open_connection`` and ``start_server`` give streams; ``create_connection``, ``create_server`` and ``start_tls`` take
-protocols.  On a loop that watches descriptors (asyncio's selector loops, uvloop) OpenSSL reads and writes them itself;
-on any other, and over a transport that is given, the transport carries the bytes.
+- Streams: ``open_connection``, ``open_unix_connection``, ``start_server``, ``start_unix_server``, and ``open_over`` for
+  TLS over an existing transport.
+- Protocols: ``create_connection``, ``create_unix_connection``, ``create_server``, ``create_unix_server``, and
+  ``start_tls`` for TLS over an existing transport.
+
+On a loop with ``add_reader`` (asyncio's selector loops, uvloop) OpenSSL reads and writes the sockets itself.  On any
+other loop, and over an existing transport, that transport carries the bytes.
 """
 
-from pyossl.aio.connecting import create_connection, create_unix_connection, start_tls
+from pyossl.aio.connecting import create_connection, create_unix_connection
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.streams import (
@@ -16,6 +20,7 @@ from pyossl.aio.streams import (
     start_server,
     start_unix_server,
 )
+from pyossl.aio.tls_upgrade import start_tls
 from pyossl.aio.transport import Transport
 
 __all__ = [

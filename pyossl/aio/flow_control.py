@@ -1,4 +1,8 @@
-"""asyncio's own flow control of a transport, with the types that typeshed leaves out."""
+"""Flow control: asyncio's own implementation, with the types that typeshed leaves out.
+
+``transport.py`` sets the default limits and calls ``_maybe_pause_protocol`` and ``_maybe_resume_protocol`` when the
+size of its write buffer changes.  In the other direction, ``reader.py`` pauses a transport whose bytes are not read.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pyossl.core.copying import Uncopied
 
 
 class FlowControl(Uncopied, transports._FlowControlMixin, asyncio.Transport):
-    """Pauses and resumes the protocol by how much waits to be sent."""
+    """Calls the protocol's ``pause_writing`` and ``resume_writing`` as the write buffer grows and shrinks."""
 
     __slots__ = ()
 

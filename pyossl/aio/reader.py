@@ -1,12 +1,12 @@
 """asyncio's ``StreamReader``, with fewer copies.
 
-What a read of the transport brought is kept as it is, in ``_fresh``, and is handed out in pieces of it: the ordinary
-read copies nothing.  Only where the next arrives before that is used up, or where asyncio's own code is to look for a
-separator, do the two go into ``_buffer``, which is asyncio's.  A long ``readexactly`` is decrypted into what it
-returns.  What the transport brings wakes the task that waits for it at once, where the transport knows that it may
-(waking.py).
+The bytes of one read of the transport are kept as they are, in ``_fresh``, and returned in pieces.  A usual ``read``
+copies nothing.  The bytes move to ``_buffer``, which is asyncio's, if more bytes arrive before they are used up, or if
+asyncio's own code searches them for a separator.  A long ``readexactly`` is decrypted directly into the bytes object
+that it returns.  Bytes that arrive wake the task that waits for them at once, if the transport allows it
+(task_wakeups.py).
 
-The exception that the connection is lost by comes after the bytes that came before it.
+If the connection is lost, all bytes that came before are read first.  Then reads raise the exception.
 """
 
 from __future__ import annotations
@@ -16,24 +16,28 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.waking import wake
+from pyossl.aio.task_wakeups import wake_now, wake_through_queue
 from pyossl.core.arguments import index, instances, integer
 from pyossl.core.copying import Uncopied
 from pyossl.sockets.event_loop_steps import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
-"""The lengths that are read straight to their destination: for less it gains nothing, for more nobody should have to
-believe in a length before its bytes come."""
+"""The numbers of bytes that are decrypted directly into the result.
 
-
-def _wake_by_queue(waiter: asyncio.Future[None]) -> None:
-    waiter.set_result(None)
+For fewer bytes it saves nothing.  More bytes are not allocated before they arrive: the peer may have sent a false
+length.
+"""
 
 
 class StreamReader(Uncopied, asyncio.StreamReader):
-    """As ``asyncio.StreamReader``."""
+    """Reads from a TLS connection, like ``asyncio.StreamReader``.  ``open_connection`` and ``start_server`` make it.
 
-    if TYPE_CHECKING:  # asyncio's, which typeshed leaves out
+    ``limit`` is the longest line in bytes.  The transport is paused while more than twice as many bytes are unread.
+    Only one task at a time may read: a second one gets a ``RuntimeError``.  A read that is cancelled loses no bytes.
+    If the connection is lost, reads return the bytes that came before, and then raise the exception.  SSL_read_ex(3)
+    """
+
+    if TYPE_CHECKING:  # asyncio's attributes, which typeshed leaves out
         _buffer: bytearray
         _eof: bool
         _limit: int
@@ -46,36 +50,36 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         integer(limit, "limit", 1, sys.maxsize)
         super().__init__(limit, loop)
         self._fresh = b""
-        self._start = 0  # of what is left of it
+        self._start = 0  # the index of the first unread byte of _fresh
         self._destination: Destination | None = None
         self._failure: BaseException | None = None
-        self._wake: Callable[[asyncio.Future[None]], object] = _wake_by_queue
+        self._wake: Callable[[asyncio.Future[None]], object] = wake_through_queue
 
-    # What the protocol tells
+    # For the protocol to call
 
     def exception(self) -> Any:
-        """What the connection was lost by, None while it is not."""
+        """The exception with which the connection was lost, None if there is none."""
         return self._failure
 
     def set_exception(self, exc: BaseException) -> None:
-        """The connection is lost: reads raise once what came before is used up."""
+        """Tells the reader that the connection is lost.  Reads raise ``exc`` after all bytes that came before."""
         self._failure = exc
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(exc)
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        """The transport that is paused when too much waits here; another one after ``start_tls``."""
+        """Sets the transport that the reader pauses while too many bytes are unread."""
         self._transport = transport
-        self._wake = wake if getattr(transport, "wakes_at_once", False) else _wake_by_queue
+        self._wake = wake_now if getattr(transport, "wakes_at_once", False) else wake_through_queue
 
     def feed_eof(self) -> None:
-        """The peer has closed."""
+        """Tells the reader that the peer has closed its direction."""
         self._eof = True
-        self._end_wait(_wake_by_queue)
+        self._end_wait(wake_through_queue)
 
     def feed_data(self, data: Any) -> None:
-        """What has been received, by whomever."""
+        """Adds received bytes.  Any code may call this."""
         if data:
             waiter, self._waiter = self._waiter, None
             self.received(bytes(data))
@@ -83,7 +87,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
                 waiter.set_result(None)
 
     def received(self, data: bytes) -> None:
-        """What the transport has received, which is kept as it is."""
+        """Adds bytes that the transport has received, without a copy.  Only a transport may call this."""
         if self._fresh or self._buffer:
             self._settle()
             self._buffer += data
@@ -100,7 +104,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
             self._transport.pause_reading()
 
     def filled(self, size: int) -> None:
-        """Bytes have gone where ``readexactly`` wants them."""
+        """Tells the reader that ``size`` bytes were decrypted into the result of ``readexactly``."""
         if self._destination is not None and self._destination.filled == self._destination.size:
             self._end_wait(self._wake)
 
@@ -114,11 +118,15 @@ class StreamReader(Uncopied, asyncio.StreamReader):
     # Reading
 
     def at_eof(self) -> bool:
-        """Whether the peer has closed and everything has been read."""
+        """Whether the peer has closed its direction and all bytes have been read."""
         return self._eof and not self._fresh and not self._buffer
 
     async def read(self, n: int = -1) -> bytes:
-        """Up to ``n`` bytes, all until the peer closes where ``n`` is below 0; ``b""`` once it has."""
+        """Reads at most ``n`` bytes; if ``n`` is negative, all bytes until the peer closes.  ``b""`` at the end.
+
+        Raises the exception with which the connection was lost, ``RuntimeError`` if another task is reading.
+        SSL_read_ex(3)
+        """
         if type(n) is not int:
             n = index(n, "n")
         if n < 0:
@@ -133,7 +141,11 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         return self._take(n)
 
     async def readexactly(self, n: int) -> bytes:
-        """``n`` bytes; ``IncompleteReadError`` with those that came where the peer closes before."""
+        """Reads exactly ``n`` bytes.
+
+        Raises ``asyncio.IncompleteReadError``, which has the bytes that came, if the peer closes before, and otherwise
+        as ``read``.  SSL_read_ex(3)
+        """
         if type(n) is not int:
             n = index(n, "n")
         if n < 0:
@@ -158,15 +170,20 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         if destination.filled == n:
             return destination.data
         self._give_up(destination)
-        return await self.readexactly(n)  # the peer has closed: it says so
+        return await self.readexactly(n)  # the peer has closed: it raises IncompleteReadError
 
     def _give_up(self, destination: Destination) -> None:
-        """What came is there to be read."""
+        """Makes the bytes that came available to the next read."""
         self._destination = self._transport._destination = None
         self._buffer[:0] = destination.so_far()
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
-        """Everything until ``separator``, and that; ``LimitOverrunError`` and ``IncompleteReadError`` as asyncio's."""
+        """Reads until ``separator``, and returns the bytes including it.
+
+        ``separator`` is bytes, or from Python 3.13 on a tuple of bytes.  Raises ``asyncio.LimitOverrunError`` if it
+        does not come within the limit, ``asyncio.IncompleteReadError`` if the peer closes before, and otherwise as
+        ``read``.  SSL_read_ex(3)
+        """
         if isinstance(separator, tuple):  # from Python 3.13
             instances(separator, bytes, "separator")
         elif not isinstance(separator, (bytes, bytearray)):
@@ -175,7 +192,10 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         return await super().readuntil(separator)
 
     async def readline(self) -> bytes:
-        """A line with its end; what is left where the peer has closed.  ``ValueError`` for one beyond the limit."""
+        """Reads a line and returns it with its ``b"\\n"``, which is missing only if the peer has closed before it.
+
+        Raises ``ValueError`` for a line that is longer than the limit, and otherwise as ``read``.  SSL_read_ex(3)
+        """
         if not self._buffer:
             end = self._fresh.find(b"\n", self._start)
             if 0 <= end - self._start <= self._limit:
@@ -183,7 +203,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         return await super().readline()
 
     def _take(self, n: int) -> bytes:
-        """Up to ``n`` of the bytes that are here."""
+        """Removes and returns at most ``n`` of the unread bytes."""
         if self._buffer:
             self._settle()
             data = bytes(memoryview(self._buffer)[:n])
@@ -200,7 +220,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         return data
 
     def taken(self) -> bytes:
-        """All that is here, and is not to be read: it is of the TLS that begins now."""
+        """Removes and returns all unread bytes, for the TLS that begins now."""
         return self._take(len(self._fresh) + len(self._buffer))
 
     def _resume(self, most: int) -> None:
@@ -209,7 +229,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
             self._transport.resume_reading()
 
     def _settle(self) -> None:
-        """Puts what is left of ``_fresh`` where asyncio's code looks for it."""
+        """Moves the rest of ``_fresh`` to ``_buffer``, where asyncio's code looks for it."""
         if self._fresh:
             self._buffer += memoryview(self._fresh)[self._start :]
             self._fresh, self._start = b"", 0
@@ -223,9 +243,12 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         self._settle()
 
     def _wait(self, caller: str) -> asyncio.Future[None]:
-        """What is done when there is more than before, or the end; raises what the connection was lost by."""
-        if self._waiter is not None and not self._waiter.done():  # done: it was cancelled
-            raise RuntimeError(  # in asyncio's words
+        """A future that is done when more bytes come or the peer closes.
+
+        Raises the exception with which the connection was lost, ``RuntimeError`` if another task waits.
+        """
+        if self._waiter is not None and not self._waiter.done():  # one that is done was cancelled
+            raise RuntimeError(  # asyncio's words
                 f"{caller}() called while another coroutine is already waiting for incoming data"
             )
         if self._failure is not None:
@@ -235,3 +258,14 @@ class StreamReader(Uncopied, asyncio.StreamReader):
             self._transport.resume_reading()
         self._waiter = waiter = self._loop.create_future()
         return waiter
+
+    def __repr__(self) -> str:
+        unread = len(self._fresh) - self._start + len(self._buffer)
+        parts = [type(self).__name__, f"{unread} bytes unread"]
+        if self._eof:
+            parts.append("eof")
+        if self._failure is not None:
+            parts.append(f"exception={self._failure!r}")
+        if self._transport is not None:
+            parts.append(f"transport={self._transport!r}")
+        return f"<{' '.join(parts)}>"

@@ -1,4 +1,4 @@
-"""Listening sockets of a loop, whose connections speak TLS."""
+"""Servers: listening sockets of a loop whose connections use TLS."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ import socket
 import stat
 from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyossl.aio.arguments import check_factory, check_place, limits, stream_socket
-from pyossl.aio.connecting import looked_up
-from pyossl.aio.descriptor import tls_over
-from pyossl.aio.loops import forks, has_descriptors
-from pyossl.aio.over_transport import BelowTLS
+from pyossl.aio.arguments import check_factory, check_place, limits, server_context, stream_socket
+from pyossl.aio.event_loop import has_descriptors
+from pyossl.aio.fork_count import fork_count
+from pyossl.aio.name_resolution import addresses_of
+from pyossl.aio.socket_transport import tls_over_socket
+from pyossl.aio.transport import Transport
+from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, switch
 from pyossl.core.copying import Uncopied
 from pyossl.tls.context import Context
 
-if TYPE_CHECKING:
-    from pyossl.aio.transport import Transport
-
-_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RETRY_DELAY = 1.0
 
 
 class Server(Uncopied, asyncio.AbstractServer):
-    """As ``asyncio.Server``.  ``wait_closed`` waits for the connections too, as asyncio's does from Python 3.12.
+    """A TLS server, like ``asyncio.Server``.  ``create_server`` and ``start_server`` make it.
 
-    SSL_accept(3)
+    As a context manager (``async with``) it is closed at the end, and its connections are waited for.  SSL_accept(3)
     """
 
     def __init__(
@@ -53,8 +52,8 @@ class Server(Uncopied, asyncio.AbstractServer):
         self._waiters: list[asyncio.Future[None]] = []
         self._serves = False
         self._forever: asyncio.Future[None] | None = None
-        self._below: list[asyncio.AbstractServer] = []
-        self._forks = forks()
+        self._plain_servers: list[asyncio.AbstractServer] = []
+        self._forks = fork_count()
 
     def _attach(self, transport: Transport) -> None:
         self._transports.add(transport)
@@ -72,7 +71,7 @@ class Server(Uncopied, asyncio.AbstractServer):
 
     @property
     def sockets(self) -> tuple[trsock.TransportSocket, ...]:
-        """The listening sockets, none once the server is closed."""
+        """The listening sockets.  An empty tuple after the server is closed."""
         return tuple(trsock.TransportSocket(sock) for sock in self._listeners or ())
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
@@ -84,7 +83,10 @@ class Server(Uncopied, asyncio.AbstractServer):
         return self._serves
 
     async def start_serving(self) -> None:
-        """Begins to accept connections."""
+        """Begins to accept connections.  Does nothing if the server already does.
+
+        Raises ``RuntimeError`` if the server is closed, ``OSError`` if it cannot listen on an address.  listen(2)
+        """
         await self._start()
         await asyncio.sleep(0)
 
@@ -107,23 +109,26 @@ class Server(Uncopied, asyncio.AbstractServer):
             self._loop.add_reader(sock.fileno(), self._accept, sock)
             return
         options: dict[str, Any] = {"backlog": self._backlog, "start_serving": False}
-        below = await self._loop.create_server(self._protocol_below, sock=sock.dup(), **options)
-        self._below.append(below)  # before a wait that can be cancelled
-        await below.start_serving()
+        plain = await self._loop.create_server(self._protocol_below, sock=sock.dup(), **options)
+        self._plain_servers.append(plain)  # before a wait that can be cancelled
+        await plain.start_serving()
 
     def _stop(self, listeners: Iterable[socket.socket]) -> None:
         self._serves = False
-        if self._forks != forks():  # the loop's epoll is the parent's too
+        if self._forks != fork_count():  # the parent uses the same epoll
             return
         if has_descriptors(self._loop) and not self._loop.is_closed():
             for sock in listeners:
                 self._loop.remove_reader(sock.fileno())
-        below, self._below = self._below, []
-        for server in below:
+        servers, self._plain_servers = self._plain_servers, []
+        for server in servers:
             server.close()
 
     async def serve_forever(self) -> None:
-        """Serves until it is cancelled; the server is closed then."""
+        """Accepts connections until the task is cancelled.  Then closes the server and waits for its connections.
+
+        Raises ``RuntimeError`` if the server is closed or another task awaits ``serve_forever``.
+        """
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         self._forever = self._loop.create_future()
@@ -138,7 +143,7 @@ class Server(Uncopied, asyncio.AbstractServer):
             self._forever = None
 
     def close(self) -> None:
-        """Stops listening; connections go on, and so do other processes that have the sockets too."""
+        """Stops listening.  Existing connections go on, and so do other processes that share the sockets."""
         listeners, self._listeners = self._listeners, None
         if listeners is None:
             return
@@ -150,17 +155,20 @@ class Server(Uncopied, asyncio.AbstractServer):
         self._wake()
 
     def close_clients(self) -> None:
-        """Closes every connection, each with a close_notify."""
+        """Closes every connection with a close_notify.  SSL_shutdown(3)"""
         for transport in tuple(self._transports):
             transport.close()
 
     def abort_clients(self) -> None:
-        """Ends every connection at once."""
+        """Closes every connection at once, without a close_notify."""
         for transport in tuple(self._transports):
             transport.abort()
 
     async def wait_closed(self) -> None:
-        """Waits until the server is closed and its connections have ended."""
+        """Waits until the server is closed and its connections have ended.
+
+        asyncio's own servers wait for the connections from Python 3.12 on.
+        """
         if self._listeners is None and not self._transports:
             return
         waiter = self._loop.create_future()
@@ -175,7 +183,7 @@ class Server(Uncopied, asyncio.AbstractServer):
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in _OUT_OF_RESOURCES:
                     raise
                 self._report("socket.accept() out of system resource", error)
                 self._loop.remove_reader(listener.fileno())
@@ -188,7 +196,7 @@ class Server(Uncopied, asyncio.AbstractServer):
                 self._report("the protocol's factory failed", error)
                 continue
             try:
-                tls_over(self._loop, sock, self._context, protocol, **options)
+                tls_over_socket(self._loop, sock, self._context, protocol, **options)
             except Exception as error:
                 self._report("accepting a connection failed", error)
 
@@ -196,9 +204,9 @@ class Server(Uncopied, asyncio.AbstractServer):
         if self._serves:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
-    def _protocol_below(self) -> BelowTLS:
+    def _protocol_below(self) -> ProtocolBelowTLS:
         options: dict[str, Any] = {"server": self, **self._options}
-        return BelowTLS(self._loop, self._context, self._protocol_factory(), **options)
+        return ProtocolBelowTLS(self._loop, self._context, self._protocol_factory(), **options)
 
     def _report(self, message: str, error: Exception) -> None:
         self._loop.call_exception_handler({"message": message, "exception": error})
@@ -212,15 +220,6 @@ class Server(Uncopied, asyncio.AbstractServer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
-
-
-def server_context(ssl: Context) -> Context:
-    """``ssl``, which must be a server's context."""
-    if not isinstance(ssl, Context):
-        raise TypeError(f"ssl is a pyossl.Context, not {ssl!r}")
-    if not ssl.is_server:
-        raise ValueError("ssl is a client's context, and this is a server")
-    return ssl
 
 
 async def create_server(
@@ -240,10 +239,23 @@ async def create_server(
     ssl_shutdown_timeout: float | None = None,
     start_serving: bool = True,
 ) -> Server:
-    """A server on a host and port, on several hosts, on all addresses (host None), or on a bound ``sock``.
+    """Starts a TLS server and returns it.  It is like ``loop.create_server``.
 
-    As ``loop.create_server``, but that ``ssl`` is a server's ``Context``.  A client that stalls in its handshake keeps
-    nobody else out.  Raises ``OSError`` when an address cannot be had.  SSL_accept(3)
+    - ``protocol_factory``: a function without arguments that returns an asyncio protocol, called for each client.  The
+      protocol's ``connection_made`` is called when the handshake is finished.
+    - ``host``, ``port``: a host name or address, or several, and a number or the name of a service.  With None or
+      ``""`` as the host it listens on all addresses.
+    - ``ssl``: a server's ``Context``.
+    - ``family``, ``flags``: passed to ``getaddrinfo``.
+    - ``sock``: a bound socket, instead of ``host`` and ``port``.  The server owns it and closes it.
+    - ``backlog``: how many connections the kernel queues.  listen(2)
+    - ``reuse_address``, ``reuse_port``, ``keep_alive``: the socket options of socket(7).  ``reuse_address`` is set on
+      POSIX systems unless it is False, the others if they are true.
+    - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
+    - ``start_serving``: if it is False, call ``start_serving`` or ``serve_forever`` of the server later.
+
+    A client that stalls in its handshake does not delay other clients.  Raises ``OSError`` if an address cannot be
+    bound, ``TypeError`` or ``ValueError`` for unsuitable arguments.  SSL_accept(3)
     """
     loop = asyncio.get_running_loop()
     context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -276,14 +288,18 @@ async def create_unix_server(
     ssl_shutdown_timeout: float | None = None,
     start_serving: bool = True,
 ) -> Server:
-    """As ``create_server``, on the path of a Unix socket; one that is left there is replaced.  SSL_accept(3)"""
+    """Starts a TLS server on a Unix socket and returns it.
+
+    It is like ``create_server``, with ``path`` instead of ``host`` and ``port``.  A socket that another server has left
+    at ``path`` is replaced.  SSL_accept(3)
+    """
+    loop = asyncio.get_running_loop()
+    context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     _check(protocol_factory, backlog, start_serving)
     if path is not None:
         socket_path(path, "the path of a socket")
     if (path is None) == (sock is None):
-        raise ValueError("either path or sock is to be given, and not both")
-    loop = asyncio.get_running_loop()
-    context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+        raise ValueError("pass either path or sock")
     if sock is None:
         assert path is not None, "checked above"
         path = os.fsdecode(path)
@@ -329,17 +345,17 @@ async def _bound(
     reuse_port: bool | None,
     keep_alive: bool | None,
 ) -> list[socket.socket]:
-    """Sockets bound to each address of each host."""
+    """One bound socket for each address of each host."""
     addresses: dict[tuple[int, int, Any], None] = {}
     for each in hosts:
-        found = await looked_up(loop, each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
+        found = await addresses_of(loop, each, port, family=family, type=socket.SOCK_STREAM, flags=flags)
         addresses.update(dict.fromkeys((of, proto, where) for of, _, proto, _, where in found))
     sockets: list[socket.socket] = []
     try:
         for of, proto, where in addresses:
             try:
                 sock = socket.socket(of, socket.SOCK_STREAM, proto)
-            except OSError:  # an address family that this kernel lacks
+            except OSError:  # the kernel does not have this address family
                 continue
             sockets.append(sock)
             if reuse_address is not False and os.name == "posix":

@@ -1,4 +1,4 @@
-"""asyncio's streams over TLS."""
+"""Streams: ``open_connection``, ``start_server``, ``open_over`` and their relatives, and ``StreamWriter``."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from pyossl.aio.arguments import limits
-from pyossl.aio.connecting import create_connection, create_unix_connection, over_transport
+from pyossl.aio.arguments import any_context, limits
+from pyossl.aio.connecting import create_connection, create_unix_connection
 from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
-from pyossl.aio.transport import OPEN, Transport
-from pyossl.core.arguments import instance, integer
+from pyossl.aio.tls_upgrade import tls_over_transport
+from pyossl.aio.transport import Transport
+from pyossl.aio.transport_states import OPEN
+from pyossl.core.arguments import integer
 from pyossl.core.copying import Uncopied
+from pyossl.tls.connection import Bytes
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 
 LIMIT = 1 << 16
-"""The default limit of a line, in bytes, as asyncio has it; twice as much is buffered."""
+"""The default limit of a line in bytes, which is asyncio's.  A reader buffers twice as much."""
 
 ClientConnected = Callable[[StreamReader, "StreamWriter"], "Awaitable[None] | None"]
 
 
 class StreamProtocol(Uncopied, asyncio.Protocol):
-    """What joins a transport to a ``StreamReader`` and a ``StreamWriter``."""
+    """The protocol between a transport on one side and a ``StreamReader`` and a ``StreamWriter`` on the other.
+
+    ``client_connected`` is called with both when the handshake is finished; for servers.
+    """
 
     def __init__(
         self,
@@ -45,12 +51,12 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         self._drainers: list[asyncio.Future[None]] = []
         self._closers: list[asyncio.Future[None]] = []
         self.buffer_updated = reader.filled
-        self.data_received = reader.received  # type: ignore[method-assign]  # a call less for each read
+        self.data_received = reader.received  # type: ignore[method-assign]  # saves a call for each read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._reader.set_transport(transport)
         if self._client_connected is not None:
-            assert isinstance(transport, Transport), "pyossl.aio's server made it"
+            assert isinstance(transport, Transport), "a server of pyossl.aio made it"
             answer = self._client_connected(self._reader, StreamWriter(transport, self, self._reader, self._loop))
             if inspect.isawaitable(answer):
                 self._task = asyncio.ensure_future(answer, loop=self._loop)
@@ -67,7 +73,7 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._reader.feed_eof()
-        return True  # half-closed: the writer goes on until it is closed
+        return True  # the writer can go on until the program closes it
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._is_lost = True
@@ -89,7 +95,7 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         self._is_paused = True
 
     def writing_failed(self, exc: BaseException) -> None:
-        """What is written is lost from now on; what the peer has sent is still to come."""
+        """Called by the transport after a failed write, if the peer's bytes can still be read."""
         drainers, self._drainers = self._drainers, []
         for waiter in drainers:
             if not waiter.done():
@@ -103,7 +109,7 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
                 waiter.set_result(None)
 
     async def drained(self) -> None:
-        """Waits until the transport takes more; ``ConnectionResetError`` where it never will."""
+        """Waits until the transport has room.  Raises ``ConnectionResetError`` if it is lost."""
         if self._is_lost:
             raise ConnectionResetError("Connection lost")
         if self._is_paused:
@@ -112,7 +118,7 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
             await waiter
 
     async def closed(self) -> None:
-        """Waits until the connection is lost; raises what it was lost by."""
+        """Waits until the connection is lost.  Raises the exception with which it was lost."""
         if not self._is_lost:
             waiter = self._loop.create_future()
             self._closers.append(waiter)
@@ -122,7 +128,11 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
 
 
 class StreamWriter(Uncopied, asyncio.StreamWriter):
-    """As ``asyncio.StreamWriter``, over TLS.  ``write_eof`` sends close_notify; what the peer sends can be read on."""
+    """Writes to a TLS connection, like ``asyncio.StreamWriter``.  ``open_connection`` and ``start_server`` make it.
+
+    A writer that is dropped without ``close`` warns with a ``ResourceWarning`` and closes its connection.
+    SSL_write_ex(3)
+    """
 
     _transport: Transport
     _protocol: StreamProtocol
@@ -137,22 +147,69 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(transport, protocol, reader, loop)
-        self.write = transport.write  # type: ignore[method-assign]  # as data_received above
+        self.write = transport.write  # type: ignore[method-assign]  # saves a call for each write
+
+    @property
+    def transport(self) -> Transport:
+        """The TLS transport below the stream."""
+        return self._transport
+
+    def write(self, data: Bytes) -> None:
+        """Encrypts and sends bytes.  It never waits: bytes that cannot be sent at once stay in a buffer.
+
+        Await ``drain`` after it, so that the buffer does not grow without limit.  Raises ``TypeError`` if ``data`` is
+        not bytes-like, ``RuntimeError`` after ``write_eof``.  SSL_write_ex(3)
+        """
+        self._transport.write(data)
+
+    def writelines(self, data: Iterable[Bytes]) -> None:
+        """Writes several bytes-like objects, one after the other, like ``write``."""
+        try:
+            joined = b"".join(data)
+        except (TypeError, NotImplementedError) as error:  # a memoryview of several dimensions cannot be iterated
+            raise TypeError("data is an iterable of bytes-like objects") from error
+        self._transport.write(joined)
+
+    def can_write_eof(self) -> bool:
+        """True: TLS can close one direction and keep the other open."""
+        return self._transport.can_write_eof()
+
+    def write_eof(self) -> None:
+        """Sends close_notify after the bytes that were written.  Reading goes on.  SSL_shutdown(3)"""
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Sends the written bytes and close_notify, and then closes the connection.  Await ``wait_closed`` after it.
+
+        SSL_shutdown(3)
+        """
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether ``close`` was called, a write has failed, or the connection is lost."""
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Information about the connection, by name: see ``Transport.get_extra_info``.  ``default`` if none."""
+        return self._transport.get_extra_info(name, default)
 
     async def drain(self) -> None:
-        """Waits until what was written has gone far enough to write more; raises what the connection was lost by."""
+        """Waits, if more than 512 KiB are unsent, until most of them are sent.
+
+        Raises the exception with which the connection was lost, or with which a write has failed.
+        """
         failure, protocol = self._reader._failure, self._protocol
         if failure is not None:
             raise failure
         if self._transport._state != OPEN:
             if self._transport._write_failure is not None:
                 raise self._transport._write_failure
-            await asyncio.sleep(0)  # so that connection_lost comes first, and a loop of writes ends
+            await asyncio.sleep(0)  # connection_lost is called meanwhile, and a loop of writes ends
         if protocol._is_lost or protocol._is_paused:
             await protocol.drained()
 
     async def wait_closed(self) -> None:
-        """Waits until the connection is closed; raises what it was lost by."""
+        """Waits until the connection is closed.  Raises the exception with which it was lost."""
         await self._protocol.closed()
 
     async def start_tls(
@@ -163,28 +220,35 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> None:
-        """TLS inside this connection's TLS, for this writer and its reader.  SSL_do_handshake(3)"""
-        instance(sslcontext, Context, "sslcontext")
+        """Does a second TLS handshake inside this connection's TLS.  This writer and its reader use it from then on.
+
+        - ``sslcontext``: a client's or a server's context, which decides the side.
+        - ``server_hostname``: the name that the server's certificate must be for, for a client.
+        - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
+
+        Raises the same exceptions as ``pyossl.aio.start_tls``.  SSL_do_handshake(3)
+        """
+        any_context(sslcontext)
         await self.drain()
         options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
         below, protocol = self._transport, self._protocol
         try:
             side = sslcontext.is_server
-            self._transport = await over_transport(
+            self._transport = await tls_over_transport(
                 below, protocol, sslcontext, side, server_hostname, None, None, options
             )
         except BaseException as error:
             is_told = protocol._is_lost or below.get_protocol() is protocol
-            if below.is_closing() and not is_told:  # nobody else will tell who waits for the end
+            if below.is_closing() and not is_told:  # no other code wakes the tasks that wait for the end
                 protocol.connection_lost(error if isinstance(error, Exception) else None)
             raise
-        self.write = self._transport.write  # type: ignore[method-assign]  # as above
+        self.write = self._transport.write  # type: ignore[method-assign]
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         transport = getattr(self, "_transport", None)
         if transport is None or transport.is_closing() or transport._is_of_another_process():
             return
-        if transport.get_protocol() is not self._protocol:  # TLS inside has the transport now: ``open_over``
+        if transport.get_protocol() is not self._protocol:  # ``open_over`` has put TLS over the transport
             return
         description = transport._description()
         if not self._loop.is_closed():
@@ -200,9 +264,16 @@ async def open_connection(
     ssl: Context | bool | None = None,
     **options: Any,
 ) -> tuple[StreamReader, StreamWriter]:
-    """A reader and a writer over a TLS connection, its handshake finished.
+    """Connects to a host and port, does the TLS handshake, and returns a reader and a writer.
 
-    As ``asyncio.open_connection``; ``options`` are those of ``create_connection``.  SSL_connect(3)
+    It is like ``asyncio.open_connection``.
+
+    - ``host``, ``port``: a name or an IP address, and a number or the name of a service.
+    - ``limit``: the longest line that the reader returns, in bytes.  It buffers twice as much.
+    - ``ssl``: a client's ``Context``.  None and True mean ``Context.client()``, which verifies the server.
+    - ``options``: the other parameters of ``create_connection``, for example ``server_hostname`` and ``sock``.
+
+    Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
@@ -218,7 +289,14 @@ async def open_unix_connection(
     ssl: Context | bool | None = None,
     **options: Any,
 ) -> tuple[StreamReader, StreamWriter]:
-    """As ``open_connection``, over a Unix socket; ``server_hostname`` must be given.  SSL_connect(3)"""
+    """Connects to a Unix socket, does the TLS handshake, and returns a reader and a writer.
+
+    - ``path``: the path of the socket.
+    - ``limit``, ``ssl``: as for ``open_connection``.
+    - ``options``: the other parameters of ``create_unix_connection``.  ``server_hostname`` is required.
+
+    Raises the same exceptions as ``create_unix_connection``.  SSL_connect(3)
+    """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
     protocol = StreamProtocol(reader, loop)
@@ -236,11 +314,18 @@ async def open_over(
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
-    """A reader and a writer over TLS over a transport that is there, as the side that the context is for.
+    """Does a TLS handshake over an existing transport, and returns a reader and a writer.
 
-    Give it a stream's writer, such as a plain one after STARTTLS: it is kept for as long as there is the connection,
-    which its finaliser would close.  Who gives ``writer.transport`` keeps the writer himself.  Raises as ``start_tls``.
-    SSL_do_handshake(3)
+    - ``transport``: a stream's writer, for example a plain one after STARTTLS, or an asyncio transport.  The finaliser
+      of a writer closes its connection.  A writer that is passed here is kept as long as the TLS connection.  If you
+      pass ``writer.transport``, keep the writer yourself.
+    - ``sslcontext``: a client's or a server's context, which decides the side.
+    - ``limit``: the longest line that the reader returns, in bytes.  It buffers twice as much.
+    - ``server_hostname``: the name that the server's certificate must be for, for a client.
+    - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
+    - ``session``: a session of the same context and name, which a client offers for resumption.
+
+    Raises the same exceptions as ``start_tls``.  SSL_do_handshake(3)
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
@@ -249,8 +334,8 @@ async def open_over(
     below: Any = transport
     if isinstance(transport, asyncio.StreamWriter):
         below = transport.transport
-    side = instance(sslcontext, Context, "sslcontext").is_server
-    above = await over_transport(below, protocol, sslcontext, side, server_hostname, session, transport, options)
+    side = any_context(sslcontext).is_server
+    above = await tls_over_transport(below, protocol, sslcontext, side, server_hostname, session, transport, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
 
@@ -264,9 +349,17 @@ async def start_server(
     limit: int = LIMIT,
     **options: Any,
 ) -> Server:
-    """A server that calls ``client_connected_cb(reader, writer)`` for each client whose handshake is finished.
+    """Starts a TLS server and returns it.  It is like ``asyncio.start_server``.
 
-    As ``asyncio.start_server``; ``options`` are those of ``create_server``.  SSL_accept(3)
+    - ``client_connected_cb``: called as ``client_connected_cb(reader, writer)`` for each client whose handshake is
+      finished.  If it is a coroutine function, it runs as a task.  If it raises, the connection is closed.
+    - ``host``, ``port``: a host name or address, or several, and a number or the name of a service.  With None or
+      ``""`` as the host it listens on all addresses.
+    - ``ssl``: a server's ``Context``.
+    - ``limit``: the longest line that a reader returns, in bytes.  It buffers twice as much.
+    - ``options``: the other parameters of ``create_server``, for example ``sock`` and ``backlog``.
+
+    Raises the same exceptions as ``create_server``.  SSL_accept(3)
     """
     return await create_server(_factory(client_connected_cb, limit), host, port, ssl=ssl, **options)
 
@@ -279,7 +372,14 @@ async def start_unix_server(
     limit: int = LIMIT,
     **options: Any,
 ) -> Server:
-    """As ``start_server``, on the path of a Unix socket.  SSL_accept(3)"""
+    """Starts a TLS server on a Unix socket and returns it.
+
+    - ``client_connected_cb``, ``ssl``, ``limit``: as for ``start_server``.
+    - ``path``: the path of the socket.  A socket that another server has left there is replaced.
+    - ``options``: the other parameters of ``create_unix_server``, for example ``sock`` and ``backlog``.
+
+    Raises the same exceptions as ``create_unix_server``.  SSL_accept(3)
+    """
     return await create_unix_server(_factory(client_connected_cb, limit), path, ssl=ssl, **options)
 
 

@@ -19,7 +19,7 @@ import pyossl.aio
 
 HOST = "127.0.0.1"
 BOUND = 10.0
-"""Seconds in which what should end at once must have ended."""
+"""An await that should end at once must end within these seconds."""
 LIMITS: dict[str, Any] = {"ssl_handshake_timeout": 0.5, "ssl_shutdown_timeout": 0.2}
 
 
@@ -29,7 +29,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 
 async def ends(work: Awaitable[Any]) -> Any:
-    """What an await comes to, or its exception; the test fails where it does not end."""
+    """The result of an await, or its exception.  The test fails if the await does not end."""
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait([task], timeout=BOUND)
     if not done:
@@ -40,7 +40,7 @@ async def ends(work: Awaitable[Any]) -> Any:
 
 
 class Peer:
-    """The other end of the connection, which does what it is told."""
+    """The other end of the connection, which the test controls."""
 
     def __init__(self) -> None:
         self.arrived = asyncio.Event()
@@ -59,13 +59,13 @@ class Peer:
         self.writer.transport.abort()
 
 
-# What becomes of a connection
+# The ways in which a connection ends
 
 State = Callable[[Peer, Any, Any], Awaitable[None]]
 
 
 async def closing(peer: Peer, reader: Any, writer: Any) -> None:
-    """What was written does not go, for the peer does not read, and close() waits for it."""
+    """close() waits for the write buffer, which cannot be sent because the peer does not read."""
     writer.write(bytes(1 << 24))
     writer.close()
 
@@ -132,7 +132,7 @@ STATES: list[State] = [
     aborted_in_an_await,
 ]
 
-# What is awaited
+# The awaits
 
 Wait = Callable[[Any, Any, pyossl.Context], Awaitable[Any]]
 
@@ -153,7 +153,7 @@ async def open_over(reader: Any, writer: Any, context: pyossl.Context) -> None:
 async def open_over_and_the_end_of_what_is_below(reader: Any, writer: Any, context: pyossl.Context) -> None:
     with contextlib.suppress(OSError, pyossl.Error):
         await open_over(reader, writer, context)
-    writer.transport.abort()  # a plain transport that closes waits for its peer, as long as that takes
+    writer.transport.abort()  # a plain transport that closes waits for its peer without a time limit
     with contextlib.suppress(OSError, pyossl.Error):
         await reader.read()
     await writer.wait_closed()
@@ -334,7 +334,7 @@ def test_a_plain_writer_that_waits_for_room_does_not_wait_for_ever_when_tls_take
 
 
 def test_tls_twice_over_one_transport_is_refused(run: Run, client_context: pyossl.Context) -> None:
-    """The first would never hear of its transport again."""
+    """The first TLS transport would get nothing more from the transport below."""
 
     async def main() -> None:
         peer = Peer()
@@ -354,7 +354,7 @@ def test_tls_twice_over_one_transport_is_refused(run: Run, client_context: pyoss
 
 
 class Forgetful(asyncio.Transport):
-    """A transport that never says that it is lost."""
+    """A transport that never calls ``connection_lost``."""
 
     def __init__(self) -> None:
         super().__init__()

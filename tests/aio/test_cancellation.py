@@ -1,5 +1,6 @@
-"""pyossl.aio under cancellation: whatever waits is cancelled after its first turn of the loop, its second, its third …
-until it is done before that.  Nothing is left behind, no byte is lost, and who comes next finds all in order.
+"""Cancellation: each wait is cancelled after one turn of the loop, after two, and so on, until it finishes first.
+
+Nothing is left behind, no byte is lost, and the next call works.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ import pyossl.aio
 
 HOST = "127.0.0.1"
 MOST = 5000
-"""More turns of the loop than anything here takes."""
+"""More turns of the loop than any test here takes."""
 DATA = os.urandom(400_000)
 
 
 def gone(context: dict[str, Any]) -> bool:
-    """Whether the loop's exception handler was told no more than that a server's callback had lost its client."""
+    """Whether the report to the loop's exception handler is only that a server's callback has lost its client."""
     lost = isinstance(context.get("exception"), (pyossl.TruncationError, ConnectionError))
     return lost and context["message"] == "Unhandled exception in client_connected_cb"
 
@@ -65,7 +66,7 @@ def connect(client_context: pyossl.Context) -> Opener:
 
 
 async def cancelled_after(turns: int, task: asyncio.Future[Any]) -> bool:
-    """Cancels the task after so many turns of the loop; whether that was in time.  What else it raises is raised."""
+    """Cancels the task after ``turns`` turns of the loop.  Returns whether it was cancelled.  Raises its exception."""
     for _ in range(turns):
         if task.done():
             break
@@ -79,7 +80,7 @@ async def cancelled_after(turns: int, task: asyncio.Future[Any]) -> bool:
 
 
 async def at_every_step(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Runs ``work`` again and again, cancelled a turn later each time, until it is done first."""
+    """Runs ``work`` repeatedly, and cancels it a turn later each time, until it finishes first."""
     for turns in range(MOST):
         if not await cancelled_after(turns, asyncio.ensure_future(work())):
             assert turns > 0
@@ -87,7 +88,7 @@ async def at_every_step(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     pytest.fail("it was always cancelled")
 
 
-# Connections being made
+# Connecting
 
 
 def test_open_connection(run: Run, start: Start, connect: Opener) -> None:
@@ -144,7 +145,7 @@ def test_a_socket_that_is_given_is_closed(run: Run, start: Start, client_context
                 _, writer = await pyossl.aio.open_connection(sock=sock, ssl=client_context, server_hostname=HOST)
                 await close(writer)
 
-            # Before the first turn nothing has been given yet.
+            # Before the first turn the function has not got the socket.
             for turns in range(1, MOST):
                 if not await cancelled_after(turns, asyncio.ensure_future(work())):
                     return
@@ -155,7 +156,7 @@ def test_a_socket_that_is_given_is_closed(run: Run, start: Start, client_context
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_start_tls(run: Run, client_context: pyossl.Context, server_context: pyossl.Context, side: str) -> None:
-    """Either side's, while the other waits for it: that one learns of the end."""
+    """Cancels ``start_tls`` of either side while the other side waits for it.  The other side sees the end."""
 
     async def over(reader: Any, writer: Any, context: pyossl.Context) -> None:
         try:
@@ -182,7 +183,7 @@ def test_start_tls(run: Run, client_context: pyossl.Context, server_context: pyo
         for turns in range(MOST):
             reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
             in_time = await cancelled_after(turns, asyncio.ensure_future(over(reader, writer, ours)))
-            if turns == 0:  # it has not begun
+            if turns == 0:  # the task has not begun
                 writer.close()
             while not others:
                 await asyncio.sleep(0)
@@ -201,7 +202,7 @@ def test_start_tls(run: Run, client_context: pyossl.Context, server_context: pyo
 
 
 def test_tls_inside_tls(run: Run, start: Start, connect: Opener, client_context: pyossl.Context) -> None:
-    """A writer whose ``start_tls`` was cancelled is closed; the server's callback, which was in its own, ends too."""
+    """A writer whose ``start_tls`` is cancelled is closed.  The server's ``start_tls`` ends too."""
 
     async def inner(reader: Any, writer: pyossl.aio.StreamWriter) -> None:
         with contextlib.suppress(pyossl.Error, ConnectionError):
@@ -244,7 +245,7 @@ def test_serve_forever_closes_its_server(run: Run, start: Start, connect: Opener
         for turns in range(20):
             server = await start(start_serving=False)
             assert await cancelled_after(turns, asyncio.ensure_future(server.serve_forever()))
-            if turns == 0:  # it has not begun
+            if turns == 0:  # the task has not begun
                 server.close()
             assert not server.sockets
             await server.wait_closed()
@@ -253,11 +254,13 @@ def test_serve_forever_closes_its_server(run: Run, start: Start, connect: Opener
 
 
 @pytest.mark.parametrize("end", ["close_clients", "abort_clients"])
-@pytest.mark.parametrize("kind", looped.WITH_DESCRIPTORS)  # asyncio's own server forgets whom it just accepted
+@pytest.mark.parametrize(
+    "kind", looped.WITH_DESCRIPTORS
+)  # asyncio's own server loses a client that it has just accepted
 def test_a_server_that_ends_at_any_step_of_a_clients_handshake(
     kind: str, start: Start, client_context: pyossl.Context, end: str
 ) -> None:
-    """The client's side is told, one way or the other, and the server has nothing left to wait for."""
+    """The client sees an end or an exception, and the server has nothing left to wait for."""
 
     async def talk(port: int) -> bytes:
         reader, writer = await pyossl.aio.open_connection(HOST, port, ssl=client_context)
@@ -320,7 +323,7 @@ def test_a_servers_callback_that_is_cancelled_closes_its_connection(run: Run, st
     run(main())
 
 
-# What waits on a connection
+# Waits on a connection
 
 
 Read = Callable[[Any, bytearray], Coroutine[Any, Any, bytes]]
@@ -335,12 +338,12 @@ async def read_exactly(reader: asyncio.StreamReader, so_far: bytearray) -> bytes
 
 
 async def read_straight(reader: asyncio.StreamReader, so_far: bytearray) -> bytes:
-    """So much that it is decrypted into what is returned."""
+    """Reads so many bytes that they are decrypted directly into the result."""
     return await reader.readexactly(min(100_000, len(DATA) - len(so_far)))
 
 
 async def read_until(reader: asyncio.StreamReader, so_far: bytearray) -> bytes:
-    """What ends with the separator, or the rest."""
+    """Reads to the separator, or the rest."""
     try:
         return await reader.readuntil(b"\xff")
     except asyncio.IncompleteReadError as error:
@@ -377,7 +380,7 @@ def test_a_read_loses_no_byte(run: Run, start: Start, connect: Opener, read: Rea
 
 
 def test_a_drain_loses_no_byte(run: Run, start: Start, connect: Opener) -> None:
-    """What was written goes, whoever waits for it."""
+    """The written bytes are sent although the wait for them is cancelled."""
     received = hashlib.sha256()
 
     async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
@@ -399,7 +402,7 @@ def test_a_drain_loses_no_byte(run: Run, start: Start, connect: Opener) -> None:
     run(main())
 
 
-def test_wait_closed_leaves_the_end_to_the_next_who_waits(run: Run, start: Start, connect: Opener) -> None:
+def test_after_a_cancelled_wait_closed_the_next_one_works(run: Run, start: Start, connect: Opener) -> None:
     async def main() -> None:
         async with await start() as server:
             for turns in range(MOST):
@@ -415,7 +418,7 @@ def test_wait_closed_leaves_the_end_to_the_next_who_waits(run: Run, start: Start
     run(main())
 
 
-def test_a_servers_wait_closed_leaves_the_end_to_the_next_who_waits(run: Run, start: Start, connect: Opener) -> None:
+def test_after_a_servers_cancelled_wait_closed_the_next_one_works(run: Run, start: Start, connect: Opener) -> None:
     async def main() -> None:
         for turns in range(MOST):
             server = await start()
@@ -455,7 +458,7 @@ def test_a_whole_conversation(run: Run, start: Start, connect: Opener) -> None:
 
 @pytest.mark.parametrize("kind", ["asyncio", "transports"])  # uvloop has no sendfile
 def test_sendfile_gives_the_connection_back(kind: str, start: Start, connect: Opener) -> None:
-    """A cancelled one has sent a beginning of the file, to which the file's position is witness."""
+    """A cancelled call has sent the beginning of the file.  The file's position shows how much."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

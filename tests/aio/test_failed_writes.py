@@ -1,4 +1,4 @@
-"""pyossl.aio after a write that failed: what the peer had sent is delivered, and then the connection is lost."""
+"""After a failed write, the bytes that the peer has sent are delivered.  Then the connection is lost."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def meet(client_context: Context, server_context: Context) -> Meet:
 
 
 async def lost(writer: pyossl.aio.StreamWriter) -> None:
-    """The writer is closed, and says by what it was lost."""
+    """Closes the writer.  Returns the exception with which the connection was lost."""
     writer.close()
     with pytest.raises(ConnectionError):
         await writer.wait_closed()
@@ -80,7 +80,7 @@ async def write_and_drain(writer: pyossl.aio.StreamWriter) -> None:
     while True:
         writer.write(bytes(50_000))
         await writer.drain()
-        await asyncio.sleep(0)  # a drain that has nothing to wait for does not let the loop turn
+        await asyncio.sleep(0)  # a drain that need not wait does not let the loop run
 
 
 async def written_to_the_end(writer: pyossl.aio.StreamWriter) -> None:
@@ -91,7 +91,7 @@ async def written_to_the_end(writer: pyossl.aio.StreamWriter) -> None:
 def test_an_early_answer_is_read_after_the_write_that_failed(run: Run, meet: Meet) -> None:
     async def main() -> None:
         reader, writer, peer = await meet()
-        answer_and_go(peer)  # the loop does not turn meanwhile, and has read nothing
+        answer_and_go(peer)  # the loop does not run meanwhile, and has read nothing
         await written_to_the_end(writer)
         assert await reader.read() == ANSWER
         with pytest.raises(ConnectionError):
@@ -101,7 +101,7 @@ def test_an_early_answer_is_read_after_the_write_that_failed(run: Run, meet: Mee
     run(main())
 
 
-def test_what_waits_for_a_reader_that_is_slow_is_kept(run: Run, meet: Meet) -> None:
+def test_bytes_for_a_slow_reader_are_kept(run: Run, meet: Meet) -> None:
     """The transport is paused when the write fails."""
 
     async def main() -> None:
@@ -222,7 +222,7 @@ def test_a_protocol_is_told_the_data_the_end_and_the_failure_in_that_order(
 def test_over_a_plain_transport_of_asyncio_the_answer_is_read(
     selector_run: Run, client_context: Context, server_context: Context
 ) -> None:
-    """asyncio's transport stops reading when its write fails, and closes its socket."""
+    """asyncio's transport stops reading when a write fails, and closes its socket."""
 
     async def main() -> None:
         with socket.create_server((HOST, 0)) as listener:

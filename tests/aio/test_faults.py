@@ -1,4 +1,4 @@
-"""pyossl.aio where things go wrong: peers that stall, vanish or flood, tasks that are cancelled, loops that end."""
+"""Faults: peers that stall, vanish or flood, tasks that are cancelled, loops that end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pyossl import lib
 
 HOST = "127.0.0.1"
 SOON = 0.2
-"""Seconds: a time limit that is to be exceeded."""
+"""A time limit in seconds, which the test exceeds."""
 
 
 @pytest.fixture(params=looped.KINDS)
@@ -38,7 +38,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 def start(server_context: pyossl.Context) -> Start:
-    """Starts an echoing server, or one with another callback."""
+    """Starts a server with ``serve`` as its callback; by default it echoes."""
 
     async def started(serve: Any = echo, **options: Any) -> pyossl.aio.Server:
         return await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, **options)
@@ -71,7 +71,7 @@ def test_a_server_that_stalls_in_the_handshake_is_given_up(run: Run, client_cont
 
 
 @pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["silent", "in the middle of a record"])
-def test_clients_that_stall_in_the_handshake_keep_nobody_out_and_are_dropped(
+def test_clients_that_stall_in_the_handshake_delay_no_others_and_are_dropped(
     run: Run, start: Start, connect: Opener, begun: bytes
 ) -> None:
     async def main() -> None:
@@ -126,7 +126,7 @@ def _send_half_a_record(listener: socket.socket, context: pyossl.Context) -> Non
         tls.write(b"x" * 16_000)
         record = tls.data_to_send()
         sock.sendall(record[:9_000])
-        while tls.read() is pyossl.Want.READ:  # until the client has said to go on
+        while tls.read() is pyossl.Want.READ:  # until the client allows it
             tls.receive_data(sock.recv(65536))
         sock.sendall(record[9_000:])
         tls.shutdown()
@@ -216,7 +216,7 @@ def test_a_gibibyte_offered_to_a_peer_that_reads_slowly_never_is_in_memory(
 def test_a_gibibyte_sent_to_a_reader_that_does_not_read_waits_at_the_sender(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """What the reader has taken is bounded by its limit, and by what one step of the transport brings."""
+    """The reader keeps no more bytes than its limit and one step of the transport allow."""
     kept: list[Any] = []
 
     async def main() -> None:
@@ -239,17 +239,17 @@ def test_a_gibibyte_sent_to_a_reader_that_does_not_read_waits_at_the_sender(
 
 
 async def _offer(writer: pyossl.aio.StreamWriter, piece: bytes) -> None:
-    """A GiB, a piece of a MiB at a time."""
+    """Writes a GiB, one MiB at a time."""
     for _ in range(1024):
         writer.write(piece)
         await writer.drain()
 
 
-# The protocol's own interruptions
+# Records without data between records with data
 
 
 def test_key_updates_and_tickets_in_the_middle_of_bulk_lose_nothing(run: Run, start: Start, connect: Opener) -> None:
-    """Both ways at once, and each side asks the other for new keys, whose answer meets that side's own bulk."""
+    """In both directions at once.  Each side asks the other for new keys.  Its answers come between its own data."""
     pieces = [os.urandom(50_000) for _ in range(100)]
     sent = hashlib.sha256(b"".join(pieces)).digest()
     begun = {"keys": 0, "tickets": 0}
@@ -258,9 +258,11 @@ def test_key_updates_and_tickets_in_the_middle_of_bulk_lose_nothing(run: Run, st
         connection = writer.get_extra_info("connection")
         makes_tickets = lib.HAVE_NEW_SESSION_TICKET and connection.context.is_server
         for number, piece in enumerate(pieces):
-            if not writer.transport.get_write_buffer_size():  # no record is half sent; the next begins with it
+            if (
+                not writer.transport.get_write_buffer_size()
+            ):  # no record is partly sent: the next record is the KeyUpdate or the ticket
                 ssl = connection._c.ssl
-                if makes_tickets and number % 2:  # OpenSSL begins one of the two at a time
+                if makes_tickets and number % 2:  # OpenSSL does not begin both at the same time
                     begun["tickets"] += lib.SSL_new_session_ticket(ssl)
                 else:
                     begun["keys"] += lib.SSL_key_update(ssl, lib.SSL_KEY_UPDATE_REQUESTED)
@@ -292,7 +294,7 @@ def test_key_updates_and_tickets_in_the_middle_of_bulk_lose_nothing(run: Run, st
 
 
 def test_a_buffer_cannot_be_resized_while_it_is_being_filled(run: Run, start: Start, connect: Opener) -> None:
-    """The export of the buffer lasts as long as C writes into it: a callback of OpenSSL's is where Python can try."""
+    """The buffer is exported while C writes into it.  During that time Python can try only in a callback of OpenSSL."""
     tried: list[str] = []
 
     class Resizing(asyncio.BufferedProtocol):
@@ -305,7 +307,7 @@ def test_a_buffer_cannot_be_resized_while_it_is_being_filled(run: Run, start: St
 
         def buffer_updated(self, nbytes: int) -> None:
             self.data += self.buffer[:nbytes]
-            self.buffer = bytearray(len(self.buffer) + 1)  # between two reads it may be another
+            self.buffer = bytearray(len(self.buffer) + 1)  # between two reads the buffer may change
 
     async def main() -> None:
         async with await start() as server:
@@ -339,7 +341,7 @@ def test_a_loop_closed_with_connections_open_leaves_no_descriptor(kind: str, sta
     async def main() -> None:
         server = await start(lambda reader, writer: kept.append(writer))
         reader, writer = await connect(server)
-        writer.write(bytes(20_000_000))  # with a backlog, too
+        writer.write(bytes(20_000_000))  # so that the write buffer is not empty
         kept.extend([server, reader, writer])
         await until(lambda: len(kept) > 3)
 
@@ -354,7 +356,9 @@ def test_a_loop_closed_with_connections_open_leaves_no_descriptor(kind: str, sta
     assert looped.open_sockets().items() <= before.items()
 
 
-def test_what_is_dropped_with_its_loop_warns_and_closes_its_descriptor(start: Start, connect: Opener) -> None:
+def test_a_connection_that_is_dropped_with_its_loop_warns_and_closes_its_descriptor(
+    start: Start, connect: Opener
+) -> None:
     before = looped.open_sockets()
 
     async def main() -> tuple[Any, ...]:
@@ -370,22 +374,22 @@ def test_what_is_dropped_with_its_loop_warns_and_closes_its_descriptor(start: St
         del kept, loop
         gc.collect()
         assert {warning.category for warning in caught} == {ResourceWarning}
-        caught.clear()  # a warning keeps its source
+        caught.clear()  # a warning refers to its source
         gc.collect()
     assert looped.open_sockets().items() <= before.items()
 
 
-def test_a_connection_that_outlives_its_transport_writes_to_nobody(
+def test_a_connection_that_outlives_its_transport_writes_to_no_descriptor(
     start: Start, connect: Opener, tmp_path: Path
 ) -> None:
-    """It is closed before its descriptor, whose number is another file's by then."""
+    """It is closed before its descriptor.  Another file may have the descriptor's number afterwards."""
 
     async def main() -> None:
         server = await start(lambda reader, writer: None)
         reader, writer = await connect(server)
         connection = writer.get_extra_info("ssl_object")
         number = writer.get_extra_info("socket").fileno()
-        writer.transport.pause_reading()  # the loop keeps what it watches
+        writer.transport.pause_reading()  # a watched transport is referred to by the loop
         for _ in range(3):
             await asyncio.sleep(0)
         del reader, writer
@@ -405,7 +409,7 @@ def test_a_connection_that_outlives_its_transport_writes_to_nobody(
         gc.collect()
 
 
-def test_the_end_of_a_connection_whose_socket_was_closed_takes_nothing_from_who_has_the_number_now(
+def test_the_end_of_a_connection_whose_socket_was_closed_reads_nothing_from_its_old_descriptor_number(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     async def main() -> None:
@@ -438,8 +442,7 @@ def test_the_end_of_a_connection_whose_socket_was_closed_takes_nothing_from_who_
 def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
     kind: str, start: Start, connect: Opener
 ) -> None:
-    """docs/pitfalls.md, 23: the child would encrypt with the parent's keys; and the loop's epoll is the parent's
-    too."""
+    """docs/pitfalls.md, 23: the child would encrypt with the parent's keys, and both share the loop's epoll."""
 
     async def main() -> None:
         async with await start() as server:
@@ -472,5 +475,5 @@ def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
 
     for run in looped.running(kind):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of fork where there are threads
+            warnings.simplefilter("ignore", DeprecationWarning)  # for a fork in a process with threads
             run(main())

@@ -1,7 +1,7 @@
-"""Peers that send records without data, as many as they like, and peers that read no answers.
+"""Peers that send any number of records without data, and peers that do not read the answers.
 
-A turn of the loop takes a bounded part of such a flood, so that every other task goes on, and what is kept for a peer
-that reads nothing is bounded.  Turns are counted, not seconds: machines differ.
+A turn of the loop takes a bounded part of such a flood, so that other tasks go on.  The memory for a peer that reads
+nothing is bounded too.  The tests count turns and not seconds, because machines differ.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from served import SECONDS, Task
 import pyossl
 import pyossl.aio
 from pyossl import Options, Version, lib
-from pyossl.aio.loops import has_descriptors
+from pyossl.aio.event_loop import has_descriptors
 
 HOST = "127.0.0.1"
 KEPT = 256 * 1024
-"""So many bytes of answers are kept at most for a peer that does not read them, the kernel's buffers apart."""
+"""The most bytes of answers that are kept for a peer that does not read, without those in the kernel's buffers."""
 A_TURN = 64 * 1024
-"""No turn of the loop takes more than so many bytes that come to nothing; twice as many off a descriptor, where a step
-may be due besides the one that the loop takes because of the descriptor."""
+"""The most bytes without data that a turn of the loop takes.
+
+Off a descriptor it is twice as many: two steps may be due, one of them because of the descriptor.
+"""
 
 
 @pytest.fixture(params=looped.KINDS)
@@ -38,12 +40,12 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 @pytest.fixture(params=["own", "over"])
 def over(request: pytest.FixtureRequest) -> bool:
-    """Whether TLS is put over a plain stream, or the loop's own way is taken."""
+    """Whether TLS runs over a plain stream (``open_over``), or over the loop's own connection."""
     return request.param == "over"
 
 
 class Peer:
-    """The other end, in a thread: a connection in memory, whose bytes are carried by hand."""
+    """The other end, in a thread: a connection in memory, whose bytes the test sends and receives."""
 
     def __init__(self, sock: socket.socket, context: pyossl.Context) -> None:
         self.sock = sock
@@ -61,7 +63,7 @@ class Peer:
             self.sock.sendall(data)
 
     def drain(self) -> None:
-        """Reads what is answered, and looks at none of it, until the end."""
+        """Reads and drops the answers until the end."""
         with contextlib.suppress(OSError):
             while self.sock.recv(1 << 20):
                 pass
@@ -102,7 +104,7 @@ Flood = Callable[[pyossl.Connection], bytes]
 
 
 async def turns_of_a_flood(reader: asyncio.StreamReader, peer: Peer, flood: bytes) -> int:
-    """How many turns of the loop it takes to read the line that follows a flood, all of which is there at the start."""
+    """The number of turns of the loop until the line after a flood is read.  The whole flood is sent first."""
     turns = 0
     sent = _sent_at_once(peer.sock, flood)
     rest = Task(lambda: (peer.sock.sendall(memoryview(flood)[sent:]), peer.drain()))
@@ -122,7 +124,7 @@ def least_turns(flood: bytes, over: bool) -> int:
 
 
 def _sent_at_once(sock: socket.socket, data: bytes) -> int:
-    """Fills the kernel's buffers: the loop does not turn meanwhile."""
+    """Fills the kernel's buffers.  The loop does not run meanwhile."""
     sent = 0
     sock.setblocking(False)
     with contextlib.suppress(BlockingIOError):
@@ -133,7 +135,7 @@ def _sent_at_once(sock: socket.socket, data: bytes) -> int:
 
 
 async def a_client_floods(context: pyossl.Context, client: pyossl.Context, flood: Flood, over: bool) -> tuple[int, int]:
-    """The turns that a server takes for a client's flood, and how many it takes at least."""
+    """The number of turns that a server takes for a client's flood, and the least number that is correct."""
     result: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
     peers: list[Peer] = []
 
@@ -168,7 +170,7 @@ async def a_client_floods(context: pyossl.Context, client: pyossl.Context, flood
 
 
 async def a_server_floods(context: pyossl.Context, server: pyossl.Context, flood: Flood, over: bool) -> tuple[int, int]:
-    """As ``a_client_floods``, the other way round."""
+    """Like ``a_client_floods``, with the roles exchanged."""
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(SECONDS)
 
@@ -231,13 +233,13 @@ def test_the_loop_turns_while_a_client_refuses_one_renegotiation_after_the_other
     assert turns >= least
 
 
-# What is kept
+# Memory
 
 
 def test_a_peer_that_asks_for_answers_and_reads_none_is_not_read_any_more(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Over a transport: its buffer stops growing; once the peer reads, everything goes on."""
+    """Over a transport: its buffer stops growing.  When the peer reads, everything goes on."""
     peers: list[Peer] = []
     most: list[int] = []
     goes_on: list[bool] = []
@@ -292,7 +294,7 @@ def test_a_peer_that_asks_for_answers_and_reads_none_is_not_read_any_more(
 def test_two_peers_that_write_much_before_they_read_do_not_wait_for_each_other(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Over transports, whose buffers are small, and with requests for new keys in between."""
+    """Over transports with small buffers, and with requests for new keys in between."""
     piece, count = bytes(range(256)) * 256, 60
 
     async def talk(reader: Any, writer: Any) -> None:

@@ -1,4 +1,4 @@
-"""A forked child that closes a server of its parent's loop: the loop's epoll and the sockets are the parent's too."""
+"""A forked child closes a server of its parent's loop.  Parent and child share the loop's epoll and the sockets."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def test_a_child_that_closes_leaves_its_parent_s_server_listening(
 
     for run in looped.running(kind):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of fork where there are threads
+            warnings.simplefilter("ignore", DeprecationWarning)  # for a fork in a process with threads
             run(main())

@@ -1,4 +1,4 @@
-"""pyossl.aio against others: the standard library's asyncio, and OpenSSL's own client and server."""
+"""pyossl.aio with the standard library's asyncio, and with OpenSSL's own client and server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def files(tmp_path: Path, authority: pyossl.Authority, credentials: pyossl.Crede
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Works on asyncio's own streams and on pyossl's; ends after a line "end"."""
+    """Echoes lines, on asyncio's own streams and on pyossl's.  Ends after a line "end"."""
     while (line := await reader.readline()) != b"end\n":
         writer.write(line)
         await writer.drain()

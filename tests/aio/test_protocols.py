@@ -1,4 +1,4 @@
-"""pyossl.aio's transports and servers, as asyncio's protocols see them."""
+"""Transports and servers, used with asyncio protocols."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 
 class Recorded(asyncio.Protocol):
-    """Keeps what it is called with."""
+    """Records its calls."""
 
     def __init__(self, keeps_open: bool = False) -> None:
         self.calls: list[str] = []
@@ -61,7 +61,7 @@ class Recorded(asyncio.Protocol):
 
 
 class Buffered(asyncio.BufferedProtocol):
-    """A buffered protocol with one buffer of a size that records do not fit in."""
+    """A buffered protocol whose one buffer is smaller than a record."""
 
     def __init__(self) -> None:
         self.buffer = bytearray(10_001)
@@ -84,7 +84,7 @@ Meet = Callable[..., Any]
 
 @pytest.fixture
 def meet(client_context: pyossl.Context, server_context: pyossl.Context) -> Meet:
-    """Makes a server, and the two protocols of a connection: the server's and the client's."""
+    """Makes a server and a connection, and returns the server's protocol and the client's."""
 
     async def connected(
         serving: Callable[[], Any] = Recorded, calling: Callable[[], Any] = Recorded, **options: Any
@@ -128,7 +128,7 @@ def test_a_protocol_is_called_in_asyncios_order(run: Run, meet: Meet) -> None:
 
 
 def test_eof_is_received_once_where_it_comes_with_data_to_a_reader_that_resumes(run: Run, meet: Meet) -> None:
-    """Two looks were due in that turn of the loop, and a third because of the data: the end was told twice."""
+    """In that turn of the loop two reading steps are due, and the data makes a third."""
 
     class Paused(Recorded):
         def connection_made(self, transport: Any) -> None:
@@ -194,7 +194,7 @@ def test_nothing_is_delivered_while_reading_is_paused(run: Run, meet: Meet) -> N
         assert len(serving.data) == before == 0
         serving.transport.resume_reading()
         assert serving.transport.is_reading()
-        while len(serving.data) < len(data):  # pausing within data_received's turn, again and again
+        while len(serving.data) < len(data):  # pauses in each data_received
             serving.transport.pause_reading()
             serving.transport.resume_reading()
             await asyncio.sleep(0)
@@ -248,7 +248,7 @@ def test_a_peer_that_does_not_read_pauses_the_writer_and_a_reader_resumes_it(run
     run(main())
 
 
-def test_what_was_written_is_sent_before_close_and_dropped_by_abort(run: Run, meet: Meet) -> None:
+def test_written_bytes_are_sent_before_close_and_dropped_by_abort(run: Run, meet: Meet) -> None:
     data = os.urandom(8_000_000)
 
     async def main() -> None:
@@ -288,7 +288,7 @@ def test_small_writes_behind_a_full_peer_arrive_in_order_and_buffers_of_the_call
             piece = bytearray(os.urandom(70_000))
             expected += piece
             transport.write(piece)
-            piece[:] = bytes(len(piece))  # it was sent, or copied
+            piece[:] = bytes(len(piece))  # the bytes were sent or copied
         for number in range(20_000):
             piece = bytearray(b"%d," % number)
             expected += piece
@@ -413,7 +413,7 @@ def test_a_server_listens_on_several_hosts_and_on_all(run: Run, server_context: 
     run(main())
 
 
-def test_what_cannot_be_is_refused_before_anything_is_made(
+def test_unsuitable_arguments_are_refused_before_anything_is_made(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     async def main() -> None:

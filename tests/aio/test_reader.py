@@ -1,4 +1,4 @@
-"""pyossl.aio's StreamReader beside asyncio's own: the same answers to the same calls, however the bytes arrive."""
+"""StreamReader returns what asyncio's own returns for the same calls, however the bytes arrive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS = st.lists(
 
 
 class Paused:
-    """A transport that is only told to pause and to resume."""
+    """A transport that only pauses and resumes."""
 
     def __init__(self) -> None:
         self._destination: Any = None
@@ -40,7 +40,7 @@ class Paused:
 
 
 async def answers(reader: asyncio.StreamReader, pieces: list[bytes], calls: list[tuple[Any, ...]]) -> list[Any]:
-    """What the calls come to; pieces arrive when a call waits for one, or in between where ``calls`` says "feed"."""
+    """The results of the calls.  A piece arrives when a call waits, or where ``calls`` has "feed"."""
     transport: Any = Paused()
     reader.set_transport(transport)
     waiting, found = list(pieces), []
@@ -84,7 +84,7 @@ def test_it_answers_as_asyncios_does(pieces: list[bytes], calls: list[tuple[Any,
         return ours, theirs
 
     ours, theirs = asyncio.run(both())
-    # read(n) may return less than there is: where one piece ends and the next begins is nobody's to rely on.
+    # read(n) may return less than is buffered.  Programs cannot rely on where one piece ends and the next begins.
     if any(name == "read" or (name == "cancel" and rest[0] == "read") for name, *rest in calls):
         assert _bytes(ours)[: len(_bytes(theirs))] == _bytes(theirs)[: len(_bytes(ours))]
     else:

@@ -1,4 +1,4 @@
-"""``loop.sendfile`` over pyossl.aio: by reading and encrypting, where the loop has it."""
+"""``loop.sendfile``, which reads and encrypts the file, on loops that have it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_uvloop_says_that_it_has_none_and_the_connection_goes_on(
 
 @pytest.mark.parametrize("kind", ["asyncio", "transports"])
 def test_a_file_arrives_whole(kind: str, client_context: pyossl.Context, server_context: pyossl.Context) -> None:
-    """There is no kernel TLS below: who asks for that alone is refused, and the connection goes on."""
+    """There is no kernel TLS.  ``fallback=False`` is refused, and the connection goes on."""
     received = hashlib.sha256()
 
     async def serve(reader: Any, writer: pyossl.aio.StreamWriter) -> None:
@@ -66,7 +66,7 @@ def test_a_file_arrives_whole(kind: str, client_context: pyossl.Context, server_
 def test_a_peer_that_vanishes_ends_it(
     kind: str, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """It does not read at first: the file waits for it."""
+    """The peer does not read at first, and the file is not sent."""
     served: list[Any] = []
 
     async def serve(reader: Any, writer: pyossl.aio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""pyossl.aio's servers in trouble: no descriptors left, clients that vanish or stall, what ``start_server`` is told."""
+"""Servers without free descriptors, with clients that vanish or stall, and the parameters of ``start_server``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 def start(server_context: pyossl.Context) -> Start:
-    """Starts an echoing server, or one with another callback."""
+    """Starts a server with ``serve`` as its callback; by default it echoes."""
 
     async def started(serve: Any = echo, host: Any = HOST, port: int = 0, **options: Any) -> pyossl.aio.Server:
         return await pyossl.aio.start_server(serve, host, port, ssl=server_context, **options)
@@ -44,7 +44,7 @@ Served = Callable[..., Any]
 
 @pytest.fixture
 def is_served(client_context: pyossl.Context) -> Served:
-    """Makes sure that a client of the address is served."""
+    """Checks that the server at the address serves a client."""
 
     async def served(host: str, port: int) -> None:
         reader, writer = await pyossl.aio.open_connection(host, port, ssl=client_context, server_hostname=HOST)
@@ -60,7 +60,7 @@ def is_served(client_context: pyossl.Context) -> Served:
 
 @contextlib.contextmanager
 def no_more_descriptors() -> Iterator[None]:
-    """This process cannot open another one meanwhile."""
+    """Uses up the descriptors of this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []
     highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
@@ -81,7 +81,7 @@ def no_more_descriptors() -> Iterator[None]:
 def test_a_server_without_descriptors_says_so_once_and_goes_on_when_there_are_some(
     kind: str, start: Start, is_served: Served
 ) -> None:
-    """asyncio's own says it once for each place of its backlog; both try again a second later."""
+    """asyncio's own server reports it once for each place of its backlog.  Both try again after a second."""
     told: list[dict[str, Any]] = []
 
     async def main() -> None:
@@ -90,7 +90,7 @@ def test_a_server_without_descriptors_says_so_once_and_goes_on_when_there_are_so
             waiting = [socket.create_connection(address) for _ in range(3)]
             with no_more_descriptors():
                 await until(lambda: told)
-                for _ in range(100):  # it is not asked again at every turn
+                for _ in range(100):  # it does not accept again in every turn
                     await asyncio.sleep(0)
                 assert len(told) == 1
             await is_served(*address)
@@ -127,10 +127,10 @@ def test_a_server_that_is_closed_while_it_waits_for_descriptors_stays_closed(kin
 # Clients
 
 
-def test_clients_that_have_gone_before_they_are_accepted_are_no_matter(
+def test_clients_that_close_before_they_are_accepted_do_not_disturb_the_server(
     run: Run, start: Start, is_served: Served
 ) -> None:
-    """Some by a reset: the peer's name cannot be asked for any more."""
+    """After a reset the peer's address is not known any more."""
 
     async def main() -> None:
         async with await start() as server:
@@ -145,7 +145,7 @@ def test_clients_that_have_gone_before_they_are_accepted_are_no_matter(
     run(main())
 
 
-def test_a_factory_that_raises_costs_one_client_and_nobody_else(
+def test_a_factory_that_raises_ends_one_client_only(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     class Greeting(asyncio.Protocol):
@@ -176,7 +176,7 @@ def test_a_factory_that_raises_costs_one_client_and_nobody_else(
 @pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["silent", "in the middle of a record"])
 @pytest.mark.parametrize("end", ["close_clients", "abort_clients", "the time limit"])
 def test_a_server_that_closes_with_handshakes_pending(run: Run, start: Start, begun: bytes, end: str) -> None:
-    """``wait_closed`` waits for them as for any connection, until they are ended or their time is over."""
+    """``wait_closed`` waits for handshakes as for connections, until they end or reach their time limit."""
 
     async def main() -> None:
         limit = 0.2 if end == "the time limit" else 3600
@@ -194,14 +194,16 @@ def test_a_server_that_closes_with_handshakes_pending(run: Run, start: Start, be
         await closed
         for sock in clients:
             sock.setblocking(False)
-            with contextlib.suppress(ConnectionResetError):  # what had come was not read
+            with contextlib.suppress(ConnectionResetError):  # received bytes were not read
                 assert await asyncio.get_running_loop().sock_recv(sock, 1) == b""
             sock.close()
 
     run(main())
 
 
-def test_who_has_been_accepted_is_served_by_a_server_that_has_closed(run: Run, start: Start, is_served: Served) -> None:
+def test_a_closed_server_still_serves_the_clients_that_it_has_accepted(
+    run: Run, start: Start, is_served: Served
+) -> None:
     async def main() -> None:
         server = await start()
         address = server.sockets[0].getsockname()
@@ -216,17 +218,17 @@ def test_who_has_been_accepted_is_served_by_a_server_that_has_closed(run: Run, s
     run(main())
 
 
-# What it is told
+# Parameters
 
 
-def test_nobody_is_served_before_it_starts(run: Run, start: Start, is_served: Served) -> None:
+def test_no_client_is_served_before_the_server_starts(run: Run, start: Start, is_served: Served) -> None:
     async def main() -> None:
         async with await start(start_serving=False) as server:
             address = server.sockets[0].getsockname()
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address)
             await server.start_serving()
-            await server.start_serving()  # once more is no matter
+            await server.start_serving()  # a second call does nothing
             await is_served(*address)
 
     run(main())
@@ -260,14 +262,16 @@ def test_the_backlog_is_the_listeners(run: Run, start: Start, is_served: Served)
         for backlog in (1, 7):
             async with await start(backlog=backlog) as server:
                 info = server.sockets[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
-                assert struct.unpack_from("I", info, 28) == (backlog,)  # tcpi_sacked: of a listener, its backlog
+                assert struct.unpack_from("I", info, 28) == (
+                    backlog,
+                )  # tcpi_sacked, which is the backlog of a listener
                 for _ in range(3):
                     await is_served(*server.sockets[0].getsockname())
 
     run(main())
 
 
-def test_every_host_of_a_list_is_served_and_one_that_cannot_be_had_leaves_none(
+def test_every_host_of_a_list_is_served_and_one_that_cannot_be_bound_leaves_none(
     run: Run, start: Start, is_served: Served
 ) -> None:
     async def main() -> None:
@@ -286,7 +290,7 @@ def test_every_host_of_a_list_is_served_and_one_that_cannot_be_had_leaves_none(
 
 
 def test_a_server_that_cannot_start_can_be_closed(run: Run, start: Start, is_served: Served) -> None:
-    """Two may bind an address, and only one can listen on it."""
+    """Two sockets can bind an address, but only one can listen on it."""
 
     async def main() -> None:
         first = await start(start_serving=False)

@@ -1,4 +1,4 @@
-"""TLS over a stream that is there already, whose peer may have spoken before; and what fails before it begins."""
+"""TLS over an existing stream, whose peer may already have sent bytes, and failures before TLS begins."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     yield from looped.running(request.param)
 
 
-# What has been received before
+# Bytes that were received before
 
 
 def test_a_peer_that_begins_its_tls_before_us_is_heard(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """A plain stream's reader has taken the ClientHello off the transport, in part or whole."""
+    """The plain stream's reader holds all or part of the ClientHello."""
 
     async def serve(reader: Any, writer: Any) -> None:
-        first = await reader.readexactly(5)  # such as the line of a proxy
+        first = await reader.readexactly(5)  # for example the line of a proxy
         assert first == b"PROXY"
         while len(reader._buffer) < 100:
             await asyncio.sleep(0)
@@ -79,7 +79,7 @@ def test_a_client_may_begin_tls_inside_tls_at_once(
 def test_what_comes_before_the_inner_handshake_is_not_read_as_if_it_came_under_it(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """CVE-2011-0411: a command that follows STARTTLS in the clear must not be carried out as one that was protected."""
+    """CVE-2011-0411: a plain command that follows STARTTLS must not be executed as if TLS had protected it."""
     answers: list[Any] = []
 
     async def serve(reader: Any, writer: pyossl.aio.StreamWriter) -> None:
@@ -143,7 +143,7 @@ every_way = pytest.mark.parametrize(
 
 
 async def read_under_tls(way: Way, reader: Any, writer: Any, context: pyossl.Context) -> Any:
-    """A line that is read as if it had come under TLS, or why there is no TLS."""
+    """A line that is read from the TLS stream, or the exception if there is none."""
     try:
         above, over = await way(reader, writer, context)
         try:
@@ -176,7 +176,7 @@ def test_a_client_refuses_what_came_in_the_clear_behind_the_go_ahead(
         assert await reader.readline() == b"go ahead\n"
         await until(lambda: reader._buffer)  # type: ignore[attr-defined]
         got = await read_under_tls(way, reader, writer, client_context)
-        with pytest.raises(pyossl.Error):  # it is not to be had later either
+        with pytest.raises(pyossl.Error):  # it cannot be read later either
             await reader.read()
         server.close()
         await server.wait_closed()
@@ -243,7 +243,7 @@ def test_a_server_goes_on_with_a_handshake_that_began_early(
 def test_a_command_in_the_clear_behind_an_early_handshake_is_refused_too(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """What begins as a record is OpenSSL's to judge, and all that follows it."""
+    """OpenSSL checks bytes that begin like a record, and all bytes after them."""
     client = pyossl.Connection(client_context, "localhost")
     client.handshake()
     hello = client.data_to_send()
@@ -267,10 +267,10 @@ def test_a_command_in_the_clear_behind_an_early_handshake_is_refused_too(
     assert isinstance(got[0], pyossl.Error)
 
 
-def test_a_reader_that_start_tls_goes_on_with_pauses_what_its_bytes_come_from(
+def test_a_reader_that_start_tls_goes_on_with_pauses_its_new_transport(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """And a long readexactly on it is decrypted, though the transport below is TLS too."""
+    """A long readexactly works too, although the transport below also uses TLS."""
     data = bytes(range(256)) * 4096
 
     async def serve(reader: Any, writer: Any) -> None:
@@ -296,10 +296,10 @@ def test_a_reader_that_start_tls_goes_on_with_pauses_what_its_bytes_come_from(
 
 
 @pytest.mark.parametrize("gives", ["writer", "transport"])
-def test_a_plain_writer_that_nobody_uses_any_more_does_not_close_what_open_over_made_of_it(
+def test_a_plain_writer_that_is_no_longer_used_does_not_close_the_streams_of_open_over(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, gives: str
 ) -> None:
-    """asyncio's writers have a finaliser that closes the transport, from some Python 3.11 on; pyossl's always have."""
+    """asyncio's writers close their transport in a finaliser from a release of Python 3.11 on, pyossl's always do."""
 
     async def serve(reader: Any, writer: Any) -> None:
         reader, writer = await pyossl.aio.open_over(writer, server_context)
@@ -327,7 +327,7 @@ def test_a_plain_writer_that_nobody_uses_any_more_does_not_close_what_open_over_
 def test_a_socket_reads_no_plain_bytes_as_if_they_came_under_tls(
     client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """Blocking sockets buffer nothing before: what the kernel has is taken for TLS."""
+    """A blocking socket buffers nothing before TLS begins.  All bytes in the kernel are read as TLS."""
     for context, name in ((client_context, "localhost"), (server_context, None)):
         ours, theirs = socket.socketpair()
         with theirs, ours:
@@ -336,7 +336,7 @@ def test_a_socket_reads_no_plain_bytes_as_if_they_came_under_tls(
                 context.wrap_socket(ours, name)
 
 
-# What fails before it begins
+# Failures before TLS begins
 
 
 def test_a_factory_that_raises_closes_the_socket(

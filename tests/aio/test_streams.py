@@ -1,4 +1,4 @@
-"""pyossl.aio's streams: asyncio's own, over TLS, on each kind of loop."""
+"""Streams over TLS, on each kind of loop."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def test_a_certificate_that_does_not_verify_ends_open_connection(run: Run, serve
             with pytest.raises(pyossl.CertificateError):
                 await connected(server, stranger)
             with pytest.raises(pyossl.CertificateError, match=r"self.signed|unable to get"):
-                await pyossl.aio.open_connection(HOST, port_of(server))  # the system's trust, which is the default
+                await pyossl.aio.open_connection(
+                    HOST, port_of(server)
+                )  # with the system's trusted certificates, the default
 
     run(main())
 
@@ -196,7 +198,7 @@ def test_unix_sockets(run: Run, tmp_path: Path, client_context: pyossl.Context, 
     path = tmp_path / "socket"
 
     async def main() -> None:
-        for _ in range(2):  # the second server finds the first one's socket, and replaces it
+        for _ in range(2):  # the second server replaces the socket of the first
             async with await pyossl.aio.start_unix_server(echo, path, ssl=server_context):
                 with pytest.raises(ValueError, match=r"server_hostname"):
                     await pyossl.aio.open_unix_connection(path, ssl=client_context)
@@ -251,7 +253,7 @@ def test_client_certificates_names_and_protocols(
             assert writer.get_extra_info("connection").alpn == "echo/1"
             await close(writer)
             assert names == ["example.com"]
-            reader, writer = await connected(server, nobody)  # TLS 1.3: a client learns of it after its handshake
+            reader, writer = await connected(server, nobody)  # in TLS 1.3 a client sees it after its handshake
             with pytest.raises(pyossl.AlertError, match=r"certificate required"):
                 await reader.read()
             with pytest.raises(pyossl.AlertError):
@@ -263,7 +265,7 @@ def test_client_certificates_names_and_protocols(
 def test_a_transport_that_ends_without_a_close_notify_is_no_eof(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    """docs/pitfalls.md, 6: else whoever cuts the connection decides where the data ends."""
+    """docs/pitfalls.md, 6: otherwise an attacker who cuts the connection decides where the data ends."""
 
     async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
         writer.write(b"half of")
@@ -320,7 +322,7 @@ def test_a_cancelled_read_loses_no_bytes(
                 task = asyncio.create_task(read())
                 await asyncio.sleep(0)
                 writer.write(data[start : start + 10_000])
-                for _ in range(start // 10_000 % 5):  # at each step of its way
+                for _ in range(start // 10_000 % 5):  # after a different number of turns
                     await asyncio.sleep(0)
                 task.cancel()
                 try:
@@ -335,7 +337,7 @@ def test_a_cancelled_read_loses_no_bytes(
     run(main())
 
 
-def test_cancelling_wait_closed_leaves_it_to_the_next_who_waits(
+def test_a_cancelled_wait_closed_leaves_the_next_one_working(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
     async def main() -> None:

@@ -1,5 +1,6 @@
-"""The task that waits for bytes takes its next step when they come, in the same turn of the loop
-(pyossl/aio/waking.py): it must not be able to tell.
+"""A task that waits for bytes runs in the turn of the loop in which they come (pyossl/aio/task_wakeups.py).
+
+The task must not see a difference.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from looped import Run, close, echo, port_of
 
 import pyossl
 import pyossl.aio
-from pyossl.aio.waking import wake
+from pyossl.aio.task_wakeups import wake_now
 
 HOST = "127.0.0.1"
 Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
@@ -32,7 +33,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 @pytest.fixture
 def meet(client_context: pyossl.Context, server_context: pyossl.Context) -> Meet:
-    """The streams of a client whose server echoes."""
+    """Gives the streams of a client whose server echoes."""
 
     @contextlib.asynccontextmanager
     async def met() -> AsyncIterator[Streams]:
@@ -54,7 +55,7 @@ async def exchange(streams: Streams, message: bytes) -> bytes:
 
 
 class Counting(asyncio.SelectorEventLoop):
-    """Counts what is put into its queue."""
+    """A loop that counts the callbacks in its queue."""
 
     queued = 0
 
@@ -63,7 +64,7 @@ class Counting(asyncio.SelectorEventLoop):
         return super().call_soon(*arguments, **keywords)
 
 
-@pytest.mark.parametrize("size", [10, 40_000])  # the long one is read straight to its destination
+@pytest.mark.parametrize("size", [10, 40_000])  # the longer one is decrypted directly into the result
 def test_the_loops_queue_is_not_needed(meet: Meet, size: int) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -73,7 +74,8 @@ def test_the_loops_queue_is_not_needed(meet: Meet, size: int) -> None:
             before = loop.queued
             for _ in range(100):
                 await exchange(streams, bytes(size))
-            assert loop.queued - before < 150  # by the queue it would be 200 and more: the server is here too
+            # Through the queue it would be more than 200: the server runs in this loop too.
+            assert loop.queued - before < 150
 
     loop = Counting()
     try:
@@ -86,7 +88,7 @@ def test_a_step_is_its_tasks_in_its_context(run: Run, meet: Meet) -> None:
     async def main() -> None:
         async def ask(name: str) -> None:
             async with meet() as streams:
-                NAME.set(name)  # after the loop has been told to watch the descriptor, in a context that it keeps
+                NAME.set(name)  # the loop already watches the descriptor, and keeps another context
                 for size in (10, 100_000):
                     assert await exchange(streams, bytes(size)) == bytes(size)
                     assert NAME.get() == name
@@ -137,7 +139,7 @@ def test_what_escapes_a_task_stops_the_loop_and_leaves_the_connection(
     assert not reported, reported
 
 
-def test_who_is_in_a_step_feeds_a_reader_and_takes_no_other_step(run: Run, meet: Meet) -> None:
+def test_a_task_that_feeds_a_reader_runs_no_step_of_another_task(run: Run, meet: Meet) -> None:
     async def main() -> None:
         async with meet() as (reader, _):
             seen: list[bytes] = []
@@ -156,7 +158,7 @@ def test_who_is_in_a_step_feeds_a_reader_and_takes_no_other_step(run: Run, meet:
 
 
 class OwnTask(asyncio.Task[Any]):
-    """A task of a program's own."""
+    """A subclass of a program."""
 
 
 def of_python(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
@@ -168,7 +170,7 @@ def of_its_own(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) 
 
 
 def eager(loop: asyncio.AbstractEventLoop, coroutine: Any, *, eager_start: bool | None = None, **options: Any) -> Any:
-    """asyncio's own, which in 3.13 knows no ``eager_start``, and uvloop gives it one there."""
+    """asyncio's own task.  In 3.13 it has no ``eager_start``, which uvloop passes."""
     return asyncio.eager_task_factory(loop, coroutine, **options)  # type: ignore[attr-defined, unused-ignore]
 
 
@@ -203,20 +205,20 @@ def test_two_that_wait_are_both_woken_by_the_queue(run: Run) -> None:
         waiting: list[Coroutine[Any, Any, None]] = [wait("one"), wait("two")]
         tasks = [asyncio.create_task(each) for each in waiting]
         await asyncio.sleep(0)
-        asyncio.get_running_loop().call_soon(wake, waiter)
+        asyncio.get_running_loop().call_soon(wake_now, waiter)
         await asyncio.gather(*tasks)
         assert seen == ["one", "two"]
 
     run(main())
 
 
-def test_another_who_waits_is_called_by_the_queue(run: Run) -> None:
-    """What it raises is the loop's to report, and not the connection's end."""
+def test_a_callback_of_a_program_is_called_through_the_queue(run: Run) -> None:
+    """So the loop reports its exception, and the connection goes on."""
 
     async def main() -> None:
         waiter, seen = asyncio.get_running_loop().create_future(), []
         waiter.add_done_callback(seen.append)
-        wake(waiter)
+        wake_now(waiter)
         assert seen == []
         await asyncio.sleep(0)
         assert seen == [waiter]

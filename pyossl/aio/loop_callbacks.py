@@ -1,4 +1,4 @@
-"""What a transport has the loop watch, and the steps that it takes without being called for."""
+"""The functions that the loop calls for a transport: when it can read, when it can write, and in its next turn."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from collections.abc import Callable
 from pyossl.aio.flow_control import FlowControl
 
 
-class Watching(FlowControl):
-    """Steps of reading and of writing, taken when there is something to read, room to write, or neither is needed."""
+class LoopCallbacks(FlowControl):
+    """Starts and stops the reader's and the writer's callback, and calls a reading step in the loop's next turn.
+
+    A *step* is a function without arguments that does a bounded amount of work and never waits.
+    """
 
     __slots__ = ("_step_due", "_watches_reader", "_watches_writer")
 
     _step_due: Callable[[], object] | None
 
-    # What the subclasses do
+    # For subclasses to implement
 
     def _watch_reader(self, callback: Callable[[], object]) -> None:
-        """Calls ``callback`` whenever there is something to read, in place of the one before."""
+        """Has ``callback`` called whenever there is something to read.  It replaces the callback before it."""
         raise NotImplementedError
 
     def _unwatch_reader(self) -> None:
         raise NotImplementedError
 
     def _watch_writer(self, callback: Callable[[], object]) -> None:
-        """Calls ``callback`` whenever there is room to write, in place of the one before."""
+        """Has ``callback`` called whenever there is room to write.  It replaces the callback before it."""
         raise NotImplementedError
 
     def _unwatch_writer(self) -> None:
         raise NotImplementedError
 
-    # What a transport calls
+    # For the transport to call
 
     def _watch_nothing_yet(self) -> None:
         self._step_due = None
@@ -54,16 +57,17 @@ class Watching(FlowControl):
             self._watches_writer = False
             self._unwatch_writer()
 
-    def _take_soon(self, step: Callable[[], object]) -> None:
-        """Takes a step of reading in the loop's next turn, once however many ask for it.
+    def _call_soon(self, step: Callable[[], object]) -> None:
+        """Calls a reading step once in the loop's next turn, no matter how often this is called before.
 
-        The loop takes another where there is something to read: were each to ask for one more, turns would grow.
+        The loop also calls a step when there is something to read.  If each of those steps added one more, the turns
+        of the loop would become longer and longer.
         """
         if self._step_due is None:
-            self._loop.call_soon(self._take_step)
+            self._loop.call_soon(self._call_step)
         self._step_due = step
 
-    def _take_step(self) -> None:
+    def _call_step(self) -> None:
         step, self._step_due = self._step_due, None
         if step is not None:
             step()

@@ -1,4 +1,4 @@
-"""What ``get_extra_info`` asks of a connection, by asyncio's names."""
+"""The names that ``Transport.get_extra_info`` answers from the TLS connection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pyossl.sockets.event_loop_steps import cipher_facts
 from pyossl.tls.connection import Connection
 
-FACTS: dict[str, Callable[[Connection], Any]] = {
+EXTRA_INFO: dict[str, Callable[[Connection], Any]] = {
     "cipher": cipher_facts,
     "compression": lambda connection: None,
     "connection": lambda connection: connection,

@@ -1,4 +1,4 @@
-"""TLS over a socket that the loop watches: the selector loops, uvloop, and any other with ``add_reader``."""
+"""TLS over a socket that the loop watches: asyncio's selector loops, uvloop, and any other loop with ``add_reader``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from asyncio import trsock
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.aio.transport import OPEN, Transport
+from pyossl.aio.transport import Transport
+from pyossl.aio.transport_states import OPEN
 from pyossl.sockets.connecting import send_at_once
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.sockets.event_loop_steps import MORE, ROOM, SLICE, EventLoopConnection, read_step, write_step
@@ -19,8 +20,8 @@ from pyossl.tls.connection import Bytes
 class SocketTransport(Transport):
     """TLS over a connected, non-blocking socket, which the transport owns.  SSL_set_fd(3)
 
-    ``_read_ready`` and ``write`` do themselves what nearly every call of them is for, and leave the rest to
-    ``Transport``'s: a call of Python's between the loop and C less each way is a thirtieth of an echo's instructions.
+    ``_read_ready`` and ``write`` handle the usual case themselves and leave the others to ``Transport``.  This saves
+    one Python call in each direction, a thirtieth of the instructions of an echo.
     """
 
     __slots__ = ("_fd", "_pointer", "_sock")
@@ -40,7 +41,7 @@ class SocketTransport(Transport):
         self._sock = sock
         self._fd = sock.fileno()
         self._pointer = connection.pointer
-        super().__init__(loop, connection, protocol, _extra_of(sock), **options)
+        super().__init__(loop, connection, protocol, _extra_info_of(sock), **options)
 
     def _read_ready(self) -> None:
         if self._state != OPEN or self._paused or self._reads_into or self._destination is not None:
@@ -60,14 +61,14 @@ class SocketTransport(Transport):
         try:
             got = self._connection.received(result, self._room)
         except BaseException as error:
-            self._failed(error, "reading")
+            self._fail(error, "reading")
         else:
-            self._take(got)
+            self._deliver(got)
 
     def write(self, data: Bytes) -> None:
         if (
             data.__class__ is not bytes
-            or self._backlog is not None
+            or self._write_buffer is not None
             or self._state != OPEN
             or self._eof_written
             or (size := len(data)) > SLICE
@@ -82,7 +83,7 @@ class SocketTransport(Transport):
         try:
             sent = self._connection.sent(result)
         except BaseException as error:
-            self._writing_failed(error, "writing")
+            self._fail_writing(error, "writing")
         else:
             self._keep_rest(data, sent)
 
@@ -100,25 +101,25 @@ class SocketTransport(Transport):
 
     def _release(self) -> None:
         if not self._is_of_another_process():
-            drain(self._sock.fileno())  # -1 where its owner has closed it: the number may be another's
+            drain(self._sock.fileno())  # -1 if the caller has closed the socket: _fd may be another file's number then
         self._sock.close()
 
     def _drop(self) -> None:
         self._sock.close()
 
 
-def _extra_of(sock: socket.socket) -> dict[str, Any]:
+def _extra_info_of(sock: socket.socket) -> dict[str, Any]:
     extra: dict[str, Any] = {"socket": trsock.TransportSocket(sock), "peername": None}
     try:
         extra["sockname"] = sock.getsockname()
     except OSError:
         extra["sockname"] = None
-    with contextlib.suppress(OSError):  # the peer may have gone
+    with contextlib.suppress(OSError):  # the peer may have closed the connection
         extra["peername"] = sock.getpeername()
     return extra
 
 
-def tls_over(
+def tls_over_socket(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     context: Any,
@@ -128,9 +129,9 @@ def tls_over(
     is_callers: bool = False,
     **options: Any,
 ) -> SocketTransport:
-    """A transport over a connected socket, in its handshake; the socket is closed where there cannot be one.
+    """A transport over a connected socket, which begins its handshake.  If that fails, the socket is closed.
 
-    ``is_callers``: somebody else has the socket object too, and may close it.
+    ``is_callers``: the program has the socket object too, and may close it.
     """
     try:
         sock.setblocking(False)

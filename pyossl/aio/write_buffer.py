@@ -1,4 +1,4 @@
-"""What has been written and waits to be encrypted and sent."""
+"""The bytes that were written and are not yet encrypted and sent."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pyossl.sockets.event_loop_steps import SLICE
 from pyossl.tls.connection import Bytes
 
 _SMALL = 16 * 1024
-_GATHERED = 64 * 1024
+"""Pieces below this size are joined with the next ones."""
+_LARGEST_JOINED = 64 * 1024
 
 
 def octets(data: Bytes) -> Bytes:
-    """Bytes whose length is their number; ``TypeError`` for what a transport does not take."""
+    """``data`` as an object whose ``len`` is its number of bytes.
+
+    Raises ``TypeError`` if a transport does not take it, ``ValueError`` for a memoryview that has been released.
+    """
     if isinstance(data, memoryview):
         try:
             return data if data.contiguous and data.format == "B" and data.ndim == 1 else data.tobytes()
@@ -25,22 +29,25 @@ def octets(data: Bytes) -> Bytes:
     raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
 
 
-class Backlog:
-    """Pieces in the order in which they were written.  True while there are any."""
+class WriteBuffer:
+    """Pieces of bytes in the order in which they were written.  It is true if it holds any."""
 
     __slots__ = ("_pieces", "_sent", "size")
 
     def __init__(self) -> None:
         self._pieces: collections.deque[bytes] = collections.deque()
-        self._sent = 0  # of the first
+        self._sent = 0  # bytes of the first piece
         self.size = 0
-        """How many bytes wait."""
+        """The number of bytes in the buffer."""
 
     def __bool__(self) -> bool:
         return self.size != 0
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} size={self.size}>"
+
     def add(self, data: Bytes, start: int) -> None:
-        """Keeps ``data`` from ``start`` on; a buffer of the caller's may change, and is copied."""
+        """Appends ``data`` from index ``start`` on.  It copies a mutable buffer, which the caller may change later."""
         if not isinstance(data, bytes) or (start and self._pieces):
             data, start = bytes(data[start:]), 0
         if start:
@@ -49,33 +56,37 @@ class Backlog:
         self.size += len(data) - start
 
     def flush(self, send: Callable[[bytes, int], int | Want]) -> tuple[int, Want | None]:
-        """Gives ``send`` what waits, about ``SLICE`` bytes at most; how many went, and what the rest waits for, if it
-        does.
+        """Passes about ``SLICE`` bytes at most to ``send``, with the index of the first byte that is not yet sent.
+
+        Returns the number of bytes that were sent, and the ``Want`` that the rest waits for, None if it need not wait.
         """
-        went = 0
-        while self._pieces and went < SLICE:
+        total = 0
+        while self._pieces and total < SLICE:
             data = self._first()
             offered = min(len(data) - self._sent, SLICE)
             sent = send(data, self._sent)
             if isinstance(sent, Want):
-                return went, sent
-            went += sent
+                return total, sent
+            total += sent
             self.size -= sent
             self._sent += sent
             if self._sent == len(data):
                 self._pieces.popleft()
                 self._sent = 0
             elif sent < offered:
-                return went, Want.WRITE
-        return went, None
+                return total, Want.WRITE
+        return total, None
 
     def _first(self) -> bytes:
-        """The first piece, small ones made one: what was offered before is still the beginning of it."""
+        """The first piece.  A small one is joined with the next ones.
+
+        OpenSSL needs a repeated write to begin with the same bytes, and it does: joining only appends.
+        """
         pieces = self._pieces
         if len(pieces) > 1 and len(pieces[0]) - self._sent < _SMALL:
             joined = [pieces.popleft()[self._sent :]]
             size = len(joined[0])
-            while pieces and size < _GATHERED:
+            while pieces and size < _LARGEST_JOINED:
                 joined.append(pieces.popleft())
                 size += len(joined[-1])
             pieces.appendleft(b"".join(joined))
