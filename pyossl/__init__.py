@@ -4,10 +4,7 @@
 OpenSSL's functions by their own names.
 """
 
-from pyossl.core.binding import ffi, lib, text
-
-openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
-"""The OpenSSL library in use, such as ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
+from pyossl.core import ffi, lib
 
 __version__: str = "0.1.0"
 """The release of pyossl, the same as in pyproject.toml."""
@@ -43,6 +40,7 @@ _HOMES = {
     "x509.keys": ("PrivateKey", "PublicKey"),
     "sockets.listener": ("Listener", "listen"),
     "tls.message": ("Message",),
+    "core.constants": ("openssl_version",),
     "core.outcome": ("Failure", "Record", "Want"),
     "x509.pkcs12": ("PKCS12",),
     "tls.ssl_filter": ("SSLFilter",),
@@ -61,7 +59,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = {"errors": "pyossl.errors", "outcome": "pyossl.core.outcome"}
 
-__all__ = [*_HOME, *_MODULES, "ffi", "lib", "openssl_version"]
+__all__ = [*_HOME, *_MODULES, "ffi", "lib"]
 
 
 def __getattr__(name: str) -> object:

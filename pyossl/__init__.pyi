@@ -11,8 +11,8 @@ from pyossl.bio.filters import (
 )
 from pyossl.bio.network import AcceptBIO as AcceptBIO, ConnectBIO as ConnectBIO, DatagramBIO as DatagramBIO
 from pyossl.bio.python import PythonBIO as PythonBIO
-from pyossl.core import outcome as outcome
-from pyossl.core.binding import ffi as ffi, lib as lib
+from pyossl.core import ffi as ffi, lib as lib, outcome as outcome
+from pyossl.core.constants import openssl_version as openssl_version
 from pyossl.core.errors import (
     AlertError as AlertError,
     CertificateError as CertificateError,
@@ -56,4 +56,3 @@ from pyossl.x509.store import Store as Store
 from pyossl.x509.uri import load_uri as load_uri
 
 __version__: str
-openssl_version: str

@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl.bio.names import name_of
+from pyossl.core import ffi, lib, own, release
 from pyossl.core.arguments import (
     LARGEST_INT,
     flag,
@@ -42,7 +43,6 @@ from pyossl.core.arguments import (
     path as checked_path,
     pointer as checked_pointer,
 )
-from pyossl.core.binding import ffi, lib, own, release
 from pyossl.core.copying import Uncopied
 from pyossl.core.descriptors import descriptor_of, socket_descriptor
 from pyossl.core.errors import Error, TLSError, UsageError, check, check_ptr, failed, transport_error

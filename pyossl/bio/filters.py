@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import LARGEST_INT, c_string, c_text, flag, integer, utf8
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import Error, check, check_ptr, require
 from pyossl.core.outcome import Failure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyossl.core.binding import lib, text
+from pyossl.core import lib, text
 
 _NAMES = {
     lib.BIO_TYPE_ACCEPT: "accept",

@@ -6,8 +6,8 @@ from _socket import htons, inet_pton, ntohs  # without the enumerations of socke
 from typing import TYPE_CHECKING, Any
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import LARGEST_INT, flag, instance, integer
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import UsageError, check, check_ptr, require
 from pyossl.core.lock import Lock

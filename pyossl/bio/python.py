@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pyossl.bio.bio import BIO
-from pyossl.core.binding import ffi, lib, own
+from pyossl.core import ffi, lib, own
 from pyossl.core.errors import UsageError, check_ptr
 from pyossl.core.outcome import Want
 from pyossl.core.parked_exceptions import callback, park

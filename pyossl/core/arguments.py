@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from pyossl.core.binding import ffi
+from pyossl.core import ffi
 
 _T = TypeVar("_T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from pyossl.core.binding import ffi
+from pyossl.core import ffi
 
 RECORD = 16384
 """The most bytes of plaintext in a record."""

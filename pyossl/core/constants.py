@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyossl.core.binding import ffi, lib
+from pyossl.core import ffi, lib, text
+
+openssl_version: str = text(lib.OpenSSL_version(lib.OPENSSL_VERSION))
+"""The OpenSSL library in use, for example ``OpenSSL 3.0.19 27 Jan 2026``.  OpenSSL_version(3)"""
 
 
 def constant(name: str, default: int | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 
 
 def add_entropy(data: bytes, entropy: float) -> None:

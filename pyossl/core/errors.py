@@ -10,7 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core.binding import ffi, lib, text
+from pyossl.core import ffi, lib, text
 from pyossl.core.outcome import Failure, Record, Want, take_records
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 from pyossl.core.errors import UnsupportedError
 
 _WORDS = {

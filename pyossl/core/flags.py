@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 
 
 class Options(enum.IntFlag):

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pyossl.core.binding import ffi, lib, own
+from pyossl.core import ffi, lib, own
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, check_ptr
 from pyossl.core.parked_exceptions import keep_stray, take_raised

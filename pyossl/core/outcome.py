@@ -10,7 +10,7 @@ import enum
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyossl.core.binding import ffi, lib, text
+from pyossl.core import ffi, lib, text
 
 if TYPE_CHECKING:
     from pyossl.x509.certificate import Certificate

@@ -18,7 +18,7 @@ from __future__ import annotations
 from _thread import get_ident
 from typing import Any
 
-from pyossl.core.binding import ffi, lib
+from pyossl.core import ffi, lib
 
 _raised: dict[int, list[BaseException]] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.core.binding import ffi, lib, own
+from pyossl.core import ffi, lib, own
 from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.tls.mutable_context import MutableContext

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core import buffers
-from pyossl.core.binding import lib
+from pyossl.core import buffers, lib
 from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.core.outcome import Want

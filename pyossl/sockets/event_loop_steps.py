@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyossl.core import buffers
-from pyossl.core.binding import ffi, lib
+from pyossl.core import buffers, ffi, lib
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import DescriptorConnection
 from pyossl.tls.connection import Bytes, Connection, readable, writable

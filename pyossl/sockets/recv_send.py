@@ -9,9 +9,8 @@ from __future__ import annotations
 from _socket import MSG_PEEK  # without the enumerations of socket, a third of the import
 from typing import Any
 
-from pyossl.core import buffers
+from pyossl.core import buffers, lib
 from pyossl.core.arguments import index, number_shown
-from pyossl.core.binding import lib
 from pyossl.sockets.descriptor_connection import WaitingConnection
 from pyossl.tls.connection import Bytes, readable, writable
 from pyossl.tls.negotiated import NegotiatedSummary

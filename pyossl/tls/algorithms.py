@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pyossl.core import ffi, lib, text
 from pyossl.core.arguments import security_level, utf8
-from pyossl.core.binding import ffi, lib, text
 from pyossl.core.errors import failed
 from pyossl.core.outcome import take_records
 from pyossl.tls.context_state import ContextState

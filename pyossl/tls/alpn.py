@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pyossl.core import ffi, lib
 from pyossl.core.arguments import function, iterated
-from pyossl.core.binding import ffi, lib
 from pyossl.core.errors import failed
 from pyossl.tls.callbacks import ALPNCallback
 from pyossl.tls.context_state import ContextState

@@ -6,8 +6,8 @@ verification.py has ``verify_callback``, alpn.py has ``alpn_callback``, and sess
 
 from __future__ import annotations
 
+from pyossl.core import lib
 from pyossl.core.arguments import function
-from pyossl.core.binding import lib
 from pyossl.tls.callbacks import InfoCallback, KeylogCallback, ServernameCallback
 from pyossl.tls.context_state import ContextState
 

@@ -28,7 +28,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyossl.core.binding import ffi, lib, text
+from pyossl.core import ffi, lib, text
 from pyossl.core.errors import TLSError
 from pyossl.core.flags import InfoWhere
 from pyossl.core.parked_exceptions import callback

@@ -5,8 +5,8 @@ SSL_CONF_cmd(3)
 
 from __future__ import annotations
 
+from pyossl.core import lib, own
 from pyossl.core.arguments import c_string
-from pyossl.core.binding import lib, own
 from pyossl.core.errors import check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.tls.context_state import ContextState

@@ -33,9 +33,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyossl.bio.bio import BIO
-from pyossl.core import buffers
+from pyossl.core import buffers, ffi, lib, own
 from pyossl.core.arguments import email_address, function, index, instances, number_shown
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.core.lock import TakenError, ask
 from pyossl.core.outcome import Want

@@ -6,7 +6,7 @@ failure.  The facts of a failure are taken from C once, so that every later call
 
 from __future__ import annotations
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 from pyossl.core.errors import NotDueError, UsageError, exception_of
 from pyossl.core.lock import INHERITED
 from pyossl.core.outcome import Failure, Want, record_of

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
+from pyossl.core import lib
 from pyossl.core.arguments import flag, instances
-from pyossl.core.binding import lib
 from pyossl.core.errors import Error, UsageError, check
 from pyossl.core.flags import Options
 from pyossl.core.outcome import take_records

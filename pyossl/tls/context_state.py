@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core.binding import lib, own
+from pyossl.core import lib, own
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, check_ptr
 from pyossl.core.outcome import take_records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 
 _HANDSHAKE = {
     0: "HelloRequest",

@@ -14,9 +14,8 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl.core import buffers
+from pyossl.core import buffers, ffi, lib, own, text
 from pyossl.core.arguments import c_string, c_text
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
 from pyossl.tls.alpn import wire_format

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, c_text
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pyossl.core.binding import ffi, lib, own, text
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError
 from pyossl.core.lock import ask, inherited

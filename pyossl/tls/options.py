@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pyossl.core import lib
 from pyossl.core.arguments import LARGEST_INT, integer
-from pyossl.core.binding import lib
 from pyossl.core.flags import Modes, Options
 from pyossl.tls.context_state import ContextState
 

@@ -11,8 +11,8 @@ import datetime
 from typing import Any
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import LARGEST_INT, instance, integer, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, check, check_ptr, failed
 from pyossl.core.outcome import take_records

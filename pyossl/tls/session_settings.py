@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
+from pyossl.core import ffi, lib
 from pyossl.core.arguments import LARGEST_INT, email_address, function, integer
-from pyossl.core.binding import ffi, lib
 from pyossl.core.errors import check
 from pyossl.tls.callbacks import NewSessionCallback
 from pyossl.tls.verification import VerificationSettings

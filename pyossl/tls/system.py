@@ -9,7 +9,7 @@ import os
 import re
 from typing import NamedTuple
 
-from pyossl.core.binding import ffi, lib, own, text
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.errors import check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.tls.versions import Version

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from pyossl.core import ffi, lib
 from pyossl.core.arguments import LARGEST_INT, function, instance, integer, iterated
-from pyossl.core.binding import ffi, lib
 from pyossl.core.errors import UsageError, check
 from pyossl.core.flags import VerifyFlags
 from pyossl.tls.algorithms import AlgorithmSettings

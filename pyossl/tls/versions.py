@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from pyossl.core.binding import lib
+from pyossl.core import lib
 from pyossl.core.errors import check
 from pyossl.tls.context_state import ContextState
 

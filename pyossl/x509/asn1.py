@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, number as whole_number
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 

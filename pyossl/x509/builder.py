@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, string_bytes

@@ -7,8 +7,8 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, instance, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import DecodeError, Error, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import integer, long_name, short_name, string_bytes, time

@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import instance, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, integer, string_bytes, time

@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import path
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, check, failed
 from pyossl.core.outcome import take_records
 

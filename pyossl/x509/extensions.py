@@ -6,8 +6,8 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import flag, octets, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_from, object_identifier, short_name, string_bytes

@@ -12,8 +12,8 @@ import ipaddress
 import os
 from typing import Any, NamedTuple
 
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, instance, instances
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, asn1_time

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import UnsupportedError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.encoding import bio_contents, output_of

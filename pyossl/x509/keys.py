@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, integer, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.copying import Unpickled
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records

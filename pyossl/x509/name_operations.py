@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.x509.names import Name

@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import instance, octets, pointer as checked_pointer
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_identifier, short_name, string_bytes, string_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyossl.core import lib
 from pyossl.core.arguments import utf8
-from pyossl.core.binding import lib
 from pyossl.core.errors import DecodeError
 
 Password = str | bytes | Callable[[], str | bytes]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, instance, instances, integer
-from pyossl.core.binding import ffi, lib, own
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.certificate import Certificate, chain_of_owned, stack_of_certificates

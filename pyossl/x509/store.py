@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import (
     LARGEST_INT,
     c_string,
@@ -21,7 +22,6 @@ from pyossl.core.arguments import (
     pointer as checked_pointer,
     security_level as check_level,
 )
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.core.flags import VerifyFlags

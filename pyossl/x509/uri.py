@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar, overload
 
 from pyossl.bio.bio import BIO
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string
-from pyossl.core.binding import ffi, lib, own, text
 from pyossl.core.errors import (
     DecodeError,
     Error,

@@ -169,7 +169,7 @@ def test_the_names_found_on_demand_are_those_that_the_stub_declares() -> None:
         if isinstance(node, ast.ImportFrom):
             declared |= {alias.name: node.module for alias in node.names}
     homes = {name: f"pyossl.{home}" for name, home in vars(pyossl)["_HOME"].items()}
-    homes |= {"errors": "pyossl", "outcome": "pyossl.core", "ffi": "pyossl.core.binding", "lib": "pyossl.core.binding"}
+    homes |= {"errors": "pyossl", "outcome": "pyossl.core", "ffi": "pyossl.core", "lib": "pyossl.core"}
     assert declared == homes
 
 
@@ -200,12 +200,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_import_pyossl_loads_the_binding_only() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
-    assert set(done.stdout.split()) == {
-        "pyossl.core",
-        "pyossl.core.binding",
-        "pyossl._openssl",
-        "pyossl._openssl.lib",
-    }
+    assert set(done.stdout.split()) == {"pyossl.core", "pyossl._openssl", "pyossl._openssl.lib"}
 
 
 def test_the_version_is_that_of_the_distribution_and_of_pyproject() -> None:
