@@ -7,6 +7,7 @@ from typing import Any
 
 from pyossl.core.arguments import LARGEST_INT, c_text, host_name, integer, seconds, switch, utf8
 from pyossl.core.descriptors import require_plain
+from pyossl.sockets.address import check_host
 from pyossl.tls.context import Context
 
 HANDSHAKE_TIMEOUT = 60.0
@@ -39,7 +40,7 @@ def check_place(host: Any, port: Any, family: int = 0, proto: int = 0, flags: in
     Raises ``TypeError`` or ``ValueError`` if ``loop.getaddrinfo`` does not take one of the arguments.
     """
     if host is not None:
-        host_name(host, "a host")
+        check_host(host_name(host, "a host"))
     if isinstance(port, str):
         c_text(utf8(port, "the name of a service"), "the name of a service")
     elif port is not None:

@@ -163,6 +163,19 @@ def test_a_mistaken_server_leaves_no_socket_at_its_path(client_context: pyossl.C
     assert not path.exists()
 
 
+@pytest.mark.parametrize("host", ["localhost:443", "https://localhost/", "[::1]"])
+def test_a_host_that_is_more_than_a_name_or_an_address_is_named(
+    host: str, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    async def main() -> None:
+        with pytest.raises(ValueError, match="a host is a name or an IP address alone"):
+            await aio.open_connection(host, 443, ssl=client_context)
+        with pytest.raises(ValueError, match="a host is a name or an IP address alone"):
+            await aio.start_server(echo, host, 0, ssl=server_context)
+
+    asyncio.run(main())
+
+
 def test_a_readers_repr_counts_the_bytes_that_are_unread() -> None:
     async def main() -> None:
         reader = pyossl.aio.StreamReader(100, asyncio.get_running_loop())
