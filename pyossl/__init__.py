@@ -13,7 +13,7 @@ _HOMES = {
     "bio.bio": ("BIO",),
     "bio.filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
     "bio.network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
-    "bio.python": ("PythonBIO",),
+    "bio.python_bio": ("PythonBIO",),
     "tls.callbacks": ("Verification",),
     "tls.connection": ("Connection",),
     "tls.context": ("Context",),
@@ -36,7 +36,7 @@ _HOMES = {
     "core.flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
     "core.features": ("features",),
     "x509.names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
-    "x509.issuing": ("Authority", "Credentials", "self_signed"),
+    "x509.authority": ("Authority", "Credentials", "self_signed"),
     "x509.keys": ("PrivateKey", "PublicKey"),
     "sockets.listener": ("Listener", "listen"),
     "tls.message": ("Message",),
@@ -47,8 +47,8 @@ _HOMES = {
     "tls.versions": ("Version",),
     "tls.session": ("Session",),
     "sockets.socket": ("Socket", "connect"),
-    "x509.store": ("Store",),
-    "x509.uri": ("load_uri",),
+    "x509.trust_store": ("Store",),
+    "x509.load_uri": ("load_uri",),
     "x509.certificate": ("Certificate", "load_certificates"),
 }
 """Each name's module, which is loaded when somebody first asks for the name: no program needs them all.

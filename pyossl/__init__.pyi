@@ -10,7 +10,7 @@ from pyossl.bio.filters import (
     PrefixFilter as PrefixFilter,
 )
 from pyossl.bio.network import AcceptBIO as AcceptBIO, ConnectBIO as ConnectBIO, DatagramBIO as DatagramBIO
-from pyossl.bio.python import PythonBIO as PythonBIO
+from pyossl.bio.python_bio import PythonBIO as PythonBIO
 from pyossl.core import ffi as ffi, lib as lib, outcome as outcome
 from pyossl.core.constants import openssl_version as openssl_version
 from pyossl.core.errors import (
@@ -39,11 +39,12 @@ from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.versions import Version as Version
+from pyossl.x509.authority import Authority as Authority, Credentials as Credentials, self_signed as self_signed
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls
 from pyossl.x509.extensions import Extension as Extension, KeyUsage as KeyUsage
-from pyossl.x509.issuing import Authority as Authority, Credentials as Credentials, self_signed as self_signed
 from pyossl.x509.keys import PrivateKey as PrivateKey, PublicKey as PublicKey
+from pyossl.x509.load_uri import load_uri as load_uri
 from pyossl.x509.names import (
     Attribute as Attribute,
     GeneralName as GeneralName,
@@ -52,7 +53,6 @@ from pyossl.x509.names import (
     OtherName as OtherName,
 )
 from pyossl.x509.pkcs12 import PKCS12 as PKCS12
-from pyossl.x509.store import Store as Store
-from pyossl.x509.uri import load_uri as load_uri
+from pyossl.x509.trust_store import Store as Store
 
 __version__: str

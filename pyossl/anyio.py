@@ -34,8 +34,8 @@ from pyossl.core.arguments import flag, function, host_name, index, instance, in
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import Error, TruncationError, UsageError
 from pyossl.sockets.address import check_host
+from pyossl.sockets.context_side import USE_CLIENT, USE_SERVER, client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.sockets.side import USE_CLIENT, USE_SERVER, client_context, server_context
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context

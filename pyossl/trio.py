@@ -31,8 +31,8 @@ from pyossl.core.arguments import (
 )
 from pyossl.core.copying import Uncopied
 from pyossl.sockets.address import check_host
+from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.sockets.side import client_context, server_context
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Bytes, Connection
 from pyossl.tls.context import Context

@@ -29,10 +29,10 @@ import pyossl.aio
 import pyossl.anyio
 import pyossl.core.outcome
 import pyossl.errors
-import pyossl.tls.system
+import pyossl.tls.system_openssl
 import pyossl.trio
 
-MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.tls.system")
+MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.tls.system_openssl")
 INNER = {
     # Made by pyossl, from a result of OpenSSL or of the loop.
     "aio.Server": "made by create_server",

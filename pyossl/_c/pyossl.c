@@ -58,17 +58,17 @@
 
 /* core: the error queue, fork and the locks */
 #include "core/error_queue.c"
-#include "core/forks.c"
+#include "core/forks_wait.c"
 #include "core/lock.c"
 #include "core/descriptor_identity.c"
-#include "core/free_nothing.c"
+#include "core/borrowed_pointer.c"
 
 /* tls: the connection, and the callbacks of OpenSSL */
 #include "tls/connection.c"
 #include "tls/callbacks.c"
-#include "tls/required_certificate.c"
+#include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"
-#include "tls/session_cache.c"
+#include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
 
 /* bio: the BIOs of pyossl */
@@ -80,12 +80,12 @@
 /* tls: the calls of a connection, none of which waits for a descriptor */
 #include "tls/connection_lock.c"
 #include "tls/connection_new.c"
-#include "tls/call.c"
+#include "tls/call_outcome.c"
 #include "tls/handshake.c"
 #include "tls/read.c"
 #include "tls/write.c"
 #include "tls/shutdown.c"
-#include "tls/failed_write.c"
+#include "tls/read_after_failed_write.c"
 #include "tls/renegotiation.c"
 #include "tls/connection_close.c"
 
@@ -94,37 +94,37 @@
 
 /* tls: functions that only some connections need */
 #include "tls/memory_transfer.c"
-#include "tls/mutable_connection.c"
+#include "tls/mutable_connection_settings.c"
 #include "tls/ocsp_stapling.c"
 #include "tls/dtls.c"
 
 /* bio: reading and writing a BIO of the program */
-#include "bio/bio_calls.c"
+#include "bio/bio_read_and_write.c"
 
 /* x509: certificates, keys and stores */
 #include "x509/password_iterations.c"
-#include "x509/encryption_schemes.c"
+#include "x509/encryption_algorithm_names.c"
 #include "x509/dsa_key.c"
-#include "x509/pkcs12_key_name.c"
-#include "x509/uri_store.c"
+#include "x509/pkcs12_friendly_name.c"
+#include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
 #include "x509/certificates.c"
 #include "x509/verify_time.c"
-#include "x509/extensions.c"
+#include "x509/malformed_extensions.c"
 
 /* sockets: the calls that wait for a descriptor */
-#include "sockets/wait.c"
+#include "sockets/wait_for_descriptor.c"
 #include "sockets/writers_turn.c"
 #include "sockets/read_waiting.c"
 #include "sockets/write_waiting.c"
 #include "sockets/shutdown_waiting.c"
-#include "sockets/end_socket.c"
+#include "sockets/close_and_detach.c"
 #include "sockets/event_loop_read.c"
-#include "sockets/callers_socket.c"
+#include "sockets/mutable_connection_calls.c"
 
 /* core: the start of the library, and facts about it */
 #include "core/initialise.c"
-#include "core/library_and_providers.c"
+#include "core/openssl_facts.c"
 
 /* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
 #include "core/calls_that_hold_forks.h"

@@ -10,8 +10,8 @@ other loop, and over an existing transport, that transport carries the bytes.
 """
 
 from pyossl.aio.connecting import create_connection, create_unix_connection
-from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
+from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.streams import (
     StreamWriter,
     open_connection,

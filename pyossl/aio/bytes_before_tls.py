@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pyossl.aio.reader import StreamReader
+from pyossl.aio.stream_reader import StreamReader
 from pyossl.core.errors import TLSError
 
 _ALERT, _HANDSHAKE = b"\x15", b"\x16"

@@ -16,7 +16,7 @@ from pyossl.aio.socket_transport import tls_over_socket
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, switch
-from pyossl.sockets.connecting import ATTEMPT_DELAY, by_turns
+from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 

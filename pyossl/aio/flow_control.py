@@ -1,7 +1,8 @@
 """Flow control: asyncio's own implementation, with the types that typeshed leaves out.
 
 ``transport.py`` sets the default limits and calls ``_maybe_pause_protocol`` and ``_maybe_resume_protocol`` when the
-size of its write buffer changes.  In the other direction, ``reader.py`` pauses a transport whose bytes are not read.
+size of its write buffer changes.  In the other direction, ``stream_reader.py`` pauses a transport whose bytes are not
+read.
 """
 
 from __future__ import annotations

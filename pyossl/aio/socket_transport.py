@@ -11,9 +11,9 @@ from typing import Any
 
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
-from pyossl.sockets.connecting import send_at_once
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.sockets.event_loop_steps import MORE, ROOM, SLICE, EventLoopConnection, read_step, write_step
+from pyossl.sockets.happy_eyeballs import send_at_once
 from pyossl.tls.connection import Bytes
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from pyossl.aio.arguments import any_context, limits
 from pyossl.aio.connecting import create_connection, create_unix_connection
-from pyossl.aio.reader import StreamReader
 from pyossl.aio.server import Server, create_server, create_unix_server
+from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.tls_upgrade import tls_over_transport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyossl.aio.arguments import check_protocol, check_transport, context_for_side, limits
 from pyossl.aio.bytes_before_tls import reader_of, refusal, removed_from, resume_writers_of
-from pyossl.aio.reader import StreamReader
+from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.errors import UsageError

@@ -17,8 +17,8 @@ lock, and a ``Connection`` over a BIO uses that BIO's lock.  A chain is changed 
 and no open connection uses it.
 
 *Ends.*  OpenSSL's filters use the BIO below without a check that there is one.  So C refuses each call of a chain whose
-last member is a filter (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio/bio_calls.c), and no connection is made over one.  While
-a connection uses a chain, the chain cannot be changed.
+last member is a filter (``PYOSSL_INCOMPLETE`` in pyossl/_c/bio/bio_read_and_write.c), and no connection is made over
+one.  While a connection uses a chain, the chain cannot be changed.
 
 *Waiting.*  A call that would have to wait returns a ``Want``.  Repeat the call, a write with the same bytes.
 """
@@ -31,7 +31,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl.bio.names import name_of
+from pyossl.bio.bio_type_names import name_of
 from pyossl.core import ffi, lib, own, release
 from pyossl.core.arguments import (
     LARGEST_INT,

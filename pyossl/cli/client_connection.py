@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from pyossl import Context, Error, Message, Session, Socket
 from pyossl.cli import starttls
-from pyossl.sockets.connecting import connected
 from pyossl.sockets.descriptor_connection import deadline_in
+from pyossl.sockets.happy_eyeballs import connected
 
 _CHUNK = 65536
 

@@ -21,7 +21,7 @@ from pyossl.cli.package_version import package_version
 from pyossl.cli.screen import Screen
 from pyossl.cli.tls_versions import VERSIONS, version_name
 from pyossl.core.outcome import VerifyCode
-from pyossl.tls import system
+from pyossl.tls import system_openssl
 
 PROTOCOL = "pyossl-demo"
 
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     start = time.perf_counter()
-    screen.title(pyossl.openssl_version, f"{system.ssl_library()}, pyossl {package_version('pyossl')}")
+    screen.title(pyossl.openssl_version, f"{system_openssl.ssl_library()}, pyossl {package_version('pyossl')}")
     if arguments.tls:
         version = VERSIONS[arguments.tls]
     else:

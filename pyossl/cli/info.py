@@ -17,7 +17,7 @@ from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
 from pyossl.cli.package_version import package_version
 from pyossl.cli.screen import Screen, counted
 from pyossl.cli.tls_versions import version_name
-from pyossl.tls import system
+from pyossl.tls import system_openssl
 
 if TYPE_CHECKING:
     from pyossl.tls.versions import Version
@@ -56,18 +56,18 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 
 def report() -> dict[str, Any]:
     """Information about the OpenSSL in use, as JSON values."""
-    policy, trust = system.policy(), system.trust_store()
-    configuration = system.configuration_file()
+    policy, trust = system_openssl.policy(), system_openssl.trust_store()
+    configuration = system_openssl.configuration_file()
     return {
         "pyossl": {"version": package_version("pyossl"), "directory": str(Path(pyossl.__file__).parent)},
         "openssl": {
             "version": pyossl.openssl_version,
-            "headers": system.headers(),
-            "libssl": system.ssl_library(),
-            "libcrypto": system.crypto_library(),
+            "headers": system_openssl.headers(),
+            "libssl": system_openssl.ssl_library(),
+            "libcrypto": system_openssl.crypto_library(),
             "configuration": {"path": configuration, "exists": Path(configuration).is_file()},
-            "providers": [provider._asdict() for provider in system.providers()],
-            "fips": system.is_fips_enabled(),
+            "providers": [provider._asdict() for provider in system_openssl.providers()],
+            "fips": system_openssl.is_fips_enabled(),
         },
         "policy": {
             "security_level": policy.security_level,

@@ -46,7 +46,7 @@ def _guard() -> None:
 
 _guard()
 
-register_at_fork(before=lib.pyossl_before_fork, after_in_parent=lib.pyossl_after_fork)  # pyossl/_c/core/forks.c
+register_at_fork(before=lib.pyossl_before_fork, after_in_parent=lib.pyossl_after_fork)  # pyossl/_c/core/forks_wait.c
 
 
 class _Owner(ref):  # type: ignore[type-arg]  # of a pointer

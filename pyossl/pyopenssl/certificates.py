@@ -22,8 +22,8 @@ from pyossl.pyopenssl.keys import (
     translated,
 )
 from pyossl.x509 import name_operations
-from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate_builder import CertificateBuilder
 from pyossl.x509.names import Name
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.tls.mutable_context import MutableContext
-from pyossl.x509.builder import CertificateBuilder
 from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate_builder import CertificateBuilder
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
 from pyossl.x509.names import Name
-from pyossl.x509.store import Store
+from pyossl.x509.trust_store import Store
 
 _HAS = {
     "CUSTOM_EXT": True,

@@ -8,7 +8,7 @@ import sys
 
 from pyossl.core.constants import constant, version_text
 from pyossl.pyopenssl import version
-from pyossl.tls import system
+from pyossl.tls import system_openssl
 
 
 def _environment() -> str:
@@ -16,8 +16,8 @@ def _environment() -> str:
         "pyOpenSSL": f"{version.__version__} (pyossl's face)",
         "cryptography": "installed" if importlib.util.find_spec("cryptography") else "not installed",
         "OpenSSL at run time": version_text(constant("OPENSSL_VERSION")).decode(),
-        "OpenSSL compiled against": system.headers(),
-        "libssl": system.ssl_library(),
+        "OpenSSL compiled against": system_openssl.headers(),
+        "libssl": system_openssl.ssl_library(),
         "Python executable": sys.executable,
         "Python version": sys.version,
         "Platform": platform.platform(),

@@ -13,8 +13,8 @@ from pyossl.pyopenssl.deprecation import deprecated
 from pyossl.pyopenssl.exceptions import Translated
 from pyossl.x509 import key_operations
 from pyossl.x509.cryptography_objects import cryptography
-from pyossl.x509.encoding import is_pem
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
+from pyossl.x509.pem_and_der import is_pem
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa

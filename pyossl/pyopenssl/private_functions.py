@@ -21,7 +21,7 @@ from pyossl.pyopenssl.exceptions import (
     ZeroReturnError,
 )
 from pyossl.pyopenssl.keys import FILETYPE_PEM, Error, PassphraseCallableT, checked_passphrase, translated
-from pyossl.x509.builder import time_text
+from pyossl.x509.certificate_builder import time_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ from pyossl.pyopenssl.certificates import X509
 from pyossl.pyopenssl.keys import is_cryptography_object, translated
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
-from pyossl.x509.store import Store
+from pyossl.x509.trust_store import Store
 
 if TYPE_CHECKING:
     from cryptography import x509

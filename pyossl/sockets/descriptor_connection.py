@@ -1,9 +1,9 @@
 """A connection over a socket's descriptor, with calls that can wait for the descriptor.
 
 A call takes non-blocking steps under the connection's lock.  Between two steps it waits for the descriptor, without the
-lock.  All of this is one C function of pyossl/_c/sockets/wait.c, which releases the GIL once.  A timeout is a deadline
-for the whole call.  If a signal interrupts the wait, Python's handlers run in the middle of the call.  Then the call
-goes on with the same deadline, or ends with the exception that a handler raised.
+lock.  All of this is one C function of pyossl/_c/sockets/wait_for_descriptor.c, which releases the GIL once.  A timeout
+is a deadline for the whole call.  If a signal interrupts the wait, Python's handlers run in the middle of the call.
+Then the call goes on with the same deadline, or ends with the exception that a handler raised.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class WaitingConnection(DescriptorConnection):
 
     @property
     def pointer(self) -> Any:
-        """The ``pyossl_connection *``, for the functions of pyossl/_c/sockets/wait.c."""
+        """The ``pyossl_connection *``, for the functions of pyossl/_c/sockets/wait_for_descriptor.c."""
         return self._c
 
     def finish_handshake(self, timeout: float, deadline: int = 0) -> None:

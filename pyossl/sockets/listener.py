@@ -36,10 +36,10 @@ from pyossl.sockets.address import (
     path_of,
     resolved,
 )
-from pyossl.sockets.connecting import send_at_once
+from pyossl.sockets.context_side import server_context
 from pyossl.sockets.descriptor_connection import deadline_in, forks
+from pyossl.sockets.happy_eyeballs import send_at_once
 from pyossl.sockets.polling import ready, seconds_left
-from pyossl.sockets.side import server_context
 from pyossl.sockets.socket import Socket
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message

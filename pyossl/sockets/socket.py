@@ -31,10 +31,10 @@ from pyossl.core.descriptors import require_plain
 from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
 from pyossl.core.lock import inherited
 from pyossl.sockets.address import Address, check_one_argument, host_and_port
-from pyossl.sockets.connecting import connected
+from pyossl.sockets.context_side import client_context
 from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
+from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.recv_send import RecvSendMethods
-from pyossl.sockets.side import client_context
 from pyossl.tls.connection import Bytes, readable
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message

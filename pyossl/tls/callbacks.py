@@ -1,7 +1,7 @@
-"""The callbacks of the program, the functions that OpenSSL calls for them, and the exceptions that they raise.
+"""The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
-The server name (SNI), ALPN, verify, info, keylog, new session and message callbacks are here; those for OCSP and DTLS
-cookies are in mutable_context.py.
+A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
+session_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------

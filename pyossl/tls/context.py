@@ -4,8 +4,8 @@
 connection is made from it; then the context is frozen.  OpenSSL would let a program change an SSL_CTX that connections
 already use, and its manual says that a program must not.
 
-The settings are in one file for each subject: versions.py, algorithms.py, options.py, configuration.py,
-verification.py, session_settings.py, alpn.py, callback_settings.py.
+The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
+verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from pyossl.core.errors import Error, UsageError, check
 from pyossl.core.flags import Options
 from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
-from pyossl.tls.callback_settings import CallbackSettings
 from pyossl.tls.callbacks import ContextCallbacks
-from pyossl.tls.configuration import ConfigurationSettings
+from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
+from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
+from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.certificate import Certificate, load_certificates
-from pyossl.x509.encoding import Source, describe
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.passwords import Password
-from pyossl.x509.store import Store, Trust
+from pyossl.x509.pem_and_der import Source, describe
+from pyossl.x509.trust_store import Store, Trust
 
 if TYPE_CHECKING:
     import socket
@@ -47,7 +48,15 @@ _OLDEST_VERSION = Version.TLSv1_2
 _OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 
 
-class Context(VersionSettings, OptionSettings, ConfigurationSettings, ALPNSettings, CallbackSettings, SessionSettings):
+class Context(
+    VersionSettings,
+    OptionSettings,
+    ConfigurationSettings,
+    ALPNSettings,
+    ServerNameSettings,
+    InfoAndKeyLogSettings,
+    SessionSettings,
+):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 
     ``Context.client()`` and ``Context.server(certificate, private_key)`` make one.  The system's policy (openssl.cnf,

@@ -11,7 +11,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.callbacks import ContextCallbacks
 
 if TYPE_CHECKING:
-    from pyossl.x509.store import Store
+    from pyossl.x509.trust_store import Store
 
 
 class ContextState(Uncopied):

@@ -2,7 +2,7 @@
 
 The results of calls, and the exceptions, are those of ``Connection``.  A ``MutableConnection`` may use a socket, which
 stays the caller's.  If the socket blocks, a call waits; if it does not block, a call returns a ``Want``
-(pyossl/_c/sockets/callers_socket.c).
+(pyossl/_c/sockets/mutable_connection_calls.c).
 
 For speed, each frequent call is one Python frame and one C function if nothing goes wrong.  That includes making the
 connection: C makes its BIOs, because no other code uses them.

@@ -23,10 +23,10 @@ from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.tls.context import Context
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.encoding import Source, pem_file, pem_text, source_bytes
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.names import Name
-from pyossl.x509.store import Store
+from pyossl.x509.pem_and_der import Source, pem_file, pem_text, source_bytes
+from pyossl.x509.trust_store import Store
 
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection

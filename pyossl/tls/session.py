@@ -17,7 +17,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
-from pyossl.x509.encoding import bio_contents, pem_text
+from pyossl.x509.pem_and_der import bio_contents, pem_text
 
 
 class Session(Uncopied):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyossl.bio.python import PythonBIO
+from pyossl.bio.python_bio import PythonBIO
 from pyossl.core.arguments import index
 from pyossl.core.outcome import Want
 from pyossl.tls.connection import Connection

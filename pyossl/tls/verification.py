@@ -9,11 +9,11 @@ from pyossl.core import ffi, lib
 from pyossl.core.arguments import LARGEST_INT, function, instance, integer, iterated
 from pyossl.core.errors import UsageError, check
 from pyossl.core.flags import VerifyFlags
-from pyossl.tls.algorithms import AlgorithmSettings
 from pyossl.tls.callbacks import VerifyCallback
+from pyossl.tls.ciphers_and_groups import AlgorithmSettings
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.names import Name, names_in, stack_of_names
-from pyossl.x509.store import Store, purpose_number, seconds_of
+from pyossl.x509.trust_store import Store, purpose_number, seconds_of
 
 
 class VerificationSettings(AlgorithmSettings):
@@ -139,7 +139,7 @@ class VerificationSettings(AlgorithmSettings):
 
         At security levels above 0 OpenSSL refuses these ciphers, whatever the cipher list is.  The ciphers of
         pre-shared keys and of SRP cannot be used without callbacks that a context does not have.
-        pyossl/_c/tls/required_certificate.c checks again in the handshake.  docs/pitfalls.md, 33
+        pyossl/_c/tls/required_peer_certificate.c checks again in the handshake.  docs/pitfalls.md, 33
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
             raise UsageError(

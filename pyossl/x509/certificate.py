@@ -13,10 +13,10 @@ from pyossl.core.errors import DecodeError, Error, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
-from pyossl.x509.encoding import Source, output_of, read_der, read_every
 from pyossl.x509.extensions import Extension, KeyUsage, extension_value, extensions_of
 from pyossl.x509.keys import Key, PrivateKey, PublicKey
 from pyossl.x509.names import GeneralName, Name, general_names
+from pyossl.x509.pem_and_der import Source, output_of, read_der, read_every
 from pyossl.x509.reference_name import reference_name
 
 HOST_FLAGS: int = lib.PYOSSL_HOST_FLAGS

@@ -13,10 +13,10 @@ from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, integer, string_bytes, time
 from pyossl.x509.certificate import Certificate, algorithm_name, fingerprint, succeeds
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
-from pyossl.x509.encoding import Source, output_of, read_der, read_every
 from pyossl.x509.extensions import Extension, extension_value, extensions_of
 from pyossl.x509.keys import Key
 from pyossl.x509.names import Name, general_names
+from pyossl.x509.pem_and_der import Source, output_of, read_der, read_every
 
 
 class _Entry(NamedTuple):

@@ -11,7 +11,7 @@ from pyossl.core.arguments import flag, octets, pointer as checked_pointer
 from pyossl.core.errors import DecodeError, Error, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_from, object_identifier, short_name, string_bytes
-from pyossl.x509.encoding import output_of
+from pyossl.x509.pem_and_der import output_of
 
 
 class KeyUsage(enum.IntFlag):

@@ -7,8 +7,8 @@ from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string
 from pyossl.core.errors import UnsupportedError, check, check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.x509.encoding import bio_contents, output_of
 from pyossl.x509.keys import Key, PrivateKey
+from pyossl.x509.pem_and_der import bio_contents, output_of
 
 
 def key_number(key: Key) -> int:

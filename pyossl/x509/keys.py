@@ -13,7 +13,8 @@ from pyossl.core.copying import Unpickled
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
-from pyossl.x509.encoding import (
+from pyossl.x509.passwords import Password, check_iterations, password_bytes
+from pyossl.x509.pem_and_der import (
     Block,
     Source,
     check_nothing_follows,
@@ -24,7 +25,6 @@ from pyossl.x509.encoding import (
     read_der,
     source_bytes,
 )
-from pyossl.x509.passwords import Password, check_iterations, password_bytes
 
 
 class Key:

@@ -16,7 +16,7 @@ from pyossl.core.arguments import instance, octets, pointer as checked_pointer
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import object_identifier, short_name, string_bytes, string_text
-from pyossl.x509.encoding import der_of, output_of
+from pyossl.x509.pem_and_der import der_of, output_of
 
 
 class Attribute(NamedTuple):

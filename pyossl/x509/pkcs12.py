@@ -11,9 +11,9 @@ from pyossl.core.arguments import c_string, instance, instances, integer
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.certificate import Certificate, chain_of_owned, stack_of_certificates
-from pyossl.x509.encoding import Source, check_nothing_follows, describe, output_of, source_bytes
 from pyossl.x509.keys import PrivateKey, scheme_name, unsupported_record
 from pyossl.x509.passwords import MOST_ITERATIONS, Password, check_iterations, password_bytes
+from pyossl.x509.pem_and_der import Source, check_nothing_follows, describe, output_of, source_bytes
 
 
 class PKCS12:

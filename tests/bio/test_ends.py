@@ -333,7 +333,7 @@ sys.exit(f"it answered {answer!r}")
 LOST = """
 import sys, pyossl
 from pyossl import *
-from pyossl.bio import python as bio_python
+from pyossl.bio import python_bio as bio_python
 from pyossl.core import parked_exceptions
 def lose(error):
     raise MemoryError

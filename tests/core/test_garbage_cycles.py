@@ -21,7 +21,7 @@ PRELUDE = """
 import contextlib, faulthandler, gc, socket, sys
 import pyossl, pyossl.pyopenssl
 from pyossl.bio import filters as bio_filters
-from pyossl.bio import python as bio_python
+from pyossl.bio import python_bio as bio_python
 from pyossl.pyopenssl import SSL, crypto
 faulthandler.enable()
 gc.disable()

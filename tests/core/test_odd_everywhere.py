@@ -30,7 +30,7 @@ import pyossl.aio
 import pyossl.anyio
 import pyossl.core.outcome
 import pyossl.errors
-import pyossl.tls.system
+import pyossl.tls.system_openssl
 import pyossl.trio
 from pyossl import ffi
 

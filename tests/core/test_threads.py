@@ -12,7 +12,7 @@ from pairs import shake_hands
 from served import Task
 
 import pyossl
-import pyossl.x509.store
+import pyossl.x509.trust_store
 
 Pair = tuple[pyossl.Connection, pyossl.Connection]
 
@@ -125,7 +125,7 @@ def test_threads_that_ask_for_the_system_s_store_at_once_have_it() -> None:
         stores = set()
         for _ in range(10):
             barrier.wait(20)
-            pyossl.x509.store._system_stores.clear()
+            pyossl.x509.trust_store._system_stores.clear()
             stores.add(pyossl.Store.system())
         return stores
 

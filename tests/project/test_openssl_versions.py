@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pyossl
-from pyossl.tls import system
+from pyossl.tls import system_openssl
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "openssl-versions.md"
@@ -25,7 +25,7 @@ def table() -> list[dict[str, str]]:
 
 def series() -> str:
     """The column of the OpenSSL that pyossl was compiled for."""
-    numbers = system.headers().split()[1].split(".")
+    numbers = system_openssl.headers().split()[1].split(".")
     return ".".join(numbers)[:5] if numbers[0] == "1" else ".".join(numbers[:2])
 
 

@@ -26,7 +26,7 @@ import pyossl
 import pyossl.aio
 from pyossl.cli import client_connection
 from pyossl.sockets.address import SocketAddress
-from pyossl.sockets.connecting import by_turns, connected
+from pyossl.sockets.happy_eyeballs import by_turns, connected
 
 Answer = tuple[int, int, int, str, Any]
 Resolve = Callable[..., None]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pyossl
-import pyossl.tls.system
+import pyossl.tls.system_openssl
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
 
@@ -19,10 +19,10 @@ CLASSES = (
     pyossl.Session,
     pyossl.Message,
     pyossl.Verification,
-    pyossl.tls.system.Provider,
-    pyossl.tls.system.Policy,
-    pyossl.tls.system.TrustPath,
-    pyossl.tls.system.TrustStore,
+    pyossl.tls.system_openssl.Provider,
+    pyossl.tls.system_openssl.Policy,
+    pyossl.tls.system_openssl.TrustPath,
+    pyossl.tls.system_openssl.TrustStore,
     MutableContext,
     MutableConnection,
 )

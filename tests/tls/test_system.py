@@ -1,4 +1,4 @@
-"""pyossl/tls/system.py agrees with OpenSSL's programs and the kernel about the system's OpenSSL."""
+"""pyossl/tls/system_openssl.py agrees with OpenSSL's programs and the kernel about the system's OpenSSL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import pyossl
-from pyossl.tls import system
+from pyossl.tls import system_openssl
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/maps is Linux's")
-@pytest.mark.parametrize("library", [system.ssl_library, system.crypto_library])
+@pytest.mark.parametrize("library", [system_openssl.ssl_library, system_openssl.crypto_library])
 def test_the_library_s_file_is_one_that_the_kernel_has_mapped(library: object) -> None:
     assert callable(library)
     mapped = {line.split(maxsplit=5)[5] for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line}
@@ -21,13 +21,13 @@ def test_the_library_s_file_is_one_that_the_kernel_has_mapped(library: object) -
 
 
 def test_the_headers_are_of_the_same_major_version() -> None:
-    assert system.headers().split()[:1] == ["OpenSSL"]
-    assert system.headers().split()[1].split(".")[0] == pyossl.openssl_version.split()[1].split(".")[0]
+    assert system_openssl.headers().split()[:1] == ["OpenSSL"]
+    assert system_openssl.headers().split()[1].split(".")[0] == pyossl.openssl_version.split()[1].split(".")[0]
 
 
 def test_providers_are_there_where_openssl_has_them() -> None:
     """The default one among them: nothing in pyossl loads another, which would disable it (docs/pitfalls.md, 25)."""
-    providers = system.providers()
+    providers = system_openssl.providers()
     assert ("default" in [provider.name for provider in providers]) == pyossl.features.providers
     for provider in providers:
         assert provider.active
@@ -38,7 +38,7 @@ def test_providers_are_there_where_openssl_has_them() -> None:
 
 def test_the_policy_is_that_of_a_context_but_for_our_floor() -> None:
     context = pyossl.Context.client(verify=False)
-    policy = system.policy()
+    policy = system_openssl.policy()
     assert policy.security_level == context.security_level
     assert max(policy.minimum_version or 0, pyossl.Version.TLSv1_2) == context.minimum_version
     assert policy.maximum_version == context.maximum_version
@@ -60,14 +60,14 @@ def test_the_certificates_of_the_trust_store_are_counted(
     missing = tmp_path / "missing"
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     monkeypatch.setenv("SSL_CERT_DIR", f"{hashed}:{missing}")
-    trust = system.trust_store()
+    trust = system_openssl.trust_store()
     assert trust.file == (str(bundle), 2)
     assert trust.directories == ((str(hashed), 2), (str(missing), None))
 
 
 def test_a_trust_file_that_is_not_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
-    assert system.trust_store().file == (str(tmp_path / "missing.pem"), None)
+    assert system_openssl.trust_store().file == (str(tmp_path / "missing.pem"), None)
 
 
 def test_a_hashed_directory_that_openssl_made_is_counted(
@@ -76,7 +76,7 @@ def test_a_hashed_directory_that_openssl_made_is_counted(
     (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
     subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert system.trust_store().directories == ((str(tmp_path), 1),)
+    assert system_openssl.trust_store().directories == ((str(tmp_path), 1),)
 
 
 def test_features_in_words_have_no_underscores_and_no_two_the_same() -> None:

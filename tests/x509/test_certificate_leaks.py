@@ -20,7 +20,7 @@ import gc
 import pickle
 
 import pyossl
-from pyossl.x509.builder import CertificateBuilder
+from pyossl.x509.certificate_builder import CertificateBuilder
 from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
 from x509.certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
 

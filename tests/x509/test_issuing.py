@@ -11,7 +11,7 @@ from pairs import shake_hands
 
 import pyossl
 from pyossl import lib
-from pyossl.x509 import issuing
+from pyossl.x509 import authority
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -97,8 +97,8 @@ def test_serial_numbers_and_keys_are_new_each_time(authority: pyossl.Authority) 
 def test_a_leaf_is_no_authority(credentials: pyossl.Credentials) -> None:
     """basicConstraints does not allow it to sign certificates."""
     key = pyossl.PrivateKey.generate()
-    below = issuing._issue(
-        credentials, "evil.example", issuing._leaf_extensions(("evil.example",)), NOW - DAY, NOW + DAY, key
+    below = authority._issue(
+        credentials, "evil.example", authority._leaf_extensions(("evil.example",)), NOW - DAY, NOW + DAY, key
     )
     with pytest.raises(pyossl.CertificateError):
         verified(below, credentials.certificate, "evil.example")

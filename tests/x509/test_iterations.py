@@ -20,8 +20,8 @@ from x509.certificate_making import tlv
 import pyossl
 from pyossl import BIO, PKCS12, Certificate, PrivateKey, ffi, lib, load_uri
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.x509.encoding import output_of
 from pyossl.x509.passwords import MOST_ITERATIONS
+from pyossl.x509.pem_and_der import output_of
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -16,7 +16,7 @@ from x509.test_malformed_extensions import crl_bytes, entry, extension
 import pyossl
 from pyossl import CRL, PKCS12, Certificate, Context, PrivateKey, PublicKey, Store, lib
 from pyossl.pyopenssl import crypto
-from pyossl.x509.builder import CertificateBuilder
+from pyossl.x509.certificate_builder import CertificateBuilder
 
 OWN = pyossl.self_signed("own.example")
 OTHER = pyossl.self_signed("other.example")

@@ -18,7 +18,7 @@ from x509.certificate_making import NOW, Made, make, openssl, raw, revoke, tlv
 import pyossl
 from pyossl import CRL, PKCS12, Certificate, PrivateKey, PublicKey, Session, Store, load_certificates, load_uri
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.x509.encoding import element_end, is_pem, pem_text
+from pyossl.x509.pem_and_der import element_end, is_pem, pem_text
 
 COMMENT = "2.16.840.1.113730.1.13"
 QUOTED = make("the quoted one", ca=True)

@@ -234,7 +234,7 @@ class _InterruptionError(Exception):
 def test_an_exception_of_a_signal_handler_leaves_no_lock_and_no_silence(name: str, folder: Path) -> None:
     """The signal may arrive at any line: each one is tried."""
     its_own = lib.UI_get_default_method()
-    module = pyossl.x509.uri.__file__
+    module = pyossl.x509.load_uri.__file__
     interrupted = True
     at = 0
     while interrupted:

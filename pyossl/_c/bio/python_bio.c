@@ -1,4 +1,4 @@
-/* BIOs written in Python: their BIO_METHODs, which call the functions of pyossl/bio/python.py.
+/* BIOs written in Python: their BIO_METHODs, which call the functions of pyossl/bio/python_bio.py.
  *
  * There are two methods, for sources and sinks and for filters.  Each process has them once, and they share one type:
  * 1.1.1 has 127 BIO types in a process.  A call fails if the Python object is gone, or if its method returns a value

@@ -4,7 +4,7 @@
  * (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE on systems without
  * that flag.
  *
- * If pyossl owns the socket, the BIO also saves system calls.  wait.c and io.c control that, under the connection's
+ * If pyossl owns the socket, the BIO also saves system calls.  wait_for_descriptor.c and io.c control that, under the connection's
  * lock:
  *
  * Reading ahead (`ahead`).  OpenSSL reads the five bytes of a record's header, and then the rest of the record: two

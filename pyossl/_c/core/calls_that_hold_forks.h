@@ -1,4 +1,4 @@
-/* The functions of OpenSSL that hold forks while Python calls them: see forks.c.
+/* The functions of OpenSSL that hold forks while Python calls them: see forks_wait.c.
  *
  * pyossl.c includes this file last.  So the macros are in force in cffi's own functions only: there each name means the
  * call, with the count of running calls raised before it and lowered after it. */

@@ -106,7 +106,7 @@ void pyossl_set_connection_info(pyossl_connection *connection, int on);
 /* tls/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
-/* tls/session_cache.c */
+/* tls/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
 
 /* tls/diffie_hellman.c */
@@ -124,7 +124,7 @@ int pyossl_set_expected_peer(pyossl_connection *connection, const char *name, in
 int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session);
 #define PYOSSL_HOST_FLAGS ...
 
-/* tls/call.c */
+/* tls/call_outcome.c */
 #define PYOSSL_CLOSED ...
 #define PYOSSL_INHERITED ...
 #define PYOSSL_BUSY ...
@@ -171,7 +171,7 @@ long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_
 long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 
-/* tls/mutable_connection.c */
+/* tls/mutable_connection_settings.c */
 int pyossl_set_side(pyossl_connection *connection, int is_server);
 int pyossl_set_server_name(pyossl_connection *connection, const char *name);
 int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
@@ -226,7 +226,7 @@ int pyossl_is_malformed(X509_EXTENSION *extension);
 int pyossl_has_malformed_entry(X509_CRL *crl);
 int pyossl_is_private(const EVP_PKEY *key);
 
-/* sockets/wait.c */
+/* sockets/wait_for_descriptor.c */
 long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout, long long deadline);
 int pyossl_is_paused(pyossl_connection *connection);
 void pyossl_restore_limits(pyossl_connection *connection);
@@ -247,7 +247,7 @@ long long pyossl_send(pyossl_connection *connection, const void *data, size_t si
 long long pyossl_send_close_notify(pyossl_connection *connection, double timeout);
 long long pyossl_unwrap(pyossl_connection *connection, double timeout);
 
-/* sockets/end_socket.c */
+/* sockets/close_and_detach.c */
 long long pyossl_end_socket(pyossl_connection *connection);
 long long pyossl_detach_socket(pyossl_connection *connection);
 void pyossl_discard_received(int fd);
@@ -257,7 +257,7 @@ size_t pyossl_leave_socket(pyossl_connection *connection);
 #define PYOSSL_MORE ...
 long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 
-/* sockets/callers_socket.c */
+/* sockets/mutable_connection_calls.c */
 pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
 long long pyossl_mutable_handshake(pyossl_connection *connection);
 long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size);

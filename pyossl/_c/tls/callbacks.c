@@ -28,7 +28,7 @@ static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 
-/* Up to calls_that_hold_forks.h; see forks.c. */
+/* Up to calls_that_hold_forks.h; see forks_wait.c. */
 #define pyossl_on_message(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_message)(__VA_ARGS__))
 #define pyossl_on_verify(...) PYOSSL_IN_PYTHON((pyossl_on_verify)(__VA_ARGS__))
 #define pyossl_on_servername(...) PYOSSL_IN_PYTHON((pyossl_on_servername)(__VA_ARGS__))
@@ -37,7 +37,7 @@ static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
 
-static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache.c */
+static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache_memory.c */
 
 /* Asks Python about one certificate: 1 to accept it, 0 to refuse it. */
 static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context)

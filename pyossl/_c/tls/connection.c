@@ -51,7 +51,7 @@ typedef struct pyossl_connection {
     int sent_close_notify;       /* our close_notify has been written */
     int flushed_close_notify;    /* the transport has taken it */
     SSL_CTX *first_context;      /* it was made from this one, which has its sessions; borrowed from the SSL */
-    int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_certificate.c */
+    int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_peer_certificate.c */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate that was refused, with its depth */

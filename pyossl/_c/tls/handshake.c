@@ -1,5 +1,5 @@
 /* The handshake.  Each function that Python calls takes the lock for one call of OpenSSL, and returns 0 when the
- * handshake is finished, else as call.c describes. */
+ * handshake is finished, else as call_outcome.c describes. */
 
 /* Goes on with the handshake by `function`, checks the peer's certificate, and looks at a failed write. */
 static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *))

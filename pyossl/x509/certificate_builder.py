@@ -1,6 +1,6 @@
 """Certificates that can be changed, field by field.  X509_new(3), X509_sign(3)
 
-``pyossl.x509.issuing`` makes a complete certificate in one call.  Here each field is set separately, an existing
+``pyossl.x509.authority`` makes a complete certificate in one call.  Here each field is set separately, an existing
 certificate can be changed, and the result may be one that verification refuses.
 """
 

@@ -14,7 +14,7 @@ from pyossl.core.errors import check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
-from pyossl.x509.store import default_certificate_directory, default_certificate_file
+from pyossl.x509.trust_store import default_certificate_directory, default_certificate_file
 
 _ROOM = 32
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")

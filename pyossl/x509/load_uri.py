@@ -30,9 +30,9 @@ from pyossl.core.errors import (
 from pyossl.core.outcome import take_records
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
-from pyossl.x509.encoding import Block, bio_contents, describe, element_end, pem_blocks, pem_text
 from pyossl.x509.keys import PrivateKey, PublicKey, check_pem_headers, is_private_key, iterations_of
 from pyossl.x509.passwords import Password, check_iterations, password_bytes
+from pyossl.x509.pem_and_der import Block, bio_contents, describe, element_end, pem_blocks, pem_text
 from pyossl.x509.pkcs12 import PKCS12
 
 Stored = PrivateKey | PublicKey | Certificate | CRL

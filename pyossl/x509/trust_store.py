@@ -37,7 +37,7 @@ from pyossl.x509.certificate import (
     stack_of_certificates,
 )
 from pyossl.x509.crl import CRL, load_crls, stack_of_crls
-from pyossl.x509.encoding import Source, pem_file
+from pyossl.x509.pem_and_der import Source, pem_file
 from pyossl.x509.reference_name import reference_name
 
 Trust = None | Source | Certificate | Iterable[Source | Certificate]

@@ -217,7 +217,7 @@ static long long pyossl_after_flush(pyossl_connection *connection, long long out
     return flushed == -SSL_ERROR_WANT_WRITE && !SSL_is_init_finished(connection->ssl) ? flushed : outcome;
 }
 
-/* failed_write.c */
+/* read_after_failed_write.c */
 static long long pyossl_handshake_after_failed_write(pyossl_connection *connection, long long outcome);
 static long long pyossl_after_failed_write(pyossl_connection *connection, long long outcome);
 
