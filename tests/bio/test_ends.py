@@ -333,11 +333,11 @@ sys.exit(f"it answered {answer!r}")
 LOST = """
 import sys, pyossl
 from pyossl import *
-from pyossl.bio import python_bio as bio_python
+from pyossl.bio import python_bio
 from pyossl.core import parked_exceptions
 def lose(error):
     raise MemoryError
-bio_python.park = parked_exceptions.park = lose
+python_bio.park = parked_exceptions.park = lose
 class Failing(PythonBIO):
     pass
 for call in (BufferFilter().push(Failing()).read, Connection(Context.client(verify=False), bio=Failing()).handshake):

@@ -21,7 +21,7 @@ PRELUDE = """
 import contextlib, faulthandler, gc, socket, sys
 import pyossl, pyossl.pyopenssl
 from pyossl.bio import filters as bio_filters
-from pyossl.bio import python_bio as bio_python
+from pyossl.bio import python_bio
 from pyossl.pyopenssl import SSL, crypto
 faulthandler.enable()
 gc.disable()
@@ -47,7 +47,7 @@ def tls_socket():
     kept.append(theirs)
     return client_context.wrap_socket(ours, "localhost", handshake=False)
 
-class Doubled(bio_python.PythonBIO):
+class Doubled(python_bio.PythonBIO):
     def read(self, size=-1):
         return b"x" * min(size, 3)
     def write(self, data):
