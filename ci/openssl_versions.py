@@ -74,7 +74,7 @@ def series() -> list[str]:
 def table() -> list[str]:
     columns, said = series(), words()
     lines = [
-        f"| feature | `pyossl.features` | {' | '.join(columns)} | since | without it when built |",
+        f"| feature | `pyossl.features` | {' | '.join(columns)} | since | option that leaves it out |",
         f"|---|---|{'---|' * len(columns)}---|---|",
     ]
     for feature in features():

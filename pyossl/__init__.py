@@ -51,9 +51,9 @@ _HOMES = {
     "x509.load_uri": ("load_uri",),
     "x509.certificate": ("Certificate", "load_certificates"),
 }
-"""Each name's module, which is loaded when somebody first asks for the name: no program needs them all.
+"""Each module, and the names that a program gets from it.  The module is loaded at the first use of one of them.
 
-``__init__.pyi`` says the same to those who read types.
+``__init__.pyi`` has the same names for type checkers.
 """
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

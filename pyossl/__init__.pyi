@@ -1,4 +1,4 @@
-"""What ``__init__.py`` finds on demand, for those who read types: the same names, which a test holds."""
+"""The types of the names that ``__init__.py`` loads on demand.  A test checks that both have the same names."""
 
 from pyossl import errors as errors
 from pyossl.bio.bio import BIO as BIO

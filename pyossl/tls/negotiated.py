@@ -114,7 +114,7 @@ class Negotiated(Uncopied):
         any call on a closed connection, or on one of the parent process.  SSL_get_ex_data(3)
         """
         if getattr(function, "__name__", "") in _REFUSED_FUNCTIONS:
-            raise UsageError(f"{function.__name__} would go on behind the connection's back: it has methods for that")
+            raise UsageError(f"{function.__name__} cannot be called in this way: use the methods of the connection")
 
         def called(ssl: Any) -> _T:
             take_records()

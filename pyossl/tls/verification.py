@@ -143,7 +143,7 @@ class VerificationSettings(AlgorithmSettings):
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
             raise UsageError(
-                f"this context verifies its peers, and these of its ciphers let in one that shows no certificate: "
+                f"this context verifies its peers, but these of its ciphers need no certificate: "
                 f"{', '.join(names)}; add ':!aNULL' to the cipher list"
             )
 

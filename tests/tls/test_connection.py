@@ -110,7 +110,7 @@ def test_a_stale_entry_does_not_fail_a_new_connection(client_context: pyossl.Con
 # The end without a close_notify, docs/pitfalls.md, 2 to 6
 
 
-@pytest.mark.feature("truncation told from a clean close")
+@pytest.mark.feature("truncation distinguished from a clean close")
 def test_an_end_without_close_notify_is_truncation(connected: Pair) -> None:
     """docs/pitfalls.md, 3, the table: 1.1.1 says SYSCALL with nothing, 3.0 UNEXPECTED_EOF_WHILE_READING."""
     client, _ = connected
@@ -204,7 +204,7 @@ def test_what_came_before_the_end_is_read_first(connected: Pair) -> None:
 # A close_notify is no failure, docs/pitfalls.md, 10
 
 
-@pytest.mark.feature("truncation told from a clean close")
+@pytest.mark.feature("truncation distinguished from a clean close")
 def test_a_close_notify_is_the_end_and_no_failure(connected: Pair) -> None:
     client, server = connected
     server.write(b"the last words")

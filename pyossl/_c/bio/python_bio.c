@@ -74,7 +74,7 @@ static int pyossl_python_waits(BIO *bio, long long answer)
     return -1;
 }
 
-/* A command of pyossl's own: whether the BIO may hold bytes of which the BIO below does not know. */
+/* A command of pyossl's own: whether the BIO may hold bytes that it has already taken from the transport below. */
 enum { PYOSSL_HOLDS = -1 };
 
 static long pyossl_python_ask(BIO *bio, int command);

@@ -4,8 +4,8 @@
  * (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE on systems without
  * that flag.
  *
- * If pyossl owns the socket, the BIO also saves system calls.  wait_for_descriptor.c and io.c control that, under the connection's
- * lock:
+ * If pyossl owns the socket, the BIO also saves system calls.  The files of tls/ and sockets/ control that,
+ * under the connection's lock:
  *
  * Reading ahead (`ahead`).  OpenSSL reads the five bytes of a record's header, and then the rest of the record: two
  * calls for each record.  A read of this BIO also takes the bytes that follow, as far as the connection allows, and
@@ -21,8 +21,8 @@
  * After close_notify (`is_shut`) nothing may be sent, but OpenSSL still answers a KeyUpdate.  A peer that has read our
  * close_notify, sent all its data and closed would reset the connection, and data that we have not read would be lost.
  *
- * After a write has failed for good the connection knows that, and OpenSSL does not: its later writes are dropped, and
- * it reads the data that the peer had sent before.
+ * After a write has failed for good, the connection stores the failure, and the BIO does not report it to OpenSSL.
+ * OpenSSL's later writes are dropped, and it can read the data that the peer had sent before.
  *
  * The buffers of `ahead` and `gathered` are borrowed only while they hold bytes: an idle connection has none. */
 
