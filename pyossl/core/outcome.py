@@ -153,7 +153,7 @@ class Failure(NamedTuple):
     reason: str = ""
 
     def has_reason(self, reason_code: int) -> bool:
-        """Whether one of ``records`` has this reason of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
+        """Whether one of ``records`` has the reason ``reason_code`` of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
         return any(r.library_code == lib.ERR_LIB_SSL and r.reason_code == reason_code for r in self.records)
 
     @property
