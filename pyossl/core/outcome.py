@@ -1,4 +1,4 @@
-"""The outcomes of a call that is not finished: a ``Want`` to repeat the call, a ``Failure`` if the connection is dead.
+"""The outcomes of an unfinished call: ``Want`` if it can be repeated, ``Failure`` if the connection has failed.
 
 Both are values.  The core returns a ``Want`` and never waits.  A ``Failure`` holds the facts of a fatal outcome in one
 place, and each face makes from it the exceptions that its users expect.
@@ -14,6 +14,8 @@ from pyossl.core import ffi, lib, text
 
 if TYPE_CHECKING:
     from pyossl.x509.certificate import Certificate
+
+__all__ = ["Failure", "Record", "VerifyCode", "Want"]
 
 
 class Want(enum.Enum):

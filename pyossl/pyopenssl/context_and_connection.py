@@ -41,6 +41,8 @@ InfoCallback = Callable[["Connection", int, int], None]
 
 
 class _NoOverlappingProtocols:
+    """The type of ``NO_OVERLAPPING_PROTOCOLS``, which an ALPN callback returns if it selects none of the protocols."""
+
     def __reduce__(self) -> str:
         return "NO_OVERLAPPING_PROTOCOLS"  # there is only one object, and programs compare by identity
 

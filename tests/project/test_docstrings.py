@@ -33,14 +33,16 @@ def rooms() -> list[str]:
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """The public functions and classes of pyossl, each once."""
+    """The public functions and classes of pyossl, and the classes of its public objects, each once."""
     seen = set()
     for room in rooms():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # as in pyOpenSSL, for some names
             module = importlib.import_module(room)
             found = {name: getattr(module, name) for name in module.__all__}
-        for name, value in found.items():
+        for name, each in found.items():
+            made_by_pyossl = type(each).__module__.startswith("pyossl.")
+            value = type(each) if made_by_pyossl else each
             is_own = str(getattr(value, "__module__", "")).startswith("pyossl")
             if is_own and isinstance(value, (type, FunctionType)) and value not in seen:
                 seen.add(value)
@@ -128,6 +130,19 @@ def test_the_docstring_of_a_class_or_its_constructor_names_every_parameter(name:
 def test_the_docstring_of_a_class_names_its_plain_attributes(name: str) -> None:
     kind = VALUES[name]
     assert holds_constants(kind) or re.search(rf"\b{name.rpartition('.')[2]}\b", kind.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_docstring_of_a_class_or_its_constructor_names_the_public_attributes_of_its_objects(name: str) -> None:
+    kind = CLASSES[name]
+    owners = [each for each in kind.__mro__ if each.__module__.startswith("pyossl")]
+    classes = " ".join(str(each.__doc__) for each in owners)
+    for owner in owners:
+        constructor = vars(owner).get("__init__")
+        if constructor is not None:
+            doc = f"{classes} {inspect.getdoc(constructor)}"
+            attributes = re.findall(r"^ +self\.([a-z]\w*)(?:: [^=]+)? = ", inspect.getsource(constructor), re.MULTILINE)
+            assert [each for each in attributes if not hasattr(kind, each) and each not in doc] == []
 
 
 @pytest.mark.parametrize("name", [name for name, kind in CLASSES.items() if not holds_constants(kind)])
