@@ -1,7 +1,13 @@
-"""pyossl: the TLS stack of the operating system's own OpenSSL, from any Python.
+"""TLS with the operating system's own OpenSSL.
 
-``connect`` and ``listen`` are blocking sockets; ``Connection`` is TLS with no I/O of its own; ``ffi`` and ``lib`` are
-OpenSSL's functions by their own names.
+- ``connect`` and ``listen``: TLS over blocking sockets, with the settings of a ``Context``.
+- ``Connection``: TLS without I/O, or over a ``BIO``.
+- ``Certificate``, ``PrivateKey``, ``CRL``, ``PKCS12``, ``Store``: certificates, keys and trust; ``Authority`` makes
+  certificates for development.
+- ``pyossl.aio``, ``pyossl.trio``, ``pyossl.anyio``, ``pyossl.greenlets``: TLS for these libraries.
+- ``pyossl.pyopenssl``: pyOpenSSL's API.
+- ``pyossl.errors``: the exceptions.  ``features`` and ``openssl_version``: what the OpenSSL in use has.
+- ``ffi`` and ``lib``: OpenSSL's functions by their own names.
 """
 
 from pyossl.core import ffi, lib

@@ -50,6 +50,9 @@ __all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connec
 class TLSStream(Uncopied, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
+    - ``context`` decides whether it is a client or a server.
+    - ``hostname``, ``standard_compatible``, ``session`` and ``message_callback`` are those of ``wrap``.
+
     The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
     public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.
 

@@ -18,3 +18,22 @@ from pyossl.core.errors import (
     check as check,
     check_ptr as check_ptr,
 )
+
+__all__ = [
+    "AlertError",
+    "CertificateError",
+    "ClosedError",
+    "ClosedSocketError",
+    "DecodeError",
+    "Error",
+    "NotDueError",
+    "PasswordError",
+    "TLSError",
+    "TransportError",
+    "TruncationError",
+    "UnsupportedError",
+    "UsageError",
+    "WouldBlockError",
+    "check",
+    "check_ptr",
+]

@@ -22,6 +22,8 @@ from pyossl.sockets.socket import Socket
 from pyossl.sockets.wait_hook import Wait as Wait
 from pyossl.tls.connection import Bytes
 
+__all__ = ["GreenSocket", "Wait", "use_eventlet", "use_gevent", "wait_with"]
+
 _T = TypeVar("_T")
 
 

@@ -40,6 +40,8 @@ from pyossl.tls.message import Message
 from pyossl.tls.negotiated import NegotiatedSummary
 from pyossl.tls.session import Session
 
+__all__ = ["TLSListener", "TLSStream", "open_tcp_listeners", "open_tcp_stream", "serve_tcp"]
+
 _Stream = TypeVar("_Stream", bound=trio.abc.Stream)
 _log = logging.getLogger(__name__)
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds, as in trio and RFC 8305

@@ -119,8 +119,17 @@ async def create_unix_connection(
 ) -> tuple[Transport, P]:
     """Connects to a Unix socket, does the TLS handshake, and returns the transport and the protocol.
 
-    It is like ``create_connection``, with ``path`` instead of ``host`` and ``port``.  ``server_hostname`` is required.
-    SSL_connect(3)
+    It is like ``loop.create_unix_connection``.
+
+    - ``protocol_factory``: a function without arguments that returns an asyncio protocol.
+    - ``path``: the path of the socket.
+    - ``ssl``: a client's ``Context``.  None and True mean ``Context.client()``, which verifies the server.
+    - ``sock``: a connected socket, instead of ``path``.  The transport owns it and closes it.
+    - ``server_hostname``: the name that the server's certificate must be for.  It is required.
+    - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
+    - ``session``: a session of the same context and name, which is offered for resumption.
+
+    Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
     loop = asyncio.get_running_loop()
     context = client_context(ssl)

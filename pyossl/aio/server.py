@@ -42,6 +42,13 @@ class Server(Uncopied, asyncio.AbstractServer):
         backlog: int,
         options: dict[str, float],
     ) -> None:
+        """Makes a server that does not listen yet; ``create_server`` calls it.
+
+        - ``loop``: the event loop.
+        - ``listeners``: the bound sockets.
+        - ``protocol_factory``, ``context``, ``backlog``: those of ``create_server``, where ``context`` is ``ssl``.
+        - ``options``: the timeouts of the transports, in seconds.
+        """
         self._loop = loop
         self._listeners: Sequence[socket.socket] | None = listeners
         self._protocol_factory = protocol_factory
@@ -290,8 +297,17 @@ async def create_unix_server(
 ) -> Server:
     """Starts a TLS server on a Unix socket and returns it.
 
-    It is like ``create_server``, with ``path`` instead of ``host`` and ``port``.  A socket that another server has left
-    at ``path`` is replaced.  SSL_accept(3)
+    It is like ``loop.create_unix_server``.
+
+    - ``protocol_factory``: a function without arguments that returns an asyncio protocol, called for each client.
+    - ``path``: the path of the socket.  A socket that another server has left there is replaced.
+    - ``ssl``: a server's ``Context``.
+    - ``sock``: a bound socket, instead of ``path``.  The server owns it and closes it.
+    - ``backlog``: how many connections the kernel queues.  listen(2)
+    - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
+    - ``start_serving``: if it is False, call ``start_serving`` or ``serve_forever`` of the server later.
+
+    Raises the same exceptions as ``create_server``.  SSL_accept(3)
     """
     loop = asyncio.get_running_loop()
     context, options = server_context(ssl), limits(ssl_handshake_timeout, ssl_shutdown_timeout)

@@ -47,6 +47,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         _waiter: asyncio.Future[None] | None
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Makes a reader without a transport, for lines of up to ``limit`` bytes, on the event loop ``loop``."""
         integer(limit, "limit", 1, sys.maxsize)
         super().__init__(limit, loop)
         self._fresh = b""
@@ -69,7 +70,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
             waiter.set_exception(exc)
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        """Sets the transport that the reader pauses while too many bytes are unread."""
+        """Sets ``transport``, which the reader pauses while too many bytes are unread."""
         self._transport = transport
         self._wake = wake_now if getattr(transport, "wakes_at_once", False) else wake_through_queue
 
@@ -79,7 +80,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         self._end_wait(wake_through_queue)
 
     def feed_data(self, data: Any) -> None:
-        """Adds received bytes.  Any code may call this."""
+        """Adds ``data``, received bytes.  Any code may call this."""
         if data:
             waiter, self._waiter = self._waiter, None
             self.received(bytes(data))
@@ -87,7 +88,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
                 waiter.set_result(None)
 
     def received(self, data: bytes) -> None:
-        """Adds bytes that the transport has received, without a copy.  Only a transport may call this."""
+        """Adds ``data``, bytes that the transport has received, without a copy.  Only a transport may call this."""
         if self._fresh or self._buffer:
             self._settle()
             self._buffer += data

@@ -146,6 +146,7 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         reader: StreamReader,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        """Makes the writer of ``transport``, whose ``protocol`` delivers to ``reader`` on the event loop ``loop``."""
         super().__init__(transport, protocol, reader, loop)
         self.write = transport.write  # type: ignore[method-assign]  # saves a call for each write
 
@@ -163,7 +164,7 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         self._transport.write(data)
 
     def writelines(self, data: Iterable[Bytes]) -> None:
-        """Writes several bytes-like objects, one after the other, like ``write``."""
+        """Writes each bytes-like object of ``data``, one after the other, like ``write``."""
         try:
             joined = b"".join(data)
         except (TypeError, NotImplementedError) as error:  # a memoryview of several dimensions cannot be iterated
@@ -190,7 +191,7 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         return self._transport.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Information about the connection, by name: see ``Transport.get_extra_info``.  ``default`` if none."""
+        """Information about the connection: ``name`` is one of ``Transport.get_extra_info``; ``default`` if none."""
         return self._transport.get_extra_info(name, default)
 
     async def drain(self) -> None:

@@ -75,9 +75,14 @@ class Transport(ClosingTransport):
         shutdown_timeout: float,
         announced: bool = True,
     ) -> None:
-        """``waiter`` gets the result of the handshake.  ``server`` is told of the transport's beginning and end.
+        """Makes a transport and begins its handshake; the functions of ``pyossl.aio`` call it.
 
-        ``announced`` is False if the protocol had a transport before (``start_tls``): no ``connection_made`` then.
+        - ``loop``, ``connection``, ``protocol``: the event loop, the connection, and the protocol to deliver to.
+        - ``extra``: the information that ``get_extra_info`` returns.
+        - ``waiter``: a future that gets the result of the handshake.
+        - ``server``: the server that keeps the transport until it is closed.
+        - ``handshake_timeout``, ``shutdown_timeout``: in seconds.
+        - ``announced``: False if the protocol had a transport before (``start_tls``): no ``connection_made`` then.
         """
         super().__init__(loop, connection, extra, waiter, server, shutdown_timeout, announced)
         self._set_write_buffer_limits(_HIGH_WATER)

@@ -81,6 +81,14 @@ class BIO(Uncopied):
     """
 
     def __init__(self, pointer: Any, *, keep: object = None, lock: Lock | None = None) -> None:
+        """Makes a BIO of OpenSSL's own, for example one that a function of ``lib`` returned.
+
+        - ``pointer``: a ``BIO *``, which is freed with its last reference, as by ``ffi.gc``.
+        - ``keep``: an object that must live as long as this BIO.
+        - ``lock``: the lock of a chain that exists already; None for a new one.
+
+        Raises ``TypeError`` for another ``pointer``.
+        """
         self._bio = checked_pointer(pointer, "BIO *", "a BIO is made by BIO.memory, BIO.socket and the like")
         self._keep = keep
         self._above: weakref.ref[BIO] | None = None
@@ -128,7 +136,7 @@ class BIO(Uncopied):
 
     @classmethod
     def socket(cls, sock: socket.socket | int) -> BIO:
-        """A BIO over a connected socket, or over the socket's descriptor.  The caller closes the socket.
+        """A BIO over ``sock``, a connected socket or its descriptor.  The caller closes the socket.
 
         If the socket is blocking, the calls of the BIO wait, and hold the BIO's lock while they wait.  A write after
         the peer has closed the connection is an error and causes no SIGPIPE.  If the socket was closed, and its
@@ -143,7 +151,10 @@ class BIO(Uncopied):
 
     @classmethod
     def own_socket(cls, descriptor: int) -> BIO:
-        """A BIO whose calls never wait, over the blocking descriptor of a socket that pyossl made.  BIO_s_socket(3)"""
+        """A BIO whose calls never wait, over a socket that pyossl made.  BIO_s_socket(3)
+
+        ``descriptor`` is the socket's descriptor, which blocks.
+        """
         return BIO(own(check_ptr(lib.pyossl_socket_bio(descriptor_of(descriptor), True), "BIO_new"), lib.BIO_free_all))
 
     @classmethod
@@ -162,7 +173,7 @@ class BIO(Uncopied):
 
     @classmethod
     def file(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: str = "rb") -> BIO:
-        """A BIO over a file that it opens; closing the BIO closes the file.
+        """A BIO over the file at ``path``, which it opens; closing the BIO closes the file.
 
         ``mode`` is that of fopen(3), with a ``b``: ``rb``, ``wb``, ``ab``, ``r+b`` and so on.  If the file cannot
         be opened, raises ``TransportError``, which is also a ``FileNotFoundError`` or the like; for another mode,

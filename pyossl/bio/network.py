@@ -109,12 +109,12 @@ class AcceptBIO(BIO):
 
 
 class DatagramBIO(BIO):
-    """A BIO over a UDP socket: each write sends one datagram, and each read returns one.  The caller closes the socket.
+    """A BIO over a UDP socket: each write sends one datagram, and each read returns one.
 
-    ``peer`` is the address to which datagrams are sent: a tuple of an IP address, of the socket's family, and a port.
-    Without it they are sent to the address to which the socket is connected, or from which the last datagram came.
-    Raises ``TypeError`` or ``ValueError`` for another socket or address, and ``UsageError`` for a ``peer`` if the
-    socket is connected.  BIO_s_datagram(3)
+    ``sock`` is the socket, which the caller closes.  ``peer`` is the address to which datagrams are sent: a tuple of an
+    IP address, of the socket's family, and a port.  Without it they are sent to the address to which the socket is
+    connected, or from which the last datagram came.  Raises ``TypeError`` or ``ValueError`` for another socket or
+    address, and ``UsageError`` for a ``peer`` if the socket is connected.  BIO_s_datagram(3)
     """
 
     def __init__(self, sock: socket.socket, peer: Address | None = None) -> None:

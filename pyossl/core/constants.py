@@ -17,5 +17,5 @@ def constant(name: str, default: int | None = None) -> int:
 
 
 def version_text(kind: int) -> bytes:
-    """The text for an ``OPENSSL_x`` constant, for example ``OPENSSL_CFLAGS``.  OpenSSL_version(3)"""
+    """The text for ``kind``, an ``OPENSSL_x`` constant, for example ``OPENSSL_CFLAGS``.  OpenSSL_version(3)"""
     return bytes(ffi.string(lib.OpenSSL_version(kind)))

@@ -26,6 +26,7 @@ class Error(Exception):
     failure: Failure | None
 
     def __init__(self, message: str, failure: Failure | None = None) -> None:
+        """Makes an exception with the text ``message`` and the facts ``failure``."""
         super().__init__(message)
         self.failure = failure
 
@@ -106,6 +107,7 @@ class TransportError(TLSError):
     """
 
     def __init__(self, number: int, message: str, failure: Failure | None = None) -> None:
+        """Makes an exception with the errno ``number``, the text ``message`` and the facts ``failure``."""
         OSError.__init__(self, number, message)
         self.failure = failure
 
@@ -145,6 +147,7 @@ class ClosedSocketError(UsageError, OSError):
     """``shutdown`` was called on a socket that the program has closed; ``errno`` is EBADF, as for any other socket."""
 
     def __init__(self, message: str) -> None:
+        """Makes an exception with the text ``message``."""
         super().__init__(message)
         self.errno = errno.EBADF
 

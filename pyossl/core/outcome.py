@@ -1,4 +1,4 @@
-"""The outcomes of a call that is not finished: a ``Want`` to repeat the call, a ``Failure`` if the connection is dead.
+"""The outcomes of an unfinished call: ``Want`` if it can be repeated, ``Failure`` if the connection has failed.
 
 Both are values.  The core returns a ``Want`` and never waits.  A ``Failure`` holds the facts of a fatal outcome in one
 place, and each face makes from it the exceptions that its users expect.
@@ -14,6 +14,8 @@ from pyossl.core import ffi, lib, text
 
 if TYPE_CHECKING:
     from pyossl.x509.certificate import Certificate
+
+__all__ = ["Failure", "Record", "VerifyCode", "Want"]
 
 
 class Want(enum.Enum):
@@ -153,7 +155,7 @@ class Failure(NamedTuple):
     reason: str = ""
 
     def has_reason(self, reason_code: int) -> bool:
-        """Whether one of ``records`` has this reason of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
+        """Whether one of ``records`` has the reason ``reason_code`` of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
         return any(r.library_code == lib.ERR_LIB_SSL and r.reason_code == reason_code for r in self.records)
 
     @property

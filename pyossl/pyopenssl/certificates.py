@@ -215,7 +215,7 @@ class X509(Uncopied):
 
     @classmethod
     def from_cryptography(cls, crypto_cert: x509.Certificate) -> X509:
-        """An ``X509`` for a certificate of ``cryptography``; any other object raises ``TypeError``."""
+        """An ``X509`` for ``crypto_cert``, a certificate of ``cryptography``; another object raises ``TypeError``."""
         if not is_cryptography_object(crypto_cert, "x509.Certificate"):
             raise TypeError("Must be a certificate")
         with translated:
@@ -223,7 +223,7 @@ class X509(Uncopied):
 
     @deprecated(f"X509.set_version is deprecated. {_BUILDER}")
     def set_version(self, version: int) -> None:
-        """Sets the version as it is encoded: 2 means version 3.  ``TypeError`` if it is no ``int``.
+        """Sets ``version`` as it is encoded: 2 means version 3.  ``TypeError`` if it is no ``int``.
 
         X509_set_version(3)
         """
@@ -296,7 +296,7 @@ class X509(Uncopied):
 
     @deprecated(f"X509.set_serial_number is deprecated. {_BUILDER}")
     def set_serial_number(self, serial: int) -> None:
-        """Sets the serial number.  ``TypeError`` if it is no ``int``.  X509_set_serialNumber(3)"""
+        """Sets the serial number to ``serial``; ``TypeError`` if it is no ``int``.  X509_set_serialNumber(3)"""
         if not isinstance(serial, int):
             raise TypeError("serial must be an integer")
         with translated:
@@ -388,7 +388,7 @@ class X509(Uncopied):
     def set_issuer(self, issuer: X509Name) -> None:
         """Sets the issuer's name; earlier views of it become invalid.
 
-        Raises ``TypeError`` if it is no ``X509Name``.  X509_set_issuer_name(3)
+        Raises ``TypeError`` if ``issuer`` is no ``X509Name``.  X509_set_issuer_name(3)
         """
         self._replace("issuer_name", issuer, self._issuer_invalidator)
 
@@ -401,7 +401,7 @@ class X509(Uncopied):
     def set_subject(self, subject: X509Name) -> None:
         """Sets the subject's name; earlier views of it become invalid.
 
-        Raises ``TypeError`` if it is no ``X509Name``.  X509_set_subject_name(3)
+        Raises ``TypeError`` if ``subject`` is no ``X509Name``.  X509_set_subject_name(3)
         """
         self._replace("subject_name", subject, self._subject_invalidator)
 
@@ -443,7 +443,7 @@ def load_certificate(type: int, buffer: bytes) -> X509:
 
 
 def dump_certificate(type: int, cert: X509) -> bytes:
-    """The certificate as bytes.
+    """The certificate ``cert`` as bytes.
 
     ``type`` is ``FILETYPE_PEM``, ``FILETYPE_ASN1`` (DER) or ``FILETYPE_TEXT``; ``ValueError`` for another one.
     PEM_write_bio_X509(3), i2d_X509(3), X509_print_ex(3)

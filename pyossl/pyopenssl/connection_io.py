@@ -93,7 +93,7 @@ class ConnectionIO(Uncopied):
         return self._tls.pending
 
     def send(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends bytes, one record (16 KiB) at most, and returns how many were sent.
+        """Sends ``buf``, one record (16 KiB) of it at most, and returns how many bytes were sent.
 
         ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
         ``WantWriteError`` repeat the call with the same bytes.  Raises ``ValueError`` for more than 2**31-1 bytes.
@@ -112,7 +112,7 @@ class ConnectionIO(Uncopied):
     write = send
 
     def sendall(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends all bytes and returns how many there were.
+        """Sends all bytes of ``buf`` and returns how many there were.
 
         ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
         ``WantWriteError`` repeat the call with the same bytes: those that were sent are not sent again.
@@ -150,7 +150,7 @@ class ConnectionIO(Uncopied):
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
         """Like ``recv``, but writes into ``buffer``, ``nbytes`` at most, and returns how many bytes were written.
 
-        SSL_read_ex(3)
+        Without ``nbytes`` it fills the buffer.  ``flags`` are those of ``recv``.  SSL_read_ex(3)
         """
         size = len(buffer)
         if nbytes is not None and nbytes < size:
@@ -189,7 +189,7 @@ class ConnectionIO(Uncopied):
         return data
 
     def bio_write(self, buf: _Buffer) -> int:
-        """Takes bytes from the peer and returns how many there were; for a connection in memory.
+        """Takes ``buf``, bytes from the peer, and returns how many there were; for a connection in memory.
 
         Raises ``TypeError`` if the connection has a socket.  BIO_write(3)
         """
@@ -242,7 +242,7 @@ class ConnectionIO(Uncopied):
         raise exception_for_want(is_whole)
 
     def sock_shutdown(self, *args: Any, **kwargs: Any) -> None:
-        """Calls ``shutdown`` of the socket.  shutdown(2)"""
+        """Calls ``shutdown`` of the socket with the same arguments (``args``, ``kwargs``).  shutdown(2)"""
         self._sock.shutdown(*args, **kwargs)
 
     def get_shutdown(self) -> int:
@@ -263,7 +263,7 @@ class ConnectionIO(Uncopied):
         self._tls.set_shutdown_state(state)
 
     def makefile(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Always raises ``NotImplementedError``, as in pyOpenSSL."""
+        """Always raises ``NotImplementedError``, as in pyOpenSSL, whatever ``args`` and ``kwargs`` are."""
         raise NotImplementedError("Cannot make file object of OpenSSL.SSL.Connection")
 
     # New keys

@@ -45,7 +45,7 @@ class ConnectionSettings(Uncopied):
             raise Error(queue_of(error)) from error
 
     def set_options(self, options: int) -> int:
-        """Adds options, a combination of ``OP_*``, and returns all options that are set.  SSL_set_options(3)"""
+        """Adds ``options``, a combination of ``OP_*``, and returns all options that are set.  SSL_set_options(3)"""
         if not isinstance(options, int):
             raise TypeError("options must be an integer")
         return self._tls.add_options(options)
@@ -90,32 +90,35 @@ class ConnectionSettings(Uncopied):
     def set_verify_host(self, name: str) -> None:
         """Sets the DNS name or IP address that the peer's certificate must have, in place of an earlier one.
 
-        If it does not have it, verification fails.  Needs ``VERIFY_PEER``.  Not in pyOpenSSL.
+        If the certificate is not for ``name``, verification fails.  Needs ``VERIFY_PEER``.  Not in pyOpenSSL.
         X509_VERIFY_PARAM_set1_host(3)
         """
         with translated:
             self._tls.expect_name(name)
 
     def set_groups(self, groups: str) -> None:
-        """Sets the groups for the key exchange, for example ``"X25519MLKEM768:X25519"``.
+        """Sets the groups for the key exchange.
 
-        Raises ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_set1_groups_list(3)
+        ``groups`` is their names, for example ``"X25519MLKEM768:X25519"``, the preferred one first.  Raises ``Error``
+        if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_set1_groups_list(3)
         """
         with translated:
             self._tls.choose_groups(checked_text("groups", groups))
 
     def set_sigalgs(self, algorithms: str) -> None:
-        """Sets the signature algorithms, for example ``"ECDSA+SHA256:RSA-PSS+SHA256"``.
+        """Sets the signature algorithms.
 
-        Raises ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_set1_sigalgs_list(3)
+        ``algorithms`` is their names, for example ``"ECDSA+SHA256:RSA-PSS+SHA256"``, the preferred one first.  Raises
+        ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_set1_sigalgs_list(3)
         """
         with translated:
             self._tls.choose_sigalgs(checked_text("algorithms", algorithms))
 
     def set_alpn_protos(self, protos: list[bytes]) -> None:
-        """Sets the application protocols that a client offers, for example ``[b"h2", b"http/1.1"]``.
+        """Sets the application protocols that a client offers.
 
-        Raises ``ValueError`` if the list is empty.  SSL_set_alpn_protos(3)
+        ``protos`` is a list, for example ``[b"h2", b"http/1.1"]``.  Raises ``ValueError`` if the list is empty.
+        SSL_set_alpn_protos(3)
         """
         with translated:
             self._tls.offer_protocols(checked_protocols(protos))
@@ -129,7 +132,7 @@ class ConnectionSettings(Uncopied):
             self._tls.request_ocsp()
 
     def set_ciphertext_mtu(self, mtu: int) -> None:
-        """Sets the size in bytes of the largest datagram that DTLS sends.  SSL_set_mtu(3)"""
+        """Sets ``mtu``, the size in bytes of the largest datagram that DTLS sends.  SSL_set_mtu(3)"""
         self._tls.set_mtu(mtu)
 
     def get_app_data(self) -> Any:
@@ -137,7 +140,7 @@ class ConnectionSettings(Uncopied):
         return self._app_data
 
     def set_app_data(self, data: Any) -> None:
-        """Keeps any object of the program with the connection."""
+        """Keeps ``data``, any object of the program, with the connection."""
         self._app_data = data
 
 

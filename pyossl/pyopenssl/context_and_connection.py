@@ -41,6 +41,8 @@ InfoCallback = Callable[["Connection", int, int], None]
 
 
 class _NoOverlappingProtocols:
+    """The type of ``NO_OVERLAPPING_PROTOCOLS``, which an ALPN callback returns if it selects none of the protocols."""
+
     def __reduce__(self) -> str:
         return "NO_OVERLAPPING_PROTOCOLS"  # there is only one object, and programs compare by identity
 
@@ -318,7 +320,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
     def set_verify(self, mode: int, callback: Callable[[Connection, X509, int, int, int], bool] | None = None) -> None:
         """Sets the verification mode and the callback for this connection alone.
 
-        The arguments are those of ``Context.set_verify``.  SSL_set_verify(3)
+        ``mode`` and ``callback`` are those of ``Context.set_verify``.  SSL_set_verify(3)
         """
         if not isinstance(mode, int):
             raise TypeError("mode must be an integer")
@@ -329,7 +331,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
     def set_info_callback(self, callback: Callable[[Connection, int, int], None]) -> None:
         """Sets the callback for each step of a handshake and for each alert, for this connection alone.
 
-        It is called as in ``Context.set_info_callback``.  SSL_set_info_callback(3)
+        ``callback`` is called as in ``Context.set_info_callback``.  SSL_set_info_callback(3)
         """
         self._tls.set_info_callback(_core_info_callback(callback))
 
@@ -341,7 +343,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
         self._sock.connect(addr)
 
     def connect_ex(self, addr: Any) -> int:
-        """Like ``connect``, but returns the errno of a failed connection, 0 for success.  connect(2)"""
+        """Like ``connect`` to ``addr``, but returns the errno of a failed connection, 0 for success.  connect(2)"""
         connect_ex = self._sock.connect_ex
         self.set_connect_state()
         return int(connect_ex(addr))
@@ -367,7 +369,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
         return None if session is None else Session._of(session, self._context)
 
     def set_session(self, session: Session) -> None:
-        """Offers a session to the server, which may resume it.  Call it before the handshake.
+        """Offers ``session`` to the server, which may resume it.  Call it before the handshake.
 
         Raises ``TypeError`` if it is no ``Session``, and ``ValueError`` if it comes from another context.
         SSL_set_session(3)

@@ -203,25 +203,28 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_options(self, options: int) -> int:
-        """Adds options, a combination of ``OP_*``, and returns all options that are set.  SSL_CTX_set_options(3)"""
+        """Adds ``options``, a combination of ``OP_*``, and returns all options that are set.  SSL_CTX_set_options(3)"""
         return self._core.add_options(checked_integer("options", options))
 
     @before_first_connection
     def set_mode(self, mode: int) -> int:
-        """Adds modes, a combination of ``MODE_*``, and returns all modes that are set.  SSL_CTX_set_mode(3)"""
+        """Adds ``mode``, a combination of ``MODE_*``, and returns all modes that are set.  SSL_CTX_set_mode(3)"""
         return self._core.add_modes(checked_integer("mode", mode))
 
     @before_first_connection
     def clear_mode(self, mode_to_clear: int) -> int:
-        """Removes modes, a combination of ``MODE_*``, and returns the modes that remain.  SSL_CTX_clear_mode(3)"""
+        """Removes ``mode_to_clear``, a combination of ``MODE_*``, and returns the modes that remain.
+
+        SSL_CTX_clear_mode(3)
+        """
         return self._core.clear_modes(mode_to_clear)
 
     @before_first_connection
     def set_cipher_list(self, cipher_list: bytes) -> None:
-        """Sets the ciphers for TLS 1.2 and older, in OpenSSL's format, for example ``b"ECDHE+AESGCM"``.
+        """Sets the ciphers for TLS 1.2 and older.
 
-        ``str`` is accepted with a ``DeprecationWarning``.  Raises ``Error`` if no cipher matches.
-        SSL_CTX_set_cipher_list(3)
+        ``cipher_list`` is bytes in OpenSSL's format, for example ``b"ECDHE+AESGCM"``.  ``str`` is accepted with a
+        ``DeprecationWarning``.  Raises ``Error`` if no cipher matches.  SSL_CTX_set_cipher_list(3)
         """
         ciphers = text_to_bytes_and_warn("cipher_list", cipher_list)
         if not isinstance(ciphers, bytes):
@@ -230,9 +233,10 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_tls13_ciphersuites(self, ciphersuites: bytes) -> None:
-        """Sets the ciphersuites for TLS 1.3, for example ``b"TLS_AES_128_GCM_SHA256"``, with colons between them.
+        """Sets the ciphersuites for TLS 1.3.
 
-        Raises ``Error`` if OpenSSL refuses the list.  SSL_CTX_set_ciphersuites(3)
+        ``ciphersuites`` is their names with colons between them, for example ``b"TLS_AES_128_GCM_SHA256"``.  Raises
+        ``Error`` if OpenSSL refuses the list.  SSL_CTX_set_ciphersuites(3)
         """
         if not isinstance(ciphersuites, bytes):
             raise TypeError("ciphersuites must be a byte string.")
@@ -240,23 +244,25 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_groups(self, groups: str) -> None:
-        """Sets the groups for the key exchange, for example ``"X25519MLKEM768:X25519"``.
+        """Sets the groups for the key exchange.
 
-        Raises ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_CTX_set1_groups_list(3)
+        ``groups`` is their names, for example ``"X25519MLKEM768:X25519"``, the preferred one first.  Raises ``Error``
+        if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_CTX_set1_groups_list(3)
         """
         self._core.choose_groups(checked_text("groups", groups))
 
     @before_first_connection
     def set_sigalgs(self, algorithms: str) -> None:
-        """Sets the signature algorithms, for example ``"ECDSA+SHA256:RSA-PSS+SHA256"``.
+        """Sets the signature algorithms.
 
-        Raises ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_CTX_set1_sigalgs_list(3)
+        ``algorithms`` is their names, for example ``"ECDSA+SHA256:RSA-PSS+SHA256"``, the preferred one first.  Raises
+        ``Error`` if OpenSSL refuses the list.  Not in pyOpenSSL.  SSL_CTX_set1_sigalgs_list(3)
         """
         self._core.choose_sigalgs(checked_text("algorithms", algorithms))
 
     @before_first_connection
     def load_tmp_dh(self, dhfile: StrOrBytesPath) -> None:
-        """Loads Diffie-Hellman parameters from a PEM file.
+        """Loads Diffie-Hellman parameters from ``dhfile``, the path of a PEM file.
 
         Raises ``Error`` if the file cannot be read or has no such parameters.  SSL_CTX_set0_tmp_dh_pkey(3)
         """
@@ -306,7 +312,8 @@ class ContextSettings(Uncopied):
     def use_certificate_chain_file(self, certfile: StrOrBytesPath) -> None:
         """Loads the certificate and its chain from a PEM file, the certificate first.
 
-        Raises ``Error`` if the file cannot be read or decoded.  SSL_CTX_use_certificate_chain_file(3)
+        ``certfile`` is its path.  Raises ``Error`` if the file cannot be read or decoded.
+        SSL_CTX_use_certificate_chain_file(3)
         """
         self._core.use_certificate_chain_file(_path(certfile))
 
@@ -325,8 +332,8 @@ class ContextSettings(Uncopied):
     def use_certificate_file(self, certfile: StrOrBytesPath, filetype: int = FILETYPE_PEM) -> None:
         """Loads the certificate from a file.
 
-        ``filetype`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).  Raises ``Error`` if the file cannot be read or
-        decoded.  SSL_CTX_use_certificate_file(3)
+        ``certfile`` is its path, ``filetype`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).  Raises ``Error`` if the
+        file cannot be read or decoded.  SSL_CTX_use_certificate_file(3)
         """
         path = _path(certfile)
         self._core.use_certificate_file(path, checked_integer("filetype", filetype))
@@ -353,9 +360,9 @@ class ContextSettings(Uncopied):
     def use_privatekey_file(self, keyfile: StrOrBytesPath, filetype: int = FILETYPE_PEM) -> None:
         """Loads the private key from a file.
 
-        ``filetype`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).  An encrypted key needs ``set_passwd_cb``: pyossl
-        never prompts on the terminal.  Raises ``Error`` if the file cannot be read, decoded or decrypted, or if the key
-        does not match the certificate.  SSL_CTX_use_PrivateKey(3)
+        ``keyfile`` is its path, ``filetype`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER).  An encrypted key needs
+        ``set_passwd_cb``: pyossl never prompts on the terminal.  Raises ``Error`` if the file cannot be read, decoded
+        or decrypted, or if the key does not match the certificate.  SSL_CTX_use_PrivateKey(3)
         """
         path = _path(keyfile)
         checked_integer("filetype", filetype)
@@ -414,9 +421,9 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_verify_depth(self, depth: int) -> None:
-        """Sets how many certificates may stand between the peer's certificate and the trusted one.
+        """Sets how many certificates may be between the peer's certificate and the trusted one.
 
-        SSL_CTX_set_verify_depth(3)
+        ``depth`` is their number.  SSL_CTX_set_verify_depth(3)
         """
         self._core.verify_depth = checked_integer("depth", depth)
 
@@ -425,7 +432,7 @@ class ContextSettings(Uncopied):
         return self._core.verify_mode
 
     def get_verify_depth(self) -> int:
-        """How many certificates may stand between the peer's certificate and the trusted one; -1 if no limit is set.
+        """How many certificates may be between the peer's certificate and the trusted one; -1 if no limit is set.
 
         SSL_CTX_get_verify_depth(3)
         """
@@ -452,7 +459,8 @@ class ContextSettings(Uncopied):
     def set_client_ca_list(self, certificate_authorities: Sequence[X509Name]) -> None:
         """Sets the names of certification authorities that a server sends to its clients.
 
-        Raises ``TypeError`` if one is no ``X509Name``.  SSL_CTX_set_client_CA_list(3)
+        ``certificate_authorities`` is a sequence of ``X509Name``; ``TypeError`` if it has another object.
+        SSL_CTX_set_client_CA_list(3)
         """
         names: list[Name] = []
         for name in certificate_authorities:
@@ -482,9 +490,9 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_session_cache_mode(self, mode: int) -> int:
-        """Sets the mode of the session cache, a combination of ``SESS_CACHE_*``, and returns the mode before.
+        """Sets the mode of the session cache, and returns the mode before.
 
-        SSL_CTX_set_session_cache_mode(3)
+        ``mode`` is a combination of ``SESS_CACHE_*``.  SSL_CTX_set_session_cache_mode(3)
         """
         return self._core.set_session_cache_mode(checked_integer("mode", mode))
 
@@ -494,7 +502,10 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_timeout(self, timeout: int) -> int:
-        """Sets how many seconds a session can be resumed, and returns the seconds before.  SSL_CTX_set_timeout(3)"""
+        """Sets how long a session can be resumed, and returns the value before.
+
+        ``timeout`` and the result are in seconds.  SSL_CTX_set_timeout(3)
+        """
         return self._core.set_session_timeout(checked_integer("timeout", timeout))
 
     def get_timeout(self) -> int:
@@ -505,9 +516,10 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_tlsext_use_srtp(self, profiles: bytes) -> None:
-        """Sets the SRTP profiles for DTLS, for example ``b"SRTP_AES128_CM_SHA1_80"``, with colons between them.
+        """Sets the SRTP profiles for DTLS.
 
-        Raises ``Error`` if OpenSSL refuses the list.  SSL_CTX_set_tlsext_use_srtp(3)
+        ``profiles`` is their names with colons between them, for example ``b"SRTP_AES128_CM_SHA1_80"``.  Raises
+        ``Error`` if OpenSSL refuses the list.  SSL_CTX_set_tlsext_use_srtp(3)
         """
         if not isinstance(profiles, bytes):
             raise TypeError("profiles must be a byte string.")
@@ -515,9 +527,10 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_alpn_protos(self, protos: list[bytes]) -> None:
-        """Sets the application protocols that a client offers, for example ``[b"h2", b"http/1.1"]``.
+        """Sets the application protocols that a client offers.
 
-        Raises ``ValueError`` if the list is empty.  SSL_CTX_set_alpn_protos(3)
+        ``protos`` is a list, for example ``[b"h2", b"http/1.1"]``.  Raises ``ValueError`` if the list is empty.
+        SSL_CTX_set_alpn_protos(3)
         """
         self._core.offer_protocols(checked_protocols(protos))
 
@@ -529,5 +542,5 @@ class ContextSettings(Uncopied):
 
     @before_first_connection
     def set_app_data(self, data: Any) -> None:
-        """Keeps any object of the program with the context."""
+        """Keeps ``data``, any object of the program, with the context."""
         self._app_data = data

@@ -134,7 +134,7 @@ class PKey(Uncopied):
 
     @classmethod
     def from_cryptography_key(cls, crypto_key: _Key) -> PKey:
-        """A ``PKey`` for a key of ``cryptography``; any other object raises ``TypeError``."""
+        """A ``PKey`` for ``crypto_key``, a key of ``cryptography``; another object raises ``TypeError``."""
         with translated:
             if is_cryptography_object(crypto_key, *_types_of_cryptography("PublicKey")):
                 return cls._of(PublicKey.from_cryptography(crypto_key))
@@ -302,7 +302,7 @@ def load_privatekey(type: int, buffer: str | bytes, passphrase: PassphraseCallab
 
 
 def dump_publickey(type: int, pkey: PKey) -> bytes:
-    """The public key as bytes.
+    """The public key of ``pkey``, a ``PKey``, as bytes.
 
     ``type`` is ``FILETYPE_PEM`` or ``FILETYPE_ASN1`` (DER); ``ValueError`` for another one.  Raises ``Error`` if there
     is no key.  PEM_write_bio_PUBKEY(3), i2d_PUBKEY(3)
@@ -317,9 +317,10 @@ def dump_publickey(type: int, pkey: PKey) -> bytes:
 def write_private_key(
     type: int, pkey: PKey, cipher: str | None = None, passphrase: PassphraseCallableT | None = None
 ) -> bytes:
-    """The private key as bytes; this is ``dump_privatekey``.
+    """The private key as bytes.  Its public name is ``crypto.dump_privatekey``, which is deprecated.
 
     - ``type``: ``FILETYPE_PEM``, ``FILETYPE_ASN1`` (DER), or ``FILETYPE_TEXT`` for RSA keys.
+    - ``pkey``: the ``PKey`` with the private key.
     - ``cipher``: the name of a cipher that encrypts PEM, for example ``"aes-256-cbc"``.
     - ``passphrase``: bytes, or a function that is called with 1 (for writing) and returns bytes, 1024 at most.
 
@@ -382,7 +383,10 @@ def _every_curve() -> set[_EllipticCurve]:
 
 @deprecated("get_elliptic_curve is deprecated. You should use the APIs in cryptography instead.")
 def get_elliptic_curve(name: str) -> _EllipticCurve:
-    """The curve with this name; ``ValueError`` if OpenSSL does not have it.  EC_get_builtin_curves(3)"""
+    """The curve ``name``, for example ``prime256v1``; ``ValueError`` if OpenSSL does not have it.
+
+    EC_get_builtin_curves(3)
+    """
     for curve in _every_curve():
         if curve.name == name:
             return curve

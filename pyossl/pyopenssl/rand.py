@@ -6,6 +6,8 @@ import warnings
 
 from pyossl.core.entropy import add_entropy, is_seeded
 
+__all__ = ["add", "status"]
+
 warnings.warn("OpenSSL.rand is deprecated - you should use os.urandom instead", DeprecationWarning, stacklevel=3)
 
 

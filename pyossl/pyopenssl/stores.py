@@ -65,7 +65,7 @@ class X509Store(Uncopied):
         self._core = binding.store_from_pointer(pointer)
 
     def add_cert(self, cert: X509) -> None:
-        """Adds a trusted certificate.  Raises ``TypeError`` if it is no ``X509``.  X509_STORE_add_cert(3)"""
+        """Adds ``cert``, a trusted certificate.  Raises ``TypeError`` if it is no ``X509``.  X509_STORE_add_cert(3)"""
         if not isinstance(cert, X509):
             raise TypeError()
         with translated:
@@ -82,7 +82,7 @@ class X509Store(Uncopied):
             self._core.add_crl(CRL.from_cryptography(crl))
 
     def set_flags(self, flags: int) -> None:
-        """Adds flags, a combination of ``X509StoreFlags``.  X509_STORE_set_flags(3)"""
+        """Adds ``flags``, a combination of ``X509StoreFlags``.  X509_STORE_set_flags(3)"""
         with translated:
             self._core.add_flags(flags)
 
@@ -153,7 +153,7 @@ class X509StoreContext(Uncopied):
             raise X509StoreContextError(error.reason, details, refused) from error
 
     def set_store(self, store: X509Store) -> None:
-        """Sets another store."""
+        """Verifies with ``store`` from now on.  X509_STORE_CTX_init(3)"""
         self._store = store
 
     def verify_certificate(self) -> None:

@@ -179,15 +179,22 @@ class Listener(Uncopied):
         return self._timeout
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)"""
+        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)
+
+        ``level`` is for example ``SOL_SOCKET``, ``option`` ``SO_KEEPALIVE``; ``value`` is an ``int``, or bytes, or None
+        with its ``length``.
+        """
         self._sock.setsockopt(level, option, value, *length)
 
     def bind(self, address: Any) -> None:
-        """Binds a socket that has no address yet, like ``socket.socket.bind``.  bind(2)"""
+        """Binds a socket that has no address yet to ``address``, like ``socket.socket.bind``.  bind(2)"""
         self._sock.bind(address)
 
     def listen(self, *backlog: int) -> None:
-        """Makes a socket listen that does not yet, like ``socket.socket.listen``.  listen(2)"""
+        """Begins to listen, if the socket does not yet, like ``socket.socket.listen``.  listen(2)
+
+        ``backlog`` is the number of clients that may wait to be accepted; without it, Python's default.
+        """
         self._sock.listen(*backlog)
 
     def getsockname(self) -> Any:

@@ -37,8 +37,8 @@ class RecvSendMethods(NegotiatedSummary):
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Reads up to ``size`` bytes; returns ``b""`` after the peer has closed.
 
-        It waits for the first record, and takes more records if they have arrived.  With the flag ``MSG_PEEK`` the
-        bytes stay to be read again.  Finishes the handshake first, if necessary.
+        It waits for the first record, and takes more records if they have arrived.  With ``MSG_PEEK`` as ``flags`` the
+        bytes stay to be read again; other flags raise ``ValueError``.  Finishes the handshake first, if necessary.
 
         Raises ``TruncationError`` if the transport ended without a close_notify, ``TimeoutError`` after the timeout,
         ``WouldBlockError`` if the timeout is 0 and there is no data, and the errors of ``Connection.read``.
@@ -95,7 +95,7 @@ class RecvSendMethods(NegotiatedSummary):
             return result if result >= 0 else self.connection.checked_read(result, self._timeout)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
-        """Sends bytes and returns how many were sent.
+        """Sends ``data``, or its beginning, and returns how many bytes were sent.
 
         These are all of them, unless the timeout is 0: then it sends at most 1 MiB, and as much of it as the descriptor
         takes.  The next call must begin with the first byte that was not sent.  ``flags`` must be 0.
@@ -111,7 +111,7 @@ class RecvSendMethods(NegotiatedSummary):
             return self.connection.send_all(source, len(source), self._timeout)
 
     def sendall(self, data: Bytes, flags: int = 0) -> None:
-        """Sends all bytes; the timeout is one deadline for the whole call.
+        """Sends all bytes of ``data``; the timeout is one deadline for the whole call.
 
         If it raises ``TimeoutError``, or ``WouldBlockError`` because the timeout is 0, some of the bytes may have been
         sent.  ``flags`` must be 0.  Other errors are those of ``send``.  SSL_write_ex(3)

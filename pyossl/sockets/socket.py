@@ -76,7 +76,11 @@ class Socket(RecvSendMethods):
         session: Session | None,
         timeout: float | None,
     ) -> None:
-        """``sock`` blocks, and belongs to the ``Socket`` from now on."""
+        """Makes a ``Socket``, before its handshake, over ``sock``, a connected blocking socket that it then owns.
+
+        - ``context``, ``server_hostname``, ``message_callback``, ``session``: those of ``Connection``.
+        - ``timeout``: the timeout of each call in seconds; None for no limit.
+        """
         connection = WaitingConnection(context, server_hostname, sock, message_callback, session)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
@@ -309,14 +313,22 @@ class Socket(RecvSendMethods):
         return self._sock.getsockname()
 
     def getsockopt(self, level: int, option: int, *size: int) -> Any:
-        """An option of the socket, like ``socket.socket.getsockopt``.  getsockopt(2)"""
+        """An option of the socket, like ``socket.socket.getsockopt``.  getsockopt(2)
+
+        ``level`` is for example ``SOL_SOCKET``, ``option`` ``SO_KEEPALIVE``.  Returns an ``int``, or with a ``size`` up
+        to that many bytes.
+        """
         self._check_open()
         if level == socket.SOL_SOCKET and option in _LIMITS:
             self.connection.restore_limits()
         return self._sock.getsockopt(level, option, *size)
 
     def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
-        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)"""
+        """Sets an option of the socket, like ``socket.socket.setsockopt``.  setsockopt(2)
+
+        ``level`` and ``option`` are those of ``getsockopt``; ``value`` is an ``int``, or bytes, or None with its
+        ``length``.
+        """
         self._check_open()
         if level == socket.SOL_SOCKET and option in _LIMITS:
             self.connection.restore_limits()
@@ -434,7 +446,10 @@ def wrap_socket(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
 ) -> Socket:
-    """Makes a ``Socket`` over a connected socket, which it owns from now on; see ``Context.wrap_socket``."""
+    """Makes a ``Socket``: ``Context.wrap_socket`` calls it with ``context`` and its own arguments.
+
+    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``: see ``Context.wrap_socket``.
+    """
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, for example the one of an asyncio transport
         raise TypeError(f"a socket.socket is wrapped, not {type(sock).__name__}, which cannot give its descriptor away")

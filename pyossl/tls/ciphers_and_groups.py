@@ -49,16 +49,18 @@ class AlgorithmSettings(ContextState):
         return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in anonymous)
 
     def set_cipher_list(self, ciphers: str) -> None:
-        """Sets the ciphers of TLS 1.2 and earlier, in the format of ciphers(1), for example ``ECDHE+AESGCM``.
+        """Sets the ciphers of TLS 1.2 and earlier.
 
-        Raises ``ValueError`` if no cipher remains.  SSL_CTX_set_cipher_list(3)
+        ``ciphers`` is text in the format of ciphers(1), for example ``ECDHE+AESGCM``.  Raises ``ValueError`` if no
+        cipher remains.  SSL_CTX_set_cipher_list(3)
         """
         self._choose("cipher list", lib.SSL_CTX_set_cipher_list, ciphers)
 
     def set_ciphersuites(self, ciphersuites: str) -> None:
-        """Sets the ciphersuites of TLS 1.3, separated by colons, for example ``TLS_AES_256_GCM_SHA384``.
+        """Sets the ciphersuites of TLS 1.3.
 
-        Raises ``ValueError`` for a name that this OpenSSL does not know.  SSL_CTX_set_ciphersuites(3)
+        ``ciphersuites`` is their names, separated by colons, for example ``TLS_AES_256_GCM_SHA384``.  Raises
+        ``ValueError`` for a name that this OpenSSL does not have.  SSL_CTX_set_ciphersuites(3)
         """
         self._choose("ciphersuites", lib.SSL_CTX_set_ciphersuites, ciphersuites)
         # OpenSSL 1.1.1 refuses an unknown name; later versions leave it out silently.
@@ -66,26 +68,29 @@ class AlgorithmSettings(ContextState):
             raise ValueError(f"this OpenSSL does not know these ciphersuites: {', '.join(sorted(unknown))}")
 
     def set_groups(self, groups: str) -> None:
-        """Sets the groups of the key exchange in order of preference, for example ``X25519MLKEM768:X25519``.
+        """Sets the groups of the key exchange.
 
-        OpenSSL 3.5 or newer also takes its tuple syntax.  Raises ``ValueError`` for a list that this OpenSSL refuses.
+        ``groups`` is their names in order of preference, for example ``X25519MLKEM768:X25519``.  OpenSSL 3.5 or newer
+        also takes its tuple syntax.  Raises ``ValueError`` for a list that this OpenSSL refuses.
         SSL_CTX_set1_groups_list(3)
         """
         self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
         self._groups = groups
 
     def set_sigalgs(self, algorithms: str) -> None:
-        """Sets the signature algorithms in order of preference, for example ``ECDSA+SHA256:ed25519``.
+        """Sets the signature algorithms.
 
-        Raises ``ValueError`` for a list that this OpenSSL refuses.  SSL_CTX_set1_sigalgs_list(3)
+        ``algorithms`` is their names in order of preference, for example ``ECDSA+SHA256:ed25519``.  Raises
+        ``ValueError`` for a list that this OpenSSL refuses.  SSL_CTX_set1_sigalgs_list(3)
         """
         self._choose("signature algorithms", lib.SSL_CTX_set1_sigalgs_list, algorithms)
         self._configured.append(("SignatureAlgorithms", algorithms))
 
     def set_client_sigalgs(self, algorithms: str) -> None:
-        """Sets the signature algorithms for the certificates of clients, in the format of ``set_sigalgs``.
+        """Sets the signature algorithms for the certificates of clients.
 
-        Raises ``ValueError`` for a list that this OpenSSL refuses.  SSL_CTX_set1_client_sigalgs_list(3)
+        ``algorithms`` has the format of ``set_sigalgs``.  Raises ``ValueError`` for a list that this OpenSSL refuses.
+        SSL_CTX_set1_client_sigalgs_list(3)
         """
         self._choose("client signature algorithms", lib.SSL_CTX_set1_client_sigalgs_list, algorithms)
         self._configured.append(("ClientSignatureAlgorithms", algorithms))

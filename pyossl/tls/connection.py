@@ -234,13 +234,13 @@ class Connection(ConnectionOutcome):
         return self._shake_hands(lib.pyossl_handshake)
 
     def connect(self) -> Want | None:
-        """As ``handshake``, for a client.  Raises ``UsageError`` on a server's connection.  SSL_connect(3)"""
+        """Like ``handshake``, for a client.  Raises ``UsageError`` on a server's connection.  SSL_connect(3)"""
         if self._context.is_server:
             raise UsageError("connect() is a client's: this connection is a server's")
         return self._shake_hands(lib.pyossl_connect)
 
     def accept(self) -> Want | None:
-        """As ``handshake``, for a server.  Raises ``UsageError`` on a client's connection.  SSL_accept(3)"""
+        """Like ``handshake``, for a server.  Raises ``UsageError`` on a client's connection.  SSL_accept(3)"""
         if not self._context.is_server:
             raise UsageError("accept() is a server's: this connection is a client's")
         return self._shake_hands(lib.pyossl_accept)
@@ -275,7 +275,7 @@ class Connection(ConnectionOutcome):
         return data if result >= 0 else self._waits(result, "reading")
 
     def peek(self, size: int = buffers.RECORD) -> bytes | Want:
-        """As ``read``, but the next read returns the same bytes again.  SSL_peek_ex(3)"""
+        """Like ``read``, up to ``size`` bytes, but the next read returns the same bytes again.  SSL_peek_ex(3)"""
         return self._read("peeking", lib.pyossl_peek, size)
 
     def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
@@ -287,7 +287,7 @@ class Connection(ConnectionOutcome):
         return data if result >= 0 else self._waits(result, operation)
 
     def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
-        """As ``read``, but writes the bytes into ``buffer`` and returns their number.
+        """Like ``read``, but writes the bytes into ``buffer`` and returns their number.
 
         Reads at most ``size`` bytes; None or 0 means the size of the buffer.  Returns 0 after the peer has closed, and
         a ``Want`` if there is no data yet.  Raises ``TypeError`` for a buffer that cannot be written, ``ValueError``
@@ -373,7 +373,7 @@ class Connection(ConnectionOutcome):
     # The bytes of the transport, for a connection without a BIO of the caller
 
     def receive_data(self, data: Bytes) -> None:
-        """Takes encrypted bytes that came from the peer; ``b""`` means that the transport has ended.
+        """Takes ``data``, encrypted bytes that came from the peer; ``b""`` means that the transport has ended.
 
         Raises ``UsageError`` for a connection with a BIO of the caller.  BIO_s_mem(3)
         """
@@ -440,7 +440,7 @@ class Connection(ConnectionOutcome):
         return self._take(-1, [sent]) if result > 0 else self._waits(result, "writing")
 
     def decrypt(self, data: Bytes) -> bytes | Want:
-        """``receive_data`` and ``read`` in one call: takes encrypted bytes, and returns all plaintext that is complete.
+        """``receive_data`` and ``read`` in one call: takes ``data``, and returns all plaintext that is complete.
 
         Returns ``b""`` after the peer has closed, and a ``Want`` if there is no plaintext yet.  If the plaintext is
         followed by the end or a failure, the next ``read`` reports that.  Raises the exceptions of ``read``.

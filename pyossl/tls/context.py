@@ -68,7 +68,10 @@ class Context(
     __slots__ = ()
 
     def __init__(self, *misplaced: NoReturn, is_server: bool | None = None) -> None:
-        """Makes a context that has no certificate and does not verify: use ``client`` or ``server`` instead."""
+        """Makes a context that has no certificate and does not verify: use ``client`` or ``server`` instead.
+
+        ``is_server`` is True or False.  Raises ``TypeError`` without it, and for other arguments (``misplaced``).
+        """
         self._check_new()
         if misplaced or is_server is None:
             raise TypeError("make a Context with Context.client() or Context.server(certificate, private_key)")

@@ -196,9 +196,7 @@ class Negotiated(Uncopied):
     def group(self) -> str | None:
         """The group of the key exchange, for example ``x25519``.
 
-        None if no group was used, and on a server with OpenSSL 1.1.1.
-
-        SSL_get0_group_name(3)
+        None if no group was used, and on a server with OpenSSL 1.1.1.  SSL_get0_group_name(3)
         """
 
         def of_ssl(ssl: Any) -> str | None:
@@ -340,25 +338,31 @@ class NegotiatedSummary(Uncopied):
 
     @property
     def context(self) -> Context:
-        """As ``Connection.context``."""
+        """The context of the connection: the one it was made from, or that a server name callback chose."""
         return self.connection.context
 
     @property
     def version(self) -> str | None:
-        """As ``Connection.version``.  SSL_get_version(3)"""
+        """The protocol version in use, for example ``TLSv1.3``; None before it is negotiated.  SSL_get_version(3)"""
         return self.connection.version
 
     @property
     def cipher(self) -> str | None:
-        """As ``Connection.cipher``.  SSL_get_current_cipher(3)"""
+        """The name of the cipher, for example ``TLS_AES_256_GCM_SHA384``; None before it is negotiated.
+
+        SSL_get_current_cipher(3)
+        """
         return self.connection.cipher
 
     @property
     def group(self) -> str | None:
-        """As ``Connection.group``.  SSL_get0_group_name(3)"""
+        """The group of the key exchange, for example ``x25519``.
+
+        None if no group was used, and on a server with OpenSSL 1.1.1.  SSL_get0_group_name(3)
+        """
         return self.connection.group
 
     @property
     def alpn(self) -> str | None:
-        """As ``Connection.alpn``.  SSL_get0_alpn_selected(3)"""
+        """The application protocol that was selected (ALPN); None for none.  SSL_get0_alpn_selected(3)"""
         return self.connection.alpn

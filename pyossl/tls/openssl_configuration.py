@@ -22,9 +22,10 @@ class ConfigurationSettings(ContextState):
     def configure(self, command: str, value: str) -> None:
         """Applies one command of OpenSSL's configuration language: ``configure("MinProtocol", "TLSv1.3")``.
 
-        The commands are those of openssl.cnf.  A command may change verification: ``verifies`` and ``checks_hostname``
-        say what is in force.  An encrypted key file is refused, because pyossl never prompts for a password.  Raises
-        ``ValueError`` for an unknown command, and for a value that the command refuses.  SSL_CONF_cmd(3)
+        ``command`` is one of openssl.cnf, and ``value`` its argument.  A command may change verification: ``verifies``
+        and ``checks_hostname`` say what is in force.  An encrypted key file is refused, because pyossl never prompts
+        for a password.  Raises ``ValueError`` for an unknown command, and for a value that the command refuses.
+        SSL_CONF_cmd(3)
         """
         self._change()
         pair = c_string(command, "a configuration command"), c_string(value, "a configuration value")
@@ -44,7 +45,7 @@ class ConfigurationSettings(ContextState):
         take_records()
 
     def configure_section(self, name: str) -> None:
-        """Applies a section of the SSL module of the system's openssl.cnf, by the name that the file gives it.
+        """Applies the section ``name`` of the SSL module of the system's openssl.cnf.
 
         A section may change verification: ``verifies`` and ``checks_hostname`` say what is in force.  Raises
         ``ValueError`` if there is no such section, or if OpenSSL refuses one of its commands.  SSL_CTX_config(3)

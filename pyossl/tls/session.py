@@ -37,6 +37,13 @@ class Session(Uncopied):
         other_names: tuple[str, ...] = (),
         email: str | None = None,
     ) -> None:
+        """Makes a session of ``pointer``, an ``SSL_SESSION *``, freed with its last reference, as by ``ffi.gc``.
+
+        ``Session.load`` takes bytes.
+
+        - ``context``: the context that the session belongs to.
+        - ``server_hostname``, ``other_names``, ``email``: the names that the peer was verified for.
+        """
         self._session = checked_pointer(
             pointer, "SSL_SESSION *", "a Session comes from a connection, or from Session.load"
         )

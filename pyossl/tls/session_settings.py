@@ -174,7 +174,7 @@ class SessionSettings(VerificationSettings):
         return digest_of(*parts)
 
     def sessions_with(self, email: str) -> bytes:
-        """The session id context of the connections whose client must also have this email address.
+        """The session id context of the connections whose client must also have the email address ``email``.
 
         Raises ``ValueError`` or ``TypeError`` for an invalid address.  docs/pitfalls.md, 12
         """

@@ -9,11 +9,14 @@ from pyossl.tls.connection import Connection
 
 
 class SSLFilter(PythonBIO):
-    """A connection as a BIO: what is written is encrypted, what is read has been decrypted.  BIO_f_ssl(3)
+    """A ``Connection`` as a BIO, to which plain data is written and from which plain data is read.  BIO_f_ssl(3)
 
-    TLS inside TLS, through a proxy's tunnel, is a ``Connection`` over the ``SSLFilter`` of another.  The connection has
-    its own transport, so that nothing goes below.  Unlike OpenSSL's, it raises what the connection raises, and sends
-    nothing when it is dropped.  It does not close the connection.
+    ``connection`` encrypts the bytes that are written, and decrypts the bytes that are read.  It has a transport of its
+    own, so no other BIO is pushed below this one.  Use it for TLS inside TLS, for example through a proxy:
+    ``Connection(context, name, bio=SSLFilter(connection_to_proxy))``.
+
+    The methods raise the exceptions of the connection.  Closing this BIO does not close the connection and sends
+    nothing.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -24,24 +27,24 @@ class SSLFilter(PythonBIO):
         """The connection that carries the bytes."""
 
     def read(self, size: int = -1) -> bytes | Want:
-        """As ``Connection.read``.  SSL_read_ex(3)"""
+        """Reads up to ``size`` decrypted bytes, 16 KiB if it is negative, like ``Connection.read``.  SSL_read_ex(3)"""
         size = index(size, "the number of bytes to read")
         return self.connection.read() if size < 0 else self.connection.read(size)
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
-        """As ``Connection.write``: after a ``Want``, the same write is to be repeated.  SSL_write_ex(3)"""
+        """Encrypts and sends ``data``, like ``Connection.write``; after a ``Want`` repeat it.  SSL_write_ex(3)"""
         return self.connection.write(data)
 
     @property
     def pending(self) -> int:
-        """How many decrypted bytes are there.  SSL_pending(3)"""
+        """The number of decrypted bytes that can be read without the transport.  SSL_pending(3)"""
         return self.connection.pending
 
     def end(self) -> None:
-        """Sends a close_notify.  SSL_shutdown(3)"""
+        """Sends close_notify on the connection.  SSL_shutdown(3)"""
         self.connection.shutdown()
 
     @property
     def name(self) -> str:
-        """``ssl``, as BIO_method_name(3) has it."""
+        """The kind of BIO: ``ssl``; ``closed`` after ``close``.  BIO_method_name(3)"""
         return "closed" if self.closed else "ssl"

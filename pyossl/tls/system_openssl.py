@@ -16,6 +16,21 @@ from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
 from pyossl.x509.trust_store import default_certificate_directory, default_certificate_file
 
+__all__ = [
+    "Policy",
+    "Provider",
+    "TrustPath",
+    "TrustStore",
+    "configuration_file",
+    "crypto_library",
+    "headers",
+    "is_fips_enabled",
+    "policy",
+    "providers",
+    "ssl_library",
+    "trust_store",
+]
+
 _ROOM = 32
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 

@@ -88,10 +88,10 @@ class VerificationSettings(AlgorithmSettings):
         lib.pyossl_set_verify_time(self._ctx, self._verify_time)
 
     def set_purpose(self, purpose: str) -> None:
-        """Sets the purpose that the peer's certificate must have, by OpenSSL's short name for it.
+        """Sets the purpose that the peer's certificate must have.
 
-        For example ``sslserver``, ``sslclient`` or ``any``.  Raises ``ValueError`` for an unknown name.
-        X509_VERIFY_PARAM_set_purpose(3)
+        ``purpose`` is OpenSSL's short name for it, for example ``sslserver``, ``sslclient`` or ``any``.  Raises
+        ``ValueError`` for an unknown name.  X509_VERIFY_PARAM_set_purpose(3)
         """
         self._change()
         number = purpose_number(purpose)

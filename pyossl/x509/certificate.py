@@ -35,6 +35,10 @@ class Certificate:
     """
 
     def __init__(self, pointer: Any) -> None:
+        """Makes a certificate of ``pointer``, an ``X509 *``, which is freed with its last reference, as by ``ffi.gc``.
+
+        ``Certificate.load`` takes a file or bytes.
+        """
         self._x509 = checked_pointer(pointer, "X509 *", "make a Certificate with Certificate.load")
 
     @classmethod
@@ -315,7 +319,7 @@ class Certificate:
     def matches(self, name: str) -> bool:
         """Whether the certificate is valid for a DNS name or an IP address, by the rules of a TLS client.
 
-        Raises ``ValueError`` for text that is neither.  X509_check_host(3), X509_check_ip_asc(3)
+        ``name`` is text.  Raises ``ValueError`` for text that is neither.  X509_check_host(3), X509_check_ip_asc(3)
         """
         reference = reference_name(name)
         wanted = c_string(reference.text, "a name")
@@ -324,13 +328,13 @@ class Certificate:
         return succeeds(lib.X509_check_host, self._x509, wanted, len(wanted), HOST_FLAGS, ffi.NULL)
 
     def matches_email(self, address: str) -> bool:
-        """Whether the certificate is valid for this email address.  X509_check_email(3)"""
+        """Whether the certificate is valid for ``address``, an email address.  X509_check_email(3)"""
         wanted = c_string(address, "an email address")
         flags = lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
         return succeeds(lib.X509_check_email, self._x509, wanted, len(wanted), flags)
 
     def belongs_to(self, key: PrivateKey) -> bool:
-        """Whether the certificate has the public half of this private key.  X509_check_private_key(3)"""
+        """Whether the certificate has the public half of ``key``, a private key.  X509_check_private_key(3)"""
         return succeeds(lib.X509_check_private_key, self._x509, instance(key, PrivateKey, "key")._key)
 
     def fingerprint(self, digest: str = "sha256") -> bytes:
@@ -342,7 +346,7 @@ class Certificate:
 
     @classmethod
     def from_cryptography(cls, certificate: Any) -> Certificate:
-        """Converts an object of the package ``cryptography``, by way of DER.
+        """Converts ``certificate``, an object of the package ``cryptography``, by way of DER.
 
         Raises ``TypeError`` for another object.
         """

@@ -113,6 +113,10 @@ class CRL:
     """
 
     def __init__(self, pointer: Any) -> None:
+        """Makes a CRL of ``pointer``, an ``X509_CRL *``, which is freed with its last reference, as by ``ffi.gc``.
+
+        ``CRL.load`` takes a file or bytes.
+        """
         self._crl = checked_pointer(pointer, "X509_CRL *", "make a CRL with CRL.load")
 
     def _searchable_copy(self) -> Any:
@@ -213,7 +217,7 @@ class CRL:
         return succeeds(lib.X509_CRL_verify, self._crl, instance(key, Key, "key")._key)
 
     def find(self, certificate: Certificate | int) -> Revoked | None:
-        """The entry for a certificate, or for a serial number of the CRL's issuer; None if there is none.
+        """The entry for ``certificate``, or for a serial number of the CRL's issuer; None if there is none.
 
         In an indirect CRL, which has entries of several issuers, the issuer must match too.  The signature and the
         dates of the CRL are not checked: ``Store.verify`` with ``crls`` does that.  X509_CRL_get0_by_cert(3),
@@ -276,7 +280,7 @@ class CRL:
 
     @classmethod
     def from_cryptography(cls, crl: Any) -> CRL:
-        """Converts an object of the package ``cryptography``, by way of DER.
+        """Converts ``crl``, an object of the package ``cryptography``, by way of DER.
 
         Raises ``TypeError`` for another object.
         """

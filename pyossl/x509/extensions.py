@@ -62,7 +62,7 @@ class Extension:
 
     @classmethod
     def copied(cls, pointer: Any) -> Extension:
-        """A copy of an ``X509_EXTENSION *`` that belongs to OpenSSL."""
+        """A copy of ``pointer``, an ``X509_EXTENSION *`` that belongs to OpenSSL."""
         checked_pointer(pointer, "X509_EXTENSION *", "make an Extension from an object identifier and a value")
         extension = cls.__new__(cls)
         copy = check_ptr(lib.X509_EXTENSION_dup(pointer), "X509_EXTENSION_dup")

@@ -31,6 +31,10 @@ class Key:
     """The base class of ``PrivateKey`` and ``PublicKey``.  EVP_PKEY(3)"""
 
     def __init__(self, pointer: Any) -> None:
+        """Makes a key of ``pointer``, an ``EVP_PKEY *``, which is freed with its last reference, as by ``ffi.gc``.
+
+        ``load`` takes a file or bytes.
+        """
         self._key = checked_pointer(
             pointer, "EVP_PKEY *", f"make a {type(self).__name__} with {type(self).__name__}.load"
         )
@@ -118,7 +122,7 @@ class PublicKey(Key):
 
     @classmethod
     def borrowed(cls, pointer: Any) -> PublicKey:
-        """A ``PublicKey`` that holds its own reference to an ``EVP_PKEY *`` of OpenSSL's."""
+        """A ``PublicKey`` that holds its own reference to ``pointer``, an ``EVP_PKEY *`` of OpenSSL's."""
         checked_pointer(pointer, "EVP_PKEY *", "make a PublicKey with PublicKey.load")
         check(lib.EVP_PKEY_up_ref(pointer), "EVP_PKEY_up_ref")
         return cls(own(pointer, lib.EVP_PKEY_free))
@@ -136,7 +140,7 @@ class PublicKey(Key):
 
     @classmethod
     def from_cryptography(cls, key: Any) -> PublicKey:
-        """Converts an object of the package ``cryptography``, by way of DER.
+        """Converts ``key``, an object of the package ``cryptography``, by way of DER.
 
         Raises ``TypeError`` for another object.
         """
@@ -262,18 +266,20 @@ class PrivateKey(Unpickled, Key):
         return PublicKey._from_der(self.public_der())
 
     def to_pem(self, password: Password | None = None) -> bytes:
-        """The key as PKCS#8 in PEM, encrypted with AES-256 if there is a password.
+        """The key as PKCS#8 in PEM, encrypted with AES-256 if there is a ``password``.
 
-        Raises ``ValueError`` for an empty password.  PEM_write_bio_PKCS8PrivateKey(3)
+        ``password`` is ``str``, ``bytes``, or a function that returns one; ``ValueError`` if it is empty.
+        PEM_write_bio_PKCS8PrivateKey(3)
         """
         if password is None:
             return self._unencrypted(lib.PEM_write_bio_PKCS8PrivateKey)
         return self._encrypted(lib.PEM_write_bio_PKCS8, password)
 
     def to_der(self, password: Password | None = None) -> bytes:
-        """The key as PKCS#8 in DER, encrypted with AES-256 if there is a password.
+        """The key as PKCS#8 in DER, encrypted with AES-256 if there is a ``password``.
 
-        Raises ``ValueError`` for an empty password.  i2d_PKCS8PrivateKey_bio(3)
+        ``password`` is ``str``, ``bytes``, or a function that returns one; ``ValueError`` if it is empty.
+        i2d_PKCS8PrivateKey_bio(3)
         """
         if password is None:
             return self._unencrypted(lib.i2d_PKCS8PrivateKey_bio)
@@ -295,7 +301,7 @@ class PrivateKey(Unpickled, Key):
 
     @classmethod
     def from_cryptography(cls, key: Any) -> PrivateKey:
-        """Converts an object of the package ``cryptography``, by way of DER.
+        """Converts ``key``, an object of the package ``cryptography``, by way of DER.
 
         Raises ``TypeError`` for another object.
         """

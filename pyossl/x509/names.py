@@ -47,7 +47,7 @@ class Name(Sequence[Attribute]):
     """
 
     def __init__(self, der: bytes) -> None:
-        """Decodes a name from DER.  Raises ``DecodeError`` if it is malformed.  d2i_X509_NAME(3)"""
+        """Decodes a name from ``der``, bytes.  Raises ``DecodeError`` if they are malformed.  d2i_X509_NAME(3)"""
         octets(der, "the DER of a name")
         take_records()
         data = ffi.from_buffer(der)
@@ -59,7 +59,7 @@ class Name(Sequence[Attribute]):
 
     @classmethod
     def copied(cls, pointer: Any) -> Name:
-        """A copy of an ``X509_NAME *`` that belongs to OpenSSL."""
+        """A copy of ``pointer``, an ``X509_NAME *`` that belongs to OpenSSL."""
         checked_pointer(pointer, "X509_NAME *", "make a Name from its DER")
         return cls(der_of(lib.i2d_X509_NAME, pointer))
 
@@ -71,7 +71,10 @@ class Name(Sequence[Attribute]):
         return der_of(lib.i2d_X509_NAME, self._name)
 
     def values(self, attribute: str) -> tuple[str, ...]:
-        """The values of all attributes with this short name, for example ``CN``, or dotted form."""
+        """The values of all attributes of one type, in order; empty if there is none.
+
+        ``attribute`` is OpenSSL's short name of the type, for example ``CN``, or its dotted form.
+        """
         instance(attribute, str, "the name of an attribute")
         return tuple(each.value for each in self if attribute in (each.name, each.oid))
 
@@ -189,7 +192,7 @@ class GeneralName(NamedTuple):
 
     @classmethod
     def copied(cls, pointer: Any) -> GeneralName:
-        """The contents of a ``GENERAL_NAME *`` that belongs to OpenSSL."""
+        """The contents of ``pointer``, a ``GENERAL_NAME *`` that belongs to OpenSSL."""
         checked_pointer(pointer, "GENERAL_NAME *", "a GeneralName is read from a certificate")
         number, encoding = ffi.new("int *"), der_of(lib.i2d_GENERAL_NAME, pointer)
         value = lib.GENERAL_NAME_get0_value(pointer, number)

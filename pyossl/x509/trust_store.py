@@ -57,6 +57,10 @@ class Store(Uncopied):
     _instead = "make another store with Store.of(store.certificates)"
 
     def __init__(self, pointer: Any) -> None:
+        """Makes a store of ``pointer``, an ``X509_STORE *``, which is freed with its last reference, as by ``ffi.gc``.
+
+        ``Store.of`` takes certificates.
+        """
         self._store = checked_pointer(pointer, "X509_STORE *", "make a Store with Store.of")
         self._is_shared = False
         self._frozen = False
@@ -191,7 +195,7 @@ class Store(Uncopied):
         self._make_distinct()
 
     def add_flags(self, flags: int) -> None:
-        """Adds verification flags, a combination of ``VerifyFlags``.  Flags that are set stay set.
+        """Adds ``flags``, a combination of ``VerifyFlags``, for verification.  Flags that are set stay set.
 
         Raises ``UsageError`` if the store is frozen or is the system's.  X509_STORE_set_flags(3)
         """
