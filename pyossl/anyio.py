@@ -34,11 +34,11 @@ from pyossl.core.arguments import flag, function, host_name, index, instance, in
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import Error, TruncationError, UsageError
 from pyossl.sockets.address import check_host
-from pyossl.sockets.context_side import USE_CLIENT, USE_SERVER, client_context, server_context
+from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Connection
-from pyossl.tls.context import Context
+from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.peercert import peercert

@@ -8,13 +8,11 @@ from typing import Any
 from pyossl.core.arguments import LARGEST_INT, c_text, host_name, integer, seconds, switch, utf8
 from pyossl.core.descriptors import require_plain
 from pyossl.sockets.address import check_host
-from pyossl.tls.context import Context
+from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
 
 HANDSHAKE_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 30.0
 _TLS_INSIDE_TLS = "for TLS inside TLS use start_tls, of a StreamWriter or of pyossl.aio"
-_USE_CLIENT = "use Context.client()"
-_USE_SERVER = "use Context.server(certificate, private_key)"
 
 
 def limits(handshake_timeout: float | None, shutdown_timeout: float | None) -> dict[str, float]:
@@ -77,18 +75,18 @@ def client_context(ssl: Any) -> Context:
     if ssl is None or ssl is True:
         return Context.client()
     if not isinstance(ssl, Context):
-        raise _no_context("ssl", ssl, f"{_USE_CLIENT}, or leave ssl out")
+        raise _no_context("ssl", ssl, f"{USE_CLIENT}, or leave ssl out")
     if ssl.is_server:
-        raise ValueError(f"this is a client, and ssl is a server's context: {_USE_CLIENT}")
+        raise ValueError(f"this is a client, and ssl is a server's context: {USE_CLIENT}")
     return ssl
 
 
 def server_context(ssl: Any) -> Context:
     """A server's context: ``ssl``.  Raises ``TypeError`` for another object, ``ValueError`` for a client's context."""
     if not isinstance(ssl, Context):
-        raise _no_context("ssl", ssl, _USE_SERVER)
+        raise _no_context("ssl", ssl, USE_SERVER)
     if not ssl.is_server:
-        raise ValueError(f"this is a server, and ssl is a client's context: {_USE_SERVER}")
+        raise ValueError(f"this is a server, and ssl is a client's context: {USE_SERVER}")
     return ssl
 
 
@@ -106,10 +104,10 @@ def context_for_side(sslcontext: Any, server_side: Any) -> Context:
     """
     context = any_context(sslcontext)
     if switch(server_side, "server_side") and not context.is_server:
-        raise ValueError(f"server_side is True, and sslcontext is a client's context: {_USE_SERVER}")
+        raise ValueError(f"server_side is True, and sslcontext is a client's context: {USE_SERVER}")
     if not server_side and context.is_server:
         raise ValueError(
-            f"server_side is False, and sslcontext is a server's context: {_USE_CLIENT}, or server_side=True"
+            f"server_side is False, and sslcontext is a server's context: {USE_CLIENT}, or server_side=True"
         )
     return context
 

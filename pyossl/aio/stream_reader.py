@@ -165,18 +165,18 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         try:
             await waiter
         except BaseException:
-            self._give_up(destination)
+            self._return_filled(destination)
             raise
         self._destination = None
         if destination.filled == n:
             return destination.data
-        self._give_up(destination)
+        self._return_filled(destination)
         return await self.readexactly(n)  # the peer has closed: it raises IncompleteReadError
 
-    def _give_up(self, destination: Destination) -> None:
+    def _return_filled(self, destination: Destination) -> None:
         """Makes the bytes that came available to the next read."""
         self._destination = self._transport._destination = None
-        self._buffer[:0] = destination.so_far()
+        self._buffer[:0] = destination.filled_bytes()
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Reads until ``separator``, and returns the bytes including it.

@@ -29,7 +29,7 @@ from pyossl.aio.arguments import check_protocol
 from pyossl.aio.closing import ClosingTransport, KeepsTransports
 from pyossl.aio.extra_info import EXTRA_INFO
 from pyossl.aio.transport_states import FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN
-from pyossl.aio.write_buffer import WriteBuffer, octets
+from pyossl.aio.write_buffer import WriteBuffer, sized_in_bytes
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
 from pyossl.tls.connection import Bytes
@@ -245,7 +245,7 @@ class Transport(ClosingTransport):
         is closing, the bytes are dropped.  SSL_write_ex(3)
         """
         if data.__class__ is not bytes:
-            data = octets(data)
+            data = sized_in_bytes(data)
         if self._write_buffer is not None or self._state != OPEN or self._eof_written:
             self._write_later(data)
             return

@@ -14,7 +14,7 @@ _SMALL = 16 * 1024
 _LARGEST_JOINED = 64 * 1024
 
 
-def octets(data: Bytes) -> Bytes:
+def sized_in_bytes(data: Bytes) -> Bytes:
     """``data`` as an object whose ``len`` is its number of bytes.
 
     Raises ``TypeError`` if a transport does not take it, ``ValueError`` for a memoryview that has been released.

@@ -36,7 +36,7 @@ class Error(Exception):
         return self.failure.records if self.failure else ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, (type(self), self.args), self.__dict__
+        return _unpickled, (type(self), self.args), self.__dict__
 
 
 class TLSError(Error, OSError):
@@ -48,7 +48,7 @@ class TLSError(Error, OSError):
     """
 
 
-def _remade(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
+def _unpickled(kind: type[Error], arguments: tuple[Any, ...]) -> Error:
     """The exception that was pickled or copied, still without its ``__dict__``."""
     error = kind.__new__(kind, *arguments)
     (OSError if isinstance(error, OSError) else Exception).__init__(error, *arguments)
@@ -209,7 +209,7 @@ _LONGEST_SHOWN = 100
 def certificate_error(failure: Failure) -> CertificateError:
     """A new exception for a certificate that was refused, or that was required and not sent."""
     reason = _verify_reason(failure)
-    if _showed_none(failure):
+    if _sent_no_certificate(failure):
         return CertificateError(f"certificate verify failed: {reason}", failure)
     peer = f", for {failure.peer!r}" if failure.peer else ""
     return CertificateError(
@@ -217,12 +217,12 @@ def certificate_error(failure: Failure) -> CertificateError:
     )
 
 
-def _showed_none(failure: Failure) -> bool:
+def _sent_no_certificate(failure: Failure) -> bool:
     return failure.has_reason(lib.SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 
 
 def _verify_reason(failure: Failure) -> str:
-    if _showed_none(failure):
+    if _sent_no_certificate(failure):
         return "peer did not return a certificate"
     return text(lib.X509_verify_cert_error_string(failure.verify_code))
 
@@ -233,9 +233,9 @@ def _shown(failure: Failure) -> str:
     if certificate is None:
         return ""
     try:
-        said = f"; the certificate is {_bounded(certificate.subject)}"
+        said = f"; the certificate is {_shortened(certificate.subject)}"
         if code in (lib.X509_V_ERR_HOSTNAME_MISMATCH, lib.X509_V_ERR_IP_ADDRESS_MISMATCH):
-            names = [_bounded(str(name.value)) for name in certificate.subject_alt_names]
+            names = [_shortened(str(name.value)) for name in certificate.subject_alt_names]
             more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
             return f"{said}, for {', '.join(names[:_MOST_SHOWN])}{more}" if names else f"{said}, for no name at all"
         if code == lib.X509_V_ERR_CERT_HAS_EXPIRED:
@@ -247,14 +247,14 @@ def _shown(failure: Failure) -> str:
         return ""
 
 
-def _bounded(value: str) -> str:
+def _shortened(value: str) -> str:
     return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…")
 
 
 def exception_of(failure: Failure) -> TLSError:
     """A new exception for a fatal outcome, of the most specific class."""
     what, whom = failure.operation, failure.with_whom()
-    if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _showed_none(failure):
+    if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _sent_no_certificate(failure):
         return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(

@@ -154,7 +154,7 @@ class WaitingConnection(DescriptorConnection):
         """
         if lib.pyossl_detach_socket(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
-        self._let_go()
+        self._release_kept()
 
     @property
     def keeps_to_records(self) -> bool:
@@ -184,7 +184,7 @@ class WaitingConnection(DescriptorConnection):
         result = lib.pyossl_end_socket(self._c)
         if result == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
-        self._let_go()
+        self._release_kept()
         return self._error(result, "shutting down") if result == lib.PYOSSL_PARKED else None
 
     def _checked(self, result: int, operation: str, timeout: float) -> int:

@@ -38,26 +38,26 @@ class Destination:
     No other code sees the object before it is full.
     """
 
-    __slots__ = ("_place", "data", "filled", "size")
+    __slots__ = ("_start", "data", "filled", "size")
 
     def __init__(self, size: int, begun: Bytes) -> None:
         self.data = bytes(size)
         self.size = size
-        self._place = ffi.from_buffer(self.data)
+        self._start = ffi.from_buffer(self.data)
         self.filled = 0
         self.take(begun)
 
-    def rest(self) -> Any:
+    def next_address(self) -> Any:
         """The address of the first byte that is not filled."""
-        return self._place + self.filled
+        return self._start + self.filled
 
     def take(self, data: Bytes) -> int:
         """Appends bytes that were read elsewhere; returns their number."""
-        ffi.memmove(self.rest(), data, len(data))
+        ffi.memmove(self.next_address(), data, len(data))
         self.filled += len(data)
         return len(data)
 
-    def so_far(self) -> bytes:
+    def filled_bytes(self) -> bytes:
         """The bytes that have been filled, if the rest will not come."""
         return self.data[: self.filled]
 
@@ -103,7 +103,7 @@ class EventLoopConnection(DescriptorConnection):
 
     def fill(self, destination: Destination) -> int | Want:
         """Reads into the rest of ``destination``; returns the number of bytes, 0 after the peer has closed."""
-        result = self._read_step(destination.rest(), destination.size - destination.filled)
+        result = self._read_step(destination.next_address(), destination.size - destination.filled)
         if isinstance(result, int):
             destination.filled += result
         return result

@@ -95,7 +95,7 @@ class Connection(ConnectionOutcome):
         other_names: Iterable[str] = (),
         email: str | None = None,
     ) -> None:
-        self._bios = None if bio is None else _two(bio)
+        self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
         self._begin(context, server_hostname, message_callback, session, other_names, email)
@@ -351,9 +351,9 @@ class Connection(ConnectionOutcome):
         """
         if lib.pyossl_close(self._c) == lib.PYOSSL_BUSY:
             raise self._in_a_callback()
-        self._let_go()
+        self._release_kept()
 
-    def _let_go(self) -> None:
+    def _release_kept(self) -> None:
         if self._kept is not None and self.closed:
             self._kept.clear()
 
@@ -507,7 +507,7 @@ class Connection(ConnectionOutcome):
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
 
 
-def _two(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:
+def _bio_pair(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:
     both = bio if isinstance(bio, tuple) else (bio, bio)
     if len(both) != 2 or not all(isinstance(each, BIO) for each in both):
         raise TypeError("bio is a BIO, or a pair of BIOs: one to read from, one to write to")

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 CertificateSource = Source | Certificate | Sequence[Certificate]
 ClientVerification = bool | Literal["optional"]
 
+USE_CLIENT = "use Context.client()"
+USE_SERVER = "use Context.server(certificate, private_key)"
+"""The advice at the end of a message about a context that is missing or for the wrong side."""
+
 _OLDEST_VERSION = Version.TLSv1_2
 _OPTIONS = Options.NO_COMPRESSION | Options.NO_RENEGOTIATION
 
@@ -249,7 +253,7 @@ class Context(
             if self._trust is not None:
                 self._trust._freeze()
             if self.is_server:
-                self._bound_sessions()
+                self._limit_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(
                     lib.SSL_CTX_set_session_id_context(self._ctx, self._sessions, len(self._sessions)),

@@ -180,7 +180,7 @@ class MutableConnection(Connection):
 
         self._ask(done)
 
-    def _why_not(self, answer: int, operation: str) -> Error:
+    def _exception_for(self, answer: int, operation: str) -> Error:
         return self._refused() if answer < 0 else failed(operation)
 
     # Settings
@@ -248,7 +248,7 @@ class MutableConnection(Connection):
     def send_server_name(self, name: bytes) -> None:
         """Sets the server name that a client sends (SNI).  SSL_set_tlsext_host_name(3)"""
         if (answer := _send_server_name(self._c, c_text(name, "a server name"))) != 1:
-            raise self._why_not(answer, "SSL_set_tlsext_host_name")
+            raise self._exception_for(answer, "SSL_set_tlsext_host_name")
 
     def expect_name(self, name: str) -> None:
         """Sets the DNS name or IP address that the peer's certificate must have; it replaces an earlier one.
@@ -292,7 +292,7 @@ class MutableConnection(Connection):
     def use_session(self, session: Session) -> None:
         """Offers a session for resumption, even if its peer was not verified.  SSL_set_session(3)"""
         if (answer := _use_session(self._c, session._session)) != 1:
-            raise self._why_not(answer, "SSL_set_session")
+            raise self._exception_for(answer, "SSL_set_session")
 
     # What was negotiated
 

@@ -132,7 +132,7 @@ class SessionSettings(VerificationSettings):
             lib.SSL_CTX_set_session_cache_mode(self._ctx, mode)
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_NEW_SESSION, callback is not None)
 
-    def _bound_sessions(self) -> None:
+    def _limit_sessions(self) -> None:
         """Limits the memory of the sessions that a server keeps, if clients may have shown certificates.
 
         A context with a server name callback is limited too: OpenSSL keeps the sessions of the context that the
