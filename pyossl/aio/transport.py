@@ -75,7 +75,7 @@ class Transport(ClosingTransport):
         shutdown_timeout: float,
         announced: bool = True,
     ) -> None:
-        """``waiter`` gets the result of the handshake.  ``server`` is told of the transport's beginning and end.
+        """``waiter`` gets the result of the handshake.  ``server`` counts the transport from its beginning to its end.
 
         ``announced`` is False if the protocol had a transport before (``start_tls``): no ``connection_made`` then.
         """

@@ -1,7 +1,7 @@
 """The outcomes of a call that is not finished: a ``Want`` to repeat the call, a ``Failure`` if the connection is dead.
 
 Both are values.  The core returns a ``Want`` and never waits.  A ``Failure`` holds the facts of a fatal outcome in one
-place, and each face makes from it the exceptions that its users expect.
+place, and each API (sockets, asyncio, pyOpenSSL's and others) makes its own exceptions from it.
 """
 
 from __future__ import annotations

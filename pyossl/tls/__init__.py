@@ -1,8 +1,8 @@
-"""TLS without I/O: contexts, connections, callbacks, sessions, and what was negotiated.  ssl(7)
+"""TLS without I/O: contexts, connections, callbacks, sessions, and negotiated properties.  ssl(7)
 
 context.py makes a ``Context``; each subject of its settings has a file: versions, algorithms (cipher list, groups),
 options, configuration (openssl.cnf), verification, alpn, session_settings (tickets and their keys), callback_settings
 (SNI, info, keylog).  connection.py has the ``Connection``, negotiated.py its properties, connection_outcome.py its
 failures, and callbacks.py the functions that OpenSSL calls.  mutable_context.py and mutable_connection.py have the
-classes for faces.
+classes below other APIs, such as pyOpenSSL's.
 """

@@ -23,7 +23,7 @@ class ConfigurationSettings(ContextState):
         """Applies one command of OpenSSL's configuration language: ``configure("MinProtocol", "TLSv1.3")``.
 
         The commands are those of openssl.cnf.  A command may change verification: ``verifies`` and ``checks_hostname``
-        say what is in force.  An encrypted key file is refused, because pyossl never prompts for a password.  Raises
+        have the new state.  An encrypted key file is refused, because pyossl never prompts for a password.  Raises
         ``ValueError`` for an unknown command, and for a value that the command refuses.  SSL_CONF_cmd(3)
         """
         self._change()
@@ -46,7 +46,7 @@ class ConfigurationSettings(ContextState):
     def configure_section(self, name: str) -> None:
         """Applies a section of the SSL module of the system's openssl.cnf, by the name that the file gives it.
 
-        A section may change verification: ``verifies`` and ``checks_hostname`` say what is in force.  Raises
+        A section may change verification: ``verifies`` and ``checks_hostname`` have the new state.  Raises
         ``ValueError`` if there is no such section, or if OpenSSL refuses one of its commands.  SSL_CTX_config(3)
         """
         self._change()

@@ -9,7 +9,7 @@ from pyossl.tls.connection import Connection
 
 
 class SSLFilter(PythonBIO):
-    """A connection as a BIO: what is written is encrypted, what is read has been decrypted.  BIO_f_ssl(3)
+    """A connection as a BIO: it encrypts the bytes that are written, and a read returns decrypted bytes.  BIO_f_ssl(3)
 
     TLS inside TLS, through a proxy's tunnel, is a ``Connection`` over the ``SSLFilter`` of another.  The connection has
     its own transport, so that nothing goes below.  Unlike OpenSSL's, it raises what the connection raises, and sends
@@ -18,7 +18,7 @@ class SSLFilter(PythonBIO):
 
     def __init__(self, connection: Connection) -> None:
         if isinstance(connection, type) or not all(hasattr(connection, name) for name in ("_c", "read", "shutdown")):
-            raise TypeError(f"an SSLFilter is made of a Connection, not of {type(connection).__name__}")
+            raise TypeError(f"an SSLFilter is made from a Connection, not from {type(connection).__name__}")
         super().__init__()
         self.connection: Connection = connection
         """The connection that carries the bytes."""
@@ -29,7 +29,7 @@ class SSLFilter(PythonBIO):
         return self.connection.read() if size < 0 else self.connection.read(size)
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
-        """As ``Connection.write``: after a ``Want``, the same write is to be repeated.  SSL_write_ex(3)"""
+        """As ``Connection.write``: after a ``Want``, repeat the same write.  SSL_write_ex(3)"""
         return self.connection.write(data)
 
     @property

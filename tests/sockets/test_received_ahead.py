@@ -287,7 +287,7 @@ def test_bytes_that_are_gathered_and_unsent_are_not_replaced_by_others(sockets: 
         send_all_there_is_room_for()
     other = bytearray(data)
     other[RECORD + 100] = 1
-    with pytest.raises(pyossl.UsageError, match="is to be repeated first"):
+    with pytest.raises(pyossl.UsageError, match="must be repeated first"):
         client.send(other)
     with pytest.raises(pyossl.WouldBlockError):
         client.send(data)
@@ -403,7 +403,7 @@ def test_a_write_whose_handler_raised_lets_other_writers_have_their_turn(
     with ThreadPoolExecutor(1) as threads:
         # The unsent record comes first: this is not a wait for the lock, and it ends.
         writing = threads.submit(client.sendall, b"something else")
-        with pytest.raises(pyossl.UsageError, match="is to be repeated first"):
+        with pytest.raises(pyossl.UsageError, match="must be repeated first"):
             writing.result(SECONDS)
 
 

@@ -444,7 +444,7 @@ def test_what_came_before_a_failure_is_read_before_it_is_raised(connected: Pair)
             client.read(1 << 20)
 
 
-@pytest.mark.feature("TLS with no I/O of its own")
+@pytest.mark.feature("TLS without I/O")
 def test_data_may_finish_the_handshake(new_pair: NewPair) -> None:
     client, server = new_pair()
     for _ in range(5):

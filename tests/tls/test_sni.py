@@ -338,7 +338,7 @@ def test_a_context_that_only_its_connection_refers_to_lives_as_long_as_it(
 
 
 def test_a_servername_callback_is_a_servers(authority: pyossl.Authority) -> None:
-    with pytest.raises(pyossl.UsageError, match="is a server's"):
+    with pytest.raises(pyossl.UsageError, match="is only for servers"):
         client_for(authority).servername_callback = lambda connection, name: None
 
 
