@@ -20,7 +20,7 @@ _MISUSES = {
     lib.PYOSSL_CLOSED: "the connection is closed",
     lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
     lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
-    lib.PYOSSL_ASKED: "this thread is inside a call about the connection, for example in a signal handler, and cannot wait there",
+    lib.PYOSSL_ASKED: "this code runs inside a call about the connection, as a signal handler may, and cannot wait",
     lib.PYOSSL_OTHER_BIO: "receive_data and data_to_send are only for connections that were made without bio=",
     lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes must be repeated first, with the same bytes",
     lib.PYOSSL_WRITING: "this signal handler interrupted a write: it cannot write before that write has ended",

@@ -1,4 +1,4 @@
-"""A server chooses a context by the name that the client sends (SNI): what the chosen context replaces, and what not.
+"""A server chooses a context by the name that the client sends (SNI): which settings the chosen context replaces.
 
 The context is chosen when the ClientHello arrives, before OpenSSL looks for a session.  If it were chosen in the
 callback of SSL_CTX_set_tlsext_servername_callback(3), a client could resume a session of a context that does not verify
