@@ -83,7 +83,7 @@ class ClosingTransport(LoopCallbacks):
         self._destination: Destination | None = None
         self._eof_received = False
         self._is_announced = not announced
-        """Whether the protocol knows of the transport and is to be told of its end."""
+        """Whether ``connection_made`` has been called, so that ``connection_lost`` must be called at the end."""
         self._waiter = waiter
         self._shutdown_timeout = shutdown_timeout
         self._server = server

@@ -99,7 +99,7 @@ async def tls_over_transport(
 
 
 def _already_closing(*protocols: Any) -> OSError:
-    """The exception for a transport that is closing.  Its cause is the failure that a stream's reader knows."""
+    """The exception for a transport that is closing.  Its cause is the exception that a stream's reader has."""
     error = ConnectionResetError("the connection was closed or lost before TLS could begin over it")
     for reader in filter(None, map(reader_of, protocols)):
         error.__cause__ = error.__cause__ or reader.exception()

@@ -1,7 +1,7 @@
 """The states of a transport.  A transport starts in the first and only goes to later ones.
 
-``HANDSHAKE``  The protocol has not been told of the transport.  If the handshake succeeds, ``connection_made`` is
-               called.  If it fails, ``waiter`` gets the exception.
+``HANDSHAKE``  The protocol does not have the transport yet.  If the handshake succeeds, ``connection_made`` is called.
+               If it fails, ``waiter`` gets the exception.
 ``OPEN``       Readable bytes are decrypted and delivered.  Written bytes are encrypted and sent at once as far as
                possible.  The rest stays in the write buffer, whose size flow control counts.
 ``RECEIVING``  A write has failed, and further writes are dropped.  The bytes that the peer has sent are delivered to

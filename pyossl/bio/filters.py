@@ -99,7 +99,7 @@ class CipherFilter(BIO):
         if cipher == ffi.NULL:
             raise ValueError(f"OpenSSL has no cipher {name!r}")
         if lib.EVP_CIPHER_get_flags(cipher) & lib.EVP_CIPH_FLAG_AEAD_CIPHER:
-            raise ValueError(f"{name} has a tag, for which a BIO has no place")
+            raise ValueError(f"{name} has an authentication tag, which a CipherFilter cannot store")
         for what, given, length in (
             ("key", key, lib.EVP_CIPHER_get_key_length(cipher)),
             ("iv", iv, lib.EVP_CIPHER_get_iv_length(cipher)),

@@ -21,7 +21,7 @@ INSTEAD = (
 """What to do with a socket that is TLS already."""
 
 _SIGNS_OF_TLS = (
-    "do_handshake",  # ssl, gevent's and eventlet's too; pyOpenSSL and the face of it
+    "do_handshake",  # ssl, gevent's and eventlet's too; pyOpenSSL and pyossl.pyopenssl
     "getpeercert",  # ssl and its replacements, for example urllib3's sockets
     "keeps_to_records",  # pyossl
     "get_peer_cert",  # M2Crypto

@@ -237,7 +237,7 @@ def _shown(failure: Failure) -> str:
         if code in (lib.X509_V_ERR_HOSTNAME_MISMATCH, lib.X509_V_ERR_IP_ADDRESS_MISMATCH):
             names = [_shortened(str(name.value)) for name in certificate.subject_alt_names]
             more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-            return f"{said}, for {', '.join(names[:_MOST_SHOWN])}{more}" if names else f"{said}, for no name at all"
+            return f"{said}, for {', '.join(names[:_MOST_SHOWN])}{more}" if names else f"{said}, which has no name"
         if code == lib.X509_V_ERR_CERT_HAS_EXPIRED:
             return f"{said}, valid until {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
         if code == lib.X509_V_ERR_CERT_NOT_YET_VALID:

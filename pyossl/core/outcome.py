@@ -1,7 +1,7 @@
 """The outcomes of an unfinished call: ``Want`` if it can be repeated, ``Failure`` if the connection has failed.
 
 Both are values.  The core returns a ``Want`` and never waits.  A ``Failure`` holds the facts of a fatal outcome in one
-place, and each face makes from it the exceptions that its users expect.
+place, and each API (sockets, asyncio, pyOpenSSL's and others) makes its own exceptions from it.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class ConnectionIO(Uncopied):
             return queue_with("shutdown while in init")
         if self._tls.shutdown_state & SENT_SHUTDOWN:
             return queue_with("protocol is shutdown")
-        return queue_with("bad write retry") if "to be repeated" in str(error) else queue_of(error)
+        return queue_with("bad write retry") if "must be repeated" in str(error) else queue_of(error)
 
     @property
     def _sock(self) -> Any:

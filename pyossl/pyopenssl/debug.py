@@ -13,7 +13,7 @@ from pyossl.tls import system_openssl
 
 def _environment() -> str:
     facts = {
-        "pyOpenSSL": f"{version.__version__} (pyossl's face)",
+        "pyOpenSSL": f"{version.__version__} (the API, by pyossl)",
         "cryptography": "installed" if importlib.util.find_spec("cryptography") else "not installed",
         "OpenSSL at run time": version_text(constant("OPENSSL_VERSION")).decode(),
         "OpenSSL compiled against": system_openssl.headers(),

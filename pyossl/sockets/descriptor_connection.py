@@ -82,7 +82,7 @@ class WaitingConnection(DescriptorConnection):
         self._checked(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
 
     def checked_read(self, result: int, timeout: float) -> int:
-        """``result`` of a read in C, a number of bytes; raises the exception that a negative one stands for."""
+        """``result`` of a read in C, a number of bytes; raises the exception for a negative one."""
         return self._checked(result, "reading", timeout)
 
     def peek_waiting(self, size: int, timeout: float) -> bytes:
@@ -106,7 +106,7 @@ class WaitingConnection(DescriptorConnection):
         return self.checked_write(lib.pyossl_write_some_waiting(self._c, data, size, timeout), timeout)
 
     def checked_write(self, result: int, timeout: float) -> int:
-        """``result`` of a write in C, a number of bytes; raises the exception that a negative one stands for."""
+        """``result`` of a write in C, a number of bytes; raises the exception for a negative one."""
         return self._checked(result, "writing", timeout)
 
     def send_close_notify(self, timeout: float) -> bool:

@@ -196,7 +196,7 @@ class Connection(ConnectionOutcome):
         if session._context is not self._context:
             raise ValueError("the session belongs to another context")
         if session.server_hostname != self._name and self._context.checks_hostname:
-            raise ValueError(f"the session is with {session.server_hostname!r}, not with {self._name!r}")
+            raise ValueError(f"the session was made with {session.server_hostname!r}, not with {self._name!r}")
         others = set(session.other_names) - set(self._other_names)
         if others and self._context.checks_hostname:
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
@@ -236,13 +236,13 @@ class Connection(ConnectionOutcome):
     def connect(self) -> Want | None:
         """Like ``handshake``, for a client.  Raises ``UsageError`` on a server's connection.  SSL_connect(3)"""
         if self._context.is_server:
-            raise UsageError("connect() is a client's: this connection is a server's")
+            raise UsageError("connect() is only for clients: this connection is a server's")
         return self._shake_hands(lib.pyossl_connect)
 
     def accept(self) -> Want | None:
         """Like ``handshake``, for a server.  Raises ``UsageError`` on a client's connection.  SSL_accept(3)"""
         if not self._context.is_server:
-            raise UsageError("accept() is a server's: this connection is a client's")
+            raise UsageError("accept() is only for servers: this connection is a client's")
         return self._shake_hands(lib.pyossl_accept)
 
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
@@ -503,7 +503,7 @@ class Connection(ConnectionOutcome):
         if self._c.dead:
             return f"dead: {exception_of(self._fail('the connection'))}"
         if self._c.write_errno:
-            return f"to be read only: {exception_of(self._fail_write('writing'))}"
+            return f"can only be read: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
 
 

@@ -20,14 +20,14 @@ _MISUSES = {
     lib.PYOSSL_CLOSED: "the connection is closed",
     lib.PYOSSL_INHERITED: f"the connection cannot be used: {INHERITED}",
     lib.PYOSSL_BUSY: "a callback cannot read from, write to or shut down its connection",
-    lib.PYOSSL_ASKED: "a signal's handler that interrupts a question about this connection cannot wait for it",
-    lib.PYOSSL_OTHER_BIO: "this connection has a BIO of its own: receive_data and data_to_send are for others",
-    lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes is to be repeated first, with the same bytes",
-    lib.PYOSSL_WRITING: "a write was interrupted by the signal whose handler writes here: it has to end first",
-    lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes is to be repeated before the shutdown",
+    lib.PYOSSL_ASKED: "this code runs inside a call about the connection, as a signal handler may, and cannot wait",
+    lib.PYOSSL_OTHER_BIO: "receive_data and data_to_send are only for connections that were made without bio=",
+    lib.PYOSSL_OTHER_WRITE: "a write of {pending} bytes must be repeated first, with the same bytes",
+    lib.PYOSSL_WRITING: "this signal handler interrupted a write: it cannot write before that write has ended",
+    lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes must be repeated before the shutdown",
     lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
-    lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: it has to be read before anything is written",
+    lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
 }
 _NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
 """The misuses that a peer can cause by sending nothing."""
@@ -55,7 +55,7 @@ class ConnectionOutcome(Negotiated):
     def _error(self, result: int, operation: str) -> BaseException:
         """The exception for a negative result that is no ``Want``."""
         if result == lib.PYOSSL_NO_MEMORY:
-            return MemoryError("there is no memory for the bytes that this connection is to keep")
+            return MemoryError("there is no memory for the bytes that this connection must keep")
         if result == lib.PYOSSL_RAISED:
             return take_raised()
         if result == lib.PYOSSL_PARKED:

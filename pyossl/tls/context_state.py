@@ -60,7 +60,7 @@ class ContextState(Uncopied):
 
     def _check_new(self) -> None:
         if hasattr(self, "_ctx"):
-            raise UsageError("this context has been made already: it does not change into another")
+            raise UsageError("this context has been initialised already: make another one")
 
     def _change(self) -> None:
         """Raises ``UsageError`` if the context is frozen: each setter calls this first."""
@@ -71,7 +71,7 @@ class ContextState(Uncopied):
         """As ``_change``, for a setting that only a server has."""
         self._change()
         if not self.is_server:
-            raise UsageError(f"{setting} is a server's: this context is a client's")
+            raise UsageError(f"{setting} is only for servers: this context is a client's")
 
     @property
     def is_server(self) -> bool:

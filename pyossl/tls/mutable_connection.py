@@ -57,7 +57,7 @@ class MutableConnection(Connection):
     _context: MutableContext
     _takes_side = False
     face: Any = None
-    """The face's own object for this connection, such as pyOpenSSL's Connection: callbacks are called with it."""
+    """The object of another API for this connection, such as pyOpenSSL's Connection: callbacks are called with it."""
 
     def __init__(self, context: MutableContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
         self._context = context

@@ -1,7 +1,7 @@
 """Contexts of TLS_method(3) and the like, which are set up call by call and serve clients and servers.
 
 A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is an SSL_CTX as OpenSSL makes it: it does
-not verify until ``set_verify`` is called, and it has methods for all that the pyOpenSSL face sets.  Its connections are
+not verify until ``set_verify`` is called, and it has methods for all settings of pyOpenSSL's API.  Its connections are
 ``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
 a ``MutableContext`` is frozen at its first connection.
 """

@@ -47,7 +47,7 @@ class ConfigurationSettings(ContextState):
     def configure_section(self, name: str) -> None:
         """Applies the section ``name`` of the SSL module of the system's openssl.cnf.
 
-        A section may change verification: ``verifies`` and ``checks_hostname`` say what is in force.  Raises
+        A section may change verification: ``verifies`` and ``checks_hostname`` have the new state.  Raises
         ``ValueError`` if there is no such section, or if OpenSSL refuses one of its commands.  SSL_CTX_config(3)
         """
         self._change()

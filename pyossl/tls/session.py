@@ -27,7 +27,7 @@ class Session(Uncopied):
     PEM.
     """
 
-    _instead = "they hold keys; store what to_der() gives, and Session.load takes it back"
+    _instead = "they contain keys; store the result of to_der(), and load it with Session.load"
 
     def __init__(
         self,

@@ -98,8 +98,8 @@ class SessionSettings(VerificationSettings):
         Empty (the default): derived from the certificate and the verification settings at the first connection.  The
         derived value is the same in every process, except if the context has a verify callback, or a trust store with
         a directory, CRLs, flags or a time of its own.  Set it to let several processes resume such sessions; the
-        program must then make sure that all of them verify alike.  Setting it on a client's context raises
-        ``UsageError``.  SSL_CTX_set_session_id_context(3)
+        program must then make sure that all of them have the same verification settings.  Setting it on a client's
+        context raises ``UsageError``.  SSL_CTX_set_session_id_context(3)
         """
         return self._session_id_context
 

@@ -21,7 +21,7 @@ class SSLFilter(PythonBIO):
 
     def __init__(self, connection: Connection) -> None:
         if isinstance(connection, type) or not all(hasattr(connection, name) for name in ("_c", "read", "shutdown")):
-            raise TypeError(f"an SSLFilter is made of a Connection, not of {type(connection).__name__}")
+            raise TypeError(f"an SSLFilter is made from a Connection, not from {type(connection).__name__}")
         super().__init__()
         self.connection: Connection = connection
         """The connection that carries the bytes."""

@@ -1,7 +1,7 @@
 """PEM and DER: reading the sources, and calling OpenSSL's readers and writers.
 
-How PEM and DER are told apart
-------------------------------
+How PEM and DER are distinguished
+---------------------------------
 OpenSSL's PEM readers skip everything before a block.  So they find a block that a certificate in DER quotes in an
 extension.  They also read a long line in pieces, and find a block that begins in the middle of it.  Every reader of
 pyossl calls ``pem_text`` first, and passes only the blocks that it returns to OpenSSL.

@@ -169,7 +169,7 @@ def test_a_write_that_waits_for_something_to_read_is_repeated_whole(
     pipe.first.write = lambda data: waits.pop() if waits else write(data)  # type: ignore[method-assign]
     for want in list(reversed(waits)):
         assert client.write(b"first") is want
-        with pytest.raises(pyossl.UsageError, match="to be repeated first"):
+        with pytest.raises(pyossl.UsageError, match="must be repeated first"):
             client.write(b"other")
     assert client.write(b"first") == 5
     assert server.read() == b"first"

@@ -217,6 +217,6 @@ def test_without_its_callback_a_server_selects_by_its_list_again(
 
 def test_a_context_is_made_once(credentials: pyossl.Credentials) -> None:
     context = Context.client(trust=credentials.certificate)
-    with pytest.raises(UsageError, match="made already"):
+    with pytest.raises(UsageError, match="initialised already"):
         context.__init__(is_server=False)  # type: ignore[misc]
     assert context.verifies

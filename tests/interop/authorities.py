@@ -1,4 +1,4 @@
-"""Certificate authorities by three programs, so that no peer gets certificates by pyossl alone."""
+"""Certificate authorities made by three programs, so that no peer gets certificates from pyossl alone."""
 
 from __future__ import annotations
 

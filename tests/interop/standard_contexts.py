@@ -1,4 +1,4 @@
-"""What the clients of Python's standard library need of an ``ssl.SSLContext``, with pyossl below."""
+"""The parts of ``ssl.SSLContext`` that clients of Python's standard library use, implemented with pyossl."""
 
 from __future__ import annotations
 

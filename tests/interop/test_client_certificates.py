@@ -1,4 +1,4 @@
-"""Client certificates: required, missing, and by an authority that the server does not know."""
+"""Client certificates: required, missing, and issued by an unknown authority."""
 
 from __future__ import annotations
 

@@ -1,19 +1,18 @@
-"""Nothing in the documents is only said: every block of code in them is run, and every example, and each link leads
-somewhere.
+"""Every block of code in the documents and every example is run, and every link leads to a file or heading that exists.
 
 How a document is read
 ----------------------
-``python``  is run. A block that imports begins a new program, as one who copies it would; a block that does not goes
-            on where the one before it ended.
-``output``  is all that the program before it has printed since: ``…`` stands for any text in a line, and a line of
-            its own for any lines.
-``sh``      each command is run, or stands in ``NOT_RUN`` with the reason why not.
-``c``       is a fragment of declarations, which the compiler must find right in CONTRIBUTING.md.
-``text``    is the excerpt of the demo in README.md, which the demo must still print, but for its numbers.
+``python``  is run. A block that imports begins a new program. A block without imports continues the program of the
+            block before it.
+``output``  is the output of the program since the last such block. ``…`` matches any text in a line; ``…`` alone on a
+            line matches any lines.
+``sh``      each command is run, or is in ``NOT_RUN`` with the reason why it is not run.
+``c``       is a fragment of declarations in CONTRIBUTING.md, which the compiler must accept.
+``text``    is the excerpt of the demo in README.md, which the demo must still print, with any numbers.
 
-The programs run as they stand. What they find around them: ``example.com:443`` is a server that the test starts (the
-look-up of this one name is answered here), whose CA is the system's trust store (``SSL_CERT_FILE``); and in the
-current directory lie ``chain.pem``, ``key.pem`` and ``ca.pem``, for localhost.
+The programs are run without changes. ``example.com:443`` is a server that the test starts: the test resolves this one
+name, and the server's CA is the system's trust store (``SSL_CERT_FILE``). The current directory contains ``chain.pem``,
+``key.pem`` and ``ca.pem``, for localhost.
 """
 
 from __future__ import annotations

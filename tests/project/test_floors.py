@@ -1,4 +1,4 @@
-"""The house of docs/design.md: which folder may import which, which may touch OpenSSL, and how long a file may be.
+"""The folders of docs/design.md: which may import which, which may use OpenSSL, and how long a file may be.
 
 The folders are read, not a list of modules.  An import inside a function counts as one at run time; an import under
 ``if TYPE_CHECKING`` is for types alone.

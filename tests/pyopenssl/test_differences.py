@@ -419,7 +419,7 @@ def test_what_cannot_be_decoded_is_an_error_with_a_reason() -> None:
 
 
 def test_asking_a_tls_connection_for_its_datagram_size_crashes_nothing() -> None:
-    """DTLS_get_data_mtu(3) of a TLS connection reads memory that it does not own.  docs/pitfalls.md, 49"""
+    """DTLS_get_data_mtu(3) of a TLS connection reads memory that it does not own (docs/pitfalls.md, 49)."""
     client, _ = pair()
     assert client.get_cleartext_mtu() == 0
 

@@ -172,7 +172,7 @@ def test_a_write_after_one_that_the_peer_did_not_take_is_an_oserror_and_a_usage_
     client.settimeout(0.05)
     with pytest.raises(TimeoutError):
         client.sendall(bytes(100_000_000))
-    with pytest.raises(OSError, match="to be repeated first") as caught:
+    with pytest.raises(OSError, match="must be repeated first") as caught:
         client.sendall(b"sorry")
     assert isinstance(caught.value, pyossl.UsageError)
 
@@ -256,7 +256,7 @@ def test_shutdown_of_one_direction_with_a_write_unfinished_is_an_oserror(sockets
     client.settimeout(0.05)
     with pytest.raises(TimeoutError):
         client.sendall(bytes(100_000_000))
-    with pytest.raises(OSError, match="to be repeated before the shutdown") as caught:
+    with pytest.raises(OSError, match="must be repeated before the shutdown") as caught:
         client.shutdown(socket.SHUT_WR)
     assert isinstance(caught.value, pyossl.UsageError)
 

@@ -287,7 +287,7 @@ def test_bytes_that_are_gathered_and_unsent_are_not_replaced_by_others(sockets: 
         send_all_there_is_room_for()
     other = bytearray(data)
     other[RECORD + 100] = 1
-    with pytest.raises(pyossl.UsageError, match="is to be repeated first"):
+    with pytest.raises(pyossl.UsageError, match="must be repeated first"):
         client.send(other)
     with pytest.raises(pyossl.WouldBlockError):
         client.send(data)
@@ -373,7 +373,7 @@ def test_a_handler_that_writes_into_the_write_it_interrupted_gets_an_exception(
     data, told = os.urandom(8_000_000), []
 
     def write() -> None:
-        with pytest.raises(pyossl.UsageError, match="a write was interrupted by the signal"):
+        with pytest.raises(pyossl.UsageError, match="this signal handler interrupted a write"):
             client.sendall(b"in between")
         told.append(True)
 
@@ -403,7 +403,7 @@ def test_a_write_whose_handler_raised_lets_other_writers_have_their_turn(
     with ThreadPoolExecutor(1) as threads:
         # The unsent record comes first: this is not a wait for the lock, and it ends.
         writing = threads.submit(client.sendall, b"something else")
-        with pytest.raises(pyossl.UsageError, match="is to be repeated first"):
+        with pytest.raises(pyossl.UsageError, match="must be repeated first"):
             writing.result(SECONDS)
 
 
@@ -545,7 +545,7 @@ class Transfer:
 def test_key_updates_that_want_an_answer_lose_nothing_while_writes_wait_on_both_sides(
     client_context: pyossl.Context, server_context: pyossl.Context, seed: int
 ) -> None:
-    """If OpenSSL itself holds an unsent record, a read that must answer fails for good with "bad length".
+    """If OpenSSL itself holds an unsent record, a read that must answer fails for ever with "bad length".
 
     docs/pitfalls.md, 47
     """

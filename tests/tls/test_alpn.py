@@ -63,5 +63,5 @@ def test_what_the_callback_raises_is_raised(authority: pyossl.Authority, server_
 
 
 def test_an_alpn_callback_is_a_servers(client_context: Context) -> None:
-    with pytest.raises(pyossl.UsageError, match="is a server's"):
+    with pytest.raises(pyossl.UsageError, match="is only for servers"):
         client_context.alpn_callback = lambda connection, offered: None

@@ -67,7 +67,7 @@ def test_a_server_that_requires_certificates_does_not_freeze_either(
 ) -> None:
     context = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
     loosen(context)
-    with pytest.raises(pyossl.UsageError, match="shows no certificate"):
+    with pytest.raises(pyossl.UsageError, match="need no certificate"):
         Connection(context)
 
 
@@ -83,7 +83,7 @@ def test_a_section_of_the_configuration_does_not_get_round_it(tmp_path: Any) -> 
     )
     environment = {**os.environ, "OPENSSL_CONF": str(configuration)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
-    assert "shows no certificate" in done.stdout
+    assert "need no certificate" in done.stdout
 
 
 @pytest.mark.parametrize("ciphers", ["ALL:!aNULL:@SECLEVEL=0", "ALL", "DEFAULT:@SECLEVEL=0"])

@@ -132,7 +132,7 @@ def test_a_second_read_after_eof_is_still_eof(connected: Pair) -> None:
 def test_every_call_after_eof_is_that_same_failure(
     connected: Pair, call: Callable[[pyossl.Connection], object]
 ) -> None:
-    """docs/pitfalls.md, 2 and 5, the table: a write after EOF succeeds in 1.1.1, and a shutdown comes to 0."""
+    """docs/pitfalls.md, 2 and 5, the table: a write after EOF succeeds in 1.1.1, and a shutdown returns 0."""
     client, _ = connected
     client.receive_data(b"")
     with pytest.raises(pyossl.TruncationError):

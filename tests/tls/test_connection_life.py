@@ -200,9 +200,9 @@ def test_certificates_outlive_their_connection(connected: Pair, credentials: pyo
 
 def test_a_connection_carries_its_own_bytes_or_its_bios_do(server_context: pyossl.Context) -> None:
     connection = pyossl.Connection(server_context, bio=BIO.memory())
-    with pytest.raises(pyossl.UsageError, match="a BIO of its own"):
+    with pytest.raises(pyossl.UsageError, match="made without bio="):
         connection.receive_data(b"x")
-    with pytest.raises(pyossl.UsageError, match="a BIO of its own"):
+    with pytest.raises(pyossl.UsageError, match="made without bio="):
         connection.data_to_send()
 
 

@@ -118,7 +118,7 @@ def test_each_later_write_fails_as_the_first_did(new: New) -> None:
             assert caught.value.failure == first.failure
         else:
             call()
-    assert "to be read only" in repr(tls)
+    assert "can only be read" in repr(tls)
 
 
 def test_a_write_that_failed_is_the_failure_until_a_read_fails(new: New) -> None:

@@ -1,4 +1,4 @@
-"""What a newcomer passes wrongly to a context or a connection is refused with a sentence that says what to pass."""
+"""Common mistakes with contexts and connections are refused with a sentence that says what to pass."""
 
 from __future__ import annotations
 

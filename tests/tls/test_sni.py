@@ -1,4 +1,4 @@
-"""A server chooses a context by the name that the client sends (SNI): what the chosen context replaces, and what not.
+"""A server chooses a context by the name that the client sends (SNI): which settings the chosen context replaces.
 
 The context is chosen when the ClientHello arrives, before OpenSSL looks for a session.  If it were chosen in the
 callback of SSL_CTX_set_tlsext_servername_callback(3), a client could resume a session of a context that does not verify
@@ -338,7 +338,7 @@ def test_a_context_that_only_its_connection_refers_to_lives_as_long_as_it(
 
 
 def test_a_servername_callback_is_a_servers(authority: pyossl.Authority) -> None:
-    with pytest.raises(pyossl.UsageError, match="is a server's"):
+    with pytest.raises(pyossl.UsageError, match="is only for servers"):
         client_for(authority).servername_callback = lambda connection, name: None
 
 

@@ -1,4 +1,4 @@
-"""A name or an address that was left empty is an error, and not one that every certificate matches."""
+"""An empty name or address to verify is an error.  OpenSSL may accept every certificate for it."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def test_a_store_holds_crls_too(chain: tuple[Made, Made, Made], tmp_path: Path) 
 
 
 def test_a_chain_of_a_thousand_is_refused(chain: tuple[Made, Made, Made]) -> None:
-    """X509_verify_cert(3) stops at a depth of 100 unless told otherwise."""
+    """X509_verify_cert(3) stops at a depth of 100 by default."""
     key = ec.generate_private_key(ec.SECP256R1())
     root = made = make("authority 0", ca=True, key=key)
     middle = []

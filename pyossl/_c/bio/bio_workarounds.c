@@ -82,7 +82,7 @@ static BIO *pyossl_bounded(BIO *bio)
 static long pyossl_search(BIO *bio, int operation, const char *data, size_t size, int command, long number, int result,
                           size_t *processed)
 {
-    static const pyossl_record nothing_found = {.data = "too much that is not base64 before or between what is"};
+    static const pyossl_record nothing_found = {.data = "too much input that is not base64"};
     (void)data;
     (void)number;
     (void)processed;

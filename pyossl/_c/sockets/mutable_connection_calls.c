@@ -10,7 +10,7 @@
  * has the same result.
  *
  * Only the records that a read needs are taken off the descriptor.  The bytes after them, which may not be TLS, are
- * left for the caller, who can see them with select(2). */
+ * left for the caller, and select(2) reports them. */
 
 /* A connection over a socket that belongs to the caller.  NULL if it fails. */
 static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd)

@@ -35,7 +35,7 @@ typedef struct pyossl_connection {
     int waiters;                 /* threads that wait for the descriptor, without the lock */
     unsigned long forks;         /* pyossl_forks when the connection was made */
     size_t budget;               /* bytes that the call may still take off the transport before they become data */
-    int pauses_early;            /* it may stop before the bytes received ahead are used up: its caller knows of them */
+    int pauses_early;            /* it may stop before the bytes received ahead are used up, which its caller checks */
     int paused;                  /* the last call stopped because its budget was used up */
     int busy;                    /* a call is running: another one can only come from a callback */
     int asked;                   /* how many questions Python answers under the lock, one inside the other */

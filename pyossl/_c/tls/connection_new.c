@@ -21,7 +21,7 @@ static void pyossl_turn_new(pthread_cond_t *turn)
     pthread_condattr_destroy(&attributes);
 }
 
-/* Sets the side by the context's method.  Connections of TLS_method(3), which can be either side, are told later. */
+/* Sets the side by the context's method.  For TLS_method(3), which can be either side, it is set later. */
 static void pyossl_take_side(SSL *ssl)
 {
     const SSL_METHOD *method = SSL_get_ssl_method(ssl);
@@ -107,7 +107,7 @@ static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int ta
     return connection;
 }
 
-/* From now on the descriptor is checked before each use: its socket belongs to the caller, who may close it. */
+/* From now on the descriptor is checked before each use: its socket belongs to the caller, and may be closed. */
 static void pyossl_check_descriptor(pyossl_connection *connection)
 {
     pyossl_know_file(&connection->socket->file, connection->fd);
