@@ -1,8 +1,7 @@
 """Flow control: asyncio's own implementation, with the types that typeshed leaves out.
 
-``transport.py`` sets the default limits and calls ``_maybe_pause_protocol`` and ``_maybe_resume_protocol`` when the
-size of its write buffer changes.  In the other direction, ``stream_reader.py`` pauses a transport whose bytes are not
-read.
+``transport.py`` and ``closing.py`` call ``_maybe_pause_protocol`` and ``_maybe_resume_protocol`` when the size of the
+write buffer changes.  In the other direction, ``stream_reader.py`` pauses a transport whose bytes are not read.
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
 from pyossl.core.copying import Uncopied
+
+HIGH_WATER = 512 * 1024
+"""A transport pauses its protocol when more bytes than this are unsent, unless a program sets other limits."""
 
 
 class FlowControl(Uncopied, transports._FlowControlMixin, asyncio.Transport):

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from pyossl.aio.arguments import check_protocol
 from pyossl.aio.closing import ClosingTransport, KeepsTransports
 from pyossl.aio.extra_info import EXTRA_INFO
+from pyossl.aio.flow_control import HIGH_WATER
 from pyossl.aio.transport_states import FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN
 from pyossl.aio.write_buffer import WriteBuffer, sized_in_bytes
 from pyossl.core.outcome import Want
@@ -37,7 +38,6 @@ from pyossl.tls.connection import Bytes
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport
 
-_HIGH_WATER = 512 * 1024
 
 _log = logging.getLogger("asyncio")
 
@@ -85,7 +85,7 @@ class Transport(ClosingTransport):
         - ``announced``: False if the protocol had a transport before (``start_tls``): no ``connection_made`` then.
         """
         super().__init__(loop, connection, extra, waiter, server, shutdown_timeout, announced)
-        self._set_write_buffer_limits(_HIGH_WATER)
+        self._set_write_buffer_limits(HIGH_WATER)
         self._paused = self._eof_written = False
         self._read_wants_write = self._write_wants_read = False
         self._dropped_writes = 0

@@ -1,5 +1,5 @@
 /* Waiting for a descriptor.  A call that waits makes a non-blocking step under the lock, waits without the lock, and
- * repeats the step.
+ * repeats the step.  A read with no buffered data blocks in recv(2) first: see read_waiting.c.
  *
  * One call from Python does all of it, and releases the GIL once.  `timeout` is in seconds; below 0: no timeout; 0: do
  * not wait.  The deadline covers the whole call: it is fixed at the first wait, in nanoseconds of the monotonic clock;
