@@ -228,6 +228,7 @@ async def open_tcp_stream(
     port = integer(port, "a port", 0, 0xFFFF)
     if local_address is not None:
         host_name(local_address, "a local address")
+        await trio.socket.getaddrinfo(local_address, None)  # trio raises what this raises in an ExceptionGroup
     if happy_eyeballs_delay is not None:
         happy_eyeballs_delay = seconds(happy_eyeballs_delay, "happy_eyeballs_delay", endless=True)
     stream = await trio.open_tcp_stream(

@@ -105,6 +105,7 @@
 #include "x509/password_iterations.c"
 #include "x509/encryption_algorithm_names.c"
 #include "x509/dsa_key.c"
+#include "x509/quick_key.c"
 #include "x509/pkcs12_friendly_name.c"
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"

@@ -249,12 +249,13 @@ class PrivateKey(Unpickled, Key):
         if options.has_parameters:
             check(lib.EVP_PKEY_paramgen_init(context), "EVP_PKEY_paramgen_init")
             _set_options(context, type, options, bits, group)
-            context = _key_context_of(_generated(lib.EVP_PKEY_paramgen, context))
+            context = _key_context_of(_generated(lib.EVP_PKEY_paramgen, context, "EVP_PKEY_paramgen"))
         check(lib.EVP_PKEY_keygen_init(context), "EVP_PKEY_keygen_init")
         if not options.has_parameters:
             _set_options(context, type, options, bits, group)
+        generate = lib.EVP_PKEY_keygen if options.bits else lib.pyossl_generate_quick_key
         try:
-            return cls(_generated(lib.EVP_PKEY_keygen, context))
+            return cls(_generated(generate, context, "EVP_PKEY_keygen"))
         except Error as error:
             if group is None:
                 raise
@@ -377,9 +378,9 @@ def _no_such_group(type: str, group: str) -> UnsupportedError:
     return UnsupportedError(f"group {group!r} for keys of type {type!r}")
 
 
-def _generated(make: Any, context: Any) -> Any:
+def _generated(generate: Any, context: Any, operation: str) -> Any:
     out = ffi.new("EVP_PKEY **")
-    check(make(context, out), make.__name__)
+    check(generate(context, out), operation)
     take_records()
     return own(out[0], lib.EVP_PKEY_free)
 

@@ -120,6 +120,7 @@
 #define pyossl_connection_over_bios(...) PYOSSL_HELD((pyossl_connection_over_bios)(__VA_ARGS__))
 #define pyossl_connection_over_callers_socket(...) PYOSSL_HELD((pyossl_connection_over_callers_socket)(__VA_ARGS__))
 #define pyossl_connection_over_socket(...) PYOSSL_HELD((pyossl_connection_over_socket)(__VA_ARGS__))
+#define pyossl_generate_quick_key(...) PYOSSL_HELD((pyossl_generate_quick_key)(__VA_ARGS__))
 #define pyossl_load_default_file(...) PYOSSL_HELD((pyossl_load_default_file)(__VA_ARGS__))
 #define pyossl_read_certificate(...) PYOSSL_HELD((pyossl_read_certificate)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))

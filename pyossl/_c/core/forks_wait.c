@@ -15,8 +15,8 @@
  * to fork may also make such calls: other handlers of os.register_at_fork(), and finalisers, run in it.
  *
  * Not counted: a handshake while a Python callback runs in it, because OpenSSL holds no lock then, and the callback may
- * wait for anything; and calls that may take very long or wait: making keys and parameters, handshakes over other
- * BIOs. */
+ * wait for anything; and calls that may take very long or wait: making RSA and DSA keys and parameters,
+ * handshakes over other BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 

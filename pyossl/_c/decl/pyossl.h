@@ -215,6 +215,7 @@ void pyossl_key_scheme(const unsigned char *der, long length, char *name, int si
 void pyossl_mac_scheme(const PKCS12 *pkcs12, char *name, int size);
 int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
 EVP_PKEY *pyossl_generate_dsa(int bits);
+int pyossl_generate_quick_key(EVP_PKEY_CTX *context, EVP_PKEY **key);
 int pyossl_load_default_file(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
