@@ -253,22 +253,22 @@ def _shortened(value: str) -> str:
 
 def exception_of(failure: Failure) -> TLSError:
     """A new exception for a fatal outcome, of the most specific class."""
-    what, whom = failure.operation, failure.with_whom()
+    operation, with_peer = failure.operation, failure.with_peer()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _sent_no_certificate(failure):
         return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(
-            f"{what} failed: the peer sent alert {number} ({alert_description(number)}){whom}",
+            f"{operation} failed: the peer sent alert {number} ({alert_description(number)}){with_peer}",
             failure,
             number,
         )
     if failure.is_truncation:
-        return TruncationError(f"{what} failed: the transport ended without a close_notify{whom}", failure)
+        return TruncationError(f"{operation} failed: the transport ended without a close_notify{with_peer}", failure)
     if number := failure.system_errno:
-        return transport_error(number, f"{os.strerror(number)}: {what} failed{whom}", failure)
+        return transport_error(number, f"{os.strerror(number)}: {operation} failed{with_peer}", failure)
     if failure.error == lib.SSL_ERROR_ZERO_RETURN:
-        return ClosedError(f"{what} failed: the peer closed the connection{whom}", failure)
-    return TLSError(f"{what} failed: {_reasons(failure)}{whom}", failure)
+        return ClosedError(f"{operation} failed: the peer closed the connection{with_peer}", failure)
+    return TLSError(f"{operation} failed: {_reasons(failure)}{with_peer}", failure)
 
 
 def _reasons(failure: Failure) -> str:

@@ -182,7 +182,7 @@ class Failure(NamedTuple):
             return True
         return self.error == lib.SSL_ERROR_SYSCALL and not self.records and not self.errno
 
-    def with_whom(self) -> str:
+    def with_peer(self) -> str:
         """The peer, as the end of an error message; empty if it is not known."""
         return f", with {self.peer!r}" if self.peer else ""
 

@@ -27,7 +27,7 @@ from streams.anyio_pairs import (
 import pyossl
 from pyossl import lib
 from pyossl.anyio import TLSStream
-from pyossl.streams import async_stream as carrier
+from pyossl.streams import async_stream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -119,7 +119,7 @@ async def test_memory_is_bounded_if_the_peer_does_not_read(contexts: Contexts) -
             finally:
                 tracemalloc.stop()
             assert scope.cancelled_caught
-            assert peak < 8 * carrier.CHUNK
+            assert peak < 8 * async_stream.CHUNK
 
 
 async def test_a_slow_reader_gets_every_byte_and_little_is_kept_for_it(contexts: Contexts) -> None:
@@ -148,7 +148,7 @@ async def test_a_slow_reader_gets_every_byte_and_little_is_kept_for_it(contexts:
             finally:
                 tracemalloc.stop()
             assert received.digest() == hashlib.sha256(data).digest()
-            assert peak < 8 * carrier.CHUNK
+            assert peak < 8 * async_stream.CHUNK
             await close(client, server)
 
 
@@ -258,7 +258,7 @@ async def test_a_close_that_is_cancelled_at_any_step_closes_the_transport(contex
 
 
 async def test_a_buffer_cannot_be_resized_while_it_is_being_sent(contexts: Contexts) -> None:
-    data = text(4 * carrier.CHUNK)
+    data = text(4 * async_stream.CHUNK)
     buffer: Any = bytearray(data)
 
     async def resize() -> None:

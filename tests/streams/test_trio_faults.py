@@ -28,7 +28,7 @@ from streams.trio_pairs import (
 
 import pyossl
 from pyossl import lib
-from pyossl.streams import async_stream as carrier
+from pyossl.streams import async_stream
 from pyossl.trio import TLSStream
 
 pytestmark = pytest.mark.feature("trio streams under cancellation and faults")
@@ -130,7 +130,7 @@ def test_a_send_that_is_cancelled_at_any_step_is_whole_or_the_stream_is_broken(
     contexts: Contexts, transports: Callable[[], Awaitable[Transports]]
 ) -> None:
     """During a send of the transport, and between two of its sends: a socket cannot be cancelled after it has sent."""
-    data = text(3 * carrier.CHUNK)
+    data = text(3 * async_stream.CHUNK)
 
     async def attempt(step: int) -> bool:
         client, server = streams(*contexts, await transports())
@@ -288,7 +288,7 @@ def test_memory_is_bounded_if_the_peer_does_not_read(contexts: Contexts) -> None
         before, sent, meter.room = resident(), meter.sent, 0
         with memoryview(offered) as view:
             await stalled(client.send_all(view))
-        assert meter.sent - sent < 2 * carrier.CHUNK
+        assert meter.sent - sent < 2 * async_stream.CHUNK
         assert resident() - before < 16 << 20
 
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -459,5 +459,17 @@ def test_a_renegotiation_that_both_sides_allow_succeeds(
         client, server = streams(client_context, server_context)
         await shake_hands(client, server)
         await both(echo(client), renegotiate(server))
+
+    run(work)
+
+
+def test_a_local_address_that_is_none_is_not_in_a_group_of_exceptions(client_context: pyossl.Context) -> None:
+    async def work() -> None:
+        listener = trio.socket.socket()
+        await listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with listener, pytest.raises(ValueError, match="not allowed"):
+            await pyossl.trio.open_tcp_stream("127.0.0.1", port, client_context, local_address="\xa0")
 
     run(work)
