@@ -118,7 +118,7 @@ def _want(bio: PythonBIO, method: str, answer: Any) -> int:
     return -int(answer.value)
 
 
-@callback(_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
+@callback(_FAILED)
 def pyossl_on_bio_read(handle: Any, buffer: Any, size: int) -> int:
     def question(bio: PythonBIO) -> int:
         data = bio.read(size)
@@ -133,7 +133,7 @@ def pyossl_on_bio_read(handle: Any, buffer: Any, size: int) -> int:
     return _ask(handle, question)
 
 
-@callback(_FAILED)  # type: ignore[untyped-decorator]
+@callback(_FAILED)
 def pyossl_on_bio_write(handle: Any, data: Any, size: int) -> int:
     def question(bio: PythonBIO) -> int:
         taken = bio.write(bytes(ffi.buffer(data, size)))
@@ -146,7 +146,7 @@ def pyossl_on_bio_write(handle: Any, data: Any, size: int) -> int:
     return _ask(handle, question)
 
 
-@callback(_FAILED)  # type: ignore[untyped-decorator]
+@callback(_FAILED)
 def pyossl_on_bio_control(handle: Any, command: int) -> int:
     def question(bio: PythonBIO) -> int:
         if command == lib.BIO_CTRL_FLUSH:

@@ -16,9 +16,12 @@ thread, if C was called for a BIO (``park``).  The call that the user made takes
 from __future__ import annotations
 
 from _thread import get_ident
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pyossl.core import ffi, lib
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _raised: dict[int, list[BaseException]] = {}
 
@@ -66,13 +69,14 @@ def _park_stray(kind: type[BaseException], error: BaseException, trace: object) 
     park(error)
 
 
-def callback(failure: int | None = None) -> Any:
+def callback(failure: int | None = None) -> Callable[[_F], _F]:
     """A decorator for a function that C calls during a call of a connection or of a BIO.
 
     The function catches and parks the exceptions of the user's code itself.  A signal handler can raise outside of its
     ``try``, at its first or last instruction: the decorator parks that exception and returns ``failure`` to C.
     """
-    return ffi.def_extern(error=failure, onerror=_park_stray)
+    extern: Callable[[_F], _F] = ffi.def_extern(error=failure, onerror=_park_stray)
+    return extern
 
 
 @ffi.def_extern(error=1, onerror=keep_stray)  # type: ignore[untyped-decorator]

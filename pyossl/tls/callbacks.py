@@ -118,7 +118,7 @@ class Callbacks:
             return failure
 
 
-@callback()  # type: ignore[untyped-decorator]  # cffi's own
+@callback()
 def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: int, data: Any, length: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.message:
@@ -126,7 +126,7 @@ def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: in
         callbacks.ask(lambda connection: function(message), None)
 
 
-@callback(0)  # type: ignore[untyped-decorator]
+@callback(0)
 def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     code = lib.X509_STORE_CTX_get_error(store_context)
@@ -154,7 +154,7 @@ def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     return answer
 
 
-@callback(0)  # type: ignore[untyped-decorator]
+@callback(0)
 def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     indicated = bytes(ffi.buffer(name, length)).decode("utf-8", "backslashreplace") if length else None
@@ -180,7 +180,7 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
 _NONE, _REFUSED = -1, -2
 
 
-@callback(_REFUSED)  # type: ignore[untyped-decorator]
+@callback(_REFUSED)
 def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     places: dict[str, int] = {}
@@ -204,14 +204,14 @@ def pyossl_on_alpn(handle: Any, offered: Any, length: int) -> int:
     return int(callbacks.ask(question, _REFUSED))
 
 
-@callback()  # type: ignore[untyped-decorator]
+@callback()
 def pyossl_on_info(handle: Any, where: int, value: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_context.info:
         callbacks.ask(lambda connection: function(connection, InfoWhere(where), value), None)
 
 
-@callback()  # type: ignore[untyped-decorator]
+@callback()
 def pyossl_on_keylog(handle: Any, line: Any) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_context.keylog:
@@ -219,7 +219,7 @@ def pyossl_on_keylog(handle: Any, line: Any) -> None:
         callbacks.ask(lambda connection: function(connection, entry), None)
 
 
-@callback()  # type: ignore[untyped-decorator]
+@callback()
 def pyossl_on_new_session(handle: Any, session: Any) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
     if function := callbacks.of_first.new_session:

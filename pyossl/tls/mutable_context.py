@@ -333,7 +333,7 @@ def _of_mutable_context(callbacks: Callbacks) -> MutableContextCallbacks | None:
     return of_context if isinstance(of_context, MutableContextCallbacks) else None
 
 
-@callback(_STAPLE_FAILED)  # type: ignore[untyped-decorator]  # cffi's own
+@callback(_STAPLE_FAILED)
 def pyossl_on_ocsp_request(handle: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     of_context = _of_mutable_context(callbacks)
@@ -351,7 +351,7 @@ def pyossl_on_ocsp_request(handle: Any) -> int:
     return int(callbacks.ask(question, _STAPLE_FAILED))
 
 
-@callback(-1)  # type: ignore[untyped-decorator]
+@callback(-1)
 def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     of_context = _of_mutable_context(callbacks)
@@ -364,7 +364,7 @@ def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
     return int(callbacks.ask(question, -1))
 
 
-@callback(0)  # type: ignore[untyped-decorator]
+@callback(0)
 def pyossl_on_cookie_generate(handle: Any, cookie: Any, length: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     of_context = _of_mutable_context(callbacks)
@@ -383,7 +383,7 @@ def pyossl_on_cookie_generate(handle: Any, cookie: Any, length: Any) -> int:
     return int(callbacks.ask(question, 0))
 
 
-@callback(0)  # type: ignore[untyped-decorator]
+@callback(0)
 def pyossl_on_cookie_verify(handle: Any, cookie: Any, length: int) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     of_context = _of_mutable_context(callbacks)
