@@ -7,7 +7,7 @@ import contextlib
 import io
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import looped
@@ -21,11 +21,6 @@ HOST = "127.0.0.1"
 BOUND = 10.0
 """An await that should end at once must end within these seconds."""
 LIMITS: dict[str, Any] = {"ssl_handshake_timeout": 0.5, "ssl_shutdown_timeout": 0.2}
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 async def ends(work: Awaitable[Any]) -> Any:

@@ -46,23 +46,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 Start = Callable[..., Any]
 
 
-@pytest.fixture
-def start(server_context: pyossl.Context) -> Start:
-    async def started(serve: Any = echo, **options: Any) -> pyossl.aio.Server:
-        return await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, **options)
-
-    return started
-
-
 Opener = Callable[..., Any]
-
-
-@pytest.fixture
-def connect(client_context: pyossl.Context) -> Opener:
-    async def connected(server: pyossl.aio.Server, **options: Any) -> Any:
-        return await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context, **options)
-
-    return connected
 
 
 async def cancelled_after(turns: int, task: asyncio.Future[Any]) -> bool:

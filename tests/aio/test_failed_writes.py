@@ -20,11 +20,6 @@ from pyossl import Context
 HOST = "127.0.0.1"
 
 
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
-
-
 @pytest.fixture
 def selector_run() -> Iterator[Run]:
     yield from looped.running("asyncio")

@@ -7,17 +7,16 @@ import gc
 import hashlib
 import os
 import socket
-import traceback
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import looped
 import pytest
-from looped import Run, close, echo, port_of, until
-from served import Task
+from looped import Run, close, port_of, until
+from served import Task, child_that_does
 
 import pyossl
 import pyossl.aio
@@ -28,33 +27,10 @@ SOON = 0.2
 """A time limit in seconds, which the test exceeds."""
 
 
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
-
-
 Start = Callable[..., Any]
 
 
-@pytest.fixture
-def start(server_context: pyossl.Context) -> Start:
-    """Starts a server with ``serve`` as its callback; by default it echoes."""
-
-    async def started(serve: Any = echo, **options: Any) -> pyossl.aio.Server:
-        return await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, **options)
-
-    return started
-
-
 Opener = Callable[..., Any]
-
-
-@pytest.fixture
-def connect(client_context: pyossl.Context) -> Opener:
-    async def connected(server: pyossl.aio.Server, **options: Any) -> Any:
-        return await pyossl.aio.open_connection(HOST, port_of(server), ssl=client_context, **options)
-
-    return connected
 
 
 # Peers that stall
@@ -450,25 +426,17 @@ def test_a_child_that_closes_its_parents_connections_does_not_disturb_them(
             connection = writer.get_extra_info("connection")
             writer.write(b"before\n")
             assert await reader.readline() == b"before\n"
-            told, tell = os.pipe()
-            if os.fork() == 0:
-                try:
-                    try:
-                        connection.write(b"x")
-                    except pyossl.UsageError:
-                        writer.write(b"from the child\n")
-                        writer.close()
-                        for transport in tuple(server._transports):
-                            transport.abort()
-                        os.write(tell, b"well")
-                except BaseException:
-                    os.write(tell, traceback.format_exc().encode())
-                finally:
-                    os._exit(0)
-            os.close(tell)
-            with open(told, "rb") as answer:
-                assert await asyncio.get_running_loop().run_in_executor(None, answer.read) == b"well"
-            os.wait()
+
+            def work() -> None:
+                with pytest.raises(pyossl.UsageError):
+                    connection.write(b"x")
+                writer.write(b"from the child\n")
+                writer.close()
+                for transport in tuple(server._transports):
+                    transport.abort()
+
+            child = child_that_does(work)
+            assert await asyncio.get_running_loop().run_in_executor(None, os.waitpid, child, 0) == (child, 0)
             writer.write(b"after\n")
             assert await reader.readline() == b"after\n"
             await close(writer)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import looped
 import pytest
 import served
 from looped import Run, close, port_of, until
@@ -31,11 +30,6 @@ A_TURN = 64 * 1024
 
 Off a descriptor it is twice as many: two steps may be due, one of them because of the descriptor.
 """
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 @pytest.fixture(params=["own", "over"])

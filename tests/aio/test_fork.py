@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import traceback
 import warnings
 
 import looped
 import pytest
+from served import child_that_does
 
 import pyossl
 import pyossl.aio
@@ -30,19 +30,8 @@ def test_a_child_that_closes_leaves_its_parent_s_server_listening(
     async def main() -> None:
         async with await pyossl.aio.start_server(echo, HOST, 0, ssl=server_context) as server:
             port = server.sockets[0].getsockname()[1]
-            told, tell = os.pipe()
-            if os.fork() == 0:
-                try:
-                    server.close()
-                    os.write(tell, b"well")
-                except BaseException:
-                    os.write(tell, traceback.format_exc().encode())
-                finally:
-                    os._exit(0)
-            os.close(tell)
-            with open(told, "rb") as answer:
-                assert await asyncio.get_running_loop().run_in_executor(None, answer.read) == b"well"
-            os.wait()
+            child = child_that_does(server.close)
+            assert await asyncio.get_running_loop().run_in_executor(None, os.waitpid, child, 0) == (child, 0)
             reader, writer = await pyossl.aio.open_connection(HOST, port, ssl=client_context)
             writer.write(b"served")
             assert await asyncio.wait_for(reader.read(100), looped.SECONDS / 4) == b"served"

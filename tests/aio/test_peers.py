@@ -6,11 +6,9 @@ import asyncio
 import os
 import shutil
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import looped
 import pytest
 from looped import Run, close, port_of
 
@@ -19,11 +17,6 @@ import pyossl.aio
 
 HOST = "127.0.0.1"
 openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl program")
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 class Files(NamedTuple):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import looped
@@ -17,11 +17,6 @@ import pyossl
 import pyossl.aio
 
 HOST = "127.0.0.1"
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 class Recorded(asyncio.Protocol):

@@ -21,22 +21,7 @@ import pyossl.aio
 HOST = "127.0.0.1"
 
 
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
-
-
 Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(server_context: pyossl.Context) -> Start:
-    """Starts a server with ``serve`` as its callback; by default it echoes."""
-
-    async def started(serve: Any = echo, host: Any = HOST, port: int = 0, **options: Any) -> pyossl.aio.Server:
-        return await pyossl.aio.start_server(serve, host, port, ssl=server_context, **options)
-
-    return started
 
 
 Served = Callable[..., Any]

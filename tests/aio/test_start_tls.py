@@ -7,11 +7,10 @@ import contextlib
 import functools
 import gc
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import looped
 import pytest
 from looped import Run, close, echo, port_of, until
 
@@ -19,11 +18,6 @@ import pyossl
 import pyossl.aio
 
 HOST = "127.0.0.1"
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 # Bytes that were received before

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import looped
@@ -17,11 +16,6 @@ import pyossl
 import pyossl.aio
 
 HOST = "127.0.0.1"
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 async def connected(

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import looped
@@ -24,11 +24,6 @@ HOST = "127.0.0.1"
 Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
 Meet = Callable[[], contextlib.AbstractAsyncContextManager[Streams]]
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
-
-
-@pytest.fixture(params=looped.KINDS)
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    yield from looped.running(request.param)
 
 
 @pytest.fixture
