@@ -42,6 +42,15 @@ def shake_hands():
         ours.receive_data(theirs.data_to_send())
     assert ours.handshake() is None and theirs.handshake() is None
 
+def shake_hands_by_reads():
+    ours, theirs = pyossl.Connection(client, "localhost"), pyossl.Connection(server)
+    for _ in range(2):
+        ours.read()
+        theirs.receive_data(ours.data_to_send())
+        theirs.read()
+        ours.receive_data(theirs.data_to_send())
+    assert ours.is_handshake_finished and theirs.is_handshake_finished
+
 def make_server():
     return pyossl.Context.server(chain, key)
 
@@ -50,6 +59,7 @@ make, make_child = {
     "server": (make_server, make_server),
     "authority": (lambda: pyossl.Authority().issue("localhost"), make_server),
     "handshake": (shake_hands, shake_hands),
+    "read": (shake_hands_by_reads, shake_hands),
 }[sys.argv[1]]
 make()
 
@@ -81,7 +91,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.parametrize("side", ["client", "server", "authority", "handshake"])
+@pytest.mark.parametrize("side", ["client", "server", "authority", "handshake", "read"])
 def test_a_child_that_is_forked_beside_three_threads_that_make_contexts_makes_its_own(side: str) -> None:
     """docs/pitfalls.md, 38."""
     done = subprocess.run(

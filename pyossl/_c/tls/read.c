@@ -53,11 +53,16 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
     pyossl_let_bio_wait(connection);
     for (;;) {
         size_t step = 0;
-        int result;
+        int result, is_held;
         if (connection->socket != NULL)
             connection->socket->allowance = pyossl_allowance(connection, size, got, peeks);
+        is_held = !connection->is_open && pyossl_never_waits(SSL_get_rbio(connection->ssl));
+        if (is_held)    /* the read makes the handshake */
+            pyossl_hold_forks();
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
+        if (is_held)
+            pyossl_let_fork();
         if (!connection->is_peer_checked && pyossl_check_peer_certificate(connection) != 0) {
             OPENSSL_cleanse(buffer, got + step);
             return -SSL_ERROR_SSL;
