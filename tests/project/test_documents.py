@@ -1,18 +1,9 @@
 """Every block of code in the documents and every example is run, and every link leads to a file or heading that exists.
 
-How a document is read
-----------------------
-``python``  is run. A block that imports begins a new program. A block without imports continues the program of the
-            block before it.
-``output``  is the output of the program since the last such block. ``…`` matches any text in a line; ``…`` alone on a
-            line matches any lines.
-``sh``      each command is run, or is in ``NOT_RUN`` with the reason why it is not run.
-``c``       is a fragment of declarations in CONTRIBUTING.md, which the compiler must accept.
-``text``    is the excerpt of the demo in README.md, which the demo must still print, with any numbers.
-
-The programs are run without changes. ``example.com:443`` is a server that the test starts: the test resolves this one
-name, and the server's CA is the system's trust store (``SSL_CERT_FILE``). The current directory contains ``chain.pem``,
-``key.pem`` and ``ca.pem``, for localhost.
+tests/project/documents.py explains how a document is read.  The programs are run without changes.
+``example.com:443`` is a server that the test starts: the test resolves this one name, and the server's CA is the
+system's trust store (``SSL_CERT_FILE``).  The current directory contains ``chain.pem``, ``key.pem`` and ``ca.pem``, for
+localhost.
 """
 
 from __future__ import annotations
@@ -30,17 +21,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from project.console_sessions import ConsoleSession, commands as commands_in_consoles
+from project.documents import BLOCKS, DOCUMENTS, ROOT, Block, blocks, matches, programs
 
 import pyossl
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
-DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
-# Their programs are run by tests/cli/test_documents.py; their links lead somewhere like all others.
-LINKED = DOCUMENTS + sorted((ROOT / "docs" / "cli").glob("*.md")) + sorted((ROOT / "benchmarks").glob("*.md"))
+LINKED = DOCUMENTS + sorted((ROOT / "benchmarks").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 # Commands of the documents that no test runs, and why.
@@ -60,68 +49,8 @@ NOT_RUN = {
     "python build_ffi.py --stubs": "writes into the tree: see tests/project/test_declarations.py",
 }
 
-
-class Block(NamedTuple):
-    """A fenced block of a document: its language, its text, and the number of its first line."""
-
-    document: Path
-    language: str
-    text: str
-    line: int
-
-    @property
-    def where(self) -> str:
-        return f"{self.document.relative_to(ROOT)}:{self.line}"
-
-
-def blocks(document: Path) -> Iterator[Block]:
-    language: str | None = None
-    lines: list[str] = []
-    start = 0
-    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
-        fence = re.match(r"```(\w*)", line)
-        if language is None and fence:
-            language, lines, start = fence[1], [], number + 1
-        elif language is not None and fence:
-            yield Block(document, language, "\n".join(lines) + "\n", start)
-            language = None
-        elif language is not None:
-            lines.append(line)
-    assert language is None, f"{document.name}: the block of line {start} never ends"
-
-
-BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-
-
-def programs() -> Iterator[list[Block]]:
-    """The blocks of Python, each with the blocks and the outputs that go on with it."""
-    program: list[Block] = []
-    for block in BLOCKS:
-        if block.language not in ("python", "output"):
-            continue
-        new_document = program and program[0].document != block.document
-        if block.language == "python" and (imports(block) or new_document):
-            if program:
-                yield program
-            program = []
-        program.append(block)
-    if program:
-        yield program
-
-
-def imports(block: Block) -> bool:
-    tree = ast.parse(block.text, block.where)
-    return any(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in tree.body)
-
-
-def matches(expected: str, printed: str) -> bool:
-    """Whether text was printed as expected, ``…`` standing for any text in a line, or for any lines."""
-    lines = (line.rstrip() for line in expected.strip().splitlines())
-    pattern = "".join(r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n" for line in lines)
-    return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
-
-
 PROGRAMS = list(programs())
+LANGUAGES = ("python", "output", "console", "sh", "c", "text")
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
@@ -129,13 +58,14 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
     assert not strange
 
 
-LANGUAGES = ("python", "output", "sh", "c", "text")
-
-
 class Answering:
     """The server that the documents call example.com: it answers each request with a short page."""
 
-    def __init__(self, context: pyossl.Context) -> None:
+    def __init__(self) -> None:
+        authority = pyossl.Authority("the public's CA")
+        own = authority.issue("example.com")
+        self.trust = authority.certificate.to_pem()
+        context = pyossl.Context.server((own.certificate, *own.chain), own.private_key)
         self.listener = pyossl.listen(("127.0.0.1", 0), context)
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
@@ -160,8 +90,8 @@ class Answering:
 
 
 @pytest.fixture(scope="session")
-def example_com(credentials: pyossl.Credentials) -> Iterator[Answering]:
-    server = Answering(pyossl.Context.server((credentials.certificate, *credentials.chain), credentials.private_key))
+def example_com() -> Iterator[Answering]:
+    server = Answering()
     yield server
     server.close()
 
@@ -179,7 +109,8 @@ def world(
     (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
     (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    (tmp_path / "public.pem").write_bytes(example_com.trust)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     resolve = socket.getaddrinfo
 
@@ -208,6 +139,28 @@ def test_a_program_runs_and_prints_what_the_document_says(
             printed = capsys.readouterr().out
             assert matches(block.text, printed), f"{block.where}: what was printed is\n{printed}"
     assert (left := capsys.readouterr().out) == "", f"{program[-1].where}: the document does not show\n{left}"
+
+
+SESSIONS = [document for document in DOCUMENTS if any(block.language == "console" for block in blocks(document))]
+
+
+@pytest.mark.parametrize("document", SESSIONS, ids=[str(document.relative_to(ROOT)) for document in SESSIONS])
+def test_the_commands_of_a_page_print_what_the_page_says(document: Path, world: Path, example_com: Answering) -> None:
+    page = list(blocks(document))
+    with ConsoleSession(world, example_com.listener.address[1]) as session:
+        for block in page:
+            if block.file_name:
+                session.write(block)
+        for command in commands_in_consoles(page):
+            session.run(command)
+
+
+def test_every_file_of_a_page_is_run_by_a_command() -> None:
+    def is_run(block: Block) -> bool:
+        commands = commands_in_consoles(list(blocks(block.document)))
+        return any(str(block.file_name) in each.command for each in commands)
+
+    assert not [block.where for block in BLOCKS if block.file_name and not is_run(block)]
 
 
 def commands() -> Iterator[tuple[Block, str]]:
