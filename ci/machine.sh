@@ -51,6 +51,7 @@ packages_for() {
         apt-get:pkg-config) echo pkg-config ;;
         apt-get:python) echo python3 python3-dev python3-venv ;;
         apt-get:trust) echo ca-certificates ;;
+        apt-get:chromium) echo chromium fonts-dejavu-core ;;
         apt-get:mmdebstrap) echo mmdebstrap debian-archive-keyring ;;
         apt-get:unshare) echo util-linux ;;
         dnf:compiler) echo gcc glibc-devel ;;

@@ -6,50 +6,19 @@ import enum
 import importlib
 import inspect
 import re
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import pytest
+from public_names import public_modules, public_names
 
-import pyossl
-
-FOLDER = Path(pyossl.__file__).parent
 OWN_USE = {
     "pyossl.aio.Transport.wakes_at_once": "a mark for pyossl's own reader",
 }
 """The attributes of public classes that no program uses, and why they are there."""
 
 
-def rooms() -> list[str]:
-    """The modules that have public names."""
-    return [
-        ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted(FOLDER.rglob("*.py"))
-        if re.search("^__all__ = ", path.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-
-
-def public() -> Iterator[tuple[str, Any]]:
-    """The public functions and classes of pyossl, and the classes of its public objects, each once."""
-    seen = set()
-    for room in rooms():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # as in pyOpenSSL, for some names
-            module = importlib.import_module(room)
-            found = {name: getattr(module, name) for name in module.__all__}
-        for name, each in found.items():
-            made_by_pyossl = type(each).__module__.startswith("pyossl.")
-            value = type(each) if made_by_pyossl else each
-            is_own = str(getattr(value, "__module__", "")).startswith("pyossl")
-            if is_own and isinstance(value, (type, FunctionType)) and value not in seen:
-                seen.add(value)
-                yield f"{room}.{name}", value
-
-
-NAMES = dict(public())
+NAMES = public_names()
 CLASSES = {name: value for name, value in NAMES.items() if isinstance(value, type)}
 FUNCTIONS = {name: value for name, value in NAMES.items() if not isinstance(value, type)}
 
@@ -88,12 +57,12 @@ def unnamed(function: Any, doc: str) -> list[str]:
 
 
 def test_every_room_is_found() -> None:
-    found = set(rooms())
+    found = set(public_modules())
     assert {"pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.greenlets", "pyossl.errors"} <= found
     assert {"pyossl.pyopenssl", "pyossl.pyopenssl.SSL", "pyossl.pyopenssl.crypto", "pyossl.tls.system_openssl"} <= found
 
 
-@pytest.mark.parametrize("room", rooms())
+@pytest.mark.parametrize("room", public_modules())
 def test_every_module_with_public_names_says_what_it_has(room: str) -> None:
     assert (importlib.import_module(room).__doc__ or "").partition("\n")[0].endswith((".", ":"))
 
