@@ -39,6 +39,7 @@ NOT_RUN = {
     "./ci/matrix": "runs this test on each OpenSSL",
     "./ci/peers": "another project's suite, which .ci/run runs by itself",
     "./ci/soak": "attacks for an hour; what it does so often is in tests, which ./ci/test runs once",
+    "./ci/site": "opens every page in a browser for minutes; .ci/run runs it by itself",
     "./ci/performance": "counts for a minute; .ci/run runs it by itself",
     "python -m benchmarks": "measures for minutes, or writes into the tree: see tests/project/test_benchmarks.py",
     "python3 -m venv": "makes a folder in the home directory; ci/setup makes a virtual environment",
