@@ -17,7 +17,14 @@ author = "the pyossl developers"
 copyright = "the pyossl developers, Apache-2.0"
 version = release = pyossl.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "openssl_functions", "docstrings", "repository_links"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "openssl_functions",
+    "docstrings",
+    "repository_links",
+]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["build"]
 nitpicky = False
@@ -41,6 +48,8 @@ python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 add_module_names = True
 toc_object_entries_show_parents = "hide"
+
+copybutton_prompt_text = "$ "  # in a terminal, only the commands are copied
 
 html_theme = "furo"
 html_title = f"pyossl {release}"
