@@ -26,8 +26,6 @@ extensions = [
     "repository_links",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["build"]
-nitpicky = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
@@ -46,7 +44,6 @@ autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
-add_module_names = True
 toc_object_entries_show_parents = "hide"
 
 copybutton_prompt_text = "$ "  # in a terminal, only the commands are copied
@@ -55,8 +52,6 @@ html_theme = "furo"
 html_title = f"pyossl {release}"
 html_copy_source = False
 html_show_sphinx = False
-html_static_path = ["static"]
-html_css_files = ["pyossl.css"]
 html_theme_options = {"navigation_with_keys": True}
 
 

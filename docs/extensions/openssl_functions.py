@@ -65,7 +65,7 @@ def availability(conditions: tuple[str, ...]) -> str:
     """The OpenSSL that a declaration needs, in words."""
     known = {f"HAVE_{each.name.upper()}": each for each in openssl_versions.features()}
     said = []
-    for condition in (each.strip() for condition in conditions for each in condition.split("&&")):
+    for condition in " && ".join(conditions).split(" && ") if conditions else ():
         if release := re.fullmatch(r"HAVE_API_(\d)_(\d)", condition):
             said.append(f"OpenSSL {release[1]}.{release[2]} or newer")
         elif release := re.fullmatch(r"!\(?HAVE_API_(\d)_(\d)\)?", condition):
