@@ -5,11 +5,12 @@
  * makes a context waits for it.  Python's ssl keeps the GIL in these calls, which prevents most of that; cffi releases
  * it.
  *
- * These calls are counted: the calls by which Python makes a context and a connection; other calls that fetch
- * algorithms; and the steps of first handshakes over BIOs that never wait.  os.fork() waits until none is running, and
- * delays new ones.  It waits without the GIL, because a callback in such a call may need it.  It waits for at most
- * PYOSSL_FORK_PATIENCE seconds and one second more: a call may wait for a slow disk, or for a lock of the forking
- * thread.  A new call is not delayed for much longer either: a fork handler may wait for the thread that makes the call.
+ * These calls are counted: the calls by which Python makes, changes and frees contexts, connections and BIOs; other
+ * calls that fetch algorithms; reads and the steps of first handshakes, over BIOs that never wait.  os.fork() waits
+ * until none is running, and delays new ones.  It waits without the GIL, because a callback in such a call may need it.
+ * It waits for at most PYOSSL_FORK_PATIENCE seconds and one second more: a call may wait for a slow disk, or for a lock
+ * of the forking thread.  A new call is not delayed for much longer either: a fork handler may wait for the thread that
+ * makes the call.
  *
  * A thread may fork from a callback inside such a call, and a call may be made inside another.  A thread that is about
  * to fork may also make such calls: other handlers of os.register_at_fork(), and finalisers, run in it.

@@ -56,8 +56,8 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         int result, is_held;
         if (connection->socket != NULL)
             connection->socket->allowance = pyossl_allowance(connection, size, got, peeks);
-        is_held = !connection->is_open && pyossl_never_waits(SSL_get_rbio(connection->ssl));
-        if (is_held)    /* the read makes the handshake */
+        is_held = pyossl_never_waits(SSL_get_rbio(connection->ssl));
+        if (is_held)    /* the read may make the handshake, a session of a ticket, or new keys */
             pyossl_hold_forks();
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
