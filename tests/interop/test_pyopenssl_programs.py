@@ -180,7 +180,8 @@ def test_the_commands_of_a_page_print_what_the_page_says(
     (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
     (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
     (tmp_path / "public.pem").write_bytes(example_com.trust)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):  # requests does not use the system's trust store
+        monkeypatch.setenv(variable, str(tmp_path / "public.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     python = Path(PYTHONS[PEER_PAGES[page]])
     with ConsoleSession(tmp_path, example_com.listener.address[1], python, paths=[ROOT]) as session:
