@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 from pyossl.core.constants import version_text
 from pyossl.pyopenssl._util import (  # noqa: F401 - for programs that call OpenSSL themselves
@@ -129,6 +130,7 @@ from pyossl.pyopenssl.private_functions import (
     _make_requires as _make_requires,
     _PassphraseHelper as _PassphraseHelper,
 )
+from pyossl.pyopenssl.removed_names import missing
 from pyossl.pyopenssl.sessions import Session
 from pyossl.pyopenssl.stores import X509Store as X509Store
 
@@ -251,3 +253,8 @@ SSLeay_version = OpenSSL_version
 _asFileDescriptor = _descriptor  # noqa: N816 - pyOpenSSL's
 _openssl_assert = functools.partial(openssl_assert, exception_type=Error)
 _raise_current_error = functools.partial(_exception_from_error_queue, Error)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

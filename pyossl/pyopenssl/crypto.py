@@ -52,6 +52,7 @@ from pyossl.pyopenssl.private_functions import (  # noqa: F401
     crypto_assert as _openssl_assert,
     raise_current_error as _raise_current_error,
 )
+from pyossl.pyopenssl.removed_names import missing
 from pyossl.pyopenssl.stores import X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 
 __all__ = [
@@ -90,4 +91,4 @@ else:
             message = "dump_privatekey is deprecated. You should use the APIs in cryptography."
             warnings.warn(message, DeprecationWarning, stacklevel=2)
             return write_private_key
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing(__name__, name)

@@ -1,7 +1,7 @@
 """Unchanged programs for pyOpenSSL, with pyossl in its place: ``ci/peers programs`` runs these tests.
 
 Each program has a virtual environment of its own without pyOpenSSL; the scripts are in
-tests/interop/pyopenssl_programs.
+tests/interop/pyopenssl_programs, and in the pages of docs/howto about these programs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 from interop.authorities import Authority, Identity
 from interop.programs import Program, program
+from project.console_sessions import ConsoleSession
+from project.documents import PEER_PAGES, ROOT, blocks
+from project.example_com import Answering
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import pyossl
+
 SCRIPTS = Path(__file__).resolve().parent / "pyopenssl_programs"
 PYTHONS: dict[str, str] = json.loads(os.environ.get("PYOSSL_PEER_PROGRAMS", "{}"))
 
@@ -53,7 +57,7 @@ def port(localhost: Identity) -> Iterator[str]:
         yield site.wait_for(rb"port (\d+)")[1].decode()
 
 
-@pytest.mark.parametrize("package", ["twisted", "urllib3", "service_identity", "scrapy", "mitmproxy"])
+@pytest.mark.parametrize("package", ["twisted", "urllib3", "requests", "service_identity", "scrapy", "mitmproxy"])
 def test_there_is_no_original(package: str) -> None:
     done = subprocess.run([PYTHONS[package], "-c", "import OpenSSL"], capture_output=True, text=True, cwd="/")
     assert "No module named 'OpenSSL'" in done.stderr
@@ -153,3 +157,32 @@ def _through(proxy: Program, folder: Path, version: str) -> list[str]:
         trust,
         *versions,
     ]
+
+
+@pytest.fixture(scope="module")
+def example_com() -> Iterator[Answering]:
+    server = Answering()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("page", PEER_PAGES, ids=[str(page.relative_to(ROOT)) for page in PEER_PAGES])
+def test_the_commands_of_a_page_print_what_the_page_says(
+    page: Path,
+    authority: pyossl.Authority,
+    credentials: pyossl.Credentials,
+    example_com: Answering,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The programs find around them what tests/project/test_documents.py gives the programs of the other pages."""
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
+    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    (tmp_path / "public.pem").write_bytes(example_com.trust)
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):  # requests does not use the system's trust store
+        monkeypatch.setenv(variable, str(tmp_path / "public.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    python = Path(PYTHONS[PEER_PAGES[page]])
+    with ConsoleSession(tmp_path, example_com.listener.address[1], python, paths=[ROOT]) as session:
+        session.run_page(list(blocks(page)))

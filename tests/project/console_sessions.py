@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,9 +65,14 @@ def commands(blocks: list[Block]) -> Iterator[Command]:
 
 
 class ConsoleSession:
-    """A folder, free ports and an environment, in which the commands of a page run in order."""
+    """A folder, free ports and an environment, in which the commands of a page run in order.
 
-    def __init__(self, folder: Path, example_com_port: int) -> None:
+    ``python`` is the interpreter that the commands call ``python``; it imports from ``paths`` too.
+    """
+
+    def __init__(
+        self, folder: Path, example_com_port: int, python: Path = Path(sys.executable), paths: Sequence[Path] = ()
+    ) -> None:
         self._folder = folder
         self._ports = {port: str(free_port("127.0.0.1")) for port in PORTS}
         self._servers = contextlib.ExitStack()
@@ -76,12 +81,20 @@ class ConsoleSession:
         (resolving / "sitecustomize.py").write_text(_RESOLVES_EXAMPLE_COM)
         self._environment = {
             **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "COLUMNS": "80",
-            "PYTHONPATH": str(resolving),
+            "PYTHONPATH": os.pathsep.join(map(str, [resolving, *paths])),
             "PYTHONUNBUFFERED": "1",
             "EXAMPLE_COM_PORT": str(example_com_port),
         }
+
+    def run_page(self, page: list[Block]) -> None:
+        """Writes the files of a page, then runs its commands."""
+        for block in page:
+            if block.file_name:
+                self.write(block)
+        for command in commands(page):
+            self.run(command)
 
     def write(self, block: Block) -> None:
         """Writes a file of the page."""

@@ -12,6 +12,9 @@ How a document is read
 ``sh``       each command is run, or is in ``NOT_RUN`` of tests/project/test_documents.py with the reason.
 ``c``        is a fragment of declarations in CONTRIBUTING.md, which the compiler must accept.
 ``text``     is the excerpt of the demo in README.md, which the demo must still print, with any numbers.
+
+A page that needs a package which pyossl's own tests do not install is in ``PEER_PAGES``.  Its programs are files that
+its console blocks run; ``ci/peers programs`` runs these blocks in an environment with that package.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
+
+_PEERS = ("requests", "scrapy", "twisted", "urllib3")
+PEER_PAGES = {ROOT / "docs" / "howto" / f"{package}.md": package for package in _PEERS}
+"""The pages whose programs need a package, and the package, as ci/peers_pyopenssl.toml names it in ``[programs]``."""
 
 
 class Block(NamedTuple):

@@ -9,7 +9,6 @@ localhost.
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
 import os
 import re
@@ -18,14 +17,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from project.console_sessions import ConsoleSession, commands as commands_in_consoles
-from project.documents import BLOCKS, DOCUMENTS, ROOT, Block, blocks, matches, programs
+from project.documents import BLOCKS, DOCUMENTS, PEER_PAGES, ROOT, Block, blocks, matches, programs
+from project.example_com import Answering
 
 import pyossl
 
@@ -57,37 +56,6 @@ LANGUAGES = ("python", "output", "console", "sh", "c", "text")
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     strange = [f"{block.where}: {block.language!r}" for block in BLOCKS if block.language not in LANGUAGES]
     assert not strange
-
-
-class Answering:
-    """The server that the documents call example.com: it answers each request with a short page."""
-
-    def __init__(self) -> None:
-        authority = pyossl.Authority("the public's CA")
-        own = authority.issue("example.com")
-        self.trust = authority.certificate.to_pem()
-        context = pyossl.Context.server((own.certificate, *own.chain), own.private_key)
-        self.listener = pyossl.listen(("127.0.0.1", 0), context)
-        self.thread = threading.Thread(target=self.serve)
-        self.thread.start()
-
-    def serve(self) -> None:
-        with contextlib.suppress(OSError):  # the listener has been closed
-            for tls, _ in self.listener:
-                threading.Thread(target=self.answer, args=[tls]).start()
-
-    def answer(self, tls: pyossl.Socket) -> None:
-        tls.settimeout(30)
-        with contextlib.suppress(pyossl.Error, OSError), tls:
-            request = b""
-            while b"\r\n\r\n" not in request and (data := tls.recv(4096)):
-                request += data
-            if request:
-                tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-
-    def close(self) -> None:
-        self.listener.close()
-        self.thread.join(30)
 
 
 @pytest.fixture(scope="session")
@@ -142,18 +110,14 @@ def test_a_program_runs_and_prints_what_the_document_says(
     assert (left := capsys.readouterr().out) == "", f"{program[-1].where}: the document does not show\n{left}"
 
 
-SESSIONS = [document for document in DOCUMENTS if any(block.language == "console" for block in blocks(document))]
+# The pages in PEER_PAGES need other packages: tests/interop/test_pyopenssl_programs.py runs their commands.
+SESSIONS = [page for page in DOCUMENTS if page not in PEER_PAGES and any(b.language == "console" for b in blocks(page))]
 
 
 @pytest.mark.parametrize("document", SESSIONS, ids=[str(document.relative_to(ROOT)) for document in SESSIONS])
 def test_the_commands_of_a_page_print_what_the_page_says(document: Path, world: Path, example_com: Answering) -> None:
-    page = list(blocks(document))
     with ConsoleSession(world, example_com.listener.address[1]) as session:
-        for block in page:
-            if block.file_name:
-                session.write(block)
-        for command in commands_in_consoles(page):
-            session.run(command)
+        session.run_page(list(blocks(document)))
 
 
 def test_every_file_of_a_page_is_run_by_a_command() -> None:

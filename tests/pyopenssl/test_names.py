@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import json
+import operator
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+
+import pyossl
+from pyossl.pyopenssl import SSL, crypto, removed_names
 
 QUIET = "import warnings; warnings.simplefilter('ignore')\n"
 INSTALLED = QUIET + "import pyossl.pyopenssl; pyossl.pyopenssl.install()\n"
@@ -155,13 +161,43 @@ def test_without_install_nothing_is_called_openssl() -> None:
     assert said(program) == "[]"
 
 
-def test_an_attribute_that_is_not_there_is_missed_under_the_original_name() -> None:
+@pytest.mark.parametrize("module", ["SSL", "crypto"])
+def test_an_attribute_that_is_not_there_is_missed_under_the_original_name(module: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INSTALLED + "import OpenSSL.crypto; OpenSSL.crypto.PKCS12"],
+        [sys.executable, "-c", INSTALLED + f"import OpenSSL.{module}; OpenSSL.{module}.PKCS13"],
         capture_output=True,
         text=True,
     )
-    assert "AttributeError: module 'OpenSSL.crypto' has no attribute 'PKCS12'" in done.stderr
+    assert f"AttributeError: module 'OpenSSL.{module}' has no attribute 'PKCS13'\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "advice"),
+    [
+        (crypto, "PKCS12", "pyOpenSSL 24.1 removed it; use pyossl.PKCS12"),
+        (crypto, "X509Req", "pyOpenSSL 26.3 removed it; use the package cryptography (cryptography.x509)"),
+        (SSL, "SSLv3_METHOD", "pyOpenSSL 22.1 removed it; use TLS_METHOD: SSLv3 is insecure"),
+    ],
+)
+def test_the_error_for_a_removed_name_says_what_replaces_it(module: ModuleType, name: str, advice: str) -> None:
+    with pytest.raises(AttributeError, match=f" has no attribute '{name}': {re.escape(advice)}$"):
+        getattr(module, name)
+    assert not hasattr(module, name)
+    assert name not in dir(module)
+
+
+@pytest.mark.parametrize("module", [SSL, crypto])
+def test_what_replaces_a_removed_name_exists(module: ModuleType) -> None:
+    names = removed_names._REMOVED[module.__name__.rpartition(".")[2]]
+    assert not [name for name in names if hasattr(module, name)]
+    for _, replacement in names.values():
+        first = re.split(r"[.: ]", replacement)[0]
+        if first == "pyossl":
+            attribute = re.match(r"pyossl((?:\.\w+)+)", replacement)
+            assert attribute
+            assert operator.attrgetter(attribute[1][1:])(pyossl)
+        elif first != "the":
+            assert hasattr(module, first)
 
 
 def test_trustme_takes_the_contexts() -> None:
