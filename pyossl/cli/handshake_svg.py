@@ -34,6 +34,13 @@ _STYLE = """
   .side { font-weight: bold; }
   line.client { stroke: #0969da; } line.server { stroke: #8250df; } line.alert { stroke: #cf222e; }
   line.client, line.server, line.alert { stroke-width: 1.6; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3; } .paper { fill: #0d1117; } .panel { fill: #161b22; stroke: #30363d; }
+    .note, .clock, .size { fill: #9198a1; } .banner { fill: #9198a1; stroke: #161b22; }
+    .finish { stroke: #3fb950; } .life { stroke: #484f58; } .wait { stroke: #d29922; }
+    .client { fill: #58a6ff; } .server { fill: #bc8cff; } .alert { fill: #ff7b72; }
+    line.client { stroke: #58a6ff; } line.server { stroke: #bc8cff; } line.alert { stroke: #ff7b72; }
+  }
 """
 
 

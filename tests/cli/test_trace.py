@@ -108,3 +108,15 @@ def test_a_server_that_is_refused_is_status_1(server: Served) -> None:
 def test_the_newest_version_is_traced(server: Served, files: Files) -> None:
     ran = in_a_pipe("trace", server.where, "--ca", files.ca)
     assert f"TLSv{NEWEST}" in ran.output
+
+
+def test_a_picture_has_colours_for_dark_mode_for_each_of_its_classes() -> None:
+    ladder = Ladder()
+    ladder.rungs.append(Rung(True, "ClientHello", 300, 0))
+    known = {"servername": "localhost", "peer": "", "version": "TLSv1.3", "cipher": None, "group": None}
+    style = ElementTree.fromstring(svg([Handshake("first handshake", ladder, known)])).findtext(f"{SVG}style") or ""
+    light, _, dark = style.partition("@media (prefers-color-scheme: dark)")
+    coloured = [rule for rule in re.findall(r"([^{}]+)\{([^}]*)\}", light) if re.search("(fill|stroke): #", rule[1])]
+    names = {name for selectors, _ in coloured for name in re.findall(r"\.(\w+)", selectors)}
+    assert {"paper", "panel", "client", "server", "alert"} <= names
+    assert names <= set(re.findall(r"\.(\w+)", dark))
