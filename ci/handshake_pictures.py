@@ -18,6 +18,7 @@ PYOSSL = (sys.executable, "-m", "pyossl")
 KINDS: dict[str, tuple[list[str], list[str]]] = {
     "tls-1.3": ([], ["--groups", "X25519"]),
     "tls-1.2": ([], ["--groups", "X25519:P-256", "--max", "1.2"]),
+    "tls-1.3-and-1.2": ([], ["--groups", "X25519:P-256", "--compare", "1.2"]),
     "client-certificate": (["--ca", "ca.pem"], ["--groups", "X25519", "--cert", "chain.pem", "--key", "key.pem"]),
     "hello-retry-request": (["--groups", "P-256"], ["--groups", "X25519:P-256"]),
 }

@@ -83,6 +83,16 @@ class Handshake(NamedTuple):
     report: dict[str, Any]
 
     @property
+    def negotiated(self) -> str:
+        """The version, and the algorithms of the key exchange and of the encryption."""
+        return ", ".join(filter(None, (self.report["version"], self.algorithms)))
+
+    @property
+    def algorithms(self) -> str:
+        """The cipher and the group."""
+        return ", ".join(filter(None, (self.report["cipher"], self.report["group"])))
+
+    @property
     def summary(self) -> str:
         """The time and the number of bytes, in one line."""
         sent, received = self.ladder.size(outgoing=True), self.ladder.size(outgoing=False)
