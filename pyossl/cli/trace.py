@@ -62,17 +62,22 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.svg:
         with options.errors_as_wrong_arguments():
             Path(arguments.svg).write_text(svg(handshakes), encoding="utf-8")
+    rejection = next(filter(None, (each.ladder.rejection for each in handshakes)), None)
+    status = 0 if rejection is None else 1
     if arguments.json:
         screen.data(json.dumps([{"title": each.title, **each.report} for each in handshakes], indent=2))
-        return 0
+        return status
     show(handshakes, screen)
-    if note := _why_not_two_kinds(handshakes, compare=bool(arguments.compare)):
+    if rejection is not None:
+        screen.line()
+        screen.text(f"The server ended the connection after the handshake: {rejection}", style="red")
+    elif note := _why_not_two_kinds(handshakes, compare=bool(arguments.compare)):
         screen.line()
         screen.text(note, style="yellow")
     if arguments.svg:
         screen.line()
         screen.text(f"The picture is in {arguments.svg}")
-    return 0
+    return status
 
 
 def _first_and_resumed(arguments: argparse.Namespace) -> Iterator[Handshake]:

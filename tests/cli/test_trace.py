@@ -112,6 +112,20 @@ def test_compare_with_a_version_that_the_server_refuses_is_status_1(files: Files
     assert "the handshake failed" in ran.errors
 
 
+@pytest.mark.skipif(not pyossl.features.tls1_3, reason="before TLS 1.3 the alert ends the handshake")
+def test_a_client_certificate_that_is_rejected_after_the_handshake_is_status_1(files: Files, tmp_path: Path) -> None:
+    rejected = pyossl.Authority().issue("client.example")
+    certificate, key = tmp_path / "client.pem", tmp_path / "client-key.pem"
+    certificate.write_bytes(rejected.certificate_pem())
+    key.write_bytes(rejected.private_key.to_pem())
+    with our_server("--cert", files.certificate, "--key", files.key, "--ca", files.ca) as served:
+        ran = in_a_pipe("trace", served.where, "--ca", files.ca, "--cert", str(certificate), "--key", str(key))
+    assert ran.status == 1, ran
+    assert "◄" in ran.output
+    assert "The server ended the connection after the handshake: Alert: unknown CA" in ran.output
+    assert "no session" not in ran.output
+
+
 def test_a_server_without_sessions_has_one_ladder_and_a_message(files: Files, tmp_path: Path) -> None:
     path = tmp_path / "one.svg"
     with s_server(files, "-no_ticket", "-no_cache", "-num_tickets", "0") as served:
