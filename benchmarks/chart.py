@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 
 from benchmarks.results import Results
@@ -31,49 +32,64 @@ COLOURS = {
     "pyossl_asyncio": "#0a7f5a",
     "pyossl_uvloop": "#5fb596",
 }
-LEFT, UNIT, BAR, GAP, TOP = 300, 150, 11, 14, 56
+WIDTH, MARGIN, VALUES, LEFT = 440, 14, 186, 196
+BAR, STEP, HEAD, GAP, TOP = 11, 17, 24, 14, 86
+"""Names and values stand in columns beside the bars, so that no text meets a bar or the line."""
 STYLE = (
-    "<style>text{font:13px system-ui,sans-serif;fill:#24292f}.small{font-size:10px;fill:#57606a}"
-    ".line{stroke:#57606a;stroke-dasharray:3 3}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9198a1}.line{stroke:#9198a1}}</style>"
+    "<style>text{font:13px system-ui,sans-serif;fill:#24292f}.row{font-weight:600}.small{fill:#57606a}"
+    ".paper{fill:#fff}.line{stroke:#57606a;stroke-dasharray:3 3}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9198a1}.paper{fill:#0d1117}"
+    ".line{stroke:#9198a1}}</style>"
 )
-MOST = 3.6
-"""A longer bar is cut here; its label shows its value."""
 
 
 def chart(results: Results) -> str:
-    """A bar for each contender: how many times as fast as the standard library, in CPU time; a line marks 1."""
-    body, y, width = [], TOP, LEFT + int(MOST * UNIT) + 60
-    for row in ROWS:
-        if row.name not in CHARTED:
-            continue
-        standard = results.value(row.name, "asyncio" if "asyncio" in row.contenders else "stdlib", "cpu")
-        bars = [(each, results.value(row.name, each, "cpu")) for each in SHOWN if each in row.contenders]
-        speeds = [(each, standard / cpu) for each, cpu in bars if standard and cpu]
-        if not speeds:
-            continue
-        middle = y + len(speeds) * (BAR + 1) / 2 + 4
-        body.append(f'<text x="{LEFT - 12}" y="{middle:.0f}" text-anchor="end">{escape(row.title)}</text>')
+    """A bar for each contender: how many times as fast as the standard library, in CPU time; a line marks 1.
+
+    The longest bar fills the width: all bars have one scale and none is cut.
+    """
+    rows = [(title, speeds) for title, speeds in _speeds(results) if speeds]
+    unit = (WIDTH - MARGIN - LEFT) / max((speed for _, speeds in rows for _, speed in speeds), default=1)
+    body: list[str] = []
+    y = TOP
+    for title, speeds in rows:
+        body.append(f'<text class="row" x="{MARGIN}" y="{y + 13}">{escape(title)}</text>')
+        y += HEAD
         for contender, speed in speeds:
-            length = min(speed, MOST) * UNIT
-            body.append(
-                f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" fill="{COLOURS[contender]}"/>'
-            )
-            label = f"{speed:.2f} {TITLES[contender]}"
-            body.append(f'<text class="small" x="{LEFT + length + 5:.1f}" y="{y + BAR - 2}">{escape(label)}</text>')
-            y += BAR + 1
+            base = y + BAR - 1
+            body += [
+                f'<text class="small" x="{MARGIN}" y="{base}">{escape(TITLES[contender])}</text>',
+                f'<text x="{VALUES}" y="{base}" text-anchor="end">{speed:.2f}</text>',
+                f'<rect x="{LEFT}" y="{y}" width="{speed * unit:.1f}" height="{BAR}" fill="{COLOURS[contender]}"/>',
+            ]
+            y += STEP
+        # One piece of the line for each row, so that it crosses no title.
+        body.append(_line(LEFT + unit, y - STEP * len(speeds) - 3, y - STEP + BAR + 3))
         y += GAP
-    line = LEFT + UNIT
+    size = f'width="{WIDTH}" height="{y}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 120} {y}" role="img">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH} {y}" role="img">',
             "<title>CPU time compared with the standard library</title>",
             STYLE,
-            f'<text x="{LEFT}" y="20">How many times as fast as the standard library, in CPU time</text>',
-            f'<text class="small" x="{line}" y="{TOP - 14}" text-anchor="middle">stdlib = 1</text>',
-            f'<line class="line" x1="{line}" y1="{TOP - 8}" x2="{line}" y2="{y - GAP + 4}"/>',
+            f'<rect class="paper" {size} rx="8"/>',
+            f'<text class="row" x="{MARGIN}" y="28">How many times as fast as the standard library,</text>',
+            f'<text class="row" x="{MARGIN}" y="46">in CPU time</text>',
+            f'<text class="small" x="{MARGIN}" y="66">The dashed line is the standard library: 1.00</text>',
             *body,
             "</svg>",
             "",
         ]
     )
+
+
+def _speeds(results: Results) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+    for row in ROWS:
+        if row.name in CHARTED:
+            standard = results.value(row.name, "asyncio" if "asyncio" in row.contenders else "stdlib", "cpu")
+            bars = [(each, results.value(row.name, each, "cpu")) for each in SHOWN if each in row.contenders]
+            yield row.title, [(each, standard / cpu) for each, cpu in bars if standard and cpu]
+
+
+def _line(x: float, top: float, bottom: float) -> str:
+    return f'<line class="line" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}"/>'

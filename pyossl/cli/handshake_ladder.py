@@ -17,6 +17,7 @@ _TO_SERVER, _TO_CLIENT = "cyan", "magenta"
 _INDENT = "  "
 _CLOCK, _SHORT_CLOCK = len("1234.56 ms"), len("1234.56")
 _SHORTEST_ARROW = 2
+_GOODBYES = ("Alert: close notify", "Alert: user canceled")
 
 
 class Rung(NamedTuple):
@@ -54,6 +55,15 @@ class Ladder:
         """The time of the last Finished message: the length of the handshake."""
         return max((rung.milliseconds for rung in self.rungs if rung.name == "Finished"), default=0.0)
 
+    @property
+    def rejection(self) -> str | None:
+        """The alert with which the server ended the connection after the handshake, or None.
+
+        In TLS 1.3, the client's handshake is finished before the server has checked the client's certificate.
+        """
+        later = (rung for rung in self.rungs if not rung.outgoing and rung.milliseconds > self.milliseconds)
+        return next((rung.name for rung in later if rung.name.startswith("Alert") and rung.name not in _GOODBYES), None)
+
     def size(self, *, outgoing: bool) -> int:
         """The number of bytes in the messages of one direction."""
         return sum(rung.size for rung in self.rungs if rung.outgoing is outgoing)
@@ -81,6 +91,16 @@ class Handshake(NamedTuple):
     title: str
     ladder: Ladder
     report: dict[str, Any]
+
+    @property
+    def negotiated(self) -> str:
+        """The version, and the algorithms of the key exchange and of the encryption."""
+        return ", ".join(filter(None, (self.report["version"], self.algorithms)))
+
+    @property
+    def algorithms(self) -> str:
+        """The cipher and the group."""
+        return ", ".join(filter(None, (self.report["cipher"], self.report["group"])))
 
     @property
     def summary(self) -> str:

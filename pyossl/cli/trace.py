@@ -1,4 +1,7 @@
-"""``python -m pyossl trace HOST[:PORT]`` draws a first and a resumed handshake side by side, as text and as SVG."""
+"""``python -m pyossl trace HOST[:PORT]`` draws a first and a resumed handshake, as text and as SVG.
+
+With ``--compare VERSION``, the second handshake is a full one with another TLS version.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pyossl.cli.connection_report import connection_report
 from pyossl.cli.handshake_ladder import Handshake, Ladder, head_line, rung_line
 from pyossl.cli.handshake_svg import svg
 from pyossl.cli.screen import Screen, Span
+from pyossl.cli.tls_versions import ALL_VERSIONS
 
 _SIDE_BY_SIDE = 78
 _GAP = 2
@@ -27,20 +31,26 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "trace",
-        "draw a first and a resumed handshake side by side, as text and as an SVG picture",
+        "draw two handshakes, a first and a resumed one or two TLS versions, as text and as an SVG picture",
         "Connects twice, the second time with the session of the first connection, and draws the messages of both "
-        "handshakes with their sizes and times. "
+        "handshakes with their sizes and times. With --compare, the second connection has another TLS version instead. "
         + EXIT_STATUS.format(fine="0 on success", failed="if TLS or a connection fails"),
         """
         python -m pyossl trace example.com
         python -m pyossl trace example.com --svg handshake.svg
         python -m pyossl trace example.com --max 1.2 --svg handshake-1.2.svg
+        python -m pyossl trace example.com --compare 1.2
         python -m pyossl trace mail.example.com --starttls smtp --json
         """,
     )
     options.add_destination(parser)
     options.add_client(parser)
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
+    parser.add_argument(
+        "--compare",
+        choices=ALL_VERSIONS,
+        help="instead of a resumed handshake, draw a full one with this as the newest TLS version",
+    )
     parser.add_argument("--svg", metavar="FILE", help="draw the picture into this file")
     parser.add_argument("--json", action="store_true", help="print JSON: a list of the two connections")
     parser.set_defaults(run=run)
@@ -48,24 +58,55 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
-    context = options.client_context(arguments, verify=not arguments.no_verify)
-    sessions: list[Session] = []
-    context.new_session_callback = lambda connection, session: sessions.append(session)
-    first = _handshake(arguments, context, FIRST, None)
-    handshakes = [first]
-    if session := next((each for each in reversed(sessions) if each.is_resumable), None):
-        handshakes.append(_handshake(arguments, context, RESUMED, session))
+    handshakes = list(_two_versions(arguments) if arguments.compare else _first_and_resumed(arguments))
     if arguments.svg:
         with options.errors_as_wrong_arguments():
             Path(arguments.svg).write_text(svg(handshakes), encoding="utf-8")
+    rejection = next(filter(None, (each.ladder.rejection for each in handshakes)), None)
+    status = 0 if rejection is None else 1
     if arguments.json:
         screen.data(json.dumps([{"title": each.title, **each.report} for each in handshakes], indent=2))
-        return 0
+        return status
     show(handshakes, screen)
+    if rejection is not None:
+        screen.line()
+        screen.text(f"The server ended the connection after the handshake: {rejection}", style="red")
+    elif note := _why_not_two_kinds(handshakes, compare=bool(arguments.compare)):
+        screen.line()
+        screen.text(note, style="yellow")
     if arguments.svg:
         screen.line()
         screen.text(f"The picture is in {arguments.svg}")
-    return 0
+    return status
+
+
+def _first_and_resumed(arguments: argparse.Namespace) -> Iterator[Handshake]:
+    """The first handshake, and the second one if the server sent a session."""
+    context = options.client_context(arguments, verify=not arguments.no_verify)
+    sessions: list[Session] = []
+    context.new_session_callback = lambda connection, session: sessions.append(session)
+    yield _handshake(arguments, context, FIRST, None)
+    if session := next((each for each in reversed(sessions) if each.is_resumable), None):
+        yield _handshake(arguments, context, RESUMED, session)
+
+
+def _two_versions(arguments: argparse.Namespace) -> Iterator[Handshake]:
+    """A full handshake with the newest version of the options, and one with that of ``--compare``."""
+    versions = (arguments.max, arguments.compare)
+    alike = [argparse.Namespace(**{**vars(arguments), "max": version}) for version in versions]
+    contexts = [options.client_context(each, verify=not arguments.no_verify) for each in alike]
+    for context in contexts:
+        handshake = _handshake(arguments, context, "", None)
+        yield handshake._replace(title=f"full handshake, {handshake.report['version']}")
+
+
+def _why_not_two_kinds(handshakes: list[Handshake], *, compare: bool) -> str | None:
+    if len(handshakes) == 1:
+        return "The server sent no session that can be resumed."
+    first, second = (each.report["version"] for each in handshakes)
+    if compare and first == second:
+        return f"Both handshakes have {first}."
+    return None
 
 
 def _handshake(arguments: argparse.Namespace, context: Context, title: str, session: Session | None) -> Handshake:
@@ -90,22 +131,24 @@ def _handshake(arguments: argparse.Namespace, context: Context, title: str, sess
 def show(handshakes: list[Handshake], screen: Screen) -> None:
     """Prints the handshakes side by side, or one below the other if the screen is too narrow."""
     report = handshakes[0].report
-    negotiated = ", ".join(filter(None, (report["version"], report["cipher"], report["group"], report["alpn"])))
-    screen.title(f"{report['servername']}", f"{report['peer']}, {negotiated}")
+    alike = len({(each.report["version"], each.report["cipher"]) for each in handshakes}) == 1
+    negotiated = [handshakes[0].negotiated, report["alpn"]] if alike else []
+    screen.title(f"{report['servername']}", ", ".join(filter(None, (report["peer"], *negotiated))))
     if len(handshakes) == 2 and screen.width >= _SIDE_BY_SIDE:
         screen.line()
-        for spans in side_by_side(handshakes, screen):
+        for spans in side_by_side(handshakes, screen, without_algorithms=alike):
             screen.line(*spans)
     else:
         for handshake in handshakes:
             screen.heading(handshake.title, handshake.summary)
+            if not alike:
+                screen.text(handshake.algorithms, style="dim")
             handshake.ladder.draw(screen)
-    if len(handshakes) == 1:
-        screen.line()
-        screen.text("The server sent no session that can be resumed.", style="yellow")
 
 
-def side_by_side(handshakes: list[Handshake], screen: Screen) -> Iterator[list[Span]]:
+def side_by_side(
+    handshakes: list[Handshake], screen: Screen, *, without_algorithms: bool = False
+) -> Iterator[list[Span]]:
     """The lines of both ladders, the first one on the left."""
     width = (screen.width - _GAP) // 2
     gap = Span(" " * _GAP)
@@ -114,7 +157,10 @@ def side_by_side(handshakes: list[Handshake], screen: Screen) -> Iterator[list[S
         return [*left, gap, *right]
 
     first, second = handshakes
-    for part, style in (("title", "bold"), ("summary", "dim")):
+    parts = {"title": "bold", "algorithms": "dim", "summary": "dim"}
+    if without_algorithms:
+        del parts["algorithms"]
+    for part, style in parts.items():
         left, right = (getattr(each, part)[:width] for each in (first, second))
         yield joined([Span(f"{left:<{width}}", style)], [Span(right, style)])
     yield joined(head_line(width, without_units=True), head_line(width, without_units=True))

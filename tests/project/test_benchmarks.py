@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,6 +28,7 @@ from benchmarks.measuring import Bench, ContenderError, calls_in, instructions_i
 from benchmarks.results import Cell, Results  # noqa: E402
 from benchmarks.rows import ROWS, Row  # noqa: E402
 
+SVG = "{http://www.w3.org/2000/svg}"
 OURS = [(row, name) for row in ROWS for name in row.contenders if name in ("c", "pyossl", "face", "pyossl_asyncio")]
 
 
@@ -139,6 +142,46 @@ def test_the_page_shows_the_results_that_are_committed() -> None:
     shown = Results.read(page.SHOWN)
     assert page.rewritten(page.PAGE.read_text(encoding="utf-8"), shown) == page.PAGE.read_text(encoding="utf-8")
     assert chart(shown) == page.CHART.read_text(encoding="utf-8")
+
+
+def drawn() -> ElementTree.Element:
+    return ElementTree.fromstring(chart(Results.read(page.SHOWN)))
+
+
+def number(element: ElementTree.Element, name: str) -> float:
+    return float(element.attrib[name])
+
+
+def test_every_bar_of_the_chart_is_as_long_as_the_value_beside_it() -> None:
+    picture = drawn()
+    (unit,) = {number(line, "x1") for line in picture.iter(f"{SVG}line")}
+    bars = [bar for bar in picture.iter(f"{SVG}rect") if "fill" in bar.attrib]
+    values = [float(text.text or "") for text in picture.iter(f"{SVG}text") if text.get("text-anchor") == "end"]
+    assert len(bars) == len(values) > 0
+    for bar, value in zip(bars, values, strict=True):
+        assert number(bar, "width") == pytest.approx(value * (unit - number(bar, "x")), abs=0.5)
+        assert number(bar, "x") + number(bar, "width") <= number(picture, "width")
+
+
+def test_no_text_of_the_chart_meets_the_line_or_a_bar() -> None:
+    picture = drawn()
+    marks = [(number(each, "x1"), number(each, "y1"), number(each, "y2")) for each in picture.iter(f"{SVG}line")]
+    bars = [bar for bar in picture.iter(f"{SVG}rect") if "fill" in bar.attrib]
+    marks += [(number(bar, "x"), number(bar, "y"), number(bar, "y") + number(bar, "height")) for bar in bars]
+    for text in picture.iter(f"{SVG}text"):
+        width = 0 if text.get("text-anchor") == "end" else 7.5 * len(text.text or "")
+        right, base = number(text, "x") + width, number(text, "y")
+        assert all(right < x or base <= top or base - 10 >= bottom for x, top, bottom in marks), text.text
+
+
+def test_the_chart_can_be_read_on_a_phone_and_in_dark_mode() -> None:
+    """Its text has at least 10 pixels where the picture is 343 pixels wide, and it brings its own background."""
+    picture = drawn()
+    style = picture.findtext(f"{SVG}style") or ""
+    sizes = [int(size) for size in re.findall(r"(\d+)px", style)]
+    assert min(sizes) * 343 / number(picture, "width") >= 10
+    assert "prefers-color-scheme:dark" in style
+    assert any(rect.get("class") == "paper" for rect in picture.iter(f"{SVG}rect"))
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
