@@ -23,7 +23,7 @@ from interop.programs import Program
 from project.documents import Block, matches
 
 PATIENCE = 120  # seconds for one command; only ends what hangs
-PORTS = ("4433", "4434", "8080")
+PORTS = ("4433", "4434", "4435", "4436", "8080", "8081")
 
 _RESOLVES_EXAMPLE_COM = """\
 import os, socket
