@@ -54,7 +54,9 @@ def run(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
 def sources() -> set[str]:
     """The files of the repository; in an unpacked sdist, the files that it was made with."""
     if (ROOT / ".git").exists():
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
         # A file that is deleted, but not yet in a commit, is still listed.
         return {name for name in listed.split("\0") if name and (ROOT / name).exists()}
     listing = ROOT / "pyossl.egg-info" / "SOURCES.txt"
