@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,11 +72,19 @@ def test_its_errors_have_its_own_name(command: Path) -> None:
     assert "\npyossl: error: " in unknown.errors
 
 
+@contextmanager
+def started(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_ctrl_c_ends_it_without_a_traceback_as_it_ends_the_module(command: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(command), "server", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    with process:
+    with started(str(command), "server", "--port", "0") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert b"Listening" in process.stdout.readline()
@@ -92,8 +102,7 @@ def test_it_ends_a_process_that_ctrl_c_does_not_end_by_an_exception(command: Pat
         "    time.sleep(60)\n"
         "pyossl.cli.commands.main = main\nif __name__")
     )  # fmt: skip
-    process = subprocess.Popen([sys.executable, str(tmp_path / "pyossl")], stdout=subprocess.PIPE)
-    with process:
+    with started(str(tmp_path / "pyossl")) as process:
         assert process.stdout is not None
         assert process.stdout.read(1) == b"+"
         process.send_signal(signal.SIGINT)
