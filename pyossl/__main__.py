@@ -1,4 +1,6 @@
-"""Runs the command line: ``python -m pyossl``."""
+"""Runs the command line: ``python -m pyossl``, or the installed command ``pyossl``."""
+
+from typing import NoReturn
 
 from pyossl.cli.process import run
 
@@ -11,6 +13,11 @@ def main() -> int:
     from pyossl.cli.commands import main
 
     return main()
+
+
+def run_command() -> NoReturn:
+    """Runs the command line in the process of the installed command ``pyossl``."""
+    run(main, owns_process=True)
 
 
 if __name__ == "__main__":

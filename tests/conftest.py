@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,15 @@ from served import SocketPair, tls_pair
 
 import pyossl
 from pyossl import lib
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in the tests and in the programs that they start, even if the suite runs in the background.
+
+    A script's shell ignores SIGINT for a command with ``&``, and programs inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

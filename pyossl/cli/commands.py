@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import pyossl
-from pyossl.cli import certs, client, demo, info, server, trace
-from pyossl.cli.command_parser import WrongArgumentError
+from pyossl.cli import certs, client, completion, demo, info, server, trace
+from pyossl.cli.command_parser import WrongArgumentError, program_name
 from pyossl.cli.package_version import package_version
 from pyossl.cli.process import FAILED, INTERRUPTED, discard, open_missing_streams, print_error
 from pyossl.cli.screen import Screen, printable
 
-COMMANDS = (demo, info, client, server, certs, trace)
+COMMANDS = (demo, info, client, server, certs, trace, completion)
 
 FINE, USAGE = 0, 2
 
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     except KeyboardInterrupt:
         return INTERRUPTED
     except WrongArgumentError as error:
-        usage = f"usage: python -m pyossl {chosen.command} --help"
-        print_error(f"{usage}\npython -m pyossl {chosen.command}: error: {error}")
+        command = f"{program_name()} {chosen.command}"
+        print_error(f"usage: {command} --help\n{command}: error: {error}")
         return USAGE
     except pyossl.Error as error:
         print_error(printable(f"{type(error).__name__}: {error}"))
@@ -81,7 +81,7 @@ def _show_versions(stream: TextIO) -> int:
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all commands."""
     every = argparse.ArgumentParser(
-        prog="python -m pyossl",
+        prog=program_name(),
         description="TLS with the operating system's OpenSSL.",
         epilog="Exit status: 0 on success, 1 if TLS or a connection fails, 2 for wrong usage, 130 after Ctrl-C.",
     )
@@ -89,4 +89,5 @@ def parser() -> argparse.ArgumentParser:
     commands = every.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add(commands)
+    every.set_defaults(parser=every)  # for the command "completion"
     return every

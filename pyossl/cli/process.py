@@ -28,13 +28,16 @@ _GRACE = 2.0
 """The number of seconds in which a command has to end after Ctrl-C."""
 
 
-def run(main: Callable[[], int]) -> NoReturn:
+def run(main: Callable[[], int], *, owns_process: bool | None = None) -> NoReturn:
     """Calls ``main`` and ends the process with the exit status that it returns, or raises ``SystemExit`` with it.
 
     Call it as early as possible: until then, Python handles Ctrl-C.  If another program runs the command line with
     ``runpy``, the process and its signals belong to that program, and this function only raises ``SystemExit``.
+    ``owns_process`` says whether the process is the command line's.  By default, it is if ``main`` is in ``__main__``.
     """
-    if getattr(main, "__globals__", None) is not vars(sys.modules["__main__"]):
+    if owns_process is None:
+        owns_process = getattr(main, "__globals__", None) is vars(sys.modules["__main__"])
+    if not owns_process:
         sys.exit(main())
     status, is_over = INTERRUPTED, False
     try:

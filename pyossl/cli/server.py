@@ -24,7 +24,7 @@ from typing import Any
 import pyossl
 from pyossl import Authority, Connection, Context, Listener, Options, Socket
 from pyossl.cli import file_server, options
-from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
 from pyossl.cli.host_and_port import port_number, server_name
 from pyossl.cli.screen import Screen
 from pyossl.cli.tls_versions import ALL_VERSIONS
@@ -177,7 +177,7 @@ def _address_of(host: str) -> str:
 def _show_how_to_connect(screen: Screen, where: str, authority_file: str, is_http: bool) -> None:
     screen.text("It uses a temporary development certificate. The certificate of its authority is in this file:")
     screen.text(authority_file, 4)
-    screen.text("python -m pyossl client " + f"{where} --ca {authority_file}", 4, "cyan")
+    screen.text(f"{program_name()} client {where} --ca {authority_file}", 4, "cyan")
     if is_http:
         screen.text(f"curl --cacert {authority_file} https://{where}/", 4, "cyan")
 

@@ -45,3 +45,8 @@ def test_help_ends_with_examples_that_parse(name: str) -> None:
             words = words[: words.index(end)] if end in words else words
         assert words[:3] == ["python", "-m", "pyossl"]
         parser().parse_args(words[3:])
+
+
+def test_the_first_page_lists_every_command_in_the_order_of_the_help() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \|", page("index").read_text(encoding="utf-8"), re.M)
+    assert rows == [(name, name) for name in PAGES]

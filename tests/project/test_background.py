@@ -1,0 +1,51 @@
+"""The tests pass where a script starts them in the background: SIGINT is ignored, and there is no terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project.documents import ROOT
+
+TESTS = [
+    "tests/cli/test_server.py::test_write_ca_keeps_the_authority_where_it_is_said",
+    "tests/cli/test_interrupts.py::test_a_second_interrupt_immediately_ends_a_command_that_cleans_up",
+    "tests/cli/test_interrupts.py::test_a_program_that_runs_the_command_line_by_runpy_goes_on",
+    "tests/cli/test_installed_command.py",
+]
+PATIENCE = 240
+
+
+@pytest.mark.timeout(PATIENCE + 40)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["in one process", "in processes of xdist"])
+def test_the_tests_of_ctrl_c_pass_where_it_is_ignored_and_nothing_is_a_terminal(
+    workers: tuple[str, ...], tmp_path: Path
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=60", *workers, *TESTS]
+    with (tmp_path / "output").open("w+") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,  # without a terminal
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            status = process.wait(PATIENCE)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # the programs that a failed test has left
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        printed = output.read()
+    assert status == 0, printed[-5000:]
+    assert " passed" in printed
