@@ -40,7 +40,7 @@ pytestmark = [
 
 @pytest.fixture
 def _descriptors() -> Iterator[None]:
-    """As many descriptors as both sides of all connections need, and each with a number that select(2) does not take."""
+    """Descriptors for both sides of all connections, with numbers that select(2) does not take."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = FD_SETSIZE + 2 * MANY + 500
     if hard != resource.RLIM_INFINITY and hard < needed:
