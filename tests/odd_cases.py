@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import datetime
 import enum
+import functools
 import importlib
 import inspect
 import socket
@@ -81,9 +82,12 @@ def public() -> Iterator[tuple[str, Any]]:
                 yield f"{prefix}.{name}".removeprefix("."), getattr(module, name)
 
 
+PUBLIC = dict(public())
+
+
 def cases() -> Iterator[Case]:
     seen: set[Any] = set()
-    for name, value in public():
+    for name, value in PUBLIC.items():
         if inspect.isfunction(value):
             yield from _case(name, None, value, 0)
         elif inspect.isclass(value) and not _is_record(value):
@@ -507,18 +511,19 @@ async def _made(value: Any) -> Any:
     return await value if inspect.iscoroutine(value) else value
 
 
+@functools.cache
 def short(owner: type) -> str:
-    return next(name for name, value in public() if value is owner)
+    return next(name for name, value in PUBLIC.items() if value is owner)
 
 
 def _function(case: Case, subject: Any) -> Callable[..., Any]:
     attribute = case.name.rpartition(".")[2]
     if case.owner is None:
-        found = dict(public()).get(case.name)
+        found = PUBLIC.get(case.name)
         if found is not None:
             return found  # type: ignore[no-any-return]
         owner, _, attribute = case.name.rpartition(".")
-        return getattr(dict(public())[owner], attribute)  # type: ignore[no-any-return]
+        return getattr(PUBLIC[owner], attribute)  # type: ignore[no-any-return]
     member = inspect.getattr_static(case.owner, attribute)
     if isinstance(member, property):
         assert member.fset is not None

@@ -152,7 +152,7 @@ THINGS: tuple[Callable[[], Any], ...] = (
     lambda: lambda: None,
     lambda: lambda a, b, c, d, e, f: None,
     _plain(ipaddress.ip_address("127.0.0.1")),
-    _plain(ipaddress.ip_network("127.0.0.0/8")),
+    _plain(ipaddress.ip_network("127.0.0.0/24")),
     _closed_socket,
     _plain(OWN),
     _plain(OWN.certificate),

@@ -72,7 +72,9 @@ def status(arguments: list[str]) -> int:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs each test in its own directory and without DNS."""
+    """Runs each test in its own directory, without DNS, and with one parser: making it takes longer than a command."""
+    made = parser()
+    monkeypatch.setattr("pyossl.cli.commands.parser", lambda: made)
     resolve = socket.getaddrinfo
     monkeypatch.chdir(folder)
     monkeypatch.setattr(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -39,10 +40,16 @@ def closing(numbers: tuple[int, ...]) -> str:
     return " ".join(("<&-", ">&-", "2>&-")[number] for number in numbers)
 
 
+@functools.cache
+def with_every_stream(command: str) -> Ran:
+    """A usual run, with which several are compared."""
+    return run_in_shell(command, "")
+
+
 @CLOSED
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_without_a_stream_has_the_same_exit_status(command: str, closed: tuple[int, ...]) -> None:
-    usual, ran = run_in_shell(command, ""), run_in_shell(command, closing(closed))
+    usual, ran = with_every_stream(command), run_in_shell(command, closing(closed))
     assert ran.status == usual.status
     assert "Traceback" not in ran.errors
     assert bool(ran.output) == (bool(usual.output) and 1 not in closed)

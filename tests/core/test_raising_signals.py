@@ -7,7 +7,10 @@ After each, another thread can use the same objects, and the call has raised tha
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -23,46 +26,94 @@ from pyossl.pyopenssl import SSL
 
 PACKAGE = str(Path(pyossl.__file__).parent)
 MOST = 5000
-"""More instructions of Python than any call takes."""
+"""More instructions of Python than any call is interrupted at."""
+REPEATED = 3
+"""The times that an instruction is interrupted which a call reaches more often, in a loop."""
 
 
 class Tick(BaseException):
     """The exception of the handler."""
 
 
-class Raising:
+class Tracing:
+    """Calls ``reached`` at each instruction of pyossl in the ``with`` statement."""
+
+    def __enter__(self) -> None:
+        sys.settrace(self._called)
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: FrameType, event: str, argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        self.reached(frame)
+        return self._opcode
+
+    def _opcode(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "opcode":
+            self.reached(frame)
+        return self._opcode
+
+    def reached(self, frame: FrameType) -> None:
+        raise NotImplementedError
+
+
+class Raising(Tracing):
     """Raises ``Tick`` at the instruction with a number, counted from the start of the ``with`` statement."""
 
     def __init__(self, number: int) -> None:
         self.left = number
         self.where = ""
 
-    def __enter__(self) -> Raising:
-        sys.settrace(self.trace)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
-
-    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        frame.f_trace_opcodes = True
-        if event in ("call", "opcode"):
-            if self.left == 0:
-                self.left = -1
-                self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
-                raise Tick
-            self.left -= 1
-        return self.trace
+    def reached(self, frame: FrameType) -> None:
+        if self.left == 0:
+            self.left = -1
+            self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+            raise Tick
+        self.left -= 1
 
 
-def at_each_instruction(make: Callable[[], tuple[Callable[[], object], Callable[[], object]]], step: int = 1) -> int:
-    """Interrupts a call at each of its instructions, or at every ``step``th; returns their number.
+class Counting(Tracing):
+    """Keeps the numbers of the instructions.
 
-    ``make`` returns the call, and the function that another thread calls afterwards, which must return.
+    An instruction that is reached again and again, below the same functions, is kept only the first times.
     """
-    for number in range(0, MOST * step, step):
+
+    def __init__(self, repeated: int) -> None:
+        self._repeated = repeated
+        self.kept: list[int] = []
+        self.count = 0
+        self._reached: Counter[tuple[object, ...]] = Counter()
+
+    def reached(self, frame: FrameType) -> None:
+        here = (frame.f_lasti, *(each.f_code for each, _ in traceback.walk_stack(frame)))
+        self._reached[here] += 1
+        if self._reached[here] <= self._repeated:
+            self.kept.append(self.count)
+        self.count += 1
+
+
+Make = Callable[[], tuple[Callable[[], object], Callable[[], object]]]
+"""Returns a call, and the function that another thread calls afterwards, which must return."""
+
+
+def instructions(make: Make, repeated: int) -> list[int]:
+    """The numbers of the instructions of a call that is not interrupted."""
+    call, use = make()
+    counting = Counting(repeated)
+    with contextlib.suppress(Exception), counting:
+        call()
+    Task(use).result()
+    return counting.kept
+
+
+def at_each_instruction(make: Make) -> int:
+    """Interrupts a call at each of its instructions; returns their number."""
+    numbers = instructions(make, REPEATED)
+    assert len(numbers) < MOST
+    for number in numbers:
         call, use = make()
         raising = Raising(number)
         try:
@@ -75,9 +126,7 @@ def at_each_instruction(make: Callable[[], tuple[Callable[[], object], Callable[
         else:
             assert raising.left >= 0, f"the exception was lost that was raised at {raising.where}"
         Task(use).result()
-        if raising.left >= 0:
-            return number
-    raise AssertionError(f"the call takes more than {MOST} instructions")
+    return len(numbers)
 
 
 PROPERTIES = [
@@ -90,8 +139,7 @@ PROPERTIES = [
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_a_question_is_interrupted_anywhere(name: str, client_context: Context, server_context: Context) -> None:
     client, _ = meet(client_context, server_context)
-    step = 29 if name == "shared_ciphers" else 1  # it has many instructions
-    assert at_each_instruction(lambda: (lambda: getattr(client, name), lambda: client.write(b"x")), step) > 0
+    assert at_each_instruction(lambda: (lambda: getattr(client, name), lambda: client.write(b"x"))) > 0
 
 
 CALLS: dict[str, Callable[[Connection], object]] = {
@@ -249,7 +297,8 @@ def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, aut
     docs/pitfalls.md, 32
     """
     found = 0
-    for number in range(0, 100_000, 7):
+    # Every second instruction, because each takes a handshake.
+    for number in instructions(lambda: handshake_with_callbacks(credentials, authority), repeated=1)[::2]:
         call, use = handshake_with_callbacks(credentials, authority)
         raising = Raising(number)
         try:
@@ -260,6 +309,4 @@ def test_no_exception_in_a_callback_is_lost(credentials: pyossl.Credentials, aut
         else:
             assert raising.left >= 0, f"the exception was lost that was raised at {raising.where}"
         Task(use).result()
-        if raising.left >= 0:
-            break
     assert found > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from interop.pyossl_server import Answered, Serve, answering
 from interop.server_peers import PythonServer, ServerPeer, Service, SServer
 
 import pyossl
+
+
+@functools.cache
+def for_localhost(authority: Authority) -> Identity:
+    """A certificate that many tests use: a key on RSA, and the openssl program twice, take longer than a test."""
+    return authority.issue("localhost")
 
 
 def fetched(tls: pyossl.Socket, path: str = "greeting") -> bytes:
@@ -34,7 +41,7 @@ def test_a_client_verifies_a_server_and_fetches_a_file(
     server_peer: ServerPeer, version: pyossl.Version, any_authority: Authority, folder: Path
 ) -> None:
     """Certificates by three authorities, one of them with an intermediate in the chain."""
-    service = Service(any_authority.issue("localhost"), folder, version=version)
+    service = Service(for_localhost(any_authority), folder, version=version)
     context = pyossl.Context.client(trust=any_authority.trust)
     with (
         server_peer.serving(service) as running,
@@ -51,7 +58,7 @@ def test_a_client_verifies_a_server_and_fetches_a_file(
 def test_a_server_is_verified_by_a_client_that_fetches_a_file(
     client_peer: ClientPeer, version: pyossl.Version, any_authority: Authority, serve: Serve
 ) -> None:
-    context = pyossl.Context.server(*any_authority.issue("localhost"))
+    context = pyossl.Context.server(*for_localhost(any_authority))
     with serve(context) as server:
         visited = client_peer.visit(Visit(server.address, any_authority.trust, version=version))
         assert visited == (0, GREETING, visited.complaints)
