@@ -108,6 +108,11 @@ class Handshake(NamedTuple):
         sent, received = self.ladder.size(outgoing=True), self.ladder.size(outgoing=False)
         return f"{self.ladder.milliseconds:.2f} ms, {sent} bytes sent, {received} received"
 
+    @property
+    def short_summary(self) -> str:
+        """The summary for a narrow column, with B for bytes as in the ladder."""
+        return self.summary.replace(" bytes ", " B ")
+
 
 def head_line(width: int, *, without_units: bool = False) -> list[Span]:
     """The line above a ladder that is ``width`` columns wide."""

@@ -157,7 +157,7 @@ def side_by_side(
         return [*left, gap, *right]
 
     first, second = handshakes
-    parts = {"title": "bold", "algorithms": "dim", "summary": "dim"}
+    parts = {"title": "bold", "algorithms": "dim", "short_summary": "dim"}
     if without_algorithms:
         del parts["algorithms"]
     for part, style in parts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from cli.cli_servers import Files, Served, files, our_server, s_server
 import pyossl
 from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
 from pyossl.cli.handshake_svg import svg
+from pyossl.cli.screen import Screen
+from pyossl.cli.trace import show
 
 assert files, "a fixture"
 
@@ -97,6 +100,17 @@ def test_compare_prints_the_cipher_of_each_handshake(server: Served, files: File
     for expected in ("full handshake, TLSv1.3", "full handshake, TLSv1.2", "TLS_", "ECDHE-"):
         assert ran.output.count(expected) == 1
     assert max(len(line) for line in ran.output.splitlines() if "│" in line) <= columns
+
+
+def test_the_summary_of_a_slow_handshake_fits_beside_another_one() -> None:
+    ladder = Ladder()
+    ladder.rungs += [Rung(True, "ClientHello", 1600, 0), Rung(False, "Finished", 12345, 1234.56)]
+    known = {"servername": "localhost", "peer": "", "version": "TLSv1.3", "cipher": None, "group": None, "alpn": None}
+    stream = io.StringIO()
+    screen = Screen(stream)
+    screen.width = 80
+    show([Handshake("first handshake", ladder, known)] * 2, screen)
+    assert stream.getvalue().count("1234.56 ms, 1600 B sent, 12345 received") == 2
 
 
 def test_compare_says_that_the_versions_are_the_same(server: Served, files: Files) -> None:
