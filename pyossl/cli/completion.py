@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         """
         python -m pyossl completion bash > ~/.local/share/bash-completion/completions/pyossl
         python -m pyossl completion zsh > ~/.zfunc/_pyossl    # a directory of $fpath
-        python -m pyossl completion tcsh > ~/.pyossl.tcsh    # and "source ~/.pyossl.tcsh" in ~/.tcshrc
+        python -m pyossl completion tcsh > ~/.pyossl-completion    # and "source ~/.pyossl-completion" in ~/.tcshrc
         """,
     )
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or tcsh")

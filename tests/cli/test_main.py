@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ def test_help_names_every_command() -> None:
     ran = in_a_pipe("--help")
     assert ran.status == 0
     for command in COMMANDS:
-        assert f"\n    {command.__name__.rpartition('.')[2]} " in ran.output
+        assert re.search(rf"\n    {command.__name__.rpartition('.')[2]}\s", ran.output)
 
 
 @pytest.mark.parametrize("command", [command.__name__.rpartition(".")[2] for command in COMMANDS])
