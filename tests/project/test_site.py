@@ -54,7 +54,7 @@ SEARCHES = {
     "wireshark": "howto/key-log-and-wireshark.html",
     "alpn": "howto/alpn.html",
     "scrapy": "howto/scrapy.html",
-    "wrap_socket": "switching/ssl.html",
+    "MemoryBIO": "switching/ssl.html",
     "HelloRetryRequest": "handshakes.html",
     "TruncationError": "reference/errors.html",
     "starttls": "howto/starttls.html",
