@@ -23,7 +23,6 @@ from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, 
 from pyossl.core.copying import Uncopied
 from pyossl.tls.context import Context
 
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RETRY_DELAY = 1.0
 
 
@@ -190,7 +189,7 @@ class Server(Uncopied, asyncio.AbstractServer):
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
+                if error.errno not in OUT_OF_RESOURCES:
                     raise
                 self._report("socket.accept() out of system resource", error)
                 self._loop.remove_reader(listener.fileno())

@@ -35,7 +35,6 @@ _HANDSHAKE = 10.0
 """The number of seconds that a handshake may take."""
 _STALLED = 1.0
 """The number of seconds that the server waits on a client before it may close it to serve another one."""
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _HTTP = "http/1.1"
 
 
@@ -296,7 +295,7 @@ class Server:
             except ConnectionError:  # the client left before the server accepted it
                 continue
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
+                if error.errno not in OUT_OF_RESOURCES:
                     raise
                 with self._client_left:
                     self._make_room(0)

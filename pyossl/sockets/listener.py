@@ -46,6 +46,9 @@ from pyossl.tls.message import Message
 
 _NOT_ON_THIS_MACHINE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
 """The errors of an address that this machine does not have, for example an IPv6 address where IPv6 is off."""
+OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""The errors of accept(2) that leave the client waiting: it can be accepted when a descriptor or memory is free again."""
+_PAUSE = 0.1  # seconds until an iteration tries that
 _LONGEST_CLOSE = 1000  # milliseconds that ``close`` waits for the threads that it has woken
 
 
@@ -217,7 +220,16 @@ class Listener(Uncopied):
 
     def __iter__(self) -> Iterator[tuple[Socket, Any]]:
         while True:
-            yield self.accept()
+            try:
+                accepted = self.accept()
+            except ConnectionAbortedError:  # the client has left already
+                continue
+            except OSError as error:
+                if error.errno not in OUT_OF_RESOURCES:
+                    raise
+                ready((self._own_wake_up().fileno(),), (), _PAUSE)  # ``close`` ends the pause
+                continue
+            yield accepted
 
     def __enter__(self) -> Listener:
         return self
