@@ -52,6 +52,7 @@ html_theme = "furo"
 html_title = f"pyossl {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
 html_theme_options = {"navigation_with_keys": True}
 
 

@@ -47,7 +47,7 @@ _HOMES = {
     "sockets.listener": ("Listener", "listen"),
     "tls.message": ("Message",),
     "core.constants": ("openssl_version",),
-    "core.outcome": ("Failure", "Record", "Want"),
+    "core.outcome": ("Failure", "Record", "VerifyCode", "Want"),
     "x509.pkcs12": ("PKCS12",),
     "tls.ssl_filter": ("SSLFilter",),
     "tls.versions": ("Version",),

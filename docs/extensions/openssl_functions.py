@@ -32,7 +32,7 @@ CONSTANTS = {
     "SSL_OP_": "pyossl.Options",
     "SSL_MODE_": "pyossl.Modes",
     "X509_V_FLAG_": "pyossl.VerifyFlags",
-    "X509_V_ERR_": "pyossl.core.outcome.VerifyCode",
+    "X509_V_ERR_": "pyossl.VerifyCode",
 }
 """The classes of pyossl that have OpenSSL's constants, by the prefix that their members do not have."""
 
@@ -185,7 +185,8 @@ def write_pages(app: Any) -> None:
     for header in sorted(DECLARATIONS.glob("*.h")):
         found: dict[str, Function] = {}
         for function in functions(header):
-            found.setdefault(function.name, function)
+            # Declared on both sides of an #else, it is in every OpenSSL.
+            found[function.name] = function._replace(conditions=()) if function.name in found else function
         if not found:
             continue
         title = f"openssl/{header.name}"
@@ -201,6 +202,6 @@ def write_pages(app: Any) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    app.add_object_type("openssl", "openssl", objname="of OpenSSL", indextemplate="pair: %s; OpenSSL")
+    app.add_object_type("openssl", "openssl", objname="of OpenSSL", indextemplate="")
     app.connect("builder-inited", write_pages)
     return {"parallel_read_safe": True}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -28,6 +27,7 @@ from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError,
 from pyossl.cli.host_and_port import port_number, server_name
 from pyossl.cli.screen import Screen
 from pyossl.cli.tls_versions import ALL_VERSIONS
+from pyossl.sockets.listener import OUT_OF_RESOURCES
 
 _CHUNK = 65536
 _MOST_CLIENTS = 256

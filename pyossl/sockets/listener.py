@@ -47,7 +47,7 @@ from pyossl.tls.message import Message
 _NOT_ON_THIS_MACHINE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
 """The errors of an address that this machine does not have, for example an IPv6 address where IPv6 is off."""
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""The errors of accept(2) that leave the client waiting: it can be accepted when a descriptor or memory is free again."""
+"""The errors of accept(2) that leave the client waiting, until a descriptor or memory is free again."""
 _PAUSE = 0.1  # seconds until an iteration tries that
 _LONGEST_CLOSE = 1000  # milliseconds that ``close`` waits for the threads that it has woken
 
@@ -88,8 +88,8 @@ class Listener(Uncopied):
 
     ``listen`` makes one.  ``Listener(sock, context)`` makes one of ``sock``, a plain ``socket.socket`` that listens and
     that belongs to the ``Listener`` from now on; ``context`` is a server's.  In a ``for`` loop it gives the results of
-    ``accept``, and in a ``with`` statement it is closed at the end.  A server of ``socketserver`` can use one as its
-    socket: ``server.socket = Listener(server.socket, context)``.
+    ``accept``; while the process has no free descriptor, the loop waits.  In a ``with`` statement it is closed at the
+    end.  A server of ``socketserver`` can use one as its socket: ``server.socket = Listener(server.socket, context)``.
 
     ``accept`` does not do the handshake, so that a client that stalls does not delay the others.  The first call on the
     accepted ``Socket`` does it (``handshake``, ``recv``, ``sendall``), in the thread of that call and within its

@@ -494,10 +494,11 @@ def connect(
       IPv6 address may have its flow information and scope, in the form of ``getpeername``, or the name of its scope:
       ``fe80::1%eth0``.
     - ``context`` is a client's; without one, ``Context.client()``.
-    - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, the host.
+    - ``server_hostname`` is the name or the IP address that the server's certificate must have, and the name that is
+      sent to the server (SNI); without one, the host.  SSL_set_tlsext_host_name(3), X509_check_host(3)
     - ``timeout`` in seconds is the deadline for all of this, except for the look-up of the name, which cannot be
-      interrupted, and later for each call of the ``Socket``.  None waits without a limit.  Without one it is
-      ``socket.getdefaulttimeout()``.
+      interrupted, and later for each call of the ``Socket``.  None waits without a limit.  If ``timeout`` is not
+      given, it is ``socket.getdefaulttimeout()``.
     - ``message_callback`` is called with each ``Message`` of the protocol that is sent or received.
     - ``session`` is offered for resumption.  It must come from the same context and the same name.
 

@@ -61,9 +61,9 @@ class Connection(ConnectionOutcome):
     """A TLS connection, client or server according to its context.  It does no I/O of its own.  SSL_new(3)
 
     - ``context``: a ``Context``, from ``Context.client`` or ``Context.server``.
-    - ``server_hostname``: on a client, the server's DNS name or IP address.  A DNS name is sent to the server (SNI).
-      The name or address is compared with the certificate.  It is required if the context checks names, and refused on
-      a server.
+    - ``server_hostname``: on a client, the server's DNS name or IP address.  A DNS name is sent to the server (SNI):
+      SSL_set_tlsext_host_name(3).  The name or address is compared with the certificate: SSL_set1_host(3),
+      X509_check_host(3).  It is required if the context checks names, and refused on a server.
     - ``bio``: the transport: one ``BIO`` for both directions, or a pair of BIOs, to read from and to write to.  None
       for a BIO in memory: the caller moves the bytes with ``receive_data`` and ``data_to_send``.
     - ``message_callback``: called with each ``Message`` of the protocol, sent or received.

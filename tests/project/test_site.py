@@ -47,17 +47,23 @@ CHROMIUM = [
 
 SEARCHES = {
     "SSL_CTX_set_verify": "reference/openssl/ssl.html",
+    "SSL_set_tlsext_host_name": "reference/openssl/tls1.html",
     "SSL_OP_NO_TICKET": "reference/openssl/constants.html",
     "Context.servername_callback": "reference/contexts.html",
     "receive_data": "reference/connections.html",
-    "client certificates": "tutorial/3-client-certificates.html",
+    "TruncationError": "errors.html",
+    "truncated": "errors.html",
+    "timeout": "sockets.html",
+    "fork": "sockets.html",
+    "install": "install.html",
+    "self-signed": "howto/pinned-ca.html",
+    "client certificates": "howto/client-certificates.html",
     "wireshark": "howto/key-log-and-wireshark.html",
     "alpn": "howto/alpn.html",
+    "starttls": "howto/starttls.html",
     "scrapy": "howto/scrapy.html",
     "MemoryBIO": "switching/ssl.html",
     "HelloRetryRequest": "handshakes.html",
-    "TruncationError": "reference/errors.html",
-    "starttls": "howto/starttls.html",
 }
 """What a reader types into the search, and a page that must be among the first results."""
 
@@ -229,5 +235,5 @@ def test_the_search_finds(words: str, address: str, tab: Any) -> None:
     tab.goto(f"{address}/search.html?q={words.replace(' ', '+')}")
     tab.wait_for_function("document.querySelector('#search-results p.search-summary')?.textContent.includes('found')")
     found = [link.get_attribute("href") for link in tab.query_selector_all("#search-results ul.search > li > a")]
-    pages = [urldefrag(each)[0].partition("?")[0] for each in found[:8]]
+    pages = [urldefrag(each)[0].partition("?")[0] for each in found[:5]]
     assert SEARCHES[words] in pages, pages

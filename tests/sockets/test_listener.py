@@ -8,12 +8,14 @@ import gc
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from interop.programs import Program
 from served import SECONDS, Task, child_that_does, read_all, until
 
 import pyossl
@@ -430,3 +432,40 @@ def test_an_address_of_getsockname_s_can_be_listened_on_again(server_context: py
 def test_the_empty_host_is_every_ipv4_address(server_context: pyossl.Context) -> None:
     with pyossl.listen(("", 0), server_context) as listener:
         assert listener.address[0] == "0.0.0.0"
+
+
+FULL = """
+import resource, sys, threading
+import pyossl
+
+ca = pyossl.Authority()
+own = ca.issue("localhost")
+listener = pyossl.listen(("127.0.0.1", 0), pyossl.Context.server(own.certificate, own.private_key))
+resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno() + 6, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+print(listener.address[1], flush=True)
+
+
+def serve(tls):
+    with tls:
+        try:
+            tls.sendall(b"served")
+        except OSError:
+            pass
+
+
+for tls, _ in listener:
+    threading.Thread(target=serve, args=[tls], daemon=True).start()
+"""
+
+
+def test_a_loop_over_a_listener_goes_on_when_clients_have_used_all_descriptors() -> None:
+    unverified = pyossl.Context.client(verify=False)
+    with Program(sys.executable, "-c", FULL) as server, contextlib.ExitStack() as silent:
+        address = ("127.0.0.1", int(server.wait_for(rb"(\d+)\n")[1]))
+        for _ in range(20):  # more than the server has descriptors for
+            silent.enter_context(socket.create_connection(address))
+        with pytest.raises(TimeoutError):
+            pyossl.connect(address, unverified, timeout=1)
+        silent.close()
+        with pyossl.connect(address, unverified, timeout=SECONDS) as client:
+            assert client.recv(10) == b"served"
