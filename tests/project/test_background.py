@@ -27,11 +27,12 @@ def test_the_tests_of_ctrl_c_pass_where_it_is_ignored_and_nothing_is_a_terminal(
     workers: tuple[str, ...], tmp_path: Path
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=60", *workers, *TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=60", *workers]
+    command += [str(ROOT / test) for test in TESTS]
     with (tmp_path / "output").open("w+") as output:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=tmp_path,  # in the source tree, its pyossl would be found instead of the installed one
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
