@@ -212,7 +212,8 @@ class ClosingTransport(LoopCallbacks):
     def abort(self) -> None:
         """Closes at once, without a close_notify, and then calls ``connection_lost(None)``.
 
-        The bytes in the write buffer are dropped.
+        The bytes in the write buffer are dropped.  A ``StreamReader`` raises ``ConnectionAbortedError``, unless the
+        peer's close_notify has come.
         """
         self._lose(None)
 

@@ -1,7 +1,7 @@
 """What a stream's reader reports after this program has closed or aborted the connection.
 
-``b""`` says that the peer has ended its data.  A relay that takes a local abort for that end passes on data that was cut
-off as complete.
+``b""`` says that the peer has ended its data.  A relay that takes a local abort for that end passes on data that was
+cut off as complete.
 """
 
 from __future__ import annotations
