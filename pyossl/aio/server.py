@@ -135,7 +135,9 @@ class Server(Uncopied, asyncio.AbstractServer):
 
         Then it closes the server, waits as ``wait_closed`` does, and raises ``CancelledError``.  The connections are
         not closed: a program that should end soon calls ``close_clients`` or ``abort_clients``, or ends their tasks.
-        A second cancellation ends the wait.  Raises ``RuntimeError`` if the server is closed or another task awaits ``serve_forever``.
+        A second cancellation ends the wait.
+
+        Raises ``RuntimeError`` if the server is closed or another task awaits ``serve_forever``.
         """
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
