@@ -43,6 +43,7 @@ class ClosingTransport(LoopCallbacks):
         "_destination",
         "_eof_received",
         "_forks",
+        "_has_dropped",
         "_has_flushed",
         "_is_announced",
         "_protocol",
@@ -80,6 +81,8 @@ class ClosingTransport(LoopCallbacks):
         self._write_failure: BaseException | None = None
         self._has_flushed = False
         """Whether bytes have been sent since the shutdown's timer was started."""
+        self._has_dropped = False
+        """Whether data of the peer came after ``close``, and was dropped."""
         self._destination: Destination | None = None
         self._eof_received = False
         self._is_announced = not announced
@@ -166,7 +169,7 @@ class ClosingTransport(LoopCallbacks):
                 self._start_reader(self._await_close_notify)
                 self._await_close_notify()
             elif done is True:
-                self._lose(None)
+                self._peer_closed()
             else:
                 self._wait_for(done, self._shut_down, "the shutdown")
         except BaseException as error:
@@ -182,14 +185,22 @@ class ClosingTransport(LoopCallbacks):
         try:
             data = self._connection.receive(self._room)
         except (Error, OSError):
-            data = b""
+            self._lose(None)
+            return
         except BaseException as error:
             self._fail(error, "the shutdown")
             return
         if data == b"":
-            self._lose(None)
+            self._peer_closed()
         else:
+            self._has_dropped |= isinstance(data, bytes)
             self._read_again_if_needed(self._await_close_notify)
+
+    def _peer_closed(self) -> None:
+        """Ends the connection after both close_notifys.  Tells a stream that it has all of the peer's data."""
+        if not self._has_dropped and (tell := getattr(self._protocol, "peer_closed", None)) is not None:
+            tell()
+        self._lose(None)
 
     def _shutdown_timed_out(self) -> None:
         if self._state == FLUSHING and self._has_flushed:
@@ -201,7 +212,8 @@ class ClosingTransport(LoopCallbacks):
     def abort(self) -> None:
         """Closes at once, without a close_notify, and then calls ``connection_lost(None)``.
 
-        The bytes in the write buffer are dropped.
+        The bytes in the write buffer are dropped.  A ``StreamReader`` raises ``ConnectionAbortedError``, unless the
+        peer's close_notify has come.
         """
         self._lose(None)
 

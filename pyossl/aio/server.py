@@ -132,7 +132,11 @@ class Server(Uncopied, asyncio.AbstractServer):
             server.close()
 
     async def serve_forever(self) -> None:
-        """Accepts connections until the task is cancelled.  Then closes the server and waits for its connections.
+        """Accepts connections until the task is cancelled or the server is closed.
+
+        Then it closes the server, waits as ``wait_closed`` does, and raises ``CancelledError``.  The connections are
+        not closed: a program that should end soon calls ``close_clients`` or ``abort_clients``, or ends their tasks.
+        A second cancellation ends the wait.
 
         Raises ``RuntimeError`` if the server is closed or another task awaits ``serve_forever``.
         """
@@ -162,18 +166,30 @@ class Server(Uncopied, asyncio.AbstractServer):
         self._wake()
 
     def close_clients(self) -> None:
-        """Closes every connection with a close_notify.  SSL_shutdown(3)"""
+        """Closes every connection with a close_notify, as ``Transport.close`` does.  Unfinished handshakes are aborted.
+
+        It does not wait.  A connection ends when its peer has answered with its close_notify, or when nothing could be
+        sent or received for ``ssl_shutdown_timeout`` (30 seconds by default).  It may be called before and after
+        ``close``.  A read of a ``StreamReader`` that waits raises ``ConnectionAbortedError``, unless the peer answers
+        with a close_notify and has sent no more data before it.  SSL_shutdown(3)
+        """
         for transport in tuple(self._transports):
             transport.close()
 
     def abort_clients(self) -> None:
-        """Closes every connection at once, without a close_notify."""
+        """Closes every connection and aborts every unfinished handshake at once, without a close_notify.
+
+        The peers raise an error for the truncation.  A read of a ``StreamReader`` that waits raises
+        ``ConnectionAbortedError``: the peer's data had not ended.
+        """
         for transport in tuple(self._transports):
             transport.abort()
 
     async def wait_closed(self) -> None:
-        """Waits until the server is closed and its connections have ended.
+        """Waits until the server is closed, and its connections and unfinished handshakes have ended.
 
+        It ends nothing itself: a connection can stay open without a limit, and a handshake for up to
+        ``ssl_handshake_timeout`` (60 seconds by default).  Call ``close_clients`` or ``abort_clients`` to end them.
         asyncio's own servers wait for the connections from Python 3.12 on.
         """
         if self._listeners is None and not self._transports:

@@ -34,7 +34,9 @@ class StreamReader(Uncopied, asyncio.StreamReader):
 
     ``limit`` is the longest line in bytes.  The transport is paused while more than twice as many bytes are unread.
     Only one task at a time may read: a second one gets a ``RuntimeError``.  A read that is cancelled loses no bytes.
-    If the connection is lost, reads return the bytes that came before, and then raise the exception.  SSL_read_ex(3)
+    If the connection is lost, reads return the bytes that came before, and then raise the exception.  If this program
+    has closed or aborted it before the peer's close_notify came, that is a ``ConnectionAbortedError``.  ``b""`` always
+    means that the peer has ended its data.  SSL_read_ex(3)
     """
 
     if TYPE_CHECKING:  # asyncio's attributes, which typeshed leaves out

@@ -26,6 +26,8 @@ from pyossl.tls.session import Session
 LIMIT = 1 << 16
 """The default limit of a line in bytes, which is asyncio's.  A reader buffers twice as much."""
 
+ENDED_HERE = "this program has closed or aborted the connection before the peer's data ended"
+
 ClientConnected = Callable[[StreamReader, "StreamWriter"], "Awaitable[None] | None"]
 
 
@@ -48,6 +50,8 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         self._is_paused = False
         self._is_lost = False
         self._error: BaseException | None = None
+        self._ended_here: ConnectionAbortedError | None = None
+        """What reads raise after an end that this program has caused, if the peer's data had not ended."""
         self._drainers: list[asyncio.Future[None]] = []
         self._closers: list[asyncio.Future[None]] = []
         self.buffer_updated = reader.filled
@@ -64,7 +68,7 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
 
     def _client_done(self, task: asyncio.Future[None], transport: Transport) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if error is not None and error is not self._ended_here:
             self._loop.call_exception_handler(
                 {"message": "Unhandled exception in client_connected_cb", "exception": error, "transport": transport}
             )
@@ -75,13 +79,18 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         self._reader.feed_eof()
         return True  # the writer can go on until the program closes it
 
+    def peer_closed(self) -> None:
+        """Called by the transport after ``close``, if the peer's close_notify came next and no data was dropped."""
+        self._reader.feed_eof()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._is_lost = True
         self._error = exc
-        if exc is None:
-            self._reader.feed_eof()
-        else:
+        if exc is not None:
             self._reader.set_exception(exc)
+        elif not self._reader._eof:  # b"" would say that the peer had sent everything
+            self._ended_here = ConnectionAbortedError(ENDED_HERE)
+            self._reader.set_exception(self._ended_here)
         for waiter in (*self._drainers, *self._closers):
             if not waiter.done():
                 if exc is None:

@@ -343,9 +343,12 @@ class Transport(ClosingTransport):
     # Information
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Information about the connection, ``default`` if there is none with this name or the connection is closed.
+        """Information about the connection, ``default`` if there is none with this name.
 
-        - ``"socket"``: the socket, an ``asyncio.trsock.TransportSocket``
+        After the end, only the first two are left.
+
+        - ``"socket"``: the socket, an ``asyncio.trsock.TransportSocket``; as in asyncio, one whose ``fileno()`` is -1
+          after the end
         - ``"sockname"``, ``"peername"``: the socket's own address and the peer's, also after the end
         - ``"sslcontext"``: the ``pyossl.Context``
         - ``"ssl_object"``, ``"connection"``: the ``pyossl.Connection``

@@ -28,7 +28,9 @@ def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, 
         "chain": [certificate_report(each) for each in chain],
         "session": {
             "resumed": connection.session_reused,
-            "lifetime": None if session is None else session.timeout,
+            "lifetime": None
+            if session is None
+            else min(session.timeout, session.ticket_lifetime_hint or session.timeout),
         },
         "handshake": {
             "tcp_ms": round(connected.tcp_seconds * 1000, 3),

@@ -150,7 +150,10 @@ class Session(Uncopied):
 
     @property
     def timeout(self) -> int:
-        """How long after ``time`` the session can be resumed, in seconds.  SSL_SESSION_get_timeout(3)"""
+        """How long after ``time`` this side resumes the session, in seconds.  SSL_SESSION_get_timeout(3)
+
+        The server may accept the ticket for a shorter time: ``ticket_lifetime_hint``.
+        """
         return lib.SSL_SESSION_get_timeout(self._session)
 
     @timeout.setter

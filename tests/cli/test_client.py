@@ -165,6 +165,23 @@ def test_a_session_is_kept_while_data_is_carried(page: Served, files: Files, tmp
     assert "yes, when the session was new" in second.errors
 
 
+def test_the_lifetime_of_a_session_is_the_servers_if_that_is_shorter(files: Files) -> None:
+    context = pyossl.Context.server(files.certificate, files.key)
+    context.session_timeout = 100
+    with pyossl.listen(("127.0.0.1", 0), context) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as tls:
+                while tls.recv(100):
+                    pass
+
+        served = Task(serve)
+        where = f"localhost:{listener.address[1]}"
+        ran = in_a_pipe("client", where, "--ca", files.ca, "--json", "--max", "1.2")
+        assert json.loads(ran.output)["session"]["lifetime"] == 100
+        served.result()
+
+
 def test_a_session_is_only_for_the_server_that_it_was_made_for(page: Served, files: Files, tmp_path: Path) -> None:
     """A resumed connection is not verified again (docs/pitfalls.md, 12)."""
     path = tmp_path / "session.pem"

@@ -134,6 +134,15 @@ def test_a_session_with_another_name_is_refused(new_client: Callable[..., Contex
             pyossl.Connection(context, name, session=session)
 
 
+def test_a_session_that_was_loaded_without_a_name_is_refused_with_the_way_to_name_it(
+    new_client: Callable[..., Context], server_context: Context
+) -> None:
+    context = new_client()
+    stored = session_of(meet(context, server_context)[0]).to_der()
+    with pytest.raises(ValueError, match=r"made with None, not with 'example.com': pass server_hostname to Session"):
+        pyossl.Connection(context, "example.com", session=Session.load(stored, context))
+
+
 @VERSIONS
 def test_a_session_of_an_unverified_connection_is_refused_by_a_client_that_verifies(
     version: Version, new_client: Callable[..., Context], server_context: Context
