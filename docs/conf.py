@@ -10,7 +10,8 @@ from pygments.lexers.special import TextLexer
 
 import pyossl
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS / "extensions"), str(DOCS.parent / "ci")]
 
 project = "pyossl"
 author = "the pyossl developers"
@@ -52,7 +53,7 @@ html_theme = "furo"
 html_title = f"pyossl {release}"
 html_copy_source = False
 html_show_sphinx = False
-html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
+html_search_scorer = str(DOCS / "search_scorer.js")
 html_theme_options = {"navigation_with_keys": True}
 
 

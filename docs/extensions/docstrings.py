@@ -12,32 +12,29 @@ import inspect
 import re
 from typing import Any
 
-from public_names import members, names_by_home, public_names
+from public_names import MANUAL_PAGE, members, names_by_home, public_names
 from sphinx import addnodes
 
 _LITERAL = re.compile(r"``([A-Za-z_][\w.]*)(\(\))?``")
-MANUAL_PAGE = re.compile(r"\b([A-Za-z]\w+)\(3\)")
 
 
 def target_of(written: str, documented: str) -> str | None:
     """The public name that a docstring means by ``written``; ``documented`` is whose docstring it is."""
     names = public_names()
-    candidates = [f"pyossl.{written}", written]
     parts = documented.split(".")
     # The class and the module of what is documented, the innermost first.
-    candidates = [".".join([*parts[:length], written]) for length in range(len(parts), 0, -1)] + candidates
-    for candidate in candidates:
+    around = [".".join([*parts[:length], written]) for length in range(len(parts), 0, -1)]
+    for candidate in (*around, f"pyossl.{written}", written):
         if candidate in names:
             return candidate
         kind, _, member = candidate.rpartition(".")
-        if isinstance(names.get(kind), type) and any(name == member for name, _ in members(names[kind])):
+        if isinstance(names.get(kind), type) and any(name == member for name, *_ in members(names[kind])):
             return candidate
     return None
 
 
 def link_names(app: Any, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
     """Turns the public names in a docstring, and the functions of OpenSSL, into links."""
-
     own = parameters(documented)
 
     def name_link(literal: re.Match[str]) -> str:

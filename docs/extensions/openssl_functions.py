@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from docstrings import MANUAL_PAGE
-from public_names import members, public_names
+import openssl_versions
+from public_names import MANUAL_PAGE, members, public_names
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference" / "openssl"
 DECLARATIONS = ROOT / "pyossl" / "_c" / "decl"
-
-sys.path.insert(0, str(ROOT / "ci"))
-import openssl_versions  # noqa: E402 - its folder is no package
-
 MANY = 5
 """A function that more members than this call is part of how pyossl works, and is not shown as theirs."""
 
@@ -83,7 +78,7 @@ def documented() -> Iterator[tuple[str, str, Any]]:
     for name, value in public_names().items():
         yield name, inspect.getdoc(value) or "", value
         if isinstance(value, type):
-            for member, each in members(value):
+            for member, each, _ in members(value):
                 if not (callable(each) or inspect.isdatadescriptor(each) or hasattr(each, "__func__")):
                     continue  # a value, which has the docstring of its class
                 yield f"{name}.{member}", inspect.getdoc(getattr(each, "__func__", each)) or "", each

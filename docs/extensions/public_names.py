@@ -14,6 +14,7 @@ from typing import Any
 import pyossl
 
 FOLDER = Path(pyossl.__file__).parent
+MANUAL_PAGE = re.compile(r"\b([A-Za-z]\w+)\(3\)")
 
 
 def public_modules() -> list[str]:
@@ -50,9 +51,9 @@ def names_by_home() -> dict[str, str]:
     return {f"{value.__module__}.{value.__qualname__}": name for name, value in public_names().items()}
 
 
-def members(kind: type) -> Iterator[tuple[str, Any]]:
-    """The public members of a class that pyossl defines."""
+def members(kind: type) -> Iterator[tuple[str, Any, type]]:
+    """The public members of a class that pyossl defines, each with the class that defines it."""
     for name in dir(kind):
         owner = next((each for each in kind.__mro__ if name in vars(each)), object)
         if not name.startswith("_") and owner.__module__.startswith("pyossl"):
-            yield name, vars(owner)[name]
+            yield name, vars(owner)[name], owner

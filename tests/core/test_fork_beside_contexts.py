@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openssl_functions import calls_of_c
 from served import SECONDS, Task
 
 import build_ffi
@@ -249,13 +250,33 @@ def test_other_handlers_of_a_fork_may_make_contexts_and_fork_and_wait_for_thread
     assert done.returncode == 7
 
 
+SOURCES = build_ffi.ROOT / "pyossl"
+HELD = set(
+    re.findall(r"^# *define (\w+)\(", (SOURCES / "_c" / "core" / "calls_that_hold_forks.h").read_text(), re.MULTILINE)
+)
+TAKES_THE_LOCK = re.compile(
+    "(BIO|SSL|SSL_CTX|SSL_SESSION|X509|X509_CRL|X509_STORE|X509_STORE_CTX|EVP_PKEY|DH|DSA|RSA|EC_KEY)"
+    "_(new|new_(?!cb$|index$)[a-z_]+|free|free_all|vfree|dup)|"
+    "UI_(destroy_method|create_method|UTIL_wrap_read_pem_callback)|"
+    r"PEM_(read|write)_[a-z]\w*|d2i_(X509(?!_NAME|_SIG)|SSL_SESSION|PKCS12|PKCS8|PrivateKey|PUBKEY)\w*"
+)
+"""Calls that make or free an object with external data: CRYPTO_new_ex_data(3) takes a global lock."""
+LONG = {"pyossl_generate_dsa"}
+"""The functions for which forks do not wait: they take seconds."""
+
+
 def test_no_macro_that_holds_forks_hides_a_function_of_compat_h() -> None:
     """A macro of calls_that_hold_forks.h would hide compat.h's: OpenSSL's own function would be called again."""
-    sources = build_ffi.ROOT / "pyossl" / "_c"
-    held = set(
-        re.findall(r"^#define (\w+)\(", (sources / "core" / "calls_that_hold_forks.h").read_text(), re.MULTILINE)
-    )
-    lent = set(re.findall(r"^# *define (\w+)", (sources / "compat.h").read_text(), re.MULTILINE))
-    assert len(held) > 50
+    lent = set(re.findall(r"^# *define (\w+)", (SOURCES / "_c" / "compat.h").read_text(), re.MULTILINE))
+    assert len(HELD) > 50
     assert lent
-    assert not held & lent
+    assert not HELD & lent - {"PKCS12_parse"}  # the header asks for it
+
+
+def test_every_call_that_makes_or_frees_an_object_with_external_data_holds_forks() -> None:
+    used = {name for path in SOURCES.rglob("*.py") for name in re.findall(r"\blib\.(\w+)", path.read_text())} - HELD
+    assert {name for name in used if TAKES_THE_LOCK.fullmatch(name)} == set()
+    own = {name: called for name, called in calls_of_c().items() if name in used}
+    assert len(own) > 50
+    unheld = {name for name, called in own.items() if any(map(TAKES_THE_LOCK.fullmatch, called))}
+    assert {name for name in unheld if "pyossl_hold_forks" not in own[name]} == LONG

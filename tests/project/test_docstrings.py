@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from public_names import public_modules, public_names
+from public_names import members, public_modules, public_names
 
 OWN_USE = {
     "pyossl.aio.Transport.wakes_at_once": "a mark for pyossl's own reader",
@@ -28,20 +28,18 @@ def is_plain(member: Any) -> bool:
     return not (callable(member) or isinstance(member, (classmethod, staticmethod)) or inspect.isdatadescriptor(member))
 
 
-def members() -> Iterator[tuple[str, Any, type]]:
+def each_member() -> Iterator[tuple[str, Any, type]]:
     """The public members of the public classes, from the base classes in pyossl too, with the class of the name."""
     seen = set()
     for name, kind in CLASSES.items():
-        for attribute in dir(kind):
-            owner = next((each for each in kind.__mro__ if attribute in vars(each)), object)
-            if attribute.startswith("_") or not owner.__module__.startswith("pyossl") or (owner, attribute) in seen:
-                continue
-            seen.add((owner, attribute))
-            yield f"{name}.{attribute}", vars(owner)[attribute], kind
+        for attribute, member, owner in members(kind):
+            if (owner, attribute) not in seen:
+                seen.add((owner, attribute))
+                yield f"{name}.{attribute}", member, kind
 
 
-MEMBERS = {name: member for name, member, _ in members() if not is_plain(member)}
-VALUES = {name: kind for name, member, kind in members() if is_plain(member)}
+MEMBERS = {name: member for name, member, _ in each_member() if not is_plain(member)}
+VALUES = {name: kind for name, member, kind in each_member() if is_plain(member)}
 
 
 def holds_constants(kind: type) -> bool:

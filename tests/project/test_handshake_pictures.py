@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
-
-pytest.importorskip("ci.handshake_pictures", reason="the tests run without the source tree, and ci/ is part of it")
-
-from ci.handshake_pictures import KINDS, PICTURES, draw  # noqa: E402  # the path is set above
+from handshake_pictures import KINDS, PICTURES, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 # When these come, and how many, differs by run and by OpenSSL's version.

@@ -5,9 +5,9 @@
  * makes a context waits for it.  Python's ssl keeps the GIL in these calls, which prevents most of that; cffi releases
  * it.
  *
- * These calls are counted: the calls by which Python makes, changes and frees contexts, connections and BIOs; other
- * calls that fetch algorithms; reads and the steps of first handshakes, over BIOs that never wait.  os.fork() waits
- * until none is running, and delays new ones.  It waits without the GIL, because a callback in such a call may need it.
+ * These calls are counted: the calls by which Python makes, changes and frees OpenSSL's objects; other calls that fetch
+ * algorithms; and the calls of a connection over BIOs that never wait.  os.fork() waits until none is running, and
+ * delays new ones.  It waits without the GIL, because a callback in such a call may need it.
  * It waits for at most PYOSSL_FORK_PATIENCE seconds and one second more: a call may wait for a slow disk, or for a lock
  * of the forking thread.  A new call is not delayed for much longer either: a fork handler may wait for the thread that
  * makes the call.
@@ -15,9 +15,9 @@
  * A thread may fork from a callback inside such a call, and a call may be made inside another.  A thread that is about
  * to fork may also make such calls: other handlers of os.register_at_fork(), and finalisers, run in it.
  *
- * Not counted: a handshake while a Python callback runs in it, because OpenSSL holds no lock then, and the callback may
- * wait for anything; and calls that may take very long or wait: making RSA and DSA keys and parameters,
- * handshakes over other BIOs. */
+ * Not counted: a connection's call while a Python callback runs in it, because OpenSSL holds no lock then, and the
+ * callback may wait for anything; and calls that may take very long or wait: making RSA and DSA keys and parameters,
+ * loading from a URI, and a connection over other BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 

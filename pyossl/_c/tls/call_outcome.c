@@ -240,3 +240,21 @@ static int pyossl_never_waits(BIO *bio)
 {
     return pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type;
 }
+
+/* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
+ * BIO that may wait, they do not.  The result is for pyossl_end_step. */
+static int pyossl_begin_step(const pyossl_connection *connection)
+{
+    BIO *reads = SSL_get_rbio(connection->ssl), *writes = SSL_get_wbio(connection->ssl);
+    int is_held = pyossl_never_waits(reads) && (writes == reads || pyossl_never_waits(writes));
+
+    if (is_held)
+        pyossl_hold_forks();
+    return is_held;
+}
+
+static void pyossl_end_step(int is_held)
+{
+    if (is_held)
+        pyossl_let_fork();
+}

@@ -9,14 +9,11 @@ static long long pyossl_finish_handshake(pyossl_connection *connection, int (*fu
 
     if (outcome != 0)
         return outcome;
-    is_held = !was_finished && pyossl_never_waits(SSL_get_rbio(connection->ssl));
-    if (is_held)
-        pyossl_hold_forks();
+    is_held = pyossl_begin_step(connection);
     errno = 0;
     result = function(connection->ssl);
     outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
-    if (is_held)
-        pyossl_let_fork();
+    pyossl_end_step(is_held);
     if (connection->write_errno != 0 && !was_finished)
         outcome = pyossl_handshake_after_failed_write(connection, outcome);
     if (outcome != 0)

@@ -56,13 +56,10 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         int result, is_held;
         if (connection->socket != NULL)
             connection->socket->allowance = pyossl_allowance(connection, size, got, peeks);
-        is_held = pyossl_never_waits(SSL_get_rbio(connection->ssl));
-        if (is_held)    /* the read may make the handshake, a session of a ticket, or new keys */
-            pyossl_hold_forks();
+        is_held = pyossl_begin_step(connection);
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
-        if (is_held)
-            pyossl_let_fork();
+        pyossl_end_step(is_held);
         if (!connection->is_peer_checked && pyossl_check_peer_certificate(connection) != 0) {
             OPENSSL_cleanse(buffer, got + step);
             return -SSL_ERROR_SSL;

@@ -12,7 +12,7 @@ static long long pyossl_next_is_data(pyossl_connection *connection)
  * and the peer's has not been received. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
-    int result = pyossl_begin(connection);
+    int result = pyossl_begin(connection), is_held;
     long long outcome;
 
     if (result == PYOSSL_DEAD && connection->write_errno != 0)
@@ -37,7 +37,9 @@ static long long pyossl_shutdown(pyossl_connection *connection)
         if (outcome != 0)
             return pyossl_end(connection, outcome > 0 ? 0 : outcome);
     }
+    is_held = pyossl_begin_step(connection);
     result = SSL_shutdown(connection->ssl);
+    pyossl_end_step(is_held);
     outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
     if (result >= 0 && connection->socket != NULL) {

@@ -84,10 +84,12 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
             outcome = pyossl_flush(connection);
             sent = outcome == 0 ? encrypted : sent;
         } else {
-            int result;
+            int result, is_held;
             if (socket != NULL)
                 socket->gathers = size - sent > PYOSSL_RECORD;
+            is_held = pyossl_begin_step(connection);
             result = SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
+            pyossl_end_step(is_held);
             outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
             encrypted += step;
             if (socket == NULL || pyossl_stretch_length(&socket->gathered) == 0)
