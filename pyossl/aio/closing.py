@@ -34,6 +34,18 @@ class KeepsTransports(Protocol):
     def _detach(self, transport: Any) -> None: ...
 
 
+class EndNotifications:
+    """What a transport calls in a protocol of pyossl.aio, besides the methods of asyncio's protocols."""
+
+    __slots__ = ()
+
+    def peer_closed(self) -> None:
+        """Called after ``close``, if the peer's close_notify came next and no data was dropped."""
+
+    def writing_failed(self, exc: BaseException) -> None:
+        """Called after a failed write, if the peer's bytes can still be read."""
+
+
 class ClosingTransport(LoopCallbacks):
     """The part of ``Transport`` that ends the connection."""
 
@@ -197,9 +209,9 @@ class ClosingTransport(LoopCallbacks):
             self._read_again_if_needed(self._await_close_notify)
 
     def _peer_closed(self) -> None:
-        """Ends the connection after both close_notifys.  Tells a stream that it has all of the peer's data."""
-        if not self._has_dropped and (tell := getattr(self._protocol, "peer_closed", None)) is not None:
-            tell()
+        """Ends the connection after both close_notifys."""
+        if not self._has_dropped and isinstance(self._protocol, EndNotifications):
+            self._protocol.peer_closed()
         self._lose(None)
 
     def _shutdown_timed_out(self) -> None:
@@ -233,8 +245,8 @@ class ClosingTransport(LoopCallbacks):
         self._write_failure = error
         self._write_buffer = None
         self._stop_writer()
-        if (tell := getattr(self._protocol, "writing_failed", None)) is not None:
-            tell(error)
+        if isinstance(self._protocol, EndNotifications):
+            self._protocol.writing_failed(error)
         self._maybe_resume_protocol()
         self._call_soon(self._read_ready)
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from pyossl.aio.arguments import any_context, limits
+from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connecting import create_connection, create_unix_connection
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.stream_reader import StreamReader
@@ -31,7 +32,7 @@ ENDED_HERE = "this program has closed or aborted the connection before the peer'
 ClientConnected = Callable[[StreamReader, "StreamWriter"], "Awaitable[None] | None"]
 
 
-class StreamProtocol(Uncopied, asyncio.Protocol):
+class StreamProtocol(Uncopied, EndNotifications, asyncio.Protocol):
     """The protocol between a transport on one side and a ``StreamReader`` and a ``StreamWriter`` on the other.
 
     ``client_connected`` is called with both when the handshake is finished; for servers.
@@ -80,7 +81,6 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         return True  # the writer can go on until the program closes it
 
     def peer_closed(self) -> None:
-        """Called by the transport after ``close``, if the peer's close_notify came next and no data was dropped."""
         self._reader.feed_eof()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -104,7 +104,6 @@ class StreamProtocol(Uncopied, asyncio.Protocol):
         self._is_paused = True
 
     def writing_failed(self, exc: BaseException) -> None:
-        """Called by the transport after a failed write, if the peer's bytes can still be read."""
         drainers, self._drainers = self._drainers, []
         for waiter in drainers:
             if not waiter.done():

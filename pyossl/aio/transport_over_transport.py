@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connection_over_transport import ConnectionOverTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
@@ -18,7 +19,7 @@ _ABORT_TIMEOUT = 1.0
 _MOST_UNREAD = 1 << 20
 
 
-class ProtocolBelowTLS(asyncio.Protocol):
+class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
     """The protocol of the transport below.  It makes the TLS transport when that transport is connected.
 
     ``above`` is the protocol of the TLS transport.
@@ -85,7 +86,6 @@ class ProtocolBelowTLS(asyncio.Protocol):
             former.connection_lost(reason)  # type: ignore[arg-type]  # asyncio passes any exception, too
 
     def writing_failed(self, exc: BaseException) -> None:
-        """Called by a TLS transport below after a failed write, if it can still be read."""
         if self.transport is not None:
             self.transport._below_cannot_write(exc)
 

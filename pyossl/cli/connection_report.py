@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyossl import Session
 from pyossl.cli.certificate_report import certificate_report, day, name_list
 from pyossl.cli.client_connection import ClientConnection
 from pyossl.cli.handshake_ladder import Ladder
@@ -28,9 +29,7 @@ def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, 
         "chain": [certificate_report(each) for each in chain],
         "session": {
             "resumed": connection.session_reused,
-            "lifetime": None
-            if session is None
-            else min(session.timeout, session.ticket_lifetime_hint or session.timeout),
+            "lifetime": None if session is None else _lifetime(session),
         },
         "handshake": {
             "tcp_ms": round(connected.tcp_seconds * 1000, 3),
@@ -41,6 +40,11 @@ def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, 
             "messages": [rung._asdict() for rung in ladder.rungs],
         },
     }
+
+
+def _lifetime(session: Session) -> int:
+    """For how many seconds the session can be resumed: the server may have promised less than this side's limit."""
+    return min(session.timeout, session.ticket_lifetime_hint or session.timeout)
 
 
 def show(report: dict[str, Any], screen: Screen) -> None:

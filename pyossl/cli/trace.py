@@ -136,7 +136,7 @@ def show(handshakes: list[Handshake], screen: Screen) -> None:
     screen.title(f"{report['servername']}", ", ".join(filter(None, (report["peer"], *negotiated))))
     if len(handshakes) == 2 and screen.width >= _SIDE_BY_SIDE:
         screen.line()
-        for spans in side_by_side(handshakes, screen, without_algorithms=alike):
+        for spans in side_by_side(handshakes, screen, with_algorithms=not alike):
             screen.line(*spans)
     else:
         for handshake in handshakes:
@@ -146,10 +146,8 @@ def show(handshakes: list[Handshake], screen: Screen) -> None:
             handshake.ladder.draw(screen)
 
 
-def side_by_side(
-    handshakes: list[Handshake], screen: Screen, *, without_algorithms: bool = False
-) -> Iterator[list[Span]]:
-    """The lines of both ladders, the first one on the left."""
+def side_by_side(handshakes: list[Handshake], screen: Screen, *, with_algorithms: bool) -> Iterator[list[Span]]:
+    """The lines of both ladders, the first one on the left, ``with_algorithms`` if the title does not have them."""
     width = (screen.width - _GAP) // 2
     gap = Span(" " * _GAP)
 
@@ -157,10 +155,8 @@ def side_by_side(
         return [*left, gap, *right]
 
     first, second = handshakes
-    parts = {"title": "bold", "algorithms": "dim", "short_summary": "dim"}
-    if without_algorithms:
-        del parts["algorithms"]
-    for part, style in parts.items():
+    algorithms = [("algorithms", "dim")] if with_algorithms else []
+    for part, style in (("title", "bold"), *algorithms, ("short_summary", "dim")):
         left, right = (getattr(each, part)[:width] for each in (first, second))
         yield joined([Span(f"{left:<{width}}", style)], [Span(right, style)])
     yield joined(head_line(width, without_units=True), head_line(width, without_units=True))

@@ -88,8 +88,9 @@ class Listener(Uncopied):
 
     ``listen`` makes one.  ``Listener(sock, context)`` makes one of ``sock``, a plain ``socket.socket`` that listens and
     that belongs to the ``Listener`` from now on; ``context`` is a server's.  In a ``for`` loop it gives the results of
-    ``accept``; while the process has no free descriptor, the loop waits.  In a ``with`` statement it is closed at the
-    end.  A server of ``socketserver`` can use one as its socket: ``server.socket = Listener(server.socket, context)``.
+    ``accept``; while the process has no free descriptor, it waits within the timeout.  In a ``with`` statement it is
+    closed at the end.  A server of ``socketserver`` can use one as its socket:
+    ``server.socket = Listener(server.socket, context)``.
 
     ``accept`` does not do the handshake, so that a client that stalls does not delay the others.  The first call on the
     accepted ``Socket`` does it (``handshake``, ``recv``, ``sendall``), in the thread of that call and within its
@@ -220,16 +221,22 @@ class Listener(Uncopied):
 
     def __iter__(self) -> Iterator[tuple[Socket, Any]]:
         while True:
+            yield self._next()
+
+    def _next(self) -> tuple[Socket, Any]:
+        """``accept``, which waits within the timeout while the process has no free descriptor."""
+        deadline = None if self._timeout is None else deadline_in(self._timeout)
+        while True:
             try:
-                accepted = self.accept()
+                return self.accept()
             except ConnectionAbortedError:  # the client has left already
                 continue
             except OSError as error:
-                if error.errno not in OUT_OF_RESOURCES:
+                left = seconds_left(deadline)
+                if error.errno not in OUT_OF_RESOURCES or left == 0:
                     raise
-                ready((self._own_wake_up().fileno(),), (), _PAUSE)  # ``close`` ends the pause
-                continue
-            yield accepted
+                # ``close`` ends the pause.
+                ready((self._own_wake_up().fileno(),), (), _PAUSE if left is None else min(_PAUSE, left))
 
     def __enter__(self) -> Listener:
         return self

@@ -196,11 +196,8 @@ class Connection(ConnectionOutcome):
         if session._context is not self._context:
             raise ValueError("the session belongs to another context")
         if session.server_hostname != self._name and self._context.checks_hostname:
-            if session.server_hostname is None:
-                raise ValueError(
-                    f"the session was made with None, not with {self._name!r}: pass server_hostname to Session.load"
-                )
-            raise ValueError(f"the session was made with {session.server_hostname!r}, not with {self._name!r}")
+            advice = ": pass server_hostname to Session.load" if session.server_hostname is None else ""
+            raise ValueError(f"the session was made with {session.server_hostname!r}, not with {self._name!r}{advice}")
         others = set(session.other_names) - set(self._other_names)
         if others and self._context.checks_hostname:
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")

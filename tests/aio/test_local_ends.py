@@ -7,7 +7,8 @@ cut off as complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -42,17 +43,26 @@ class Handler:
         await self.ended.wait()
 
 
+@contextlib.asynccontextmanager
+async def half_sent(start: Start, connect: Connect) -> AsyncIterator[tuple[Any, Handler, Any]]:
+    """A server, its handler, and the writer of a client of which the handler has bytes that it has not read."""
+    handler = Handler()
+    async with await start(handler) as server:
+        _, client = await connect(server)
+        client.write(b"half of")
+        await until(lambda: handler.reader is not None and handler.reader._fresh)
+        yield server, handler, client
+        handler.ended.set()
+        client.transport.abort()
+
+
 @pytest.mark.parametrize("end", ["abort_clients", "transport.abort"])
 @pytest.mark.parametrize("read", READS, ids=["read", "read all", "readline", "readuntil", "readexactly", "straight"])
 def test_a_read_that_waits_at_a_local_abort_raises(
     run: Run[Any], start: Start, connect: Connect, read: Callable[[Any], Any], end: str
 ) -> None:
     async def main() -> None:
-        handler = Handler()
-        async with await start(handler) as server:
-            _, client = await connect(server)
-            client.write(b"half of")
-            await until(lambda: handler.reader is not None and handler.reader._fresh)
+        async with half_sent(start, connect) as (server, handler, _):
             reading = asyncio.ensure_future(read(handler.reader))
             if read is READS[0]:
                 assert await reading == b"half of"
@@ -68,8 +78,6 @@ def test_a_read_that_waits_at_a_local_abort_raises(
             with pytest.raises(ConnectionAbortedError, match=ABORTED):
                 await handler.reader.readexactly(1000)
             await handler.writer.wait_closed()
-            handler.ended.set()
-            client.transport.abort()
 
     run(main())
 
@@ -78,17 +86,11 @@ def test_a_read_after_a_local_abort_returns_what_came_before_and_then_raises(
     run: Run[Any], start: Start, connect: Connect
 ) -> None:
     async def main() -> None:
-        handler = Handler()
-        async with await start(handler) as server:
-            _, client = await connect(server)
-            client.write(b"half of")
-            await until(lambda: handler.reader is not None and handler.reader._fresh)
+        async with half_sent(start, connect) as (_, handler, _):
             handler.writer.transport.abort()
             assert await handler.reader.read(100) == b"half of"
             with pytest.raises(ConnectionAbortedError, match=ABORTED):
                 await handler.reader.read(100)
-            handler.ended.set()
-            client.transport.abort()
 
     run(main())
 
@@ -97,18 +99,45 @@ def test_a_read_after_the_peers_end_and_a_local_abort_returns_the_end(
     run: Run[Any], start: Start, connect: Connect
 ) -> None:
     async def main() -> None:
-        handler = Handler()
-        async with await start(handler) as server:
-            _, client = await connect(server)
-            client.write(b"all")
+        async with half_sent(start, connect) as (server, handler, client):
             client.write_eof()
-            await until(lambda: handler.reader is not None and handler.reader._eof)
+            await until(lambda: handler.reader._eof)
             server.abort_clients()
             await handler.writer.wait_closed()
-            assert await handler.reader.read() == b"all"
+            assert await handler.reader.read() == b"half of"
             assert handler.reader.at_eof()
-            handler.ended.set()
-            client.transport.abort()
+
+    run(main())
+
+
+def test_a_protocol_of_the_program_is_told_only_what_asyncio_tells(
+    run: Run[Any], server_context: pyossl.Context, client_context: pyossl.Context
+) -> None:
+    """It may have methods with the names that pyossl's own protocols have."""
+
+    class Mine(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.told: list[str] = []
+            self.lost = asyncio.Event()
+
+        def peer_closed(self) -> None:
+            self.told.append("peer_closed")
+
+        def writing_failed(self, exc: BaseException) -> None:
+            self.told.append("writing_failed")
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.lost.set()
+
+    async def main() -> None:
+        async with await pyossl.aio.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=server_context) as server:
+            address = server.sockets[0].getsockname()
+            transport, mine = await pyossl.aio.create_connection(
+                Mine, *address, ssl=client_context, server_hostname="localhost"
+            )
+            transport.close()
+            await mine.lost.wait()
+            assert mine.told == []
 
     run(main())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli.cli_runs import PATIENCE, in_a_pipe
+from interop.programs import program, where_installed
 
 from pyossl.cli.commands import COMMANDS
 from pyossl.cli.completion import SHELLS
@@ -94,14 +95,11 @@ def test_bash_completes_only_directories_where_an_option_takes_a_directory(folde
     assert completed(folder, "pyossl server --folder ") == {"www"}
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", [pytest.param(shell, marks=where_installed(shell)) for shell in SHELLS])
 def test_the_shell_reads_its_script_without_an_error(shell: str, tmp_path: Path) -> None:
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"there is no {shell}")
     (tmp_path / "script").write_text(script(shell))
     options = ["-f", "-n"] if shell == "zsh" else ["-f"] if shell == "tcsh" else ["--norc", "-n"]
-    done = subprocess.run([program, *options, "script"], cwd=tmp_path, capture_output=True, timeout=PATIENCE)
+    done = subprocess.run([program(shell), *options, "script"], cwd=tmp_path, capture_output=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 

@@ -74,12 +74,12 @@ class ConsoleSession:
         self, folder: Path, example_com_port: int, python: Path = Path(sys.executable), paths: Sequence[Path] = ()
     ) -> None:
         self._folder = folder
-        self._ports = {port: str(free_port("127.0.0.1")) for port in PORTS}
+        self.ports = {port: str(free_port("127.0.0.1")) for port in PORTS}
         self._servers = contextlib.ExitStack()
         resolving = folder / ".resolving"
         resolving.mkdir()
         (resolving / "sitecustomize.py").write_text(_RESOLVES_EXAMPLE_COM)
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "COLUMNS": "80",
@@ -113,7 +113,7 @@ class ConsoleSession:
 
     def _start(self, text: str, command: Command) -> None:
         # exec: the program that is ended at the end of the page is not the shell but the command.
-        server = Program("sh", "-c", f"exec {text} 2>&1", folder=self._folder, environment=self._environment)
+        server = Program("sh", "-c", f"exec {text} 2>&1", folder=self._folder, environment=self.environment)
         self._servers.enter_context(server)
         lines = max(1, len(command.output.splitlines()))
         printed = server.wait_for(rb"(?:.*\n){%d}" % lines)[0].decode()
@@ -124,7 +124,7 @@ class ConsoleSession:
         done = subprocess.run(
             ["sh", "-c", text],
             cwd=self._folder,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,12 +136,12 @@ class ConsoleSession:
             self._compare(command, printed)
 
     def _compare(self, command: Command, printed: str) -> None:
-        for port, free in self._ports.items():
+        for port, free in self.ports.items():
             printed = re.sub(rf"\b{free}\b", port, printed)
         assert matches(command.output, printed), f"{command.where}: the output is\n{printed}"
 
     def _with_free_ports(self, text: str) -> str:
-        return re.sub(rf"\b(?:{'|'.join(PORTS)})\b", lambda port: self._ports[port[0]], text)
+        return re.sub(rf"\b(?:{'|'.join(PORTS)})\b", lambda port: self.ports[port[0]], text)
 
     def __enter__(self) -> ConsoleSession:
         return self

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.cli_servers import written
 from project.console_sessions import ConsoleSession, commands as commands_in_consoles
 from project.documents import BLOCKS, DOCUMENTS, PEER_PAGES, ROOT, Block, blocks, matches, programs
 from project.example_com import Answering
@@ -74,9 +75,7 @@ def world(
     example_com: Answering,
 ) -> Path:
     """What the documents' programs find around them, as this module's docstring says; the current directory."""
-    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
-    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
-    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    written(tmp_path, authority, credentials)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "public.pem").write_bytes(example_com.trust)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))

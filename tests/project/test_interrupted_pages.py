@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.cli_servers import written
 from project.console_sessions import ConsoleSession
 from project.documents import ROOT, blocks
 
@@ -23,9 +24,7 @@ SECONDS = 25
 @pytest.fixture
 def world(tmp_path: Path, authority: pyossl.Authority, credentials: pyossl.Credentials) -> Path:
     """The folder of the programs, with the certificates that they use."""
-    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
-    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
-    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    written(tmp_path, authority, credentials)
     return tmp_path
 
 
@@ -50,12 +49,12 @@ def test_a_program_ends_with_status_0_while_clients_are_connected_and_in_their_h
     page: str, program: str, behind: str, number: signal.Signals, world: Path
 ) -> None:
     with _session(page, world) as session, contextlib.ExitStack() as stack:
-        ports = session._ports
+        ports = session.ports
         if behind:  # a service that never answers
             context = pyossl.Context.server(world / "chain.pem", world / "key.pem")
             service = stack.enter_context(socket.create_server(("localhost", int(ports[behind]))))
             service.settimeout(SECONDS)
-        environment = session._environment
+        environment = session.environment
         running = subprocess.Popen(
             ["python", program], cwd=world, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

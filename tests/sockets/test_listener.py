@@ -469,3 +469,19 @@ def test_a_loop_over_a_listener_goes_on_when_clients_have_used_all_descriptors()
         silent.close()
         with pyossl.connect(address, unverified, timeout=SECONDS) as client:
             assert client.recv(10) == b"served"
+
+
+def test_a_loop_over_a_listener_waits_for_a_descriptor_within_the_timeout_only(
+    server_context: pyossl.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(listener: pyossl.Listener) -> Any:
+        raise OSError(errno.EMFILE, "there is none")
+
+    monkeypatch.setattr(pyossl.Listener, "accept", failing)
+    with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+        for timeout in (0.3, 0):
+            listener.settimeout(timeout)
+            start = time.monotonic()
+            with pytest.raises(OSError, match="there is none"):
+                next(iter(listener))
+            assert timeout <= time.monotonic() - start < SECONDS / 2
