@@ -18,6 +18,8 @@ import build_ffi
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
+# pyossl/_c/fast.c needs buffers, which the stable ABI has from 3.11 on.
+FAST_STABLE_ABI = STABLE_ABI and sys.version_info >= (3, 11)
 
 
 class BuildExtension(build_ext):
@@ -28,19 +30,27 @@ class BuildExtension(build_ext):
         super().run()
 
     def build_extension(self, ext: Extension) -> None:
-        build_ffi.prepare(self, ext)
+        if ext.name == build_ffi.MODULE:
+            build_ffi.prepare(self, ext)
         super().build_extension(ext)
 
 
 setup(
     ext_modules=[
         Extension(
-            "pyossl._openssl",
+            build_ffi.MODULE,
             sources=[],
             depends=[str(path) for path in build_ffi.SOURCES],
             py_limited_api=STABLE_ABI,
-        )
+        ),
+        Extension(
+            "pyossl._fast",
+            sources=["pyossl/_c/fast.c"],
+            depends=["pyossl/_c/hot_calls.h", *sorted(map(str, Path("pyossl/_c/fast").iterdir()))],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if FAST_STABLE_ABI else [],
+            py_limited_api=FAST_STABLE_ABI,
+        ),
     ],
     cmdclass={"build_ext": BuildExtension},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}} if STABLE_ABI else {},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if FAST_STABLE_ABI else {},
 )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FRAME = re.compile(r"^\s*(?:#\d+|at|by) 0x.*$", re.MULTILINE)
-EXTENSION = re.compile(r"_openssl\.[\w.-]*so\b|/_openssl\.c:|pyossl/_c/")
+EXTENSION = re.compile(r"_(?:openssl|fast)\.[\w.-]*so\b|/_openssl\.c:|pyossl/_c/")
 FOR_ANYBODY = re.compile(r"libsanitizer|vg_replace|vgpreload|/lib(c|ssl|crypto)\.so|\((str|mem)\w*\.[cS]:")
 VALGRIND = re.compile(r"^==\d+== ?", re.MULTILINE)
 

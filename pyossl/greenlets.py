@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, TypeVar
 
+from pyossl.core.buffers import Bytes
 from pyossl.core.errors import UsageError, WouldBlockError
 from pyossl.core.outcome import Want
 from pyossl.sockets import socket as sockets, wait_hook
 from pyossl.sockets.descriptor_connection import FOREVER, deadline_in
 from pyossl.sockets.socket import Socket
 from pyossl.sockets.wait_hook import Wait as Wait
-from pyossl.tls.connection import Bytes
 
 __all__ = ["GreenSocket", "Wait", "use_eventlet", "use_gevent", "wait_with"]
 

@@ -29,12 +29,13 @@ from pyossl.core.arguments import (
     number_shown,
     seconds,
 )
+from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.sockets.address import check_host
 from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
-from pyossl.tls.connection import Bytes, Connection
+from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
 from pyossl.tls.negotiated import NegotiatedSummary

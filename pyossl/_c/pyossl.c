@@ -52,6 +52,7 @@
 #endif
 
 #include "compat.h"
+#include "hot_calls.h"
 
 /* Each file uses functions of the files above it, and a few of later ones, which it declares itself.  So some folders
  * come in several parts. */
@@ -122,6 +123,9 @@
 #include "sockets/close_and_detach.c"
 #include "sockets/event_loop_read.c"
 #include "sockets/mutable_connection_calls.c"
+
+/* the functions that the methods in C call */
+#include "hot_calls.c"
 
 /* core: the start of the library, and facts about it */
 #include "core/initialise.c"

@@ -24,11 +24,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.core import buffers
-from pyossl.core.buffers import Buffer
+from pyossl.core.buffers import Buffer, Bytes
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
-from pyossl.tls.connection import Bytes, Connection
+from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 
@@ -165,13 +164,10 @@ class ConnectionOverTransport(Connection):
                 return got
 
     def fill(self, destination: Destination) -> int | Want:
-        room, view = buffer = buffers.borrow(destination.size - destination.filled)
-        try:
-            size = min(len(room), destination.size - destination.filled)
-            got = self.read_some_into(memoryview(view)[:size])
-            return got if isinstance(got, Want) else destination.take(view[:got])
-        finally:
-            buffers.give_back(buffer)
+        got = self.read_some_into(destination.rest())
+        if isinstance(got, int):
+            destination.filled += got
+        return got
 
     def send(self, data: Bytes, start: int = 0) -> int | Want:
         if self._is_full:

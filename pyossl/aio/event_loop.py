@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 
-from pyossl.core.buffers import Buffer
-from pyossl.sockets.event_loop_steps import room_to_read
+from pyossl.core.buffers import Buffer, room_to_read
 
 _read_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Buffer] = weakref.WeakKeyDictionary()
 

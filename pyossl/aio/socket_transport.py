@@ -11,10 +11,10 @@ from typing import Any
 
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
+from pyossl.core.buffers import LARGEST, Bytes
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.sockets.event_loop_steps import MORE, ROOM, SLICE, EventLoopConnection, read_step, write_step
+from pyossl.sockets.event_loop_steps import MORE, SLICE, EventLoopConnection, read_step, write_step
 from pyossl.sockets.happy_eyeballs import send_at_once
-from pyossl.tls.connection import Bytes
 
 
 class SocketTransport(Transport):
@@ -48,7 +48,7 @@ class SocketTransport(Transport):
             super()._read_ready()
             return
         room, view = self._room
-        result = read_step(self._pointer, room, ROOM)
+        result = read_step(self._pointer, room, LARGEST)
         if not 0 < result < MORE or self._write_wants_read:
             self._take_result(result)
             return

@@ -19,8 +19,8 @@ from pyossl.aio.tls_upgrade import tls_over_transport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
 from pyossl.core.arguments import integer
+from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
-from pyossl.tls.connection import Bytes
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 

@@ -31,9 +31,9 @@ from pyossl.aio.extra_info import EXTRA_INFO
 from pyossl.aio.flow_control import HIGH_WATER
 from pyossl.aio.transport_states import FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN
 from pyossl.aio.write_buffer import WriteBuffer, sized_in_bytes
+from pyossl.core.buffers import Bytes
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
-from pyossl.tls.connection import Bytes
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport

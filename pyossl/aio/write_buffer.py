@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 
+from pyossl.core.buffers import Bytes
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE
-from pyossl.tls.connection import Bytes
 
 _SMALL = 16 * 1024
 """Pieces below this size are joined with the next ones."""

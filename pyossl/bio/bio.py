@@ -218,7 +218,7 @@ class BIO(Uncopied):
         if result == 0:
             self._check_end()
             return b""
-        return self._waits(result, "BIO_read_ex")
+        return self._unfinished(result, "BIO_read_ex")
 
     def write(self, data: bytes | bytearray | memoryview) -> int | Want:
         """Writes ``data``, or its beginning; a filter may keep bytes until ``flush``.
@@ -515,17 +515,17 @@ class BIO(Uncopied):
     def _do(self, operation: str, function: Any, *arguments: Any) -> Any:
         def call() -> Any:
             result = function(self._bio, *arguments)
-            return result if result >= 0 else self._waits(result, operation)
+            return result if result >= 0 else self._unfinished(result, operation)
 
         return self._in_turn(call)
 
     def _pending(self) -> int:
         result = lib.pyossl_bio_control(self._bio, lib.BIO_CTRL_PENDING, 0, 0)
         if result in (lib.PYOSSL_PARKED, lib.PYOSSL_INCOMPLETE):
-            self._waits(result, "BIO_ctrl_pending")
+            self._unfinished(result, "BIO_ctrl_pending")
         return max(result, 0)
 
-    def _waits(self, result: int, operation: str) -> Want:
+    def _unfinished(self, result: int, operation: str) -> Want:
         """The ``Want`` for a negative result; raises the exception for any other failure."""
         if want := _WANTS.get(result):
             return want

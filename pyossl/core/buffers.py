@@ -1,41 +1,45 @@
-"""Buffers to read into, shared by all connections: most connections are idle, and need no buffer of their own."""
+"""Buffers that C reads from and writes to."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
-from pyossl.core import ffi
+from pyossl.core import ffi, lib
 
-RECORD = 16384
-"""The most bytes of plaintext in a record."""
-ENCRYPTED = RECORD + 1024
-"""The most bytes of an encrypted record, with its header, or more: SSL3_RT_MAX_PACKET_SIZE."""
-LARGEST = 262144
+Bytes = bytes | bytearray | memoryview
+
+LARGEST: int = lib.PYOSSL_LARGEST_READ
 """The most bytes that one call reads."""
 
 Buffer = tuple[Any, Any]
 """A ``char[]`` that C fills, and an ``ffi.buffer`` over it, whose slices are bytes; ffi.unpack() is slower."""
 
-_KEPT = 8
-small: deque[Buffer] = deque()  # a list whose only item comes and goes allocates each time
-"""Free buffers of ``ENCRYPTED`` bytes."""
-_large: deque[Buffer] = deque()
+
+def room_to_read() -> Buffer:
+    """A new buffer of ``LARGEST`` bytes."""
+    room = ffi.new("char[]", LARGEST)
+    return room, ffi.buffer(room)
 
 
-def borrow(size: int) -> Buffer:
-    """Returns a buffer of at least ``min(size, LARGEST)`` bytes; raises ``ValueError`` for a negative size."""
-    if size < 0:
-        raise ValueError(f"size cannot be negative: {size}")
+def readable(data: Bytes) -> Any:
+    """A view of ``data`` for C, for a ``with`` statement; ``TypeError`` if ``data`` is not bytes-like."""
+    if isinstance(data, str):
+        raise TypeError("bytes are needed, not str: encode it first")
     try:
-        return (small if size <= ENCRYPTED else _large).pop()
-    except IndexError:
-        room = ffi.new("char[]", ENCRYPTED if size <= ENCRYPTED else LARGEST)
-        return room, ffi.buffer(room)
+        return ffi.from_buffer(data)
+    except BufferError as error:
+        raise TypeError(f"bytes that follow one another are needed: {error}") from error
+    except ValueError as error:
+        raise ValueError("bytes are needed, and this memoryview has been released") from error
 
 
-def give_back(buffer: Buffer) -> None:
-    """Takes a buffer back, for a later ``borrow``."""
-    pool = small if len(buffer[0]) == ENCRYPTED else _large
-    if len(pool) < _KEPT:
-        pool.append(buffer)
+def writable(buffer: Any) -> Any:
+    """A view of ``buffer`` that C can write to, for a ``with`` statement; ``TypeError`` if it cannot be written."""
+    try:
+        return ffi.from_buffer("char[]", buffer, True)  # positional: keyword arguments cost a thousand instructions
+    except BufferError as error:
+        raise TypeError(
+            f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
+        ) from error
+    except ValueError as error:
+        raise ValueError("a writable buffer is needed, and this memoryview has been released") from error

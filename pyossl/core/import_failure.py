@@ -12,6 +12,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 
 PACKAGE = Path(sys.modules["pyossl"].__path__[0])
+MODULES = ("_openssl", "_fast")
+"""The compiled modules."""
 
 # The messages of the dynamic loaders of glibc, musl and macOS, for a function that no loaded library has.
 UNDEFINED = r"undefined symbol: |relocating .*: |flat namespace \(?'?|Symbol not found: "
@@ -71,8 +73,8 @@ def this_python() -> str:
 
 def built_for_other_pythons() -> list[str]:
     """The file names of compiled modules that this Python does not look for."""
-    looked_for = {f"_openssl{suffix}" for suffix in EXTENSION_SUFFIXES}
-    return sorted({path.name for path in PACKAGE.glob("_openssl.*.so")} - looked_for)
+    looked_for = {f"{module}{suffix}" for module in MODULES for suffix in EXTENSION_SUFFIXES}
+    return sorted({path.name for module in MODULES for path in PACKAGE.glob(f"{module}.*.so")} - looked_for)
 
 
 def installed_elsewhere(tree: Path) -> Path | None:

@@ -12,10 +12,11 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from pyossl._fast import FaceMethods
 from pyossl.core import errors
-from pyossl.core.buffers import RECORD
 from pyossl.core.copying import Uncopied
 from pyossl.core.outcome import Want
+from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.pyopenssl.constants import SENT_SHUTDOWN
 from pyossl.pyopenssl.deprecation import text_to_bytes_and_warn
 from pyossl.pyopenssl.exceptions import (
@@ -31,25 +32,11 @@ from pyossl.pyopenssl.exceptions import (
 )
 from pyossl.tls.mutable_connection import MutableConnection
 
-_Buffer = bytes | bytearray | memoryview
 _T = TypeVar("_T")
-_LARGEST = 2**31 - 1
 _HAS_SOCKET = "Connection sock was not None"
-_WRITABLE = (bytearray, memoryview)
-"""The types that OpenSSL can read into directly; for any other type the bytes are read first and copied then."""
 
 
-def _first_record(data: Any) -> Any:
-    """The bytes that one call sends: one record at most, so that a repeated call has only one record to repeat.
-
-    Raises ``ValueError`` for more than 2**31-1 bytes.
-    """
-    if len(data) > _LARGEST:
-        raise ValueError("Cannot send more than 2**31-1 bytes at once.")
-    return data if len(data) <= RECORD else memoryview(data).cast("B")[:RECORD]
-
-
-class ConnectionIO(Uncopied):
+class ConnectionIO(FaceMethods, UnusualArguments, Uncopied):
     """The data, the handshake and the end of a ``Connection``."""
 
     if TYPE_CHECKING:
@@ -92,118 +79,58 @@ class ConnectionIO(Uncopied):
         """How many decrypted bytes are buffered: they can be read without the transport.  SSL_pending(3)"""
         return self._tls.pending
 
-    def send(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends ``buf``, one record (16 KiB) of it at most, and returns how many bytes were sent.
+    # send, sendall, recv, recv_into, bio_read and bio_write are in C (pyossl/_c/fast.c), and the other cases are here
 
-        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
-        ``WantWriteError`` repeat the call with the same bytes.  Raises ``ValueError`` for more than 2**31-1 bytes.
-        SSL_write_ex(3)
-        """
-        if type(buf) is not bytes or len(buf) > RECORD:
-            buf = _first_record(text_to_bytes_and_warn("buf", buf))
+    write = FaceMethods.send
+    read = FaceMethods.recv
+
+    def _unfinished(self, result: int, operation: str) -> Any:
+        if self._socket is not None and operation in ("sending", "receiving"):
+            raise TypeError(_HAS_SOCKET)
+        if result == 0:
+            return self._ended(operation)
         try:
-            sent = self._tls.write(buf)
+            want = self._tls._unfinished(result, operation)
         except errors.Error as error:
             raise self._exception(error) from error
-        if isinstance(sent, int):
-            return sent
-        raise exception_for_want(sent)
+        raise exception_for_want(want)
 
-    write = send
+    def _ended(self, operation: str) -> int:
+        """What a read, ``bio_read`` or ``bio_write`` of no bytes returns or raises."""
+        if operation == "reading":
+            raise ZeroReturnError
+        if operation == "sending":
+            raise WantReadError
+        return 0
 
-    def sendall(self, buf: _Buffer, flags: int = 0) -> int:
-        """Sends all bytes of ``buf`` and returns how many there were.
+    def _bytes_of_text(self, text: str) -> Any:
+        return text_to_bytes_and_warn("buf", text)
 
-        ``flags`` is ignored.  ``str`` is accepted with a ``DeprecationWarning``.  After ``WantReadError`` or
-        ``WantWriteError`` repeat the call with the same bytes: those that were sent are not sent again.
-        SSL_write_ex(3)
-        """
-        if type(buf) is not bytes:
-            buf = memoryview(text_to_bytes_and_warn("buf", buf)).cast("B")
-        try:
-            sent = self._tls.write(buf)
-        except errors.Error as error:
-            raise self._exception(error) from error
-        if isinstance(sent, int):
-            return sent
-        raise exception_for_want(sent)
-
-    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
-        """Returns decrypted bytes, ``bufsiz`` at most.
-
-        With ``socket.MSG_PEEK`` in ``flags`` the bytes stay in the buffer; other flags are ignored.  Raises
-        ``ZeroReturnError`` after the peer's close_notify.  SSL_read_ex(3)
-        """
-        try:
-            peeks = flags is not None and flags & socket.MSG_PEEK
-            data = self._tls.peek(bufsiz) if peeks else self._tls.read(bufsiz)
-        except errors.Error as error:
-            raise self._exception(error) from error
-        if not isinstance(data, bytes):
-            raise exception_for_want(data)
+    def _recv_with_flags(self, bufsiz: Any, flags: Any) -> bytes:
+        if not flags & socket.MSG_PEEK:
+            return self.recv(bufsiz)
+        data = self._call(self._tls.peek, bufsiz)
         if not data and bufsiz:
             raise ZeroReturnError
         return data
 
-    read = recv
-
-    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
-        """Like ``recv``, but writes into ``buffer``, ``nbytes`` at most, and returns how many bytes were written.
-
-        Without ``nbytes`` it fills the buffer.  ``flags`` are those of ``recv``.  SSL_read_ex(3)
-        """
+    def _recv_into_other(self, buffer: Any, nbytes: int | None, flags: int | None) -> int:
+        """``recv_into`` for a buffer that OpenSSL cannot read into directly: the bytes are read first, and copied."""
         size = len(buffer)
         if nbytes is not None and nbytes < size:
             size = nbytes
-        if flags is not None or size <= 0 or type(buffer) not in _WRITABLE:
-            data = self.recv(size, flags)
-            buffer[: len(data)] = memoryview(data)
-            return len(data)
-        try:
-            received = self._tls.read_into(buffer, size)
-        except errors.Error as error:
-            raise self._exception(error) from error
-        if not isinstance(received, int):
-            raise exception_for_want(received)
-        if not received:
-            raise ZeroReturnError
-        return received
+        data = self.recv(size, flags)
+        buffer[: len(data)] = memoryview(data)
+        return len(data)
 
-    def bio_read(self, bufsiz: int) -> bytes:
-        """Returns bytes for the peer, ``bufsiz`` at most; for a connection in memory.
-
-        Raises ``WantReadError`` if there are none, and ``TypeError`` if the connection has a socket.  BIO_read(3)
-        """
+    def _size_to_send(self, size: Any) -> int:
         if self._socket is not None:
             raise TypeError(_HAS_SOCKET)
-        if not isinstance(bufsiz, int):
+        if not isinstance(size, int):
             raise TypeError("bufsiz must be an integer")
-        if bufsiz < 0:
+        if size < 0:
             raise ValueError("bufsiz cannot be negative")
-        try:
-            data = self._tls.data_to_send(bufsiz)
-        except errors.Error as error:
-            raise self._exception(error) from error
-        if not data:
-            raise WantReadError
-        return data
-
-    def bio_write(self, buf: _Buffer) -> int:
-        """Takes ``buf``, bytes from the peer, and returns how many there were; for a connection in memory.
-
-        Raises ``TypeError`` if the connection has a socket.  BIO_write(3)
-        """
-        if type(buf) is not bytes:
-            buf = text_to_bytes_and_warn("buf", buf)
-        if self._socket is not None:
-            raise TypeError(_HAS_SOCKET)
-        size = len(buf)
-        if size > 0:
-            try:
-                self._tls.receive_data(buf)
-            except errors.Error as error:
-                raise self._exception(error) from error
-        return size
+        return super()._size_to_send(size)
 
     def bio_shutdown(self) -> None:
         """Tells a connection in memory that no more bytes come from the peer.

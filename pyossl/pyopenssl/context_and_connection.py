@@ -265,6 +265,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
             descriptor = None if socket is None else _descriptor(socket)
             kept = socket if isinstance(socket, _Socket) else None  # another object may not own its descriptor
             self._tls = MutableConnection(context._core, descriptor, kept)
+            self._share(self._tls)
         except errors.Error as error:
             raise Error(queue_of(error)) from error
         self._tls.face = weakref.ref(self)

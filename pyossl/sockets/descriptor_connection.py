@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core import buffers, lib
+from pyossl.core import lib
 from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.core.outcome import Want
@@ -81,33 +81,9 @@ class WaitingConnection(DescriptorConnection):
         """
         self._checked(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
 
-    def checked_read(self, result: int, timeout: float) -> int:
-        """``result`` of a read in C, a number of bytes; raises the exception for a negative one."""
-        return self._checked(result, "reading", timeout)
-
-    def peek_waiting(self, size: int, timeout: float) -> bytes:
-        """Like ``peek``, but waits for data.  SSL_peek_ex(3)"""
-        room, view = buffer = buffers.borrow(size)
-        result = lib.pyossl_peek_waiting(self._c, room, min(size, buffers.LARGEST), timeout)
-        data: bytes = view[:result] if result > 0 else b""
-        buffers.give_back(buffer)
-        self._checked(result, "peeking", timeout)
-        return data
-
-    def send_all(self, data: Any, size: int, timeout: float) -> int:
-        """Sends ``size`` bytes of ``data``, which is bytes or a cffi buffer, and returns the number sent.
-
-        It is less than ``size`` only if the timeout is 0.  SSL_write_ex(3)
-        """
-        return self.checked_write(lib.pyossl_write_waiting(self._c, data, size, timeout), timeout)
-
     def send_some(self, data: Any, size: int, timeout: float) -> int:
         """Sends at least one byte of ``data`` and returns the number sent.  SSL_write_ex(3)"""
-        return self.checked_write(lib.pyossl_write_some_waiting(self._c, data, size, timeout), timeout)
-
-    def checked_write(self, result: int, timeout: float) -> int:
-        """``result`` of a write in C, a number of bytes; raises the exception for a negative one."""
-        return self._checked(result, "writing", timeout)
+        return self._checked(lib.pyossl_write_some_waiting(self._c, data, size, timeout), "writing", timeout)
 
     def send_close_notify(self, timeout: float) -> bool:
         """Sends close_notify; the peer's is left to be read.
@@ -189,10 +165,11 @@ class WaitingConnection(DescriptorConnection):
 
     def _checked(self, result: int, operation: str, timeout: float) -> int:
         if result < 0:
-            raise self._exception(result, operation, timeout)
+            raise self.exception(result, operation, timeout)
         return result
 
-    def _exception(self, result: int, operation: str, timeout: float) -> BaseException:
+    def exception(self, result: int, operation: str, timeout: float) -> BaseException:
+        """The exception for a negative result of a call in C with that timeout in seconds."""
         if result == lib.PYOSSL_TIMED_OUT:
             peer = f", with {self._name!r}" if self._name else ""
             limit = f"after {timeout} s" if timeout >= 0 else "at the limit that the socket itself has been given"

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyossl.core import buffers, ffi, lib
+from pyossl.core import ffi, lib
+from pyossl.core.buffers import LARGEST, Buffer, Bytes, readable, writable
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import DescriptorConnection
-from pyossl.tls.connection import Bytes, Connection, readable, writable
+from pyossl.tls.connection import Connection
 
-ROOM = buffers.LARGEST
-"""The most bytes that one step reads."""
 SLICE = 1 << 20
 """The most bytes that one step writes, so that a peer that reads fast does not block the loop's other connections."""
 MORE: int = lib.PYOSSL_MORE
@@ -24,12 +23,6 @@ MORE: int = lib.PYOSSL_MORE
 read_step, write_step = lib.pyossl_read_step, lib.pyossl_write
 """The functions in C, for code that cannot afford a call in Python.  They take a connection's ``pointer``, a buffer and
 a size.  The connection's ``received`` and ``sent`` interpret a result that is not a number of bytes."""
-
-
-def room_to_read() -> buffers.Buffer:
-    """A buffer of ``ROOM`` bytes, which all connections of one loop share."""
-    room = ffi.new("char[]", ROOM)
-    return room, ffi.buffer(room)
 
 
 class Destination:
@@ -50,6 +43,10 @@ class Destination:
     def next_address(self) -> Any:
         """The address of the first byte that is not filled."""
         return self._start + self.filled
+
+    def rest(self) -> Any:
+        """A buffer of the bytes that are not filled, to be written to."""
+        return ffi.buffer(self.next_address(), self.size - self.filled)
 
     def take(self, data: Bytes) -> int:
         """Appends bytes that were read elsewhere; returns their number."""
@@ -73,11 +70,11 @@ class EventLoopConnection(DescriptorConnection):
         """The ``pyossl_connection *``, for ``read_step`` and ``write_step``."""
         return self._c
 
-    def receive(self, room: buffers.Buffer) -> bytes | Want:
+    def receive(self, room: Buffer) -> bytes | Want:
         """Reads through ``room``, of ``room_to_read()``; ``b""`` after the peer has closed.  SSL_read_ex(3)"""
-        return self.received(read_step(self._c, room[0], ROOM), room)
+        return self.received(read_step(self._c, room[0], LARGEST), room)
 
-    def received(self, result: int, room: buffers.Buffer) -> bytes | Want:
+    def received(self, result: int, room: Buffer) -> bytes | Want:
         """The result of a ``read_step`` into ``room``, in the form that ``receive`` returns or raises."""
         count = self._counted(result)
         if count.__class__ is int:
@@ -94,7 +91,7 @@ class EventLoopConnection(DescriptorConnection):
         if result == lib.PYOSSL_PAUSED:
             self.has_more = True
             return Want.READ
-        return self._waits(result, "reading")
+        return self._unfinished(result, "reading")
 
     def read_some_into(self, buffer: Any) -> int | Want:
         """Reads into a writable buffer; returns the number of bytes, 0 after the peer has closed.  SSL_read_ex(3)"""
@@ -119,11 +116,11 @@ class EventLoopConnection(DescriptorConnection):
         if start == 0 and data.__class__ is bytes:
             return self.sent(write_step(self._c, data, min(len(data), SLICE)))
         with readable(data) as source:
-            return self._write(source + start, min(len(source) - start, SLICE))
+            return self.sent(write_step(self._c, source + start, min(len(source) - start, SLICE)))
 
     def sent(self, result: int) -> int | Want:
         """The result of a ``write_step``, in the form that ``send`` returns or raises."""
-        return result if result >= 0 else self._waits(result, "writing")
+        return result if result >= 0 else self._unfinished(result, "writing")
 
 
 def cipher_facts(connection: Connection) -> tuple[str, str, int] | None:

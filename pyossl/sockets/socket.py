@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import IO, Any, Final
 
 from pyossl.core.arguments import LARGEST_INT, flag, function, index, instance, integer, seconds, switch, utf8
+from pyossl.core.buffers import Bytes, readable
 from pyossl.core.descriptors import require_plain
 from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageError, WouldBlockError
 from pyossl.core.lock import inherited
@@ -35,7 +36,6 @@ from pyossl.sockets.context_side import client_context
 from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
 from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.recv_send import RecvSendMethods
-from pyossl.tls.connection import Bytes, readable
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session

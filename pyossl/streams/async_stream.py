@@ -44,10 +44,11 @@ from functools import partial
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
+from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.core.outcome import Want
-from pyossl.tls.connection import Bytes, Connection
+from pyossl.tls.connection import Connection
 
 _T = TypeVar("_T")
 

@@ -33,12 +33,14 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pyossl._fast import ConnectionMethods
 from pyossl.bio.bio import BIO
 from pyossl.core import buffers, ffi, lib, own
-from pyossl.core.arguments import email_address, function, index, instances, number_shown
+from pyossl.core.arguments import email_address, function, instances
 from pyossl.core.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.core.lock import TakenError, ask
 from pyossl.core.outcome import Want
+from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.connection_outcome import ConnectionOutcome
 from pyossl.tls.context import Context
@@ -46,18 +48,8 @@ from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.reference_name import ReferenceName, reference_name
 
-Bytes = bytes | bytearray | memoryview
 
-# The names that the methods without I/O look up in each call.
-_pyossl_read, _pyossl_write = lib.pyossl_read, lib.pyossl_write
-_pyossl_encrypt, _pyossl_decrypt = lib.pyossl_encrypt, lib.pyossl_decrypt
-_pyossl_receive_data, _pyossl_data_to_send = lib.pyossl_receive_data, lib.pyossl_data_to_send
-_borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
-_RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
-_ALL = -1
-
-
-class Connection(ConnectionOutcome):
+class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     """A TLS connection, client or server according to its context.  It does no I/O of its own.  SSL_new(3)
 
     - ``context``: a ``Context``, from ``Context.client`` or ``Context.server``.
@@ -123,7 +115,7 @@ class Connection(ConnectionOutcome):
             )
         self._context = context
         pointer = check_ptr(self._new(context._freeze()), "SSL_new")
-        self._c = own(pointer, lib.pyossl_connection_free, self._kept)
+        self._use(own(pointer, lib.pyossl_connection_free, self._kept), lib.pyossl_address(pointer))
         self._callbacks = Callbacks(self, context._callbacks)
         self._handle = self._c.handle = ffi.new_handle(self._callbacks)
         if reference is not None:
@@ -248,76 +240,9 @@ class Connection(ConnectionOutcome):
 
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
         result = function(self._c)
-        return None if result == 0 else self._waits(result, "the handshake")
+        return None if result == 0 else self._unfinished(result, "the handshake")
 
-    # Data
-
-    def read(self, size: int = buffers.RECORD) -> bytes | Want:
-        """Reads up to ``size`` bytes (16 KiB by default) that the peer sent.
-
-        Returns ``b""`` after the peer has closed, and a ``Want`` if there is no data yet.  Finishes the handshake
-        first if necessary.  Raises ``TruncationError`` if the transport ended without a close_notify, and the
-        exceptions of ``handshake``.  SSL_read_ex(3)
-        """
-        try:
-            if not 0 < size <= _RECORD:
-                return self._read("reading", lib.pyossl_read, size)
-            try:
-                buffer = _borrow_record()
-            except IndexError:
-                buffer = buffers.borrow(size)
-            room, view = buffer
-            result = _pyossl_read(self._c, room, size)
-        except Exception:
-            index(size, "the number of bytes to read")
-            raise
-        data: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        return data if result >= 0 else self._waits(result, "reading")
-
-    def peek(self, size: int = buffers.RECORD) -> bytes | Want:
-        """Like ``read``, up to ``size`` bytes, but the next read returns the same bytes again.  SSL_peek_ex(3)"""
-        return self._read("peeking", lib.pyossl_peek, size)
-
-    def _read(self, operation: str, function: Callable[..., int], size: int) -> bytes | Want:
-        size = index(size, "the number of bytes to read")
-        room, view = buffer = buffers.borrow(size)
-        result = function(self._c, room, min(size, buffers.LARGEST))
-        data = view[:result] if result > 0 else b""
-        buffers.give_back(buffer)
-        return data if result >= 0 else self._waits(result, operation)
-
-    def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
-        """Like ``read``, but writes the bytes into ``buffer`` and returns their number.
-
-        Reads at most ``size`` bytes; None or 0 means the size of the buffer.  Returns 0 after the peer has closed, and
-        a ``Want`` if there is no data yet.  Raises ``TypeError`` for a buffer that cannot be written, ``ValueError``
-        for a size that is larger than the buffer, and the exceptions of ``read``.  SSL_read_ex(3)
-        """
-        with writable(buffer) as target:
-            room = len(target) if size is None else index(size, "size") or len(target)
-            if not 0 <= room <= len(target):
-                raise ValueError(f"size is {number_shown(room)}, and the buffer holds {len(target)} bytes")
-            result = lib.pyossl_read(self._c, target, room)
-            return result if result >= 0 else self._waits(result, "reading")
-
-    def write(self, data: Bytes) -> int | Want:
-        """Encrypts and sends bytes.  Returns how many were taken, or a ``Want`` if none could be taken.
-
-        If it returns a ``Want``, or fewer bytes than ``data`` has, part of a record may have been sent.  Then call it
-        again with all bytes that were not taken; with fewer of them it raises ``UsageError``, and no data is lost.  An
-        empty write does nothing.  Finishes the handshake first if necessary.  Raises the exceptions of ``handshake``.
-        SSL_write_ex(3)
-        """
-        if type(data) is bytes:
-            result: int = _pyossl_write(self._c, data, len(data))
-            return result if result >= 0 else self._waits(result, "writing")
-        with readable(data) as source:
-            return self._write(source, len(source))
-
-    def _write(self, data: Any, size: int) -> int | Want:
-        result = lib.pyossl_write(self._c, data, size)
-        return result if result >= 0 else self._waits(result, "writing")
+    # Data: read, peek, read_into and write are in C
 
     @property
     def pending(self) -> int:
@@ -342,7 +267,7 @@ class Connection(ConnectionOutcome):
         before the handshake is finished, and the exceptions of ``read``.  SSL_shutdown(3)
         """
         result = lib.pyossl_shutdown(self._c)
-        return result == 1 if result >= 0 else self._waits(result, "shutting down")
+        return result == 1 if result >= 0 else self._unfinished(result, "shutting down")
 
     def close(self) -> None:
         """Frees the SSL without sending anything.  Every later call raises ``UsageError``.
@@ -371,109 +296,20 @@ class Connection(ConnectionOutcome):
         """Whether the connection belongs to the parent process, which began its handshake before it forked this one."""
         return bool(lib.pyossl_is_inherited(self._c))
 
-    # The bytes of the transport, for a connection without a BIO of the caller
+    # The bytes of the transport, for a connection without a BIO of the caller: receive_data, data_to_send, encrypt and
+    # decrypt are in C
 
-    def receive_data(self, data: Bytes) -> None:
-        """Takes ``data``, encrypted bytes that came from the peer; ``b""`` means that the transport has ended.
+    def _rest_to_send(self, begun: bytes) -> bytes:
+        """``begun``, and all other bytes to send."""
+        return begun + self.data_to_send()
 
-        Raises ``UsageError`` for a connection with a BIO of the caller.  BIO_s_mem(3)
-        """
-        if type(data) is bytes:
-            result = _pyossl_receive_data(self._c, data, len(data))
-        else:
-            with readable(data) as source:
-                result = _pyossl_receive_data(self._c, source, len(source))
-        if result < 0:
-            raise self._error(result, "receiving")
-
-    def data_to_send(self, size: int = _ALL) -> bytes:
-        """Returns the encrypted bytes to send to the peer, and removes them; ``b""`` if there are none.
-
-        At most ``size`` bytes; all of them if ``size`` is negative.  Raises ``UsageError`` for a connection with a BIO
-        of the caller.  BIO_s_mem(3)
-        """
-        if size is not _ALL and (size := index(size, "the number of bytes to send")) >= 0:
-            return self._take(size, [])
-        try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = buffers.borrow(_RECORD)
-        room, view = buffer
-        result = _pyossl_data_to_send(self._c, room, _ENCRYPTED)
-        data: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        return data if 0 <= result < _ENCRYPTED else self._take(size, [data])
-
-    def _take(self, size: int, pieces: list[bytes]) -> bytes:
-        """``pieces``, and then at most ``size`` bytes to send; all of them if ``size`` is negative."""
-        while True:
-            most = buffers.LARGEST if size < 0 else min(size, buffers.LARGEST)
-            room, view = buffer = buffers.borrow(most)
-            result = lib.pyossl_data_to_send(self._c, room, most)
-            if result > 0:
-                pieces.append(view[:result])
-            buffers.give_back(buffer)
-            if result < 0:
-                raise self._error(result, "sending")
-            size = size - result if size > 0 else size
-            if result < most or size == 0:
-                break
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def encrypt(self, data: Bytes) -> bytes | Want:
-        """``write`` and ``data_to_send`` in one call: returns all bytes to send, the records of ``data`` included.
-
-        Returns a ``Want`` if the handshake is not finished; then nothing has been written.  Raises the exceptions of
-        ``write``.  SSL_write_ex(3), BIO_s_mem(3)
-        """
-        if type(data) is not bytes:
-            data = _copied(data)
-        try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = buffers.borrow(_RECORD)
-        room, view = buffer
-        result = _pyossl_encrypt(self._c, data, len(data), room, _ENCRYPTED)
-        sent: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        if 0 <= result < _ENCRYPTED:
-            return sent
-        return self._take(-1, [sent]) if result > 0 else self._waits(result, "writing")
-
-    def decrypt(self, data: Bytes) -> bytes | Want:
-        """``receive_data`` and ``read`` in one call: takes ``data``, and returns all plaintext that is complete.
-
-        Returns ``b""`` after the peer has closed, and a ``Want`` if there is no plaintext yet.  If the plaintext is
-        followed by the end or a failure, the next ``read`` reports that.  Raises the exceptions of ``read``.
-        BIO_s_mem(3), SSL_read_ex(3)
-        """
-        if type(data) is not bytes:
-            data = _copied(data)
-        if not data:
-            self.receive_data(data)
-        try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = buffers.borrow(_RECORD)
-        room, view = buffer
-        result = _pyossl_decrypt(self._c, data, len(data), room, _ENCRYPTED)
-        plain: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        if 0 <= result < _ENCRYPTED:
-            return plain
-        return self._read_on(plain) if result > 0 else self._waits(result, "reading")
-
-    def _read_on(self, begun: bytes) -> bytes:
+    def _rest_to_read(self, begun: bytes) -> bytes:
         """``begun``, and all plaintext after it.  The next read reports the end or the failure that follows."""
         pieces = [begun]
-        while True:
-            room, view = buffer = buffers.borrow(buffers.LARGEST)
-            result = lib.pyossl_read(self._c, room, buffers.LARGEST)
-            if result > 0:
-                pieces.append(view[:result])
-            buffers.give_back(buffer)
-            if result < buffers.LARGEST:
-                return b"".join(pieces)
+        room, view = buffers.room_to_read()
+        while (result := lib.pyossl_read(self._c, room, buffers.LARGEST)) > 0:
+            pieces.append(view[:result])
+        return b"".join(pieces)
 
     def _received_beyond(self) -> bytes:
         """The bytes that ``receive_data`` was given after the end of TLS.  BIO_read(3)"""
@@ -513,32 +349,3 @@ def _bio_pair(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:
     if len(both) != 2 or not all(isinstance(each, BIO) for each in both):
         raise TypeError("bio is a BIO, or a pair of BIOs: one to read from, one to write to")
     return both
-
-
-def readable(data: Bytes) -> Any:
-    """A view of ``data`` for C, for a ``with`` statement; ``TypeError`` if ``data`` is not bytes-like."""
-    if isinstance(data, str):
-        raise TypeError("bytes are needed, not str: encode it first")
-    try:
-        return ffi.from_buffer(data)
-    except BufferError as error:
-        raise TypeError(f"bytes that follow one another are needed: {error}") from error
-    except ValueError as error:
-        raise ValueError("bytes are needed, and this memoryview has been released") from error
-
-
-def _copied(data: Bytes) -> bytes:
-    with readable(data):
-        return bytes(data)
-
-
-def writable(buffer: Any) -> Any:
-    """A view of ``buffer`` that C can write to, for a ``with`` statement; ``TypeError`` if it cannot be written."""
-    try:
-        return ffi.from_buffer("char[]", buffer, True)  # positional: keyword arguments cost a thousand instructions
-    except BufferError as error:
-        raise TypeError(
-            f"a writable buffer in one piece is needed, not this {type(buffer).__name__}: {error}"
-        ) from error
-    except ValueError as error:
-        raise ValueError("a writable buffer is needed, and this memoryview has been released") from error

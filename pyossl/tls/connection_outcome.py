@@ -45,7 +45,7 @@ class ConnectionOutcome(Negotiated):
         """The facts of the failure that ended the connection, or its writes alone; None if there is none."""
         return self._failure or self._write_failure
 
-    def _waits(self, result: int, operation: str) -> Want:
+    def _unfinished(self, result: int, operation: str) -> Want:
         """The ``Want`` of a negative result; raises the exception of any other negative result."""
         want = WANTS.get(result)
         if want is None:

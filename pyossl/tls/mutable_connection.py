@@ -4,8 +4,10 @@ The results of calls, and the exceptions, are those of ``Connection``.  A ``Muta
 stays the caller's.  If the socket blocks, a call waits; if it does not block, a call returns a ``Want``
 (pyossl/_c/sockets/mutable_connection_calls.c).
 
-For speed, each frequent call is one Python frame and one C function if nothing goes wrong.  That includes making the
-connection: C makes its BIOs, because no other code uses them.
+Over a socket, a read returns one record at most.  A write sends all bytes; if it returns a ``Want`` because the socket
+does not block, some records of a longer write may have been sent.
+
+C makes the BIOs of the connection, because no other code uses them: making a connection is a frequent call too.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl.core import buffers, ffi, lib, own, text
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, c_text
 from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
 from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, InfoCallback, VerifyCallback
-from pyossl.tls.connection import Bytes, Connection, readable, writable
+from pyossl.tls.connection import Connection
 from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks
 from pyossl.tls.session import Session
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
@@ -38,12 +40,8 @@ _OWN_CALLBACKS = ("verify", "info")
 _in_memory, _over_callers_socket = lib.pyossl_connection_in_memory, lib.pyossl_connection_over_callers_socket
 _free, _new_handle = lib.pyossl_connection_free, ffi.new_handle
 _send_server_name, _use_session = lib.pyossl_set_server_name, lib.pyossl_set_session
-_read, _send = lib.pyossl_mutable_read, lib.pyossl_mutable_send
 _handshake, _shutdown = lib.pyossl_mutable_handshake, lib.pyossl_mutable_shutdown
-_data_to_send, _set_side = lib.pyossl_data_to_send, lib.pyossl_set_side
-_borrow_record, _give_back_record = buffers.small.pop, buffers.small.append
-_from_buffer, _release = ffi.from_buffer, ffi.release
-_RECORD, _ENCRYPTED = buffers.RECORD, buffers.ENCRYPTED
+_set_side, _address = lib.pyossl_set_side, lib.pyossl_address
 
 
 class MutableConnection(Connection):
@@ -67,7 +65,7 @@ class MutableConnection(Connection):
         if not pointer:
             raise failed("SSL_new")
         self._kept = None if sock is None else [sock]
-        self._c = own(pointer, _free, self._kept)
+        self._use(own(pointer, _free, self._kept), _address(pointer))
         self._callbacks = Callbacks(self, context._callbacks)
         self._handle = pointer.handle = _new_handle(self._callbacks)
         if context._callbacks.verify is not None:
@@ -86,88 +84,24 @@ class MutableConnection(Connection):
     def _kind(self) -> str:
         return "MutableConnection"
 
-    # Handshake, data, shutdown
+    # Handshake and shutdown
 
     def handshake(self) -> Want | None:
         """As ``Connection.handshake``.  SSL_do_handshake(3)"""
         result = _handshake(self._c)
-        return None if result == 0 else self._waits(result, "the handshake")
-
-    def read(self, size: int = buffers.RECORD) -> bytes | Want:
-        """As ``Connection.read``; over a socket it reads one record at most.  SSL_read_ex(3)"""
-        if not 0 < size <= _RECORD:
-            if size <= 0 or not self._has_socket:
-                return self._read("reading", _read, size)
-            size = _RECORD
-        try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = buffers.borrow(size)
-        room, view = buffer
-        result = _read(self._c, room, size)
-        data: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        return data if result >= 0 else self._waits(result, "reading")
-
-    def read_into(self, buffer: Any, size: int | None = None) -> int | Want:
-        """As ``Connection.read_into``; over a socket it reads one record at most.  SSL_read_ex(3)"""
-        try:
-            target = _from_buffer("char[]", buffer, True)
-        except BufferError:
-            target = writable(buffer)
-        try:
-            room = len(target) if size is None or size == 0 else size
-            if not 0 <= room <= len(target):
-                raise ValueError(f"size is {size}, and the buffer holds {len(target)} bytes")
-            result: int = _read(self._c, target, room)
-        finally:
-            _release(target)
-        return result if result >= 0 else self._waits(result, "reading")
-
-    def peek(self, size: int = buffers.RECORD) -> bytes | Want:
-        """As ``Connection.peek``.  SSL_peek_ex(3)"""
-        return self._waited(super().peek, size)
-
-    def write(self, data: Bytes) -> int | Want:
-        """Sends all bytes and returns their number; or returns a ``Want`` if the transport does not block.
-
-        If ``data`` is longer than one record, some records may have been sent before the ``Want``.  SSL_write_ex(3)
-        """
-        if type(data) is bytes:
-            return self._write(data, len(data))
-        with readable(data) as source:
-            return self._write(source, len(source))
-
-    def _write(self, data: Any, size: int) -> int | Want:
-        result: int = _send(self._c, data, size)
-        return result if result >= 0 else self._waits(result, "writing")
+        return None if result == 0 else self._unfinished(result, "the handshake")
 
     def shutdown(self) -> bool | Want:
         """As ``Connection.shutdown``.  SSL_shutdown(3)"""
         result = _shutdown(self._c)
-        return result == 1 if result >= 0 else self._waits(result, "shutting down")
-
-    def data_to_send(self, size: int = -1) -> bytes:
-        """As ``Connection.data_to_send``.  BIO_s_mem(3)"""
-        most = size if 0 <= size < _ENCRYPTED else _ENCRYPTED
-        try:
-            buffer = _borrow_record()
-        except IndexError:
-            buffer = buffers.borrow(most)
-        room, view = buffer
-        result = _data_to_send(self._c, room, most)
-        data: bytes = view[:result] if result > 0 else b""
-        _give_back_record(buffer)
-        if 0 <= result < most or result == size:
-            return data
-        return self._take(size if size < 0 else size - len(data), [data])
+        return result == 1 if result >= 0 else self._unfinished(result, "shutting down")
 
     def _waited(self, step: Callable[..., _T | Want], *arguments: Any) -> _T | Want:
         """Repeats a step, and waits for the socket in between, until its result is not a ``Want``."""
         while isinstance(result := step(*arguments), Want):
             waited = lib.pyossl_wait_as_caller(self._c, -result.value)
             if waited != 0:
-                return self._waits(waited, "waiting")
+                return self._unfinished(waited, "waiting")
         return result
 
     def _done(self, function: Callable[..., int], *arguments: Any) -> None:
@@ -451,7 +385,7 @@ class MutableConnection(Connection):
         Returns None if no record is left, otherwise a ``Want``.  SSL_write_ex(3)
         """
         result = lib.pyossl_finish_write(self._c)
-        return self._waits(result, "writing") if result < 0 else None
+        return self._unfinished(result, "writing") if result < 0 else None
 
     def renegotiate(self) -> None:
         """Requests another handshake, in TLS 1.2 and earlier.  SSL_renegotiate(3)"""
@@ -488,7 +422,7 @@ class MutableConnection(Connection):
 
     def _listen(self) -> Want | None:
         result = lib.pyossl_dtls_listen(self._c)
-        return None if result == 0 else self._waits(result, "listening")
+        return None if result == 0 else self._unfinished(result, "listening")
 
     @property
     def timeout(self) -> float | None:
@@ -504,7 +438,7 @@ class MutableConnection(Connection):
 
     def _handle_timeout(self) -> bool | Want:
         result = lib.pyossl_dtls_handle_timeout(self._c)
-        return result == 1 if result >= 0 else self._waits(result, "handling the timeout")
+        return result == 1 if result >= 0 else self._unfinished(result, "handling the timeout")
 
     def end_of_transport(self) -> None:
         """Marks the end of the transport, for a connection over a BIO in memory.  BIO_set_mem_eof_return(3)"""

@@ -45,7 +45,7 @@ def _uses(kind: type) -> list[tuple[str, Callable[[Any], Any]]]:
     uses: list[tuple[str, Callable[[Any], Any]]] = []
     for name in sorted(n for n in dir(kind) if not n.startswith("_")):
         member = inspect.getattr_static(kind, name)
-        if inspect.isfunction(member):
+        if inspect.isfunction(member) or (inspect.ismethoddescriptor(member) and not hasattr(member, "__func__")):
             required = [
                 p
                 for p in list(inspect.signature(member).parameters.values())[1:]

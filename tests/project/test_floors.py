@@ -51,7 +51,8 @@ UPWARD_FOR_TYPES = {
     ("tls/context.py", "tls/session.py"): "Context.wrap_socket takes a Session",
 }
 """The imports that only a type checker follows and that go up, each with the annotation that needs it."""
-EXTENSION = "pyossl._openssl"
+BINDING = "pyossl._openssl"
+EXTENSIONS = {BINDING, "pyossl._fast"}
 LONGEST_FILE = 600
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
 STDLIB_TLS = {"ssl", "_ssl"}
@@ -114,7 +115,7 @@ NAMES = {module_name(path): path for path in MODULES}
 def modules_imported(path: Path) -> Iterator[tuple[Path | None, bool]]:
     """The files of pyossl that a file imports, and whether for types alone; None is the front door."""
     for each in imports(path):
-        if each.module.partition(".")[0] == "pyossl" and each.module != EXTENSION:
+        if each.module.partition(".")[0] == "pyossl" and each.module not in EXTENSIONS:
             yield NAMES.get(f"{each.module}.{each.name}", NAMES.get(each.module)), each.is_for_types
 
 
@@ -190,7 +191,7 @@ def test_lib_is_touched_by_the_core_only(path: Path) -> None:
 def test_the_extension_is_imported_by_its_guard_alone(path: Path) -> None:
     """The guard of core/__init__.py has run before any code sees ``lib``."""
     if identifier(path) != "core/__init__.py":
-        assert not any(each.module == EXTENSION or each.name == "_openssl" for each in imports(path))
+        assert not any(each.module == BINDING or each.name == "_openssl" for each in imports(path))
 
 
 @each_module

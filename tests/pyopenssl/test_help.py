@@ -134,4 +134,4 @@ def test_methods_have_the_originals_qualified_names_under_install() -> None:
         "print(json.dumps([lost, sorted({each.__qualname__.partition('.')[0] for each in names.values()})]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [[], ["Connection", "Context"]]
+    assert json.loads(done.stdout) == [[], ["Connection", "Context", "FaceMethods"]]  # the last for methods in C

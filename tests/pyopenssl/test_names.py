@@ -56,9 +56,11 @@ def test_installed_methods_are_called_as_in_the_original() -> None:
         "homes = {each.__module__ for each in functions if hasattr(each, '__code__') and each.__module__}\n"
         "print(json.dumps(sorted(homes)))"
     )
-    # The refusal to be copied is the core's; ordering and deprecation are Python's, in the original too.
+    # Arguments of unusual kinds and the refusal to be copied are the core's.  Ordering and deprecation are Python's, in
+    # the original too.
     pythons = {"functools", "warnings", "_py_warnings"}
-    assert set(others) <= {"OpenSSL.SSL", "OpenSSL.crypto", "pyossl.core.copying", *pythons}
+    core = {"pyossl.core.copying", "pyossl.core.unusual_arguments"}
+    assert set(others) <= {"OpenSSL.SSL", "OpenSSL.crypto", *core, *pythons}
 
 
 def test_installed_modules_are_called_as_in_the_original() -> None:

@@ -19,8 +19,9 @@ from served import Task
 
 import pyossl
 from pyossl import BIO, Connection, PythonBIO, Want
+from pyossl.core.buffers import room_to_read
 from pyossl.pyopenssl import SSL
-from pyossl.sockets.event_loop_steps import EventLoopConnection, room_to_read
+from pyossl.sockets.event_loop_steps import EventLoopConnection
 
 
 @pytest.fixture(params=FLOODS)

@@ -11,7 +11,7 @@ typedef struct {
     size_t start, end, size;
 } pyossl_kept;
 
-typedef struct {
+typedef struct pyossl_memory {
     const unsigned char *given;    /* bytes of the running call; they come after `incoming` */
     size_t given_size;
     unsigned char *room;           /* buffer of the running call; its bytes come before `outgoing` */
@@ -26,6 +26,12 @@ static int pyossl_memory_type;
 static size_t pyossl_kept_length(const pyossl_kept *kept)
 {
     return kept->end - kept->start;
+}
+
+/* How many of the peer's bytes OpenSSL has not read. */
+static size_t pyossl_memory_incoming(const pyossl_memory *memory)
+{
+    return pyossl_kept_length(&memory->incoming) + memory->given_size;
 }
 
 /* Makes room for `before` bytes in front and `after` bytes behind; returns 0 if there is no memory. */
@@ -174,19 +180,18 @@ static int pyossl_memory_puts(BIO *bio, const char *text)
     return pyossl_memory_write(bio, text, strlen(text), &written) == 1 ? (int)written : -1;
 }
 
+/* OpenSSL calls it six times for each record, most often with a command of other BIOs. */
 static long pyossl_memory_ctrl(BIO *bio, int command, long number, void *pointer)
 {
-    pyossl_memory *state = BIO_get_data(bio);
-    size_t incoming = pyossl_kept_length(&state->incoming) + state->given_size;
+    const pyossl_memory *state;
 
     (void)pointer;
     switch (command) {
     case BIO_CTRL_EOF:
-        return state->ended && incoming == 0;
+        state = BIO_get_data(bio);
+        return state->ended && pyossl_memory_incoming(state) == 0;
     case BIO_CTRL_PENDING:
-        return (long)incoming;
-    case BIO_CTRL_WPENDING:    /* outgoing bytes count as sent: else DTLS would make its next datagram smaller */
-        return 0;
+        return (long)pyossl_memory_incoming(BIO_get_data(bio));
     case BIO_CTRL_GET_CLOSE:
         return BIO_get_shutdown(bio);
     case BIO_CTRL_SET_CLOSE:
@@ -195,7 +200,7 @@ static long pyossl_memory_ctrl(BIO *bio, int command, long number, void *pointer
     case BIO_CTRL_FLUSH:
     case BIO_CTRL_DUP:
         return 1;
-    default:
+    default:    /* BIO_CTRL_WPENDING too: outgoing bytes count as sent, else DTLS would make its next datagram smaller */
         return 0;
     }
 }

@@ -255,16 +255,22 @@ void pyossl_discard_received(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 
 /* sockets/event_loop_read.c */
-#define PYOSSL_MORE ...
 long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
 
 /* sockets/mutable_connection_calls.c */
 pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
 long long pyossl_mutable_handshake(pyossl_connection *connection);
 long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size);
+long long pyossl_mutable_send(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_mutable_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
+
+/* hot_calls.c */
+#define PYOSSL_RECORD ...
+#define PYOSSL_LARGEST_READ ...
+#define PYOSSL_MORE ...
+uintptr_t pyossl_hot_calls_address(void);
+uintptr_t pyossl_address(const pyossl_connection *connection);
 
 /* the Python functions that C calls */
 extern "Python" {

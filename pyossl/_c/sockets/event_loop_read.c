@@ -4,8 +4,6 @@
  * failure that came with the last data, and bytes that were left because the budget was used up.  Then the result says
  * that the next read must not wait; if there is no data to return, it is PYOSSL_PAUSED. */
 
-#define PYOSSL_MORE (1LL << 40)    /* added to the number of bytes: read again without waiting */
-
 /* As pyossl_read, under the lock; the result can have PYOSSL_MORE, or be PYOSSL_PAUSED. */
 static long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size)
 {

@@ -20,7 +20,7 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
     if (connection == NULL)
         return NULL;
     pyossl_check_descriptor(connection);
-    connection->keeps_to_records = 1;
+    connection->keeps_to_records = connection->is_callers = 1;
     connection->blocks = !SSL_is_dtls(connection->ssl);
     if (!connection->blocks) {
         connection->socket->attended = 0;
@@ -102,12 +102,14 @@ static long long pyossl_wait_for_header(pyossl_connection *connection)
     return 0;
 }
 
-/* Reads up to `size` bytes; waits if the socket blocks.  Returns their number; 0: the peer has sent its close_notify.
- * Takes the lock for each step. */
+/* Reads up to `size` bytes, one record at most; waits if the socket blocks.  Returns their number; 0: the peer has sent
+ * its close_notify.  Takes the lock for each step. */
 static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size)
 {
     long long result = 0;
 
+    if (size > PYOSSL_RECORD)
+        size = PYOSSL_RECORD;
     if (size > 0 && pyossl_expects_to_wait(connection)) {
         result = pyossl_wait_for_header(connection);
         if (result == -SSL_ERROR_WANT_READ) {
@@ -119,6 +121,17 @@ static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer
     }
     do {
         result = pyossl_read(connection, buffer, size);
+    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
+    return result;
+}
+
+/* As pyossl_mutable_read, but the bytes stay to be read. */
+static long long pyossl_mutable_peek(pyossl_connection *connection, void *buffer, size_t size)
+{
+    long long result;
+
+    do {
+        result = pyossl_peek(connection, buffer, size);
     } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
     return result;
 }
@@ -145,7 +158,7 @@ static long long pyossl_mutable_write_on(pyossl_connection *connection, const ch
 
 /* Writes all of `data`; waits if the socket blocks.  If it fails and `data` is longer than a record, a part may have
  * been sent.  Takes the lock for each step, and the writers' turn if it may wait. */
-static long long pyossl_mutable_send(pyossl_connection *connection, const char *data, size_t size)
+static long long pyossl_mutable_send(pyossl_connection *connection, const void *data, size_t size)
 {
     size_t done = 0;
     long long deadline = 0, result = 0;

@@ -140,10 +140,15 @@ static long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer
     return pyossl_receive_waiting(connection, buffer, size, 1, timeout, &deadline);
 }
 
-/* pyossl_read_waiting with the connection's own timeout: a call with fewer arguments is cheaper. */
+/* Reading and peeking with the connection's own timeout. */
 static long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size)
 {
     return pyossl_read_waiting(connection, buffer, size, connection->timeout);
+}
+
+static long long pyossl_recv_peek(pyossl_connection *connection, void *buffer, size_t size)
+{
+    return pyossl_peek_waiting(connection, buffer, size, connection->timeout);
 }
 
 /* How many bytes a read returns without the descriptor; 1 also if the end or a failure comes next.  Bytes that were

@@ -60,7 +60,7 @@ static long long pyossl_write_waiting(pyossl_connection *connection, const void 
     return result;
 }
 
-/* pyossl_write_waiting with the connection's own timeout: a call with fewer arguments is cheaper. */
+/* pyossl_write_waiting with the connection's own timeout. */
 static long long pyossl_send(pyossl_connection *connection, const void *data, size_t size)
 {
     return pyossl_write_waiting(connection, data, size, connection->timeout);

@@ -38,7 +38,7 @@ static int pyossl_begin(pyossl_connection *connection)
 {
     int answer = 0;
 
-    if (!pyossl_connection_acquire(connection))
+    if (pyossl_locked != connection && !pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
     if (connection->closed)
         answer = PYOSSL_CLOSED;
@@ -47,7 +47,8 @@ static int pyossl_begin(pyossl_connection *connection)
     else if (connection->dead)
         answer = PYOSSL_DEAD;
     if (answer != 0) {
-        pyossl_connection_release(connection);
+        if (pyossl_locked != connection)
+            pyossl_connection_release(connection);
         return answer;
     }
     connection->busy = 1;
@@ -76,7 +77,8 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
     }
     connection->busy = 0;
     pyossl_calling = connection->outer;
-    pyossl_connection_release(connection);
+    if (pyossl_locked != connection)
+        pyossl_connection_release(connection);
     return result;
 }
 
@@ -195,8 +197,6 @@ static long long pyossl_not_done(pyossl_connection *connection, int result)
     return -(long long)error;
 }
 
-enum { PYOSSL_RECORD = SSL3_RT_MAX_PLAIN_LENGTH };
-
 /* Sends the records that the BIO has gathered: 0, -SSL_ERROR_WANT_WRITE or PYOSSL_UNWRITTEN. */
 static long long pyossl_flush(pyossl_connection *connection)
 {
@@ -242,12 +242,18 @@ static int pyossl_never_waits(BIO *bio)
 }
 
 /* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
- * BIO that may wait, they do not.  The result is for pyossl_end_step. */
+ * BIO that may wait, they do not; and while this thread keeps the GIL, no fork begins.  The result is for
+ * pyossl_end_step. */
 static int pyossl_begin_step(const pyossl_connection *connection)
 {
-    BIO *reads = SSL_get_rbio(connection->ssl), *writes = SSL_get_wbio(connection->ssl);
-    int is_held = pyossl_never_waits(reads) && (writes == reads || pyossl_never_waits(writes));
+    int is_held = connection->memory != NULL || connection->socket != NULL;
 
+    if (pyossl_locked == connection)
+        return 0;
+    if (!is_held) {
+        BIO *reads = SSL_get_rbio(connection->ssl), *writes = SSL_get_wbio(connection->ssl);
+        is_held = pyossl_never_waits(reads) && (writes == reads || pyossl_never_waits(writes));
+    }
     if (is_held)
         pyossl_hold_forks();
     return is_held;

@@ -17,6 +17,7 @@ typedef struct pyossl_connection {
     int record_count;
     pyossl_record *records;      /* the error queue after that call, oldest record first; owned */
     struct pyossl_socket *socket;    /* the socket of pyossl's own BIO; NULL for any other BIO */
+    struct pyossl_memory *memory;    /* pyossl's BIO in memory; NULL for any other BIO */
     double timeout;              /* in seconds, for calls without a timeout argument; below 0: none */
     int writing;                 /* a thread has the writers' turn, and keeps it while its record waits */
     pthread_t writer;            /* that thread */
@@ -31,6 +32,7 @@ typedef struct pyossl_connection {
     pyossl_lock own_lock;
     int fd;                      /* the transport's file descriptor, or -1 */
     struct pyossl_connection *outer;    /* its call led to this one, through a BIO written in Python */
+    int is_callers;              /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
     int blocks;                  /* whether the caller's descriptor blocked when last looked up */
     int waiters;                 /* threads that wait for the descriptor, without the lock */
     unsigned long forks;         /* pyossl_forks when the connection was made */
@@ -62,6 +64,7 @@ typedef struct pyossl_connection {
 static int pyossl_connection_index = -1;
 
 static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this thread makes; NULL: none, or a BIO's */
+static _Thread_local pyossl_connection *pyossl_locked;     /* whose lock this thread took before: hot_calls.c */
 
 /* A limit on the bytes that a call takes off the transport before they become data.
  *

@@ -70,11 +70,15 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
 /* A connection without a transport: the program moves its bytes.  NULL if it fails. */
 static pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side)
 {
+    pyossl_connection *connection;
     BIO *bio;
 
     pyossl_clear_errors();
     bio = pyossl_memory_bio();
-    return pyossl_connection_new(context, takes_side, bio, bio, NULL, NULL);
+    connection = pyossl_connection_new(context, takes_side, bio, bio, NULL, NULL);
+    if (connection != NULL)
+        connection->memory = BIO_get_data(bio);
+    return connection;
 }
 
 /* A connection over BIOs that Python keeps, under their locks.  It has a reference of its own to each BIO

@@ -3,9 +3,11 @@
 /* Whether another record may be there already, without a call of the transport: then the read can go on at no cost. */
 static int pyossl_holds_more(const pyossl_connection *connection)
 {
-    return SSL_has_pending(connection->ssl)
-        || (connection->socket != NULL ? pyossl_stretch_length(&connection->socket->ahead)
-                                       : BIO_ctrl_pending(SSL_get_rbio(connection->ssl))) > 0;
+    size_t received = connection->memory != NULL ? pyossl_memory_incoming(connection->memory)
+                    : connection->socket != NULL ? pyossl_stretch_length(&connection->socket->ahead)
+                                                 : BIO_ctrl_pending(SSL_get_rbio(connection->ssl));
+
+    return received > 0 || SSL_has_pending(connection->ssl);
 }
 
 /* How many bytes a read of `size` bytes may take off the descriptor.  A program that reads less than a record must look

@@ -1,0 +1,238 @@
+/* The bodies of the methods: each makes a call of hot_calls.h, and the result of the method. */
+
+/* What the caller gets for a result that is not a number of bytes. */
+static PyObject *unfinished(PyObject *self, long long result, PyObject *operation)
+{
+    PyObject *number = PyLong_FromLongLong(result), *answer;
+
+    if (number == NULL)
+        return NULL;
+    answer = PyObject_CallMethodObjArgs(self, _unfinished, number, operation, NULL);
+    Py_DECREF(number);
+    return answer;
+}
+
+/* The connection of an object; NULL: an exception is set, because its __init__ has not been called. */
+static pyossl_connection *connection_of(PyObject *self)
+{
+    pyossl_connection *connection = __atomic_load_n(&((Methods *)self)->connection, __ATOMIC_ACQUIRE);
+
+    if (connection == NULL)
+        PyErr_SetString(PyExc_AttributeError, "this object has no connection: its __init__ was not called");
+    return connection;
+}
+
+/* Begins a call of OpenSSL for `size` bytes.  The result is for `end`. */
+static PyThreadState *begin(pyossl_connection *connection, size_t size)
+{
+#ifndef Py_GIL_DISABLED
+    if (calls->begin_short(connection, size))
+        return NULL;
+#endif
+    (void)size;
+    return PyEval_SaveThread();
+}
+
+static void end(pyossl_connection *connection, PyThreadState *released)
+{
+    if (released == NULL)
+        calls->end_short(connection);
+    else
+        PyEval_RestoreThread(released);
+}
+
+/* Takes the connection's lock; waits for it without the GIL.  0: it belongs to the parent process. */
+static int lock(pyossl_connection *connection)
+{
+    PyThreadState *released;
+    int taken;
+
+    if (calls->try_lock(connection))
+        return 1;
+    released = PyEval_SaveThread();
+    taken = calls->lock(connection);
+    PyEval_RestoreThread(released);
+    return taken;
+}
+
+/* Reads or peeks with `call`.  `ends`: a result of 0, the end, goes to `_unfinished` too. */
+static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, PyObject *argument, PyObject *operation, int ends)
+{
+    pyossl_connection *connection = connection_of(self);
+    Py_ssize_t size = argument == NULL ? PYOSSL_RECORD : number_from(self, argument, _size_to_read);
+    char record[PYOSSL_RECORD];
+    PyThreadState *released;
+    PyObject *data;
+    long long result;
+    Room room;
+
+    if (connection == NULL || size < 0
+        || open_room(&room, size < PYOSSL_LARGEST_READ ? size : PYOSSL_LARGEST_READ, record) < 0)
+        return NULL;
+    released = begin(connection, 0);
+    result = call(connection, room.bytes, (size_t)room.size);
+    end(connection, released);
+    if (result > 0 || (result == 0 && (!ends || size == 0)))
+        data = bytes_in(&room, (Py_ssize_t)result);
+    else
+        data = unfinished(self, result, operation);
+    close_room(&room);
+    return data;
+}
+
+/* Reads with `call` into the program's buffer. */
+static PyObject *read_into(PyObject *self, pyossl_read_call *call, PyObject *buffer, PyObject *argument, int ends)
+{
+    pyossl_connection *connection = connection_of(self);
+    PyThreadState *released;
+    Py_ssize_t size;
+    Py_buffer view;
+    long long result;
+
+    if (connection == NULL || take_buffer(self, buffer, &view, PyBUF_WRITABLE, _writable) < 0)
+        return NULL;
+    size = size_to_fill(self, &view, argument);
+    if (size < 0) {
+        PyBuffer_Release(&view);
+        return NULL;
+    }
+    released = begin(connection, 0);
+    result = call(connection, view.buf, (size_t)size);
+    end(connection, released);
+    PyBuffer_Release(&view);
+    return result > 0 || (result == 0 && (!ends || size == 0)) ? PyLong_FromLongLong(result)
+                                                               : unfinished(self, result, reading);
+}
+
+/* Writes the program's bytes, at most `most` of them, with `call`.  The result is the number of bytes written, and
+ * `size` that of the program's; below 0: `*answer` is what the method returns, NULL if an exception is set. */
+static long long write_bytes(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t most, Py_ssize_t *size,
+                             PyObject **answer)
+{
+    pyossl_connection *connection = connection_of(self);
+    PyThreadState *released;
+    Py_buffer view;
+    long long result;
+
+    *answer = NULL;
+    if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
+        return -1;
+    *size = view.len;
+    if (view.len < most)
+        most = view.len;
+    released = begin(connection, (size_t)most);
+    result = call(connection, view.buf, (size_t)most);
+    end(connection, released);
+    PyBuffer_Release(&view);
+    if (result < 0)
+        *answer = unfinished(self, result, writing);
+    return result;
+}
+
+/* As write_bytes; returns the number of bytes as Python's. */
+static PyObject *write_and_count(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t most)
+{
+    PyObject *answer;
+    Py_ssize_t size;
+    long long result = write_bytes(self, call, data, most, &size, &answer);
+
+    return result < 0 ? answer : PyLong_FromLongLong(result);
+}
+
+enum {
+    LARGE = 4096,         /* from this size on, a record is worth a guess of its size */
+    MOST_BESIDE = 256     /* the most bytes that a record has beside its plaintext, as a rule */
+};
+
+/* Passes the program's bytes through OpenSSL: encrypts or decrypts them.  `rest` is the method that gets a result which
+ * is not all.
+ *
+ * A large record is written straight into the object that is returned, which must have the right size before.  So the
+ * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known. */
+static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *data, int *beside, PyObject *operation,
+                          PyObject *rest)
+{
+    pyossl_connection *connection = connection_of(self);
+    char record[PYOSSL_RECORD];
+    PyThreadState *released;
+    PyObject *bytes, *all;
+    int guess, is_record, failed;
+    Py_buffer view;
+    long long got;
+    Room room;
+
+    if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
+        return NULL;
+    is_record = view.len >= LARGE && view.len <= PYOSSL_RECORD + MOST_BESIDE;
+    guess = is_record ? __atomic_load_n(beside, __ATOMIC_RELAXED) : 0;
+    failed = guess != 0 ? open_straight(&room, view.len + guess)
+                        : open_room(&room, view.len < LARGE ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
+    if (failed) {
+        PyBuffer_Release(&view);
+        return NULL;
+    }
+    released = begin(connection, (size_t)view.len);
+    got = call(connection, view.buf, (size_t)view.len, room.bytes, (size_t)room.size);
+    end(connection, released);
+    if (is_record && got > 0) {
+        long long difference = got - view.len;
+        guess = difference >= -MOST_BESIDE && difference <= MOST_BESIDE ? (int)difference : 0;
+        __atomic_store_n(beside, guess, __ATOMIC_RELAXED);
+    }
+    PyBuffer_Release(&view);
+    bytes = got < 0 ? unfinished(self, got, operation) : bytes_in(&room, (Py_ssize_t)(got & ~PYOSSL_MORE));
+    close_room(&room);
+    if (bytes == NULL || got < 0 || (got & PYOSSL_MORE) == 0)
+        return bytes;
+    all = PyObject_CallMethodObjArgs(self, rest, bytes, NULL);
+    Py_DECREF(bytes);
+    return all;
+}
+
+/* Returns at most `most` bytes for the peer; -1: all. */
+static PyObject *take_bytes_to_send(PyObject *self, Py_ssize_t most)
+{
+    pyossl_connection *connection = connection_of(self);
+    PyObject *data = NULL;
+    long long there, got = 0;
+
+    if (connection == NULL)
+        return NULL;
+    if (!lock(connection))
+        return unfinished(self, calls->bytes_to_send(connection), sending);
+    there = calls->bytes_to_send(connection);
+    if (there >= 0) {
+        if (most >= 0 && there > most)
+            there = most;
+        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)there);
+        if (data != NULL)
+            got = calls->data_to_send(connection, PyBytes_AsString(data), (size_t)there);
+    }
+    calls->unlock(connection);
+    if (there < 0 || got < 0) {
+        Py_XDECREF(data);
+        return unfinished(self, there < 0 ? there : got, sending);
+    }
+    return data;
+}
+
+/* Gives bytes of the peer to the connection.  Returns their number; below 0: `*answer` as in write_bytes. */
+static Py_ssize_t give_received(PyObject *self, PyObject *data, PyObject **answer)
+{
+    pyossl_connection *connection = connection_of(self);
+    long long result;
+    Py_buffer view;
+    int taken;
+
+    *answer = NULL;
+    if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
+        return -1;
+    taken = lock(connection);
+    result = calls->receive_data(connection, view.buf, (size_t)view.len);
+    if (taken)
+        calls->unlock(connection);
+    PyBuffer_Release(&view);
+    if (result < 0)
+        *answer = unfinished(self, result, receiving);
+    return result < 0 ? -1 : view.len;
+}

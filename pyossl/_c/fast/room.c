@@ -1,0 +1,66 @@
+/* Room for bytes that a method will return.  Borrowed room is shared by all connections, because most are idle. */
+
+typedef struct {
+    char *bytes;
+    Py_ssize_t size;
+    PyObject *straight;    /* the object to return, if `size` is right */
+    int is_borrowed;
+} Room;
+
+enum { BORROWED = 8 };
+
+static void *borrowed[BORROWED];
+
+static void *borrow(void)
+{
+    for (int n = 0; n < BORROWED; n++) {
+        void *bytes = __atomic_exchange_n(&borrowed[n], NULL, __ATOMIC_ACQ_REL);
+        if (bytes != NULL)
+            return bytes;
+    }
+    return malloc(PYOSSL_LARGEST_READ);
+}
+
+static void give_back(void *bytes)
+{
+    for (int n = 0; n < BORROWED; n++) {
+        void *none = NULL;
+        if (__atomic_compare_exchange_n(&borrowed[n], &none, bytes, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            return;
+    }
+    free(bytes);
+}
+
+/* Room for `size` bytes: `record`, which has PYOSSL_RECORD bytes, or borrowed room.  -1: an exception is set. */
+static int open_room(Room *room, Py_ssize_t size, char *record)
+{
+    *room = (Room){record, size, NULL, size > PYOSSL_RECORD};
+    if (room->is_borrowed && (room->bytes = borrow()) == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* Room in an object of `size` bytes.  -1: an exception is set. */
+static int open_straight(Room *room, Py_ssize_t size)
+{
+    PyObject *straight = PyBytes_FromStringAndSize(NULL, size);
+
+    *room = (Room){straight == NULL ? NULL : PyBytes_AsString(straight), size, straight, 0};
+    return straight == NULL ? -1 : 0;
+}
+
+/* The first `size` bytes, as a new reference. */
+static PyObject *bytes_in(const Room *room, Py_ssize_t size)
+{
+    return room->straight != NULL && size == room->size ? Py_NewRef(room->straight)
+                                                        : PyBytes_FromStringAndSize(room->bytes, size);
+}
+
+static void close_room(Room *room)
+{
+    Py_XDECREF(room->straight);
+    if (room->is_borrowed)
+        give_back(room->bytes);
+}

@@ -1,0 +1,95 @@
+/* The struct of hot_calls.h, and what only the methods in fast.c need: they hold Python's GIL and the connection's lock
+ * at the same time.
+ *
+ * A thread must not wait for the lock while it holds the GIL: the thread that has the lock may be in a callback, which
+ * needs the GIL.  So a method tries the lock, and if another thread has it, releases the GIL and waits.
+ *
+ * A method that moves bytes between the program and the memory BIO copies them under both.  A method that reads or
+ * writes a short message of an open connection in memory calls OpenSSL under both, because releasing the GIL and taking
+ * it again would cost as much as the encryption.  Another thread that makes a longer call holds the lock then, and the
+ * GIL is released. */
+
+_Static_assert(PYOSSL_RECORD == SSL3_RT_MAX_PLAIN_LENGTH, "hot_calls.h must agree with OpenSSL");
+
+enum { PYOSSL_SHORT = 2048 };    /* the most bytes of a short message: they take a microsecond or two */
+
+/* Reading, peeking and writing, as the descriptor's owner expects it. */
+static long long pyossl_hot_read(pyossl_connection *connection, void *buffer, size_t size)
+{
+    return connection->is_callers ? pyossl_mutable_read(connection, buffer, size)
+                                  : pyossl_read(connection, buffer, size);
+}
+
+static long long pyossl_hot_peek(pyossl_connection *connection, void *buffer, size_t size)
+{
+    return connection->is_callers ? pyossl_mutable_peek(connection, buffer, size)
+                                  : pyossl_peek(connection, buffer, size);
+}
+
+static long long pyossl_hot_write(pyossl_connection *connection, const void *data, size_t size)
+{
+    return connection->is_callers ? pyossl_mutable_send(connection, data, size)
+                                  : pyossl_write(connection, data, size);
+}
+
+/* Takes the lock if that needs no waiting.  1: taken, until pyossl_connection_release. */
+static int pyossl_try_lock(pyossl_connection *connection)
+{
+    return connection->lock == &connection->own_lock && pyossl_lock_try(connection->lock);
+}
+
+/* Begins a call that keeps the GIL, for `size` bytes.  1: the lock is taken, until pyossl_end_short; 0: the call must
+ * release the GIL.  A handshake may take long and wait, so the connection must be open, and what a read may find is as
+ * short as what a write may send. */
+static int pyossl_begin_short(pyossl_connection *connection, size_t size)
+{
+    if (size > PYOSSL_SHORT || connection->memory == NULL || pyossl_locked != NULL || !pyossl_try_lock(connection))
+        return 0;
+    if (connection->is_open && connection->is_peer_checked && !connection->closed && !connection->dead
+        && SSL_is_init_finished(connection->ssl)
+        && pyossl_kept_length(&connection->memory->incoming) + size <= PYOSSL_SHORT) {
+        pyossl_locked = connection;
+        return 1;
+    }
+    pyossl_connection_release(connection);
+    return 0;
+}
+
+static void pyossl_end_short(pyossl_connection *connection)
+{
+    pyossl_locked = NULL;
+    pyossl_connection_release(connection);
+}
+
+/* The address of the struct, as Python's number. */
+static uintptr_t pyossl_hot_calls_address(void)
+{
+    static const pyossl_hot_calls calls = {
+        .size = sizeof(calls),
+        .read = pyossl_hot_read,
+        .peek = pyossl_hot_peek,
+        .write = pyossl_hot_write,
+        .recv = pyossl_recv,
+        .recv_peek = pyossl_recv_peek,
+        .send = pyossl_send,
+        .read_step = pyossl_read_step,
+        .receive_data = pyossl_receive_data,
+        .data_to_send = pyossl_data_to_send,
+        .bytes_to_send = pyossl_bytes_to_send,
+        .encrypt = pyossl_encrypt,
+        .decrypt = pyossl_decrypt,
+        .try_lock = pyossl_try_lock,
+        .lock = pyossl_connection_acquire,
+        .unlock = pyossl_connection_release,
+        .begin_short = pyossl_begin_short,
+        .end_short = pyossl_end_short,
+    };
+
+    return (uintptr_t)&calls;
+}
+
+/* The address of a connection, as Python's number. */
+static uintptr_t pyossl_address(const pyossl_connection *connection)
+{
+    return (uintptr_t)connection;
+}

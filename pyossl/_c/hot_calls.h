@@ -1,0 +1,49 @@
+/* The functions of pyossl that the methods in fast.c call.
+ *
+ * fast.c is an extension of its own, which does not link to OpenSSL.  It gets the address of this struct, filled in by
+ * hot_calls.c, from Python. */
+
+#include <stddef.h>
+
+enum {
+    PYOSSL_RECORD = 16384,          /* the most bytes of plaintext in a record: SSL3_RT_MAX_PLAIN_LENGTH */
+    PYOSSL_LARGEST_READ = 262144    /* the most bytes that one call reads */
+};
+
+/* Added to the number of bytes of a result: there are more, and the next call returns them without waiting. */
+#define PYOSSL_MORE (1LL << 40)
+
+typedef struct pyossl_connection pyossl_connection;
+
+typedef long long pyossl_read_call(pyossl_connection *connection, void *buffer, size_t size);
+typedef long long pyossl_write_call(pyossl_connection *connection, const void *data, size_t size);
+typedef long long pyossl_transfer_call(pyossl_connection *connection, const void *data, size_t size, void *buffer,
+                                       size_t room);
+
+typedef struct {
+    size_t size;    /* of this struct: the two extensions must come from one build */
+
+    /* A connection's own calls, which wait only if its transport does. */
+    pyossl_read_call *read, *peek;
+    pyossl_write_call *write;
+
+    /* The calls of a socket, which wait with the connection's timeout. */
+    pyossl_read_call *recv, *recv_peek;
+    pyossl_write_call *send;
+
+    /* The calls of an event loop. */
+    pyossl_read_call *read_step;
+
+    /* The calls of a connection without a transport. */
+    pyossl_write_call *receive_data;
+    pyossl_read_call *data_to_send;
+    long long (*bytes_to_send)(pyossl_connection *connection);
+    pyossl_transfer_call *encrypt, *decrypt;
+
+    /* The connection's lock: see hot_calls.c. */
+    int (*try_lock)(pyossl_connection *connection);
+    int (*lock)(pyossl_connection *connection);
+    void (*unlock)(pyossl_connection *connection);
+    int (*begin_short)(pyossl_connection *connection, size_t size);
+    void (*end_short)(pyossl_connection *connection);
+} pyossl_hot_calls;
