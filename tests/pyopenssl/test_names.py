@@ -59,7 +59,7 @@ def test_installed_methods_are_called_as_in_the_original() -> None:
     # Arguments of unusual kinds and the refusal to be copied are the core's.  Ordering and deprecation are Python's, in
     # the original too.
     pythons = {"functools", "warnings", "_py_warnings"}
-    core = {"pyossl.core.copying", "pyossl.core.unusual_arguments"}
+    core = {"pyossl.core.buffers", "pyossl.core.copying", "pyossl.core.unusual_arguments"}
     assert set(others) <= {"OpenSSL.SSL", "OpenSSL.crypto", *core, *pythons}
 
 
