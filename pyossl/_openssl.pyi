@@ -1130,6 +1130,7 @@ class _Library:
     PYOSSL_SERVERNAME: int
     PYOSSL_SHUT: int
     PYOSSL_SHUTDOWN_STATE: int
+    PYOSSL_SLICE: int
     PYOSSL_TIMED_OUT: int
     PYOSSL_TOO_EARLY: int
     PYOSSL_UNREAD: int

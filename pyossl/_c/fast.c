@@ -13,7 +13,8 @@
  *   `_writable(buffer)` always raise.
  * - A result below 0 goes to `_unfinished(result, operation)`, which returns a Want or raises; the end too, where it is
  *   an exception.
- * - A result that says that there is more goes to `_rest_to_send`, `_rest_to_read` or `_rest_to_write`.
+ * - A result that says that there is more goes to `_rest_to_send`, `_rest_to_read` or `_rest_to_write`, or sets the
+ *   attribute `has_more`.
  * - A call with flags goes to `_recv_with_flags`, `_recv_into_with_flags` or `_refuse_flags`.
  *
  * A buffer of the program is held while C uses it: it can be neither resized nor freed.
@@ -50,7 +51,8 @@ static const pyossl_hot_calls *calls;
 #define NAMES(X) \
     X(_unfinished) X(_size_to_read) X(_size_to_send) X(_size_in_buffer) X(_readable) X(_writable) X(_bytes_of_text) \
     X(_rest_to_send) X(_rest_to_read) X(_rest_to_write) X(_recv_with_flags) X(_recv_into_with_flags) X(_refuse_flags) \
-    X( _recv_into_other) X(reading) X(peeking) X(writing) X(receiving) X(sending)
+    X( _recv_into_other) X(reading) X(peeking) X(writing) X(receiving) X(sending) \
+    X(has_more)
 #define X(name) static PyObject *name;
 NAMES(X)
 #undef X
@@ -65,6 +67,7 @@ NAMES(X)
 
 #include "fast/connection_methods.c"
 #include "fast/socket_methods.c"
+#include "fast/event_loop_methods.c"
 #include "fast/face_methods.c"
 
 static PyObject *base_type;
@@ -173,6 +176,7 @@ static int fill(PyObject *module)
     Py_DECREF(type)
     ADD("ConnectionMethods", "The frequent methods of ``Connection``.", connection_methods);
     ADD("SocketMethods", "The frequent methods of ``Socket``.", socket_methods);
+    ADD("EventLoopMethods", "The steps of an ``EventLoopConnection``.", event_loop_methods);
     ADD("FaceMethods", "The frequent methods of ``pyossl.pyopenssl.SSL.Connection``.", face_methods);
     return 0;
 }

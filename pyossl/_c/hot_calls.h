@@ -7,7 +7,8 @@
 
 enum {
     PYOSSL_RECORD = 16384,          /* the most bytes of plaintext in a record: SSL3_RT_MAX_PLAIN_LENGTH */
-    PYOSSL_LARGEST_READ = 262144    /* the most bytes that one call reads */
+    PYOSSL_LARGEST_READ = 262144,   /* the most bytes that one call reads */
+    PYOSSL_SLICE = 1 << 20          /* the most bytes that one step of a write writes */
 };
 
 /* Added to the number of bytes of a result: there are more, and the next call returns them without waiting. */

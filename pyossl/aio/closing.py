@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyossl.aio.event_loop import read_buffer_of
 from pyossl.aio.fork_count import fork_count
 from pyossl.aio.loop_callbacks import LoopCallbacks
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN, STATE_NAMES
@@ -59,7 +58,6 @@ class ClosingTransport(LoopCallbacks):
         "_has_flushed",
         "_is_announced",
         "_protocol",
-        "_room",
         "_server",
         "_shutdown_timeout",
         "_state",
@@ -86,7 +84,6 @@ class ClosingTransport(LoopCallbacks):
         self._watch_nothing_yet()
         self._connection = connection
         self._forks = fork_count()
-        self._room = read_buffer_of(loop)
         self._state = HANDSHAKE
         self._timer: asyncio.TimerHandle | None = None
         self._write_buffer: WriteBuffer | None = None
@@ -195,7 +192,7 @@ class ClosingTransport(LoopCallbacks):
         if self._state != SHUTDOWN:
             return
         try:
-            data = self._connection.receive(self._room)
+            data = self._connection.receive()
         except (Error, OSError):
             self._lose(None)
             return

@@ -20,16 +20,19 @@ each other.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pyossl.core.buffers import Buffer, Bytes
+from pyossl.core.buffers import Bytes, room_to_read
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
+
+_threads = threading.local()
 
 _PORTION = 24 * 1024
 _MOST_ANSWERS = 16 * 1024
@@ -116,11 +119,12 @@ class ConnectionOverTransport(Connection):
         finally:  # after a failure this sends the alert
             self._send_output()
 
-    def receive(self, room: Buffer) -> bytes | Want:
-        got = self.read_some_into(room[1])
+    def receive(self) -> bytes | Want:
+        room = _thread_room()
+        got = self.read_some_into(room)
         if isinstance(got, Want):
             return got
-        data: bytes = room[1][:got]
+        data: bytes = room[:got]
         return data
 
     def read_some_into(self, buffer: Any) -> int | Want:
@@ -188,3 +192,12 @@ class ConnectionOverTransport(Connection):
             self._send_output()
         self._is_shut = True  # OpenSSL still answers KeyUpdates, but nothing may follow close_notify
         return done
+
+
+def _thread_room() -> Any:
+    """A buffer that all connections of a thread read into, one after the other: an idle connection needs none."""
+    room: Any = getattr(_threads, "room", None)
+    if room is None:
+        _, room = room_to_read()
+        _threads.room = room
+    return room

@@ -11,9 +11,9 @@ from typing import Any
 
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
-from pyossl.core.buffers import LARGEST, Bytes
+from pyossl.core.buffers import Bytes
 from pyossl.sockets.descriptor_connection import drain
-from pyossl.sockets.event_loop_steps import MORE, SLICE, EventLoopConnection, read_step, write_step
+from pyossl.sockets.event_loop_steps import SLICE, EventLoopConnection
 from pyossl.sockets.happy_eyeballs import send_at_once
 
 
@@ -24,7 +24,7 @@ class SocketTransport(Transport):
     one Python call in each direction, a thirtieth of the instructions of an echo.
     """
 
-    __slots__ = ("_fd", "_pointer", "_sock")
+    __slots__ = ("_fd", "_receive", "_send", "_sock")
 
     _connection: EventLoopConnection
 
@@ -40,30 +40,26 @@ class SocketTransport(Transport):
     ) -> None:
         self._sock = sock
         self._fd = sock.fileno()
-        self._pointer = connection.pointer
+        self._receive, self._send = connection.receive, connection.send
         super().__init__(loop, connection, protocol, _extra_info_of(sock), **options)
 
     def _read_ready(self) -> None:
         if self._state != OPEN or self._paused or self._reads_into or self._destination is not None:
             super()._read_ready()
             return
-        room, view = self._room
-        result = read_step(self._pointer, room, LARGEST)
-        if not 0 < result < MORE or self._write_wants_read:
-            self._take_result(result)
-            return
+        got: Any
         try:
-            self._protocol.data_received(view[:result])
-        except BaseException as error:
-            self._protocol_failed(error, "data_received")
-
-    def _take_result(self, result: int) -> None:
-        try:
-            got = self._connection.received(result, self._room)
+            got = self._receive()
         except BaseException as error:
             self._fail(error, "reading")
-        else:
+            return
+        if got.__class__ is not bytes or not got or self._connection.has_more or self._write_wants_read:
             self._deliver(got)
+            return
+        try:
+            self._protocol.data_received(got)
+        except BaseException as error:
+            self._protocol_failed(error, "data_received")
 
     def write(self, data: Bytes) -> None:
         if (
@@ -75,16 +71,12 @@ class SocketTransport(Transport):
         ):
             super().write(data)
             return
-        result = write_step(self._pointer, data, size)
-        if result != size:
-            self._keep_rest_of(data, result)
-
-    def _keep_rest_of(self, data: Bytes, result: int) -> None:
         try:
-            sent = self._connection.sent(result)
+            sent = self._send(data)
         except BaseException as error:
             self._fail_writing(error, "writing")
-        else:
+            return
+        if sent != size:
             self._keep_rest(data, sent)
 
     def _watch_reader(self, callback: Callable[[], object]) -> None:

@@ -146,7 +146,7 @@ class Transport(ClosingTransport):
         got: Any
         try:
             if self._destination is None and not self._reads_into:
-                got = self._connection.receive(self._room)
+                got = self._connection.receive()
             else:
                 got = self._read_into()
         except BaseException as error:

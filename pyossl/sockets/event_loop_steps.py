@@ -10,19 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyossl._fast import EventLoopMethods
 from pyossl.core import ffi, lib
-from pyossl.core.buffers import LARGEST, Buffer, Bytes, readable, writable
+from pyossl.core.buffers import Bytes
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import DescriptorConnection
 from pyossl.tls.connection import Connection
 
-SLICE = 1 << 20
+SLICE: int = lib.PYOSSL_SLICE
 """The most bytes that one step writes, so that a peer that reads fast does not block the loop's other connections."""
-MORE: int = lib.PYOSSL_MORE
-"""``read_step`` adds this to the number of bytes if the next read needs no wait."""
-read_step, write_step = lib.pyossl_read_step, lib.pyossl_write
-"""The functions in C, for code that cannot afford a call in Python.  They take a connection's ``pointer``, a buffer and
-a size.  The connection's ``received`` and ``sent`` interpret a result that is not a number of bytes."""
 
 
 class Destination:
@@ -59,68 +55,26 @@ class Destination:
         return self.data[: self.filled]
 
 
-class EventLoopConnection(DescriptorConnection):
+class EventLoopConnection(EventLoopMethods, DescriptorConnection):
     """A ``Connection`` over a descriptor, with reads and writes that never wait.  SSL_set_fd(3)"""
 
     has_more = False
     """Whether the next read needs no wait.  The code that reads sets it to False."""
 
-    @property
-    def pointer(self) -> Any:
-        """The ``pyossl_connection *``, for ``read_step`` and ``write_step``."""
-        return self._c
-
-    def receive(self, room: Buffer) -> bytes | Want:
-        """Reads through ``room``, of ``room_to_read()``; ``b""`` after the peer has closed.  SSL_read_ex(3)"""
-        return self.received(read_step(self._c, room[0], LARGEST), room)
-
-    def received(self, result: int, room: Buffer) -> bytes | Want:
-        """The result of a ``read_step`` into ``room``, in the form that ``receive`` returns or raises."""
-        count = self._counted(result)
-        if count.__class__ is int:
-            data: bytes = room[1][:count]
-            return data
-        return count  # type: ignore[return-value]  # a Want
-
-    def _counted(self, result: int) -> int | Want:
-        if result > MORE:
-            self.has_more = True
-            return result - MORE
-        if result >= 0:
-            return result
-        if result == lib.PYOSSL_PAUSED:
-            self.has_more = True
-            return Want.READ
-        return self._unfinished(result, "reading")
-
-    def read_some_into(self, buffer: Any) -> int | Want:
-        """Reads into a writable buffer; returns the number of bytes, 0 after the peer has closed.  SSL_read_ex(3)"""
-        with writable(buffer) as target:
-            return self._read_step(target, len(target))
+    # receive, read_some_into and send are in C (pyossl/_c/fast/event_loop_methods.c)
 
     def fill(self, destination: Destination) -> int | Want:
         """Reads into the rest of ``destination``; returns the number of bytes, 0 after the peer has closed."""
-        result = self._read_step(destination.next_address(), destination.size - destination.filled)
+        result = self.read_some_into(destination.rest())
         if isinstance(result, int):
             destination.filled += result
         return result
 
-    def _read_step(self, place: Any, size: int) -> int | Want:
-        return self._counted(read_step(self._c, place, size))
-
-    def send(self, data: Bytes, start: int = 0) -> int | Want:
-        """Sends at most ``SLICE`` bytes of ``data`` from ``start`` on; returns how many were taken.
-
-        As for ``Connection.write``, the next call must begin with the first byte that was not taken.  SSL_write_ex(3)
-        """
-        if start == 0 and data.__class__ is bytes:
-            return self.sent(write_step(self._c, data, min(len(data), SLICE)))
-        with readable(data) as source:
-            return self.sent(write_step(self._c, source + start, min(len(source) - start, SLICE)))
-
-    def sent(self, result: int) -> int | Want:
-        """The result of a ``write_step``, in the form that ``send`` returns or raises."""
-        return result if result >= 0 else self._unfinished(result, "writing")
+    def _unfinished(self, result: int, operation: str) -> Want:
+        if result == lib.PYOSSL_PAUSED:
+            self.has_more = True
+            return Want.READ
+        return super()._unfinished(result, operation)
 
 
 def cipher_facts(connection: Connection) -> tuple[str, str, int] | None:

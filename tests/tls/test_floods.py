@@ -19,7 +19,6 @@ from served import Task
 
 import pyossl
 from pyossl import BIO, Connection, PythonBIO, Want
-from pyossl.core.buffers import room_to_read
 from pyossl.pyopenssl import SSL
 from pyossl.sockets.event_loop_steps import EventLoopConnection
 
@@ -112,10 +111,9 @@ def test_a_step_for_an_event_loop_takes_a_bounded_number_of_bytes_and_says_that_
     connection = EventLoopConnection(flooder.victims_context, flooder.victims_name, flooder.victims)
     shaken(flooder, connection)
     flooder.begin()
-    room = room_to_read()
     turns, data = 0, b""
     while not data:
-        got = connection.receive(room)
+        got = connection.receive()
         if isinstance(got, Want):
             turns += connection.has_more
             connection.has_more = False
@@ -194,11 +192,10 @@ def test_what_comes_behind_data_and_a_flood_is_told_to_an_event_loop(updates: Fl
     connection = EventLoopConnection(updates.victims_context, updates.victims_name, updates.victims)
     shaken(updates, connection)
     updates.begin(40_000, before=b"first", ends=False)
-    room = room_to_read()
-    assert connection.receive(room) == b"first"
+    assert connection.receive() == b"first"
     assert connection.has_more
     assert not select.select([updates.victims], [], [], 0)[0]
-    assert connection.receive(room) == ENDING
+    assert connection.receive() == ENDING
     connection.close()
 
 

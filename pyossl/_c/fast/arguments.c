@@ -75,6 +75,12 @@ static Py_ssize_t number_from(PyObject *self, PyObject *argument, PyObject *meth
     return number;
 }
 
+/* The number of bytes to read: a record's if it is not given.  Below 0: an exception is set. */
+static Py_ssize_t size_from(PyObject *self, PyObject *argument)
+{
+    return argument == NULL ? PYOSSL_RECORD : number_from(self, argument, _size_to_read);
+}
+
 /* Whether an argument is given, and is not the number 0 or None: `flags`, which are 0 as a rule. */
 static int is_given(PyObject *argument)
 {

@@ -55,11 +55,18 @@ static int lock(pyossl_connection *connection)
     return taken;
 }
 
-/* Reads or peeks with `call`.  `ends`: a result of 0, the end, goes to `_unfinished` too. */
-static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, PyObject *argument, PyObject *operation, int ends)
+/* What is left of a result without PYOSSL_MORE, which sets the attribute `has_more`.  -1: an exception is set. */
+static long long without_more(PyObject *self, long long result)
+{
+    if (result < PYOSSL_MORE)
+        return result;
+    return PyObject_SetAttr(self, has_more, Py_True) < 0 ? -1 : result & ~PYOSSL_MORE;
+}
+
+/* Reads or peeks at most `size` bytes with `call`.  `ends`: a result of 0, the end, goes to `_unfinished` too. */
+static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, Py_ssize_t size, PyObject *operation, int ends)
 {
     pyossl_connection *connection = connection_of(self);
-    Py_ssize_t size = argument == NULL ? PYOSSL_RECORD : number_from(self, argument, _size_to_read);
     char record[PYOSSL_RECORD];
     PyThreadState *released;
     PyObject *data;
@@ -72,10 +79,10 @@ static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, PyObject *ar
     released = begin(connection, 0);
     result = call(connection, room.bytes, (size_t)room.size);
     end(connection, released);
-    if (result > 0 || (result == 0 && (!ends || size == 0)))
-        data = bytes_in(&room, (Py_ssize_t)result);
-    else
+    if (result < 0 || (result == 0 && ends && size > 0))
         data = unfinished(self, result, operation);
+    else
+        data = (result = without_more(self, result)) < 0 ? NULL : bytes_in(&room, (Py_ssize_t)result);
     close_room(&room);
     return data;
 }
@@ -100,14 +107,16 @@ static PyObject *read_into(PyObject *self, pyossl_read_call *call, PyObject *buf
     result = call(connection, view.buf, (size_t)size);
     end(connection, released);
     PyBuffer_Release(&view);
-    return result > 0 || (result == 0 && (!ends || size == 0)) ? PyLong_FromLongLong(result)
-                                                               : unfinished(self, result, reading);
+    if (result < 0 || (result == 0 && ends && size > 0))
+        return unfinished(self, result, reading);
+    return (result = without_more(self, result)) < 0 ? NULL : PyLong_FromLongLong(result);
 }
 
-/* Writes the program's bytes, at most `most` of them, with `call`.  The result is the number of bytes written, and
- * `size` that of the program's; below 0: `*answer` is what the method returns, NULL if an exception is set. */
-static long long write_bytes(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t most, Py_ssize_t *size,
-                             PyObject **answer)
+/* Writes the program's bytes from `start` on, at most `most` of them, with `call`.  The result is the number of bytes
+ * written, and `size` that of the program's; below 0: `*answer` is what the method returns, NULL if an exception is
+ * set. */
+static long long write_bytes(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t start, Py_ssize_t most,
+                             Py_ssize_t *size, PyObject **answer)
 {
     pyossl_connection *connection = connection_of(self);
     PyThreadState *released;
@@ -118,10 +127,12 @@ static long long write_bytes(PyObject *self, pyossl_write_call *call, PyObject *
     if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
         return -1;
     *size = view.len;
-    if (view.len < most)
-        most = view.len;
+    if (start > view.len)
+        start = view.len;
+    if (view.len - start < most)
+        most = view.len - start;
     released = begin(connection, (size_t)most);
-    result = call(connection, view.buf, (size_t)most);
+    result = call(connection, (char *)view.buf + start, (size_t)most);
     end(connection, released);
     PyBuffer_Release(&view);
     if (result < 0)
@@ -130,11 +141,12 @@ static long long write_bytes(PyObject *self, pyossl_write_call *call, PyObject *
 }
 
 /* As write_bytes; returns the number of bytes as Python's. */
-static PyObject *write_and_count(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t most)
+static PyObject *write_and_count(PyObject *self, pyossl_write_call *call, PyObject *data, Py_ssize_t start,
+                                 Py_ssize_t most)
 {
     PyObject *answer;
     Py_ssize_t size;
-    long long result = write_bytes(self, call, data, most, &size, &answer);
+    long long result = write_bytes(self, call, data, start, most, &size, &answer);
 
     return result < 0 ? answer : PyLong_FromLongLong(result);
 }

@@ -4,14 +4,14 @@ static PyObject *connection_read(ARGUMENTS)
 {
     static const Signature signature = {"read", 0, {"size"}};
     TAKE(signature);
-    return read_bytes(self, calls->read, values[0], reading, 0);
+    return read_bytes(self, calls->read, size_from(self, values[0]), reading, 0);
 }
 
 static PyObject *connection_peek(ARGUMENTS)
 {
     static const Signature signature = {"peek", 0, {"size"}};
     TAKE(signature);
-    return read_bytes(self, calls->peek, values[0], peeking, 0);
+    return read_bytes(self, calls->peek, size_from(self, values[0]), peeking, 0);
 }
 
 static PyObject *connection_read_into(ARGUMENTS)
@@ -25,7 +25,7 @@ static PyObject *connection_write(ARGUMENTS)
 {
     static const Signature signature = {"write", 1, {"data"}};
     TAKE(signature);
-    return write_and_count(self, calls->write, values[0], PY_SSIZE_T_MAX);
+    return write_and_count(self, calls->write, values[0], 0, PY_SSIZE_T_MAX);
 }
 
 static PyObject *connection_receive_data(ARGUMENTS)

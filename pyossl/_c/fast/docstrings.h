@@ -85,6 +85,19 @@
     "_peek($self, /, size)", \
     "Like ``recv``, but the bytes stay to be read.  SSL_peek_ex(3)")
 
+#define event_loop_receive_doc DOC( \
+    "receive($self, /)", \
+    "Reads what has arrived, 256 KiB at most; ``b\"\"`` after the peer has closed.  SSL_read_ex(3)")
+
+#define event_loop_read_some_into_doc DOC( \
+    "read_some_into($self, /, buffer)", \
+    "Reads into a writable buffer; returns the number of bytes, 0 after the peer has closed.  SSL_read_ex(3)")
+
+#define event_loop_send_doc DOC( \
+    "send($self, /, data, start=0)", \
+    "Sends at most 1 MiB of ``data`` from ``start`` on; returns how many bytes were taken.\n\n" \
+    "As for ``Connection.write``, the next call must begin with the first byte that was not taken.  SSL_write_ex(3)")
+
 #define face_recv_doc DOC( \
     "recv($self, /, bufsiz, flags=None)", \
     "Returns decrypted bytes, ``bufsiz`` at most.\n\n" \

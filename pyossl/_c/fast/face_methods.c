@@ -12,7 +12,7 @@ static PyObject *face_recv(ARGUMENTS)
     TAKE(signature);
     if (is_given(values[1]))
         return PyObject_CallMethodObjArgs(self, _recv_with_flags, values[0], values[1], NULL);
-    return read_bytes(self, calls->read, values[0], reading, 1);
+    return read_bytes(self, calls->read, size_from(self, values[0]), reading, 1);
 }
 
 /* Whether bytes can be read straight into the buffer: into a bytearray, or a memoryview of single bytes.  One that
@@ -58,7 +58,7 @@ static PyObject *face_send(ARGUMENTS)
     PyErr_Clear();
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
-    answer = write_and_count(self, calls->write, data, PYOSSL_RECORD);
+    answer = write_and_count(self, calls->write, data, 0, PYOSSL_RECORD);
     Py_DECREF(data);
     return answer;
 }
@@ -70,7 +70,7 @@ static PyObject *face_sendall(ARGUMENTS)
     TAKE(signature);
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
-    answer = write_and_count(self, calls->write, data, PY_SSIZE_T_MAX);
+    answer = write_and_count(self, calls->write, data, 0, PY_SSIZE_T_MAX);
     Py_DECREF(data);
     return answer;
 }

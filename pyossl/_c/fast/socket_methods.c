@@ -6,14 +6,14 @@ static PyObject *socket_recv(ARGUMENTS)
     TAKE(signature);
     if (is_given(values[1]))
         return PyObject_CallMethodObjArgs(self, _recv_with_flags, values[0], values[1], NULL);
-    return read_bytes(self, calls->recv, values[0], reading, 0);
+    return read_bytes(self, calls->recv, size_from(self, values[0]), reading, 0);
 }
 
 static PyObject *socket_peek(ARGUMENTS)
 {
     static const Signature signature = {"_peek", 1, {"size"}};
     TAKE(signature);
-    return read_bytes(self, calls->recv_peek, values[0], peeking, 0);
+    return read_bytes(self, calls->recv_peek, size_from(self, values[0]), peeking, 0);
 }
 
 static PyObject *socket_recv_into(ARGUMENTS)
@@ -32,7 +32,7 @@ static PyObject *socket_send(ARGUMENTS)
     TAKE(signature);
     if (is_given(values[1]))
         return PyObject_CallMethodObjArgs(self, _refuse_flags, values[1], NULL);
-    return write_and_count(self, calls->send, values[0], PY_SSIZE_T_MAX);
+    return write_and_count(self, calls->send, values[0], 0, PY_SSIZE_T_MAX);
 }
 
 static PyObject *socket_sendall(ARGUMENTS)
@@ -44,7 +44,7 @@ static PyObject *socket_sendall(ARGUMENTS)
     TAKE(signature);
     if (is_given(values[1]))
         return PyObject_CallMethodObjArgs(self, _refuse_flags, values[1], NULL);
-    sent = write_bytes(self, calls->send, values[0], PY_SSIZE_T_MAX, &size, &answer);
+    sent = write_bytes(self, calls->send, values[0], 0, PY_SSIZE_T_MAX, &size, &answer);
     if (sent < 0)
         return answer;
     if (sent == size)

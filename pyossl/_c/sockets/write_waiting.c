@@ -1,9 +1,9 @@
 /* Writes that wait, in the writers' turn. */
 
-/* A long write is made in slices, of this many bytes.  As long as the peer takes the bytes, nothing waits, and the call
+/* A long write is made in slices of PYOSSL_SLICE bytes.  As long as the peer takes the bytes, nothing waits, and the call
  * could run for minutes.  After each slice it lets readers run and looks at its deadline; after each 16 it runs
  * Python's signal handlers. */
-enum { PYOSSL_SLICE = 1 << 20, PYOSSL_SLICES = 16 };
+enum { PYOSSL_SLICES = 16 };
 
 /* 0: the next slice may follow. */
 static long long pyossl_after_slice(size_t slices, long long deadline)
