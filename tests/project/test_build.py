@@ -318,7 +318,7 @@ def test_the_sdist_builds_a_wheel_of_itself_that_works(sdist: Path, tmp_path: Pa
     (tree,) = (path for path in tmp_path.iterdir() if path.is_dir())
     _setuptools(tree, "build_wheel", tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
-    # A Python without the lock loads no extension of the stable ABI, and 3.10's lacks the buffers that fast.c needs.  So
+    # A Python without the lock loads no extension of the stable ABI, and 3.10's lacks the buffers that fast.c needs:
     # each has a wheel of its own.
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     own = f"-cp3{sys.version_info[1]}t-" if free_threaded else "-cp310-cp310-"

@@ -87,8 +87,8 @@ static long long pyossl_mutable_handshake(pyossl_connection *connection)
     return result;
 }
 
-/* If no data is buffered, waits in recv(2) for the header of the next record.  0, or the result of
- * pyossl_receive_ahead.  Takes the lock. */
+/* If no data is buffered, waits in recv(2) for the header of the next record.  1: it has been received, and the lock is
+ * held; 0: there was nothing to wait for; else the result of pyossl_receive_ahead.  Takes the lock. */
 static long long pyossl_wait_for_header(pyossl_connection *connection)
 {
     unsigned char *bytes;
@@ -96,8 +96,10 @@ static long long pyossl_wait_for_header(pyossl_connection *connection)
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
     if (pyossl_is_idle(connection) && SSL_is_init_finished(connection->ssl)
-        && (bytes = pyossl_stretch_borrow()) != NULL)
-        return pyossl_after_wait(pyossl_receive_ahead(connection, bytes, SSL3_RT_HEADER_LENGTH));
+        && (bytes = pyossl_stretch_borrow()) != NULL) {
+        long long result = pyossl_receive_ahead(connection, bytes, SSL3_RT_HEADER_LENGTH);
+        return result == 0 ? 1 : pyossl_after_wait(result);
+    }
     pyossl_connection_release(connection);
     return 0;
 }
@@ -116,12 +118,12 @@ static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer
             pyossl_descriptor_blocks(connection);
             return pyossl_read(connection, buffer, size);    /* so that SSL_want(3) is right */
         }
-        if (result != 0)
+        if (result < 0)
             return result;
     }
-    do {
+    result = result == 1 ? pyossl_read_ahead(connection, buffer, size) : pyossl_read(connection, buffer, size);
+    while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0)
         result = pyossl_read(connection, buffer, size);
-    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
     return result;
 }
 

@@ -37,9 +37,9 @@ static void pyossl_set_receive_timeout(pyossl_socket *socket, double timeout)
         socket->receive_timeout = limit;
 }
 
-/* recv(2) of at most `size` bytes, which the BIO keeps.  The caller holds the lock, which is released during the wait
- * and not held afterwards.  0, or PYOSSL_x; -SSL_ERROR_WANT_READ: the descriptor does not block, or its time limit has
- * passed. */
+/* recv(2) of at most `size` bytes, which the BIO keeps.  The caller holds the lock, which is released during the wait.
+ * 0: the lock is held; it is not after any other answer.  PYOSSL_x; -SSL_ERROR_WANT_READ: the descriptor does not block,
+ * or its time limit has passed. */
 static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned char *bytes, size_t size)
 {
     pyossl_socket *socket = connection->socket;
@@ -76,12 +76,27 @@ static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned ch
         if (sys_errno != EINTR && sys_errno != EAGAIN)
             socket->received_errno = sys_errno;
     }
+    if (sys_errno != EINTR && sys_errno != EAGAIN)
+        return 0;
     pyossl_connection_release(connection);
-    return sys_errno == EINTR ? PYOSSL_INTERRUPTED : sys_errno == EAGAIN ? -SSL_ERROR_WANT_READ : 0;
+    return sys_errno == EINTR ? PYOSSL_INTERRUPTED : -SSL_ERROR_WANT_READ;
 }
 
-/* The first wait of a read of `size` bytes, in recv(2).  0: the ordinary step comes next, also if this wait is not
- * possible or took too long; else PYOSSL_x.  Takes the lock. */
+/* pyossl_read after pyossl_receive_ahead: the caller holds the lock, which is released. */
+static long long pyossl_read_ahead(pyossl_connection *connection, void *buffer, size_t size)
+{
+    pyossl_connection *outer = pyossl_locked;
+    long long result;
+
+    pyossl_locked = connection;
+    result = pyossl_read(connection, buffer, size);
+    pyossl_locked = outer;
+    pyossl_connection_release(connection);
+    return result;
+}
+
+/* The first wait of a read of `size` bytes, in recv(2).  1: bytes have been received, and the lock is held; 0: this wait
+ * is not possible, or took too long, and the ordinary step comes next; else PYOSSL_x.  Takes the lock. */
 static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t size, double timeout, long long *deadline)
 {
     unsigned char *bytes = NULL;
@@ -103,22 +118,19 @@ static long long pyossl_wait_in_receive(pyossl_connection *connection, size_t si
     }
     pyossl_set_receive_timeout(connection->socket, timeout);
     result = pyossl_receive_ahead(connection, bytes, size < PYOSSL_STRETCH ? size : PYOSSL_STRETCH);
-    return pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
+    return result == 0 ? 1 : pyossl_after_wait(result == -SSL_ERROR_WANT_READ ? 0 : result);
 }
 
-/* Reads or peeks until there is data; takes the lock for each step.  Returns the number of bytes; 0: the peer has sent
- * its close_notify. */
-static long long pyossl_receive_waiting(pyossl_connection *connection, void *buffer, size_t size, int peeks,
-                                        double timeout, long long *deadline)
+/* Goes on with a read after a step with `result`, until there is data; takes the lock for each step.  Returns the number
+ * of bytes; 0: the peer has sent its close_notify. */
+static long long pyossl_receive_waiting(pyossl_connection *connection, void *buffer, size_t size, long long result,
+                                        pyossl_read_call *step, double timeout, long long *deadline)
 {
-    long long result;
-
-    do {
-        result = peeks ? pyossl_peek(connection, buffer, size) : pyossl_read(connection, buffer, size);
-        if (result >= 0 || !pyossl_may_wait(connection, result, timeout))
-            return result;
+    while (result < 0 && pyossl_may_wait(connection, result, timeout)) {
         result = pyossl_wait(connection, result, timeout, deadline);
-    } while (result == 0);
+        if (result == 0)
+            result = step(connection, buffer, size);
+    }
     return result;
 }
 
@@ -130,14 +142,18 @@ static long long pyossl_read_waiting(pyossl_connection *connection, void *buffer
 
     if (timeout != 0 && size > 0)
         result = pyossl_wait_in_receive(connection, size, timeout, &deadline);
-    return result == 0 ? pyossl_receive_waiting(connection, buffer, size, 0, timeout, &deadline) : result;
+    if (result < 0)
+        return result;
+    result = result == 1 ? pyossl_read_ahead(connection, buffer, size) : pyossl_read(connection, buffer, size);
+    return pyossl_receive_waiting(connection, buffer, size, result, pyossl_read, timeout, &deadline);
 }
 
 /* As pyossl_read_waiting, but the bytes stay to be read. */
 static long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
 {
     long long deadline = 0;
-    return pyossl_receive_waiting(connection, buffer, size, 1, timeout, &deadline);
+    return pyossl_receive_waiting(connection, buffer, size, pyossl_peek(connection, buffer, size), pyossl_peek, timeout,
+                                  &deadline);
 }
 
 /* Reading and peeking with the connection's own timeout. */

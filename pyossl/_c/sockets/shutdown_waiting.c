@@ -42,7 +42,8 @@ static long long pyossl_unwrap(pyossl_connection *connection, double timeout)
         return result;
     result = pyossl_shut_down_in_turn(connection, 1, timeout, &deadline);
     if (result == 0) {
-        result = pyossl_receive_waiting(connection, &byte, 1, 1, timeout, &deadline);
+        result = pyossl_peek(connection, &byte, 1);
+        result = pyossl_receive_waiting(connection, &byte, 1, result, pyossl_peek, timeout, &deadline);
         if (result > 0)
             result = PYOSSL_UNREAD;
         else if (result == 0)

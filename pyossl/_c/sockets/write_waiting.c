@@ -24,38 +24,60 @@ static void pyossl_keep_pending(pyossl_connection *connection, const char *rest)
     pyossl_connection_release(connection);
 }
 
-/* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  The caller has the writers' turn. */
-static long long pyossl_write_in_turn(pyossl_connection *connection, const char *data, size_t size,
+/* Goes on with a write after a step with `result`, in the writers' turn.  Returns the number of bytes, or below 0 the
+ * failure. */
+static long long pyossl_write_in_turn(pyossl_connection *connection, const char *data, size_t size, long long result,
                                       double timeout, long long *deadline)
 {
     size_t done = 0, slices = 0;
-    long long result;
 
-    if (timeout > 0 && size > PYOSSL_SLICE && *deadline == 0)
-        *deadline = pyossl_deadline(timeout);
-    do {
-        size_t slice = size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE;
-        result = pyossl_write_step(connection, data + done, slice, timeout != 0);
+    for (;;) {
         if (result >= 0) {
             done += (size_t)result;
-            result = done == size || timeout == 0 ? 1 : pyossl_after_slice(++slices, *deadline);
-        } else if (pyossl_may_wait(connection, result, timeout))
+            if (done == size || timeout == 0)
+                return (long long)done;
+            result = pyossl_after_slice(++slices, *deadline);
+        } else if (pyossl_may_wait(connection, result, timeout)) {
             result = pyossl_wait(connection, result, timeout, deadline);
-    } while (result == 0);
-    if (result < 0)
-        pyossl_keep_pending(connection, data + done);
-    return result > 0 ? (long long)done : result;
+        }
+        if (result != 0)
+            break;
+        result = pyossl_write_step(connection, data + done, size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE,
+                                   timeout != 0);
+    }
+    pyossl_keep_pending(connection, data + done);
+    return result;
 }
 
 /* Writes all of `data`; or, if `timeout` is 0, as much as the descriptor takes.  Returns the number of bytes, or below
- * 0 the failure.  Takes the writers' turn, and the lock for each slice. */
+ * 0 the failure.  As a rule the first step writes all, and nothing else needs the lock.  Otherwise the writer takes the
+ * writers' turn, before it releases the lock, and the lock for each slice. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
 {
-    long long deadline = 0, result = pyossl_take_turn(connection, timeout, &deadline);
+    pyossl_connection *outer = pyossl_locked;
+    size_t slice = size < PYOSSL_SLICE ? size : PYOSSL_SLICE;
+    long long deadline = timeout > 0 && size > slice ? pyossl_deadline(timeout) : 0, result;
 
-    if (result != 0)
-        return result;
-    result = pyossl_write_in_turn(connection, data, size, timeout, &deadline);
+    if (!pyossl_connection_acquire(connection))
+        return PYOSSL_INHERITED;
+    if (connection->writing) {
+        pyossl_connection_release(connection);
+        result = pyossl_take_turn(connection, timeout, &deadline);
+        if (result != 0)
+            return result;
+        result = pyossl_write_step(connection, data, slice, timeout != 0);
+    } else {
+        pyossl_locked = connection;
+        result = pyossl_write_step(connection, data, slice, timeout != 0);
+        pyossl_locked = outer;
+        if (result == (long long)size) {
+            pyossl_connection_release(connection);
+            return result;
+        }
+        pyossl_start_turn(connection);
+        pyossl_connection_release(connection);
+    }
+    result = pyossl_write_in_turn(connection, data, size, result, timeout, &deadline);
     pyossl_give_turn(connection);
     return result;
 }

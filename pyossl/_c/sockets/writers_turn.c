@@ -9,6 +9,13 @@ static int pyossl_has_turn(const pyossl_connection *connection)
     return connection->writing && pthread_equal(connection->writer, pthread_self());
 }
 
+/* Gives the turn, which nobody has, to this thread.  The caller holds the lock. */
+static void pyossl_start_turn(pyossl_connection *connection)
+{
+    connection->writing = 1;
+    connection->writer = pthread_self();
+}
+
 /* Waits until another thread gives up the turn, or returns from recv(2); at most PYOSSL_LONGEST_WAIT.  The caller holds
  * the lock, which is released during the wait.  PYOSSL_PAUSED, or another PYOSSL_x. */
 static long long pyossl_wait_for_turn(pyossl_connection *connection, double timeout, long long *deadline)
@@ -44,8 +51,7 @@ static long long pyossl_try_turn(pyossl_connection *connection, double timeout, 
     if (!pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
     if (!connection->writing) {
-        connection->writing = 1;
-        connection->writer = pthread_self();
+        pyossl_start_turn(connection);
         result = 1;
     } else if (connection->closed) {
         result = PYOSSL_CLOSED;
