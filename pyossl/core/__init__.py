@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
 try:
     from pyossl._openssl import ffi as ffi, lib as lib
-
-    calls = lib.pyossl_hot_calls_address()
-    from pyossl._fast import use_calls
-
-    use_calls(calls)
 except ImportError as error:
     from pyossl.core.import_failure import explained
 

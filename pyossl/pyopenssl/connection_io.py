@@ -12,9 +12,9 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pyossl._fast import FaceMethods
 from pyossl.core import errors
 from pyossl.core.copying import Uncopied
+from pyossl.core.methods_in_c import FaceMethods
 from pyossl.core.outcome import Want
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.pyopenssl.constants import SENT_SHUTDOWN

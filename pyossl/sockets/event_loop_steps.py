@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyossl._fast import EventLoopMethods
 from pyossl.core import ffi, lib
 from pyossl.core.buffers import Bytes
+from pyossl.core.methods_in_c import EventLoopMethods
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import DescriptorConnection
 from pyossl.tls.connection import Connection

@@ -8,9 +8,9 @@ from __future__ import annotations
 from _socket import MSG_PEEK  # without the enumerations of socket, a third of the import
 from typing import Any, NoReturn
 
-from pyossl._fast import SocketMethods
 from pyossl.core.arguments import index, number_shown
 from pyossl.core.buffers import Bytes, readable, writable
+from pyossl.core.methods_in_c import SocketMethods
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.sockets.descriptor_connection import WaitingConnection
 from pyossl.tls.negotiated import NegotiatedSummary

@@ -33,12 +33,12 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyossl._fast import ConnectionMethods
 from pyossl.bio.bio import BIO
 from pyossl.core import buffers, ffi, lib, own
 from pyossl.core.arguments import email_address, function, instances
 from pyossl.core.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.core.lock import TakenError, ask
+from pyossl.core.methods_in_c import ConnectionMethods
 from pyossl.core.outcome import Want
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks

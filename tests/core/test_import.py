@@ -200,7 +200,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_import_pyossl_loads_the_binding_only() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
-    assert set(done.stdout.split()) == {"pyossl.core", "pyossl._fast", "pyossl._openssl", "pyossl._openssl.lib"}
+    assert set(done.stdout.split()) == {"pyossl.core", "pyossl._openssl", "pyossl._openssl.lib"}
 
 
 def test_the_version_is_that_of_the_distribution_and_of_pyproject() -> None:

@@ -210,6 +210,23 @@ def test_a_libssl_that_is_gone_is_another_openssl(tmp_path: Path) -> None:
 # cffi
 
 
+def test_methods_in_c_that_are_not_built_are_said_to_be_so(installed: Path) -> None:
+    """The binding alone can be imported; the first class that needs them cannot."""
+    assert python("-c", "import pyossl; pyossl.lib.SSL_new", cwd=installed).returncode == 0
+    said = refusal(python("-c", "import pyossl; pyossl.Connection", cwd=installed))
+    assert said.startswith("ImportError: pyossl's extension module is not built (No module named 'pyossl._fast')")
+    assert "pip install" in said
+
+
+def test_methods_in_c_of_another_build_are_refused(installed: Path) -> None:
+    source = "import sys; from pyossl import _fast, lib; _fast.use_calls({})"
+    shutil.copy(str(sys.modules["pyossl._fast"].__file__), installed / "pyossl")
+    assert python("-c", source.format("lib.pyossl_hot_calls_address()"), cwd=installed).returncode == 0
+    other = "int(pyossl.ffi.cast('uintptr_t', pyossl.ffi.new('size_t[100]')))"
+    said = refusal(python("-c", f"import pyossl; {source.format(other)}", cwd=installed))
+    assert said == "ImportError: pyossl._fast and pyossl._openssl come from different builds of pyossl"
+
+
 def test_a_missing_cffi_is_named(installed: Path) -> None:
     said = refused_in(installed, WITHOUT_SITE_PACKAGES)
     assert said == (

@@ -51,8 +51,8 @@ UPWARD_FOR_TYPES = {
     ("tls/context.py", "tls/session.py"): "Context.wrap_socket takes a Session",
 }
 """The imports that only a type checker follows and that go up, each with the annotation that needs it."""
-BINDING = "pyossl._openssl"
-EXTENSIONS = {BINDING, "pyossl._fast"}
+HOMES = {"pyossl._openssl": "core/__init__.py", "pyossl._fast": "core/methods_in_c.py"}
+"""The compiled modules, each with the file that imports it."""
 LONGEST_FILE = 600
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
 STDLIB_TLS = {"ssl", "_ssl"}
@@ -115,7 +115,7 @@ NAMES = {module_name(path): path for path in MODULES}
 def modules_imported(path: Path) -> Iterator[tuple[Path | None, bool]]:
     """The files of pyossl that a file imports, and whether for types alone; None is the front door."""
     for each in imports(path):
-        if each.module.partition(".")[0] == "pyossl" and each.module not in EXTENSIONS:
+        if each.module.partition(".")[0] == "pyossl" and each.module not in HOMES:
             yield NAMES.get(f"{each.module}.{each.name}", NAMES.get(each.module)), each.is_for_types
 
 
@@ -188,10 +188,11 @@ def test_lib_is_touched_by_the_core_only(path: Path) -> None:
 
 
 @each_module
-def test_the_extension_is_imported_by_its_guard_alone(path: Path) -> None:
-    """The guard of core/__init__.py has run before any code sees ``lib``."""
-    if identifier(path) != "core/__init__.py":
-        assert not any(each.module == BINDING or each.name == "_openssl" for each in imports(path))
+def test_each_extension_is_imported_by_one_file_alone(path: Path) -> None:
+    """The guard of core/__init__.py has run before any code sees ``lib``, and the methods in C have their functions."""
+    for extension, home in HOMES.items():
+        if identifier(path) != home:
+            assert not any(extension in (each.module, f"{each.module}.{each.name}") for each in imports(path))
 
 
 @each_module
