@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pairs import carry, shake_hands
 
 import pyossl
-from pairs import carry, shake_hands
 
 TESTS = Path(__file__).parents[1]
 
