@@ -90,12 +90,17 @@ def growth(context, step):
         step(*pair)
     return (in_use() - before) / PAIRS
 
+def send_and_receive(client, server):
+    client.write(b"x")
+    carry(client, server)
+    receive_data(client, server)
+
 def whole(context):
-    receive_data(*new_pair(context))
+    send_and_receive(*new_pair(context))
     before = in_use()
     pairs = [new_pair(context) for _ in range(PAIRS)]
     for pair in pairs:
-        receive_data(*pair)
+        send_and_receive(*pair)
     return (in_use() - before) / PAIRS
 """
 

@@ -16,7 +16,7 @@ static void pyossl_note_message(pyossl_connection *connection, int where)
 /* Whether OpenSSL leaves a write buffer behind that the mode says to free.  The mode has no effect for DTLS. */
 static int pyossl_leaves_buffers(SSL *ssl)
 {
-    return !HAVE_WRITE_BUFFER_ONLY_FOR_WRITES && (SSL_get_mode(ssl) & SSL_MODE_RELEASE_BUFFERS) != 0
+    return !HAVE_API_3_2 && (SSL_get_mode(ssl) & SSL_MODE_RELEASE_BUFFERS) != 0
         && !SSL_is_dtls(ssl);
 }
 
