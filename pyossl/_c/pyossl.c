@@ -66,6 +66,7 @@
 
 /* tls: the connection, and the callbacks of OpenSSL */
 #include "tls/connection.c"
+#include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"

@@ -220,10 +220,12 @@ static int pyossl_alpn_select_by_python(SSL *ssl, const unsigned char **out, uns
 /* SSL_CTX_set_info_callback(3): passes each change of state to Python. */
 static void pyossl_info(const SSL *ssl, int where, int value)
 {
-    void *handle = pyossl_handle_of(ssl);
-    if (handle != NULL) {
+    pyossl_connection *connection = pyossl_connection_of(ssl);
+    if (connection != NULL)
+        pyossl_note_message(connection, where);
+    if (connection != NULL && connection->handle != NULL) {
         pyossl_aside *aside = pyossl_set_aside();
-        pyossl_on_info(handle, where, value);
+        pyossl_on_info(connection->handle, where, value);
         pyossl_put_back(aside);
     }
 }

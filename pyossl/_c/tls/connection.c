@@ -46,6 +46,7 @@ typedef struct pyossl_connection {
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: bytes after the close_notify stay on the descriptor */
     int is_open;                 /* a read or a write has found the first handshake finished */
+    int has_unused_buffers;      /* a message has been read after the handshake: see unused_buffers.c */
     int received_end;            /* the peer's close_notify has been received */
     int write_errno;             /* errno of a write that failed for good, 0: none; reads go on */
     int reads_alert;             /* after a failed write, an alert that comes next is reported instead */

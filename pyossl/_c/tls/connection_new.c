@@ -62,6 +62,8 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->first_context = context;
     connection->requires_certificate = connection->reads_alert = takes_side;
     pyossl_start_verifying(connection, SSL_get_verify_mode(ssl));
+    if (pyossl_leaves_buffers(ssl))
+        SSL_set_info_callback(ssl, pyossl_info_of_connection);
     if (takes_side)
         pyossl_take_side(ssl);
     return connection;

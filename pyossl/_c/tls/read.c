@@ -72,6 +72,8 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
                 connection->received_end = 1;
                 outcome = 0;
             }
+            if (connection->has_unused_buffers)
+                pyossl_free_unused_buffers(connection);
             /* The caller gets the bytes that came before; the next call meets the failure again. */
             if (got > 0)
                 return (long long)got;
@@ -81,8 +83,11 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         }
         got += step;
         connection->budget = PYOSSL_BUDGET;
-        if (peeks || got == size || connection->parked || !pyossl_reads_on(connection, size, got))
+        if (peeks || got == size || connection->parked || !pyossl_reads_on(connection, size, got)) {
+            if (connection->has_unused_buffers)
+                pyossl_free_unused_buffers(connection);
             return pyossl_done((long long)got);
+        }
     }
 }
 

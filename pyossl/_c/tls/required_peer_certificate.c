@@ -15,15 +15,17 @@ static void pyossl_reset_peer_check(pyossl_connection *connection)
         || (SSL_get_verify_mode(connection->ssl) & SSL_VERIFY_PEER) == 0;
 }
 
-/* The info callback of a connection that verifies its peer.  A renegotiation is another handshake, so the peer is
- * checked again. */
-static void pyossl_info_of_verifying(const SSL *ssl, int where, int value)
+/* The info callback of a connection.  A renegotiation is another handshake, so the peer is checked again. */
+static void pyossl_info_of_connection(const SSL *ssl, int where, int value)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
     void (*of_context)(const SSL *ssl, int where, int value) = SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl));
 
-    if (where & SSL_CB_HANDSHAKE_START && connection != NULL)
-        pyossl_reset_peer_check(connection);
+    if (connection != NULL) {
+        pyossl_note_message(connection, where);
+        if (where & SSL_CB_HANDSHAKE_START)
+            pyossl_reset_peer_check(connection);
+    }
     if (of_context != NULL)
         of_context(ssl, where, value);
 }
@@ -34,7 +36,7 @@ static void pyossl_start_verifying(pyossl_connection *connection, int mode)
     pyossl_set_verify(connection, mode);
     pyossl_reset_peer_check(connection);
     if (!connection->is_peer_checked)
-        SSL_set_info_callback(connection->ssl, pyossl_info_of_verifying);
+        SSL_set_info_callback(connection->ssl, pyossl_info_of_connection);
 }
 
 /* Whether the peer must have sent a certificate by the end of this handshake. */
