@@ -61,6 +61,15 @@ static void pyossl_end_short(pyossl_connection *connection)
     pyossl_connection_release(connection);
 }
 
+/* The connection has failed: bytes have been taken from it or given to it, and Python has no memory to say so. */
+static void pyossl_lose(pyossl_connection *connection)
+{
+    if (!pyossl_connection_acquire(connection))
+        return;
+    connection->dead = connection->has_lost_bytes = 1;
+    pyossl_connection_release(connection);
+}
+
 /* The address of the struct, as Python's number. */
 static uintptr_t pyossl_hot_calls_address(void)
 {
@@ -83,6 +92,7 @@ static uintptr_t pyossl_hot_calls_address(void)
         .unlock = pyossl_connection_release,
         .begin_short = pyossl_begin_short,
         .end_short = pyossl_end_short,
+        .lose = pyossl_lose,
     };
 
     return (uintptr_t)&calls;

@@ -47,4 +47,7 @@ typedef struct {
     void (*unlock)(pyossl_connection *connection);
     int (*begin_short)(pyossl_connection *connection, size_t size);
     void (*end_short)(pyossl_connection *connection);
+
+    /* For a connection whose bytes were lost. */
+    void (*lose)(pyossl_connection *connection);
 } pyossl_hot_calls;

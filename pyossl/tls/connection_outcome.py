@@ -29,6 +29,7 @@ _MISUSES = {
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
 }
+_LOST = "there was no memory for bytes that had been sent or received, and they are lost"
 _NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
 """The misuses that a peer can cause by sending nothing."""
 
@@ -100,5 +101,5 @@ class ConnectionOutcome(Negotiated):
             c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl)),
             c.verify_depth,
             borrowed(c.verify_certificate),
-            "" if c.error else "a callback raised an exception",
+            "" if c.error else _LOST if c.has_lost_bytes else "a callback raised an exception",
         )

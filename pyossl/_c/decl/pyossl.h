@@ -29,6 +29,7 @@ typedef struct {
     int busy;
     int closed;
     int dead;
+    int has_lost_bytes;
     int parked;
     int keeps_to_records;
     int received_end;

@@ -41,6 +41,18 @@ static void end(pyossl_connection *connection, PyThreadState *released)
         PyEval_RestoreThread(released);
 }
 
+/* The result of a method that has moved bytes.  If it is NULL, because there is no memory for it, the program does not
+ * know about these bytes, and nothing may follow them: the connection has failed. */
+static PyObject *returned(pyossl_connection *connection, PyObject *result)
+{
+    if (result == NULL) {
+        PyThreadState *released = PyEval_SaveThread();
+        calls->lose(connection);
+        PyEval_RestoreThread(released);
+    }
+    return result;
+}
+
 /* Takes the connection's lock; waits for it without the GIL.  0: it belongs to the parent process. */
 static int lock(pyossl_connection *connection)
 {
@@ -63,6 +75,13 @@ static long long without_more(PyObject *self, long long result)
     return PyObject_SetAttr(self, has_more, Py_True) < 0 ? -1 : result & ~PYOSSL_MORE;
 }
 
+/* The first bytes in a room, as many as a result says. */
+static PyObject *bytes_of(PyObject *self, const Room *room, long long result)
+{
+    result = without_more(self, result);
+    return result < 0 ? NULL : bytes_in(room, (Py_ssize_t)result);
+}
+
 /* Reads or peeks at most `size` bytes with `call`.  `ends`: a result of 0, the end, goes to `_unfinished` too. */
 static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, Py_ssize_t size, PyObject *operation, int ends)
 {
@@ -82,7 +101,9 @@ static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, Py_ssize_t s
     if (result < 0 || (result == 0 && ends && size > 0))
         data = unfinished(self, result, operation);
     else
-        data = (result = without_more(self, result)) < 0 ? NULL : bytes_in(&room, (Py_ssize_t)result);
+        data = bytes_of(self, &room, result);
+    if (data == NULL && result > 0 && operation != peeking)    /* after a peek the bytes are still there */
+        returned(connection, NULL);
     close_room(&room);
     return data;
 }
@@ -109,7 +130,8 @@ static PyObject *read_into(PyObject *self, pyossl_read_call *call, PyObject *buf
     PyBuffer_Release(&view);
     if (result < 0 || (result == 0 && ends && size > 0))
         return unfinished(self, result, reading);
-    return (result = without_more(self, result)) < 0 ? NULL : PyLong_FromLongLong(result);
+    result = without_more(self, result);
+    return returned(connection, result < 0 ? NULL : PyLong_FromLongLong(result));
 }
 
 /* Writes the program's bytes from `start` on, at most `most` of them, with `call`.  The result is the number of bytes
@@ -148,7 +170,7 @@ static PyObject *write_and_count(PyObject *self, pyossl_write_call *call, PyObje
     Py_ssize_t size;
     long long result = write_bytes(self, call, data, start, most, &size, &answer);
 
-    return result < 0 ? answer : PyLong_FromLongLong(result);
+    return result < 0 ? answer : returned(connection_of(self), PyLong_FromLongLong(result));
 }
 
 enum {
@@ -192,7 +214,8 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
         __atomic_store_n(beside, guess, __ATOMIC_RELAXED);
     }
     PyBuffer_Release(&view);
-    bytes = got < 0 ? unfinished(self, got, operation) : bytes_in(&room, (Py_ssize_t)(got & ~PYOSSL_MORE));
+    bytes = got < 0 ? unfinished(self, got, operation)
+                    : returned(connection, bytes_in(&room, (Py_ssize_t)(got & ~PYOSSL_MORE)));
     close_room(&room);
     if (bytes == NULL || got < 0 || (got & PYOSSL_MORE) == 0)
         return bytes;
@@ -201,31 +224,37 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
     return all;
 }
 
-/* Returns at most `most` bytes for the peer; -1: all. */
+/* Returns at most `most` bytes for the peer; -1: all.  They are taken once there is an object for them. */
 static PyObject *take_bytes_to_send(PyObject *self, Py_ssize_t most)
 {
     pyossl_connection *connection = connection_of(self);
-    PyObject *data = NULL;
-    long long there, got = 0;
+    PyObject *data = NULL, *shorter;
+    long long result;
+    int taken;
 
     if (connection == NULL)
         return NULL;
-    if (!lock(connection))
-        return unfinished(self, calls->bytes_to_send(connection), sending);
-    there = calls->bytes_to_send(connection);
-    if (there >= 0) {
-        if (most >= 0 && there > most)
-            there = most;
-        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)there);
+    taken = lock(connection);
+    result = calls->bytes_to_send(connection);
+    if (result >= 0) {
+        if (most >= 0 && result > most)
+            result = most;
+        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)result);
         if (data != NULL)
-            got = calls->data_to_send(connection, PyBytes_AsString(data), (size_t)there);
+            result = calls->data_to_send(connection, PyBytes_AsString(data), (size_t)result);
     }
-    calls->unlock(connection);
-    if (there < 0 || got < 0) {
+    if (taken)
+        calls->unlock(connection);
+    if (result < 0) {
         Py_XDECREF(data);
-        return unfinished(self, there < 0 ? there : got, sending);
+        return unfinished(self, result, sending);
     }
-    return data;
+    if (data == NULL || result == PyBytes_Size(data))
+        return data;
+    /* Only if the lock was the parent process's, and another thread has adopted the connection meanwhile. */
+    shorter = returned(connection, PyBytes_FromStringAndSize(PyBytes_AsString(data), (Py_ssize_t)result));
+    Py_DECREF(data);
+    return shorter;
 }
 
 /* Gives bytes of the peer to the connection.  Returns their number; below 0: `*answer` as in write_bytes. */

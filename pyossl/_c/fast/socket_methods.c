@@ -49,7 +49,7 @@ static PyObject *socket_sendall(ARGUMENTS)
         return answer;
     if (sent == size)
         return Py_NewRef(Py_None);
-    number = PyLong_FromLongLong(sent);
+    number = returned(connection_of(self), PyLong_FromLongLong(sent));
     answer = number == NULL ? NULL : PyObject_CallMethodObjArgs(self, _rest_to_write, values[0], number, NULL);
     Py_XDECREF(number);
     return answer;

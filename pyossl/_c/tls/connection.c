@@ -43,6 +43,7 @@ typedef struct pyossl_connection {
     int asked;                   /* how many questions Python answers under the lock, one inside the other */
     int closed;                  /* by the program: the SSL is freed as soon as no question is asked */
     int dead;                    /* a call has failed for good: OpenSSL is not called again */
+    int has_lost_bytes;          /* that is because there was no memory for bytes */
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: bytes after the close_notify stay on the descriptor */
     int is_open;                 /* a read or a write has found the first handshake finished */

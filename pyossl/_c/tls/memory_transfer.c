@@ -66,7 +66,7 @@ static long long pyossl_bytes_to_send(pyossl_connection *connection)
 static long long pyossl_end_transfer(pyossl_connection *connection, pyossl_memory *memory, long long result)
 {
     if (!pyossl_memory_settle(memory)) {
-        connection->dead = 1;    /* bytes have been lost */
+        connection->dead = connection->has_lost_bytes = 1;
         result = PYOSSL_NO_MEMORY;
     }
     return pyossl_end(connection, result);
