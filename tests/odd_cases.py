@@ -5,6 +5,7 @@ A new name needs a right value here for each required argument and, for a method
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import datetime
@@ -14,6 +15,8 @@ import importlib
 import inspect
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FunctionType, MethodDescriptorType
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -95,7 +98,8 @@ def cases() -> Iterator[Case]:
                 prefix = name if owner is value else owner.__name__
                 for attribute, member in vars(owner).items():
                     function = getattr(member, "__func__", getattr(member, "fset", member))
-                    if not inspect.isfunction(function) or function in seen:
+                    # The second type is that of methods in C.
+                    if not isinstance(function, (FunctionType, MethodDescriptorType)) or function in seen:
                         continue
                     seen.add(function)
                     if attribute == "__init__" and owner is value:
@@ -110,8 +114,26 @@ def _is_record(kind: type) -> bool:
     return issubclass(kind, (tuple, enum.Enum, BaseException))
 
 
+STUB = {
+    (kind.name, method.name): {each.arg: ast.unparse(each.annotation) for each in method.args.args if each.annotation}
+    for kind in ast.parse(Path(pyossl.__file__).with_name("_fast.pyi").read_text()).body
+    if isinstance(kind, ast.ClassDef)
+    for method in kind.body
+    if isinstance(method, ast.FunctionDef)
+}
+"""The annotations of the methods in C, by class and name; their signatures have none."""
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if isinstance(function, MethodDescriptorType):
+        types = STUB[function.__objclass__.__name__, function.__name__]
+        return [each.replace(annotation=types.get(each.name, each.annotation)) for each in parameters]
+    return parameters
+
+
 def _case(name: str, owner: type | None, function: Any, skipped: int) -> Iterator[Case]:
-    parameters = tuple(inspect.signature(function).parameters.values())[skipped:]
+    parameters = tuple(_parameters(function))[skipped:]
     if name not in INNER:
         tried = tuple(each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD)
         if tried:
@@ -342,7 +364,7 @@ GOOD: dict[str, Make] = {
     "CipherFilter(name)": constantly("aes-128-cbc"),
     "Connection(context)": constantly(CLIENT),
     "Connection(server_hostname)": constantly("example.com"),
-    "Connection.read_into(buffer)": lambda stack: bytearray(9),
+    "ConnectionMethods.read_into(buffer)": lambda stack: bytearray(9),
     "Context.ca_names(authorities)": constantly([AUTHORITY.certificate]),
     "Context.set_purpose(purpose)": constantly("any"),
     "Context.wrap_socket(handshake)": constantly(False),
@@ -377,7 +399,7 @@ GOOD: dict[str, Make] = {
     "Socket.setsockopt(value)": constantly(1),
     "Store(pointer)": lambda stack: pyossl.Store.empty()._store,
     "Store.add_crl(source)": lambda stack: revoked(),
-    "RecvSendMethods.recv_into(buffer)": lambda stack: bytearray(9),
+    "SocketMethods.recv_into(buffer)": lambda stack: bytearray(9),
     "anyio.TLSListener.serve(handler)": constantly(lambda stream: None),
     "anyio.connect_tcp(remote_host)": constantly("127.0.0.1"),
     "anyio.connect_tcp(ssl_context)": constantly(CLIENT),

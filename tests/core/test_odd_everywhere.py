@@ -151,9 +151,9 @@ def test_a_value_of_another_type_is_never_taken(of: str, name: str, values: tupl
 AS_PYTHON: dict[tuple[str, str], tuple[type, ...]] = {
     ("Socket.setblocking", "flag"): (int,),  # a number, as for sockets
     **{
-        (f"RecvSendMethods.{each}", "flags"): (type(None),) for each in ("recv", "recv_into", "send", "sendall")
+        (f"SocketMethods.{each}", "flags"): (type(None),) for each in ("recv", "recv_into", "send", "sendall")
     },  # none, as 0
-    ("RecvSendMethods.recv_into", "size"): (type(None),),
+    ("SocketMethods.recv_into", "size"): (type(None),),
 }
 """Arguments that take another type, as Python's own function of that name does."""
 
