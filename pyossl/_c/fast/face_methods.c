@@ -28,7 +28,7 @@ static int is_plain_buffer(PyObject *buffer)
         PyErr_Clear();
         return 1;
     }
-    is_plain = view.itemsize == 1;
+    is_plain = view.len == PyObject_Size(buffer);
     PyBuffer_Release(&view);
     return is_plain;
 }

@@ -1,0 +1,343 @@
+"""The methods in C are used like methods in Python: signatures, documentation, subclasses, buffers, threads."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import inspect
+import pickle
+import pydoc
+import re
+import subprocess
+import sys
+import threading
+import tracemalloc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from pairs import meet, shake_hands
+from pyopenssl.pyopenssl_pairs import pair as face_pair
+from served import SocketPair, Task, tls_pair
+
+import pyossl
+from pyossl import Connection, Context, _fast
+from pyossl.pyopenssl import SSL
+from pyossl.sockets.event_loop_steps import EventLoopConnection
+
+CLASSES: dict[str, type] = {
+    "ConnectionMethods": Connection,
+    "SocketMethods": pyossl.Socket,
+    "EventLoopMethods": EventLoopConnection,
+    "FaceMethods": SSL.Connection,
+}
+METHODS = [(kind, name) for kind in CLASSES for name in vars(getattr(_fast, kind)) if not name.startswith("__")]
+PUBLIC = [(kind, name) for kind, name in METHODS if not name.startswith("_")]
+each_method = pytest.mark.parametrize(("kind", "name"), METHODS, ids=[f"{kind}.{name}" for kind, name in METHODS])
+each_public = pytest.mark.parametrize(("kind", "name"), PUBLIC, ids=[f"{kind}.{name}" for kind, name in PUBLIC])
+
+STUB = {
+    (kind.name, method.name): method.args
+    for kind in ast.parse(Path(_fast.__file__).with_name("_fast.pyi").read_text()).body
+    if isinstance(kind, ast.ClassDef)
+    for method in kind.body
+    if isinstance(method, ast.FunctionDef)
+}
+
+
+def test_every_type_with_methods_has_its_class() -> None:
+    assert set(CLASSES) == {name for name in dir(_fast) if name.endswith("Methods")} - {"Methods"}
+    assert all(issubclass(CLASSES[name], getattr(_fast, name)) for name in CLASSES)
+
+
+# Introspection
+
+
+@each_method
+def test_the_signature_is_that_of_the_stub(kind: str, name: str) -> None:
+    parameters = [
+        (each.name, None if each.default is each.empty else repr(each.default))
+        for each in inspect.signature(getattr(_fast, kind).__dict__[name]).parameters.values()
+    ]
+    stub = STUB[kind, name]
+    defaults = [None] * (len(stub.args) - len(stub.defaults)) + [ast.unparse(each) for each in stub.defaults]
+    assert parameters == [(argument.arg, default) for argument, default in zip(stub.args, defaults, strict=True)]
+
+
+@each_public
+def test_help_shows_the_signature_and_the_manual_page(kind: str, name: str) -> None:
+    shown = pydoc.plain(pydoc.render_doc(getattr(CLASSES[kind], name)))
+    assert f"{name}(self" in shown
+    assert re.search(r"\b(SSL_|BIO_)\w+\(3\)\s*$", shown)
+
+
+@each_public
+def test_a_call_with_wrong_arguments_names_the_method_and_the_argument(kind: str, name: str) -> None:
+    method = getattr(CLASSES[kind], name)
+    subject = CLASSES[kind].__new__(CLASSES[kind])
+    with pytest.raises(TypeError, match=rf"{name}\(\) takes (at most \d arguments? \(9 given\)|no arguments)|{name}"):
+        method(subject, *range(9))
+    with pytest.raises(TypeError, match=f"{name}.*unexpected keyword argument 'nothing'|{name}.*no keyword arguments"):
+        method(subject, nothing=1)
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    if parameters:
+        with pytest.raises(TypeError, match=rf"{name}\(\) got multiple values for argument '{parameters[0].name}'"):
+            method(subject, b"", **{parameters[0].name: b""})
+        if parameters[0].default is inspect.Parameter.empty:
+            with pytest.raises(TypeError, match=rf"{name}\(\) missing required argument '{parameters[0].name}'"):
+                method(subject)
+
+
+def test_arguments_can_be_named(client_context: Context, server_context: Context) -> None:
+    client, server = meet(client_context, server_context)
+    assert client.write(data=b"one") == 3
+    server.receive_data(data=client.data_to_send(size=-1))
+    assert server.peek(size=2) == b"on"
+    buffer = bytearray(5)
+    assert server.read_into(buffer=buffer, size=1) == 1
+    assert server.read(size=9) == b"ne"
+    assert server.decrypt(data=client.encrypt(data=b"two")) == b"two"  # type: ignore[arg-type]  # no Want here
+
+
+# Objects
+
+
+@each_public
+def test_an_object_without_init_has_no_connection(kind: str, name: str) -> None:
+    subject = CLASSES[kind].__new__(CLASSES[kind])
+    arguments = [b"x", bytearray(1)][: len(inspect.signature(getattr(subject, name)).parameters)][:1]
+    if name in ("read", "peek", "recv", "bio_read", "data_to_send"):
+        arguments = [1]
+    if name in ("read_into", "recv_into", "read_some_into"):
+        arguments = [bytearray(1)]
+    with pytest.raises(AttributeError, match="__init__ was not called"):
+        getattr(subject, name)(*arguments)
+
+
+def test_init_cannot_be_called_twice(client_context: Context, sockets: SocketPair) -> None:
+    """The first connection would be freed, and another thread may be in a call of it."""
+    connection = Connection(client_context, "example.com")
+    with pytest.raises(TypeError, match="__init__ was called twice"):
+        connection.__init__(client_context, "example.com")  # type: ignore[misc]
+    assert connection.handshake() is pyossl.Want.READ
+
+
+def test_subclasses_call_and_replace_the_methods(client_context: Context, server_context: Context) -> None:
+    class Shouting(Connection):
+        def read(self, size: int = 16384) -> Any:
+            data = super().read(size)
+            return data.upper() if isinstance(data, bytes) else data
+
+    shouting, other = Shouting(client_context, "example.com"), Connection(server_context)
+    shake_hands(shouting, other)
+    shouting.receive_data(other.encrypt(b"quiet"))  # type: ignore[arg-type]  # no Want here
+    assert shouting.read() == b"QUIET"
+
+
+def test_mocks_are_made_of_the_classes() -> None:
+    fake = mock.create_autospec(pyossl.Socket, instance=True)
+    fake.recv.return_value = b"x"
+    assert fake.recv(10) == b"x"
+    fake.recv.assert_called_once_with(10)
+    with mock.patch.object(pyossl.Socket, "recv", return_value=b"patched"):
+        assert pyossl.Socket.recv(None, 1) == b"patched"  # type: ignore[arg-type]
+
+
+def test_weak_references_and_attributes_work_and_copies_are_refused(sockets: SocketPair) -> None:
+    for subject in (sockets[0], sockets[0].connection):
+        assert weakref.ref(subject)() is subject
+        subject.of_this_test = 1  # type: ignore[attr-defined]
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            pickle.dumps(subject)
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            copy.copy(subject)
+
+
+# Buffers
+
+
+def test_a_buffer_cannot_be_resized_while_a_call_in_another_thread_waits(sockets: SocketPair) -> None:
+    tls, peer = sockets
+    buffer = bytearray(10)
+    view = memoryview(buffer)
+    received = Task(lambda: tls.recv_into(view))
+    while not tls.connection.waiters:
+        pass
+    for change in (buffer.clear, lambda: buffer.extend(b"x"), view.release):
+        with pytest.raises(BufferError):
+            change()
+    peer.sendall(b"data")
+    assert received.result() == 4
+    view.release()
+    buffer.clear()
+
+
+def test_a_buffer_cannot_be_resized_in_a_callback(credentials: pyossl.Credentials, authority: pyossl.Authority) -> None:
+    refused = []
+    data = bytearray(b"data")
+
+    def change(_: pyossl.Message) -> None:
+        try:
+            data.clear()
+        except BufferError as error:
+            refused.append(error)
+
+    server = Connection(Context.server(credentials.certificate, credentials.private_key))
+    client = Connection(Context.client(trust=authority.certificate), "localhost", message_callback=change)
+    shake_hands(client, server)
+    data[:] = b"data"
+    del refused[:]
+    assert client.write(data) == 4
+    assert refused
+    data.clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [("read_into", "text"), ("read_into", b"constant"), ("write", "text"), ("encrypt", 5)]
+)
+def test_a_buffer_is_released_after_an_exception(
+    name: str, argument: Any, client_context: Context, server_context: Context
+) -> None:
+    client, _ = meet(client_context, server_context)
+    with pytest.raises(TypeError):
+        getattr(client, name)(argument)
+    buffer = bytearray(5)
+    with pytest.raises(ValueError, match="the buffer holds 5 bytes"):
+        client.read_into(buffer, 6)
+    buffer.clear()
+    client.close()
+    other = bytearray(5)
+    for call in (client.read_into, client.write, client.encrypt, client.decrypt, client.receive_data):
+        with pytest.raises(pyossl.UsageError):
+            call(other)  # type: ignore[operator]
+    other.clear()
+
+
+def test_nothing_is_allocated_while_a_read_waits(client_context: Context, server_context: Context) -> None:
+    pairs = [tls_pair(client_context, server_context) for _ in range(20)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        waiting = [Task(lambda tls=tls: tls.recv(1 << 20)) for tls, _ in pairs]  # type: ignore[misc]
+        while not all(tls.connection.waiters for tls, _ in pairs):
+            pass
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20 * 64 * 1024  # most of it is threads and tasks
+    for _, peer in pairs:
+        peer.sendall(b"x")
+    assert [each.result() for each in waiting] == [b"x"] * 20
+    for pair in pairs:
+        for tls in pair:
+            tls.close()
+
+
+# Threads and the end
+
+
+USES: dict[str, Callable[[Connection], object]] = {
+    "read": lambda connection: connection.read(),
+    "write": lambda connection: connection.write(b"x"),
+    "encrypt": lambda connection: connection.encrypt(b"x"),
+    "decrypt": lambda connection: connection.decrypt(b""),
+    "data_to_send": lambda connection: connection.data_to_send(),
+    "peek": lambda connection: connection.peek(),
+    "read_into": lambda connection: connection.read_into(bytearray(10)),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_threads_use_a_connection_that_another_thread_closes(
+    name: str, client_context: Context, server_context: Context
+) -> None:
+    for _ in range(20):
+        client, _server = meet(client_context, server_context)
+        started = threading.Barrier(3)
+
+        def use(client: Connection = client, started: threading.Barrier = started) -> None:
+            started.wait()
+            with contextlib.suppress(pyossl.Error):
+                while True:
+                    USES[name](client)
+
+        users = [Task(use), Task(use)]
+        started.wait()
+        client.close()
+        for user in users:
+            user.result()
+        with pytest.raises(pyossl.Error):
+            USES[name](client)
+
+
+def test_a_short_call_waits_for_a_callback_in_another_thread(
+    credentials: pyossl.Credentials, authority: pyossl.Authority
+) -> None:
+    """A callback has the connection's lock and needs the GIL: a thread that waits for the lock must not have it."""
+    in_callback, written = threading.Event(), threading.Event()
+
+    def callback(message: pyossl.Message) -> None:
+        if in_callback.is_set() is False and threading.current_thread() is not threading.main_thread():
+            in_callback.set()
+            assert not written.wait(0.2)  # the other thread runs meanwhile, and waits for the lock
+
+    server = Connection(Context.server(credentials.certificate, credentials.private_key))
+    client = Connection(Context.client(trust=authority.certificate), "localhost", message_callback=callback)
+    shake_hands(client, server)
+    first = Task(lambda: client.write(b"first"))
+    assert in_callback.wait(10)
+    assert client.write(b"second") == 6
+    written.set()
+    assert first.result() == 5
+    assert server.decrypt(client.data_to_send()) == b"firstsecond"
+
+
+AT_EXIT = """
+import pyossl, socket, threading
+from pairs import meet, shake_hands
+authority = pyossl.Authority()
+own = authority.issue("example.com")
+servers = pyossl.Context.server(own.certificate, own.private_key)
+client, server = meet(pyossl.Context.client(trust=authority.certificate), servers)
+
+class Last:
+    def __init__(self, connection): self.connection = connection; self.cycle = self
+    def __del__(self):
+        for call in (self.connection.read, self.connection.data_to_send, lambda: self.connection.encrypt(b"x")):
+            try: call()
+            except BaseException as error: print(type(error).__name__)
+
+kept = Last(client)
+import builtins; builtins.kept = Last(server)
+here, there = socket.socketpair()
+threading.Thread(target=lambda: servers.wrap_socket(here).recv(10), daemon=True).start()
+print("end")
+"""
+
+
+def test_calls_at_the_end_of_the_interpreter_do_not_crash() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.startswith("end\n")
+
+
+def test_a_face_reads_no_more_than_it_is_asked_for() -> None:
+    client, server = face_pair()
+    server.send(bytes(range(20)))
+    client.bio_write(server.bio_read(1 << 16))
+    buffer = bytearray(10)
+    assert client.recv_into(memoryview(buffer), 4) == 4
+    assert client.recv_into(buffer, 0) == 0
+    assert client.recv_into(buffer, 100) == 10
+    assert bytes(buffer) == bytes(range(4, 14))
