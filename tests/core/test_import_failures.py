@@ -220,11 +220,11 @@ def test_methods_in_c_that_are_not_built_are_said_to_be_so(installed: Path) -> N
 
 
 def test_methods_in_c_of_another_build_are_refused(installed: Path) -> None:
-    source = "import sys; from pyossl import _fast, lib; _fast.use_calls({})"
+    source = "from pyossl import _fast, ffi, lib; _fast.use_calls({})"
     shutil.copy(str(sys.modules["pyossl._fast"].__file__), installed / "pyossl")
     assert python("-c", source.format("lib.pyossl_hot_calls_address()"), cwd=installed).returncode == 0
-    other = "int(pyossl.ffi.cast('uintptr_t', pyossl.ffi.new('size_t[100]')))"
-    said = refusal(python("-c", f"import pyossl; {source.format(other)}", cwd=installed))
+    other = source.format("int(ffi.cast('uintptr_t', kept := ffi.new('size_t[100]')))")
+    said = refusal(python("-c", other, cwd=installed))
     assert said == "ImportError: pyossl._fast and pyossl._openssl come from different builds of pyossl"
 
 
