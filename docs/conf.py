@@ -24,6 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "openssl_functions",
     "docstrings",
+    "stub_signatures",
     "repository_links",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}

@@ -5,7 +5,6 @@ A new name needs a right value here for each required argument and, for a method
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import contextlib
 import datetime
@@ -15,7 +14,6 @@ import importlib
 import inspect
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FunctionType, MethodDescriptorType
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +24,7 @@ import trio.testing
 from odd_values import AUTHORITY, CLIENT, OWN, SERVER
 from pairs import meet
 from served import tls_pair
+from stub_signatures import annotations_of
 from x509.certificate_making import crl_der, make, revoke
 
 import pyossl
@@ -114,20 +113,10 @@ def _is_record(kind: type) -> bool:
     return issubclass(kind, (tuple, enum.Enum, BaseException))
 
 
-STUB = {
-    (kind.name, method.name): {each.arg: ast.unparse(each.annotation) for each in method.args.args if each.annotation}
-    for kind in ast.parse(Path(pyossl.__file__).with_name("_fast.pyi").read_text()).body
-    if isinstance(kind, ast.ClassDef)
-    for method in kind.body
-    if isinstance(method, ast.FunctionDef)
-}
-"""The annotations of the methods in C, by class and name; their signatures have none."""
-
-
 def _parameters(function: Any) -> list[inspect.Parameter]:
     parameters = list(inspect.signature(function).parameters.values())
     if isinstance(function, MethodDescriptorType):
-        types = STUB[function.__objclass__.__name__, function.__name__]
+        types = annotations_of(function)
         return [each.replace(annotation=types.get(each.name, each.annotation)) for each in parameters]
     return parameters
 

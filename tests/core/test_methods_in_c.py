@@ -23,6 +23,7 @@ import pytest
 from pairs import meet, shake_hands
 from pyopenssl.pyopenssl_pairs import pair as face_pair
 from served import SocketPair, Task, tls_pair
+from stub_signatures import STUB
 
 import pyossl
 from pyossl import Connection, Context, _fast
@@ -40,14 +41,6 @@ PUBLIC = [(kind, name) for kind, name in METHODS if not name.startswith("_")]
 each_method = pytest.mark.parametrize(("kind", "name"), METHODS, ids=[f"{kind}.{name}" for kind, name in METHODS])
 each_public = pytest.mark.parametrize(("kind", "name"), PUBLIC, ids=[f"{kind}.{name}" for kind, name in PUBLIC])
 
-STUB = {
-    (kind.name, method.name): method.args
-    for kind in ast.parse(Path(_fast.__file__).with_name("_fast.pyi").read_text()).body
-    if isinstance(kind, ast.ClassDef)
-    for method in kind.body
-    if isinstance(method, ast.FunctionDef)
-}
-
 
 def test_every_type_with_methods_has_its_class() -> None:
     assert set(CLASSES) == {name for name in dir(_fast) if name.endswith("Methods")} - {"Methods"}
@@ -63,7 +56,7 @@ def test_the_signature_is_that_of_the_stub(kind: str, name: str) -> None:
         (each.name, None if each.default is each.empty else repr(each.default))
         for each in inspect.signature(getattr(_fast, kind).__dict__[name]).parameters.values()
     ]
-    stub = STUB[kind, name]
+    stub = STUB[kind, name].args
     defaults = [None] * (len(stub.args) - len(stub.defaults)) + [ast.unparse(each) for each in stub.defaults]
     assert parameters == [(argument.arg, default) for argument, default in zip(stub.args, defaults, strict=True)]
 
@@ -298,6 +291,7 @@ def test_a_short_call_waits_for_a_callback_in_another_thread(
 
 AT_EXIT = """
 import pyossl, socket, threading
+from stub_signatures import STUB
 from pairs import meet, shake_hands
 authority = pyossl.Authority()
 own = authority.issue("example.com")
