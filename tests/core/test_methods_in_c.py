@@ -291,7 +291,6 @@ def test_a_short_call_waits_for_a_callback_in_another_thread(
 
 AT_EXIT = """
 import pyossl, socket, threading
-from stub_signatures import STUB
 from pairs import meet, shake_hands
 authority = pyossl.Authority()
 own = authority.issue("example.com")
