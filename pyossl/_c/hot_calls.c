@@ -43,12 +43,13 @@ static int pyossl_try_lock(pyossl_connection *connection)
  * short as what a write may send. */
 static int pyossl_begin_short(pyossl_connection *connection, size_t size)
 {
-    if (size > PYOSSL_SHORT || connection->memory == NULL || pyossl_locked != NULL || !pyossl_try_lock(connection))
+    if (size > PYOSSL_SHORT || connection->memory == NULL || !pyossl_try_lock(connection))
         return 0;
-    if (connection->is_open && connection->is_peer_checked && !connection->closed && !connection->dead
-        && SSL_is_init_finished(connection->ssl)
+    if (!connection->closed && !connection->dead && !connection->busy && connection->is_open
+        && connection->is_peer_checked && SSL_is_init_finished(connection->ssl)
         && pyossl_kept_length(&connection->memory->incoming) + size <= PYOSSL_SHORT) {
         pyossl_locked = connection;
+        connection->keeps_gil = 1;
         return 1;
     }
     pyossl_connection_release(connection);
@@ -57,7 +58,7 @@ static int pyossl_begin_short(pyossl_connection *connection, size_t size)
 
 static void pyossl_end_short(pyossl_connection *connection)
 {
-    pyossl_locked = NULL;
+    connection->keeps_gil = 0;
     pyossl_connection_release(connection);
 }
 
