@@ -182,7 +182,10 @@ enum {
  * is not all.
  *
  * A large record is written straight into the object that is returned, which must have the right size before.  So the
- * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known. */
+ * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known.
+ *
+ * Encrypted bytes never go to the stack: a callback in the call may switch to a greenlet, which has another stack in the
+ * same place, and takes them there with data_to_send. */
 static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *data, int *beside, PyObject *operation,
                           PyObject *rest)
 {
@@ -190,7 +193,7 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
     char record[PYOSSL_RECORD];
     PyThreadState *released;
     PyObject *bytes, *all;
-    int guess, is_record, failed;
+    int guess, is_record, fits_record, failed;
     Py_buffer view;
     long long got;
     Room room;
@@ -199,8 +202,9 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
         return NULL;
     is_record = view.len >= LARGE && view.len <= PYOSSL_RECORD + MOST_BESIDE;
     guess = is_record ? __atomic_load_n(beside, __ATOMIC_RELAXED) : 0;
+    fits_record = operation == reading && view.len < LARGE;
     failed = guess != 0 ? open_straight(&room, view.len + guess)
-                        : open_room(&room, view.len < LARGE ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
+                        : open_room(&room, fits_record ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
     if (failed) {
         PyBuffer_Release(&view);
         return NULL;
