@@ -32,6 +32,12 @@ static long long pyossl_hot_write(pyossl_connection *connection, const void *dat
                                   : pyossl_write(connection, data, size);
 }
 
+/* Takes the lock.  0: taken, until pyossl_connection_release; below 0: PYOSSL_x. */
+static long long pyossl_hot_lock(pyossl_connection *connection)
+{
+    return pyossl_connection_acquire(connection) ? 0 : PYOSSL_INHERITED;
+}
+
 /* Takes the lock if that needs no waiting.  1: taken, until pyossl_connection_release. */
 static int pyossl_try_lock(pyossl_connection *connection)
 {
@@ -89,7 +95,7 @@ static uintptr_t pyossl_hot_calls_address(void)
         .encrypt = pyossl_encrypt,
         .decrypt = pyossl_decrypt,
         .try_lock = pyossl_try_lock,
-        .lock = pyossl_connection_acquire,
+        .lock = pyossl_hot_lock,
         .unlock = pyossl_connection_release,
         .begin_short = pyossl_begin_short,
         .end_short = pyossl_end_short,

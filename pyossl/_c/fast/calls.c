@@ -53,18 +53,18 @@ static PyObject *returned(pyossl_connection *connection, PyObject *result)
     return result;
 }
 
-/* Takes the connection's lock; waits for it without the GIL.  0: it belongs to the parent process. */
-static int lock(pyossl_connection *connection)
+/* Takes the connection's lock; waits for it without the GIL.  0: taken; below 0: the result of the method. */
+static long long lock(pyossl_connection *connection)
 {
     PyThreadState *released;
-    int taken;
+    long long result;
 
     if (calls->try_lock(connection))
-        return 1;
+        return 0;
     released = PyEval_SaveThread();
-    taken = calls->lock(connection);
+    result = calls->lock(connection);
     PyEval_RestoreThread(released);
-    return taken;
+    return result;
 }
 
 /* What is left of a result without PYOSSL_MORE, which sets the attribute `has_more`.  -1: an exception is set. */
@@ -225,40 +225,34 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
         return bytes;
     all = PyObject_CallMethodObjArgs(self, rest, bytes, NULL);
     Py_DECREF(bytes);
-    return all;
+    return returned(connection, all);
 }
 
 /* Returns at most `most` bytes for the peer; -1: all.  They are taken once there is an object for them. */
 static PyObject *take_bytes_to_send(PyObject *self, Py_ssize_t most)
 {
     pyossl_connection *connection = connection_of(self);
-    PyObject *data = NULL, *shorter;
+    PyObject *data = NULL;
     long long result;
-    int taken;
 
     if (connection == NULL)
         return NULL;
-    taken = lock(connection);
-    result = calls->bytes_to_send(connection);
-    if (result >= 0) {
+    result = lock(connection);
+    if (result == 0) {
+        result = calls->bytes_to_send(connection);
         if (most >= 0 && result > most)
             result = most;
-        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)result);
+        if (result >= 0)
+            data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)result);
         if (data != NULL)
             result = calls->data_to_send(connection, PyBytes_AsString(data), (size_t)result);
-    }
-    if (taken)
         calls->unlock(connection);
+    }
     if (result < 0) {
         Py_XDECREF(data);
         return unfinished(self, result, sending);
     }
-    if (data == NULL || result == PyBytes_Size(data))
-        return data;
-    /* Only if the lock was the parent process's, and another thread has adopted the connection meanwhile. */
-    shorter = returned(connection, PyBytes_FromStringAndSize(PyBytes_AsString(data), (Py_ssize_t)result));
-    Py_DECREF(data);
-    return shorter;
+    return data;
 }
 
 /* Gives bytes of the peer to the connection.  Returns their number; below 0: `*answer` as in write_bytes. */
@@ -267,15 +261,15 @@ static Py_ssize_t give_received(PyObject *self, PyObject *data, PyObject **answe
     pyossl_connection *connection = connection_of(self);
     long long result;
     Py_buffer view;
-    int taken;
 
     *answer = NULL;
     if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
         return -1;
-    taken = lock(connection);
-    result = calls->receive_data(connection, view.buf, (size_t)view.len);
-    if (taken)
+    result = lock(connection);
+    if (result == 0) {
+        result = calls->receive_data(connection, view.buf, (size_t)view.len);
         calls->unlock(connection);
+    }
     PyBuffer_Release(&view);
     if (result < 0)
         *answer = unfinished(self, result, receiving);
