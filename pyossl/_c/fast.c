@@ -45,13 +45,14 @@ typedef struct {
     int beside_sent, beside_received;    /* see fast/calls.c */
 } Methods;
 
-static const pyossl_hot_calls *calls;
+static const pyossl_hot_calls no_calls;
+static const pyossl_hot_calls *calls = &no_calls;    /* until use_calls: no object has a connection before that */
 
 /* The names of the methods in Python, and of the operations. */
 #define NAMES(X) \
     X(_unfinished) X(_size_to_read) X(_size_to_send) X(_size_in_buffer) X(_readable) X(_writable) X(_bytes_of_text) \
     X(_rest_to_send) X(_rest_to_read) X(_rest_to_write) X(_recv_with_flags) X(_recv_into_with_flags) X(_refuse_flags) \
-    X( _recv_into_other) X(reading) X(peeking) X(writing) X(receiving) X(sending) \
+    X(_recv_into_other) X(reading) X(peeking) X(writing) X(receiving) X(sending) \
     X(has_more)
 #define X(name) static PyObject *name;
 NAMES(X)

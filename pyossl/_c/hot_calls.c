@@ -32,6 +32,12 @@ static long long pyossl_hot_write(pyossl_connection *connection, const void *dat
                                   : pyossl_write(connection, data, size);
 }
 
+/* Takes the lock.  0: taken, until pyossl_connection_release; below 0: PYOSSL_x. */
+static long long pyossl_hot_lock(pyossl_connection *connection)
+{
+    return pyossl_connection_acquire(connection) ? 0 : PYOSSL_INHERITED;
+}
+
 /* Takes the lock if that needs no waiting.  1: taken, until pyossl_connection_release. */
 static int pyossl_try_lock(pyossl_connection *connection)
 {
@@ -43,12 +49,13 @@ static int pyossl_try_lock(pyossl_connection *connection)
  * short as what a write may send. */
 static int pyossl_begin_short(pyossl_connection *connection, size_t size)
 {
-    if (size > PYOSSL_SHORT || connection->memory == NULL || pyossl_locked != NULL || !pyossl_try_lock(connection))
+    if (size > PYOSSL_SHORT || connection->memory == NULL || !pyossl_try_lock(connection))
         return 0;
-    if (connection->is_open && connection->is_peer_checked && !connection->closed && !connection->dead
-        && SSL_is_init_finished(connection->ssl)
+    if (!connection->closed && !connection->dead && !connection->busy && connection->is_open
+        && connection->is_peer_checked && SSL_is_init_finished(connection->ssl)
         && pyossl_kept_length(&connection->memory->incoming) + size <= PYOSSL_SHORT) {
         pyossl_locked = connection;
+        connection->keeps_gil = 1;
         return 1;
     }
     pyossl_connection_release(connection);
@@ -57,7 +64,7 @@ static int pyossl_begin_short(pyossl_connection *connection, size_t size)
 
 static void pyossl_end_short(pyossl_connection *connection)
 {
-    pyossl_locked = NULL;
+    connection->keeps_gil = 0;
     pyossl_connection_release(connection);
 }
 
@@ -88,7 +95,7 @@ static uintptr_t pyossl_hot_calls_address(void)
         .encrypt = pyossl_encrypt,
         .decrypt = pyossl_decrypt,
         .try_lock = pyossl_try_lock,
-        .lock = pyossl_connection_acquire,
+        .lock = pyossl_hot_lock,
         .unlock = pyossl_connection_release,
         .begin_short = pyossl_begin_short,
         .end_short = pyossl_end_short,

@@ -43,7 +43,7 @@ typedef struct {
 
     /* The connection's lock: see hot_calls.c. */
     int (*try_lock)(pyossl_connection *connection);
-    int (*lock)(pyossl_connection *connection);
+    long long (*lock)(pyossl_connection *connection);
     void (*unlock)(pyossl_connection *connection);
     int (*begin_short)(pyossl_connection *connection, size_t size);
     void (*end_short)(pyossl_connection *connection);

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from openssl_functions import calls_of_c
-from served import SECONDS, Task
+from served import SECONDS, Task, tls_pair, until
 
 import build_ffi
 import pyossl
@@ -145,6 +145,38 @@ def test_a_fork_waits_for_a_call_of_another_thread_without_keeping_it_from_pytho
     order.append("forked")
     loading.result()
     assert order == ["loaded", "forked"]
+
+
+@pytest.mark.parametrize("name", ["sendall", "recv"])
+def test_a_fork_waits_for_a_call_of_a_socket_in_another_thread(
+    name: str, client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    order: list[str] = []
+    asked = threading.Event()
+
+    @ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]
+    def message(*_: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:  # Python runs during the call of OpenSSL
+                pass
+            order.append("done")
+
+    peer, tls = tls_pair(client_context, server_context)
+    with tls, peer:
+        tls.settimeout(SECONDS)
+        lib.SSL_set_msg_callback(tls.connection._c.ssl, message)
+        calling = Task(lambda: tls.sendall(b"x") if name == "sendall" else tls.recv(1))
+        if name == "recv":
+            until(lambda: tls.connection.waiters)
+            peer.sendall(b"x")
+        assert asked.wait(SECONDS)
+        assert fork_and_wait() == 7
+        order.append("forked")
+        calling.result()
+        lib.SSL_set_msg_callback(tls.connection._c.ssl, ffi.NULL)
+    assert order == ["done", "forked"]
 
 
 def test_a_callback_may_fork_during_such_a_call_and_does_not_wait() -> None:

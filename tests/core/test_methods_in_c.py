@@ -210,6 +210,22 @@ def test_a_buffer_is_released_after_an_exception(
     other.clear()
 
 
+def test_a_subclass_cannot_make_a_read_write_beyond_the_buffer(
+    client_context: Context, server_context: Context
+) -> None:
+    class Generous(Connection):
+        def _size_in_buffer(self, size: Any, room: int) -> int:  # type: ignore[override]
+            return int(size)
+
+    generous, server = Generous(client_context, "example.com"), Connection(server_context)
+    shake_hands(generous, server)
+    generous.receive_data(server.encrypt(b"x" * 100))  # type: ignore[arg-type]  # no Want here
+    buffer = bytearray(10)
+    with pytest.raises(ValueError, match="larger than the buffer"):
+        generous.read_into(buffer, 100)
+    assert generous.read() == b"x" * 100
+
+
 def test_nothing_is_allocated_while_a_read_waits(client_context: Context, server_context: Context) -> None:
     pairs = [tls_pair(client_context, server_context) for _ in range(20)]
     tracemalloc.start()
@@ -287,6 +303,16 @@ def test_a_short_call_waits_for_a_callback_in_another_thread(
     written.set()
     assert first.result() == 5
     assert server.decrypt(client.data_to_send()) == b"firstsecond"
+
+
+def test_the_types_alone_do_not_crash() -> None:
+    """They can be imported before pyossl has given them its functions."""
+    program = "import pyossl._fast as f\nfor t in (f.ConnectionMethods, f.SocketMethods):\n    try: t()." + "{}"
+    for call in ("read(1)", "recv(1)", "encrypt(b'x')", "write(b'x')", "data_to_send()"):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(call) + "\n    except AttributeError: pass"], timeout=60, check=False
+        )
+        assert done.returncode == 0, call
 
 
 AT_EXIT = """

@@ -127,6 +127,10 @@ static Py_ssize_t size_to_fill(PyObject *self, const Py_buffer *view, PyObject *
         return -1;
     number = PyLong_AsSsize_t(plain);
     Py_DECREF(plain);
+    if (number > view->len) {    /* a subclass has replaced the method */
+        PyErr_SetString(PyExc_ValueError, "the size is larger than the buffer");
+        return -1;
+    }
     return number == 0 ? view->len : number;
 }
 

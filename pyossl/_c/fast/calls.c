@@ -53,18 +53,18 @@ static PyObject *returned(pyossl_connection *connection, PyObject *result)
     return result;
 }
 
-/* Takes the connection's lock; waits for it without the GIL.  0: it belongs to the parent process. */
-static int lock(pyossl_connection *connection)
+/* Takes the connection's lock; waits for it without the GIL.  0: taken; below 0: the result of the method. */
+static long long lock(pyossl_connection *connection)
 {
     PyThreadState *released;
-    int taken;
+    long long result;
 
     if (calls->try_lock(connection))
-        return 1;
+        return 0;
     released = PyEval_SaveThread();
-    taken = calls->lock(connection);
+    result = calls->lock(connection);
     PyEval_RestoreThread(released);
-    return taken;
+    return result;
 }
 
 /* What is left of a result without PYOSSL_MORE, which sets the attribute `has_more`.  -1: an exception is set. */
@@ -182,7 +182,10 @@ enum {
  * is not all.
  *
  * A large record is written straight into the object that is returned, which must have the right size before.  So the
- * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known. */
+ * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known.
+ *
+ * Encrypted bytes never go to the stack: a callback in the call may switch to a greenlet, which has another stack in the
+ * same place, and takes them there with data_to_send. */
 static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *data, int *beside, PyObject *operation,
                           PyObject *rest)
 {
@@ -190,7 +193,7 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
     char record[PYOSSL_RECORD];
     PyThreadState *released;
     PyObject *bytes, *all;
-    int guess, is_record, failed;
+    int guess, is_record, fits_record, failed;
     Py_buffer view;
     long long got;
     Room room;
@@ -199,8 +202,9 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
         return NULL;
     is_record = view.len >= LARGE && view.len <= PYOSSL_RECORD + MOST_BESIDE;
     guess = is_record ? __atomic_load_n(beside, __ATOMIC_RELAXED) : 0;
+    fits_record = operation == reading && view.len < LARGE;
     failed = guess != 0 ? open_straight(&room, view.len + guess)
-                        : open_room(&room, view.len < LARGE ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
+                        : open_room(&room, fits_record ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
     if (failed) {
         PyBuffer_Release(&view);
         return NULL;
@@ -221,40 +225,34 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
         return bytes;
     all = PyObject_CallMethodObjArgs(self, rest, bytes, NULL);
     Py_DECREF(bytes);
-    return all;
+    return returned(connection, all);
 }
 
 /* Returns at most `most` bytes for the peer; -1: all.  They are taken once there is an object for them. */
 static PyObject *take_bytes_to_send(PyObject *self, Py_ssize_t most)
 {
     pyossl_connection *connection = connection_of(self);
-    PyObject *data = NULL, *shorter;
+    PyObject *data = NULL;
     long long result;
-    int taken;
 
     if (connection == NULL)
         return NULL;
-    taken = lock(connection);
-    result = calls->bytes_to_send(connection);
-    if (result >= 0) {
+    result = lock(connection);
+    if (result == 0) {
+        result = calls->bytes_to_send(connection);
         if (most >= 0 && result > most)
             result = most;
-        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)result);
+        if (result >= 0)
+            data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)result);
         if (data != NULL)
             result = calls->data_to_send(connection, PyBytes_AsString(data), (size_t)result);
-    }
-    if (taken)
         calls->unlock(connection);
+    }
     if (result < 0) {
         Py_XDECREF(data);
         return unfinished(self, result, sending);
     }
-    if (data == NULL || result == PyBytes_Size(data))
-        return data;
-    /* Only if the lock was the parent process's, and another thread has adopted the connection meanwhile. */
-    shorter = returned(connection, PyBytes_FromStringAndSize(PyBytes_AsString(data), (Py_ssize_t)result));
-    Py_DECREF(data);
-    return shorter;
+    return data;
 }
 
 /* Gives bytes of the peer to the connection.  Returns their number; below 0: `*answer` as in write_bytes. */
@@ -263,15 +261,15 @@ static Py_ssize_t give_received(PyObject *self, PyObject *data, PyObject **answe
     pyossl_connection *connection = connection_of(self);
     long long result;
     Py_buffer view;
-    int taken;
 
     *answer = NULL;
     if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
         return -1;
-    taken = lock(connection);
-    result = calls->receive_data(connection, view.buf, (size_t)view.len);
-    if (taken)
+    result = lock(connection);
+    if (result == 0) {
+        result = calls->receive_data(connection, view.buf, (size_t)view.len);
         calls->unlock(connection);
+    }
     PyBuffer_Release(&view);
     if (result < 0)
         *answer = unfinished(self, result, receiving);

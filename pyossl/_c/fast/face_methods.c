@@ -15,6 +15,16 @@ static PyObject *face_recv(ARGUMENTS)
     return read_bytes(self, calls->read, size_from(self, values[0]), reading, 1);
 }
 
+/* The result of len(), -1 if there is none; no exception is set. */
+static Py_ssize_t length_of(PyObject *object)
+{
+    Py_ssize_t length = PyObject_Size(object);
+
+    if (length < 0)
+        PyErr_Clear();
+    return length;
+}
+
 /* Whether bytes can be read straight into the buffer: into a bytearray, or a memoryview of single bytes.  One that
  * cannot be written is refused before any bytes are read. */
 static int is_plain_buffer(PyObject *buffer)
@@ -28,7 +38,7 @@ static int is_plain_buffer(PyObject *buffer)
         PyErr_Clear();
         return 1;
     }
-    is_plain = view.len == PyObject_Size(buffer);
+    is_plain = view.len == length_of(buffer);
     PyBuffer_Release(&view);
     return is_plain;
 }
@@ -45,7 +55,7 @@ static PyObject *face_recv_into(ARGUMENTS)
         most = plain_number(size);
     if (flags != Py_None || most <= 0 || !is_plain_buffer(values[0]))
         return PyObject_CallMethodObjArgs(self, _recv_into_other, values[0], size, flags, NULL);
-    return read_into(self, calls->read, values[0], most < PyObject_Size(values[0]) ? size : Py_None, 1);
+    return read_into(self, calls->read, values[0], most < length_of(values[0]) ? size : Py_None, 1);
 }
 
 static PyObject *face_send(ARGUMENTS)
@@ -53,9 +63,8 @@ static PyObject *face_send(ARGUMENTS)
     static const Signature signature = {"send", 1, {"buf", "flags"}};
     PyObject *data, *answer;
     TAKE(signature);
-    if (PyObject_Size(values[0]) > INT_MAX)
+    if (length_of(values[0]) > INT_MAX)
         return PyErr_Format(PyExc_ValueError, "Cannot send more than 2**31-1 bytes at once.");
-    PyErr_Clear();
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
     answer = write_and_count(self, calls->write, data, 0, PYOSSL_RECORD);
@@ -98,10 +107,9 @@ static PyObject *face_bio_write(ARGUMENTS)
     TAKE(signature);
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
-    if (PyObject_Size(data) == 0) {    /* an empty one would be the end of the peer's bytes */
+    if (length_of(data) == 0) {    /* an empty one would be the end of the peer's bytes */
         answer = unfinished(self, 0, receiving);
     } else {
-        PyErr_Clear();
         taken = give_received(self, data, &answer);
         if (taken >= 0)
             answer = PyLong_FromSsize_t(taken);

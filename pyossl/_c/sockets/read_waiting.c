@@ -85,12 +85,10 @@ static long long pyossl_receive_ahead(pyossl_connection *connection, unsigned ch
 /* pyossl_read after pyossl_receive_ahead: the caller holds the lock, which is released. */
 static long long pyossl_read_ahead(pyossl_connection *connection, void *buffer, size_t size)
 {
-    pyossl_connection *outer = pyossl_locked;
     long long result;
 
     pyossl_locked = connection;
     result = pyossl_read(connection, buffer, size);
-    pyossl_locked = outer;
     pyossl_connection_release(connection);
     return result;
 }

@@ -54,7 +54,6 @@ static long long pyossl_write_in_turn(pyossl_connection *connection, const char 
  * writers' turn, before it releases the lock, and the lock for each slice. */
 static long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout)
 {
-    pyossl_connection *outer = pyossl_locked;
     size_t slice = size < PYOSSL_SLICE ? size : PYOSSL_SLICE;
     long long deadline = timeout > 0 && size > slice ? pyossl_deadline(timeout) : 0, result;
 
@@ -69,7 +68,6 @@ static long long pyossl_write_waiting(pyossl_connection *connection, const void 
     } else {
         pyossl_locked = connection;
         result = pyossl_write_step(connection, data, slice, timeout != 0);
-        pyossl_locked = outer;
         if (result == (long long)size) {
             pyossl_connection_release(connection);
             return result;

@@ -33,12 +33,14 @@ enum {
 };
 
 /* Begins a call: takes the lock, checks the state, and empties the error queue.  0: the call may go on, until
- * pyossl_end; below 0: the lock is not held. */
+ * pyossl_end; below 0: the lock is not held.  If `pyossl_locked` is this connection, the caller has taken the lock and
+ * keeps it.  That holds for this call alone: a callback in it may switch to a greenlet, which makes other calls. */
 static int pyossl_begin(pyossl_connection *connection)
 {
-    int answer = 0;
+    int answer = 0, has_lock = pyossl_locked == connection;
 
-    if (pyossl_locked != connection && !pyossl_connection_acquire(connection))
+    pyossl_locked = NULL;
+    if (!has_lock && !pyossl_connection_acquire(connection))
         return PYOSSL_INHERITED;
     if (connection->closed)
         answer = PYOSSL_CLOSED;
@@ -47,11 +49,12 @@ static int pyossl_begin(pyossl_connection *connection)
     else if (connection->dead)
         answer = PYOSSL_DEAD;
     if (answer != 0) {
-        if (pyossl_locked != connection)
+        if (!has_lock)
             pyossl_connection_release(connection);
         return answer;
     }
     connection->busy = 1;
+    connection->leaves_lock = has_lock;
     connection->budget = PYOSSL_BUDGET;
     connection->paused = connection->pauses_early = 0;
     connection->outer = pyossl_calling;
@@ -77,7 +80,7 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
     }
     connection->busy = 0;
     pyossl_calling = connection->outer;
-    if (pyossl_locked != connection)
+    if (!connection->leaves_lock)
         pyossl_connection_release(connection);
     return result;
 }
@@ -242,13 +245,13 @@ static int pyossl_never_waits(BIO *bio)
 }
 
 /* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
- * BIO that may wait, they do not; and while this thread keeps the GIL, no fork begins.  The result is for
+ * BIO that may wait, they do not; and while a call keeps the GIL, no fork begins.  The result is for
  * pyossl_end_step. */
 static int pyossl_begin_step(const pyossl_connection *connection)
 {
     int is_held = connection->memory != NULL || connection->socket != NULL;
 
-    if (pyossl_locked == connection)
+    if (connection->keeps_gil)
         return 0;
     if (!is_held) {
         BIO *reads = SSL_get_rbio(connection->ssl), *writes = SSL_get_wbio(connection->ssl);

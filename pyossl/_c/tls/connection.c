@@ -40,6 +40,8 @@ typedef struct pyossl_connection {
     int pauses_early;            /* it may stop before the bytes received ahead are used up, which its caller checks */
     int paused;                  /* the last call stopped because its budget was used up */
     int busy;                    /* a call is running: another one can only come from a callback */
+    int leaves_lock;             /* the lock was taken before that call, which does not release it */
+    int keeps_gil;               /* that call keeps Python's GIL: hot_calls.c */
     int asked;                   /* how many questions Python answers under the lock, one inside the other */
     int closed;                  /* by the program: the SSL is freed as soon as no question is asked */
     int dead;                    /* a call has failed for good: OpenSSL is not called again */
@@ -66,7 +68,7 @@ typedef struct pyossl_connection {
 static int pyossl_connection_index = -1;
 
 static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this thread makes; NULL: none, or a BIO's */
-static _Thread_local pyossl_connection *pyossl_locked;     /* whose lock this thread took before: hot_calls.c */
+static _Thread_local pyossl_connection *pyossl_locked;     /* whose lock this thread has for its next pyossl_begin */
 
 /* A limit on the bytes that a call takes off the transport before they become data.
  *

@@ -14,8 +14,10 @@ static int pyossl_begin_transfer(pyossl_connection *connection, pyossl_memory **
         answer = PYOSSL_CLOSED;
     else if ((*memory = connection->memory) == NULL)
         answer = PYOSSL_OTHER_BIO;
-    else if (!pyossl_memory_settle(*memory))
+    else if (!pyossl_memory_settle(*memory)) {
+        connection->dead = connection->has_lost_bytes = 1;
         answer = PYOSSL_NO_MEMORY;
+    }
     if (answer != 0)
         pyossl_connection_release(connection);
     return answer;
@@ -99,8 +101,8 @@ static long long pyossl_encrypt(pyossl_connection *connection, const void *data,
     return pyossl_end_transfer(connection, memory, result);
 }
 
-/* pyossl_receive_data and pyossl_read in one call, under the lock; no bytes: the peer's bytes have ended.  Returns the number of decrypted bytes that were put
- * into `buffer`, with PYOSSL_MORE if it is full and there may be more. */
+/* pyossl_receive_data and pyossl_read in one call, under the lock; no bytes: the peer's bytes have ended.  Returns the
+ * number of decrypted bytes that were put into `buffer`, with PYOSSL_MORE if it is full and there may be more. */
 static long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room)
 {
     int answer = pyossl_begin(connection);
