@@ -73,13 +73,25 @@ NAMES(X)
 
 static PyObject *base_type;
 
+/* For the first line of an __init__, which must not change an object that has a connection: C may use what the first
+ * call has set, for example the context and the handle of the callbacks. */
+static PyObject *refuse_second_init(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    if (((Methods *)self)->pointer != NULL)
+        return PyErr_Format(PyExc_TypeError, "this object has a connection already: __init__ was called twice");
+    return Py_NewRef(Py_None);
+}
+
 static PyObject *set_connection(Methods *methods, PyObject *pointer, pyossl_connection *connection)
 {
-    if (methods->pointer != NULL)
-        return PyErr_Format(PyExc_TypeError, "this object has a connection already: __init__ was called twice");
+    PyObject *none = refuse_second_init((PyObject *)methods, NULL);
+
+    if (none == NULL)
+        return NULL;
     methods->pointer = Py_NewRef(pointer);
     __atomic_store_n(&methods->connection, connection, __ATOMIC_RELEASE);
-    return Py_NewRef(Py_None);
+    return none;
 }
 
 static PyObject *use(PyObject *self, PyObject *arguments)
@@ -119,6 +131,8 @@ static PyMemberDef members[] = {
 };
 
 static PyMethodDef methods_methods[] = {
+    {"_refuse_second_init", refuse_second_init, METH_NOARGS,
+     DOC("_refuse_second_init($self, /)", "Raises TypeError if the connection has been set.")},
     {"_use", use, METH_VARARGS, DOC("_use($self, pointer, address, /)", "Sets the connection, once.")},
     {"_share", share, METH_O, DOC("_share($self, other, /)", "Sets the connection, once, to that of another object.")},
     {NULL, NULL, 0, NULL},

@@ -257,6 +257,7 @@ class Connection(ConnectionSettings, ConnectionIO, Negotiated):
     def __init__(self, context: Context, socket: socket.socket | None = None) -> None:
         if not isinstance(context, Context):
             raise TypeError("context must be a Context instance")
+        self._refuse_second_init()
         self._context = context
         self._socket = socket
         self._app_data = None

@@ -45,6 +45,7 @@ class DescriptorConnection(Connection):
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
     ) -> None:
+        self._refuse_second_init()
         self._kept = [sock]
         self._begin(context, server_hostname, message_callback, session)
 

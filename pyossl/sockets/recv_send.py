@@ -22,8 +22,8 @@ class RecvSendMethods(SocketMethods, UnusualArguments, NegotiatedSummary):
     connection: WaitingConnection
 
     def __init__(self, connection: WaitingConnection, timeout: float) -> None:
-        self.connection = connection
         self._share(connection)
+        self.connection = connection
         self._set_timeout(timeout)
 
     def _set_timeout(self, timeout: float) -> None:

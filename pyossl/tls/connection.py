@@ -87,6 +87,7 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         other_names: Iterable[str] = (),
         email: str | None = None,
     ) -> None:
+        self._refuse_second_init()
         self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]

@@ -29,7 +29,7 @@ _MISUSES = {
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
 }
-_LOST = "there was no memory for bytes that had been sent or received, and they are lost"
+_LOST = "bytes that had been sent or received are lost: there was no memory for them, or a signal handler raised"
 _NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
 """The misuses that a peer can cause by sending nothing."""
 

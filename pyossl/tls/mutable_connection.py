@@ -58,6 +58,7 @@ class MutableConnection(Connection):
     """The object of another API for this connection, such as pyOpenSSL's Connection: callbacks are called with it."""
 
     def __init__(self, context: MutableContext, fd: int | None = None, sock: socket.socket | None = None) -> None:
+        self._refuse_second_init()
         self._context = context
         self._has_socket = fd is not None
         ctx = context._freeze()

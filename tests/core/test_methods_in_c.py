@@ -9,6 +9,7 @@ import inspect
 import pickle
 import pydoc
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -367,3 +368,33 @@ def test_a_face_reads_no_more_than_it_is_asked_for() -> None:
     assert client.recv_into(buffer, 0) == 0
     assert client.recv_into(buffer, 100) == 10
     assert bytes(buffer) == bytes(range(4, 14))
+
+
+def test_a_second_init_changes_nothing(client_context: Context, server_context: Context, sockets: SocketPair) -> None:
+    connection, peer = meet(client_context, server_context)
+    face, _ = face_pair()
+    tls, _ = sockets
+    spare, spare_peer = socket.socketpair()
+    mutable = face._tls
+    calls: list[tuple[Any, tuple[Any, ...]]] = [
+        (connection, (Context.client(check_hostname=False),)),
+        (tls.connection, (client_context, "example.com", spare)),
+        (tls, (client_context, "example.com", spare)),
+        (mutable, (mutable._context,)),
+        (face, (face.get_context(),)),
+    ]
+    for subject, arguments in calls:
+        before = dict(vars(subject))
+        with pytest.raises(TypeError, match="__init__ was called twice"):
+            subject.__init__(*arguments)
+        assert dict(vars(subject)) == before, type(subject)
+    spare.close()
+    spare_peer.close()
+    peer.receive_data(connection.encrypt(b"x"))
+    assert peer.read() == b"x"
+
+
+def test_a_method_of_the_extension_alone_has_no_connection() -> None:
+    program = "from pyossl import _fast\ntry: _fast.ConnectionMethods().read()\nexcept AttributeError: print('none')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "none\n"), done

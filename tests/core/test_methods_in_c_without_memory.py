@@ -237,4 +237,5 @@ def test_a_connection_that_has_lost_bytes_says_so(pair: Pair) -> None:
                 client.write(b"x")
             if client.failure is not None:
                 messages.add(client.failure.reason)
-    assert messages == {"there was no memory for bytes that had been sent or received, and they are lost"}
+    assert len(messages) == 1
+    assert messages.pop().startswith("bytes that had been sent or received are lost: there was no memory for them")

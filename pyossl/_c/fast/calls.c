@@ -41,8 +41,8 @@ static void end(pyossl_connection *connection, PyThreadState *released)
         PyEval_RestoreThread(released);
 }
 
-/* The result of a method that has moved bytes.  If it is NULL, because there is no memory for it, the program does not
- * know about these bytes, and nothing may follow them: the connection has failed. */
+/* The result of a method that has moved bytes.  If it is NULL, the program does not know about these bytes, and nothing
+ * may follow them: the connection has failed. */
 static PyObject *returned(pyossl_connection *connection, PyObject *result)
 {
     if (result == NULL) {
