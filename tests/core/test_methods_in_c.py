@@ -379,7 +379,7 @@ def test_a_second_init_changes_nothing(client_context: Context, server_context: 
     calls: list[tuple[Any, tuple[Any, ...]]] = [
         (connection, (Context.client(check_hostname=False),)),
         (tls.connection, (client_context, "example.com", spare)),
-        (tls, (client_context, "example.com", spare)),
+        (tls, (spare, client_context, "example.com", None, None, None)),
         (mutable, (mutable._context,)),
         (face, (face.get_context(),)),
     ]
