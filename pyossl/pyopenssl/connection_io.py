@@ -115,10 +115,16 @@ class ConnectionIO(FaceMethods, UnusualArguments, Uncopied):
         return data
 
     def _recv_into_other(self, buffer: Any, nbytes: int | None, flags: int | None) -> int:
-        """``recv_into`` for a buffer that OpenSSL cannot read into directly: the bytes are read first, and copied."""
+        """``recv_into`` for other arguments.
+
+        OpenSSL cannot read into a buffer of another type: the bytes are read first, and copied.
+        """
         size = len(buffer)
         if nbytes is not None and nbytes < size:
             size = nbytes
+        if flags is None and size > 0 and type(buffer) is memoryview:  # its items are larger, or it has dimensions
+            with buffer.cast("B") as view:
+                return self.recv_into(view, size)
         data = self.recv(size, flags)
         buffer[: len(data)] = memoryview(data)
         return len(data)

@@ -40,7 +40,8 @@ class RecvSendMethods(SocketMethods, UnusualArguments, NegotiatedSummary):
         if not _peeks(flags):
             return self.recv_into(buffer, size)
         with writable(buffer), memoryview(buffer).cast("B") as view:
-            data = self._peek(0 if size is None else self._size_in_buffer(size, len(view)) or len(view))
+            most = 0 if size is None else self._size_in_buffer(size, len(view))
+            data = self._peek(most or len(view))
             view[: len(data)] = data
             return len(data)
 

@@ -359,6 +359,40 @@ def test_calls_at_the_end_of_the_interpreter_do_not_crash() -> None:
     assert done.stdout.startswith("end\n")
 
 
+def test_a_peek_into_a_buffer_without_a_size_fills_it(sockets: SocketPair) -> None:
+    tls, peer = sockets
+    peer.sendall(b"data")
+    buffer = bytearray(3)
+    assert tls.recv_into(buffer, flags=socket.MSG_PEEK) == 3
+    assert buffer == b"dat"
+    assert tls.recv_into(bytearray(10), None, socket.MSG_PEEK) == 4  # type: ignore[arg-type]
+    assert tls.recv(10) == b"data"
+
+
+@pytest.mark.parametrize("shape", [("I", None), ("B", [2, 3])], ids=["items of four bytes", "two dimensions"])
+def test_a_face_reads_into_any_memoryview(shape: tuple[str, Any]) -> None:
+    """As many bytes as the memoryview has items in its first dimension."""
+    client, server = face_pair()
+    server.send(b"0123456789")
+    client.bio_write(server.bio_read(1 << 16))
+    room = bytearray(12 if shape[1] is None else 6)
+    view = memoryview(room).cast(*shape) if shape[1] else memoryview(room).cast(shape[0])  # type: ignore[call-overload]
+    assert client.recv_into(view) == len(view)
+    assert room.startswith(b"012"[: len(view)])
+    assert client.recv(10) == b"0123456789"[len(view) :]
+
+
+@pytest.mark.parametrize("name", ["send", "bio_write"])
+def test_an_exception_of_a_signals_handler_in_a_length_is_passed_on(name: str) -> None:
+    class Interrupted(bytearray):
+        def __len__(self) -> int:
+            raise KeyboardInterrupt
+
+    client, _ = face_pair()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(client, name)(Interrupted(b"data"))
+
+
 def test_a_face_reads_no_more_than_it_is_asked_for() -> None:
     client, server = face_pair()
     server.send(bytes(range(20)))

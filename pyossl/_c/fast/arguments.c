@@ -100,6 +100,9 @@ static int take_buffer(PyObject *self, PyObject *argument, Py_buffer *view, int 
     }
     if (PyObject_GetBuffer(argument, view, flags) == 0)
         return 0;
+    if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_BufferError)
+        && !PyErr_ExceptionMatches(PyExc_ValueError))
+        return -1;
     PyErr_Clear();
     answer = PyObject_CallMethodObjArgs(self, method, argument, NULL);
     if (answer != NULL) {

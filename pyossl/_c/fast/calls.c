@@ -29,6 +29,7 @@ static PyThreadState *begin(pyossl_connection *connection, size_t size)
     if (calls->begin_short(connection, size))
         return NULL;
 #endif
+    (void)connection;
     (void)size;
     return PyEval_SaveThread();
 }

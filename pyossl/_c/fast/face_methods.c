@@ -15,14 +15,17 @@ static PyObject *face_recv(ARGUMENTS)
     return read_bytes(self, calls->read, size_from(self, values[0]), reading, 1);
 }
 
-/* The result of len(), -1 if there is none; no exception is set. */
+/* The result of len(); -1: there is none; -2: an exception is set, for example that of a signal's handler. */
 static Py_ssize_t length_of(PyObject *object)
 {
     Py_ssize_t length = PyObject_Size(object);
 
-    if (length < 0)
-        PyErr_Clear();
-    return length;
+    if (length >= 0)
+        return length;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -2;
+    PyErr_Clear();
+    return -1;
 }
 
 /* Whether bytes can be read straight into the buffer: into a bytearray, or a memoryview of single bytes.  One that
@@ -62,8 +65,12 @@ static PyObject *face_send(ARGUMENTS)
 {
     static const Signature signature = {"send", 1, {"buf", "flags"}};
     PyObject *data, *answer;
+    Py_ssize_t length;
     TAKE(signature);
-    if (length_of(values[0]) > INT_MAX)
+    length = length_of(values[0]);
+    if (length == -2)
+        return NULL;
+    if (length > INT_MAX)
         return PyErr_Format(PyExc_ValueError, "Cannot send more than 2**31-1 bytes at once.");
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
@@ -102,14 +109,15 @@ static PyObject *face_bio_read(ARGUMENTS)
 static PyObject *face_bio_write(ARGUMENTS)
 {
     static const Signature signature = {"bio_write", 1, {"buf"}};
-    PyObject *data, *answer;
-    Py_ssize_t taken;
+    PyObject *data, *answer = NULL;
+    Py_ssize_t taken, length;
     TAKE(signature);
     if ((data = bytes_or_text(self, values[0])) == NULL)
         return NULL;
-    if (length_of(data) == 0) {    /* an empty one would be the end of the peer's bytes */
+    length = length_of(data);
+    if (length == 0) {    /* an empty one would be the end of the peer's bytes */
         answer = unfinished(self, 0, receiving);
-    } else {
+    } else if (length != -2) {
         taken = give_received(self, data, &answer);
         if (taken >= 0)
             answer = PyLong_FromSsize_t(taken);
