@@ -219,7 +219,7 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
     close_room(&room);
     if (bytes == NULL || got < 0 || (got & PYOSSL_MORE) == 0)
         return bytes;
-    all = PyObject_CallMethodObjArgs(self, rest, bytes, NULL);
+    all = returned(connection, PyObject_CallMethodObjArgs(self, rest, bytes, NULL));
     Py_DECREF(bytes);
     return all;
 }

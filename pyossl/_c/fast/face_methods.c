@@ -15,8 +15,8 @@ static PyObject *face_recv(ARGUMENTS)
     return read_bytes(self, calls->read, size_from(self, values[0]), reading, 1);
 }
 
-/* Whether bytes can be read straight into the buffer: into a bytearray, or a memoryview of single bytes.  One that
- * cannot be written is refused before any bytes are read. */
+/* Whether bytes can be read straight into the buffer: into a bytearray, or a memoryview of single bytes, which has a
+ * length.  One that cannot be written is refused before any bytes are read. */
 static int is_plain_buffer(PyObject *buffer)
 {
     Py_buffer view;
@@ -29,6 +29,7 @@ static int is_plain_buffer(PyObject *buffer)
         return 1;
     }
     is_plain = view.len == PyObject_Size(buffer);
+    PyErr_Clear();
     PyBuffer_Release(&view);
     return is_plain;
 }
