@@ -21,6 +21,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from methods_in_c import CLASSES, METHODS, PUBLIC, each
 from pairs import meet, shake_hands
 from pyopenssl.pyopenssl_pairs import pair as face_pair
 from served import SocketPair, Task, tls_pair
@@ -28,19 +29,8 @@ from stub_signatures import STUB
 
 import pyossl
 from pyossl import Connection, Context, _fast
-from pyossl.pyopenssl import SSL
-from pyossl.sockets.event_loop_steps import EventLoopConnection
 
-CLASSES: dict[str, type] = {
-    "ConnectionMethods": Connection,
-    "SocketMethods": pyossl.Socket,
-    "EventLoopMethods": EventLoopConnection,
-    "FaceMethods": SSL.Connection,
-}
-METHODS = [(kind, name) for kind in CLASSES for name in vars(getattr(_fast, kind)) if not name.startswith("__")]
-PUBLIC = [(kind, name) for kind, name in METHODS if not name.startswith("_")]
-each_method = pytest.mark.parametrize(("kind", "name"), METHODS, ids=[f"{kind}.{name}" for kind, name in METHODS])
-each_public = pytest.mark.parametrize(("kind", "name"), PUBLIC, ids=[f"{kind}.{name}" for kind, name in PUBLIC])
+each_method, each_public = each(METHODS), each(PUBLIC)
 
 
 def test_every_type_with_methods_has_its_class() -> None:
@@ -54,8 +44,8 @@ def test_every_type_with_methods_has_its_class() -> None:
 @each_method
 def test_the_signature_is_that_of_the_stub(kind: str, name: str) -> None:
     parameters = [
-        (each.name, None if each.default is each.empty else repr(each.default))
-        for each in inspect.signature(getattr(_fast, kind).__dict__[name]).parameters.values()
+        (parameter.name, None if parameter.default is parameter.empty else repr(parameter.default))
+        for parameter in inspect.signature(getattr(_fast, kind).__dict__[name]).parameters.values()
     ]
     stub = STUB[kind, name].args
     defaults = [None] * (len(stub.args) - len(stub.defaults)) + [ast.unparse(each) for each in stub.defaults]
@@ -325,6 +315,7 @@ def test_the_types_alone_do_not_crash() -> None:
 
 AT_EXIT = """
 import pyossl, socket, threading
+from methods_in_c import CLASSES, METHODS, PUBLIC, each
 from pairs import meet, shake_hands
 authority = pyossl.Authority()
 own = authority.issue("example.com")

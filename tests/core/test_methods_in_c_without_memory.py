@@ -7,16 +7,20 @@ nothing, and can be repeated, or the connection has failed.
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from pairs import meet
-from served import SocketPair, tls_pair
+from pyopenssl.pyopenssl_pairs import pair as face_pair
+from served import SocketPair, Task, tls_pair, until
 
 import pyossl
 from pyossl import Connection, Context, Want
 from pyossl.pyopenssl import SSL
+from pyossl.sockets.event_loop_steps import EventLoopConnection
 
 testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi, which makes allocations fail")
 MOST = 50
@@ -239,3 +243,127 @@ def test_a_connection_that_has_lost_bytes_says_so(pair: Pair) -> None:
                 messages.add(client.failure.reason)
     assert len(messages) == 1
     assert messages.pop().startswith("bytes that had been sent or received are lost: there was no memory for them")
+
+
+LONG = DATA * 200
+"""More than one call in C returns: the method in Python that gets the rest fails too."""
+
+
+def test_encrypt_of_much_data(pair: Pair) -> None:
+    def make() -> tuple[Call, Any]:
+        client, server = pair()
+
+        def call() -> Any:
+            records = client.encrypt(LONG)
+            testcapi.remove_mem_hooks()
+            return server.decrypt(records)  # type: ignore[arg-type]  # as in receiving()
+
+        return call, LONG
+
+    second = outcomes(make)
+    assert all(each == LONG or lost(each) for each in second)
+    assert sum(map(lost, second)) > 3, "only the first part has failed"
+
+
+def test_decrypt_of_much_data(pair: Pair) -> None:
+    def make() -> tuple[Call, Any]:
+        client, server = pair()
+        records = client.encrypt(LONG)
+        return lambda: server.decrypt(records), LONG  # type: ignore[arg-type]  # as in receiving()
+
+    second = outcomes(make)
+    assert all(each == LONG or lost(each) for each in second)
+    assert sum(map(lost, second)) > 3, "only the first part has failed"
+
+
+FACE_CALLS: dict[str, tuple[Callable[[SSL.Connection, bytes], Any], Any]] = {
+    "recv": (lambda face, _: face.recv(len(DATA)), DATA),
+    "recv_into": (lambda face, _: face.recv_into(bytearray(len(DATA))), len(DATA)),
+    "send": (lambda face, _: face.send(DATA), len(DATA)),
+    "sendall": (lambda face, _: face.sendall(DATA), len(DATA)),
+    "bio_write": (lambda face, record: face.bio_write(record), None),
+    "bio_read": (lambda face, _: face.bio_read(1 << 20), None),
+}
+
+
+@pytest.mark.parametrize("name", FACE_CALLS)
+def test_the_connection_of_pyopenssl(name: str) -> None:
+    """It raises ``SSL.Error`` after bytes were lost, for reads and writes."""
+    call, expected = FACE_CALLS[name]
+    made: list[tuple[SSL.Connection, bytes]] = []
+
+    def make() -> tuple[Call, Any]:
+        face, peer = face_pair()
+        peer.send(DATA)
+        record = peer.bio_read(1 << 20)
+        result: Any = expected
+        if name.startswith("recv"):
+            face.bio_write(record)
+        elif name == "bio_write":
+            result = len(record)
+        elif name == "bio_read":
+            face.send(DATA)
+            result = mock.ANY
+        made.append((face, record))
+        return lambda: call(face, record), result
+
+    second = outcomes(make)
+    assert second, "no allocation has failed"
+    failed = [each for each in second if isinstance(each, SSL.Error)]
+    repeated = [each for each in second if not isinstance(each, SSL.Error)]
+    assert all("no memory" in str(each) for each in failed)
+    if name == "bio_read":
+        assert not failed
+        assert all(len(each) > len(DATA) for each in repeated)
+    elif name != "bio_write":
+        assert all(each == expected for each in repeated)
+
+
+STEPS: dict[str, tuple[Callable[[EventLoopConnection], Any], Any]] = {
+    "receive": (lambda loops: loops.receive(), DATA),
+    "read_some_into": (lambda loops: loops.read_some_into(bytearray(len(DATA))), len(DATA)),
+    "send": (lambda loops: loops.send(DATA), len(DATA)),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_steps_of_event_loops(name: str, client_context: Context, server_context: Context) -> None:
+    call, expected = STEPS[name]
+    closing = contextlib.ExitStack()
+
+    def make() -> tuple[Call, Any]:
+        first, second = socket.socketpair()
+        loops = EventLoopConnection(client_context, "example.com", first)
+        peer = server_context.wrap_socket(second, handshake=False)
+        for each in (first, peer):
+            closing.enter_context(each)
+        first.setblocking(False)
+        accepting = Task(peer.handshake)
+        until(lambda: loops.handshake() is None)
+        accepting.result()
+        loops.receive()  # the session tickets
+        peer.sendall(DATA)
+        return lambda: call(loops), expected
+
+    with closing:
+        second = outcomes(make)
+    assert second, "no allocation has failed"
+    assert all(each == expected or lost(each) for each in second)
+
+
+def test_every_allocation_fails(pair: Pair) -> None:
+    """No second allocation is needed to say that the first has failed."""
+    for number in range(5):
+        client, record = receiving(pair)
+        testcapi.set_nomemory(number, 0)
+        try:
+            result: Any = client.decrypt(record)
+        except MemoryError as error:
+            result = error
+        finally:
+            testcapi.remove_mem_hooks()
+        if isinstance(result, MemoryError):
+            with pytest.raises(pyossl.Error, match="no memory"):
+                client.encrypt(b"x")
+        else:
+            assert result == DATA
