@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import mmap
 import sys
@@ -292,8 +293,10 @@ def test_a_read_fills_any_buffer_in_one_piece(kind: str, name: str, buffer: str)
         given = BUFFERS[buffer](bytes(8))
         it.fill(DATA[:8])
         if kind == "FaceMethods" and buffer not in FACE_TAKES:
-            with pytest.raises((TypeError, NotImplementedError, ValueError)):
-                getattr(it.subject, name)(given)
+            with contextlib.suppress(TypeError, NotImplementedError, ValueError):
+                size = len(given)
+                assert getattr(it.subject, name)(given) == size  # as in pyOpenSSL: so many bytes as it has items
+                assert _content(given)[:size] == DATA[:size]
         else:
             assert getattr(it.subject, name)(given) == 8
             assert _content(given) == DATA[:8]
