@@ -18,7 +18,7 @@ greenlet = pytest.importorskip("greenlet", reason="greenlet is not installed")
 
 def deeper(levels: int) -> list[Any]:
     """Uses the stack of C."""
-    return sorted([levels], key=lambda _: deeper(levels - 1) if levels else 0)  # type: ignore[arg-type,return-value]
+    return sorted([levels], key=lambda _: deeper(levels - 1) if levels else 0)
 
 
 def test_bytes_of_a_call_under_way_are_taken_on_another_stack(client_context: Context, server_context: Context) -> None:

@@ -15,9 +15,10 @@
  * A thread may fork from a callback inside such a call, and a call may be made inside another.  A thread that is about
  * to fork may also make such calls: other handlers of os.register_at_fork(), and finalisers, run in it.
  *
- * Not counted: a short call that keeps Python's GIL (hot_calls.c), because os.fork() needs it; a connection's call while a Python callback runs in it, because OpenSSL holds no lock then, and the
- * callback may wait for anything; and calls that may take very long or wait: making RSA and DSA keys and parameters,
- * loading from a URI, and a connection over other BIOs. */
+ * Not counted: a short call that keeps Python's GIL (hot_calls.c), because os.fork() needs it; a connection's call while
+ * a Python callback runs in it, because OpenSSL holds no lock then, and the callback may wait for anything; and calls
+ * that may take very long or wait: making RSA and DSA keys and parameters, loading from a URI, and a connection over
+ * other BIOs. */
 
 enum { PYOSSL_FORK_PATIENCE = 1, PYOSSL_FORK_INTERVAL = 50 };    /* seconds; microseconds */
 

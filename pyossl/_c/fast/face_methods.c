@@ -120,7 +120,7 @@ static PyObject *face_bio_write(ARGUMENTS)
     } else if (length != -2) {
         taken = give_received(self, data, &answer);
         if (taken >= 0)
-            answer = PyLong_FromSsize_t(taken);
+            answer = returned(connection_of(self), PyLong_FromSsize_t(taken));
     }
     Py_DECREF(data);
     return answer;
