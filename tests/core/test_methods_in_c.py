@@ -423,3 +423,29 @@ def test_a_method_of_the_extension_alone_has_no_connection() -> None:
     program = "from pyossl import _fast\ntry: _fast.ConnectionMethods().read()\nexcept AttributeError: print('none')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "none\n"), done
+
+
+IN_SUBINTERPRETER = """
+import sys
+sys.path[:0] = {path}
+import pyossl
+from pairs import meet
+authority = pyossl.Authority()
+mine = authority.issue("example.com")
+servers = pyossl.Context.server(mine.certificate, mine.private_key)
+client, server = meet(pyossl.Context.client(trust=authority.certificate), servers)
+messages = set()
+client._callbacks.message = messages.add
+pyossl.lib.pyossl_set_message_callback(client._c, 1)
+client.write(b"x")
+assert messages
+print("written", flush=True)
+"""
+
+
+def test_a_short_call_in_a_subinterpreter_does_not_wait_for_its_own_gil() -> None:
+    pytest.importorskip("_testcapi", reason="this Python has no _testcapi, which makes subinterpreters")
+    inner = IN_SUBINTERPRETER.format(path=sys.path)
+    program = f"import _testcapi, pyossl.tls.connection; _testcapi.run_in_subinterp({inner!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "written\n", done.stderr

@@ -22,15 +22,23 @@ static pyossl_connection *connection_of(PyObject *self)
     return connection;
 }
 
-/* Begins a call of OpenSSL for `size` bytes.  The result is for `end`. */
+/* Begins a call of OpenSSL for `size` bytes.  The result is for `end`.
+ *
+ * In a subinterpreter a callback runs with another thread state, and takes the GIL for it: a call that kept the GIL
+ * would wait for ever. */
 static PyThreadState *begin(pyossl_connection *connection, size_t size)
 {
-#ifndef Py_GIL_DISABLED
-    if (calls->begin_short(connection, size))
+#ifdef Py_GIL_DISABLED
+    (void)connection, (void)size;
+#else
+    if (PyGILState_GetThisThreadState() == PyThreadState_Get() && calls->begin_short(connection, size))
         return NULL;
 #endif
+<<<<<<< ours
     (void)connection;
     (void)size;
+=======
+>>>>>>> theirs
     return PyEval_SaveThread();
 }
 
