@@ -22,7 +22,7 @@ METERS = {"time": None, "instructions": "valgrind", "calls": "strace"}
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few turns and no counts, in under two minutes")
     parser.add_argument("--only", nargs="+", metavar="ROW", help=", ".join(row.name for row in ROWS))
@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--root", metavar="NAME", help="run in the Debian of this row of ci/matrix, for example 3.5")
     parser.add_argument("--one-libssl", action="store_true", help="fail if contenders load different files of libssl")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(given)
     if unknown := set(chosen.only or ()) - {row.name for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     chosen.output = chosen.output or RESULTS / f"latest{f'-{chosen.root}' if chosen.root else ''}.json"
@@ -42,12 +42,13 @@ def arguments() -> argparse.Namespace:
 
 def meet(bench: Bench, row: Row, contender: str, results: Results, chosen: argparse.Namespace) -> None:
     """Finds out whether a contender can run here, and which OpenSSL it uses."""
-    if contender not in [*results.here, *results.missing]:
-        if why := bench.why_missing(contender):
-            results.missing[contender] = why
-        else:
-            results.here.append(contender)
-    if contender in results.here and contender not in results.libssl and row.kind != "import":
+    if contender in [*results.here, *results.missing]:
+        return
+    if why := bench.why_missing(contender):
+        results.missing[contender] = why
+        return
+    results.here.append(contender)
+    if row.kind != "import":  # which does not load OpenSSL
         learn(bench.times(row, contender, max(2, row.connections)), contender, results, chosen)
 
 

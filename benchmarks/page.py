@@ -147,6 +147,11 @@ def rewritten(text: str, one_libssl: Results, wheels: Results) -> str:
     return text
 
 
+def place_of(results: Results) -> Path:
+    """The file in benchmarks/results for these results."""
+    return ONE_LIBSSL if results.has_one_libssl() else WHEELS
+
+
 def missed(results: Results) -> list[Comparison]:
     """The comparisons that are missed or not measured, and have no reason in accounts.toml."""
     why = accounts()
@@ -157,7 +162,7 @@ def missed(results: Results) -> list[Comparison]:
 
 def main() -> int:
     for file in map(Path, sys.argv[1:]):
-        shutil.copy(file, ONE_LIBSSL if Results.read(file).has_one_libssl() else WHEELS)
+        shutil.copy(file, place_of(Results.read(file)))
     one_libssl, wheels = Results.read(ONE_LIBSSL), Results.read(WHEELS)
     PAGE.write_text(rewritten(PAGE.read_text(), one_libssl, wheels))
     CHART.write_text(chart(one_libssl))

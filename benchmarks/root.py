@@ -10,6 +10,7 @@ the working tree are copied, and built in the copy.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import subprocess
@@ -31,10 +32,7 @@ PACKAGES = [
 def run(chosen: argparse.Namespace) -> int:
     """Runs the benchmark in the root ``chosen.root`` with the other arguments, and writes ``chosen.output``."""
     sys.path.append(str(REPOSITORY / "ci"))
-    import matrix
-    import pyproject
-    import roots
-
+    matrix, pyproject, roots = map(importlib.import_module, ("matrix", "pyproject", "roots"))
     facts = pyproject.load(REPOSITORY / "ci" / "matrix.toml")
     row = row_named(chosen.root, facts["row"])
     if os.geteuid() != 0:

@@ -1,7 +1,7 @@
 """The process of one contender: ``python -m benchmarks.worker CONTENDER KIND SIZE COUNT FOLDER PORT CONNECTIONS``.
 
-Prints the cost of the work as JSON: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes.  It also prints the OpenSSL in
-use: its version, and the files of libssl in the process's memory map.
+Prints the cost of the work as JSON: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes.  It adds which OpenSSL it has
+used: the version, and the files of libssl in the process's memory map.
 """
 
 from __future__ import annotations
