@@ -124,7 +124,7 @@ GOALS = (
         ),
     ),
     Goal(
-        "pyossl.pyopenssl against pyOpenSSL, on every row of both",
+        "pyossl.pyopenssl against pyOpenSSL, in every row that both have",
         (
             *(faster(row, "cpu", "pyopenssl", 1.0, ours="face") for row in FACED),
             cheaper("idle", "memory", "pyopenssl", 1.0, ours="face"),

@@ -49,6 +49,8 @@ def outcome(comparison: Comparison, results: Results, why: dict[str, str]) -> st
     shown = size(value) if not comparison.theirs and comparison.meter == "memory" else f"{value:.2f}"
     if comparison.holds(value):
         return f"**{shown}**"
+    if shown == f"{comparison.bound:.2f}":  # rounded, it would look as if the goal were met
+        shown = f"{value:.3f}"
     return f"{shown}: {why.get(comparison.key, 'missed, and no reason given')}"
 
 

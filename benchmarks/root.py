@@ -51,12 +51,13 @@ def run(chosen: argparse.Namespace) -> int:
         found = work / "results.json"
         if chosen.again:
             shutil.copy(chosen.output, found)
+        before = found.read_text() if chosen.again else ""
         status = subprocess.run([*entered(made, work), "python3", "-m", "benchmarks", *passed_on(chosen)]).returncode
-        if found.exists():
+        if found.exists() and found.read_text() != before:
             results = Results.read(found)
             results.machine["commit"] = machine()["commit"]  # the root has no git
             results.write(chosen.output)
-            print(f"in the root {chosen.root}; copied to {chosen.output}")
+            print(f"copied from the root {chosen.root} to {chosen.output}")
     return status
 
 
