@@ -1,6 +1,7 @@
 """Measures, prints a table and saves the results: ``python -m benchmarks``.
 
-The contenders run in turns (A B A B …).  Each turn has its own process.  All of them use the same peer.
+The contenders run in turns (A B A B …).  Each turn has its own process.  All of them use the same peer.  With
+``--root`` they run in a Debian where all of them load the same libssl.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.frames import frames_of
 from benchmarks.measuring import REPOSITORY, Bench, ContenderError, instructions_in
@@ -17,10 +19,10 @@ from benchmarks.rows import HOT_PATHS, ROWS, TITLES, Row
 from benchmarks.table import row_lines
 
 METERS = {"time": None, "instructions": "valgrind", "calls": "strace"}
-LATEST = REPOSITORY / "benchmarks" / "results" / "latest.json"
+RESULTS = REPOSITORY / "benchmarks" / "results"
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few turns and no counts, in under two minutes")
     parser.add_argument("--only", nargs="+", metavar="ROW", help=", ".join(row.name for row in ROWS))
@@ -28,17 +30,44 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--meters", nargs="+", choices=METERS, help="what to measure; the default is everything")
     parser.add_argument("--turns", type=int, metavar="N", help="turns of each contender; the default is 9")
     parser.add_argument("--again", action="store_true", help="measure the chosen rows again; keep the other results")
-    parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="the JSON file to write")
-    return parser.parse_args()
+    parser.add_argument("--output", type=Path, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--root", metavar="NAME", help="run in the Debian of this row of ci/matrix, for example 3.5")
+    parser.add_argument("--one-libssl", action="store_true", help="fail if contenders load different files of libssl")
+    chosen = parser.parse_args(given)
+    if unknown := set(chosen.only or ()) - {row.name for row in ROWS}:
+        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    chosen.output = chosen.output or RESULTS / f"latest{f'-{chosen.root}' if chosen.root else ''}.json"
+    return chosen
+
+
+def meet(bench: Bench, row: Row, contender: str, results: Results, chosen: argparse.Namespace) -> None:
+    """Finds out whether a contender can run here, and which OpenSSL it uses."""
+    if contender in [*results.here, *results.missing]:
+        return
+    if why := bench.why_missing(contender):
+        results.missing[contender] = why
+        return
+    results.here.append(contender)
+    if row.kind != "import":  # which does not load OpenSSL
+        learn(bench.times(row, contender, max(2, row.connections)), contender, results, chosen)
+
+
+def learn(taken: dict[str, Any], contender: str, results: Results, chosen: argparse.Namespace) -> None:
+    """Takes what a process says about its OpenSSL out of its results."""
+    if "libssl" in taken:
+        results.learn(contender, taken.pop("openssl"), taken.pop("libssl"))
+        if chosen.one_libssl and not results.has_one_libssl():
+            raise SystemExit("\n".join(["the contenders have not loaded one libssl:", *libssl_lines(results)]))
+
+
+def libssl_lines(results: Results) -> list[str]:
+    return [f"  {TITLES[each]}: {', '.join(files) or 'no file of that name'}" for each, files in results.libssl.items()]
 
 
 def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace, meters: list[str]) -> None:
     contenders = [each for each in row.contenders if not chosen.contenders or each in chosen.contenders]
-    for contender in set(contenders) - set(results.here) - set(results.missing):
-        if why := bench.why_missing(contender):
-            results.missing[contender] = why
-        else:
-            results.here.append(contender)
+    for contender in contenders:
+        meet(bench, row, contender, results, chosen)
     contenders = [each for each in contenders if each in results.here]
     if "time" in meters:
         turns = min(chosen.turns or (3 if chosen.quick else 9), row.turns or 1000)
@@ -49,7 +78,7 @@ def measure(bench: Bench, row: Row, results: Results, chosen: argparse.Namespace
         for _ in range(turns):
             for contender in contenders:
                 taken = bench.times(row, contender, count)
-                results.openssl.setdefault(contender, taken.pop("openssl", ""))
+                learn(taken, contender, results, chosen)
                 cell = results.cell(row.name, contender)
                 for meter, value in taken.items():
                     getattr(cell, meter).append(value)
@@ -73,17 +102,19 @@ def profile(bench: Bench, row: Row, contender: str, results: Results) -> None:
 
 def main() -> int:
     chosen = arguments()
+    if chosen.root:
+        from benchmarks.root import run
+
+        return run(chosen)
     wanted = chosen.meters or (["time"] if chosen.quick else list(METERS))
     meters = [each for each in wanted if METERS[each] is None or shutil.which(str(METERS[each]))]
     for each in set(wanted) - set(meters):
         print(f"{METERS[each]} is not installed: no {each}")
     rows = [row for row in ROWS if not chosen.only or row.name in chosen.only]
-    if unknown := set(chosen.only or ()) - {row.name for row in rows}:
-        sys.exit(f"there is no row {', '.join(sorted(unknown))}")
     results = Results(machine())
     if chosen.again:
         before = Results.read(chosen.output)
-        results.rows, results.openssl = before.rows, before.openssl
+        results.rows, results.openssl, results.libssl = before.rows, before.openssl, before.libssl
     print("\n".join(f"{name}: {value}" for name, value in results.machine.items() if value), flush=True)
     status = 0
     with Bench() as bench:

@@ -11,6 +11,7 @@ LIBRARIES = {
     "python": "CPython",
     "libpython": "CPython",
     "_openssl": "pyossl's C",
+    "_fast": "pyossl's C",
     "_cffi_backend": "cffi",
     "libffi": "cffi",
     "_ssl": "_ssl",

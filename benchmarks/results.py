@@ -59,6 +59,8 @@ class Results:
     here: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     """The contenders that are not available, and why."""
+    libssl: dict[str, list[str]] = field(default_factory=dict)
+    """The files of libssl that each contender's processes have loaded; empty if OpenSSL is linked into another file."""
 
     def cell(self, row: str, contender: str) -> Cell:
         return self.rows.setdefault(row, {}).setdefault(contender, Cell())
@@ -66,6 +68,16 @@ class Results:
     def value(self, row: str, contender: str, meter: str) -> float | None:
         cell = self.rows.get(row, {}).get(contender)
         return None if cell is None else cell.value(meter)
+
+    def learn(self, contender: str, openssl: str, libssl: list[str]) -> None:
+        """Adds what a process of the contender says about its OpenSSL."""
+        self.openssl.setdefault(contender, openssl)
+        self.libssl[contender] = sorted({*self.libssl.get(contender, ()), *filter(None, libssl)})
+
+    def has_one_libssl(self) -> bool:
+        """Whether every process of every contender has loaded the same libssl, and no other."""
+        found = list(self.libssl.values())
+        return bool(found) and all(len(files) == 1 and files == found[0] for files in found)
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +89,7 @@ class Results:
         rows = {
             row: {name: Cell(**cell) for name, cell in contenders.items()} for row, contenders in text["rows"].items()
         }
-        return cls(text["machine"], rows, text["openssl"], text["here"], text["missing"])
+        return cls(text["machine"], rows, text["openssl"], text["here"], text["missing"], text["libssl"])
 
 
 def machine() -> dict[str, str]:

@@ -77,6 +77,24 @@ static long memory(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+/* The file of libssl in the memory map of this process. */
+static const char *libssl(void)
+{
+    static char line[4608];
+    char *found = NULL;
+    FILE *file = fopen("/proc/self/maps", "r");
+    if (file == NULL)
+        return "";
+    while (found == NULL && fgets(line, sizeof line, file) != NULL)
+        if (strstr(line, "/libssl") != NULL)
+            found = strchr(line, '/');
+    fclose(file);
+    if (found == NULL)
+        return "";
+    found[strcspn(found, "\n")] = '\0';
+    return found;
+}
+
 static void start(void)
 {
     memory_at_start = memory();
@@ -87,8 +105,9 @@ static void start(void)
 static void stop(void)
 {
     double cpu_taken = cpu() - cpu_at_start, wall_taken = wall() - wall_at_start;
-    printf("{\"cpu\": %.9f, \"wall\": %.9f, \"memory\": %ld, \"openssl\": \"%s\"}\n", cpu_taken, wall_taken,
+    printf("{\"cpu\": %.9f, \"wall\": %.9f, \"memory\": %ld, \"openssl\": \"%s\", ", cpu_taken, wall_taken,
            memory() - memory_at_start, OpenSSL_version(OPENSSL_VERSION));
+    printf("\"libssl\": [\"%s\"]}\n", libssl());
     fflush(stdout);
 }
 

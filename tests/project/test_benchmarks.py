@@ -20,7 +20,10 @@ sys.path.append(str(ROOT))
 
 pytest.importorskip("benchmarks", reason="the tests run without the source tree, and benchmarks/ is part of it")
 
-from benchmarks import gate, page  # noqa: E402  # the path is set above
+import pyproject  # noqa: E402  # of ci/
+
+from benchmarks import gate, goals, page, root  # noqa: E402  # the path is set above
+from benchmarks.__main__ import arguments, learn  # noqa: E402
 from benchmarks.chart import chart  # noqa: E402
 from benchmarks.frames import frames_of  # noqa: E402
 from benchmarks.goals import cheaper, faster  # noqa: E402
@@ -45,6 +48,15 @@ def test_a_contender_does_the_work_of_a_row(bench: Bench, row: Row, contender: s
     taken = bench.times(row, contender, max(2 if row.service else 1, row.connections))
     assert taken["wall"] > 0
     assert taken["cpu"] >= 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="/proc shows which files are loaded, on Linux only")
+def test_c_and_pyossl_report_the_same_file_of_libssl(bench: Bench) -> None:
+    ping_pong = next(row for row in ROWS if row.name == "ping-pong")
+    reported = [bench.times(ping_pong, contender, 2)["libssl"] for contender in ("c", "pyossl")]
+    assert reported[0] == reported[1]
+    assert len(reported[0]) == 1
+    assert Path(reported[0][0]).is_file()
 
 
 def test_a_contender_that_fails_says_why(bench: Bench) -> None:
@@ -115,6 +127,13 @@ def test_cheaper_is_at_most_and_faster_at_least() -> None:
     assert fewer.value(results(pyossl=Cell(instructions=700))) is None
 
 
+def test_a_goal_that_is_missed_does_not_look_as_if_it_were_met() -> None:
+    goal = cheaper("ping-pong", "instructions", "c", 1.02)
+    for instructions, shown in ((1020, "**1.02**"), (1024, "1.024: because"), (1100, "1.10: because")):
+        both = results(pyossl=Cell(instructions=instructions), c=Cell(instructions=1000))
+        assert page.outcome(goal, both, {goal.key: "because"}) == shown
+
+
 @pytest.mark.parametrize(
     ("dearer", "same", "worse"),
     [(1.02, True, False), (1.04, True, True), (0.5, True, False), (1.10, False, False), (1.20, False, True)],
@@ -136,16 +155,104 @@ def test_the_gate_fails_for_one_more_system_call_but_not_for_an_occasional_one()
     assert gate.compare(committed, {**committed, name: committed[name] + 1}, True) == [name]
 
 
+DEBIAN, OTHER = "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/opt/lib/libssl.so.3"
+
+
+@pytest.mark.parametrize(
+    ("reports", "one"),
+    [
+        ([("c", DEBIAN), ("pyopenssl", DEBIAN), ("c", DEBIAN)], True),
+        ([("c", DEBIAN), ("pyopenssl", OTHER)], False),
+        ([("c", DEBIAN), ("c", OTHER)], False),
+        ([("c", DEBIAN), ("pyopenssl", "")], False),
+        ([("c", ""), ("pyopenssl", "")], False),
+        ([], False),
+    ],
+    ids=["the same", "another one", "another one later", "none of its own", "no file at all", "not measured"],
+)
+def test_contenders_have_one_libssl_if_every_process_reports_the_same_file(
+    reports: list[tuple[str, str]], one: bool
+) -> None:
+    reported = results()
+    for contender, file in reports:
+        reported.learn(contender, "OpenSSL 3.5.0", [file])
+    assert reported.has_one_libssl() is one
+    assert page.place_of(reported) == (page.ONE_LIBSSL if one else page.WHEELS)
+
+
+def test_a_run_with_one_libssl_stops_at_a_contender_that_has_loaded_another_one() -> None:
+    reported, strict, loose = results(), arguments(["--one-libssl"]), arguments([])
+    learn({"openssl": "OpenSSL 3.5.0", "libssl": [DEBIAN]}, "c", reported, strict)
+    linked_in = {"openssl": "OpenSSL 4.0.3", "libssl": []}
+    learn(dict(linked_in), "pyopenssl", reported, loose)
+    with pytest.raises(SystemExit, match=f"C: {DEBIAN}\n  pyOpenSSL: no file of that name"):
+        learn(dict(linked_in), "pyopenssl", reported, strict)
+
+
+def test_the_run_in_a_root_gets_the_arguments_of_the_user_and_checks_the_libssl() -> None:
+    given = [
+        "--only",
+        "memory-64",
+        "ping-pong",
+        "--meters",
+        "time",
+        "--contenders",
+        "c",
+        "face",
+        "--turns",
+        "2",
+        "--again",
+    ]
+    user = arguments(["--root", "3.5", *given])
+    inner = arguments(root.passed_on(user))
+    assert user.output.name == "latest-3.5.json"
+    changed = {"root": None, "one_libssl": True, "output": Path("/mnt/results.json")}
+    assert vars(inner) == {**vars(user), **changed}
+
+
+def test_only_a_row_with_a_root_and_debians_own_python_can_be_measured() -> None:
+    rows = pyproject.load(ROOT / "ci" / "matrix.toml")["row"]
+    assert root.row_named("3.5", rows)["suite"] == "trixie"
+    for name in ("1.1.1", "py3.14t", "nothing"):
+        with pytest.raises(SystemExit, match=rf"there is no root {name}; the roots are 3\.5, "):
+            root.row_named(name, rows)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the page is written with tomllib")
 def test_the_page_shows_the_results_that_are_committed() -> None:
     """To write it again: python -m benchmarks.page"""
-    shown = Results.read(page.SHOWN)
-    assert page.rewritten(page.PAGE.read_text(encoding="utf-8"), shown) == page.PAGE.read_text(encoding="utf-8")
-    assert chart(shown) == page.CHART.read_text(encoding="utf-8")
+    one_libssl, wheels = Results.read(page.ONE_LIBSSL), Results.read(page.WHEELS)
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.rewritten(text, one_libssl, wheels) == text
+    assert chart(one_libssl) == page.CHART.read_text(encoding="utf-8")
+
+
+def test_the_page_leads_with_the_results_where_all_contenders_have_one_libssl() -> None:
+    assert Results.read(page.ONE_LIBSSL).has_one_libssl()
+    assert not Results.read(page.WHEELS).has_one_libssl()
+    text = page.PAGE.read_text(encoding="utf-8")
+    places = [text.index(f"<!-- begin {name} -->") for name in ("goals", "figures", "paths", "machine", "wheels")]
+    assert places == sorted(places)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the reasons are read with tomllib")
+def test_every_reason_is_for_a_goal_that_exists() -> None:
+    keys = {comparison.key for goal in goals.GOALS for comparison in goal.comparisons}
+    assert set(goals.accounts()) <= keys
+
+
+def test_the_face_has_a_goal_in_every_row_that_pyopenssl_has() -> None:
+    compared = {
+        comparison.row
+        for goal in goals.GOALS
+        for comparison in goal.comparisons
+        if (comparison.ours, comparison.theirs) == ("face", "pyopenssl")
+    }
+    assert compared == {row.name for row in ROWS if "pyopenssl" in row.contenders}
 
 
 def drawn() -> ElementTree.Element:
-    return ElementTree.fromstring(chart(Results.read(page.SHOWN)))
+    return ElementTree.fromstring(chart(Results.read(page.ONE_LIBSSL)))
 
 
 def number(element: ElementTree.Element, name: str) -> float:
