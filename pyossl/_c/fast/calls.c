@@ -29,16 +29,12 @@ static pyossl_connection *connection_of(PyObject *self)
 static PyThreadState *begin(pyossl_connection *connection, size_t size)
 {
 #ifdef Py_GIL_DISABLED
-    (void)connection, (void)size;
+    (void)connection;
+    (void)size;
 #else
     if (PyGILState_GetThisThreadState() == PyThreadState_Get() && calls->begin_short(connection, size))
         return NULL;
 #endif
-<<<<<<< ours
-    (void)connection;
-    (void)size;
-=======
->>>>>>> theirs
     return PyEval_SaveThread();
 }
 
