@@ -351,6 +351,20 @@ def test_the_steps_of_event_loops(name: str, client_context: Context, server_con
     assert all(each == expected or lost(each) for each in second)
 
 
+@pytest.mark.parametrize("size", [10, 10_000])
+def test_a_buffer_is_free_after_it(pair: Pair, size: int) -> None:
+    for name in ("encrypt", "write", "decrypt", "receive_data", "read_into"):
+        for number in range(5):
+            client, server = pair()
+            client.encrypt(b"x" * size)
+            data: Any = server.encrypt(b"x" * size)
+            if name == "read_into":
+                client.receive_data(data)
+            buffer = bytearray(data)
+            with_failing_allocation(number, lambda: getattr(client, name)(buffer))  # noqa: B023 - called at once
+            buffer.clear()
+
+
 def test_every_allocation_fails(pair: Pair) -> None:
     """No second allocation is needed to say that the first has failed."""
     for number in range(5):
