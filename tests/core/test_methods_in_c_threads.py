@@ -43,7 +43,7 @@ def is_closed(it: Ready, kind: str) -> bool:
 @contextlib.contextmanager
 def ended_if_it_hangs() -> Iterator[None]:
     """A thread that waits with the GIL would stop every other thread, that of the test's timeout too."""
-    faulthandler.dump_traceback_later(SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(SECONDS, exit=True, file=2)
     try:
         yield
     finally:
