@@ -19,7 +19,7 @@ from pyossl import Connection, _fast
 from pyossl.pyopenssl import SSL
 from pyossl.sockets.event_loop_steps import EventLoopConnection
 
-CLASSES: dict[str, type] = {
+CLASSES: dict[str, Any] = {
     "ConnectionMethods": Connection,
     "SocketMethods": pyossl.Socket,
     "EventLoopMethods": EventLoopConnection,
