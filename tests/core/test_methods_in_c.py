@@ -429,14 +429,16 @@ IN_SUBINTERPRETER = """
 import sys
 sys.path[:0] = {path}
 import pyossl
-from pairs import meet
+from pairs import shake_hands
 authority = pyossl.Authority()
 mine = authority.issue("example.com")
-servers = pyossl.Context.server(mine.certificate, mine.private_key)
-client, server = meet(pyossl.Context.client(trust=authority.certificate), servers)
-messages = set()
-client._callbacks.message = messages.add
-pyossl.lib.pyossl_set_message_callback(client._c, 1)
+server = pyossl.Connection(pyossl.Context.server(mine.certificate, mine.private_key))
+messages = []
+trusting = pyossl.Context.client(trust=authority.certificate)
+client = pyossl.Connection(trusting, "example.com", message_callback=messages.append)
+shake_hands(client, server)
+client.write(b"to be open")
+messages.clear()
 client.write(b"x")
 assert messages
 print("written", flush=True)
