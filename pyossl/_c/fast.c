@@ -42,7 +42,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *pointer;                /* cffi's, which keeps the connection alive; NULL until `_use` */
     pyossl_connection *connection;
-    int beside_sent, beside_received;    /* see fast/calls.c */
+    int sent_overhead, received_overhead;    /* of the last record: see `transfer` in fast/calls.c */
 } Methods;
 
 static const pyossl_hot_calls no_calls;
@@ -52,8 +52,7 @@ static const pyossl_hot_calls *calls = &no_calls;    /* until use_calls: no obje
 #define NAMES(X) \
     X(_unfinished) X(_size_to_read) X(_size_to_send) X(_size_in_buffer) X(_readable) X(_writable) X(_bytes_of_text) \
     X(_rest_to_send) X(_rest_to_read) X(_rest_to_write) X(_recv_with_flags) X(_recv_into_with_flags) X(_refuse_flags) \
-    X(_recv_into_other) X(reading) X(peeking) X(writing) X(receiving) X(sending) \
-    X(has_more)
+    X(_recv_into_unusual) X(reading) X(peeking) X(writing) X(receiving) X(sending) X(has_more)
 #define X(name) static PyObject *name;
 NAMES(X)
 #undef X

@@ -13,23 +13,23 @@ _Static_assert(PYOSSL_RECORD == SSL3_RT_MAX_PLAIN_LENGTH, "hot_calls.h must agre
 
 enum { PYOSSL_SHORT = 2048 };    /* the most bytes of a short message: they take a microsecond or two */
 
-/* Reading, peeking and writing, as the descriptor's owner expects it. */
+/* Reading, peeking and writing.  If the descriptor is the caller's, they wait as the caller has set it. */
 static long long pyossl_hot_read(pyossl_connection *connection, void *buffer, size_t size)
 {
-    return connection->is_callers ? pyossl_mutable_read(connection, buffer, size)
-                                  : pyossl_read(connection, buffer, size);
+    return connection->has_callers_descriptor ? pyossl_mutable_read(connection, buffer, size)
+                                              : pyossl_read(connection, buffer, size);
 }
 
 static long long pyossl_hot_peek(pyossl_connection *connection, void *buffer, size_t size)
 {
-    return connection->is_callers ? pyossl_mutable_peek(connection, buffer, size)
-                                  : pyossl_peek(connection, buffer, size);
+    return connection->has_callers_descriptor ? pyossl_mutable_peek(connection, buffer, size)
+                                              : pyossl_peek(connection, buffer, size);
 }
 
 static long long pyossl_hot_write(pyossl_connection *connection, const void *data, size_t size)
 {
-    return connection->is_callers ? pyossl_mutable_send(connection, data, size)
-                                  : pyossl_write(connection, data, size);
+    return connection->has_callers_descriptor ? pyossl_mutable_send(connection, data, size)
+                                              : pyossl_write(connection, data, size);
 }
 
 /* Takes the lock.  0: taken, until pyossl_connection_release; below 0: PYOSSL_x. */
@@ -68,8 +68,9 @@ static void pyossl_end_short(pyossl_connection *connection)
     pyossl_connection_release(connection);
 }
 
-/* The connection has failed: bytes have been taken from it or given to it, and Python has no memory to say so. */
-static void pyossl_lose(pyossl_connection *connection)
+/* Bytes have been taken from the connection or given to it, and the program will not learn of it: the connection has
+ * failed. */
+static void pyossl_fail_with_lost_bytes(pyossl_connection *connection)
 {
     if (!pyossl_connection_acquire(connection))
         return;
@@ -99,7 +100,7 @@ static uintptr_t pyossl_hot_calls_address(void)
         .unlock = pyossl_connection_release,
         .begin_short = pyossl_begin_short,
         .end_short = pyossl_end_short,
-        .lose = pyossl_lose,
+        .fail_with_lost_bytes = pyossl_fail_with_lost_bytes,
     };
 
     return (uintptr_t)&calls;

@@ -48,6 +48,5 @@ typedef struct {
     int (*begin_short)(pyossl_connection *connection, size_t size);
     void (*end_short)(pyossl_connection *connection);
 
-    /* For a connection whose bytes were lost. */
-    void (*lose)(pyossl_connection *connection);
+    void (*fail_with_lost_bytes)(pyossl_connection *connection);
 } pyossl_hot_calls;

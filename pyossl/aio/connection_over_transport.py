@@ -33,6 +33,7 @@ from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 
 _threads = threading.local()
+"""``room`` is a buffer that all connections of a thread read into, one after the other: an idle one needs none."""
 
 _PORTION = 24 * 1024
 _MOST_ANSWERS = 16 * 1024
@@ -120,12 +121,16 @@ class ConnectionOverTransport(Connection):
             self._send_output()
 
     def receive(self) -> bytes | Want:
-        room = _thread_room()
-        got = self.read_some_into(room)
-        if isinstance(got, Want):
-            return got
-        data: bytes = room[:got]
-        return data
+        # Not in the thread's place while it is used: a callback may read another connection.
+        room, _threads.room = getattr(_threads, "room", None) or room_to_read()[1], None
+        try:
+            got = self.read_some_into(room)
+            if isinstance(got, Want):
+                return got
+            data: bytes = room[:got]
+            return data
+        finally:
+            _threads.room = room
 
     def read_some_into(self, buffer: Any) -> int | Want:
         if self._next_failure is not None:
@@ -192,12 +197,3 @@ class ConnectionOverTransport(Connection):
             self._send_output()
         self._is_shut = True  # OpenSSL still answers KeyUpdates, but nothing may follow close_notify
         return done
-
-
-def _thread_room() -> Any:
-    """A buffer that all connections of a thread read into, one after the other: an idle connection needs none."""
-    room: Any = getattr(_threads, "room", None)
-    if room is None:
-        _, room = room_to_read()
-        _threads.room = room
-    return room

@@ -114,7 +114,7 @@ class ConnectionIO(FaceMethods, UnusualArguments, Uncopied):
             raise ZeroReturnError
         return data
 
-    def _recv_into_other(self, buffer: Any, nbytes: int | None, flags: int | None) -> int:
+    def _recv_into_unusual(self, buffer: Any, nbytes: int | None, flags: int | None) -> int:
         """``recv_into`` for other arguments.
 
         OpenSSL cannot read into a buffer of another type: the bytes are read first, and copied.

@@ -305,11 +305,16 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         return begun + self.data_to_send()
 
     def _rest_to_read(self, begun: bytes) -> bytes:
-        """``begun``, and all plaintext after it.  The next read reports the end or the failure that follows."""
+        """``begun``, and all plaintext after it.  The next read reports the end or the failure that follows.
+
+        Raises the exception of a callback, which ends the connection.
+        """
         pieces = [begun]
         room, view = buffers.room_to_read()
         while (result := lib.pyossl_read(self._c, room, buffers.LARGEST)) > 0:
             pieces.append(view[:result])
+        if result == lib.PYOSSL_PARKED:
+            raise self._error(result, "reading")
         return b"".join(pieces)
 
     def _received_beyond(self) -> bytes:

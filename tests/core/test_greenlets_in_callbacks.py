@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from pairs import shake_hands
 from served import SECONDS, Task, serving
 
 import pyossl
-from pyossl import Connection, Context
+from pyossl import Connection, Context, ffi, lib
 
 greenlet = pytest.importorskip("greenlet", reason="greenlet is not installed")
 
@@ -67,6 +68,9 @@ def test_calls_that_end_in_another_order_than_they_began_release_their_locks_onc
     }
     held, go_on = threading.Event(), threading.Event()
 
+    def switch(name: str, _: pyossl.Message) -> None:
+        switches.pop(name, lambda: None)()
+
     def serve(tls: pyossl.Socket) -> None:
         tls.settimeout(SECONDS)
         while tls.recv(100):
@@ -78,7 +82,7 @@ def test_calls_that_end_in_another_order_than_they_began_release_their_locks_onc
                 address,
                 client_context,
                 server_hostname="example.com",
-                message_callback=lambda _, name=name: switches.pop(name, lambda: None)(),  # type: ignore[misc]
+                message_callback=functools.partial(switch, name),
             )
         greenlets["A"].switch()  # A's callback, B, B's callback, A to its end
         assert Task(lambda: sockets["A"].send(b"x")).result() == 1
@@ -97,3 +101,34 @@ def test_calls_that_end_in_another_order_than_they_began_release_their_locks_onc
         holding.result()
         for each in sockets.values():
             each.close()
+
+
+def test_a_thread_forgets_its_calls_whatever_the_order_in_which_they_end(
+    client_context: Context, server_context: Context
+) -> None:
+    """What happens later in the thread does not count for a call that has ended."""
+
+    def calls_left() -> object:
+        test = greenlet.getcurrent()
+        switches: dict[str, Callable[[], object]] = {}
+
+        def write(name: str, other: str) -> None:
+            client = Connection(
+                client_context,
+                "example.com",
+                message_callback=lambda _: switches.pop(name, lambda: None)(),
+            )
+            shake_hands(client, Connection(server_context))
+            switches[name] = greenlets[other].switch
+            client.write(b"x")
+            test.switch()
+
+        greenlets = {
+            "A": greenlet.greenlet(lambda: write("A", "B")),
+            "B": greenlet.greenlet(lambda: write("B", "A")),
+        }
+        greenlets["A"].switch()  # A's callback, B, B's callback, A to its end
+        greenlets["B"].switch()  # B to its end
+        return lib.pyossl_park()
+
+    assert Task(calls_left).result() == ffi.NULL

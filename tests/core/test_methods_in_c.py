@@ -451,3 +451,23 @@ def test_a_short_call_in_a_subinterpreter_does_not_wait_for_its_own_gil() -> Non
     program = f"import _testcapi, pyossl.tls.connection; _testcapi.run_in_subinterp({inner!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "written\n", done.stderr
+
+
+def test_an_exception_of_a_callback_in_the_rest_of_a_long_decrypt_is_raised(
+    client_context: Context, server_context: Context
+) -> None:
+    """C returns 256 KiB at most, and a method in Python reads the rest."""
+    records = 0
+
+    def message(_: pyossl.Message) -> None:
+        nonlocal records
+        records += 1
+        if records > 40:
+            raise KeyError("mine")
+
+    client, server = Connection(client_context, "example.com", message_callback=message), Connection(server_context)
+    shake_hands(client, server)
+    data = server.encrypt(bytes(1 << 20))
+    records = 0
+    with pytest.raises(KeyError, match="mine"):
+        client.decrypt(data)  # type: ignore[arg-type]  # no Want here

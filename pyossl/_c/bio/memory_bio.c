@@ -180,7 +180,7 @@ static int pyossl_memory_puts(BIO *bio, const char *text)
     return pyossl_memory_write(bio, text, strlen(text), &written) == 1 ? (int)written : -1;
 }
 
-/* OpenSSL calls it six times for each record, most often with a command of other BIOs. */
+/* OpenSSL calls it several times for each record, most often with a command of other BIOs. */
 static long pyossl_memory_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     const pyossl_memory *state;

@@ -16,10 +16,7 @@ typedef struct {
 
 static BIO_METHOD *pyossl_python_source_method, *pyossl_python_filter_method;
 
-/* A negative result is -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL if an exception has been parked. */
-static long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
-static long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
-static long long pyossl_on_bio_control(void *handle, int command);
+/* A negative result of pyossl_on_bio_x is -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL if an exception has been parked. */
 
 static int pyossl_python_create(BIO *bio)
 {

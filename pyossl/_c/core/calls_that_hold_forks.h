@@ -170,3 +170,10 @@
 #undef pyossl_on_info
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
+#undef pyossl_on_ocsp_request
+#undef pyossl_on_ocsp_response
+#undef pyossl_on_cookie_generate
+#undef pyossl_on_cookie_verify
+#undef pyossl_on_bio_read
+#undef pyossl_on_bio_write
+#undef pyossl_on_bio_control

@@ -76,15 +76,17 @@ static void pyossl_resume_hold(int depth)
     }
 }
 
+/* Around each callback.  pyossl_calling: see tls/connection.c. */
 #define PYOSSL_IN_PYTHON(call) \
     __extension__({ \
+        pyossl_connection *pyossl_caller = pyossl_calling; \
         int pyossl_depth = pyossl_suspend_hold(); \
         __typeof__(call) pyossl_answer = (call); \
         pyossl_resume_hold(pyossl_depth); \
+        pyossl_resume_call(pyossl_caller); \
         pyossl_answer; \
     })
-#define PYOSSL_IN_PYTHON_VOID(call) \
-    __extension__({ int pyossl_depth = pyossl_suspend_hold(); (call); pyossl_resume_hold(pyossl_depth); })
+#define PYOSSL_IN_PYTHON_VOID(call) (void)PYOSSL_IN_PYTHON(((call), 0))
 
 static void pyossl_before_fork(void)
 {

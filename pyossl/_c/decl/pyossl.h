@@ -153,10 +153,8 @@ long long pyossl_accept(pyossl_connection *connection);
 
 /* tls/read.c */
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_peek(pyossl_connection *connection, void *buffer, size_t size);
 
 /* tls/write.c */
-long long pyossl_write(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_finish_write(pyossl_connection *connection);
 
 /* tls/shutdown.c */
@@ -165,12 +163,6 @@ long long pyossl_shutdown(pyossl_connection *connection);
 /* tls/connection_close.c */
 void pyossl_connection_free(pyossl_connection *connection);
 int pyossl_close(pyossl_connection *connection);
-
-/* tls/memory_transfer.c */
-long long pyossl_receive_data(pyossl_connection *connection, const void *data, size_t size);
-long long pyossl_data_to_send(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_encrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
-long long pyossl_decrypt(pyossl_connection *connection, const void *data, size_t size, void *buffer, size_t room);
 
 /* tls/mutable_connection_settings.c */
 int pyossl_set_side(pyossl_connection *connection, int is_server);
@@ -235,15 +227,10 @@ void pyossl_restore_limits(pyossl_connection *connection);
 long long pyossl_deadline(double timeout);
 
 /* sockets/read_waiting.c */
-long long pyossl_read_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
-long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
-long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size);
 long long pyossl_pending(pyossl_connection *connection);
 
 /* sockets/write_waiting.c */
-long long pyossl_write_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
 long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
-long long pyossl_send(pyossl_connection *connection, const void *data, size_t size);
 
 /* sockets/shutdown_waiting.c */
 long long pyossl_send_close_notify(pyossl_connection *connection, double timeout);
@@ -255,14 +242,9 @@ long long pyossl_detach_socket(pyossl_connection *connection);
 void pyossl_discard_received(int fd);
 size_t pyossl_leave_socket(pyossl_connection *connection);
 
-/* sockets/event_loop_read.c */
-long long pyossl_read_step(pyossl_connection *connection, void *buffer, size_t size);
-
 /* sockets/mutable_connection_calls.c */
 pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int fd);
 long long pyossl_mutable_handshake(pyossl_connection *connection);
-long long pyossl_mutable_read(pyossl_connection *connection, void *buffer, size_t size);
-long long pyossl_mutable_send(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_mutable_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
 

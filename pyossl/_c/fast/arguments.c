@@ -81,10 +81,10 @@ static Py_ssize_t size_from(PyObject *self, PyObject *argument)
     return argument == NULL ? PYOSSL_RECORD : number_from(self, argument, _size_to_read);
 }
 
-/* Whether an argument is given, and is not the number 0 or None: `flags`, which are 0 as a rule. */
-static int is_given(PyObject *argument)
+/* Whether `flags` are given, and are not the number 0 or None. */
+static int has_flags(PyObject *flags)
 {
-    return argument != NULL && argument != Py_None && plain_number(argument) != 0;
+    return flags != NULL && flags != Py_None && plain_number(flags) != 0;
 }
 
 /* Takes hold of the memory of an argument.  -1: an exception is set, by `method` if the argument has none. */

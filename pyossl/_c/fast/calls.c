@@ -46,13 +46,13 @@ static void end(pyossl_connection *connection, PyThreadState *released)
         PyEval_RestoreThread(released);
 }
 
-/* The result of a method that has moved bytes.  If it is NULL, the program does not know about these bytes, and nothing
- * may follow them: the connection has failed. */
-static PyObject *returned(pyossl_connection *connection, PyObject *result)
+/* `result`, of a method that has moved bytes.  If it is NULL, an exception hides these bytes from the program, and nothing
+ * may follow them: the connection fails. */
+static PyObject *or_fail(pyossl_connection *connection, PyObject *result)
 {
     if (result == NULL) {
         PyThreadState *released = PyEval_SaveThread();
-        calls->lose(connection);
+        calls->fail_with_lost_bytes(connection);
         PyEval_RestoreThread(released);
     }
     return result;
@@ -107,8 +107,8 @@ static PyObject *read_bytes(PyObject *self, pyossl_read_call *call, Py_ssize_t s
         data = unfinished(self, result, operation);
     else
         data = bytes_of(self, &room, result);
-    if (data == NULL && result > 0 && operation != peeking)    /* after a peek the bytes are still there */
-        returned(connection, NULL);
+    if (result > 0 && operation != peeking)    /* after a peek the bytes are still there */
+        or_fail(connection, data);
     close_room(&room);
     return data;
 }
@@ -136,7 +136,7 @@ static PyObject *read_into(PyObject *self, pyossl_read_call *call, PyObject *buf
     if (result < 0 || (result == 0 && ends && size > 0))
         return unfinished(self, result, reading);
     result = without_more(self, result);
-    return returned(connection, result < 0 ? NULL : PyLong_FromLongLong(result));
+    return or_fail(connection, result < 0 ? NULL : PyLong_FromLongLong(result));
 }
 
 /* Writes the program's bytes from `start` on, at most `most` of them, with `call`.  The result is the number of bytes
@@ -175,23 +175,24 @@ static PyObject *write_and_count(PyObject *self, pyossl_write_call *call, PyObje
     Py_ssize_t size;
     long long result = write_bytes(self, call, data, start, most, &size, &answer);
 
-    return result < 0 ? answer : returned(connection_of(self), PyLong_FromLongLong(result));
+    return result < 0 ? answer : or_fail(connection_of(self), PyLong_FromLongLong(result));
 }
 
 enum {
     LARGE = 4096,         /* from this size on, a record is worth a guess of its size */
-    MOST_BESIDE = 256     /* the most bytes that a record has beside its plaintext, as a rule */
+    MOST_OVERHEAD = 256    /* the most bytes of a record's overhead, as a rule */
 };
 
 /* Passes the program's bytes through OpenSSL: encrypts or decrypts them.  `rest` is the method that gets a result which
  * is not all.
  *
  * A large record is written straight into the object that is returned, which must have the right size before.  So the
- * size is guessed: a record has as many bytes beside its plaintext as the last one had, `*beside`.  0: not known.
+ * size is guessed: a record has the overhead of the last one, `*overhead`.  This is the number of bytes that the result
+ * has more than `data`; 0: not known.
  *
  * Encrypted bytes never go to the stack: a callback in the call may switch to a greenlet, which has another stack in the
  * same place, and takes them there with data_to_send. */
-static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *data, int *beside, PyObject *operation,
+static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *data, int *overhead, PyObject *operation,
                           PyObject *rest)
 {
     pyossl_connection *connection = connection_of(self);
@@ -205,10 +206,10 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
 
     if (connection == NULL || take_buffer(self, data, &view, PyBUF_SIMPLE, _readable) < 0)
         return NULL;
-    is_record = view.len >= LARGE && view.len <= PYOSSL_RECORD + MOST_BESIDE;
-    guess = is_record ? __atomic_load_n(beside, __ATOMIC_RELAXED) : 0;
+    is_record = view.len >= LARGE && view.len <= PYOSSL_RECORD + MOST_OVERHEAD;
+    guess = is_record ? __atomic_load_n(overhead, __ATOMIC_RELAXED) : 0;
     fits_record = operation == reading && view.len < LARGE;
-    failed = guess != 0 ? open_straight(&room, view.len + guess)
+    failed = guess != 0 ? open_result(&room, view.len + guess)
                         : open_room(&room, fits_record ? PYOSSL_RECORD : PYOSSL_LARGEST_READ, record);
     if (failed) {
         PyBuffer_Release(&view);
@@ -219,18 +220,18 @@ static PyObject *transfer(PyObject *self, pyossl_transfer_call *call, PyObject *
     end(connection, released);
     if (is_record && got > 0) {
         long long difference = got - view.len;
-        guess = difference >= -MOST_BESIDE && difference <= MOST_BESIDE ? (int)difference : 0;
-        __atomic_store_n(beside, guess, __ATOMIC_RELAXED);
+        guess = difference >= -MOST_OVERHEAD && difference <= MOST_OVERHEAD ? (int)difference : 0;
+        __atomic_store_n(overhead, guess, __ATOMIC_RELAXED);
     }
     PyBuffer_Release(&view);
     bytes = got < 0 ? unfinished(self, got, operation)
-                    : returned(connection, bytes_in(&room, (Py_ssize_t)(got & ~PYOSSL_MORE)));
+                    : or_fail(connection, bytes_in(&room, (Py_ssize_t)(got & ~PYOSSL_MORE)));
     close_room(&room);
     if (bytes == NULL || got < 0 || (got & PYOSSL_MORE) == 0)
         return bytes;
     all = PyObject_CallMethodObjArgs(self, rest, bytes, NULL);
     Py_DECREF(bytes);
-    return returned(connection, all);
+    return or_fail(connection, all);
 }
 
 /* Returns at most `most` bytes for the peer; -1: all.  They are taken once there is an object for them. */

@@ -50,14 +50,14 @@ static PyObject *connection_encrypt(ARGUMENTS)
 {
     static const Signature signature = {"encrypt", 1, {"data"}};
     TAKE(signature);
-    return transfer(self, calls->encrypt, values[0], &((Methods *)self)->beside_sent, writing, _rest_to_send);
+    return transfer(self, calls->encrypt, values[0], &((Methods *)self)->sent_overhead, writing, _rest_to_send);
 }
 
 static PyObject *connection_decrypt(ARGUMENTS)
 {
     static const Signature signature = {"decrypt", 1, {"data"}};
     TAKE(signature);
-    return transfer(self, calls->decrypt, values[0], &((Methods *)self)->beside_received, reading, _rest_to_read);
+    return transfer(self, calls->decrypt, values[0], &((Methods *)self)->received_overhead, reading, _rest_to_read);
 }
 
 static PyMethodDef connection_methods[] = {

@@ -10,7 +10,7 @@ static PyObject *face_recv(ARGUMENTS)
 {
     static const Signature signature = {"recv", 1, {"bufsiz", "flags"}};
     TAKE(signature);
-    if (is_given(values[1]))
+    if (has_flags(values[1]))
         return PyObject_CallMethodObjArgs(self, _recv_with_flags, values[0], values[1], NULL);
     return read_bytes(self, calls->read, size_from(self, values[0]), reading, 1);
 }
@@ -57,14 +57,25 @@ static PyObject *face_recv_into(ARGUMENTS)
     if (size != Py_None)
         most = plain_number(size);
     if (flags != Py_None || most <= 0 || !is_plain_buffer(values[0]))
-        return PyObject_CallMethodObjArgs(self, _recv_into_other, values[0], size, flags, NULL);
+        return PyObject_CallMethodObjArgs(self, _recv_into_unusual, values[0], size, flags, NULL);
     return read_into(self, calls->read, values[0], most < length_of(values[0]) ? size : Py_None, 1);
+}
+
+/* Writes at most `most` bytes of the program's argument. */
+static PyObject *write_bytes_or_text(PyObject *self, PyObject *argument, Py_ssize_t most)
+{
+    PyObject *data = bytes_or_text(self, argument), *answer;
+
+    if (data == NULL)
+        return NULL;
+    answer = write_and_count(self, calls->write, data, 0, most);
+    Py_DECREF(data);
+    return answer;
 }
 
 static PyObject *face_send(ARGUMENTS)
 {
     static const Signature signature = {"send", 1, {"buf", "flags"}};
-    PyObject *data, *answer;
     Py_ssize_t length;
     TAKE(signature);
     length = length_of(values[0]);
@@ -72,23 +83,14 @@ static PyObject *face_send(ARGUMENTS)
         return NULL;
     if (length > INT_MAX)
         return PyErr_Format(PyExc_ValueError, "Cannot send more than 2**31-1 bytes at once.");
-    if ((data = bytes_or_text(self, values[0])) == NULL)
-        return NULL;
-    answer = write_and_count(self, calls->write, data, 0, PYOSSL_RECORD);
-    Py_DECREF(data);
-    return answer;
+    return write_bytes_or_text(self, values[0], PYOSSL_RECORD);
 }
 
 static PyObject *face_sendall(ARGUMENTS)
 {
     static const Signature signature = {"sendall", 1, {"buf", "flags"}};
-    PyObject *data, *answer;
     TAKE(signature);
-    if ((data = bytes_or_text(self, values[0])) == NULL)
-        return NULL;
-    answer = write_and_count(self, calls->write, data, 0, PY_SSIZE_T_MAX);
-    Py_DECREF(data);
-    return answer;
+    return write_bytes_or_text(self, values[0], PY_SSIZE_T_MAX);
 }
 
 static PyObject *face_bio_read(ARGUMENTS)
@@ -120,7 +122,7 @@ static PyObject *face_bio_write(ARGUMENTS)
     } else if (length != -2) {
         taken = give_received(self, data, &answer);
         if (taken >= 0)
-            answer = returned(connection_of(self), PyLong_FromSsize_t(taken));
+            answer = or_fail(connection_of(self), PyLong_FromSsize_t(taken));
     }
     Py_DECREF(data);
     return answer;

@@ -3,7 +3,7 @@
 typedef struct {
     char *bytes;
     Py_ssize_t size;
-    PyObject *straight;    /* the object to return, if `size` is right */
+    PyObject *result;      /* the object to return, if `size` is right; NULL: the room is elsewhere */
     int is_borrowed;
 } Room;
 
@@ -42,25 +42,25 @@ static int open_room(Room *room, Py_ssize_t size, char *record)
     return 0;
 }
 
-/* Room in an object of `size` bytes.  -1: an exception is set. */
-static int open_straight(Room *room, Py_ssize_t size)
+/* Room in the object to return, of `size` bytes.  -1: an exception is set. */
+static int open_result(Room *room, Py_ssize_t size)
 {
-    PyObject *straight = PyBytes_FromStringAndSize(NULL, size);
+    PyObject *result = PyBytes_FromStringAndSize(NULL, size);
 
-    *room = (Room){straight == NULL ? NULL : PyBytes_AsString(straight), size, straight, 0};
-    return straight == NULL ? -1 : 0;
+    *room = (Room){result == NULL ? NULL : PyBytes_AsString(result), size, result, 0};
+    return result == NULL ? -1 : 0;
 }
 
 /* The first `size` bytes, as a new reference. */
 static PyObject *bytes_in(const Room *room, Py_ssize_t size)
 {
-    return room->straight != NULL && size == room->size ? Py_NewRef(room->straight)
+    return room->result != NULL && size == room->size ? Py_NewRef(room->result)
                                                         : PyBytes_FromStringAndSize(room->bytes, size);
 }
 
 static void close_room(Room *room)
 {
-    Py_XDECREF(room->straight);
+    Py_XDECREF(room->result);
     if (room->is_borrowed)
         give_back(room->bytes);
 }

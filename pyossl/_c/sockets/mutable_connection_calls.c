@@ -20,7 +20,7 @@ static pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context
     if (connection == NULL)
         return NULL;
     pyossl_check_descriptor(connection);
-    connection->keeps_to_records = connection->is_callers = 1;
+    connection->keeps_to_records = connection->has_callers_descriptor = 1;
     connection->blocks = !SSL_is_dtls(connection->ssl);
     if (!connection->blocks) {
         connection->socket->attended = 0;

@@ -79,7 +79,7 @@ static long long pyossl_end(pyossl_connection *connection, long long result)
         result = PYOSSL_PARKED;
     }
     connection->busy = 0;
-    pyossl_calling = connection->outer;
+    pyossl_forget_call(connection);
     if (!connection->leaves_lock)
         pyossl_connection_release(connection);
     return result;

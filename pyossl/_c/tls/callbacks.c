@@ -27,6 +27,13 @@ static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned i
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
+static int pyossl_on_ocsp_request(void *handle);
+static int pyossl_on_ocsp_response(void *handle, const unsigned char *response, long length);
+static int pyossl_on_cookie_generate(void *handle, unsigned char *cookie, unsigned int *length);
+static int pyossl_on_cookie_verify(void *handle, const unsigned char *cookie, unsigned int length);
+static long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
+static long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
+static long long pyossl_on_bio_control(void *handle, int command);
 
 /* Up to calls_that_hold_forks.h; see forks_wait.c. */
 #define pyossl_on_message(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_message)(__VA_ARGS__))
@@ -36,6 +43,13 @@ static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
 #define pyossl_on_info(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_info)(__VA_ARGS__))
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
+#define pyossl_on_ocsp_request(...) PYOSSL_IN_PYTHON((pyossl_on_ocsp_request)(__VA_ARGS__))
+#define pyossl_on_ocsp_response(...) PYOSSL_IN_PYTHON((pyossl_on_ocsp_response)(__VA_ARGS__))
+#define pyossl_on_cookie_generate(...) PYOSSL_IN_PYTHON((pyossl_on_cookie_generate)(__VA_ARGS__))
+#define pyossl_on_cookie_verify(...) PYOSSL_IN_PYTHON((pyossl_on_cookie_verify)(__VA_ARGS__))
+#define pyossl_on_bio_read(...) PYOSSL_IN_PYTHON((pyossl_on_bio_read)(__VA_ARGS__))
+#define pyossl_on_bio_write(...) PYOSSL_IN_PYTHON((pyossl_on_bio_write)(__VA_ARGS__))
+#define pyossl_on_bio_control(...) PYOSSL_IN_PYTHON((pyossl_on_bio_control)(__VA_ARGS__))
 
 static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache_memory.c */
 

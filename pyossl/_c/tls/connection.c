@@ -31,8 +31,8 @@ typedef struct pyossl_connection {
     pyossl_lock *other_lock;     /* of the one that is written; NULL where both have the same lock */
     pyossl_lock own_lock;
     int fd;                      /* the transport's file descriptor, or -1 */
-    struct pyossl_connection *outer;    /* its call led to this one, through a BIO written in Python */
-    int is_callers;              /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
+    struct pyossl_connection *outer;    /* the call of this thread that goes on after this one */
+    int has_callers_descriptor;  /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
     int blocks;                  /* whether the caller's descriptor blocked when last looked up */
     int waiters;                 /* threads that wait for the descriptor, without the lock */
     unsigned long forks;         /* pyossl_forks when the connection was made */
@@ -69,6 +69,32 @@ static int pyossl_connection_index = -1;
 
 static _Thread_local pyossl_connection *pyossl_calling;    /* whose call this thread makes; NULL: none, or a BIO's */
 static _Thread_local pyossl_connection *pyossl_locked;     /* whose lock this thread has for its next pyossl_begin */
+
+/* The calls of a thread are linked by `outer`.  As a rule the last to begin is the first to end.  But a callback may
+ * switch to another greenlet of the thread, which begins calls of its own, and then they end in any order. */
+
+/* A call ends. */
+static void pyossl_forget_call(pyossl_connection *connection)
+{
+    pyossl_connection **link = &pyossl_calling;
+
+    while (*link != NULL && *link != connection)
+        link = &(*link)->outer;
+    if (*link != NULL)
+        *link = connection->outer;
+}
+
+/* A callback has returned: the thread goes on with the call of `connection`; NULL: with that of a BIO. */
+static void pyossl_resume_call(pyossl_connection *connection)
+{
+    if (pyossl_calling == connection)
+        return;
+    if (connection != NULL) {
+        pyossl_forget_call(connection);
+        connection->outer = pyossl_calling;
+    }
+    pyossl_calling = connection;
+}
 
 /* A limit on the bytes that a call takes off the transport before they become data.
  *

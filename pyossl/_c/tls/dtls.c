@@ -1,8 +1,5 @@
 /* DTLS: the cookies of a listening server, and the timer of the handshake. */
 
-static int pyossl_on_cookie_generate(void *handle, unsigned char *cookie, unsigned int *length);
-static int pyossl_on_cookie_verify(void *handle, const unsigned char *cookie, unsigned int length);
-
 /* Python writes a cookie.  0 ends the handshake. */
 static int pyossl_cookie_generate(SSL *ssl, unsigned char *cookie, unsigned int *length)
 {

@@ -1,8 +1,5 @@
 /* OCSP stapling: a server sends a response about its certificate, and a client looks at it. */
 
-static int pyossl_on_ocsp_request(void *handle);
-static int pyossl_on_ocsp_response(void *handle, const unsigned char *response, long length);
-
 /* One callback for both sides, as in OpenSSL: Python gives a server's response, or looks at the response that a client
  * has received.  If Python raises, the handshake ends: for a server by the fatal answer, for a client by one below
  * 0. */

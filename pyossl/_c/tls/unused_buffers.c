@@ -27,6 +27,8 @@ static void pyossl_free_unused_buffers(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
 
+    if (connection->dead)
+        return;
     if (!pyossl_leaves_buffers(ssl))
         connection->has_unused_buffers = 0;
     else if (SSL_is_init_finished(ssl) && strcmp(SSL_rstate_string(ssl), "RH") == 0 && !SSL_has_pending(ssl))
