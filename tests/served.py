@@ -61,6 +61,19 @@ class Task(Generic[T]):
         return self._result
 
 
+def in_a_child(work: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Runs ``work`` in a forked child, which must exit with 0, and ``meanwhile`` in this process."""
+    child = child_that_does(work)
+    meanwhile()
+    waiting = Task(lambda: os.waitpid(child, 0))
+    try:
+        _, status = waiting.result()
+    except AssertionError:
+        os.kill(child, 9)
+        raise
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def until(condition: Callable[[], object]) -> None:
     """Waits until a condition holds, which another thread makes true."""
     end = time.monotonic() + SECONDS

@@ -10,13 +10,12 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pairs import shake_hands
 from pyopenssl.pyopenssl_pairs import contexts
-from served import SECONDS, SocketPair, Task, child_that_does, read_all, tcp_pair, tls_pair, until
+from served import SECONDS, SocketPair, Task, in_a_child, read_all, tcp_pair, tls_pair, until
 
 import pyossl
 from pyossl.pyopenssl import SSL
@@ -25,19 +24,6 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
     pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),  # Python 3.12 warns about threads
 ]
-
-
-def in_a_child(work: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Runs ``work`` in a forked child, which must exit with 0, and ``meanwhile`` in this process."""
-    child = child_that_does(work)
-    meanwhile()
-    waiting = Task(lambda: os.waitpid(child, 0))
-    try:
-        _, status = waiting.result()
-    except AssertionError:
-        os.kill(child, 9)
-        raise
-    assert os.waitstatus_to_exitcode(status) == 0
 
 
 @pytest.mark.feature("a child process does not use its parent's connections")

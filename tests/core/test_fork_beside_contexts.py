@@ -154,7 +154,7 @@ def test_a_fork_waits_for_a_call_of_a_socket_in_another_thread(
     order: list[str] = []
     armed, asked = threading.Event(), threading.Event()
 
-    @ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]
+    @ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]  # cffi's own
     def message(*_: object) -> None:
         if armed.is_set() and not asked.is_set():
             asked.set()

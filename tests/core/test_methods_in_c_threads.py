@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from methods_in_c import OF_A_BUFFER, OF_A_SIZE, OF_DATA, PUBLIC, Ready, each, ready
 from odd_values import CLIENT, SERVER
 from pairs import meet
-from served import SECONDS, Task, child_that_does, until
+from served import SECONDS, Task, in_a_child, until
 
 import pyossl
 from pyossl.pyopenssl import SSL
@@ -188,17 +188,6 @@ forks = [
 ]
 
 
-def forked(*, work: Callable[[], object]) -> None:
-    child = child_that_does(work)
-    waiting = Task(lambda: os.waitpid(child, 0))
-    try:
-        _, status = waiting.result()
-    except AssertionError:
-        os.kill(child, 9)
-        raise
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
 def uses_its_own() -> None:
     """What a child can do: with a connection of its own, everything."""
     client, server = meet(CLIENT, SERVER)
@@ -235,7 +224,7 @@ class TestForks:
                 uses_its_own()
 
             for _ in range(10):
-                forked(work=child)
+                in_a_child(child)
             ends.set()
             for user in users:
                 user.result()
@@ -250,7 +239,7 @@ class TestForks:
             if is_on:
                 is_on.pop()
                 if forks_itself:
-                    forked(work=uses_its_own)
+                    in_a_child(uses_its_own)
                 else:
                     in_callback.set()
                     assert may_end.wait(SECONDS)
@@ -262,7 +251,7 @@ class TestForks:
             else:
                 writing = Task(lambda: it.subject.write(b"short"))
                 assert in_callback.wait(SECONDS)
-                forked(work=uses_its_own)
+                in_a_child(uses_its_own)
                 may_end.set()
                 assert writing.result() == 5
             assert it.sent(5) == b"short"

@@ -3,13 +3,13 @@ after the handshake: before 3.2 OpenSSL allocates 16 KiB to write when it reads 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from malloc_in_use import ENVIRONMENT, needs_mallinfo2
 from pairs import carry, shake_hands
 
 import pyossl
@@ -17,10 +17,8 @@ import pyossl
 TESTS = Path(__file__).parents[1]
 
 PROGRAM = """
-import ctypes
-import gc
-
 import pyossl
+from malloc_in_use import in_use
 from pairs import carry, shake_hands
 from pyossl import lib
 
@@ -33,18 +31,6 @@ with_info.info_callback = lambda *_: None
 keeping = pyossl.Context.client(trust=authority.certificate)
 keeping.modes &= ~pyossl.Modes.RELEASE_BUFFERS
 server_context = pyossl.Context.server(mine.certificate, mine.private_key)
-
-class mallinfo2(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in
-                "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
-
-used = ctypes.CDLL(None).mallinfo2
-used.restype = mallinfo2
-
-def in_use():
-    gc.collect()
-    found = used()
-    return found.uordblks + found.hblkhd
 
 def new_pair(context):
     pair = pyossl.Connection(context, "localhost"), pyossl.Connection(server_context)
@@ -104,22 +90,16 @@ def whole(context):
     return (in_use() - before) / PAIRS
 """
 
-needs_mallinfo = pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2 of glibc 2.33 or newer"
-)
-
 
 def measured(expression: str) -> float:
     """The value of the expression, in bytes for each connection; in a process of its own."""
-    # Blocks in malloc's thread cache would be counted as in use.
-    environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
     command = [sys.executable, "-c", f"{PROGRAM}\nprint({expression})"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=TESTS, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=TESTS, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     return float(done.stdout)
 
 
-@needs_mallinfo
+@needs_mallinfo2
 @pytest.mark.parametrize(
     "step", ["tickets", "tickets_and_data", "data_in_parts", "key_update_to_client", "key_update_to_server"]
 )
@@ -127,12 +107,12 @@ def test_a_message_after_the_handshake_leaves_no_buffer_behind(step: str) -> Non
     assert measured(f"growth(client_context, {step})") < 8 * 1024
 
 
-@needs_mallinfo
+@needs_mallinfo2
 def test_it_leaves_none_if_the_program_has_an_info_callback() -> None:
     assert measured("growth(with_info, tickets)") < 8 * 1024
 
 
-@needs_mallinfo
+@needs_mallinfo2
 def test_a_connection_without_the_mode_keeps_its_buffers() -> None:
     assert measured("whole(keeping) - whole(client_context)") > 30 * 1024
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from malloc_in_use import ENVIRONMENT, needs_mallinfo2
 
 TESTS = Path(__file__).parents[1]
 
 PROGRAM = """
 import base64
 import contextlib
-import ctypes
-import gc
 import pickle
 
 import pyossl
+from malloc_in_use import in_use
 from pyossl.x509.certificate_builder import CertificateBuilder
 from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
 from x509.certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
@@ -95,18 +92,6 @@ def once():
     with contextlib.suppress(pyossl.Error):  # 1.1.1 signs it
         CertificateBuilder.empty().sign(issued.private_key, "sha256")
 
-class mallinfo2(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in
-                "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
-
-used = ctypes.CDLL(None).mallinfo2
-used.restype = mallinfo2
-
-def in_use():
-    gc.collect()
-    found = used()
-    return found.uordblks + found.hblkhd
-
 growth = []
 for _ in range(WINDOWS):
     before = in_use()
@@ -120,15 +105,13 @@ raise SystemExit(growth[-1] >= BOUND)
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2 of glibc 2.33 or newer")
+@needs_mallinfo2
 def test_nothing_is_left_behind() -> None:
     """A leak shows in every window of rounds; the initial growth of a process does not.
 
     The bound, in bytes per round, is half the smallest block of malloc(3).
     """
     settings = f"WINDOWS, ROUNDS, BOUND = 5, 100, 12\n{PROGRAM}"
-    # Blocks in malloc's thread cache would be counted as in use.
-    environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
     command = [sys.executable, "-c", settings]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=TESTS, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=TESTS, env=ENVIRONMENT)
     assert done.returncode == 0, f"bytes left by each round, window after window: {done.stdout}{done.stderr}"

@@ -16,8 +16,6 @@ typedef struct {
 
 static BIO_METHOD *pyossl_python_source_method, *pyossl_python_filter_method;
 
-/* A negative result of pyossl_on_bio_x is -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL if an exception has been parked. */
-
 static int pyossl_python_create(BIO *bio)
 {
     pyossl_python *state = calloc(1, sizeof(*state));
@@ -47,6 +45,8 @@ static void pyossl_python_failed(void)
     pyossl_put_error(&record);
 }
 
+/* What follows a negative answer of Python, which is -SSL_ERROR_WANT_x, or -SSL_ERROR_SSL if an exception has been
+ * parked. */
 static int pyossl_python_waits(BIO *bio, long long answer)
 {
     switch (answer) {
