@@ -5,8 +5,9 @@ the key ``configure``.
     ci/trimmed.py                   prints the prefix of each such row, and builds it first if the cache lacks it
     ci/trimmed.py 3.5-small         of this row alone
 
-A prefix has include/openssl, lib/libssl.so.3, lib/libcrypto.so.3 and ssl/openssl.cnf.  Only the libraries are built,
-without assembler, programs, tests and manual pages.  roots.py describes the cache.
+A prefix has include/openssl, lib/libssl-trimmed.so.3, lib/libcrypto-trimmed.so.3 and ssl/openssl.cnf.  Only the
+libraries are built, without assembler, programs, tests and manual pages.  They have names of their own, because a
+process cannot load two libraries with the same SONAME, and pytest imports ssl.  roots.py describes the cache.
 """
 
 from __future__ import annotations
@@ -45,11 +46,12 @@ shift 2
 mkdir -p "$prefix/build" "$prefix/include" "$prefix/lib" "$prefix/ssl"
 cd "$prefix/build"
 tar --extract --file="$archive" --strip-components=1
+sed -i 's/^    "linux-[a-z0-9_]*" => {/&\\n        shlib_variant => "-trimmed",/' Configurations/10-main.conf
 ./Configure shared no-asm no-tests no-apps no-docs no-legacy --prefix=/usr --openssldir=/usr/lib/ssl "$@" -O1
 nice make --silent -j2 build_libs
 cp -R include/openssl "$prefix/include/openssl"
 rm "$prefix"/include/openssl/*.in
-cp libssl.so.[0-9]* libcrypto.so.[0-9]* "$prefix/lib"
+cp libssl-trimmed.so.[0-9]* libcrypto-trimmed.so.[0-9]* "$prefix/lib"
 cp apps/openssl.cnf "$prefix/ssl"
 cd "$prefix"
 rm -r build
@@ -85,7 +87,7 @@ def prefix(row: dict[str, Any], run: roots.Run, *, again: bool = False) -> Path:
 
 def library(prefix: Path) -> Path:
     """The libssl of a prefix."""
-    return next((prefix / "lib").glob("libssl.so.[0-9]*"))
+    return next((prefix / "lib").glob("libssl-*.so.[0-9]*"))
 
 
 def run_here(what: str, command: list[str]) -> None:
