@@ -130,10 +130,24 @@ def find_openssl() -> OpenSSL:
     return openssl_in(Path(prefix)) if prefix else openssl_by_pkg_config()
 
 
+def is_late() -> bool:
+    """Whether the extension is bound late, as ``PYOSSL_LATE=1`` asks: see build_late.py."""
+    return os.environ.get("PYOSSL_LATE", "") not in ("", "0")
+
+
+def late_builder() -> Any:
+    """The module build_late, which imports this one."""
+    import build_late
+
+    return build_late
+
+
 def openssl_in(prefix: Path) -> OpenSSL:
     by = f"PYOSSL_OPENSSL_DIR={prefix}"
     if not (prefix / "include" / "openssl" / "ssl.h").is_file():
         fail("PYOSSL_OPENSSL_DIR holds no OpenSSL headers", f"{prefix}/include/openssl/ssl.h")
+    if is_late():
+        return OpenSSL(by, [str(prefix.resolve() / "include")])
     for folder in (prefix / "lib64", prefix / "lib"):
         if any(folder.glob("libssl.*")):
             directory = str(folder.resolve())
@@ -178,8 +192,8 @@ class Compiler:
         self.command = list(command) or [*compiler(), *flags_of("CPPFLAGS", "CFLAGS")]
         self.flags = [*openssl.compile_args, *(f"-I{d}" for d in openssl.include_dirs), f"-I{C}"]
 
-    def run(self, *arguments: str, source: str) -> subprocess.CompletedProcess[str]:
-        return run_on_source([*self.command, *self.flags, *arguments], source)
+    def run(self, *arguments: str, source: str, output: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return run_on_source([*self.command, *self.flags, *arguments], source, output=output)
 
     def accepts(self, flag: str) -> bool:
         return self.run("-fsyntax-only", "-Werror", flag, source="").returncode == 0
@@ -257,17 +271,21 @@ class Compiler:
             fail(what, f"{looked}; {shlex.join(linker)} says:\n{done.stderr}")
 
 
-def run_on_source(command: Sequence[str], source: str, *more: str) -> subprocess.CompletedProcess[str]:
+def run_on_source(
+    command: Sequence[str], source: str, *more: str, output: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs the compiler on a file that holds ``source``; ``more`` are arguments that follow the file's name.
+
+    What it compiles goes to ``output``, or to a file that is removed.
 
     Its messages are in English, because their text is examined.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source.c"
         path.write_text(source)
-        output = [] if {"-E", "-fsyntax-only"} & set(command) else ["-o", str(Path(folder) / "output")]
+        to = [] if {"-E", "-fsyntax-only"} & set(command) else ["-o", str(output or Path(folder) / "output")]
         return subprocess.run(
-            [*command, str(path), *output, *more],
+            [*command, str(path), *to, *more],
             capture_output=True,
             text=True,
             errors="replace",
@@ -372,7 +390,7 @@ def builder(cc: Compiler) -> Any:
     lines = surviving(cc)
     cc.check(lines)
     ffi = cffi.FFI()
-    ffi.cdef(cdef(lines))
+    ffi.cdef(late_builder().cdef() if is_late() else cdef(lines))
     ffi.set_source(MODULE, '#include "pyossl.c"\n')
     return ffi
 
@@ -387,18 +405,29 @@ def prepare(command: build_ext, extension: Extension) -> None:
     cc = Compiler(openssl, tools.compiler_so)
     cc.check_installation(command.include_dirs)
     ffi = builder(cc)
-    cc.check_linking(tools.linker_so)
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "_openssl.c"
+    extension.include_dirs = [str(C), *openssl.include_dirs]
+    extension.extra_compile_args = [*(strict(cc)), *LENIENT, *openssl.compile_args]
+    if is_late():
+        late_builder().write_headers(folder / "late")
+        extension.include_dirs.insert(0, str(folder / "late"))
+        extension.define_macros = [*extension.define_macros, ("PYOSSL_LATE", "1")]
+        extension.extra_compile_args.append("-fvisibility=hidden")
+        extension.libraries = [] if sys.platform == "darwin" else ["dl"]
+    else:
+        cc.check_linking(tools.linker_so)
+        extension.library_dirs = openssl.library_dirs
+        extension.runtime_library_dirs = openssl.runtime_dirs
+        extension.libraries = openssl.libraries
+        extension.extra_link_args = openssl.link_args
     ffi.emit_c_code(str(source))
     extension.sources = [str(source)]
-    extension.include_dirs = [str(C), *openssl.include_dirs]
-    extension.library_dirs = openssl.library_dirs
-    extension.runtime_library_dirs = openssl.runtime_dirs
-    extension.libraries = openssl.libraries
-    strict = [*STRICT, STRICT_MACROS] if cc.accepts(STRICT_MACROS) else STRICT
-    extension.extra_compile_args = [*strict, *LENIENT, *openssl.compile_args]
-    extension.extra_link_args = openssl.link_args
+
+
+def strict(cc: Compiler) -> list[str]:
+    """The options with which a wrong declaration does not compile."""
+    return [*STRICT, STRICT_MACROS] if cc.accepts(STRICT_MACROS) else STRICT
 
 
 def stubs() -> str:

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#if PYOSSL_LATE
+#  include "pointers.h"
+#endif
 #include "have.h"
 
 #include <openssl/asn1.h>
@@ -45,12 +49,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
-#if HAVE_PROVIDERS
-#  include <openssl/core_names.h>
-#  include <openssl/params.h>
-#  include <openssl/provider.h>
-#endif
 
+#if PYOSSL_LATE
+#  include "older_functions.h"
+#endif
 #include "compat.h"
 #include "hot_calls.h"
 
@@ -127,6 +129,10 @@
 
 /* the functions that the methods in C call */
 #include "hot_calls.c"
+
+#if PYOSSL_LATE
+#  include "late/load.c"
+#endif
 
 /* core: the start of the library, and facts about it */
 #include "core/initialise.c"

@@ -22,6 +22,11 @@ except ImportError as error:
 
     raise explained(error) from error
 
+if lib.PYOSSL_LATE:
+    from pyossl.core.library_search import find
+
+    lib = find(ffi, lib)
+
 
 def text(pointer: Any) -> str:
     """A copy of the C string at ``pointer``; the empty string for NULL."""

@@ -7,6 +7,10 @@
     __extension__({ pyossl_hold_forks(); __typeof__(call) pyossl_result = (call); pyossl_let_fork(); pyossl_result; })
 #define PYOSSL_HELD_VOID(call) __extension__({ pyossl_hold_forks(); (call); pyossl_let_fork(); })
 
+#if PYOSSL_LATE
+#  include "held_functions.h"    /* each name below is a pointer to OpenSSL's function again, and no macro */
+#endif
+
 #define BIO_free_all(...) PYOSSL_HELD_VOID((BIO_free_all)(__VA_ARGS__))
 #define BIO_new(...) PYOSSL_HELD((BIO_new)(__VA_ARGS__))
 #define BIO_new_bio_dgram_pair(...) PYOSSL_HELD((BIO_new_bio_dgram_pair)(__VA_ARGS__))
@@ -55,11 +59,7 @@
 #define PEM_write_bio_X509_CRL(...) PYOSSL_HELD((PEM_write_bio_X509_CRL)(__VA_ARGS__))
 #define PKCS12_create(...) PYOSSL_HELD((PKCS12_create)(__VA_ARGS__))
 #define PKCS12_free(...) PYOSSL_HELD_VOID((PKCS12_free)(__VA_ARGS__))
-#ifdef PKCS12_parse    /* compat.h has defined it */
-#  define pyossl_pkcs12_parse(...) PYOSSL_HELD((pyossl_pkcs12_parse)(__VA_ARGS__))
-#else
-#  define PKCS12_parse(...) PYOSSL_HELD((PKCS12_parse)(__VA_ARGS__))
-#endif
+#define pyossl_pkcs12_parse(...) PYOSSL_HELD((pyossl_pkcs12_parse)(__VA_ARGS__))
 #define PKCS12_set_mac(...) PYOSSL_HELD((PKCS12_set_mac)(__VA_ARGS__))
 #define PKCS8_decrypt(...) PYOSSL_HELD((PKCS8_decrypt)(__VA_ARGS__))
 #define PKCS8_encrypt(...) PYOSSL_HELD((PKCS8_encrypt)(__VA_ARGS__))

@@ -48,16 +48,8 @@ static void pyossl_clear_errors(void)
 
 static void pyossl_put_error(const pyossl_record *record)
 {
-    int library = ERR_GET_LIB(record->code), reason = ERR_GET_REASON(record->code);
-#if HAVE_ERR_ALL
-    ERR_new();
-    ERR_set_debug(record->file, record->line, record->function);
-    ERR_set_error(library, reason, record->data[0] == '\0' ? NULL : "%s", record->data);
-#else
-    ERR_put_error(library, ERR_GET_FUNC(record->code), reason, "", record->line);    /* it would keep a file's pointer */
-    if (record->data[0] != '\0')
-        ERR_add_error_data(1, record->data);
-#endif
+    pyossl_raise(ERR_GET_LIB(record->code), ERR_GET_REASON(record->code), record->file, record->line, record->function,
+                 record->code >> 12 & 0xfff, record->data);
 }
 
 /* A callback runs during a call that may already have put errors into the queue, and the Python code of the callback

@@ -3,6 +3,7 @@
 /* Returns 1 on success.  OpenSSL must not clean up at exit: finalisers and daemon threads may still use it then. */
 static int pyossl_initialise(void)
 {
+    pyossl_version = OpenSSL_version_num();
     if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL) || pthread_atfork(pyossl_forks_now, NULL, pyossl_forked) != 0
         || !pyossl_silence_set_up())
         return 0;
@@ -15,7 +16,9 @@ static int pyossl_initialise(void)
  * than the headers with which the extension was compiled; 2 if it is older. */
 static int pyossl_library_refused(unsigned long library)
 {
-    if (PYOSSL_MAJOR(library) != PYOSSL_MAJOR(OPENSSL_VERSION_NUMBER))
+    if (PYOSSL_LATE)
+        return 0;    /* pyossl_load has refused others */
+    if (PYOSSL_MAJOR(library) != PYOSSL_MAJOR(PYOSSL_HEADERS_NUMBER))
         return 1;
-    return PYOSSL_RELEASE(library) < PYOSSL_RELEASE(OPENSSL_VERSION_NUMBER) ? 2 : 0;
+    return PYOSSL_RELEASE(library) < PYOSSL_RELEASE(PYOSSL_HEADERS_NUMBER) ? 2 : 0;
 }

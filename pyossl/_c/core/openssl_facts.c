@@ -29,7 +29,7 @@ static const char *pyossl_headers(void)
     return OPENSSL_VERSION_TEXT;
 }
 
-#if HAVE_PROVIDERS
+#if COMPILES(HAVE_PROVIDERS)
 
 typedef struct {
     pyossl_provider *providers;
@@ -63,12 +63,9 @@ static int pyossl_take_provider(OSSL_PROVIDER *provider, void *argument)
 static int pyossl_providers(pyossl_provider *providers, int room)
 {
     pyossl_provider_list list = { providers, room, 0 };
+    if (!HAVE_PROVIDERS)
+        return 0;
     return OSSL_PROVIDER_do_all(NULL, pyossl_take_provider, &list) ? list.count : 0;
-}
-
-static int pyossl_fips(void)
-{
-    return EVP_default_properties_is_fips_enabled(NULL);
 }
 
 #else
@@ -80,9 +77,9 @@ static int pyossl_providers(pyossl_provider *providers, int room)
     return 0;
 }
 
+#endif
+
 static int pyossl_fips(void)
 {
-    return FIPS_mode();
+    return EVP_default_properties_is_fips_enabled(NULL);
 }
-
-#endif

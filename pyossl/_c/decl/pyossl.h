@@ -64,6 +64,12 @@ int pyossl_in_turn_if_free(pyossl_connection *connection, void *question);
 #define PYOSSL_SHUTDOWN_STATE ...
 long long pyossl_ask(pyossl_connection *connection, int question);
 SSL_SESSION *pyossl_session(pyossl_connection *connection);
+#define PYOSSL_LATE ...
+#if PYOSSL_LATE
+int pyossl_load(const char *file, int if_loaded);
+const char *pyossl_load_refusal(void);
+const char *pyossl_lacks(const char *name);
+#endif
 int pyossl_initialise(void);
 int pyossl_library_refused(unsigned long library);
 

@@ -59,11 +59,7 @@ static int pyossl_has_peer_certificate(SSL *ssl)
     X509 *certificate = SSL_get1_peer_certificate(ssl);
 
     X509_free(certificate);
-#if HAVE_RAW_PUBLIC_KEYS
-    if (SSL_get0_peer_rpk(ssl) != NULL)    /* OpenSSL verifies a raw public key too */
-        return 1;
-#endif
-    return certificate != NULL;
+    return certificate != NULL || SSL_get0_peer_rpk(ssl) != NULL;    /* OpenSSL verifies a raw public key too */
 }
 
 /* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the

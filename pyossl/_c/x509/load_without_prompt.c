@@ -75,7 +75,7 @@ static OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store)
     return info;
 }
 
-#if HAVE_API_3_0
+#if COMPILES(HAVE_API_3_0)
 /* OSSL_STORE_attach(3) for bytes of one type: "PEM" or "DER", or NULL for any other. */
 static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_METHOD *method, void *data)
 {

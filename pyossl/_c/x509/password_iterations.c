@@ -154,20 +154,19 @@ static double pyossl_mac_work(const PKCS12 *pkcs12)
     const X509_ALGOR *algorithm;
     const ASN1_OBJECT *digest;
     const ASN1_INTEGER *iterations;
+    PBKDF2PARAM *parameters;
 
     if (!PKCS12_mac_present(pkcs12))
         return 0;
     PKCS12_get0_mac(NULL, &algorithm, NULL, &iterations, pkcs12);
     if (algorithm == NULL)
         return 0;
-#if HAVE_API_3_4
-    PBKDF2PARAM *parameters = PBMAC1_get1_pbkdf2_param(algorithm);
+    parameters = PBMAC1_get1_pbkdf2_param(algorithm);
     if (parameters != NULL) {
         double work = pyossl_pbkdf2_work(parameters, EVP_MAX_MD_SIZE);
         PBKDF2PARAM_free(parameters);
         return work;
     }
-#endif
     /* Here an iteration is one digest, and not the two of HMAC. */
     X509_ALGOR_get0(&digest, NULL, NULL, algorithm);
     return pyossl_at_least(pyossl_count(iterations, 1) * pyossl_digest_work(OBJ_obj2nid(digest)) / 2);

@@ -46,11 +46,13 @@ static int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file)
     if (lookup == NULL)
         return 0;
     X509_LOOKUP_add_dir(lookup, NULL, X509_FILETYPE_DEFAULT);
-#if HAVE_API_3_0
-    lookup = X509_STORE_add_lookup(store, X509_LOOKUP_store());
-    if (lookup == NULL)
-        return 0;
-    X509_LOOKUP_add_store(lookup, NULL);
+#if COMPILES(HAVE_API_3_0)
+    if (HAVE_API_3_0) {
+        lookup = X509_STORE_add_lookup(store, X509_LOOKUP_store());
+        if (lookup == NULL)
+            return 0;
+        X509_LOOKUP_add_store(lookup, NULL);
+    }
 #endif
     pyossl_clear_errors();
     return 1;

@@ -1,0 +1,207 @@
+/* The late-bound build finds a libssl when it is imported: this file loads it, fills the pointers of pointers.h, and
+ * answers what the library has.
+ *
+ * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: RTLD_LOCAL, and
+ * where the C library has it RTLD_DEEPBIND, with which the library's calls go to itself first and not to a stranger that
+ * was preloaded or loaded with RTLD_GLOBAL.  AddressSanitizer forbids RTLD_DEEPBIND.
+ *
+ * A pointer whose function the library lacks gets the stand-in of compat.h, or else pyossl_absent, which fails. */
+
+typedef struct {
+    const char *name;
+    void **pointer;
+    const char *older_name;    /* NULL: it was always called `name` */
+    void *stand_in;            /* NULL: nothing stands in for it */
+} pyossl_symbol;
+
+static void *pyossl_library;
+static char pyossl_refusal[1024];
+
+/* What is called in place of an absent function: it returns 0 or NULL, with an error in the queue. */
+static long long pyossl_absent(void)
+{
+    pyossl_raise(ERR_LIB_USER, ERR_R_UNSUPPORTED, __FILE__, __LINE__, __func__, 0,
+                 "the OpenSSL in use does not have this function");
+    return 0;
+}
+
+#include "table.h"
+#include "names.h"
+
+static void pyossl_fill_held_functions(void);    /* held_functions.h */
+
+static int pyossl_has_symbol(const char *name)
+{
+    return dlsym(pyossl_library, name) != NULL;
+}
+
+static const ASN1_ITEM *pyossl_item(const char *symbol)
+{
+    return dlsym(pyossl_library, symbol);
+}
+
+static int pyossl_refuse(const char *reason, const char *more)
+{
+    snprintf(pyossl_refusal, sizeof(pyossl_refusal), reason, more);
+    return 0;
+}
+
+static int pyossl_open_flags(void)
+{
+#ifdef RTLD_DEEPBIND
+    if (dlsym(RTLD_DEFAULT, "__asan_init") == NULL)
+        return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+    return RTLD_NOW | RTLD_LOCAL;
+}
+
+/* The libcrypto beside the libssl with this path, if there is one.  The dynamic linker would look for it elsewhere, but
+ * it takes a library of that name that is loaded already. */
+static int pyossl_open_libcrypto_beside(const char *libssl)
+{
+    const char *base = strrchr(libssl, '/');
+    const char *rest = base == NULL ? NULL : strstr(base, "ssl");
+    char path[PATH_MAX];
+
+    if (rest == NULL
+        || snprintf(path, sizeof(path), "%.*scrypto%s", (int)(rest - libssl), libssl, rest + strlen("ssl"))
+               >= (int)sizeof(path)
+        || access(path, F_OK) != 0)
+        return 1;
+    return dlopen(path, pyossl_open_flags()) != NULL || pyossl_refuse("%s", dlerror());
+}
+
+/* Whether the loaded library is an OpenSSL that pyossl knows. */
+static int pyossl_is_known(void *library)
+{
+    unsigned long (*version_of)(void) = (unsigned long (*)(void))dlsym(library, "OpenSSL_version_num");
+    unsigned long number;
+
+    if (version_of == NULL || dlsym(library, "SSL_new") == NULL)
+        return pyossl_refuse("it is not OpenSSL%s", "");
+    if (dlsym(library, "SSL_CTX_set_custom_verify") != NULL)
+        return pyossl_refuse("it is BoringSSL or AWS-LC, not OpenSSL%s", "");
+    number = version_of();
+    if (PYOSSL_MAJOR(number) == 2)
+        return pyossl_refuse("it is LibreSSL, not OpenSSL%s", "");
+    if (number < 0x10101000L)
+        return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
+    if (PYOSSL_MAJOR(number) > PYOSSL_MAJOR(PYOSSL_HEADERS_NUMBER))
+        return pyossl_refuse("it is of a newer major version than this pyossl knows, which was built with the headers of %s",
+                             OPENSSL_VERSION_TEXT);
+    pyossl_version = number;
+    return 1;
+}
+
+/* Loads `file`, a path or a name for the dynamic linker; with `if_loaded`, only if the process has loaded it already.
+ * 1: it is the library in use; 0: not, and pyossl_load_refusal says why. */
+static int pyossl_load(const char *file, int if_loaded)
+{
+    void *library;
+
+    if (!if_loaded && !pyossl_open_libcrypto_beside(file))
+        return 0;
+    library = dlopen(file, pyossl_open_flags() | (if_loaded ? RTLD_NOLOAD : 0));
+    if (library == NULL) {
+        const char *reason = dlerror();
+        return pyossl_refuse("%s", reason == NULL ? "it is not loaded" : reason);
+    }
+    if (!pyossl_is_known(library)) {
+        dlclose(library);
+        return 0;
+    }
+    pyossl_library = library;
+    for (size_t n = 0; n < sizeof(pyossl_symbols) / sizeof(*pyossl_symbols); n++) {
+        const pyossl_symbol *symbol = &pyossl_symbols[n];
+        void *found = dlsym(library, symbol->name);
+        if (found == NULL && symbol->older_name != NULL)
+            found = dlsym(library, symbol->older_name);
+        if (found == NULL)
+            found = symbol->stand_in;
+        *symbol->pointer = found != NULL ? found : (void *)pyossl_absent;
+    }
+    pyossl_fill_held_functions();
+    return 1;
+}
+
+static const char *pyossl_load_refusal(void)
+{
+    return pyossl_refusal;
+}
+
+static int pyossl_compare_names(const void *name, const void *entry)
+{
+    return strcmp(name, *(const char *const *)entry);
+}
+
+/* NULL if the library in use has what `name` is declared for; else which OpenSSL has it, in words. */
+static const char *pyossl_lacks(const char *name)
+{
+    size_t size = sizeof(*pyossl_conditional_names), count = sizeof(pyossl_conditional_names) / size;
+    const char *found = bsearch(name, pyossl_conditional_names, count, size, pyossl_compare_names);
+    size_t n;
+
+    if (found == NULL)
+        return NULL;
+    n = pyossl_conditional_names[(found - (const char *)pyossl_conditional_names) / size].condition;
+    return pyossl_condition(n) ? NULL : pyossl_condition_texts[n];
+}
+
+/* Whether a handshake with this version can begin: 0 if OpenSSL was built without the version. */
+static int pyossl_can_begin(const SSL_METHOD *method, int version)
+{
+    SSL_CTX *context;
+    SSL *ssl = NULL;
+    int can = method != NULL;
+
+    ERR_set_mark();
+    context = can ? SSL_CTX_new(method) : NULL;
+    if (context != NULL && SSL_CTX_set_min_proto_version(context, version)
+        && SSL_CTX_set_max_proto_version(context, version) && (ssl = SSL_new(context)) != NULL) {
+        SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        if (SSL_connect(ssl) <= 0 && ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_NO_PROTOCOLS_AVAILABLE)
+            can = 0;
+    } else {
+        can = 0;
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    ERR_pop_to_mark();
+    return can;
+}
+
+/* Whether OpenSSL can use kernel TLS.  No function tells it.  But a socket BIO that has the flag for it says so only in
+ * a build with kernel TLS. */
+static int pyossl_has_ktls(void)
+{
+    enum { SENDS_WITH_KERNEL_TLS = 0x4000 };    /* BIO_FLAGS_KTLS_TX of OpenSSL's internal/bio.h */
+    BIO *bio = BIO_new(BIO_s_socket());
+    int has;
+
+    if (bio == NULL)
+        return 0;
+    BIO_set_flags(bio, SENDS_WITH_KERNEL_TLS);
+    has = BIO_ctrl(bio, BIO_CTRL_GET_KTLS_SEND, 0, NULL) > 0;
+    BIO_free(bio);
+    return has;
+}
+
+/* Whether a QUIC listener has a limit for pending connections.  Distributions have added it to older releases. */
+static int pyossl_limits_pending_connections(void)
+{
+    SSL_CTX *context;
+    SSL *listener = NULL;
+    uint64_t limit;
+    int has = 0;
+
+    if (!HAVE_QUIC_SERVER)
+        return 0;
+    ERR_set_mark();
+    context = SSL_CTX_new(OSSL_QUIC_server_method());
+    if (context != NULL && (listener = SSL_new_listener(context, 0)) != NULL)
+        has = SSL_get_generic_value_uint(listener, SSL_VALUE_QUIC_MAX_PENDING_CONNS, &limit) == 1;
+    SSL_free(listener);
+    SSL_CTX_free(context);
+    ERR_pop_to_mark();
+    return has;
+}
