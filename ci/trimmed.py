@@ -49,7 +49,7 @@ tar --extract --file="$archive" --strip-components=1
 sed -i 's/^    "linux-[a-z0-9_]*" => {/&\\n        shlib_variant => "-trimmed",/' Configurations/10-main.conf
 ./Configure shared no-asm no-tests no-apps no-docs no-legacy --prefix=/usr --openssldir=/usr/lib/ssl "$@" -O1
 nice make --silent -j2 build_generated
-nice make --silent -j2 libssl-trimmed.so
+nice make --silent -j2 libssl.so
 cp -R include/openssl "$prefix/include/openssl"
 rm "$prefix"/include/openssl/*.in
 cp libssl-trimmed.so.[0-9]* libcrypto-trimmed.so.[0-9]* "$prefix/lib"
