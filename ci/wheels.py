@@ -43,6 +43,7 @@ import newest_headers
 import pyproject
 import pythons
 import roots
+import wheel_runs
 
 FACTS = pyproject.load(Path(__file__).with_name("wheels.toml"))
 SETTINGS = "_sysconfigdata_pyossl"
@@ -91,9 +92,10 @@ class Target:
         library = "musl" if "musl" in self.platform and self.python != "cp310" else "gnu"
         return f".cpython-{self.python.removeprefix('cp')}-{self.architecture}-linux-{library}.so"
 
-    def settings(self, cc: str, source: Path) -> dict[str, Any]:
-        """The values of sysconfig for this target, as far as a build asks for them."""
-        options = [*OPTIONS, f"-ffile-prefix-map={source}=.", *(["-DPy_GIL_DISABLED=1"] if self.free_threaded else [])]
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """The values of sysconfig for this target, as far as a build in this folder asks for them."""
+        cc = str(folder / "cc")
+        options = [*OPTIONS, f"-ffile-prefix-map={folder}=.", *(["-DPy_GIL_DISABLED=1"] if self.free_threaded else [])]
         return {
             "CC": cc,
             "CXX": cc,
@@ -195,7 +197,7 @@ class Build:
         files = folder / ("free-threaded" if target.free_threaded else "stable")
         for old in files.glob("pyossl/_fast.*"):
             old.unlink()
-        settings = target.settings(str(folder / "cc"), source)
+        settings = target.settings(folder)
         settings_folder = folder / f"{target.python}-settings"
         settings_folder.mkdir()
         (settings_folder / f"{SETTINGS}.py").write_text(f"build_time_vars = {settings!r}\n")
