@@ -256,12 +256,15 @@ def write_wheel(path: Path, files: list[tuple[str, bytes]], seconds: int) -> Non
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/wheels",
+        usage="ci/wheels [PYTHON...] [--platform PLATFORM] [--dist FOLDER], or ci/wheels run [--dist FOLDER]",
         description="Build the wheels for Linux of every platform and Python in ci/wheels.toml, and check them.",
     )
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"only for this one: {', '.join(FACTS['pythons'])}")
     parser.add_argument("--platform", action="append", choices=FACTS["platforms"], help="only for this platform")
     parser.add_argument("--dist", type=Path, default=pyproject.REPOSITORY / "dist", help="where the wheels are put")
     options = parser.parse_args(arguments)
+    if options.pythons == ["run"]:
+        return wheel_runs.run(options.dist.resolve(), zig())
     if unknown := set(options.pythons) - set(FACTS["pythons"]):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(FACTS['pythons'])}")
 
@@ -283,9 +286,15 @@ def main(arguments: list[str]) -> int:
                 pool.submit(build.platform, [Target(python, name, headers[python]) for python in headers])
                 for name in options.platform or FACTS["platforms"]
             ]
-            for future in waiting:
-                future.result()
-    return 0
+            built = [path for future in waiting for path in future.result()]
+    return check(built)
+
+
+def check(wheels: list[Path]) -> int:
+    """Runs the tests that look into built wheels; returns their exit status."""
+    environment = {**os.environ, "PYOSSL_WHEELS": os.pathsep.join(map(str, wheels))}
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "tests/project/test_wheels.py"]
+    return subprocess.run(pytest, cwd=pyproject.REPOSITORY, env=environment).returncode
 
 
 if __name__ == "__main__":
