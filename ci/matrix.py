@@ -1,4 +1,4 @@
-"""Builds pyossl and runs its tests on every OpenSSL of matrix.toml.  See ci/matrix.
+"""Runs pyossl's tests on every OpenSSL of matrix.toml.  See ci/matrix.
 
 Theory of operation. Row.run() does these steps for each row:
 
@@ -6,7 +6,8 @@ Theory of operation. Row.run() does these steps for each row:
   source   copies the files of the working tree that git does not ignore into the row's work folder, so that
            nothing is built in the user's tree
   wheels   takes the wheels that pip needs from the cache, or downloads them with this machine's pip
-  venv     makes a virtual environment with the row's own Python, builds the wheel in isolation and installs it
+  venv     makes a virtual environment with the row's own Python, and installs pyossl into it: the wheel of ci/wheels,
+           or one that the row builds for its own OpenSSL
   facts    asks a process of the row for the version and the file of the libssl that it has loaded; the row is
            red if they differ from matrix.toml
   suite    runs pytest; the numbers of the table come from its JUnit file
@@ -15,8 +16,8 @@ Theory of operation. Row.run() does these steps for each row:
 From "venv" on, a row needs no network, and a row in a root folder has none (ci/enter). If a step fails, it
 raises RowError; the other rows continue. Two rows run at a time.
 
-The rows with `wheel = true` share one wheel (OneWheel). The first of these rows builds it with the oldest Python
-that the machine has. pyossl is published as one wheel for every Python, and these rows test that wheel.
+The rows with `wheel` share the wheels of ci/wheels (Wheels). The first row that needs a wheel builds it. These are the
+files that are published: one file for every OpenSSL and for every Python from 3.11 on.
 """
 
 from __future__ import annotations
@@ -152,27 +153,28 @@ class Matrix:
     processes: Processes
     rebuild: bool
     pytest: list[str]  # the user's arguments
-    wheel: OneWheel
+    wheels: Wheels
 
 
-class OneWheel:
-    """The wheel that the rows with `wheel = true` share; the first of them builds it."""
+class Wheels:
+    """The wheels of ci/wheels for this machine.  Each is built once, by the first row that needs it."""
 
-    def __init__(self, versions: list[str]) -> None:
-        self._versions = versions
+    def __init__(self, given: Path | None) -> None:
+        self._given = given
         self._lock = threading.Lock()
-        self._path: Path | None = None
+        self._built: dict[str, Path] = {}
 
-    def path(self, matrix: Matrix) -> Path:
+    def path(self, python: str, row: Row) -> Path:
+        """The wheel for ``python``, a key of wheels.toml; or the one that the user has given."""
         with self._lock:
-            if self._path is None:
-                if (oldest := pythons.oldest(self._versions)) is None:
-                    raise RowError(f"no Python of {', '.join(self._versions)} found to build the wheel")
-                row = Row({"name": "wheel", "place": "python", "python": oldest[0]}, matrix)
-                row.deadline = time.monotonic() + matrix.facts["limit"]
-                row.prepare()
-                self._path = row.build_wheel()
-            return self._path
+            if self._given is not None:
+                return self._given
+            if python not in self._built:
+                dist = row.matrix.work / "wheels" / python
+                platform_tag = f"manylinux_2_17_{platform.machine()}"
+                row.make("building the wheel", ["ci/wheels", python, f"--platform={platform_tag}", f"--dist={dist}"])
+                self._built[python] = next(dist.glob("*.whl"))
+            return self._built[python]
 
 
 class Row:
@@ -231,7 +233,7 @@ class Row:
         shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
         again = self.matrix.rebuild
         if self.row["place"] == "prefix":
-            self.prefix = roots.prefix(self.row, self._make, again=again)
+            self.prefix = roots.prefix(self.row, self.make, again=again)
         elif not self.on_machine:
             if "suite" not in self.row:
                 raise RowError(f"found no Python {self.python} on PATH or in pyenv")
@@ -239,31 +241,30 @@ class Row:
                 raise RowError("using another Debian with chroot needs root: sudo ci/matrix")
         # Before the root is made, which may take long and is useless without the wheels.
         pip = self.interpreter if self.on_machine else sys.executable
-        wheels = roots.wheelhouse(self.python, self._requirements(), self._make, interpreter=pip)
+        wheels = roots.wheelhouse(self.python, self._requirements(), self.make, interpreter=pip)
         shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
         if not self.prefix and not self.on_machine:
-            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
+            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self.make, again=again)
 
     def _requirements(self) -> list[str]:
         """The requirements that pip installs for the row."""
         return pyproject.requirements(self.matrix.facts["extras"])
 
-    def build_wheel(self) -> Path:
-        """Makes the virtual environment and builds the wheel in it."""
-        self._make_environment()
+    def _build_wheel(self) -> Path:
+        """Builds the wheel in the row's virtual environment, for the OpenSSL of the row."""
         source, dist = str(self.seen / "source"), str(self.seen / "dist")
         build = ["env", *self.row.get("build", []), *self._pip("wheel"), "--no-deps", f"--wheel-dir={dist}", source]
         self._do("building the wheel", build)
         return next((self.work / "dist").glob("*.whl"))
 
     def _install(self) -> None:
-        if self.row.get("wheel"):
-            shared = self.matrix.wheel.path(self.matrix)
+        self._make_environment()
+        if "wheel" in self.row:
+            shared = self.matrix.wheels.path(self.row["wheel"], self)
             (self.work / "dist").mkdir()
             built = Path(shutil.copy(shared, self.work / "dist"))
-            self._make_environment()
         else:
-            built = self.build_wheel()
+            built = self._build_wheel()
         wheel = self.seen / "dist" / built.name
         extras = ",".join(self.matrix.facts["extras"])
         self._do("installing the wheel", [*self._pip("install"), f"pyossl[{extras}] @ {wheel.as_uri()}"])
@@ -328,6 +329,7 @@ class Row:
         source = self.seen / "source"
         asked = [str(source / argument) if argument in named else argument for argument in self.matrix.pytest]
         tests = self.row.get("tests", ["tests"])
+        tests = self.matrix.facts["tests"][tests] if isinstance(tests, str) else tests
         return asked if named else [*asked, *(str(source / test) for test in tests)]
 
     def _under(self) -> list[str]:
@@ -358,6 +360,8 @@ class Row:
         if self.prefix:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
             variables["PATH"] = f"{self.prefix / 'bin'}:{path}"
+            if "wheel" in self.row:
+                variables["PYOSSL_LIBSSL"] = str(next((self.prefix / "lib").glob("libssl.so.*")))
             # By default the library of the prefix would read this machine's openssl.cnf, which is for another version.
             variables["OPENSSL_CONF"] = str(self.prefix / "ssl" / "openssl.cnf")
         return [f"{name}={value}" for name, value in variables.items()]
@@ -380,7 +384,7 @@ class Row:
         if self._enter(command, output) != 0:
             raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
 
-    def _make(self, what: str, command: list[str]) -> None:
+    def make(self, what: str, command: list[str]) -> None:
         """Runs a command of roots.py on this machine, to make something for the row."""
         print(f"{self.name}: {what}", flush=True)
         if self._run(command) != 0:
@@ -472,7 +476,7 @@ def list_rows(facts: dict[str, Any]) -> None:
         python = f"Python {row['python']}" if "python" in row else "this machine's Python"
         only = "  (only with --all)" if row.get("all") else ""
         openssl = row["openssl"].rstrip(".")
-        print(f"{row['name']:<12}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
+        print(f"{row['name']:<14}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
 
 
 def new_logs() -> Path:
@@ -483,7 +487,13 @@ def new_logs() -> Path:
 
 
 def run(
-    facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pytest: list[str], kind: type[Row] = Row
+    facts: dict[str, Any],
+    rows: list[dict[str, Any]],
+    *,
+    rebuild: bool,
+    pytest: list[str],
+    wheel: Path | None = None,
+    kind: type[Row] = Row,
 ) -> int:
     processes = Processes()
     results: dict[str, Result] = {}
@@ -494,8 +504,7 @@ def run(
     with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as folder:
         source = Path(folder, "source")
         copy_source(source)
-        wheel = OneWheel([row["python"] for row in facts["row"] if row.get("wheel")])
-        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, wheel)
+        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, Wheels(wheel))
         with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
             waiting = {row["name"]: pool.submit(kind(row, matrix).run) for row in rows}
             try:
@@ -512,14 +521,15 @@ def run(
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/matrix",
-        usage="ci/matrix [--all] [--list | --json] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
-        description="Build pyossl and run its tests on every OpenSSL of ci/matrix.toml.",
+        usage="ci/matrix [--all] [--list | --json] [--rebuild] [--wheel FILE] [ROW...] [-- PYTEST ARGUMENTS]",
+        description="Run pyossl's tests on every OpenSSL of ci/matrix.toml.",
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; the default is the five OpenSSLs")
-    parser.add_argument("--all", action="store_true", help="run every row, not only the five OpenSSLs")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; by default, those of the five OpenSSLs")
+    parser.add_argument("--all", action="store_true", help="run every row, not only those of the five OpenSSLs")
     parser.add_argument("--list", action="store_true", help="list the rows and exit")
     parser.add_argument("--json", action="store_true", help="print the rows' names as JSON, for a workflow, and exit")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
+    parser.add_argument("--wheel", type=Path, metavar="FILE", help="test this wheel, instead of one that ci/wheels builds")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     facts = pyproject.load(Path(__file__).with_name("matrix.toml"))
@@ -531,7 +541,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps([row["name"] for row in rows]))
         return 0
     try:
-        return run(facts, rows, rebuild=options.rebuild, pytest=pytest)
+        return run(facts, rows, rebuild=options.rebuild, pytest=pytest, wheel=options.wheel)
     except KeyboardInterrupt:
         print("ci/matrix was stopped", file=sys.stderr)
         return 130
