@@ -16,8 +16,9 @@ Theory of operation. Row.run() does these steps for each row:
 From "venv" on, a row needs no network, and a row in a root folder has none (ci/enter). If a step fails, it
 raises RowError; the other rows continue. Two rows run at a time.
 
-The rows with `wheel` share the wheels of ci/wheels (Wheels). The first row that needs a wheel builds it. These are the
-files that are published: one file for every OpenSSL and for every Python from 3.11 on.
+The rows with `wheel` share the wheels of ci/wheels. The first row that needs a wheel builds it, and the cache keeps it
+until a source changes. These are the files that are published: one file for every OpenSSL and for every Python from
+3.11 on.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ import reports
 import roots
 
 ROWS_AT_A_TIME = 2
+
+# The sources of a wheel, and what builds it.
+WHEEL_SOURCES = (
+    *("pyossl", "setup.py", "build_ffi.py", "build_late.py", "pyproject.toml", "README.md", "LICENSE"),
+    *("ci/wheels", "ci/wheels.py", "ci/wheels.toml", "ci/newest_headers.py"),
+)
 
 # A line with the reason of a failure of a compiler, apt, pip, Python or pytest. It need not be the last line.
 REASON = re.compile(r"\berror: (?!subprocess-exited)|^E: |^E   |^\s*[\w.]*Error: ")
@@ -153,28 +160,7 @@ class Matrix:
     processes: Processes
     rebuild: bool
     pytest: list[str]  # the user's arguments
-    wheels: Wheels
-
-
-class Wheels:
-    """The wheels of ci/wheels for this machine.  Each is built once, by the first row that needs it."""
-
-    def __init__(self, given: Path | None) -> None:
-        self._given = given
-        self._lock = threading.Lock()
-        self._built: dict[str, Path] = {}
-
-    def path(self, python: str, row: Row) -> Path:
-        """The wheel for ``python``, a key of wheels.toml; or the one that the user has given."""
-        with self._lock:
-            if self._given is not None:
-                return self._given
-            if python not in self._built:
-                dist = row.matrix.work / "wheels" / python
-                platform_tag = f"manylinux_2_17_{platform.machine()}"
-                row.make("building the wheel", ["ci/wheels", python, f"--platform={platform_tag}", f"--dist={dist}"])
-                self._built[python] = next(dist.glob("*.whl"))
-            return self._built[python]
+    wheel: Path | None  # the user's own
 
 
 class Row:
@@ -233,7 +219,7 @@ class Row:
         shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
         again = self.matrix.rebuild
         if self.row["place"] == "prefix":
-            self.prefix = roots.prefix(self.row, self.make, again=again)
+            self.prefix = roots.prefix(self.row, self._make, again=again)
         elif not self.on_machine:
             if "suite" not in self.row:
                 raise RowError(f"found no Python {self.python} on PATH or in pyenv")
@@ -241,10 +227,10 @@ class Row:
                 raise RowError("using another Debian with chroot needs root: sudo ci/matrix")
         # Before the root is made, which may take long and is useless without the wheels.
         pip = self.interpreter if self.on_machine else sys.executable
-        wheels = roots.wheelhouse(self.python, self._requirements(), self.make, interpreter=pip)
+        wheels = roots.wheelhouse(self.python, self._requirements(), self._make, interpreter=pip)
         shutil.copytree(wheels, self.work / "wheels", copy_function=os.link)
         if not self.prefix and not self.on_machine:
-            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self.make, again=again)
+            self.root = roots.root(self.row, self.matrix.facts["root_packages"], self._make, again=again)
 
     def _requirements(self) -> list[str]:
         """The requirements that pip installs for the row."""
@@ -257,12 +243,25 @@ class Row:
         self._do("building the wheel", build)
         return next((self.work / "dist").glob("*.whl"))
 
+    def _shared_wheel(self, python: str) -> Path:
+        """The wheel of ci/wheels for this machine and ``python``, a key in wheels.toml."""
+        built_from = wheel_sources(self.matrix.source)
+
+        def make(target: Path) -> None:
+            wanted = [python, f"--platform=manylinux_2_17_{platform.machine()}", f"--dist={target}"]
+            self._make(f"building the wheel for {python}", ["ci/wheels", *wanted])
+            if wheel_sources(pyproject.REPOSITORY) != built_from:
+                raise RowError("the sources have changed since the matrix was started")
+
+        folder = roots.CACHE / "wheels" / f"{python}-{built_from}"
+        (wheel,) = roots.kept(folder, make).glob("*.whl")
+        return wheel
+
     def _install(self) -> None:
         self._make_environment()
         if "wheel" in self.row:
-            shared = self.matrix.wheels.path(self.row["wheel"], self)
             (self.work / "dist").mkdir()
-            built = Path(shutil.copy(shared, self.work / "dist"))
+            built = Path(shutil.copy(self.matrix.wheel or self._shared_wheel(self.row["wheel"]), self.work / "dist"))
         else:
             built = self._build_wheel()
         wheel = self.seen / "dist" / built.name
@@ -384,7 +383,7 @@ class Row:
         if self._enter(command, output) != 0:
             raise RowError(f"{what} failed: {decisive(self.log)[0].strip()}")
 
-    def make(self, what: str, command: list[str]) -> None:
+    def _make(self, what: str, command: list[str]) -> None:
         """Runs a command of roots.py on this machine, to make something for the row."""
         print(f"{self.name}: {what}", flush=True)
         if self._run(command) != 0:
@@ -422,6 +421,13 @@ def copy_source(target: Path) -> None:
         if file.is_symlink() or file.is_file():  # not files that are deleted but still in the index
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target / name, follow_symlinks=False)
+
+
+def wheel_sources(folder: Path) -> str:
+    """A hash of the sources of a wheel in this folder."""
+    files = [path for name in WHEEL_SOURCES for path in (folder / name, *sorted((folder / name).rglob("*")))]
+    texts = [path for path in files if path.is_file() and path.suffix not in (".so", ".pyc")]
+    return roots.key(*(part for path in texts for part in (str(path.relative_to(folder)), path.read_text("utf-8"))))
 
 
 def decisive(log: Path) -> list[str]:
@@ -504,7 +510,7 @@ def run(
     with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as folder:
         source = Path(folder, "source")
         copy_source(source)
-        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, Wheels(wheel))
+        matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, wheel)
         with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
             waiting = {row["name"]: pool.submit(kind(row, matrix).run) for row in rows}
             try:
@@ -524,12 +530,12 @@ def main(arguments: list[str]) -> int:
         usage="ci/matrix [--all] [--list | --json] [--rebuild] [--wheel FILE] [ROW...] [-- PYTEST ARGUMENTS]",
         description="Run pyossl's tests on every OpenSSL of ci/matrix.toml.",
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; by default, those of the five OpenSSLs")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; the default is the five OpenSSLs")
     parser.add_argument("--all", action="store_true", help="run every row, not only those of the five OpenSSLs")
     parser.add_argument("--list", action="store_true", help="list the rows and exit")
     parser.add_argument("--json", action="store_true", help="print the rows' names as JSON, for a workflow, and exit")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
-    parser.add_argument("--wheel", type=Path, metavar="FILE", help="test this wheel, instead of one that ci/wheels builds")
+    parser.add_argument("--wheel", type=Path, metavar="FILE", help="test this wheel instead of one of ci/wheels")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     facts = pyproject.load(Path(__file__).with_name("matrix.toml"))

@@ -16,7 +16,6 @@ import pytest
 import pyossl
 from pyossl import lib
 
-
 linked = pytest.mark.skipif(
     bool(lib.PYOSSL_LATE), reason="only of builds that are linked to OpenSSL: late-bound builds use any OpenSSL"
 )
