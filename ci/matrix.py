@@ -254,7 +254,7 @@ class Row:
                 raise RowError("the sources have changed since the matrix was started")
 
         folder = roots.CACHE / "wheels" / f"{python}-{built_from}"
-        (wheel,) = roots.kept(folder, make).glob("*.whl")
+        wheel: Path = next(roots.kept(folder, make).glob("*.whl"))
         return wheel
 
     def _install(self) -> None:
