@@ -320,6 +320,8 @@ static void SSL_CTX_disable_ct(SSL_CTX *context)
 
 #if PYOSSL_LATE
 #  include "late/older_libraries.h"
+#  undef OPENSSL_VERSION_NUMBER
+#  define OPENSSL_VERSION_NUMBER pyossl_version    /* a constant has the value that the library's own headers give it */
 #endif
 
 #include "changed_constants.h"

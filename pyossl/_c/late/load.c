@@ -84,7 +84,7 @@ static int pyossl_is_known(void *library)
     number = version_of();
     if (PYOSSL_MAJOR(number) == 2)
         return pyossl_refuse("it is LibreSSL, not OpenSSL%s", "");
-    if (number < 0x10101000L)
+    if (number < PYOSSL_OLDEST)
         return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
     if (PYOSSL_MAJOR(number) > PYOSSL_MAJOR(PYOSSL_HEADERS_NUMBER))
         return pyossl_refuse("it is of a newer major version than this pyossl knows, which was built with the headers of %s",
