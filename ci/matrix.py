@@ -44,6 +44,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import newest_headers
 import pyproject
 import pythons
 import reports
@@ -261,6 +262,8 @@ class Row:
         self._make_environment()
         if "wheel" in self.row:
             (self.work / "dist").mkdir()
+            # For tests/project/test_symbols.py: the headers that the wheel was compiled with.
+            shutil.copytree(newest_headers.headers(), self.work / "newest-headers")
             built = Path(shutil.copy(self.matrix.wheel or self._shared_wheel(self.row["wheel"]), self.work / "dist"))
         else:
             built = self._build_wheel()
@@ -356,6 +359,8 @@ class Row:
             "PYTHONDONTWRITEBYTECODE": "1",
             "REPORTS": str(self.seen / "reports"),
         }
+        if "wheel" in self.row:
+            variables["PYOSSL_NEWEST_HEADERS"] = str(self.seen / "newest-headers")
         if self.prefix:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
             variables["PATH"] = f"{self.prefix / 'bin'}:{path}"

@@ -22,13 +22,12 @@ PYTHON_FILES = sorted(PACKAGE.rglob("*.py"))
 FILES_WITH_THE_NUMBER = {
     "_c/decl/crypto.h",
     "_c/core/initialise.c",
-    "_c/late/older_libraries.h",
     "core/__init__.py",
     "pyopenssl/SSL.py",
     "pyopenssl/constants.py",
 }
-"""They show the version of the headers; initialise.c compares it with the library's, with the macros of have.h.  With
-late/older_libraries.h it is the library's.  In pyopenssl/ it is one of pyOpenSSL's constants."""
+"""They show the version of the headers; initialise.c compares it with the library's, with the macros of have.h.  In
+pyopenssl/ it is one of pyOpenSSL's constants."""
 
 
 def without_comments(path: Path) -> str:
