@@ -124,7 +124,7 @@ def called(headers: Path, folder: Path) -> dict[str, set[str]]:
 
 @late
 @pytest.mark.skipif(
-    NEWEST_HEADERS not in os.environ, reason=f"needs the headers of the late-bound build: ci/matrix sets {NEWEST_HEADERS}"
+    NEWEST_HEADERS not in os.environ, reason=f"needs the headers of the wheel: ci/matrix sets {NEWEST_HEADERS}"
 )
 def test_each_function_of_lib_has_all_symbols_that_it_calls(exported: set[str], tmp_path: Path) -> None:
     """The library exports the symbol, or has it under its older name, or something stands in for it."""
