@@ -45,11 +45,12 @@ def find(ffi: Any, lib: Any) -> Any:
     """
     global found_by
     chosen = "" if sys.flags.ignore_environment else os.environ.get(VARIABLE, "")
-    for candidate, reason in _chosen(chosen) if chosen else _candidates():
+    for candidate, reason in _chosen(chosen) if chosen else _candidates(ffi, lib):
         if lib.pyossl_load(os.fsencode(candidate), reason == "ssl"):
             found_by = _REASONS.get(reason, reason)
             return _Library(ffi, lib)
-        passed_over.append((candidate, ffi.string(lib.pyossl_load_refusal()).decode("utf-8", "backslashreplace")))
+        name, refusal = os.fsencode(candidate), ffi.string(lib.pyossl_load_refusal())
+        passed_over.append((_shortened(_printable(name)), _printable(refusal)))
     raise ImportError(_not_found(chosen))
 
 
@@ -58,11 +59,22 @@ _REASONS = {"ssl": "Python's own ssl module uses it"}
 
 def _chosen(chosen: str) -> Iterator[tuple[str, str]]:
     if "/" in chosen and not os.path.isabs(chosen):
-        raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {chosen!a}")
+        shown = _shortened(_printable(os.fsencode(chosen)))
+        raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {shown}")
     yield chosen, f"{VARIABLE} names it"
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
+def _printable(encoded: bytes) -> str:
+    """The text on one line, whatever bytes it contains."""
+    text = encoded.decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 300 else f"{name[:200]}...{name[-100:]}"
+
+
+def _candidates(ffi: Any, lib: Any) -> Iterator[tuple[str, str]]:
     if sys.platform == "darwin":
         for version in VERSIONS:
             for folder in MACOS_FOLDERS:
@@ -72,23 +84,18 @@ def _candidates() -> Iterator[tuple[str, str]]:
     else:
         for version in VERSIONS:
             yield f"libssl.so.{version}", "it is the newest that the dynamic linker finds"
-    if path := _of_python():
+    if path := _of_python(ffi, lib):
         yield path, "ssl"
 
 
-def _of_python() -> str | None:
+def _of_python(ffi: Any, lib: Any) -> str | None:
     """The path of the libssl that Python's ``_ssl`` has loaded; None if it has none of its own."""
     try:
         import _ssl
     except ImportError:
         return None
-    if getattr(_ssl, "__file__", None) is None:
-        return None
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            if "/libssl" in line:
-                return line.split(maxsplit=5)[-1].strip()
-    return None
+    path = lib.pyossl_libssl_of_python(os.fsencode(getattr(_ssl, "__file__", None) or ""))
+    return None if path == ffi.NULL else os.fsdecode(ffi.string(path))
 
 
 def _not_found(chosen: str) -> str:
