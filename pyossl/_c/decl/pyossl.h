@@ -84,6 +84,7 @@ typedef struct {
 const char *pyossl_ssl_library(void);
 const char *pyossl_crypto_library(void);
 const char *pyossl_headers(void);
+int pyossl_is_newer_than_headers(void);
 int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 

@@ -130,11 +130,14 @@ static int pyossl_is_known(void *library)
 }
 
 /* Loads `file`, a path or a name for the dynamic linker; with `if_loaded`, only if the process has loaded it already.
- * 1: it is the library in use; 0: not, and pyossl_load_refusal says why. */
+ * 1: there is a library in use; 0: not, and pyossl_load_refusal says why.  A process has one for its whole life: a
+ * second interpreter in it gets the same. */
 static int pyossl_load(const char *file, int if_loaded)
 {
     void *libcrypto = NULL, *library;
 
+    if (pyossl_library != NULL)
+        return 1;
     if (!if_loaded && !pyossl_open_libcrypto_beside(file, &libcrypto))
         return 0;
     library = dlopen(file, pyossl_open_flags() | (if_loaded ? RTLD_NOLOAD : 0));
