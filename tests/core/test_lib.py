@@ -20,7 +20,7 @@ import build_late
 import pyossl
 from pyossl import lib
 
-cffi_lib: Any = sys.modules["pyossl._openssl"].lib  # type: ignore[attr-defined]
+cffi_lib: Any = sys.modules["pyossl._openssl"].lib
 
 of_the_late_build = pytest.mark.skipif(not lib.PYOSSL_LATE, reason="the lib of a linked build is cffi's own object")
 
