@@ -32,7 +32,7 @@ VERSION = "3.13"
 
 ARM_PACKAGES = ["python3", "libssl-dev"]
 
-# Without the parts of both that pyossl does not use. Python needs no module of its own for cffi, whose wheel has libffi.
+# Without the parts of both that pyossl does not use. The wheel of cffi has libffi in it.
 MUSL = """set -eu
 target=$1 work=$2 cc=$3 zig=$4
 cd "$work/openssl"
@@ -96,9 +96,12 @@ def musl(zig: Path) -> Place:
             cc = work / "cc"
             cc.write_text(f'#!/bin/sh\nexec {zig} cc -target x86_64-linux-musl -dynamic "$@"\n')
             cc.chmod(0o755)
-            caches = {"ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"), "ZIG_LOCAL_CACHE_DIR": f"{work}/zig"}
+            cache = {
+                "ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"),
+                "ZIG_LOCAL_CACHE_DIR": f"{work}/zig",
+            }
             command = ["sh", "-c", MUSL, "sh", str(folder), str(work), str(cc), str(zig)]
-            call(command, "compiling OpenSSL and Python for musl: about ten minutes", **caches)
+            call(command, "compiling OpenSSL and Python for musl: about ten minutes", **cache)
         target.mkdir()
         (target / "complete").touch()
 
@@ -128,7 +131,8 @@ def values(headers: list[Path]) -> dict[str, int]:
     sys.path.insert(0, str(pyproject.REPOSITORY))
     import build_ffi
 
-    cc = build_ffi.Compiler(build_ffi.OpenSSL("the headers of another platform", [str(each) for each in headers]), ["cc"])
+    openssl = build_ffi.OpenSSL("ci/wheels", [str(folder) for folder in headers])
+    cc = build_ffi.Compiler(openssl, ["cc"])
     text = "\n".join(line.text for line in build_ffi.surviving(cc))
     names = set(re.findall(r"^#define (\w+) \.\.\.", text, re.M))
     for body in re.findall(r"\benum\b[^{;]*\{([^}]*)\}", text):
@@ -139,7 +143,8 @@ def values(headers: list[Path]) -> dict[str, int]:
 
         def compile_to(*options: str) -> subprocess.CompletedProcess[str]:
             lines = [f'    __asm__ volatile("@@{name} %0" :: "i"((long long)({name})));' for name in sorted(names)]
-            source.write_text("\n".join(["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]))
+            text = ["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]
+            source.write_text("\n".join(text))
             command = [*cc.command, *cc.flags, "-O0", "-w", *options, str(source)]
             return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 
@@ -172,14 +177,14 @@ def try_wheel(wheel: Path, tag: str, place: Place) -> str:
             with zipfile.ZipFile(each) as archive:
                 archive.extractall(site)
         expected.write_text(json.dumps(values(place.headers)))
-        printed = call([*place.python, "-B", str(PROGRAM), str(site), str(expected)], **place.environment)
+        environment = {**place.environment, "PYTHONPATH": str(site)}
+        printed = call([*place.python, "-B", str(PROGRAM), str(expected)], **environment)
     report: dict[str, Any] = json.loads(printed)
     if report["wrong"]:
         raise RunError(f"constants with a wrong value, and the right one: {report['wrong']}")
-    return (
-        f"{wheel.name}: Python {report['python']}, {report['openssl']}: {report['values']} constants have the values of "
-        f"its headers; {report['talk']}; {' and '.join(report['modules'])}"
-    )
+    where = f"Python {report['python']}, {report['openssl']}"
+    found = f"{report['values']} constants have the values of its headers; {report['talk']}"
+    return f"{wheel.name}: {where}: {found}; {' and '.join(report['modules'])}"
 
 
 def run(dist: Path, zig: Path) -> int:

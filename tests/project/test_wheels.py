@@ -1,4 +1,4 @@
-"""The built wheels run where their names say, and hold what pyossl needs and no more.  ``ci/wheels`` runs these tests."""
+"""The built wheels need what their names say, and hold what pyossl needs.  ``ci/wheels`` runs these tests."""
 
 from __future__ import annotations
 
