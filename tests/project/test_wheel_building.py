@@ -142,8 +142,19 @@ def test_a_target_has_the_tag_and_the_suffix_of_its_python(python: str, platform
     assert target.suffix == suffix
 
 
-def test_setup_compiles_with_the_settings_of_the_target_not_of_the_running_python(tmp_path: Path) -> None:
-    target = wheels.Target("cp314t", "musllinux_1_2_aarch64", tmp_path)
+@pytest.mark.parametrize(
+    ("python", "kinds", "suffix"),
+    [
+        ("cp310", "False False", ".cpython-310-aarch64-linux-gnu.so"),
+        ("cp311", "False True", ".cpython-311-aarch64-linux-musl.so"),
+        ("cp314t", "True False", ".cpython-314t-aarch64-linux-musl.so"),
+    ],
+)
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="ci/wheels runs on CPython")
+def test_setup_compiles_with_the_settings_of_the_target_not_of_the_running_python(
+    python: str, kinds: str, suffix: str, tmp_path: Path
+) -> None:
+    target = wheels.Target(python, "musllinux_1_2_aarch64", tmp_path)
     (tmp_path / f"{wheels.SETTINGS}.py").write_text(f"build_time_vars = {target.settings(tmp_path)!r}\n")
     ask = (
         "import sysconfig, setup\n"
@@ -162,9 +173,9 @@ def test_setup_compiles_with_the_settings_of_the_target_not_of_the_running_pytho
     }
     command = [sys.executable, "-c", "import sys; sys.argv = ['setup.py', '--quiet', '--name']\n" + ask]
     said = subprocess.check_output(command, env=environment, text=True, cwd=wheels.pyproject.REPOSITORY)
-    assert "True False linux-aarch64\n_fast.cpython-314t-aarch64-linux-musl.so\n" in said
+    assert f"{kinds} linux-aarch64\n_fast{suffix}\n" in said
     assert str(tmp_path) in said
-    assert "-DPy_GIL_DISABLED=1" in said
+    assert ("-DPy_GIL_DISABLED=1" in said) == (python == "cp314t")
 
 
 def test_a_wheel_has_the_same_bytes_whenever_it_is_written_and_pip_reads_it(tmp_path: Path) -> None:
