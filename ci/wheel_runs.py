@@ -34,18 +34,19 @@ ARM_PACKAGES = ["python3", "libssl-dev"]
 
 # Without the parts of both that pyossl does not use. The wheel of cffi has libffi in it.
 MUSL = """set -eu
-target=$1 work=$2 cc=$3 zig=$4
-cd "$work/openssl"
+prefix=$1 target=$2 work=$3 cc=$4 zig=$5
 export CC="$cc" AR="$zig ar" RANLIB="$zig ranlib" PKG_CONFIG=false
-./Configure linux-x86_64 --prefix="$target" --libdir=lib --openssldir="$target/ssl" \\
+cd "$work/openssl"
+./Configure linux-x86_64 --prefix="$prefix" --libdir=lib --openssldir="$prefix/ssl" \\
     no-asm no-tests no-docs no-apps no-legacy no-engine
 make --silent --jobs="$(nproc)"
-make --silent install_sw
+make --silent install_sw DESTDIR="$work/installed"
 cd "$work/python"
 # The test of getaddrinfo(3) needs a network.
-./configure --quiet --prefix="$target" --disable-test-modules --without-ensurepip ac_cv_buggy_getaddrinfo=no
+./configure --quiet --prefix="$prefix" --disable-test-modules --without-ensurepip ac_cv_buggy_getaddrinfo=no
 make --silent --jobs="$(nproc)"
-make --silent install
+make --silent install DESTDIR="$work/installed"
+mv "$work/installed$prefix" "$target"
 """
 
 
@@ -82,7 +83,6 @@ def musl(zig: Path) -> Place:
     """A Python and an OpenSSL for musl, compiled here."""
     pins: dict[str, dict[str, str]] = pyproject.load(newest_headers.PINS)["musl"]
     facts = [str(zig), MUSL, *(pin["sha256"] for pin in pins.values())]
-    # The folder is the prefix that both are compiled for, so they are installed where they are used.
     folder = roots.CACHE / "musl" / roots.key(*facts)
 
     def make(target: Path) -> None:
@@ -99,14 +99,12 @@ def musl(zig: Path) -> Place:
             cc.chmod(0o755)
             cache = {
                 "ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"),
-                "ZIG_LOCAL_CACHE_DIR": f"{work}/zig",
+                "ZIG_LOCAL_CACHE_DIR": str(work / "zig"),
             }
-            command = ["sh", "-c", MUSL, "sh", str(folder), str(work), str(cc), str(zig)]
-            call(command, "compiling OpenSSL and Python for musl: about ten minutes", **cache)
-        target.mkdir()
-        (target / "complete").touch()
+            command = ["sh", "-c", MUSL, "sh", *map(str, (folder, target, work, cc, zig))]
+            call(command, "compiling OpenSSL and Python for musl, which takes ten minutes", **cache)
 
-    roots.kept(folder.with_name(f"{folder.name}-complete"), make)
+    roots.kept(folder, make)
     environment = {"LD_LIBRARY_PATH": str(folder / "lib")}
     return Place([str(folder / "bin" / f"python{VERSION}")], environment, [folder / "include"])
 
