@@ -86,11 +86,6 @@ def prefix(row: dict[str, Any], run: roots.Run, *, again: bool = False) -> Path:
     return roots.kept(roots.CACHE / "prefixes" / name, make, again=again)
 
 
-def library(prefix: Path) -> Path:
-    """The libssl of a prefix."""
-    return next((prefix / "lib").glob("libssl-*.so.[0-9]*"))
-
-
 def run_here(what: str, command: list[str]) -> None:
     print(what, file=sys.stderr, flush=True)
     subprocess.run(command, stdout=sys.stderr, check=True)
