@@ -96,7 +96,10 @@ def musl(zig: Path) -> Place:
             cc = work / "cc"
             cc.write_text(f'#!/bin/sh\nexec {zig} cc -target x86_64-linux-musl -dynamic "$@"\n')
             cc.chmod(0o755)
-            caches = {"ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"), "ZIG_LOCAL_CACHE_DIR": f"{work}/zig"}
+            caches = {
+                "ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"),
+                "ZIG_LOCAL_CACHE_DIR": f"{work}/zig",
+            }
             command = ["sh", "-c", MUSL, "sh", str(folder), str(work), str(cc), str(zig)]
             call(command, "compiling OpenSSL and Python for musl: about ten minutes", **caches)
         target.mkdir()
@@ -128,7 +131,9 @@ def values(headers: list[Path]) -> dict[str, int]:
     sys.path.insert(0, str(pyproject.REPOSITORY))
     import build_ffi
 
-    cc = build_ffi.Compiler(build_ffi.OpenSSL("the headers of another platform", [str(each) for each in headers]), ["cc"])
+    cc = build_ffi.Compiler(
+        build_ffi.OpenSSL("the headers of another platform", [str(each) for each in headers]), ["cc"]
+    )
     text = "\n".join(line.text for line in build_ffi.surviving(cc))
     names = set(re.findall(r"^#define (\w+) \.\.\.", text, re.M))
     for body in re.findall(r"\benum\b[^{;]*\{([^}]*)\}", text):
@@ -139,7 +144,9 @@ def values(headers: list[Path]) -> dict[str, int]:
 
         def compile_to(*options: str) -> subprocess.CompletedProcess[str]:
             lines = [f'    __asm__ volatile("@@{name} %0" :: "i"((long long)({name})));' for name in sorted(names)]
-            source.write_text("\n".join(["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]))
+            source.write_text(
+                "\n".join(["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""])
+            )
             command = [*cc.command, *cc.flags, "-O0", "-w", *options, str(source)]
             return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 

@@ -259,7 +259,9 @@ def main(arguments: list[str]) -> int:
         usage="ci/wheels [PYTHON...] [--platform PLATFORM] [--dist FOLDER], or ci/wheels run [--dist FOLDER]",
         description="Build the wheels for Linux of every platform and Python in ci/wheels.toml, and check them.",
     )
-    parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"only for this one: {', '.join(FACTS['pythons'])}")
+    parser.add_argument(
+        "pythons", nargs="*", metavar="PYTHON", help=f"only for this one: {', '.join(FACTS['pythons'])}"
+    )
     parser.add_argument("--platform", action="append", choices=FACTS["platforms"], help="only for this platform")
     parser.add_argument("--dist", type=Path, default=pyproject.REPOSITORY / "dist", help="where the wheels are put")
     options = parser.parse_args(arguments)
@@ -276,8 +278,11 @@ def main(arguments: list[str]) -> int:
                 headers[python] = Path(folder, "headers", python)
                 copy_headers(found, headers[python])
             else:
-                print(f"no wheel for {python}: no Python {' or '.join(versions)} with Python.h on PATH, in pyenv or in "
-                      "a root of ci/matrix", file=sys.stderr)
+                print(
+                    f"no wheel for {python}: no Python {' or '.join(versions)} with Python.h on PATH, in pyenv or in "
+                    "a root of ci/matrix",
+                    file=sys.stderr,
+                )
                 if options.pythons:
                     return 1
         build = Build(Path(folder), options.dist.resolve())
