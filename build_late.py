@@ -222,32 +222,55 @@ def conditions() -> dict[str, str]:
     return {
         name: " || ".join(dict.fromkeys(each))
         for name, each in found.items()
-        if "" not in each and not any(f"(!{condition})" in each for condition in each)
+        if not {"", "(PYOSSL_LATE)"} & set(each) and not any(f"(!{condition})" in each for condition in each)
     }
 
 
-def releases() -> dict[str, str]:
-    """The first release of each HAVE_x, and with what OpenSSL must be built: ``OpenSSL 3.2, built with QUIC``."""
-    found, release = {}, ""
+@dataclass(frozen=True)
+class Fact:
+    """A HAVE_x: the releases that brought it, in words, and the option of OpenSSL's Configure that leaves it out."""
+
+    releases: str
+    option: str = ""
+
+
+def facts() -> dict[str, Fact]:
+    """What have.h says of each HAVE_x."""
+    found, releases, option = {}, "", ""
     for line in (C / "have.h").read_text().splitlines():
-        if heading := re.match(r"/\* OpenSSL (\d[\d., ]*\d)", line):
-            release = heading[1]
+        if heading := re.match(r"/[*] OpenSSL (\d[\d., ]*\d)", line):
+            releases = heading[1]
         elif api := re.match(r"#define (HAVE_API_(\d+)_(\d+))\b", line):
-            found[api[1]] = f"OpenSSL {api[2]}.{api[3]}"
-        elif flag := re.match(r"#  define (HAVE_(\w+)) 1", line):
-            option = f", built with {flag[2].replace('_', ' ')}" if "asks:" in line else ""
-            found[flag[1]] = f"OpenSSL {release}{option}"
+            found[api[1]] = Fact(f"{api[2]}.{api[3]}")
+        elif line.startswith("#if "):
+            option = "".join(re.findall(r"OPENSSL_NO_\w+", line))
+        elif flag := re.match(r"#  define (HAVE_\w+) 1", line):
+            found[flag[1]] = Fact(releases, option)
     return found
 
 
+def literals(condition: str) -> set[str]:
+    """The HAVE_x that a condition demands, each with ``!`` before it if it must be 0."""
+    alternatives = [
+        {f"{negated and '!'}{flag}" for negated, flag in re.findall(r"(!\(*)?\(*(HAVE_\w+)", alternative)}
+        for alternative in condition.split(" || ")
+    ]
+    return set.intersection(*alternatives)  # one alternative has what the other lacks, as `#if` and `#else` do
+
+
 def explained(condition: str) -> str:
-    """The condition in words, for example ``OpenSSL 3.2 or newer``."""
-    first = releases()
-    said = []
-    for negated, flag in re.findall(r"(!?)\(?(HAVE_\w+)", condition):
-        release, _, option = first[flag].partition(",")
-        said.append(f"{release} removed it" if negated else f"it is in {release} and newer{option and ',' + option}")
-    return " and ".join(dict.fromkeys(said))
+    """The condition in words, for example ``OpenSSL 3.2 and newer have it``."""
+    known, demanded = facts(), literals(condition)
+    number = {flag: tuple(map(int, re.findall(r"\d+", fact.releases))) for flag, fact in known.items()}
+    gone = [flag[1:] for flag in demanded if flag.startswith("!")]
+    there = sorted(demanded - {f"!{flag}" for flag in gone}, key=lambda flag: number[flag])
+    options = " and ".join(known[flag].option for flag in there if known[flag].option)
+    if gone:
+        last = known[min(gone, key=lambda flag: number[flag])].releases
+        but = f", except builds with {options}" if options else ""
+        return f"OpenSSL before {last} has it{but}; {last} has deprecated or removed it"
+    said = f"OpenSSL {known[there[-1]].releases} and newer have it"
+    return f"{said}, except builds with {options}" if options else said
 
 
 def names_h() -> str:
@@ -263,12 +286,26 @@ def names_h() -> str:
             *(f'    {{ "{name}", {numbers[by_name[name]]} }},' for name in sorted(by_name)),
             "};",
             "",
-            "static int pyossl_condition(int number)",
+            "static int pyossl_ask_condition(int number)",
             "{",
             "    switch (number) {",
             *(f"    case {number}:\n        return {condition};" for condition, number in numbers.items()),
             "    }",
             "    return 0;",
+            "}",
+            "",
+            "/* Each condition is asked once.  Threads that ask at the same time get the same answer. */",
+            "static int pyossl_condition(int number)",
+            "{",
+            "    enum { UNKNOWN, HOLDS, FAILS };",
+            f"    static char answers[{len(distinct)}];",
+            "    char answer = __atomic_load_n(&answers[number], __ATOMIC_RELAXED);",
+            "",
+            "    if (answer == UNKNOWN) {",
+            "        answer = pyossl_ask_condition(number) ? HOLDS : FAILS;",
+            "        __atomic_store_n(&answers[number], answer, __ATOMIC_RELAXED);",
+            "    }",
+            "    return answer == HOLDS;",
             "}",
             "",
             "static const char *const pyossl_condition_texts[] = {",

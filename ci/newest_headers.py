@@ -25,6 +25,7 @@ PINS = Path(__file__).with_name("wheels.toml")
 APT_HELPER = Path("/usr/lib/apt/apt-helper")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITES = ("sid", "experimental")
+UPDATE = "then run python ci/newest_headers.py update, which writes the newest version into ci/wheels.toml"
 
 
 @dataclass(frozen=True)
@@ -56,27 +57,25 @@ def headers() -> Path:
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder, "headers.deb")
-            fetch(package, archive)
+            fetch(package.file, package.sha256, archive, UPDATE)
             unpack(archive, target)
 
     return roots.kept(roots.CACHE / "headers" / f"{package.version}-{package.sha256[:12]}", make)
 
 
-def fetch(package: Package, archive: Path) -> None:
-    """Downloads the package from the first mirror that has it; apt compares the checksum."""
+def fetch(file: str, sha256: str, archive: Path, advice: str) -> None:
+    """Downloads a file of Debian's pool from the first mirror that has it; apt compares the checksum."""
     said = ""
     tried = mirrors()
     for mirror in tried:
-        url = f"{mirror}/{package.file}"
-        command = [str(APT_HELPER), "download-file", url, str(archive), f"SHA256:{package.sha256}"]
+        command = [str(APT_HELPER), "download-file", f"{mirror}/{file}", str(archive), f"SHA256:{sha256}"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
             return
         said += done.stderr
     sys.exit(
-        f"No mirror of apt's configuration ({', '.join(tried) or 'it has none'}) has {package.file}. Mirrors of Debian "
-        "drop old versions: then python ci/newest_headers.py update writes the newest one into ci/wheels.toml.\n"
-        f"{said.strip()}"
+        f"No mirror of apt's configuration ({', '.join(tried) or 'it has none'}) has {file} with the checksum in "
+        f"ci/wheels.toml. Debian removes old versions from its pool: {advice}.\n{said.strip()}"
     )
 
 

@@ -43,6 +43,7 @@ import newest_headers
 import pyproject
 import pythons
 import roots
+import wheel_runs
 
 FACTS = pyproject.load(Path(__file__).with_name("wheels.toml"))
 SETTINGS = "_sysconfigdata_pyossl"
@@ -91,9 +92,10 @@ class Target:
         library = "musl" if "musl" in self.platform and self.python != "cp310" else "gnu"
         return f".cpython-{self.python.removeprefix('cp')}-{self.architecture}-linux-{library}.so"
 
-    def settings(self, cc: str, source: Path) -> dict[str, Any]:
-        """The values of sysconfig for this target, as far as a build asks for them."""
-        options = [*OPTIONS, f"-ffile-prefix-map={source}=.", *(["-DPy_GIL_DISABLED=1"] if self.free_threaded else [])]
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """The values of sysconfig for this target, as far as a build in this folder asks for them."""
+        cc = str(folder / "cc")
+        options = [*OPTIONS, f"-ffile-prefix-map={folder}=.", *(["-DPy_GIL_DISABLED=1"] if self.free_threaded else [])]
         return {
             "CC": cc,
             "CXX": cc,
@@ -195,7 +197,7 @@ class Build:
         files = folder / ("free-threaded" if target.free_threaded else "stable")
         for old in files.glob("pyossl/_fast.*"):
             old.unlink()
-        settings = target.settings(str(folder / "cc"), source)
+        settings = target.settings(folder)
         settings_folder = folder / f"{target.python}-settings"
         settings_folder.mkdir()
         (settings_folder / f"{SETTINGS}.py").write_text(f"build_time_vars = {settings!r}\n")
@@ -254,12 +256,15 @@ def write_wheel(path: Path, files: list[tuple[str, bytes]], seconds: int) -> Non
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/wheels",
+        usage="ci/wheels [PYTHON...] [--platform PLATFORM] [--dist FOLDER], or ci/wheels run [--dist FOLDER]",
         description="Build the wheels for Linux of every platform and Python in ci/wheels.toml, and check them.",
     )
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"only for this one: {', '.join(FACTS['pythons'])}")
     parser.add_argument("--platform", action="append", choices=FACTS["platforms"], help="only for this platform")
     parser.add_argument("--dist", type=Path, default=pyproject.REPOSITORY / "dist", help="where the wheels are put")
     options = parser.parse_args(arguments)
+    if options.pythons == ["run"]:
+        return wheel_runs.run(options.dist.resolve(), zig())
     if unknown := set(options.pythons) - set(FACTS["pythons"]):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(FACTS['pythons'])}")
 
@@ -281,9 +286,15 @@ def main(arguments: list[str]) -> int:
                 pool.submit(build.platform, [Target(python, name, headers[python]) for python in headers])
                 for name in options.platform or FACTS["platforms"]
             ]
-            for future in waiting:
-                future.result()
-    return 0
+            built = [path for future in waiting for path in future.result()]
+    return check(built)
+
+
+def check(wheels: list[Path]) -> int:
+    """Runs the tests that look into built wheels; returns their exit status."""
+    environment = {**os.environ, "PYOSSL_WHEELS": os.pathsep.join(map(str, wheels))}
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "tests/project/test_wheels.py"]
+    return subprocess.run(pytest, cwd=pyproject.REPOSITORY, env=environment).returncode
 
 
 if __name__ == "__main__":

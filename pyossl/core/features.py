@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from pyossl.core import lib
 from pyossl.core.errors import UnsupportedError
+from pyossl.core.library_in_use import Library, library_in_use
 
 _WORDS = {
     "ct": "certificate transparency",
@@ -42,37 +44,46 @@ class Features(Mapping[str, bool]):
     """Which features the OpenSSL in use has, by name: ``features["quic"]`` or ``features.quic`` is True or False.
 
     ``list(features)`` has the names.  ``features.name`` raises ``AttributeError``, and ``features["name"]``
-    ``KeyError``, for a name that is not one of them.
+    ``KeyError``, for a name that is not one of them.  OpenSSL is asked for a feature when a program first asks for it.
     """
 
-    def __init__(self) -> None:
-        names = (name for name in dir(lib) if name.startswith("HAVE_"))
-        self._have = {name[len("HAVE_") :].lower(): bool(getattr(lib, name)) for name in sorted(names)}
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The name of each feature, and its constant."""
+        return {name[len("HAVE_") :].lower(): name for name in sorted(dir(lib)) if name.startswith("HAVE_")}
+
+    @property
+    def library(self) -> Library:
+        """Which libssl is in use, and why it is that one."""
+        return library_in_use()
 
     def __getitem__(self, name: str) -> bool:
-        return self._have[name]
+        return bool(getattr(lib, self._names[name]))
 
     def __getattr__(self, name: str) -> bool:
         try:
-            return self._have[name]
+            return self[name]
         except KeyError:
             raise AttributeError(f"there is no feature {name!r}; the features are: {', '.join(self)}") from None
 
     def __dir__(self) -> list[str]:
-        return sorted([*super().__dir__(), *self._have])
+        return sorted([*super().__dir__(), *self])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._have)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._have)
+        return len(self._names)
 
     def describe(self, name: str) -> str:
         """A description of the feature ``name``, for example ``certificate compression``.
 
         Raises ``ValueError`` for a name that is not in ``features``, and ``TypeError`` unless it is a ``str``.
         """
-        self._known(name)
+        self._check(name)
         if name.startswith("api_"):
             return f"the API of OpenSSL {name.removeprefix('api_').replace('_', '.')}"
         return _WORDS.get(name, name.replace("_", " "))
@@ -82,21 +93,21 @@ class Features(Mapping[str, bool]):
 
         Raises ``ValueError`` for a name that is not in ``features``, and ``TypeError`` unless it is a ``str``.
         """
-        if not self._known(name):
+        self._check(name)
+        if not self[name]:
             raise UnsupportedError(name)
 
-    def _known(self, name: str) -> bool:
+    def _check(self, name: str) -> None:
         if not isinstance(name, str):
             raise TypeError(f"the name of a feature is a str, not {type(name).__name__}")
-        if name not in self._have:
+        if name not in self:
             raise ValueError(f"there is no feature {name[:80]!a}; the features are: {', '.join(self)}")
-        return self._have[name]
 
     def __reduce__(self) -> str:
         return "features"  # unpickled, it is the object of the process, with the features of the OpenSSL there
 
     def __repr__(self) -> str:
-        return f"<Features {' '.join(name for name, have in self._have.items() if have)}>"
+        return f"<Features {' '.join(name for name, have in self.items() if have)}>"
 
 
 features = Features()

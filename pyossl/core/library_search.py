@@ -1,4 +1,4 @@
-"""Finds the OpenSSL for a late-bound build, and says why it is that one.
+"""Finds the OpenSSL for a late-bound build, and remembers why it is that one.
 
 A late-bound extension, as a wheel has it, links to no OpenSSL.  At import these candidates are tried in order, and the
 first that is an OpenSSL which pyossl knows is used:
@@ -7,7 +7,7 @@ first that is an OpenSSL which pyossl knows is used:
    ignored if Python ignores the environment (``-E``, ``-I``).
 2. ``libssl.so.4``, ``libssl.so.3``, ``libssl.so.1.1``, where the dynamic linker finds them.  On macOS, which has no
    OpenSSL of its own, the folders of Homebrew and MacPorts.
-3. The one that Python's own ``ssl`` module uses.
+3. The one that Python's own ``ssl`` module is linked to.
 
 An unversioned name is never tried: on macOS it is a library that ends the process.  The current folder is never
 searched.
@@ -30,39 +30,42 @@ MACOS_FOLDERS = (
     "/usr/local/opt/openssl@{}/lib",
     "/opt/local/libexec/openssl{}/lib",
 )
+LONGEST_NAME = 200
+"""A longer name is shortened in messages."""
 
 passed_over: list[tuple[str, str]] = []
 """The candidates that were tried before the one in use: each name, and why it is not used."""
 
-found_by = "linked"
-"""Why the library in use was chosen."""
+found_by = "pyossl is linked to it"
+"""Why the library in use is that one."""
 
 
-def find(ffi: Any, lib: Any) -> Any:
-    """Loads the library, and returns ``lib`` without the names that this library does not have.
+def find(ffi: Any, compiled: Any) -> Any:
+    """Loads the library, and returns ``compiled``, cffi's ``lib``, without the names that this library does not have.
 
     Raises ``ImportError`` if there is no library that pyossl can use.
     """
     global found_by
     chosen = "" if sys.flags.ignore_environment else os.environ.get(VARIABLE, "")
-    for candidate, reason in _chosen(chosen) if chosen else _candidates():
-        if lib.pyossl_load(os.fsencode(candidate), reason == "ssl"):
-            found_by = _REASONS.get(reason, reason)
-            return _Library(ffi, lib)
-        passed_over.append((candidate, ffi.string(lib.pyossl_load_refusal()).decode("utf-8", "backslashreplace")))
+    for candidate, reason in _chosen(chosen) if chosen else _candidates(ffi, compiled):
+        if compiled.pyossl_load(os.fsencode(candidate), reason is _OF_PYTHON):
+            found_by = reason
+            return Library(ffi, compiled)
+        passed_over.append((_shown(os.fsencode(candidate)), _printable(ffi.string(compiled.pyossl_load_refusal()))))
     raise ImportError(_not_found(chosen))
 
 
-_REASONS = {"ssl": "Python's own ssl module uses it"}
+_OF_PYTHON = "Python's own ssl module uses it"
 
 
 def _chosen(chosen: str) -> Iterator[tuple[str, str]]:
     if "/" in chosen and not os.path.isabs(chosen):
-        raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {chosen!a}")
+        shown = _shown(os.fsencode(chosen))
+        raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {shown}")
     yield chosen, f"{VARIABLE} names it"
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
+def _candidates(ffi: Any, compiled: Any) -> Iterator[tuple[str, str]]:
     if sys.platform == "darwin":
         for version in VERSIONS:
             for folder in MACOS_FOLDERS:
@@ -72,48 +75,72 @@ def _candidates() -> Iterator[tuple[str, str]]:
     else:
         for version in VERSIONS:
             yield f"libssl.so.{version}", "it is the newest that the dynamic linker finds"
-    if path := _of_python():
-        yield path, "ssl"
+    if path := _of_python(ffi, compiled):
+        yield path, _OF_PYTHON
 
 
-def _of_python() -> str | None:
+def _of_python(ffi: Any, compiled: Any) -> str | None:
     """The path of the libssl that Python's ``_ssl`` has loaded; None if it has none of its own."""
     try:
         import _ssl
     except ImportError:
         return None
-    if getattr(_ssl, "__file__", None) is None:
-        return None
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            if "/libssl" in line:
-                return line.split(maxsplit=5)[-1].strip()
-    return None
+    path = compiled.pyossl_libssl_of_python(os.fsencode(getattr(_ssl, "__file__", None) or ""))
+    return None if path == ffi.NULL else os.fsdecode(ffi.string(path))
+
+
+def _printable(encoded: bytes) -> str:
+    """The text on one line, whatever bytes it contains."""
+    text = encoded.decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _shown(name: bytes) -> str:
+    text = _printable(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-LONGEST_NAME // 2 :]}"
 
 
 def _not_found(chosen: str) -> str:
-    tried = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
     if chosen:
-        return f"{VARIABLE} names no OpenSSL that pyossl can use: {tried}"
+        name, reason = passed_over[-1]
+        return f"pyossl cannot use the library that {VARIABLE} names, {name}: {reason}"
+    tried = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
     return f"no OpenSSL 1.1.1 or newer was found: install it, or set {VARIABLE} to the path of a libssl ({tried})"
 
 
-class _Library(type(sys)):  # type: ignore[misc]  # the type of modules, whose attributes are as fast as cffi's
-    """``lib``: the names that the OpenSSL in use has.  A name is looked up at its first use."""
+class Library(type(sys)):  # type: ignore[misc]  # the type of modules
+    """``lib``: the names that the OpenSSL in use has.
+
+    A name is looked up at its first use, by the ``__getattr__`` that each object has in its dict, as a module can have
+    one.  A ``__getattr__`` in the class would make every later use slower than cffi's ``lib``.
+    """
 
     def __init__(self, ffi: Any, compiled: Any) -> None:
-        super().__init__("pyossl.lib", "OpenSSL's functions and constants, by their own names.")
-        self.__dict__["_ffi"], self.__dict__["_compiled"] = ffi, compiled
+        super().__init__("pyossl.lib", "OpenSSL's functions and constants under their own names.")
+        known = self.__dict__
+        known["_compiled"] = compiled
+        lacks = compiled.pyossl_lacks
 
-    def __getattr__(self, name: str) -> Any:
-        compiled = self._compiled
-        value = getattr(compiled, name)
-        if (lacks := compiled.pyossl_lacks(name.encode())) != self._ffi.NULL:
-            version = self._ffi.string(compiled.OpenSSL_version(compiled.OPENSSL_VERSION)).decode()
-            raise AttributeError(f"{version} has no {name}: {self._ffi.string(lacks).decode()}", name=name, obj=self)
-        self.__dict__[name] = value
-        return value
+        def look_up(name: str) -> Any:
+            value = getattr(compiled, name)
+            if reason := lacks(name.encode()):
+                version = ffi.string(compiled.OpenSSL_version(compiled.OPENSSL_VERSION)).decode()
+                raise AttributeError(f"{version} has no {name}: {ffi.string(reason).decode()}")
+            known[name] = value
+            return value
+
+        known["__getattr__"] = look_up
 
     def __dir__(self) -> list[str]:
-        compiled, null = self._compiled, self._ffi.NULL
-        return [name for name in dir(compiled) if compiled.pyossl_lacks(name.encode()) == null]
+        compiled = self._compiled
+        lacks = compiled.pyossl_lacks
+        return [name for name in dir(compiled) if not lacks(name.encode())]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"pyossl.lib.{name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"pyossl.lib.{name} cannot be deleted")
+
+    def __repr__(self) -> str:
+        return "<pyossl.lib: OpenSSL's functions and constants>"

@@ -29,6 +29,12 @@ static const char *pyossl_headers(void)
     return OPENSSL_VERSION_TEXT;
 }
 
+/* Whether the library in use is of a newer release than the headers, and may have more than they declare. */
+static int pyossl_is_newer_than_headers(void)
+{
+    return PYOSSL_RELEASE(pyossl_version) > PYOSSL_RELEASE(PYOSSL_HEADERS_NUMBER);
+}
+
 #if COMPILES(HAVE_PROVIDERS)
 
 typedef struct {

@@ -68,6 +68,7 @@ SSL_SESSION *pyossl_session(pyossl_connection *connection);
 #if PYOSSL_LATE
 int pyossl_load(const char *file, int if_loaded);
 const char *pyossl_load_refusal(void);
+const char *pyossl_libssl_of_python(const char *module);
 const char *pyossl_lacks(const char *name);
 #endif
 int pyossl_initialise(void);
@@ -83,6 +84,7 @@ typedef struct {
 const char *pyossl_ssl_library(void);
 const char *pyossl_crypto_library(void);
 const char *pyossl_headers(void);
+int pyossl_is_newer_than_headers(void);
 int pyossl_providers(pyossl_provider *providers, int room);
 int pyossl_fips(void);
 
