@@ -365,7 +365,7 @@ class Row:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
             variables["PATH"] = f"{self.prefix / 'bin'}:{path}"
             if "wheel" in self.row:
-                variables["PYOSSL_LIBSSL"] = str(next((self.prefix / "lib").glob("libssl.so.*")))
+                variables["PYOSSL_LIBSSL"] = str(next((self.prefix / "lib").glob("libssl*.so.*")))
             # By default the library of the prefix would read this machine's openssl.cnf, which is for another version.
             variables["OPENSSL_CONF"] = str(self.prefix / "ssl" / "openssl.cnf")
         return [f"{name}={value}" for name, value in variables.items()]
