@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 C = ROOT / "pyossl" / "_c"
 FRAGMENTS = sorted((C / "decl").glob("*.h"))
-SOURCES = [Path(__file__), *sorted(C.rglob("*.[ch]"))]
+SOURCES = [*sorted(ROOT.glob("build_*.py")), *sorted(C.rglob("*.[ch]")), *C.rglob("*.txt")]
 MODULE = "pyossl._openssl"
 
 # A wrong declaration must not compile.  Differences of const are allowed: see step 2 above.

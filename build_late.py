@@ -16,8 +16,8 @@ The files that are written here:
 ``names.h``          for each name that not every OpenSSL has, the condition under which a fragment declares it
 ``held_functions.h``  pointers for the functions that calls_that_hold_forks.h defines as macros
 
-A fragment's line belongs to the newest OpenSSL if no condition above it has a ``!``.  The rest belongs to older ones: of
-it, the extension gets the names that the newest OpenSSL does not have.
+A fragment's line belongs to the newest OpenSSL if no condition above it has a ``!``.  The rest belongs to older ones:
+of it, the extension gets the names that the newest OpenSSL does not have.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import build_ffi
-from build_ffi import C, CONDITIONAL, PROTOTYPE, Line
+from build_ffi import CONDITIONAL, PROTOTYPE, C, Line
 
 SYMBOLS = C / "late" / "symbols.txt"
 ENUMERATOR = re.compile(r"\s*(\w+)\s*(?:=[^,]*)?,?\s*$")
@@ -36,7 +36,7 @@ ENUMERATOR = re.compile(r"\s*(\w+)\s*(?:=[^,]*)?,?\s*$")
 
 @dataclass(frozen=True)
 class Declaration:
-    """A statement of a fragment, or a line with a constant: its text, the names that ``lib`` gets, and its condition."""
+    """A statement of a fragment, or a line with a constant: its text, the names that it declares, and its condition."""
 
     text: str
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class Declaration:
 
 def symbols() -> list[str]:
     """The functions of OpenSSL that the extension calls, whichever library has them."""
-    return [line for line in SYMBOLS.read_text().split() if not line.startswith("#")]
+    return [line for line in SYMBOLS.read_text().splitlines() if line and not line.startswith("#")]
 
 
 def conditional_lines() -> Iterator[tuple[Line, str]]:

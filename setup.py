@@ -19,7 +19,7 @@ import build_ffi
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
 # pyossl/_c/fast.c needs buffers, which the stable ABI has from 3.11 on.
-FAST_STABLE_ABI = STABLE_ABI and sys.version_info >= (3, 11)
+FAST_STABLE_ABI = STABLE_ABI and int(sysconfig.get_config_var("py_version_nodot")) >= 311
 
 
 class BuildExtension(build_ext):

@@ -12,6 +12,7 @@ include/openssl.  ``--check`` writes nothing, and fails if the file is out of da
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 import tempfile
@@ -73,7 +74,7 @@ def expression(name: str, known: dict[Release, dict[str, int]]) -> str | None:
     """The constant as a question for the version; None if it never changes."""
     steps = [(since, found[name]) for since, found in sorted(known.items()) if name in found]
     text = literal(steps[0][1])
-    for (_, old), (since, new) in zip(steps, steps[1:], strict=False):
+    for (_, old), (since, new) in itertools.pairwise(steps):
         if old != new:
             made = next((release for pattern, release in BETWEEN.items() if re.fullmatch(pattern, name)), since)
             text = f"(PYOSSL_RUNS({made[0]}, {made[1]}) ? {literal(new)} : {text})"
@@ -88,15 +89,14 @@ def page(known: dict[Release, dict[str, int]]) -> str:
     older = {name: value for name, value in older.items() if name not in changed}
     return "\n".join(
         [
-            "/* The constants whose value depends on the OpenSSL in use.  Written by ci/changed_constants.py; not edited by",
-            " * hand. */",
+            "/* The constants whose value depends on the OpenSSL in use.  ci/changed_constants.py writes this file. */",
             "",
             "#ifndef PYOSSL_CHANGED_CONSTANTS_H",
             "#define PYOSSL_CHANGED_CONSTANTS_H",
             "",
             *(f"#undef {name}\n#define {name} {text}" for name, text in changed.items()),
             "",
-            "#if PYOSSL_LATE    /* constants that the newest headers do not have */",
+            "#if PYOSSL_LATE    /* the newest headers do not have these */",
             *(f"#  undef {name}\n#  define {name} {literal(value)}" for name, value in older.items()),
             "#endif",
             "",

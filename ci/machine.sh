@@ -54,6 +54,8 @@ packages_for() {
         apt-get:chromium) echo chromium fonts-dejavu-core ;;
         apt-get:mmdebstrap) echo mmdebstrap debian-archive-keyring ;;
         apt-get:unshare) echo util-linux ;;
+        apt-get:qemu) echo qemu-user ;;
+        apt-get:musl) echo musl ;;
         dnf:compiler) echo gcc glibc-devel ;;
         dnf:headers) echo openssl-devel ;;
         dnf:pkg-config) echo pkgconf-pkg-config ;;
@@ -122,6 +124,8 @@ has() {
             [ "$(uname)" = Darwin ] ||
                 [ -e /etc/ssl/certs/ca-certificates.crt ] ||
                 [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
+        qemu) command -v qemu-aarch64 >/dev/null 2>&1 ;;
+        musl) [ -e "/lib/ld-musl-$(uname -m).so.1" ] ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

@@ -1,4 +1,4 @@
-"""Builds pyossl and runs its tests on every OpenSSL of matrix.toml.  See ci/matrix.
+"""Runs pyossl's tests on every OpenSSL of matrix.toml.  See ci/matrix.
 
 Theory of operation. Row.run() does these steps for each row:
 
@@ -6,7 +6,8 @@ Theory of operation. Row.run() does these steps for each row:
   source   copies the files of the working tree that git does not ignore into the row's work folder, so that
            nothing is built in the user's tree
   wheels   takes the wheels that pip needs from the cache, or downloads them with this machine's pip
-  venv     makes a virtual environment with the row's own Python, builds the wheel in isolation and installs it
+  venv     makes a virtual environment with the row's own Python, and installs pyossl into it: the wheel of ci/wheels,
+           or one that the row builds for its own OpenSSL
   facts    asks a process of the row for the version and the file of the libssl that it has loaded; the row is
            red if they differ from matrix.toml
   suite    runs pytest; the numbers of the table come from its JUnit file
@@ -15,8 +16,9 @@ Theory of operation. Row.run() does these steps for each row:
 From "venv" on, a row needs no network, and a row in a root folder has none (ci/enter). If a step fails, it
 raises RowError; the other rows continue. Two rows run at a time.
 
-The rows with `wheel = true` share one wheel (OneWheel). The first of these rows builds it with the oldest Python
-that the machine has. pyossl is published as one wheel for every Python, and these rows test that wheel.
+The rows with `wheel` share the wheels of ci/wheels. The first row that needs a wheel builds it, and the cache keeps it
+until a source changes. These are the files that are published: one file for every OpenSSL and for every Python from
+3.11 on.
 """
 
 from __future__ import annotations
@@ -42,12 +44,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import newest_headers
 import pyproject
 import pythons
 import reports
 import roots
 
 ROWS_AT_A_TIME = 2
+
+# The sources of a wheel, and what builds it.
+WHEEL_SOURCES = (
+    *("pyossl", "setup.py", "build_ffi.py", "build_late.py", "pyproject.toml", "README.md", "LICENSE"),
+    *("ci/wheels", "ci/wheels.py", "ci/wheels.toml", "ci/newest_headers.py"),
+)
 
 # A line with the reason of a failure of a compiler, apt, pip, Python or pytest. It need not be the last line.
 REASON = re.compile(r"\berror: (?!subprocess-exited)|^E: |^E   |^\s*[\w.]*Error: ")
@@ -152,27 +161,7 @@ class Matrix:
     processes: Processes
     rebuild: bool
     pytest: list[str]  # the user's arguments
-    wheel: OneWheel
-
-
-class OneWheel:
-    """The wheel that the rows with `wheel = true` share; the first of them builds it."""
-
-    def __init__(self, versions: list[str]) -> None:
-        self._versions = versions
-        self._lock = threading.Lock()
-        self._path: Path | None = None
-
-    def path(self, matrix: Matrix) -> Path:
-        with self._lock:
-            if self._path is None:
-                if (oldest := pythons.oldest(self._versions)) is None:
-                    raise RowError(f"no Python of {', '.join(self._versions)} found to build the wheel")
-                row = Row({"name": "wheel", "place": "python", "python": oldest[0]}, matrix)
-                row.deadline = time.monotonic() + matrix.facts["limit"]
-                row.prepare()
-                self._path = row.build_wheel()
-            return self._path
+    wheel: Path | None  # the user's own
 
 
 class Row:
@@ -248,22 +237,36 @@ class Row:
         """The requirements that pip installs for the row."""
         return pyproject.requirements(self.matrix.facts["extras"])
 
-    def build_wheel(self) -> Path:
-        """Makes the virtual environment and builds the wheel in it."""
-        self._make_environment()
+    def _build_wheel(self) -> Path:
+        """Builds the wheel in the row's virtual environment, for the OpenSSL of the row."""
         source, dist = str(self.seen / "source"), str(self.seen / "dist")
         build = ["env", *self.row.get("build", []), *self._pip("wheel"), "--no-deps", f"--wheel-dir={dist}", source]
         self._do("building the wheel", build)
         return next((self.work / "dist").glob("*.whl"))
 
+    def _shared_wheel(self, python: str) -> Path:
+        """The wheel of ci/wheels for this machine and ``python``, a key in wheels.toml."""
+        built_from = wheel_sources(self.matrix.source)
+
+        def make(target: Path) -> None:
+            wanted = [python, f"--platform=manylinux_2_17_{platform.machine()}", f"--dist={target}"]
+            self._make(f"building the wheel for {python}", ["ci/wheels", *wanted])
+            if wheel_sources(pyproject.REPOSITORY) != built_from:
+                raise RowError("the sources have changed since the matrix was started")
+
+        folder = roots.CACHE / "wheels" / f"{python}-{built_from}"
+        wheel: Path = next(roots.kept(folder, make).glob("*.whl"))
+        return wheel
+
     def _install(self) -> None:
-        if self.row.get("wheel"):
-            shared = self.matrix.wheel.path(self.matrix)
+        self._make_environment()
+        if "wheel" in self.row:
             (self.work / "dist").mkdir()
-            built = Path(shutil.copy(shared, self.work / "dist"))
-            self._make_environment()
+            # For tests/project/test_symbols.py: the headers that the wheel was compiled with.
+            shutil.copytree(newest_headers.headers(), self.work / "newest-headers")
+            built = Path(shutil.copy(self.matrix.wheel or self._shared_wheel(self.row["wheel"]), self.work / "dist"))
         else:
-            built = self.build_wheel()
+            built = self._build_wheel()
         wheel = self.seen / "dist" / built.name
         extras = ",".join(self.matrix.facts["extras"])
         self._do("installing the wheel", [*self._pip("install"), f"pyossl[{extras}] @ {wheel.as_uri()}"])
@@ -328,6 +331,7 @@ class Row:
         source = self.seen / "source"
         asked = [str(source / argument) if argument in named else argument for argument in self.matrix.pytest]
         tests = self.row.get("tests", ["tests"])
+        tests = self.matrix.facts["tests"][tests] if isinstance(tests, str) else tests
         return asked if named else [*asked, *(str(source / test) for test in tests)]
 
     def _under(self) -> list[str]:
@@ -355,9 +359,13 @@ class Row:
             "PYTHONDONTWRITEBYTECODE": "1",
             "REPORTS": str(self.seen / "reports"),
         }
+        if "wheel" in self.row:
+            variables["PYOSSL_NEWEST_HEADERS"] = str(self.seen / "newest-headers")
         if self.prefix:
             variables["PYOSSL_OPENSSL_DIR"] = str(self.prefix)
             variables["PATH"] = f"{self.prefix / 'bin'}:{path}"
+            if "wheel" in self.row:
+                variables["PYOSSL_LIBSSL"] = str(next((self.prefix / "lib").glob("libssl.so.*")))
             # By default the library of the prefix would read this machine's openssl.cnf, which is for another version.
             variables["OPENSSL_CONF"] = str(self.prefix / "ssl" / "openssl.cnf")
         return [f"{name}={value}" for name, value in variables.items()]
@@ -420,6 +428,13 @@ def copy_source(target: Path) -> None:
             shutil.copy2(file, target / name, follow_symlinks=False)
 
 
+def wheel_sources(folder: Path) -> str:
+    """A hash of the sources of a wheel in this folder."""
+    files = [path for name in WHEEL_SOURCES for path in (folder / name, *sorted((folder / name).rglob("*")))]
+    texts = [path for path in files if path.is_file() and path.suffix not in (".so", ".pyc")]
+    return roots.key(*(part for path in texts for part in (str(path.relative_to(folder)), path.read_text("utf-8"))))
+
+
 def decisive(log: Path) -> list[str]:
     """The line with the reason of the last program in a row's log, and the lines after it."""
     text = log.read_text(encoding="utf-8", errors="replace")
@@ -472,7 +487,7 @@ def list_rows(facts: dict[str, Any]) -> None:
         python = f"Python {row['python']}" if "python" in row else "this machine's Python"
         only = "  (only with --all)" if row.get("all") else ""
         openssl = row["openssl"].rstrip(".")
-        print(f"{row['name']:<12}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
+        print(f"{row['name']:<14}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
 
 
 def new_logs() -> Path:
@@ -483,7 +498,13 @@ def new_logs() -> Path:
 
 
 def run(
-    facts: dict[str, Any], rows: list[dict[str, Any]], *, rebuild: bool, pytest: list[str], kind: type[Row] = Row
+    facts: dict[str, Any],
+    rows: list[dict[str, Any]],
+    *,
+    rebuild: bool,
+    pytest: list[str],
+    wheel: Path | None = None,
+    kind: type[Row] = Row,
 ) -> int:
     processes = Processes()
     results: dict[str, Result] = {}
@@ -494,7 +515,6 @@ def run(
     with tempfile.TemporaryDirectory(dir=runs, ignore_cleanup_errors=True) as folder:
         source = Path(folder, "source")
         copy_source(source)
-        wheel = OneWheel([row["python"] for row in facts["row"] if row.get("wheel")])
         matrix = Matrix(facts, source, Path(folder), logs, processes, rebuild, pytest, wheel)
         with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
             waiting = {row["name"]: pool.submit(kind(row, matrix).run) for row in rows}
@@ -512,14 +532,15 @@ def run(
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ci/matrix",
-        usage="ci/matrix [--all] [--list | --json] [--rebuild] [ROW...] [-- PYTEST ARGUMENTS]",
-        description="Build pyossl and run its tests on every OpenSSL of ci/matrix.toml.",
+        usage="ci/matrix [--all] [--list | --json] [--rebuild] [--wheel FILE] [ROW...] [-- PYTEST ARGUMENTS]",
+        description="Run pyossl's tests on every OpenSSL of ci/matrix.toml.",
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="run only this row; the default is the five OpenSSLs")
-    parser.add_argument("--all", action="store_true", help="run every row, not only the five OpenSSLs")
+    parser.add_argument("--all", action="store_true", help="run every row, not only those of the five OpenSSLs")
     parser.add_argument("--list", action="store_true", help="list the rows and exit")
     parser.add_argument("--json", action="store_true", help="print the rows' names as JSON, for a workflow, and exit")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
+    parser.add_argument("--wheel", type=Path, metavar="FILE", help="test this wheel instead of one of ci/wheels")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     facts = pyproject.load(Path(__file__).with_name("matrix.toml"))
@@ -531,7 +552,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps([row["name"] for row in rows]))
         return 0
     try:
-        return run(facts, rows, rebuild=options.rebuild, pytest=pytest)
+        return run(facts, rows, rebuild=options.rebuild, pytest=pytest, wheel=options.wheel)
     except KeyboardInterrupt:
         print("ci/matrix was stopped", file=sys.stderr)
         return 130

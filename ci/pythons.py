@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -32,12 +31,4 @@ def find(version: str) -> str | None:
         answer = subprocess.run([str(python), "-c", USABLE], capture_output=True, text=True)
         if answer.returncode == 0 and answer.stdout.strip() == version:
             return str(python)
-    return None
-
-
-def oldest(versions: list[str]) -> tuple[str, str] | None:
-    """The oldest of these versions that the machine has, and its path; None if it has none."""
-    for version in sorted(versions, key=lambda text: [int(number) for number in re.findall(r"\d+", text)]):
-        if python := find(version):
-            return version, python
     return None

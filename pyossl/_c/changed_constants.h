@@ -1,5 +1,4 @@
-/* The constants whose value depends on the OpenSSL in use.  Written by ci/changed_constants.py; not edited by
- * hand. */
+/* The constants whose value depends on the OpenSSL in use.  ci/changed_constants.py writes this file. */
 
 #ifndef PYOSSL_CHANGED_CONSTANTS_H
 #define PYOSSL_CHANGED_CONSTANTS_H
@@ -193,7 +192,7 @@
 #undef X509_V_ERR_UNSUPPORTED_SIGNATURE_ALGORITHM
 #define X509_V_ERR_UNSUPPORTED_SIGNATURE_ALGORITHM (PYOSSL_RUNS(3, 0) ? 76 : 78)
 
-#if PYOSSL_LATE    /* constants that the newest headers do not have */
+#if PYOSSL_LATE    /* the newest headers do not have these */
 #  undef BIO_FLAGS_UPLINK
 #  define BIO_FLAGS_UPLINK 0
 #  undef DTLS1_RT_HEARTBEAT

@@ -49,13 +49,25 @@ OLDER(int, EVP_PKEY_asn1_get0_info,
 OLDER(const void *, EVP_PKEY_get0_asn1, (const EVP_PKEY *key))
 OLDER(unsigned long, X509_NAME_hash, (const X509_NAME *name))
 #  if PYOSSL_LATE
-#    undef ERR_put_error
 #    define FIPS_mode pyossl_older_FIPS_mode
-#    define ERR_put_error pyossl_older_ERR_put_error
 #    define EVP_PKEY_asn1_find_str pyossl_older_EVP_PKEY_asn1_find_str
 #    define EVP_PKEY_asn1_get0_info pyossl_older_EVP_PKEY_asn1_get0_info
 #    define EVP_PKEY_get0_asn1 pyossl_older_EVP_PKEY_get0_asn1
 #    define EVP_PKEY_ASN1_METHOD void
+
+/* Since 3.0 it is a macro. */
+static void pyossl_put_error_of(int library, int function, int reason, const char *file, int line)
+{
+    if (HAVE_API_3_0) {
+        ERR_new();
+        ERR_set_debug(file, line, "");
+        ERR_set_error(library, reason, NULL);
+    } else {
+        pyossl_older_ERR_put_error(library, function, reason, file, line);
+    }
+}
+#    undef ERR_put_error
+#    define ERR_put_error pyossl_put_error_of
 #  endif
 
 RENAMED(X509 *, SSL_get1_peer_certificate, SSL_get_peer_certificate, (const SSL *ssl), (ssl))
@@ -320,6 +332,8 @@ static void SSL_CTX_disable_ct(SSL_CTX *context)
 
 #if PYOSSL_LATE
 #  include "late/older_libraries.h"
+#  undef OPENSSL_VERSION_NUMBER
+#  define OPENSSL_VERSION_NUMBER pyossl_version    /* a constant has the value that the library's own headers give it */
 #endif
 
 #include "changed_constants.h"

@@ -11,11 +11,13 @@
 #include <openssl/opensslv.h>
 #include <openssl/opensslconf.h>
 
+#define PYOSSL_OLDEST 0x10101000L
+
 #if defined(LIBRESSL_VERSION_NUMBER)
 #  error "pyossl: the headers are LibreSSL's; pyossl needs OpenSSL 1.1.1 or later"
 #elif !defined(OPENSSL_VERSION_NUMBER) || defined(OPENSSL_IS_BORINGSSL) || defined(OPENSSL_IS_AWSLC)
 #  error "pyossl: the headers are BoringSSL's or AWS-LC's; pyossl needs OpenSSL 1.1.1 or later"
-#elif OPENSSL_VERSION_NUMBER < 0x10101000L
+#elif OPENSSL_VERSION_NUMBER < PYOSSL_OLDEST
 #  error "pyossl: the headers are of an OpenSSL older than 1.1.1; pyossl needs OpenSSL 1.1.1 or later"
 #endif
 

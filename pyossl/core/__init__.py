@@ -25,7 +25,7 @@ except ImportError as error:
 if lib.PYOSSL_LATE:
     from pyossl.core.library_search import find
 
-    lib = find(ffi, lib)
+    lib = find(ffi, lib)  # type: ignore[misc]  # the same names, to a type checker
 
 
 def text(pointer: Any) -> str:

@@ -47,12 +47,11 @@ def find(ffi: Any, compiled: Any) -> Any:
     """
     global found_by
     chosen = "" if sys.flags.ignore_environment else os.environ.get(VARIABLE, "")
-    for candidate, reason in _chosen(chosen) if chosen else _candidates():
+    for candidate, reason in _chosen(chosen) if chosen else _candidates(ffi, compiled):
         if compiled.pyossl_load(os.fsencode(candidate), reason is _OF_PYTHON):
             found_by = reason
             return Lib(ffi, compiled)
-        refusal = ffi.string(compiled.pyossl_load_refusal()).decode("utf-8", "backslashreplace")
-        passed_over.append((_shown(candidate), _without_name(refusal, candidate)))
+        passed_over.append((_shown(os.fsencode(candidate)), _printable(ffi.string(compiled.pyossl_load_refusal()))))
     raise ImportError(_not_found(chosen))
 
 
@@ -61,11 +60,12 @@ _OF_PYTHON = "Python's own ssl module uses it"
 
 def _chosen(chosen: str) -> Iterator[tuple[str, str]]:
     if "/" in chosen and not os.path.isabs(chosen):
-        raise ImportError(f"{VARIABLE} must be an absolute path or the name of a library, not {_shown(chosen)}")
+        shown = _shown(os.fsencode(chosen))
+        raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {shown}")
     yield chosen, f"{VARIABLE} names it"
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
+def _candidates(ffi: Any, compiled: Any) -> Iterator[tuple[str, str]]:
     if sys.platform == "darwin":
         for version in VERSIONS:
             for folder in MACOS_FOLDERS:
@@ -75,40 +75,35 @@ def _candidates() -> Iterator[tuple[str, str]]:
     else:
         for version in VERSIONS:
             yield f"libssl.so.{version}", "it is the newest that the dynamic linker finds"
-    if extension := _ssl_of_python():
-        yield extension, _OF_PYTHON
+    if path := _of_python(ffi, compiled):
+        yield path, _OF_PYTHON
 
 
-def _ssl_of_python() -> str | None:
-    """The path of the extension module ``_ssl``, which loads its libssl; None if this Python has no such file.
-
-    Symbols are looked up in it and in the libraries that it is linked to.
-    """
+def _of_python(ffi: Any, compiled: Any) -> str | None:
+    """The path of the libssl that Python's ``_ssl`` uses; None if it has none of its own."""
     try:
         import _ssl
     except ImportError:
         return None
-    path: str | None = getattr(_ssl, "__file__", None)
-    return path
+    path = compiled.pyossl_libssl_of_python(os.fsencode(getattr(_ssl, "__file__", None) or ""))
+    return None if path == ffi.NULL else os.fsdecode(ffi.string(path))
 
 
-def _shown(name: str) -> str:
-    name = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
+def _printable(encoded: bytes) -> str:
+    """The text on one line, whatever bytes it contains."""
+    text = encoded.decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _without_name(refusal: str, candidate: str) -> str:
-    """The message of the dynamic linker begins with the name of the file, and C shortens it if the name is long."""
-    name = os.fsencode(candidate).decode("utf-8", "backslashreplace")
-    if name.startswith(refusal):
-        return "its name is too long"
-    return refusal.removeprefix(f"{name}: ")
+def _shown(name: bytes) -> str:
+    text = _printable(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-LONGEST_NAME // 2 :]}"
 
 
 def _not_found(chosen: str) -> str:
     if chosen:
         name, reason = passed_over[-1]
-        return f"pyossl cannot use the library that {VARIABLE} names, {name}: {reason}"
+        return f"{VARIABLE} names a library that pyossl cannot use, {name}: {reason}"
     tried = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
     return f"no OpenSSL 1.1.1 or newer was found: install it, or set {VARIABLE} to the path of a libssl ({tried})"
 

@@ -16,6 +16,10 @@ import pytest
 import pyossl
 from pyossl import lib
 
+linked = pytest.mark.skipif(
+    bool(lib.PYOSSL_LATE), reason="only of builds that are linked to OpenSSL: late-bound builds use any OpenSSL"
+)
+
 
 def python(
     code: str, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
@@ -36,6 +40,7 @@ def test_the_library_in_use_is_not_refused() -> None:
     assert lib.pyossl_library_refused(lib.OPENSSL_VERSION_NUMBER) == 0
 
 
+@linked
 def test_a_library_of_another_major_version_is_refused() -> None:
     headers = lib.OPENSSL_VERSION_NUMBER
     for other in (headers + (1 << 28), headers - (1 << 28), 0x10100000, 0x90000000):
@@ -43,6 +48,7 @@ def test_a_library_of_another_major_version_is_refused() -> None:
             assert lib.pyossl_library_refused(other) == 1
 
 
+@linked
 def test_a_library_older_than_its_headers_is_refused_and_a_newer_one_is_not() -> None:
     """Before 3.0 only the letter may differ; since 3.0 minor versions only add functions.  docs/pitfalls.md, 36"""
     headers = lib.OPENSSL_VERSION_NUMBER
@@ -59,6 +65,7 @@ const char *OpenSSL_version(int what) { (void)what; return "OpenSSL 0.0.0 of thi
 """
 
 
+@linked
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is the loader of Linux's")
 @pytest.mark.parametrize(
     ("version", "relation"),
@@ -81,6 +88,7 @@ def test_another_library_at_run_time_is_refused_in_one_sentence(tmp_path: Path, 
     assert "pip install" in last
 
 
+@linked
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_LIBRARY_PATH is the loader of Linux's")
 def test_a_library_that_lacks_a_function_is_refused_in_one_sentence(tmp_path: Path) -> None:
     """An empty libssl of the right name takes the place of one that is too old to have all functions."""
@@ -200,7 +208,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_import_pyossl_loads_the_binding_only() -> None:
     """Importing takes less time than the standard library's ssl does (docs/performance.md)."""
     done = python("import sys, pyossl; print(*sorted(name for name in sys.modules if name.startswith('pyossl.')))")
-    assert set(done.stdout.split()) == {"pyossl.core", "pyossl._openssl", "pyossl._openssl.lib"}
+    search = {"pyossl.core.library_search"} if lib.PYOSSL_LATE else set()
+    assert set(done.stdout.split()) == {"pyossl.core", "pyossl._openssl", "pyossl._openssl.lib", *search}
 
 
 def test_the_version_is_that_of_the_distribution_and_of_pyproject() -> None:

@@ -56,9 +56,8 @@ HOMES = {"pyossl._openssl": "core/__init__.py", "pyossl._fast": "core/methods_in
 LONGEST_FILE = 600
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
 STDLIB_TLS = {"ssl", "_ssl"}
-OTHERS_WITH_STDLIB_TLS = {
-    "core/library_search.py": "if no other OpenSSL is found, a late-bound build uses the one that Python's ssl uses",
-}
+FINDS_THE_LIBRARY = "core/library_search.py"
+"""It imports ``_ssl`` if there is no other OpenSSL, to use the one that Python has."""
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -201,7 +200,7 @@ def test_each_extension_is_imported_by_one_file_alone(path: Path) -> None:
 @each_module
 def test_the_core_does_not_import_the_stdlibs_ssl(path: Path) -> None:
     """It may be another OpenSSL's (docs/pitfalls.md, 29)."""
-    if room(path) in ROOMS_OF_LIB and identifier(path) not in OTHERS_WITH_STDLIB_TLS:
+    if room(path) in ROOMS_OF_LIB and identifier(path) != FINDS_THE_LIBRARY:
         assert not STDLIB_TLS & {each.module.partition(".")[0] for each in imports(path)}
 
 

@@ -29,7 +29,8 @@ COMMENT_OF_C = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 FILE = re.compile(r"(?<![\w/.:*{}-])(?:[\w.-]+/)*\w[\w-]*\.(?:py|pyi|c)\b(?![\w.(])")
 """A file of Python or C, with or without its folder.  Headers are not checked: most are OpenSSL's or the compiler's."""
 MODULE = re.compile(r"(?<![\w/.@-])(?!pyossl\.(?:c|h|py)\b)pyossl(?:\.[A-Za-z_]\w*)+")
-FUNCTION = re.compile(r"\bpyossl_[a-z]\w*")
+FUNCTION = re.compile(r"\bpyossl_(?!p_)[a-z]\w*")
+"""A function of pyossl.  The build makes the names of pointers, which begin with pyossl_p_."""
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 

@@ -92,6 +92,9 @@ def number(major: int, minor: int, fix: int = 0) -> int:
     return major << 28 | minor << 20 | fix << 12 if major < 3 else major << 28 | minor << 20 | fix << 4
 
 
+@pytest.mark.skipif(
+    bool(lib.PYOSSL_LATE), reason="only of builds that are linked to OpenSSL: late-bound builds use any OpenSSL"
+)
 def test_the_guard_refuses_another_major_version_and_an_older_library() -> None:
     """The import fails with a clear message if the library at run time does not match the headers.
     pyossl_library_refused() decides."""

@@ -68,6 +68,7 @@ SSL_SESSION *pyossl_session(pyossl_connection *connection);
 #if PYOSSL_LATE
 int pyossl_load(const char *file, int if_loaded);
 const char *pyossl_load_refusal(void);
+const char *pyossl_libssl_of_python(const char *module);
 const char *pyossl_lacks(const char *name);
 #endif
 int pyossl_initialise(void);

@@ -55,20 +55,48 @@ static int pyossl_open_flags(void)
     return RTLD_NOW | RTLD_LOCAL;
 }
 
-/* The libcrypto beside the libssl with this path, if there is one.  The dynamic linker would look for it elsewhere, but
- * it takes a library of that name that is loaded already. */
-static int pyossl_open_libcrypto_beside(const char *libssl)
+/* Refuses `file` for the reason that dlerror() gives, without the name of the file if the reason begins with it. */
+static int pyossl_refuse_unloadable(const char *file)
+{
+    const char *reason = dlerror();
+    size_t length = strlen(file);
+
+    if (reason == NULL)
+        return pyossl_refuse("it is not loaded%s", "");
+    if (strncmp(reason, file, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
+        reason += length + 2;
+    return pyossl_refuse("%s", reason);
+}
+
+/* Loads the libcrypto beside the libssl, if there is one.  The dynamic linker would look for it elsewhere, but it takes a
+ * library of that name that is loaded already. */
+static int pyossl_open_libcrypto_beside(const char *libssl, void **libcrypto)
 {
     const char *base = strrchr(libssl, '/');
     const char *rest = base == NULL ? NULL : strstr(base, "ssl");
     char path[PATH_MAX];
 
+    *libcrypto = NULL;
     if (rest == NULL
         || snprintf(path, sizeof(path), "%.*scrypto%s", (int)(rest - libssl), libssl, rest + strlen("ssl"))
                >= (int)sizeof(path)
         || access(path, F_OK) != 0)
         return 1;
-    return dlopen(path, pyossl_open_flags()) != NULL || pyossl_refuse("%s", dlerror());
+    *libcrypto = dlopen(path, pyossl_open_flags());
+    return *libcrypto != NULL || pyossl_refuse("%s", dlerror());
+}
+
+/* Whether the libssl uses the libcrypto beside it.  If the process has loaded another library of that name before, the
+ * dynamic linker gives it that one. */
+static int pyossl_uses(void *libssl, void *libcrypto)
+{
+    void *function = dlsym(libssl, "OpenSSL_version_num");
+    Dl_info loaded;
+
+    if (libcrypto == NULL || function == dlsym(libcrypto, "OpenSSL_version_num"))
+        return 1;
+    return pyossl_refuse("it does not use the libcrypto beside it: the process has loaded %s before; import pyossl first",
+                         dladdr(function, &loaded) ? loaded.dli_fname : "another");
 }
 
 /* Whether the loaded library is an OpenSSL that pyossl knows. */
@@ -77,37 +105,49 @@ static int pyossl_is_known(void *library)
     unsigned long (*version_of)(void) = (unsigned long (*)(void))dlsym(library, "OpenSSL_version_num");
     unsigned long number;
 
-    if (version_of == NULL || dlsym(library, "SSL_new") == NULL)
+    if (version_of == NULL && dlsym(library, "SSLeay") != NULL)
+        return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
+    if (version_of == NULL)
         return pyossl_refuse("it is not OpenSSL%s", "");
-    if (dlsym(library, "SSL_CTX_set_custom_verify") != NULL)
+    if (dlsym(library, "SSL_new") == NULL)
+        return pyossl_refuse("it has no SSL_new: it is not libssl%s", "");
+    if (dlsym(library, "SSL_CTX_set_custom_verify") != NULL || dlsym(library, "awslc_version_string") != NULL)
         return pyossl_refuse("it is BoringSSL or AWS-LC, not OpenSSL%s", "");
     number = version_of();
     if (PYOSSL_MAJOR(number) == 2)
         return pyossl_refuse("it is LibreSSL, not OpenSSL%s", "");
-    if (number < 0x10101000L)
+    if (number < PYOSSL_OLDEST)
         return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
     if (PYOSSL_MAJOR(number) > PYOSSL_MAJOR(PYOSSL_HEADERS_NUMBER))
         return pyossl_refuse("it is of a newer major version than this pyossl knows, which was built with the headers of %s",
                              OPENSSL_VERSION_TEXT);
+    /* pyossl_absent calls them. */
+    if (dlsym(library, "ERR_clear_error") == NULL
+        || (dlsym(library, "ERR_set_error") == NULL && dlsym(library, "ERR_put_error") == NULL))
+        return pyossl_refuse("it lacks functions that every OpenSSL has%s", "");
     pyossl_version = number;
     return 1;
 }
 
 /* Loads `file`, a path or a name for the dynamic linker; with `if_loaded`, only if the process has loaded it already.
- * 1: it is the library in use; 0: not, and pyossl_load_refusal says why. */
+ * 1: there is a library in use; 0: not, and pyossl_load_refusal says why.  A process has one for its whole life: a
+ * second interpreter in it gets the same. */
 static int pyossl_load(const char *file, int if_loaded)
 {
-    void *library;
+    void *libcrypto = NULL, *library;
 
-    if (!if_loaded && !pyossl_open_libcrypto_beside(file))
+    if (pyossl_library != NULL)
+        return 1;
+    if (!if_loaded && !pyossl_open_libcrypto_beside(file, &libcrypto))
         return 0;
     library = dlopen(file, pyossl_open_flags() | (if_loaded ? RTLD_NOLOAD : 0));
-    if (library == NULL) {
-        const char *reason = dlerror();
-        return pyossl_refuse("%s", reason == NULL ? "it is not loaded" : reason);
-    }
-    if (!pyossl_is_known(library)) {
-        dlclose(library);
+    if (library == NULL)
+        pyossl_refuse_unloadable(file);
+    if (library == NULL || !pyossl_uses(library, libcrypto) || !pyossl_is_known(library)) {
+        if (library != NULL)
+            dlclose(library);
+        if (libcrypto != NULL)
+            dlclose(libcrypto);
         return 0;
     }
     pyossl_library = library;
@@ -122,6 +162,21 @@ static int pyossl_load(const char *file, int if_loaded)
     }
     pyossl_fill_held_functions();
     return 1;
+}
+
+/* The path of the libssl that Python's module _ssl uses, whose own path is `module`.  NULL: it has none of its own. */
+static const char *pyossl_libssl_of_python(const char *module)
+{
+    void *handle = dlopen(module, RTLD_LAZY | RTLD_NOLOAD);
+    void *of_module = handle == NULL ? NULL : dlsym(handle, "PyInit__ssl");
+    void *of_libssl = handle == NULL ? NULL : dlsym(handle, "SSL_new");
+    Dl_info ours, theirs;
+
+    if (handle != NULL)
+        dlclose(handle);    /* Python has loaded it too, so it stays */
+    if (of_module == NULL || of_libssl == NULL || !dladdr(of_module, &ours) || !dladdr(of_libssl, &theirs))
+        return NULL;
+    return ours.dli_fbase == theirs.dli_fbase ? NULL : theirs.dli_fname;
 }
 
 static const char *pyossl_load_refusal(void)

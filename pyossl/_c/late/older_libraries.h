@@ -78,7 +78,4 @@ static int pyossl_set_record_padding_callback(SSL *ssl, size_t (*callback)(SSL *
 #undef SSL_set_record_padding_callback
 #define SSL_set_record_padding_callback pyossl_set_record_padding_callback
 
-#undef OPENSSL_VERSION_NUMBER
-#define OPENSSL_VERSION_NUMBER pyossl_version
-
 #endif
