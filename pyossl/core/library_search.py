@@ -103,7 +103,7 @@ def _shown(name: bytes) -> str:
 def _not_found(chosen: str) -> str:
     if chosen:
         name, reason = passed_over[-1]
-        return f"{VARIABLE} names a library that pyossl cannot use, {name}: {reason}"
+        return f"{VARIABLE} names no library that pyossl can use: {name}: {reason}"
     tried = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
     return f"no OpenSSL 1.1.1 or newer was found: install it, or set {VARIABLE} to the path of a libssl ({tried})"
 
