@@ -3,7 +3,7 @@
 the key ``configure``.
 
     ci/trimmed.py                   prints the prefix of each such row, and builds it first if the cache lacks it
-    ci/trimmed.py 3.5-small         of this row alone
+    ci/trimmed.py small-3.5         of this row alone
 
 A prefix has include/openssl, lib/libssl-trimmed.so.3, lib/libcrypto-trimmed.so.3 and ssl/openssl.cnf.  Only the
 libraries are built, without assembler, programs, tests and manual pages.  They have names of their own, because a

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -32,8 +33,8 @@ def add(commands: Commands) -> None:
         commands,
         "info",
         "show which OpenSSL is used, with its features, policy and trust store",
-        "Shows which OpenSSL pyossl uses: its files, its features and the features it lacks, its configuration file, "
-        "the system's policy, the trust store, and Python. "
+        "Shows which OpenSSL pyossl uses, and why: its files, its features and the features it lacks, its "
+        "configuration file, the system's policy, the trust store, and Python. "
         + EXIT_STATUS.format(fine="0 on success", failed="if OpenSSL fails"),
         """
         python -m pyossl info
@@ -57,13 +58,17 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 def report() -> dict[str, Any]:
     """Information about the OpenSSL in use, as JSON values."""
     policy, trust = system_openssl.policy(), system_openssl.trust_store()
-    configuration = system_openssl.configuration_file()
+    configuration, library = system_openssl.configuration_file(), pyossl.features.library
     return {
         "pyossl": {"version": package_version("pyossl"), "directory": str(Path(pyossl.__file__).parent)},
         "openssl": {
             "version": pyossl.openssl_version,
-            "headers": system_openssl.headers(),
-            "libssl": system_openssl.ssl_library(),
+            "headers": library.headers,
+            "newer_than_headers": library.is_newer,
+            "libssl": library.path,
+            "found_by": library.found_by,
+            "passed_over": [each._asdict() for each in library.passed_over],
+            "late": library.is_late,
             "libcrypto": system_openssl.crypto_library(),
             "configuration": {"path": configuration, "exists": Path(configuration).is_file()},
             "providers": [provider._asdict() for provider in system_openssl.providers()],
@@ -98,6 +103,9 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
 
     screen.heading("OpenSSL")
     screen.field("libssl", openssl["libssl"])
+    screen.field("why", openssl["found_by"] + _variable_note(openssl))
+    for each in openssl["passed_over"]:
+        screen.field("passed over", f"{each['name']}: {each['reason']}")
     screen.field("libcrypto", openssl["libcrypto"])
     screen.field("headers", openssl["headers"] + _headers_note(openssl))
     configuration = openssl["configuration"]
@@ -142,7 +150,14 @@ def _default_minimum() -> str:
     return version_name(pyossl.Context.client(verify=False).minimum_version)
 
 
+def _variable_note(openssl: dict[str, Any]) -> str:
+    is_set = bool(os.environ.get("PYOSSL_LIBSSL"))
+    return " (PYOSSL_LIBSSL has no effect)" if is_set and not openssl["late"] else ""
+
+
 def _headers_note(openssl: dict[str, Any]) -> str:
+    if openssl["newer_than_headers"]:
+        return " (pyossl was compiled with these; a newer pyossl may know more of this OpenSSL)"
     return "" if openssl["headers"] == openssl["version"] else " (pyossl was compiled with these)"
 
 

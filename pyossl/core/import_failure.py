@@ -18,7 +18,14 @@ MODULES = ("_openssl", "_fast")
 # The messages of the dynamic loaders of glibc, musl and macOS, for a function that no loaded library has.
 UNDEFINED = r"undefined symbol: |relocating .*: |flat namespace \(?'?|Symbol not found: "
 PYTHON_FUNCTION = re.compile(rf"(?:{UNDEFINED})_*Py[A-Z]\w*")
-OPENSSL = re.compile(rf"libssl|libcrypto|OPENSSL_\d|{UNDEFINED}")
+OPENSSL_FUNCTION = r"_*(?:[A-Z]\w*_|[a-z]+2[a-z]+_)"
+"""The names of OpenSSL's functions begin so; the C library's do not."""
+OPENSSL = re.compile(rf"libssl|libcrypto|OPENSSL_\d|(?:{UNDEFINED}){OPENSSL_FUNCTION}")
+
+# What the loader of one C library says of a module that was compiled for the other one, or for a newer one.
+FOR_MUSL = re.compile(r"libc\.musl-")
+FOR_GLIBC = re.compile(r"Error loading shared library (?:ld-linux|lib(?:c|m|dl|pthread)\.so\.\d)|Error relocating")
+FOR_NEWER_GLIBC = re.compile(r"version [`'](GLIBC_[\d.]+)' not found \(required by ([^)]+)\)")
 
 REBUILD = "pip install --force-reinstall --no-cache-dir --no-binary pyossl pyossl"
 
@@ -41,9 +48,22 @@ def explained(error: ImportError) -> ImportError:
         return refused(
             f"pyossl's extension module was built for a newer Python than this one ({this_python()}; {said})"
         )
+    if misfit := for_another_c_library(said):
+        return refused(f"pyossl's extension module was built for {misfit} ({said})")
     if OPENSSL.search(said.replace(str(PACKAGE), "")):
         return refused(f"this system's OpenSSL is not the one that pyossl was built for ({said})")
     return refused(f"pyossl's extension module cannot be loaded on this machine ({said})")
+
+
+def for_another_c_library(said: str) -> str:
+    """Which C library the extension module needs, if the message ``said`` is about that; otherwise empty."""
+    if FOR_MUSL.search(said):
+        return "musl, the C library of Alpine, which is not the one of this system"
+    if (newer := FOR_NEWER_GLIBC.search(said)) and Path(newer[2]).name.startswith(MODULES):
+        return f"a newer C library than this system's, with {newer[1]}"
+    if FOR_GLIBC.search(said) and not OPENSSL.search(said.replace(str(PACKAGE), "")):
+        return "glibc, which is not the C library of this system"
+    return ""
 
 
 def refused(reason: str, remedy: str = "") -> ImportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -12,6 +13,8 @@ import pytest
 from cli.cli_runs import in_a_pipe, on_a_terminal
 
 import pyossl
+from pyossl.cli import info
+from pyossl.cli.screen import Screen
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,31 @@ def test_the_openssl_is_the_one_in_use(facts: Any) -> None:
     assert facts["openssl"]["version"] == pyossl.openssl_version
     for library in ("libssl", "libcrypto"):
         assert Path(facts["openssl"][library]).name.startswith(library)
+
+
+def test_why_it_is_this_openssl_and_what_was_passed_over(facts: Any) -> None:
+    openssl, library = facts["openssl"], pyossl.features.library
+    assert (openssl["found_by"], openssl["late"]) == (library.found_by, library.is_late)
+    assert openssl["passed_over"] == [each._asdict() for each in library.passed_over]
+    text = in_a_pipe("info").output
+    assert re.search(rf"^  why +{re.escape(library.found_by)}$", text, re.MULTILINE)
+    for each in library.passed_over:
+        assert re.search(rf"^  passed over +{re.escape(each.name)}: {re.escape(each.reason)}$", text, re.MULTILINE)
+
+
+@pytest.mark.skipif(pyossl.features.library.is_late, reason="a late-bound build uses the library that it names")
+def test_a_variable_without_effect_is_said_to_have_none() -> None:
+    assert "(PYOSSL_LIBSSL has no effect)" in in_a_pipe("info", PYOSSL_LIBSSL="/nothing/libssl.so.3").output
+    assert "PYOSSL_LIBSSL" not in in_a_pipe("info").output
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_library_that_is_newer_than_the_headers_is_said_to_be_so(facts: Any, newer: bool) -> None:
+    everything = {**facts, "openssl": {**facts["openssl"], "newer_than_headers": newer}}
+    stream = io.StringIO()
+    info.show(everything, Screen(stream))
+    note = "(pyossl was compiled with these; a newer pyossl may know more of this OpenSSL)"
+    assert (note in stream.getvalue()) == newer
 
 
 def test_the_features_are_those_of_the_library(facts: Any) -> None:

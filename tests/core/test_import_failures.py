@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pyossl
+from pyossl.core import import_failure
 
 PACKAGE = Path(pyossl.__file__).parent
 EXTENSION = Path(str(sys.modules["pyossl._openssl"].__file__))
@@ -205,6 +206,71 @@ def test_a_libssl_that_is_gone_is_another_openssl(tmp_path: Path) -> None:
     library.unlink()
     said = refused_in(folder)
     assert said.startswith("ImportError: this system's OpenSSL is not the one that pyossl was built for (libssl.so.99")
+
+
+# A compiled module for another C library
+
+USES_ONE_FUNCTION = "int %s(void);\nvoid *PyInit__openssl(void) { return (void *)(long)%s(); }\n"
+
+
+def test_a_module_that_was_built_for_musl_is_not_blamed_on_openssl(tmp_path: Path) -> None:
+    folder = copy_of_the_package(tmp_path / "site")
+    library = tmp_path / "libc.musl-x86_64.so.1"
+    compiled("int function_of_musl(void) { return 1; }\n", library, f"-Wl,-soname,{library.name}")
+    source = USES_ONE_FUNCTION % (("function_of_musl",) * 2)
+    compiled(source, folder / "pyossl" / "_openssl.so", str(library))
+    library.unlink()
+    said = refused_in(folder)
+    assert said.startswith(
+        "ImportError: pyossl's extension module was built for musl, the C library of Alpine, which is not the one of "
+        "this system (libc.musl-x86_64.so.1: "
+    )
+    assert "pip install" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not os.confstr_names.get("CS_GNU_LIBC_VERSION"), reason="not glibc")
+def test_a_module_that_needs_a_newer_glibc_names_its_version(tmp_path: Path) -> None:
+    folder = copy_of_the_package(tmp_path / "site")
+    library, versions = tmp_path / "libc.so.6", tmp_path / "versions"
+    versions.write_text("GLIBC_2.999 { global: *; };\n")
+    options = [f"-Wl,-soname,{library.name}", f"-Wl,--version-script={versions}"]
+    compiled("int function_of_glibc(void) { return 1; }\n", library, *options)
+    compiled(USES_ONE_FUNCTION % (("function_of_glibc",) * 2), folder / "pyossl" / "_openssl.so", str(library))
+    said = refused_in(folder)
+    assert said.startswith(
+        "ImportError: pyossl's extension module was built for a newer C library than this system's, with GLIBC_2.999 ("
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /a/_openssl.abi3.so)",
+        "Error relocating /a/pyossl/_openssl.abi3.so: __memcpy_chk: symbol not found",
+    ],
+)
+def test_a_module_that_was_built_for_glibc_is_known_by_the_message_of_musl(said: str) -> None:
+    error = import_failure.explained(ImportError(said))
+    assert str(error).startswith(
+        f"pyossl's extension module was built for glibc, which is not the C library of this system ({said}); "
+    )
+
+
+def test_a_function_that_the_c_library_lacks_is_not_blamed_on_openssl(tmp_path: Path) -> None:
+    folder = copy_of_the_package(tmp_path / "site")
+    compiled(USES_ONE_FUNCTION % (("function_of_another_system",) * 2), folder / "pyossl" / "_openssl.so")
+    said = refused_in(folder)
+    assert said.startswith("ImportError: pyossl's extension module cannot be loaded on this machine (")
+
+
+@pytest.mark.parametrize("name", ["SSL_new", "d2i_X509", "PEM_read_bio_X509", "i2d_SSL_SESSION"])
+def test_a_function_that_openssl_lacks_is_blamed_on_openssl(tmp_path: Path, name: str) -> None:
+    folder = copy_of_the_package(tmp_path / "site")
+    source = USES_ONE_FUNCTION % ((f"{name}_of_another_release",) * 2)
+    compiled(source, folder / "pyossl" / "_openssl.so")
+    assert refused_in(folder).startswith(
+        "ImportError: this system's OpenSSL is not the one that pyossl was built for ("
+    )
 
 
 # cffi
