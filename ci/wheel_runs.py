@@ -133,7 +133,7 @@ def values(headers: list[Path]) -> dict[str, int]:
     The compiler writes them into its assembly: so they are read without a program to run, and without a library.
     Constants that only compat.h defines are left out.
     """
-    sys.path.insert(0, str(pyproject.REPOSITORY))
+    sys.path.append(str(pyproject.REPOSITORY))
     import build_ffi
 
     openssl = build_ffi.OpenSSL("ci/wheels", [str(folder) for folder in headers])
