@@ -50,8 +50,10 @@ cd "$work/python"
 # The test of getaddrinfo(3) needs a network. The compiler knows functions that an older musl lacks.
 ./configure --quiet --prefix="$prefix" --disable-test-modules --without-ensurepip \\
     ac_cv_buggy_getaddrinfo=no ac_cv_func_preadv2=no ac_cv_func_pwritev2=no
-make --silent --jobs="$(nproc)" OPT="$quick"
-make --silent install OPT="$quick" DESTDIR="$work/installed"
+# configure does not see that the compiler is for musl, which the names of cffi's modules have in them.
+name=cpython-313-x86_64-linux-musl
+make --silent --jobs="$(nproc)" OPT="$quick" SOABI="$name" EXT_SUFFIX=".$name.so"
+make --silent install OPT="$quick" SOABI="$name" EXT_SUFFIX=".$name.so" DESTDIR="$work/installed"
 mv "$work/installed$prefix" "$target"
 """
 
