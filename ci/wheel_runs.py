@@ -47,10 +47,13 @@ mkdir -p "$work/installed$prefix/lib" "$work/installed$prefix/include"
 cp -P libssl.so* libcrypto.so* "$work/installed$prefix/lib"
 cp -R include/openssl "$work/installed$prefix/include"
 cd "$work/python"
-# The test of getaddrinfo(3) needs a network.
-./configure --quiet --prefix="$prefix" --disable-test-modules --without-ensurepip ac_cv_buggy_getaddrinfo=no
-make --silent --jobs="$(nproc)" OPT="$quick"
-make --silent install OPT="$quick" DESTDIR="$work/installed"
+# The test of getaddrinfo(3) needs a network. The compiler knows functions that an older musl lacks.
+./configure --quiet --prefix="$prefix" --disable-test-modules --without-ensurepip \\
+    ac_cv_buggy_getaddrinfo=no ac_cv_func_preadv2=no ac_cv_func_pwritev2=no
+# configure does not see that the compiler is for musl, which the names of cffi's modules have in them.
+name=cpython-313-x86_64-linux-musl
+make --silent --jobs="$(nproc)" OPT="$quick" SOABI="$name" EXT_SUFFIX=".$name.so"
+make --silent install OPT="$quick" SOABI="$name" EXT_SUFFIX=".$name.so" DESTDIR="$work/installed"
 mv "$work/installed$prefix" "$target"
 """
 
