@@ -49,6 +49,7 @@ import pyproject
 import pythons
 import reports
 import roots
+import trimmed
 
 ROWS_AT_A_TIME = 2
 
@@ -220,7 +221,8 @@ class Row:
         shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
         again = self.matrix.rebuild
         if self.row["place"] == "prefix":
-            self.prefix = roots.prefix(self.row, self._make, again=again)
+            prefix = trimmed.prefix if "configure" in self.row else roots.prefix
+            self.prefix = prefix(self.row, self._make, again=again)
         elif not self.on_machine:
             if "suite" not in self.row:
                 raise RowError(f"found no Python {self.python} on PATH or in pyenv")

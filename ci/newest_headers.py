@@ -91,7 +91,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 def newest(listed: str) -> Package:
     """The newest release in the output of ``apt-cache show``, without alpha and beta versions."""
-    packages = []
+    packages: list[Package] = []
     for paragraph in listed.strip().split("\n\n"):
         fields = dict(re.findall(r"^(Version|Filename|SHA256): (.+)$", paragraph, re.M))
         if "~" not in fields["Version"]:

@@ -81,14 +81,12 @@ def prefix(row: dict[str, Any], run: roots.Run, *, again: bool = False) -> Path:
 
     def make(target: Path) -> None:
         run(f"building OpenSSL {shlex.join(options)}", ["sh", "-c", BUILD, "sh", str(archive), str(target), *options])
+        for library in ("libssl", "libcrypto"):  # for -lssl and -lcrypto
+            file = next((target / "lib").glob(f"{library}-trimmed.so.*"))
+            (target / "lib" / f"{library}.so").symlink_to(file.name)
 
     name = f"trimmed-{roots.key(archive.name, BUILD, *options)}"
     return roots.kept(roots.CACHE / "prefixes" / name, make, again=again)
-
-
-def library(prefix: Path) -> Path:
-    """The libssl of a prefix."""
-    return next((prefix / "lib").glob("libssl-*.so.[0-9]*"))
 
 
 def run_here(what: str, command: list[str]) -> None:

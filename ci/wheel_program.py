@@ -1,7 +1,7 @@
 """Run by a Python of another platform to try a wheel: see wheel_runs.py.
 
-Its arguments are the folder with the unpacked wheels, and a JSON file with the value of each constant according to the
-headers of the OpenSSL of that platform.  It prints what it found as JSON.
+Its argument is a JSON file with the value of each constant according to the headers of that platform's OpenSSL.  It
+prints what it found as JSON.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import json
 import platform
 import sys
 from pathlib import Path
-
-folder, values = sys.argv[1:]
-sys.path.insert(0, folder)
 
 import pyossl
 import pyossl._fast
@@ -58,7 +55,7 @@ def talk() -> str:
     return f"{client.version} {client.cipher}"
 
 
-expected = json.loads(Path(values).read_text())
+expected = json.loads(Path(sys.argv[1]).read_text())
 report = {
     "python": f"{platform.python_version()} on {platform.machine()}",
     "openssl": ffi.string(lib.OpenSSL_version(lib.OPENSSL_VERSION)).decode(),

@@ -32,19 +32,26 @@ VERSION = "3.13"
 
 ARM_PACKAGES = ["python3", "libssl-dev"]
 
-# Without the parts of both that pyossl does not use. Python needs no module of its own for cffi, whose wheel has libffi.
+# Without the parts of both that pyossl does not use. The wheel of cffi has libffi in it.
 MUSL = """set -eu
-target=$1 work=$2 cc=$3 zig=$4
-cd "$work/openssl"
+prefix=$1 target=$2 work=$3 cc=$4 zig=$5
+quick='-DNDEBUG -O1 -g0'
 export CC="$cc" AR="$zig ar" RANLIB="$zig ranlib" PKG_CONFIG=false
-./Configure linux-x86_64 --prefix="$target" --libdir=lib --openssldir="$target/ssl" \\
-    no-asm no-tests no-docs no-apps no-legacy no-engine
-make --silent --jobs="$(nproc)"
-make --silent install_sw
+cd "$work/openssl"
+./Configure linux-x86_64 --prefix="$prefix" --libdir=lib --openssldir="$prefix/ssl" \\
+    no-asm no-tests no-docs no-apps no-legacy no-engine CFLAGS="$quick"
+# Only the shared libraries: with the static ones, each file would be compiled twice.
+make --silent build_generated
+make --silent --jobs="$(nproc)" libssl.so
+mkdir -p "$work/installed$prefix/lib" "$work/installed$prefix/include"
+cp -P libssl.so* libcrypto.so* "$work/installed$prefix/lib"
+cp -R include/openssl "$work/installed$prefix/include"
 cd "$work/python"
-./configure --quiet --prefix="$target" --disable-test-modules --without-ensurepip
-make --silent --jobs="$(nproc)"
-make --silent install
+# The test of getaddrinfo(3) needs a network.
+./configure --quiet --prefix="$prefix" --disable-test-modules --without-ensurepip ac_cv_buggy_getaddrinfo=no
+make --silent --jobs="$(nproc)" OPT="$quick"
+make --silent install OPT="$quick" DESTDIR="$work/installed"
+mv "$work/installed$prefix" "$target"
 """
 
 
@@ -81,7 +88,6 @@ def musl(zig: Path) -> Place:
     """A Python and an OpenSSL for musl, compiled here."""
     pins: dict[str, dict[str, str]] = pyproject.load(newest_headers.PINS)["musl"]
     facts = [str(zig), MUSL, *(pin["sha256"] for pin in pins.values())]
-    # The folder is the prefix that both are compiled for, so they are installed where they are used.
     folder = roots.CACHE / "musl" / roots.key(*facts)
 
     def make(target: Path) -> None:
@@ -94,15 +100,17 @@ def musl(zig: Path) -> Place:
                 (work / name).mkdir()
                 call(["tar", "-xf", str(archive), "-C", str(work / name), "--strip-components=1"])
             cc = work / "cc"
-            cc.write_text(f'#!/bin/sh\nexec {zig} cc -target x86_64-linux-musl -dynamic "$@"\n')
+            # zig refuses the date of the build, which Python's version has in it.
+            cc.write_text(f'#!/bin/sh\nexec {zig} cc -target x86_64-linux-musl -dynamic "$@" -Wno-date-time\n')
             cc.chmod(0o755)
-            caches = {"ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"), "ZIG_LOCAL_CACHE_DIR": f"{work}/zig"}
-            command = ["sh", "-c", MUSL, "sh", str(folder), str(work), str(cc), str(zig)]
-            call(command, "compiling OpenSSL and Python for musl: about ten minutes", **caches)
-        target.mkdir()
-        (target / "complete").touch()
+            cache = {
+                "ZIG_GLOBAL_CACHE_DIR": str(roots.CACHE / "compilers" / "zig"),
+                "ZIG_LOCAL_CACHE_DIR": str(work / "zig"),
+            }
+            command = ["sh", "-c", MUSL, "sh", *map(str, (folder, target, work, cc, zig))]
+            call(command, "compiling OpenSSL and Python for musl, which takes ten minutes", **cache)
 
-    roots.kept(folder.with_name(f"{folder.name}-complete"), make)
+    roots.kept(folder, make)
     environment = {"LD_LIBRARY_PATH": str(folder / "lib")}
     return Place([str(folder / "bin" / f"python{VERSION}")], environment, [folder / "include"])
 
@@ -128,7 +136,8 @@ def values(headers: list[Path]) -> dict[str, int]:
     sys.path.insert(0, str(pyproject.REPOSITORY))
     import build_ffi
 
-    cc = build_ffi.Compiler(build_ffi.OpenSSL("the headers of another platform", [str(each) for each in headers]), ["cc"])
+    openssl = build_ffi.OpenSSL("ci/wheels", [str(folder) for folder in headers])
+    cc = build_ffi.Compiler(openssl, ["cc"])
     text = "\n".join(line.text for line in build_ffi.surviving(cc))
     names = set(re.findall(r"^#define (\w+) \.\.\.", text, re.M))
     for body in re.findall(r"\benum\b[^{;]*\{([^}]*)\}", text):
@@ -139,7 +148,8 @@ def values(headers: list[Path]) -> dict[str, int]:
 
         def compile_to(*options: str) -> subprocess.CompletedProcess[str]:
             lines = [f'    __asm__ volatile("@@{name} %0" :: "i"((long long)({name})));' for name in sorted(names)]
-            source.write_text("\n".join(["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]))
+            text = ["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]
+            source.write_text("\n".join(text))
             command = [*cc.command, *cc.flags, "-O0", "-w", *options, str(source)]
             return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 
@@ -172,14 +182,14 @@ def try_wheel(wheel: Path, tag: str, place: Place) -> str:
             with zipfile.ZipFile(each) as archive:
                 archive.extractall(site)
         expected.write_text(json.dumps(values(place.headers)))
-        printed = call([*place.python, "-B", str(PROGRAM), str(site), str(expected)], **place.environment)
+        environment = {**place.environment, "PYTHONPATH": str(site)}
+        printed = call([*place.python, "-B", str(PROGRAM), str(expected)], **environment)
     report: dict[str, Any] = json.loads(printed)
     if report["wrong"]:
         raise RunError(f"constants with a wrong value, and the right one: {report['wrong']}")
-    return (
-        f"{wheel.name}: Python {report['python']}, {report['openssl']}: {report['values']} constants have the values of "
-        f"its headers; {report['talk']}; {' and '.join(report['modules'])}"
-    )
+    where = f"Python {report['python']}, {report['openssl']}"
+    found = f"{report['values']} constants have the values of its headers; {report['talk']}"
+    return f"{wheel.name}: {where}: {found}; {' and '.join(report['modules'])}"
 
 
 def run(dist: Path, zig: Path) -> int:

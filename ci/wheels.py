@@ -5,8 +5,8 @@ Theory of operation
 The extension modules link to no OpenSSL: they find the machine's library at import.  So a wheel needs only OpenSSL's
 headers (newest_headers.py) and a compiler for its platform (PyPI's ziglang, which brings each platform's C library).
 
-setup.py compiles for the Python that runs it, unless another ``sysconfig`` is given to it.  Python has two variables for
-this: ``_PYTHON_SYSCONFIGDATA_NAME`` names the module that holds the settings of the target's Python, and
+setup.py compiles for the Python that runs it, unless it gets the settings of another one.  Python has two variables
+for this: ``_PYTHON_SYSCONFIGDATA_NAME`` names the module that holds the settings of the target's Python, and
 ``_PYTHON_HOST_PLATFORM`` names its platform.  ``Target.settings`` writes that module: the compiler, the options, the
 suffix of the modules and the folder of Python's headers.  No setting of the running Python has an effect on the wheel.
 
@@ -14,8 +14,8 @@ Python's headers are copied from a Python of the right version.  Its architectur
 target's: on 64-bit Linux, pyconfig.h has the same sizes and types everywhere.  A free-threaded Python has the same
 headers, with ``Py_GIL_DISABLED`` defined.
 
-The wheel is written here, not by setuptools, which refuses tags that the running Python could not install.  All times in
-it are the commit's, and no path of this machine is in it: the same sources and inputs give the same bytes.
+The wheel is written here, not by setuptools, which refuses tags that the running Python could not install.  All times
+in it are the commit's, and no path of this machine is in it: the same sources and inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ import wheel_runs
 FACTS = pyproject.load(Path(__file__).with_name("wheels.toml"))
 SETTINGS = "_sysconfigdata_pyossl"
 
-# zig cannot only check a file: it compiles it instead, and the result is thrown away. clang has other names than GCC for
+# zig has no -fsyntax-only: it compiles the file instead, and the result is removed. clang has other names than GCC for
 # the warnings that build_ffi.py turns off.
 COMPILER = """#!/bin/sh
 for argument; do
@@ -84,7 +84,7 @@ class Target:
 
     @property
     def architecture(self) -> str:
-        return FACTS["platforms"][self.platform].partition("-")[0]
+        return str(FACTS["platforms"][self.platform]).partition("-")[0]
 
     @property
     def suffix(self) -> str:
@@ -259,7 +259,7 @@ def main(arguments: list[str]) -> int:
         usage="ci/wheels [PYTHON...] [--platform PLATFORM] [--dist FOLDER], or ci/wheels run [--dist FOLDER]",
         description="Build the wheels for Linux of every platform and Python in ci/wheels.toml, and check them.",
     )
-    parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"only for this one: {', '.join(FACTS['pythons'])}")
+    parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"one of {', '.join(FACTS['pythons'])}")
     parser.add_argument("--platform", action="append", choices=FACTS["platforms"], help="only for this platform")
     parser.add_argument("--dist", type=Path, default=pyproject.REPOSITORY / "dist", help="where the wheels are put")
     options = parser.parse_args(arguments)
@@ -276,8 +276,11 @@ def main(arguments: list[str]) -> int:
                 headers[python] = Path(folder, "headers", python)
                 copy_headers(found, headers[python])
             else:
-                print(f"no wheel for {python}: no Python {' or '.join(versions)} with Python.h on PATH, in pyenv or in "
-                      "a root of ci/matrix", file=sys.stderr)
+                print(
+                    f"no wheel for {python}: no Python {' or '.join(versions)} with Python.h on PATH, in pyenv or in "
+                    "a root of ci/matrix",
+                    file=sys.stderr,
+                )
                 if options.pythons:
                     return 1
         build = Build(Path(folder), options.dist.resolve())

@@ -50,7 +50,7 @@ def find(ffi: Any, compiled: Any) -> Any:
     for candidate, reason in _chosen(chosen) if chosen else _candidates(ffi, compiled):
         if compiled.pyossl_load(os.fsencode(candidate), reason is _OF_PYTHON):
             found_by = reason
-            return Library(ffi, compiled)
+            return Lib(ffi, compiled)
         passed_over.append((_shown(os.fsencode(candidate)), _printable(ffi.string(compiled.pyossl_load_refusal()))))
     raise ImportError(_not_found(chosen))
 
@@ -80,7 +80,7 @@ def _candidates(ffi: Any, compiled: Any) -> Iterator[tuple[str, str]]:
 
 
 def _of_python(ffi: Any, compiled: Any) -> str | None:
-    """The path of the libssl that Python's ``_ssl`` has loaded; None if it has none of its own."""
+    """The path of the libssl that Python's ``_ssl`` uses; None if it has none of its own."""
     try:
         import _ssl
     except ImportError:
@@ -103,12 +103,12 @@ def _shown(name: bytes) -> str:
 def _not_found(chosen: str) -> str:
     if chosen:
         name, reason = passed_over[-1]
-        return f"pyossl cannot use the library that {VARIABLE} names, {name}: {reason}"
+        return f"{VARIABLE} names no library that pyossl can use: {name}: {reason}"
     tried = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
     return f"no OpenSSL 1.1.1 or newer was found: install it, or set {VARIABLE} to the path of a libssl ({tried})"
 
 
-class Library(type(sys)):  # type: ignore[misc]  # the type of modules
+class Lib(type(sys)):  # type: ignore[misc]  # the type of modules
     """``lib``: the names that the OpenSSL in use has.
 
     A name is looked up at its first use, by the ``__getattr__`` that each object has in its dict, as a module can have
@@ -141,6 +141,9 @@ class Library(type(sys)):  # type: ignore[misc]  # the type of modules
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"pyossl.lib.{name} cannot be deleted")
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError("Lib objects cannot be copied or pickled: import pyossl.lib instead")
 
     def __repr__(self) -> str:
         return "<pyossl.lib: OpenSSL's functions and constants>"

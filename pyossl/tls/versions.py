@@ -6,7 +6,7 @@ import enum
 from typing import Any
 
 from pyossl.core import lib
-from pyossl.core.errors import check
+from pyossl.core.errors import check, require
 from pyossl.tls.context_state import ContextState
 
 
@@ -41,6 +41,7 @@ class VersionSettings(ContextState):
         if minimum is not None and maximum is not None and minimum > maximum:
             raise ValueError(f"the minimum version {minimum.name} is above the maximum version {maximum.name}")
         if minimum is not None:
+            require(minimum < Version.TLSv1_3 or lib.HAVE_TLS1_3, "TLS 1.3")
             check(
                 lib.SSL_CTX_set_min_proto_version(self._ctx, minimum),
                 f"setting the minimum version {minimum.name}",
@@ -61,7 +62,8 @@ class VersionSettings(ContextState):
         """The oldest version that connections may use.
 
         The default is TLS 1.2, or the system's policy if that is newer.  Setting it raises
-        ``ValueError`` if it is above ``maximum_version``.  SSL_CTX_set_min_proto_version(3)
+        ``ValueError`` if it is above ``maximum_version``, and ``UnsupportedError`` if OpenSSL was built without the
+        version.  SSL_CTX_set_min_proto_version(3)
         """
         return Version(lib.SSL_CTX_get_min_proto_version(self._ctx) or Version.TLSv1)
 

@@ -105,9 +105,11 @@ def test_its_help_has_the_prototypes() -> None:
     assert "0x" not in repr(lib)
 
 
-def test_the_addresses_of_functions_come_from_cffi_s_object() -> None:
-    """docs/binding.md: ffi.addressof takes no other object."""
-    assert pyossl.ffi.addressof(cffi_lib, "SSL_free") != pyossl.ffi.NULL
+def test_a_function_is_converted_to_a_pointer() -> None:
+    """docs/binding.md: ``ffi.addressof`` accepts no object but cffi's own."""
+    pointers = pyossl.ffi.new("void (*[1])(SSL *)", [lib.SSL_free])
+    assert pointers[0] == pyossl.ffi.cast("void (*)(SSL *)", lib.SSL_free)
+    assert pointers[0] == pyossl.ffi.addressof(cffi_lib, "SSL_free")
 
 
 @of_the_late_build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import pydoc
@@ -93,19 +92,6 @@ def test_a_library_that_is_newer_than_the_headers_works_and_is_said_to_be_newer(
 
 
 @of_the_late_build
-def test_a_library_of_an_unknown_major_version_is_refused_in_one_sentence(shim: Any) -> None:
-    library = shim("0x50000000UL")
-    environment = os.environ | {"PYOSSL_LIBSSL": str(library)}
-    command = [sys.executable, "-c", "import pyossl"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        f"ImportError: pyossl cannot use the library that PYOSSL_LIBSSL names, {library}: it is of a newer major "
-        f"version than this pyossl knows, which was built with the headers of {pyossl.features.library.headers}"
-    )
-
-
-@of_the_late_build
 def test_the_libraries_that_were_passed_over_are_listed_with_the_reasons() -> None:
     library = library_in()
     if library["path"].endswith(".so.4"):
@@ -113,26 +99,6 @@ def test_the_libraries_that_were_passed_over_are_listed_with_the_reasons() -> No
     name, reason = library["passed_over"][0]
     assert name == "libssl.so.4"
     assert reason.startswith(("cannot open shared object file", "Error loading shared library", "it is "))
-
-
-@of_the_late_build
-def test_the_library_of_python_s_own_ssl_is_the_last_resort() -> None:
-    """A search that finds no other."""
-    code = """
-import sys, _ssl
-from pyossl import _openssl, ffi
-from pyossl.core import library_search
-library_search.VERSIONS, library_search.MACOS_FOLDERS = ("99",), ()
-library_search.find(ffi, _openssl.lib)
-import pyossl
-print(pyossl.features.library.found_by)
-"""
-    if not hasattr(importlib.import_module("_ssl"), "__file__"):
-        pytest.skip("this Python's ssl is built in, with an OpenSSL of its own")
-    environment = {name: value for name, value in os.environ.items() if name != "PYOSSL_LIBSSL"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
-    assert (done.returncode, done.stdout) == (0, "Python's own ssl module uses it\n"), done.stderr
 
 
 @of_the_late_build

@@ -17,7 +17,7 @@ import pytest
 
 import pyossl
 from pyossl import lib
-from pyossl.core import text
+from pyossl.core import library_search, text
 
 pytestmark = [
     pytest.mark.skipif(
@@ -132,11 +132,10 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     tmp_path.chmod(0o700)
     code = (
-        "import os, pyossl.core.library_search as search\n"
-        "from pyossl._openssl import ffi, lib\n"
+        "import os\n"
         f"os.environ['PYOSSL_LIBSSL'] = {str(path)!r}\n"
         "if os.geteuid() == 0: os.seteuid(65534)\n"
-        "search.find(ffi, lib)"
+        "import pyossl"
     )
     done = python(code)
     assert done.returncode == 1
@@ -352,26 +351,26 @@ def test_the_current_folder_is_not_searched(tmp_path: Path, library_path: str | 
 
 # Without a library that has a usual name
 
-AGAIN = """
-import sys
-from pyossl.core import library_search as search
-from pyossl._openssl import ffi, lib
-import os
+FIRST = f"""
+import importlib.util, os, sys
 os.environ.pop("PYOSSL_LIBSSL", None)
+spec = importlib.util.spec_from_file_location("pyossl.core.library_search", {library_search.__file__!r})
+search = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(search)
 search.VERSIONS = ("of-nobody",)
 search.MACOS_FOLDERS = ()
-search.passed_over.clear()
 """
+"""A process searches once.  So the module is changed before pyossl is imported."""
 
 
 def test_the_library_of_python_s_own_ssl_is_the_last_candidate() -> None:
-    done = python(f"{AGAIN}import ssl\nsearch.find(ffi, lib)\nprint(search.found_by)\n"
-                  "print(ffi.string(lib.OpenSSL_version(0)).decode() == ssl.OPENSSL_VERSION)")  # fmt: skip
+    done = python(f"{FIRST}import pyossl, ssl\nprint(search.found_by)\n"
+                  "print(pyossl.openssl_version == ssl.OPENSSL_VERSION)")  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "Python's own ssl module uses it\nTrue\n"), done.stderr
 
 
 def test_without_any_libssl_the_import_says_what_was_looked_for() -> None:
-    done = python(f"{AGAIN}sys.modules['_ssl'] = None\nsearch.find(ffi, lib)")
+    done = python(f"{FIRST}sys.modules['_ssl'] = None\nimport pyossl")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(

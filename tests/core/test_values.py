@@ -76,3 +76,12 @@ def test_the_version_number_of_a_late_bound_build_is_that_of_the_library() -> No
         headers = ffi.string(lib.pyossl_headers()).decode().split()[1]
         number = lib.OPENSSL_VERSION_NUMBER
         assert headers.startswith(f"{number >> 28}.{number >> 20 & 0xFF}.")
+
+
+def test_each_feature_is_there_if_the_headers_have_it(compiler: build_ffi.Compiler) -> None:
+    """Also if OpenSSL was configured without it: no-quic, no-psk and so on."""
+    asked = [f"#if {flag}\nin_the_headers {flag[:4]} {flag[4:]}\n#endif" for flag in build_ffi.flags()]
+    answers = compiler.preprocess("\n".join(['#include "have.h"', *asked]) + "\n")
+    expected = {f"HAVE{flag}" for flag in re.findall(r"in_the_headers HAVE (\w+)", answers)}
+    assert "HAVE_API_3_0" in expected or lib.OPENSSL_VERSION_NUMBER < 0x30000000
+    assert {flag for flag in build_ffi.flags() if getattr(lib, flag)} == expected

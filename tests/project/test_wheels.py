@@ -1,4 +1,4 @@
-"""The built wheels run where their names say, and hold what pyossl needs and no more.  ``ci/wheels`` runs these tests."""
+"""The built wheels need what their names say, and hold what pyossl needs.  ``ci/wheels`` runs these tests."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_auditwheel_agrees_with_the_platform(wheel: zipfile.ZipFile) -> None:
     pytest.importorskip("auditwheel")
     platform = tags(wheel)[2]
     if platform.startswith("musllinux"):
-        pytest.skip("auditwheel takes glibc's linker script libc.so for musl's library; the tests above look at NEEDED")
+        pytest.skip("auditwheel reads glibc's libc.so, a text, as musl's library; the tests above look at NEEDED")
     said = " ".join(audited("auditwheel", "show", str(path_of(wheel))).split())
     assert f'is consistent with the following platform tag: "{platform}"' in said
 
