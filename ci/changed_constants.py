@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyproject
 
-sys.path.append(str(pyproject.REPOSITORY))
+sys.path.append(str(pyproject.REPOSITORY))  # after an installed pyossl
 
 import build_ffi
 import build_late

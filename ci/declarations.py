@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pyproject
 
-sys.path.append(str(pyproject.REPOSITORY))
+sys.path.insert(0, str(pyproject.REPOSITORY))
 
 import build_ffi
 

@@ -489,7 +489,7 @@ def list_rows(facts: dict[str, Any]) -> None:
         python = f"Python {row['python']}" if "python" in row else "this machine's Python"
         only = "  (only with --all)" if row.get("all") else ""
         openssl = row["openssl"].rstrip(".")
-        print(f"{row['name']:<14}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
+        print(f"{row['name']:<18}OpenSSL {openssl:<8}{row['place']:<9}{suite}, {python}{only}")
 
 
 def new_logs() -> Path:
