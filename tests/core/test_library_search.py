@@ -69,7 +69,8 @@ def refusal(chosen: str | bytes | Path) -> str:
     assert done.returncode == 1, (done.returncode, done.stderr)
     *_, before, last = done.stderr.rstrip("\n").split("\n")
     assert before.startswith("    "), f"more than one line: {done.stderr}"
-    assert last.startswith("ImportError: PYOSSL_LIBSSL "), last
+    assert last.startswith("ImportError: "), last
+    assert "PYOSSL_LIBSSL" in last, last
     assert len(last) < 1000
     return last
 
@@ -138,9 +139,12 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         "import pyossl"
     )
     done = python(code)
+    if "No module named 'pyossl'" in done.stderr:
+        pytest.skip("other users may not read the folder that pyossl is installed in")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("ImportError: PYOSSL_LIBSSL ")
+    assert last.startswith("ImportError: ")
+    assert "PYOSSL_LIBSSL" in last
     assert str(path) in last
     assert "Permission denied" in last
 
