@@ -11,7 +11,6 @@ import pickle
 import pydoc
 import subprocess
 import sys
-import timeit
 from typing import Any
 
 import pytest
@@ -110,14 +109,6 @@ def test_a_function_is_converted_to_a_pointer() -> None:
     pointers = pyossl.ffi.new("void (*[1])(SSL *)", [lib.SSL_free])
     assert pointers[0] == pyossl.ffi.cast("void (*)(SSL *)", lib.SSL_free)
     assert pointers[0] == pyossl.ffi.addressof(cffi_lib, "SSL_free")
-
-
-@of_the_late_build
-def test_a_second_use_of_a_name_is_about_as_fast_as_cffi_s() -> None:
-    times = {}
-    for each, of in (("ours", lib), ("cffi's", cffi_lib)):
-        times[each] = min(timeit.repeat("lib.SSL_new", globals={"lib": of}, number=20_000, repeat=15))
-    assert times["ours"] < 2 * times["cffi's"], times
 
 
 def test_threads_that_use_names_at_the_same_time_get_the_same_values() -> None:

@@ -74,7 +74,8 @@ def shim(tmp_path: Path) -> Any:
         source.write_text(SHIM % version)
         libssl = os.path.realpath(pyossl.features.library.path)
         libcrypto = os.path.realpath(pyossl.ffi.string(lib.pyossl_crypto_library()).decode())
-        folders = {f"-Wl,-rpath,{os.path.dirname(each)}" for each in (libssl, libcrypto)}
+        # With the older tag, the folders are also searched for what libssl itself needs.
+        folders = {f"-Wl,--disable-new-dtags,-rpath,{os.path.dirname(each)}" for each in (libssl, libcrypto)}
         command = ["cc", "-shared", "-fPIC", "-o", str(library), str(source), libssl, libcrypto, *sorted(folders)]
         subprocess.run(command, check=True)
         return library
