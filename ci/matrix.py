@@ -251,7 +251,7 @@ class Row:
         built_from = wheel_sources(self.matrix.source)
 
         def make(target: Path) -> None:
-            wanted = [python, f"--platform=manylinux_2_17_{platform.machine()}", f"--dist={target}"]
+            wanted = [python, f"--platform=manylinux_2_17_{platform.machine()}", f"--dist={target}", "--or-newer"]
             self._make(f"building the wheel for {python}", ["ci/wheels", *wanted])
             if wheel_sources(pyproject.REPOSITORY) != built_from:
                 raise RowError("the sources have changed since the matrix was started")
@@ -265,7 +265,10 @@ class Row:
         if "wheel" in self.row:
             (self.work / "dist").mkdir()
             # For tests/project/test_symbols.py: the headers that the wheel was compiled with.
-            shutil.copytree(newest_headers.headers(), self.work / "newest-headers")
+            try:
+                shutil.copytree(newest_headers.headers(or_newer=True), self.work / "newest-headers")
+            except SystemExit as error:
+                raise RowError(str(error)) from None
             built = Path(shutil.copy(self.matrix.wheel or self._shared_wheel(self.row["wheel"]), self.work / "dist"))
         else:
             built = self._build_wheel()

@@ -50,10 +50,22 @@ def mirrors() -> list[str]:
     return list(dict.fromkeys(mirror.rstrip("/") for mirror in listed))
 
 
-def headers() -> Path:
-    """A folder whose include/openssl has the headers, as PYOSSL_OPENSSL_DIR wants it."""
-    package = pinned()
+def headers(*, or_newer: bool = False) -> Path:
+    """A folder whose include/openssl has the headers, as PYOSSL_OPENSSL_DIR wants it.
 
+    With ``or_newer``, for tests, the newest ones are fetched if Debian no longer has the pinned ones.
+    """
+    try:
+        return kept(pinned())
+    except SystemExit as gone:
+        if not or_newer:
+            raise
+        package = newest(available())
+        print(f"{gone}\nThe tests use {package.version} instead.", file=sys.stderr)
+        return kept(package)
+
+
+def kept(package: Package) -> Path:
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder, "headers.deb")

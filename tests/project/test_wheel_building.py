@@ -106,6 +106,20 @@ def test_headers_that_no_mirror_has_end_with_the_command_that_updates_them(mirro
 
 
 @needs_apt
+def test_the_tests_take_newer_headers_if_debian_no_longer_has_the_pinned_ones(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = mirror / "pool"
+    checksum = hashlib.sha256((pool / "headers.deb").read_bytes()).hexdigest()
+    (pool / "headers.deb").rename(pool / "newer.deb")
+    listed = f"Package: libssl-dev\nVersion: 4.0.10-1\nFilename: pool/newer.deb\nSHA256: {checksum}\n"
+    monkeypatch.setattr(newest_headers, "available", lambda: listed)
+    assert newest_headers.headers(or_newer=True).name.startswith("4.0.10-1-")
+    with pytest.raises(SystemExit):
+        newest_headers.headers()
+
+
+@needs_apt
 def test_headers_with_another_checksum_are_refused(mirror: Path) -> None:
     with open(mirror / "pool" / "headers.deb", "ab") as archive:
         archive.write(b"more")
