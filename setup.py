@@ -1,10 +1,11 @@
-"""Builds pyossl's extension module, pyossl._openssl, against the system's OpenSSL.
+"""Builds pyossl's extension modules, and writes what depends on the repository's address into the package's metadata.
 
 The compiler, the headers and the library are looked for only when the extension is built, so that an sdist can be
 made on a machine that has none of them.
 """
 
 import os
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -22,6 +23,37 @@ STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
 FAST_STABLE_ABI = STABLE_ABI and int(sysconfig.get_config_var("py_version_nodot")) >= 311
 
 
+ROOT = Path(__file__).parent
+REPOSITORY = os.environ.get("PYOSSL_REPOSITORY", "").rstrip("/")
+"""The address of the repository, which .github/workflows/wheels.yml knows."""
+RELEASE = "v" + re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[0]
+
+
+def description() -> str:
+    """README.md.  If the repository's address is known, links and pictures have it: an index page has no files."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    if not REPOSITORY:
+        return text
+
+    def absolute(link: re.Match[str]) -> str:
+        kind = "raw" if link[1].startswith("!") else "blob"
+        return f"{link[1]}({REPOSITORY}/{kind}/{RELEASE}/{link[2]})"
+
+    return re.sub(r"(!?\[[^][]*\])\((?!https?:|#)([^)\s]+)\)", absolute, text)
+
+
+def addresses() -> dict[str, str]:
+    if not REPOSITORY:
+        return {}
+    at_release = f"{REPOSITORY}/blob/{RELEASE}"
+    return {
+        "Source": REPOSITORY,
+        "Documentation": f"{at_release}/docs/index.md",
+        "Changelog": f"{at_release}/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+    }
+
+
 class BuildExtension(build_ext):
     def run(self) -> None:
         # setuptools takes the compiler from CC, or else the one that built Python, even if it is not on PATH.
@@ -36,6 +68,9 @@ class BuildExtension(build_ext):
 
 
 setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
+    project_urls=addresses(),
     ext_modules=[
         Extension(
             build_ffi.MODULE,

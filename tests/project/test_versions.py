@@ -48,6 +48,15 @@ def test_c_asks_what_there_is_and_not_which_version(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("path", [path for path in C_FILES if path.parent.name != "decl"], ids=lambda path: path.name)
+def test_c_asks_for_a_feature_when_it_runs(path: Path) -> None:
+    """A late-bound build does not know its library when it is compiled.  ``#if COMPILES(HAVE_x)`` is always true there,
+    and ``if (HAVE_x)`` asks."""
+    if path.name not in FILES_WITH_VERSIONS:
+        conditions = re.findall(r"^\s*#\s*(?:el)?if.*", without_comments(path), re.MULTILINE)
+        assert not [line for line in conditions if "HAVE_" in re.sub(r"COMPILES\(HAVE_\w+\)", "", line)]
+
+
 def versions_named(node: ast.AST) -> bool:
     return any(
         (isinstance(each, ast.Attribute) and VERSION_NUMBER.match(each.attr))
