@@ -260,3 +260,9 @@ static int pyossl_limits_pending_connections(void)
     ERR_pop_to_mark();
     return has;
 }
+
+/* The headers of a build without compression leave its overhead out.  This is for Python's constants only: the files above
+ * use the larger size. */
+#undef SSL3_RT_MAX_COMPRESSED_LENGTH
+#define SSL3_RT_MAX_COMPRESSED_LENGTH \
+    (SSL3_RT_MAX_PLAIN_LENGTH + (pyossl_has_symbol("COMP_CTX_new") ? SSL3_RT_MAX_COMPRESSED_OVERHEAD : 0))
