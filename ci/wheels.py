@@ -48,8 +48,8 @@ import wheel_runs
 FACTS = pyproject.load(Path(__file__).with_name("wheels.toml"))
 SETTINGS = "_sysconfigdata_pyossl"
 
-# zig has no -fsyntax-only: it compiles the file instead, and the result is removed. clang has other names than GCC for
-# the warnings that build_ffi.py turns off.
+# zig has no -fsyntax-only: it compiles the file instead, and the result is removed. Some of the warnings that build_ffi.py
+# turns off are GCC's own.
 COMPILER = """#!/bin/sh
 for argument; do
     shift
@@ -61,7 +61,7 @@ for argument; do
         set -- "$@" "$argument"
     fi
 done
-{zig} cc -target {target} "$@" -Wno-incompatible-pointer-types-discards-qualifiers -Wno-unknown-warning-option
+{zig} cc -target {target} "$@" -Wno-unknown-warning-option
 """
 OPTIONS = ["-O2", "-g0", "-DNDEBUG", "-fwrapv", "-fno-sanitize=undefined", "-Wall"]
 
