@@ -48,8 +48,8 @@ import wheel_runs
 FACTS = pyproject.load(Path(__file__).with_name("wheels.toml"))
 SETTINGS = "_sysconfigdata_pyossl"
 
-# zig has no -fsyntax-only: it compiles the file instead, and the result is removed. Some warnings that build_ffi.py turns
-# off are GCC's own.
+# zig has no -fsyntax-only: it compiles the file instead, and the result is removed. Some warnings that build_ffi.py
+# turns off are GCC's own.
 COMPILER = """#!/bin/sh
 for argument; do
     shift
