@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,9 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import changed_constants
 import newest_headers
 import pyproject
 import roots
+
+import build_ffi
 
 PROGRAM = Path(__file__).with_name("wheel_program.py")
 VERSION = "3.13"
@@ -133,34 +135,11 @@ def call(command: list[str], what: str = "", **environment: str) -> str:
 def values(headers: list[Path]) -> dict[str, int]:
     """The value of each constant and enumerator that pyossl declares, according to these headers of OpenSSL.
 
-    The compiler writes them into its assembly: so they are read without a program to run, and without a library.
-    Constants that only compat.h defines are left out.
+    The compiler reads them: so neither a program nor a library of the other platform is needed.
     """
-    sys.path.append(str(pyproject.REPOSITORY))
-    import build_ffi
-
     openssl = build_ffi.OpenSSL("ci/wheels", [str(folder) for folder in headers])
     cc = build_ffi.Compiler(openssl, ["cc"])
-    text = "\n".join(line.text for line in build_ffi.surviving(cc))
-    names = set(re.findall(r"^#define (\w+) \.\.\.", text, re.M))
-    for body in re.findall(r"\benum\b[^{;]*\{([^}]*)\}", text):
-        names |= set(re.findall(r"(\w+)\s*(?:=[^,]*)?(?:,|$)", body.strip()))
-    included = re.findall(r"^#include <openssl/.*>", (build_ffi.C / "pyossl.c").read_text(), re.M)
-    with tempfile.TemporaryDirectory() as folder:
-        source, assembly = Path(folder, "values.c"), Path(folder, "values.s")
-
-        def compile_to(*options: str) -> subprocess.CompletedProcess[str]:
-            lines = [f'    __asm__ volatile("@@{name} %0" :: "i"((long long)({name})));' for name in sorted(names)]
-            text = ["#include <sys/types.h>", *included, "void values(void)", "{", *lines, "}", ""]
-            source.write_text("\n".join(text))
-            command = [*cc.command, *cc.flags, "-O0", "-w", *options, str(source)]
-            return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
-
-        names -= set(re.findall(r"'(\w+)' undeclared", compile_to("-fsyntax-only").stderr))
-        done = compile_to("-S", "-o", str(assembly))
-        if done.returncode != 0:
-            raise RunError(f"the values of the constants cannot be compiled:\n{done.stderr[:3000]}")
-        return {name: int(value) for name, value in re.findall(r"@@(\w+) [$#]?(-?\d+)", assembly.read_text())}
+    return changed_constants.values(cc, changed_constants.names(cc))
 
 
 def dependencies(tag: str) -> Path:
