@@ -5,8 +5,8 @@ Some of OpenSSL's constants and enumerators have another number in another relea
 minor release than its headers, or with any release if it is bound late.  So these constants are expressions that ask
 for the version of the library.
 
-The values come from the headers of the OpenSSLs of ci/matrix.toml, which are given as PREFIX arguments, each with
-include/openssl.  ``--check`` writes nothing, and fails if the file is out of date.
+The values come from the headers of the OpenSSLs of ci/matrix.toml (openssl_prefixes.py).  ``--check`` writes nothing,
+and fails if the file is out of date.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import openssl_prefixes
 import pyproject
 
 sys.path.append(str(pyproject.REPOSITORY))  # after an installed pyossl
@@ -109,17 +110,15 @@ def page(known: dict[Release, dict[str, int]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ci/changed_constants.py", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is out of date")
-    parser.add_argument("prefixes", nargs="+", metavar="PREFIX", help="a folder with include/openssl")
     arguments = parser.parse_args()
-    known = {}
-    for prefix in arguments.prefixes:
-        cc = compiler(prefix)
-        known[release(cc)] = values(cc, names(cc))
+    with tempfile.TemporaryDirectory() as folder:
+        compilers = [compiler(prefix) for prefix in openssl_prefixes.write_prefixes(Path(folder))]
+        known = {release(cc): values(cc, names(cc)) for cc in compilers}
     text = page(known)
     if not arguments.check:
         FILE.write_text(text)
     elif FILE.read_text() != text:
-        print(f"{FILE.name} is out of date: run python ci/changed_constants.py with the prefixes of all five OpenSSLs")
+        print(f"{FILE.name} is out of date: run python ci/changed_constants.py")
         return 1
     print(f"{text.count('?')} constants change, {len(build_late.older())} declarations are of older libraries")
     return 0

@@ -2,8 +2,8 @@
 """Writes pyossl/_c/late/symbols.txt: the functions of OpenSSL that the late-bound extension calls.
 
 The extension is compiled without pointers: what the object leaves undefined are these functions.  Compiled again with
-the new list, it must leave none.  The PREFIX arguments are the OpenSSLs of ci/matrix.toml, each with include/openssl
-and lib; the headers of the newest are used.  ``--check`` writes nothing, and fails if the file is out of date.
+the new list, it must leave none.  The headers are those of the newest OpenSSL of ci/matrix.toml; a function counts if
+one of the OpenSSLs exports it (openssl_prefixes.py).  ``--check`` writes nothing, and fails if the file is out of date.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import changed_constants
+import openssl_prefixes
 
 import build_ffi
 import build_late
@@ -45,12 +46,9 @@ def undefined(prefix: Path, wanted: set[str]) -> set[str]:
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "_openssl.c"), Path(folder, "_openssl.o")
         ffi.emit_c_code(str(source))
-        kept = build_late.SYMBOLS.read_text()
-        try:
-            build_late.SYMBOLS.write_text("\n".join(sorted(wanted)))
-            build_late.write_headers(Path(folder))
-        finally:
-            build_late.SYMBOLS.write_text(kept)
+        build_late.SYMBOLS = Path(folder, "symbols.txt")
+        build_late.SYMBOLS.write_text("\n".join(sorted(wanted)))
+        build_late.write_headers(Path(folder))
         cc = build_ffi.Compiler(build_ffi.OpenSSL(str(prefix), [folder, f"{prefix}/include", include]))
         arguments = ("-O0", "-w", "-fPIC", "-DPYOSSL_LATE=1", "-c", *build_ffi.STRICT)
         done = cc.run(*arguments, source=source.read_text(), output=output)
@@ -59,15 +57,10 @@ def undefined(prefix: Path, wanted: set[str]) -> set[str]:
         return names_of("-u", str(output))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="ci/late_symbols.py", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is out of date")
-    parser.add_argument(
-        "prefixes", nargs="+", type=Path, metavar="PREFIX", help="a folder with include/openssl and lib"
-    )
-    arguments = parser.parse_args()
-    newest = max(arguments.prefixes, key=lambda prefix: changed_constants.release(changed_constants.compiler(prefix)))
-    exports = set().union(*map(exported, arguments.prefixes))
+def listed(prefixes: list[Path]) -> str:
+    """The text of symbols.txt."""
+    newest = max(prefixes, key=lambda prefix: changed_constants.release(changed_constants.compiler(prefix)))
+    exports = set().union(*map(exported, prefixes))
     functions = {each.names[0] for each in build_late.declarations() if each.is_function}
     # Some features are in no build of Debian's, so some functions are exported by none of these libraries.
     openssl = exports | {name for name in functions if not name.startswith("pyossl_")}
@@ -75,15 +68,22 @@ def main() -> int:
     wanted = older | set(build_late.older_of_compat()) & exports
     while more := undefined(newest, wanted) & openssl - wanted:
         wanted |= more
-    text = HEADING + "".join(f"{name}\n" for name in sorted(wanted))
+    return HEADING + "".join(f"{name}\n" for name in sorted(wanted))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="ci/late_symbols.py", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is out of date")
+    arguments = parser.parse_args()
+    file = build_late.SYMBOLS
+    with tempfile.TemporaryDirectory() as folder:
+        text = listed(openssl_prefixes.write_prefixes(Path(folder)))
     if not arguments.check:
-        build_late.SYMBOLS.write_text(text)
-    elif build_late.SYMBOLS.read_text() != text:
-        print(
-            f"{build_late.SYMBOLS.name} is out of date: run python ci/late_symbols.py with the prefixes of all OpenSSLs"
-        )
+        file.write_text(text)
+    elif file.read_text() != text:
+        print("symbols.txt is out of date: run python ci/late_symbols.py")
         return 1
-    print(f"the late-bound extension calls {len(wanted)} functions of OpenSSL")
+    print(f"the late-bound extension calls {len(text.splitlines()) - 1} functions of OpenSSL")
     return 0
 
 

@@ -10,7 +10,6 @@ python ci/newest_headers.py update    finds the newest release in Debian, and wr
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,11 +93,8 @@ def fetch(file: str, sha256: str, archive: Path, advice: str) -> None:
 def unpack(archive: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["dpkg-deb", "--extract", str(archive), folder], check=True)
-        include = Path(folder, "usr", "include")
-        shutil.copytree(include / "openssl", target / "include" / "openssl")
-        # configuration.h is in another folder. On 64-bit Linux it differs only in RC4_INT, which pyossl does not use.
-        for directory in include.glob("*-linux-*/openssl"):
-            shutil.copytree(directory, target / "include" / "openssl", dirs_exist_ok=True)
+        # On 64-bit Linux, the headers of two architectures differ only in RC4_INT, which pyossl does not use.
+        roots.copy_headers(Path(folder, "usr", "include"), target)
 
 
 def newest(listed: str) -> Package:

@@ -155,12 +155,16 @@ def prefix(row: dict[str, Any], run: Run, *, again: bool = False) -> Path:
     return kept(CACHE / "prefixes" / name, make, again=again)
 
 
-def arrange(unpacked: Path, target: Path) -> None:
-    include = unpacked / "usr" / "include"
+def copy_headers(include: Path, target: Path) -> None:
+    """Copies OpenSSL's headers from this folder of Debian's packages to include/openssl in ``target``."""
     shutil.copytree(include / "openssl", target / "include" / "openssl")
     # Debian keeps headers that differ between architectures (opensslconf.h) in another folder.
     for directory in include.glob("*-linux-*/openssl"):
         shutil.copytree(directory, target / "include" / "openssl", dirs_exist_ok=True)
+
+
+def arrange(unpacked: Path, target: Path) -> None:
+    copy_headers(unpacked / "usr" / "include", target)
 
     (target / "lib").mkdir()
     for pattern in ("lib*ssl.so*", "libcrypto.so*"):
