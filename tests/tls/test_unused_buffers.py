@@ -1,5 +1,6 @@
 """A connection with nothing to read and nothing to write keeps no buffer of OpenSSL's, also after a message that comes
-after the handshake: before 3.2 OpenSSL allocates 16 KiB to write when it reads a session ticket or a KeyUpdate."""
+after the handshake: before 3.2 OpenSSL allocates 16 KiB to write when it reads a session ticket or a KeyUpdate
+(docs/pitfalls.md, 54)."""
 
 from __future__ import annotations
 
