@@ -263,8 +263,7 @@ def test_a_libcrypto_of_another_version_beside_the_libssl_is_refused(tmp_path: P
 
 @linux
 def test_a_libssl_that_got_the_libcrypto_of_another_folder_is_refused(tmp_path: Path) -> None:
-    """docs/pitfalls.md, 55."""
-    """The dynamic linker gives a library the one that is loaded already under that name."""
+    """The dynamic linker gives a library the one that is loaded already under that name.  docs/pitfalls.md, 55"""
     source = (
         "extern unsigned long OpenSSL_version_num(void); void *SSL_new(void *c) { OpenSSL_version_num(); return c; }"
     )
