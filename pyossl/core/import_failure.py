@@ -27,7 +27,8 @@ FOR_MUSL = re.compile(r"libc\.musl-")
 FOR_GLIBC = re.compile(r"Error loading shared library (?:ld-linux|lib(?:c|m|dl|pthread)\.so\.\d)|Error relocating")
 FOR_NEWER_GLIBC = re.compile(r"version [`'](GLIBC_[\d.]+)' not found \(required by ([^)]+)\)")
 
-REBUILD = "pip install --force-reinstall --no-cache-dir --no-binary pyossl pyossl"
+REINSTALL = "pip install --force-reinstall --no-cache-dir pyossl"
+"""Without the cache, in which pip keeps the wheel that it once made from source for another Python or OpenSSL."""
 
 
 def explained(error: ImportError) -> ImportError:
@@ -67,13 +68,14 @@ def for_another_c_library(said: str) -> str:
 
 
 def refused(reason: str, remedy: str = "") -> ImportError:
-    """The error that gives ``reason``, and then what to do: ``remedy``, or else a new build of pyossl.
+    """The error that gives ``reason``, and then what to do: ``remedy``, or else a new installation of pyossl.
 
     In a source tree it is a build of that tree, or the import of the pyossl that is installed.
     """
     tree = PACKAGE.resolve().parent
     if not ((tree / "build_ffi.py").is_file() or (PACKAGE / "_c").is_dir()):
-        return ImportError(f"{reason}; {remedy or f'pyossl must be rebuilt on this system: {REBUILD}'}")
+        again = f"install pyossl again, on this system and with this Python: {REINSTALL}"
+        return ImportError(f"{reason}; {remedy or again}")
     build = f"build it: run pip install -e . in {tree}"
     installed = installed_elsewhere(tree)
     if installed is None:

@@ -62,6 +62,9 @@ def _chosen(chosen: str) -> Iterator[tuple[str, str]]:
     if "/" in chosen and not os.path.isabs(chosen):
         shown = _shown(os.fsencode(chosen))
         raise ImportError(f"{VARIABLE} is neither an absolute path nor the name of a library: {shown}")
+    if os.path.isabs(chosen) and os.path.isdir(chosen):
+        shown = _shown(os.fsencode(chosen))
+        raise ImportError(f"{VARIABLE} is the path of a folder, and not of the libssl in it: {shown}")
     yield chosen, f"{VARIABLE} names it"
 
 

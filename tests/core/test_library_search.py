@@ -118,11 +118,9 @@ def test_a_name_that_the_dynamic_linker_does_not_find_is_refused() -> None:
     assert "No such file" in said
 
 
-@linux
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     said = refusal(tmp_path)
-    assert str(tmp_path) in said
-    assert "irectory" in said
+    assert said.endswith(f"PYOSSL_LIBSSL is the path of a folder, and not of the libssl in it: {tmp_path}")
 
 
 @linux
