@@ -258,10 +258,13 @@ def main(arguments: list[str]) -> int:
         prog="ci/wheels",
         usage="ci/wheels [PYTHON...] [--platform PLATFORM] [--dist FOLDER], or ci/wheels run [--dist FOLDER]",
         description="Build the wheels for Linux of every platform and Python in ci/wheels.toml, and check them.",
+        epilog="ci/wheels run runs the wheels in FOLDER for ARM, under qemu, and those for musl.",
     )
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"one of {', '.join(FACTS['pythons'])}")
     parser.add_argument("--platform", action="append", choices=FACTS["platforms"], help="only for this platform")
-    parser.add_argument("--dist", type=Path, default=pyproject.REPOSITORY / "dist", help="where the wheels are put")
+    parser.add_argument(
+        "--dist", type=Path, default=pyproject.REPOSITORY / "dist", metavar="FOLDER", help="for the wheels (dist)"
+    )
     parser.add_argument("--or-newer", action="store_true", help="for tests: newer headers, if the pinned ones are gone")
     options = parser.parse_args(arguments)
     if options.pythons == ["run"]:

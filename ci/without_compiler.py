@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 import time
@@ -90,11 +91,18 @@ class BareRow(matrix.Row):
             raise matrix.RowError(f"installing and the demo took more than {PATIENCE} seconds")
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    known = ", ".join(row["name"] for row in ROWS)
+    parser = argparse.ArgumentParser(
+        prog="ci/without-compiler",
+        description="Install the wheel in a Debian without compiler and headers, with each OpenSSL, and run the demo.",
+    )
+    parser.add_argument("names", nargs="*", metavar="OPENSSL", help=f"one of {known}; the default is all")
+    names = parser.parse_args(arguments).names
     facts = pyproject.load(Path(__file__).with_name("matrix.toml"))
     rows = [row for row in ROWS if not names or row["name"] in names]
     if unknown := set(names) - {row["name"] for row in ROWS}:
-        sys.exit(f"ci/without-compiler has no row {', '.join(sorted(unknown))}")
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {known}")
     return matrix.run({**facts, "root_packages": PACKAGES}, rows, rebuild=False, pytest=[], kind=BareRow)
 
 
