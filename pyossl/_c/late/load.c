@@ -1,9 +1,10 @@
 /* The late-bound build finds a libssl when it is imported: this file loads it, fills the pointers of pointers.h, and
  * answers what the library has.
  *
- * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: RTLD_LOCAL, and
- * where the C library has it RTLD_DEEPBIND, with which the library's calls go to itself first and not to a stranger that
- * was preloaded or loaded with RTLD_GLOBAL.  AddressSanitizer forbids RTLD_DEEPBIND.
+ * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: with RTLD_LOCAL,
+ * and with RTLD_DEEPBIND if there is a stranger: a library that was preloaded or loaded with RTLD_GLOBAL, and has functions
+ * of OpenSSL's.  With RTLD_DEEPBIND the library calls its own functions first, but then also the C library's and not those
+ * of a preloaded malloc, libfaketime or torsocks.  So it is used only if it is needed.
  *
  * A pointer whose function the library lacks gets the stand-in of compat.h, or else pyossl_absent, which fails. */
 
@@ -49,8 +50,14 @@ static int pyossl_refuse(const char *reason, const char *more)
 static int pyossl_open_flags(void)
 {
 #ifdef RTLD_DEEPBIND
-    if (dlsym(RTLD_DEFAULT, "__asan_init") == NULL)
-        return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+    static const char *const of_strangers[]
+        = { "SSL_new", "EVP_CIPHER_CTX_new", "X509_free", "BN_new", "CRYPTO_malloc", "SHA256_Init" };
+    int is_sanitized = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") != NULL;    /* it forbids RTLD_DEEPBIND */
+
+    for (size_t n = 0; !is_sanitized && n < sizeof(of_strangers) / sizeof(*of_strangers); n++) {
+        if (dlsym(RTLD_DEFAULT, of_strangers[n]) != NULL)
+            return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+    }
 #endif
     return RTLD_NOW | RTLD_LOCAL;
 }
