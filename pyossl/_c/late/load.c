@@ -218,6 +218,8 @@ static int pyossl_can_begin(const SSL_METHOD *method, int version)
 
     ERR_set_mark();
     context = can ? SSL_CTX_new(method) : NULL;
+    if (context != NULL)
+        SSL_CTX_clear_options(context, SSL_OP_NO_SSL_MASK);    /* openssl.cnf can forbid versions that the build has */
     if (context != NULL && SSL_CTX_set_min_proto_version(context, version)
         && SSL_CTX_set_max_proto_version(context, version) && (ssl = SSL_new(context)) != NULL) {
         SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
