@@ -157,7 +157,6 @@ static int pyossl_load(const char *file, int if_loaded)
             dlclose(libcrypto);
         return 0;
     }
-    pyossl_library = library;
     for (size_t n = 0; n < sizeof(pyossl_symbols) / sizeof(*pyossl_symbols); n++) {
         const pyossl_symbol *symbol = &pyossl_symbols[n];
         void *found = dlsym(library, symbol->name);
@@ -168,6 +167,7 @@ static int pyossl_load(const char *file, int if_loaded)
         *symbol->pointer = found != NULL ? found : (void *)pyossl_absent;
     }
     pyossl_fill_held_functions();
+    pyossl_library = library;    /* last: a thread of another interpreter that finds it set calls through the pointers */
     return 1;
 }
 
