@@ -2,9 +2,9 @@
  * answers what the library has.
  *
  * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: with RTLD_LOCAL,
- * and with RTLD_DEEPBIND if there is a stranger: a library that was preloaded or loaded with RTLD_GLOBAL, and has functions
- * of OpenSSL's.  With RTLD_DEEPBIND the library calls its own functions first, but then also the C library's and not those
- * of a preloaded malloc, libfaketime or torsocks.  So it is used only if it is needed.
+ * and with RTLD_DEEPBIND if there is a stranger, a library that was preloaded or loaded with RTLD_GLOBAL and has functions
+ * of OpenSSL's.  With RTLD_DEEPBIND the library calls its own functions first, but then also those of the C library, and
+ * not those of a preloaded malloc, libfaketime or torsocks.  So it is used only if it is needed.
  *
  * A pointer whose function the library lacks gets the stand-in of compat.h, or else pyossl_absent, which fails. */
 
@@ -94,7 +94,7 @@ static int pyossl_open_libcrypto_beside(const char *libssl, void **libcrypto)
 }
 
 /* Whether the libssl uses the libcrypto beside it.  If the process has loaded another library of that name before, the
- * dynamic linker gives it that one. */
+ * dynamic linker gives it that one; and musl's gives it none that was loaded by its path. */
 static int pyossl_uses(void *libssl, void *libcrypto)
 {
     void *function = dlsym(libssl, "OpenSSL_version_num");
@@ -102,7 +102,7 @@ static int pyossl_uses(void *libssl, void *libcrypto)
 
     if (libcrypto == NULL || function == dlsym(libcrypto, "OpenSSL_version_num"))
         return 1;
-    return pyossl_refuse("it does not use the libcrypto beside it: the process has loaded %s before; import pyossl first",
+    return pyossl_refuse("it uses %s, not the libcrypto beside it: import pyossl first, or set LD_LIBRARY_PATH to its folder",
                          dladdr(function, &loaded) ? loaded.dli_fname : "another");
 }
 
