@@ -138,6 +138,24 @@ print(*(name for name in vars(lib) if name.startswith("HAVE_")))
     assert set(after.split()) - set(before.split()) == {"HAVE_TLS1_3"}
 
 
+def test_a_version_that_openssl_cnf_forbids_is_still_a_feature_of_the_build(tmp_path: Path) -> None:
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(
+        "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = default\n"
+        "[default]\nProtocol = -TLSv1.3, -TLSv1.2, -TLSv1.1, -TLSv1\n"
+    )
+    code = "from pyossl import lib; print(lib.HAVE_TLS1_3, lib.HAVE_DTLS)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "OPENSSL_CONF": str(configuration)},
+    )
+    assert done.stdout == f"{lib.HAVE_TLS1_3} {lib.HAVE_DTLS}\n"
+
+
 def test_an_unknown_feature_is_a_key_error_and_an_attribute_error() -> None:
     with pytest.raises(KeyError):
         pyossl.features["nothing"]

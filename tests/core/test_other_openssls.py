@@ -106,10 +106,11 @@ shake_hands(client, server)
 """
 
 
-def stranger(folder: Path) -> Path:
-    source, library = folder / "stranger.c", folder / "libstranger.so"
-    source.write_text(STRANGER)
-    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", str(library), str(source)], check=True)
+def preloaded(folder: Path, code: str) -> Path:
+    """The path of a library, which is compiled from this C code."""
+    source, library = folder / "preloaded.c", folder / "libpreloaded.so"
+    source.write_text(code)
+    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", str(library), str(source), "-ldl"], check=True)
     return library
 
 
@@ -125,15 +126,50 @@ def test_functions_of_a_preloaded_library_are_not_called(tmp_path: Path) -> None
     """It defines functions of OpenSSL's, without versions, so that they come first for every library of the process."""
     run(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n{HANDSHAKE}",
-        LD_PRELOAD=str(stranger(tmp_path)),
+        LD_PRELOAD=str(preloaded(tmp_path, STRANGER)),
     )
 
 
 @late
 @deepbind
 def test_functions_of_a_library_with_global_symbols_are_not_called(tmp_path: Path) -> None:
-    load = f"import ctypes; ctypes.CDLL({str(stranger(tmp_path))!r}, ctypes.RTLD_GLOBAL)"
+    load = f"import ctypes; ctypes.CDLL({str(preloaded(tmp_path, STRANGER))!r}, ctypes.RTLD_GLOBAL)"
     run(f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n{load}\n{HANDSHAKE}")
+
+
+CLOCK = "#include <time.h>\ntime_t time(time_t *now) { if (now) *now = 1000; return 1000; }"
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or "LD_PRELOAD" in os.environ,
+    reason="needs LD_PRELOAD for a library of its own",
+)
+def test_a_preloaded_library_replaces_functions_of_the_c_library_for_openssl_too(tmp_path: Path) -> None:
+    """As libfaketime, torsocks and other implementations of malloc do."""
+    code = "from pyossl import lib; assert lib.SSL_SESSION_get_time(lib.SSL_SESSION_new()) == 1000"
+    run(code, LD_PRELOAD=str(preloaded(tmp_path, CLOCK)))
+
+
+# What a sanitizer of gcc or clang does with RTLD_DEEPBIND.  SHA256_Init, which is not called, is one of a stranger.
+SANITIZER = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+void SHA256_Init(void) { abort(); }
+void __sanitizer_set_death_callback(void (*callback)(void)) { (void)callback; }
+void *dlopen(const char *file, int flags)
+{
+    void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    if (flags & RTLD_DEEPBIND)
+        abort();
+    return next(file, flags);
+}
+"""
+
+
+@deepbind
+def test_a_sanitizer_which_forbids_rtld_deepbind_does_not_end_the_process(tmp_path: Path) -> None:
+    run("import pyossl", LD_PRELOAD=str(preloaded(tmp_path, SANITIZER)))
 
 
 @late

@@ -1,9 +1,10 @@
 /* The late-bound build finds a libssl when it is imported: this file loads it, fills the pointers of pointers.h, and
  * answers what the library has.
  *
- * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: RTLD_LOCAL, and
- * where the C library has it RTLD_DEEPBIND, with which the library's calls go to itself first and not to a stranger that
- * was preloaded or loaded with RTLD_GLOBAL.  AddressSanitizer forbids RTLD_DEEPBIND.
+ * The library is loaded so that other OpenSSLs in the process neither give it symbols nor take its own: with RTLD_LOCAL,
+ * and with RTLD_DEEPBIND if there is a stranger, a library that was preloaded or loaded with RTLD_GLOBAL and has functions
+ * of OpenSSL's.  With RTLD_DEEPBIND the library calls its own functions first, but then also those of the C library, and
+ * not those of a preloaded malloc, libfaketime or torsocks.  So it is used only if it is needed.
  *
  * A pointer whose function the library lacks gets the stand-in of compat.h, or else pyossl_absent, which fails. */
 
@@ -49,8 +50,14 @@ static int pyossl_refuse(const char *reason, const char *more)
 static int pyossl_open_flags(void)
 {
 #ifdef RTLD_DEEPBIND
-    if (dlsym(RTLD_DEFAULT, "__asan_init") == NULL)
-        return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+    static const char *const of_strangers[]
+        = { "SSL_new", "EVP_CIPHER_CTX_new", "X509_free", "BN_new", "CRYPTO_malloc", "SHA256_Init" };
+    int is_sanitized = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") != NULL;    /* it forbids RTLD_DEEPBIND */
+
+    for (size_t n = 0; !is_sanitized && n < sizeof(of_strangers) / sizeof(*of_strangers); n++) {
+        if (dlsym(RTLD_DEFAULT, of_strangers[n]) != NULL)
+            return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+    }
 #endif
     return RTLD_NOW | RTLD_LOCAL;
 }
@@ -87,7 +94,7 @@ static int pyossl_open_libcrypto_beside(const char *libssl, void **libcrypto)
 }
 
 /* Whether the libssl uses the libcrypto beside it.  If the process has loaded another library of that name before, the
- * dynamic linker gives it that one. */
+ * dynamic linker gives it that one; and musl's gives it none that was loaded by its path. */
 static int pyossl_uses(void *libssl, void *libcrypto)
 {
     void *function = dlsym(libssl, "OpenSSL_version_num");
@@ -95,7 +102,7 @@ static int pyossl_uses(void *libssl, void *libcrypto)
 
     if (libcrypto == NULL || function == dlsym(libcrypto, "OpenSSL_version_num"))
         return 1;
-    return pyossl_refuse("it does not use the libcrypto beside it: the process has loaded %s before; import pyossl first",
+    return pyossl_refuse("it uses %s, not the libcrypto beside it: import pyossl first, or set LD_LIBRARY_PATH to its folder",
                          dladdr(function, &loaded) ? loaded.dli_fname : "another");
 }
 
@@ -150,7 +157,6 @@ static int pyossl_load(const char *file, int if_loaded)
             dlclose(libcrypto);
         return 0;
     }
-    pyossl_library = library;
     for (size_t n = 0; n < sizeof(pyossl_symbols) / sizeof(*pyossl_symbols); n++) {
         const pyossl_symbol *symbol = &pyossl_symbols[n];
         void *found = dlsym(library, symbol->name);
@@ -161,6 +167,7 @@ static int pyossl_load(const char *file, int if_loaded)
         *symbol->pointer = found != NULL ? found : (void *)pyossl_absent;
     }
     pyossl_fill_held_functions();
+    pyossl_library = library;    /* last: a thread of another interpreter that finds it set calls through the pointers */
     return 1;
 }
 
@@ -211,6 +218,8 @@ static int pyossl_can_begin(const SSL_METHOD *method, int version)
 
     ERR_set_mark();
     context = can ? SSL_CTX_new(method) : NULL;
+    if (context != NULL)
+        SSL_CTX_clear_options(context, SSL_OP_NO_SSL_MASK);    /* openssl.cnf can forbid versions that the build has */
     if (context != NULL && SSL_CTX_set_min_proto_version(context, version)
         && SSL_CTX_set_max_proto_version(context, version) && (ssl = SSL_new(context)) != NULL) {
         SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
