@@ -47,19 +47,41 @@ static int pyossl_refuse(const char *reason, const char *more)
     return 0;
 }
 
+/* Whether a library that was preloaded, or loaded with RTLD_GLOBAL, has functions with names of OpenSSL's.  Some libraries
+ * have only a few: the digests and ciphers that they contain. */
+static int pyossl_is_stranger_there(void)
+{
+    static const char *const low_level[]
+        = { "AES_encrypt", "AES_set_encrypt_key", "BN_CTX_new", "BN_new", "CRYPTO_malloc", "DES_set_key", "EVP_sha256",
+            "HMAC", "MD5_Init", "MD5_Update", "RAND_bytes", "RC4", "SHA1_Init", "SHA1_Update", "SHA256_Init",
+            "SHA256_Update", "SHA512_Init", "SHA512_Update" };
+    size_t n;
+
+    for (n = 0; n < sizeof(low_level) / sizeof(*low_level); n++) {
+        if (dlsym(RTLD_DEFAULT, low_level[n]) != NULL)
+            return 1;
+    }
+    for (n = 0; n < sizeof(pyossl_symbols) / sizeof(*pyossl_symbols); n++) {
+        if (dlsym(RTLD_DEFAULT, pyossl_symbols[n].name) != NULL)
+            return 1;
+    }
+    return 0;
+}
+
 static int pyossl_open_flags(void)
 {
 #ifdef RTLD_DEEPBIND
-    static const char *const of_strangers[]
-        = { "SSL_new", "EVP_CIPHER_CTX_new", "X509_free", "BN_new", "CRYPTO_malloc", "SHA256_Init" };
-    int is_sanitized = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") != NULL;    /* it forbids RTLD_DEEPBIND */
+    static int flags;    /* 0: not known yet */
 
-    for (size_t n = 0; !is_sanitized && n < sizeof(of_strangers) / sizeof(*of_strangers); n++) {
-        if (dlsym(RTLD_DEFAULT, of_strangers[n]) != NULL)
-            return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+    if (flags == 0) {
+        /* A sanitizer, which has this function, forbids RTLD_DEEPBIND. */
+        int may_bind_deep = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") == NULL;
+        flags = RTLD_NOW | RTLD_LOCAL | (may_bind_deep && pyossl_is_stranger_there() ? RTLD_DEEPBIND : 0);
     }
-#endif
+    return flags;
+#else
     return RTLD_NOW | RTLD_LOCAL;
+#endif
 }
 
 /* Refuses `file` for the reason that dlerror() gives, without the name of the file if the reason begins with it. */
