@@ -47,22 +47,20 @@ static int pyossl_refuse(const char *reason, const char *more)
     return 0;
 }
 
-/* Whether a library that was preloaded, or loaded with RTLD_GLOBAL, has functions with names of OpenSSL's.  Some libraries
- * have only a few: the digests and ciphers that they contain. */
+/* Whether a library that was preloaded, or loaded with RTLD_GLOBAL, has functions with names of OpenSSL's.  These names
+ * stand for each part of OpenSSL, because some libraries have only a part, for example the digests that they use.  Not all
+ * names are tried: a search without success is slow. */
 static int pyossl_is_stranger_there(void)
 {
-    static const char *const low_level[]
-        = { "AES_encrypt", "AES_set_encrypt_key", "BN_CTX_new", "BN_new", "CRYPTO_malloc", "DES_set_key", "EVP_sha256",
-            "HMAC", "MD5_Init", "MD5_Update", "RAND_bytes", "RC4", "SHA1_Init", "SHA1_Update", "SHA256_Init",
-            "SHA256_Update", "SHA512_Init", "SHA512_Update" };
-    size_t n;
+    static const char *const names[]
+        = { "AES_encrypt", "ASN1_INTEGER_new", "BIO_free", "BIO_new", "BN_new", "BUF_MEM_new", "CRYPTO_malloc",
+            "DES_set_key", "DH_new", "EC_KEY_new", "ERR_get_error", "EVP_CIPHER_CTX_new", "EVP_DigestInit_ex",
+            "EVP_MD_CTX_new", "EVP_PKEY_new", "EVP_sha256", "HMAC", "MD5_Init", "MD5_Update", "OBJ_nid2obj",
+            "OPENSSL_cleanse", "OPENSSL_sk_num", "PEM_read_bio", "RAND_bytes", "RC4", "RSA_new", "SHA1_Init",
+            "SHA1_Update", "SHA256_Init", "SHA256_Update", "SHA512_Init", "SSL_new", "X509_free", "X509_new" };
 
-    for (n = 0; n < sizeof(low_level) / sizeof(*low_level); n++) {
-        if (dlsym(RTLD_DEFAULT, low_level[n]) != NULL)
-            return 1;
-    }
-    for (n = 0; n < sizeof(pyossl_symbols) / sizeof(*pyossl_symbols); n++) {
-        if (dlsym(RTLD_DEFAULT, pyossl_symbols[n].name) != NULL)
+    for (size_t n = 0; n < sizeof(names) / sizeof(*names); n++) {
+        if (dlsym(RTLD_DEFAULT, names[n]) != NULL)
             return 1;
     }
     return 0;
