@@ -112,7 +112,7 @@ def _not_found(chosen: str) -> str:
 
 
 class Lib(type(sys)):  # type: ignore[misc]  # the type of modules
-    """``lib``: the names that the OpenSSL in use has.
+    """``lib``: the names of ``compiled``, which is cffi's ``lib``, that the OpenSSL in use has.  ``ffi`` is cffi's too.
 
     A name is looked up at its first use, by the ``__getattr__`` that each object has in its dict, as a module can have
     one.  A ``__getattr__`` in the class would make every later use slower than cffi's ``lib``.

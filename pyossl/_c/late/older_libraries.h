@@ -34,8 +34,11 @@ static unsigned long pyossl_pack(int library, int function, int reason)
 #define ERR_PACK pyossl_pack
 #define ERR_GET_FUNC(code) ((int)((code) >> 12 & 0xfff))
 
-/* 1.1.1 exports the template itself, later libraries a function that returns it. */
+/* 1.1.1 exports the template itself, later libraries a function that returns it.  The same is true of an ASN1_ITEM_EXP in
+ * a struct. */
 static const ASN1_ITEM *pyossl_item(const char *symbol);
+#undef ASN1_ITEM_ptr
+#define ASN1_ITEM_ptr(item) (HAVE_API_3_0 ? (item)() : (const ASN1_ITEM *)(item))
 #undef ASN1_ITEM_rptr
 #define ASN1_ITEM_rptr(type) (HAVE_API_3_0 ? type##_it() : pyossl_item(#type "_it"))
 
