@@ -276,6 +276,19 @@ def test_a_libssl_that_got_the_libcrypto_of_another_folder_is_refused(tmp_path: 
     assert f" {path}: it uses {first}, not the libcrypto beside it: import pyossl first, or " in last
 
 
+@linux
+def test_a_name_gives_the_libssl_beside_a_libcrypto_that_is_loaded_already(tmp_path: Path) -> None:
+    """A Python with an OpenSSL of its own may have loaded it for hashlib.  The system's libssl may be older."""
+    ssl, crypto = (Path(text(path)) for path in (lib.pyossl_ssl_library(), lib.pyossl_crypto_library()))
+    copies = [Path(shutil.copy(file, tmp_path)) for file in (ssl, crypto)]
+    code = (
+        f"import ctypes; ctypes.CDLL({str(copies[1])!r}); from pyossl import lib; from pyossl.core import text\n"
+        "print(text(lib.pyossl_ssl_library()), text(lib.pyossl_crypto_library()))"
+    )
+    done = python(code, chosen=ssl.name)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", [str(copy) for copy in copies])
+
+
 # The value of PYOSSL_LIBSSL
 
 

@@ -113,6 +113,29 @@ static int pyossl_open_libcrypto_beside(const char *libssl, void **libcrypto)
     return *libcrypto != NULL || pyossl_refuse("%s", dlerror());
 }
 
+/* Finds the libssl beside the libcrypto that the process has loaded already, and writes its path.  0: there is none.
+ * `libssl` is a name without a folder.  The dynamic linker would give that libcrypto to any libssl of that name. */
+static int pyossl_find_libssl_beside(const char *libssl, char path[PATH_MAX])
+{
+    const char *rest = strstr(libssl, "ssl"), *base;
+    char name[NAME_MAX];
+    void *libcrypto, *function;
+    Dl_info loaded;
+    int found = 0;
+
+    if (rest == NULL
+        || snprintf(name, sizeof(name), "%.*scrypto%s", (int)(rest - libssl), libssl, rest + strlen("ssl"))
+               >= (int)sizeof(name)
+        || (libcrypto = dlopen(name, RTLD_LAZY | RTLD_NOLOAD)) == NULL)
+        return 0;
+    function = dlsym(libcrypto, "OpenSSL_version_num");
+    if (function != NULL && dladdr(function, &loaded) && (base = strrchr(loaded.dli_fname, '/')) != NULL)
+        found = snprintf(path, PATH_MAX, "%.*s/%s", (int)(base - loaded.dli_fname), loaded.dli_fname, libssl) < PATH_MAX
+             && access(path, F_OK) == 0;
+    dlclose(libcrypto);
+    return found;
+}
+
 /* Whether the libssl uses the libcrypto beside it.  If the process has loaded another library of that name before, the
  * dynamic linker gives it that one; and musl's gives it none that was loaded by its path. */
 static int pyossl_uses(void *libssl, void *libcrypto)
@@ -162,9 +185,12 @@ static int pyossl_is_known(void *library)
 static int pyossl_load(const char *file, int if_loaded)
 {
     void *libcrypto = NULL, *library;
+    char path[PATH_MAX];
 
     if (pyossl_library != NULL)
         return 1;
+    if (strchr(file, '/') == NULL && pyossl_find_libssl_beside(file, path))
+        file = path;
     if (!if_loaded && !pyossl_open_libcrypto_beside(file, &libcrypto))
         return 0;
     library = dlopen(file, pyossl_open_flags() | (if_loaded ? RTLD_NOLOAD : 0));
