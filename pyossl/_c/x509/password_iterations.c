@@ -81,7 +81,8 @@ static double pyossl_pbkdf2_work(const PBKDF2PARAM *parameters, double key_lengt
 /* scrypt mixes its blocks N times, and uses PBKDF2 before and after. */
 static double pyossl_scrypt_work(const ASN1_STRING *encoded)
 {
-    SCRYPT_PARAMS *parameters = ASN1_item_unpack((ASN1_STRING *)encoded, ASN1_ITEM_rptr(SCRYPT_PARAMS));
+    const ASN1_ITEM *template = ASN1_ITEM_rptr(SCRYPT_PARAMS);    /* NULL: the library was built without scrypt */
+    SCRYPT_PARAMS *parameters = template == NULL ? NULL : ASN1_item_unpack((ASN1_STRING *)encoded, template);
     double blocks, work = 0;
 
     if (parameters != NULL) {
