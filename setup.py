@@ -19,8 +19,11 @@ import build_ffi
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 STABLE_ABI = sys.implementation.name == "cpython" and not FREE_THREADED
+# The Python for which it is compiled, for example 311.  ci/wheels may compile for another one than the running one, and
+# only this setting then always belongs to that one.
+CPYTHON = re.match(r"cpython-(\d+)", sysconfig.get_config_var("SOABI") or "")
 # pyossl/_c/fast.c needs buffers, which the stable ABI has from 3.11 on.
-FAST_STABLE_ABI = STABLE_ABI and int(sysconfig.get_config_var("py_version_nodot")) >= 311
+FAST_STABLE_ABI = STABLE_ABI and CPYTHON is not None and int(CPYTHON[1]) >= 311
 
 
 ROOT = Path(__file__).parent

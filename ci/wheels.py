@@ -113,7 +113,6 @@ class Target:
             "CONFINCLUDEPY": str(self.headers),
             "Py_GIL_DISABLED": int(self.free_threaded),
             "Py_ENABLE_SHARED": 0,
-            "py_version_nodot": self.python.removeprefix("cp").removesuffix("t"),
         }
 
 

@@ -52,9 +52,10 @@ def exported() -> set[str]:
 
 @linked
 def test_symbols_txt_has_every_symbol_that_the_extension_needs_of_this_openssl(exported: set[str]) -> None:
+    """Or the older name of a function that has been renamed, which compat.h uses."""
     needed = undefined(EXTENSION) & exported
     assert len(needed) > 800
-    assert needed - set(build_late.symbols()) == set()
+    assert needed - set(build_late.symbols()) - set(build_late.renamed().values()) == set()
 
 
 @late
