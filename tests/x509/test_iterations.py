@@ -397,6 +397,7 @@ def work(hashing: bytes) -> int:
 
 
 @example(1, 1281, 1, 0, (1 << 63) - 1793)  # overflows a sum of 64 bits
+@example(1, 1_000_000_000_000_000_065, 1, 0, 1 << 64)  # more than 64 bits counts for no less
 @given(COUNTS, COUNTS, COUNTS, st.integers(0, 2), COUNTS)
 def test_more_of_anything_is_never_less_work(cost: int, blocks: int, parallel: int, which: int, more: int) -> None:
     numbers = [cost, blocks, parallel]

@@ -27,8 +27,8 @@ static double pyossl_count(const ASN1_INTEGER *number, double otherwise)
 
     if (number == NULL)
         return otherwise;
-    if (!ASN1_INTEGER_get_uint64(&count, number))
-        return pyossl_refused_work;
+    if (!ASN1_INTEGER_get_uint64(&count, number) || (double)count > pyossl_refused_work)
+        return pyossl_refused_work;    /* a larger number must not count for less than a smaller one */
     return count < 1 ? 1 : (double)count;
 }
 
