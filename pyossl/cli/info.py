@@ -18,6 +18,7 @@ from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
 from pyossl.cli.package_version import package_version
 from pyossl.cli.screen import Screen, counted
 from pyossl.cli.tls_versions import version_name
+from pyossl.core.library_search import VARIABLE
 from pyossl.tls import system_openssl
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def _default_minimum() -> str:
 
 
 def _variable_note(openssl: dict[str, Any]) -> str:
-    is_set = bool(os.environ.get("PYOSSL_LIBSSL"))
-    return " (PYOSSL_LIBSSL has no effect)" if is_set and not openssl["late"] else ""
+    is_set = bool(os.environ.get(VARIABLE))
+    return f" ({VARIABLE} has no effect)" if is_set and not openssl["late"] else ""
 
 
 def _headers_note(openssl: dict[str, Any]) -> str:

@@ -41,9 +41,14 @@ static const ASN1_ITEM *pyossl_item(const char *symbol)
     return dlsym(pyossl_library, symbol);
 }
 
-static int pyossl_refuse(const char *reason, const char *more)
+/* Keeps the reason, a text for printf(3), for pyossl_load_refusal; returns 0. */
+__attribute__((format(printf, 1, 2))) static int pyossl_refuse(const char *reason, ...)
 {
-    snprintf(pyossl_refusal, sizeof(pyossl_refusal), reason, more);
+    va_list more;
+
+    va_start(more, reason);
+    vsnprintf(pyossl_refusal, sizeof(pyossl_refusal), reason, more);
+    va_end(more);
     return 0;
 }
 
@@ -89,7 +94,7 @@ static int pyossl_refuse_unloadable(const char *file)
     size_t length = strlen(file);
 
     if (reason == NULL)
-        return pyossl_refuse("it is not loaded%s", "");
+        return pyossl_refuse("it is not loaded");
     if (strncmp(reason, file, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
         reason += length + 2;
     return pyossl_refuse("%s", reason);
@@ -156,25 +161,25 @@ static int pyossl_is_known(void *library)
     unsigned long number;
 
     if (version_of == NULL && dlsym(library, "SSLeay") != NULL)
-        return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
+        return pyossl_refuse("it is older than OpenSSL 1.1.1");
     if (version_of == NULL)
-        return pyossl_refuse("it is not OpenSSL%s", "");
+        return pyossl_refuse("it is not OpenSSL");
     if (dlsym(library, "SSL_new") == NULL)
-        return pyossl_refuse("it has no SSL_new: it is not libssl%s", "");
+        return pyossl_refuse("it has no SSL_new: it is not libssl");
     if (dlsym(library, "SSL_CTX_set_custom_verify") != NULL || dlsym(library, "awslc_version_string") != NULL)
-        return pyossl_refuse("it is BoringSSL or AWS-LC, not OpenSSL%s", "");
+        return pyossl_refuse("it is BoringSSL or AWS-LC, not OpenSSL");
     number = version_of();
     if (PYOSSL_MAJOR(number) == 2)
-        return pyossl_refuse("it is LibreSSL, not OpenSSL%s", "");
+        return pyossl_refuse("it is LibreSSL, not OpenSSL");
     if (number < PYOSSL_OLDEST)
-        return pyossl_refuse("it is older than OpenSSL 1.1.1%s", "");
+        return pyossl_refuse("it is older than OpenSSL 1.1.1");
     if (PYOSSL_MAJOR(number) > PYOSSL_MAJOR(PYOSSL_HEADERS_NUMBER))
         return pyossl_refuse("it is of a newer major version than this pyossl knows, which was built with the headers of %s",
                              OPENSSL_VERSION_TEXT);
     /* pyossl_absent calls them. */
     if (dlsym(library, "ERR_clear_error") == NULL
         || (dlsym(library, "ERR_set_error") == NULL && dlsym(library, "ERR_put_error") == NULL))
-        return pyossl_refuse("it lacks functions that every OpenSSL has%s", "");
+        return pyossl_refuse("it lacks functions that every OpenSSL has");
     pyossl_version = number;
     return 1;
 }
