@@ -53,6 +53,7 @@ static int pyossl_begin_short(pyossl_connection *connection, size_t size)
         return 0;
     if (!connection->closed && !connection->dead && !connection->busy && connection->is_open
         && connection->is_peer_checked && SSL_is_init_finished(connection->ssl)
+        && (connection->live == NULL || !pyossl_reads_context(connection))
         && pyossl_kept_length(&connection->memory->incoming) + size <= PYOSSL_SHORT) {
         pyossl_locked = connection;
         connection->keeps_gil = 1;

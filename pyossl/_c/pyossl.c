@@ -69,6 +69,7 @@
 
 /* tls: the connection, and the callbacks of OpenSSL */
 #include "tls/connection.c"
+#include "tls/live_context.c"
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
 #include "tls/required_peer_certificate.c"

@@ -135,7 +135,8 @@ class MutableConnection(Connection):
         """
 
         def change(ssl: Any) -> None:
-            lib.SSL_set_SSL_CTX(ssl, context._freeze())
+            if lib.pyossl_set_context(self._c, context._freeze()) != 1:
+                raise failed("SSL_set_SSL_CTX")
             callbacks = copy.copy(context._callbacks)
             for name in _OWN_CALLBACKS:
                 setattr(callbacks, name, getattr(self._callbacks.of_context, name))

@@ -3,7 +3,8 @@
 A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is an SSL_CTX as OpenSSL makes it: it does
 not verify until ``set_verify`` is called, and it has methods for all settings of pyOpenSSL's API.  Its connections are
 ``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
-a ``MutableContext`` is frozen at its first connection.
+a ``MutableContext`` is frozen at its first connection, unless it is made with ``live=True``: then it may be changed
+while connections use it (pyossl/_c/tls/live_context.c), as a server does that replaces its certificate.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
 from pyossl.tls.context import Context
-from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.names import Name
 from pyossl.x509.pem_and_der import Source, pem_file, pem_text, source_bytes
@@ -69,16 +70,25 @@ class MutableContextCallbacks(ContextCallbacks):
 class MutableContext(Context):
     """A context that is set up call by call, and whose connections may be clients or servers.  SSL_CTX_new(3)
 
-    ``method`` is the ``Method`` of SSL_CTX_new(3).  Raises ``UnsupportedError`` for DTLS if this OpenSSL has none.
+    - ``method``: the ``Method`` of SSL_CTX_new(3).
+    - ``live``: True: the context is never frozen, and any thread may change it.  A change waits until no connection is
+      in a step of its handshake.  A connection that has been made keeps the certificate, the versions and the options
+      that the context had then.
+
+    Raises ``UnsupportedError`` for DTLS if this OpenSSL has none.
     """
 
+    __slots__ = ("_is_live",)
     _callbacks: MutableContextCallbacks
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, *, live: bool = False) -> None:
         self._check_new()
         if method.name.startswith("DTLS"):
             require(lib.HAVE_DTLS, "DTLS")
         self._begin(getattr(lib, method.value)(), MutableContextCallbacks(), is_server=False)
+        self._is_live = live
+        if live:
+            check(lib.pyossl_make_live(self._ctx), "making a lock")
         lib.SSL_CTX_set_mode(
             self._ctx,
             lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY,
@@ -86,7 +96,7 @@ class MutableContext(Context):
 
     def _freeze(self) -> Any:
         # The session id context is what the program sets: programs of pyOpenSSL share their sessions by it.
-        self._frozen = True
+        self._frozen = not self._is_live
         return self._ctx
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
@@ -155,6 +165,14 @@ class MutableContext(Context):
             raise failed("SSL_CTX_set0_tmp_dh_pkey")
 
     # Credentials
+
+    def use_credentials(self, certificate: Certificate, key: PrivateKey, chain: Iterable[Certificate] = ()) -> None:
+        """Sets the certificate, its key and its chain, at once: no connection is made with one and without the others.
+
+        They replace those of the same type of key.  Raises ``Error`` if they do not belong together.
+        SSL_CTX_use_cert_and_key(3)
+        """
+        self._call(lib.pyossl_use_credentials, certificate._x509, key._key, stack_of_certificates(tuple(chain)))
 
     def use_certificate(self, certificate: Certificate) -> None:
         """Sets the certificate.  SSL_CTX_use_certificate(3)"""

@@ -112,6 +112,13 @@ int pyossl_password_callback(char *buffer, int size, int writing, void *argument
 void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_connection_info(pyossl_connection *connection, int on);
 
+/* tls/live_context.c */
+int pyossl_make_live(SSL_CTX *context);
+int pyossl_set_context(pyossl_connection *connection, SSL_CTX *context);
+struct stack_st_SSL_CIPHER *pyossl_context_ciphers(SSL_CTX *context);
+struct stack_st_SSL_CIPHER *pyossl_connection_ciphers(pyossl_connection *connection);
+int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
+
 /* tls/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 

@@ -9,6 +9,8 @@
 #define PYOSSL_TURN_CLOCK CLOCK_MONOTONIC
 #endif
 
+struct pyossl_live;    /* live_context.c */
+
 typedef struct pyossl_connection {
     SSL *ssl;
     void *handle;                /* borrowed: ffi.new_handle() of the Python object, or NULL */
@@ -57,6 +59,8 @@ typedef struct pyossl_connection {
     int sent_close_notify;       /* our close_notify has been written */
     int flushed_close_notify;    /* the transport has taken it */
     SSL_CTX *first_context;      /* it was made from this one, which has its sessions; borrowed from the SSL */
+    struct pyossl_live *live;    /* the lock of its present context, which may change; NULL: that is frozen */
+    struct pyossl_live *in_context;    /* the step under way is in this lock */
     int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_peer_certificate.c */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     int calls_verify;            /* Python answers the verify callback */

@@ -61,7 +61,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         is_held = pyossl_begin_step(connection);
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
-        pyossl_end_step(is_held);
+        pyossl_end_step(connection, is_held);
         if (!connection->is_peer_checked && pyossl_check_peer_certificate(connection) != 0) {
             OPENSSL_cleanse(buffer, got + step);
             return -SSL_ERROR_SSL;
