@@ -129,6 +129,7 @@ void pyossl_limit_sessions(SSL_CTX *context);
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
 /* tls/connection_lock.c */
+void pyossl_let_children_go_on(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
 
 /* tls/connection_new.c */
