@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -83,6 +84,7 @@
 #include "bio/socket_bio.c"
 #include "bio/bio_workarounds.c"
 #include "bio/memory_bio.c"
+#include "bio/queue_bio.c"
 #include "bio/python_bio.c"
 
 /* tls: the calls of a connection, none of which waits for a descriptor */
@@ -130,6 +132,7 @@
 #include "sockets/close_and_detach.c"
 #include "sockets/event_loop_read.c"
 #include "sockets/mutable_connection_calls.c"
+#include "sockets/timeout_calls.c"
 
 /* the functions that the methods in C call */
 #include "hot_calls.c"

@@ -143,6 +143,7 @@ int pyossl_is_inherited(const pyossl_connection *connection);
 
 /* tls/connection_new.c */
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
+pyossl_connection *pyossl_connection_over_queues(SSL_CTX *context, uintptr_t incoming, uintptr_t outgoing);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
 void pyossl_check_descriptor(pyossl_connection *connection);
@@ -272,6 +273,10 @@ pyossl_connection *pyossl_connection_over_callers_socket(SSL_CTX *context, int f
 long long pyossl_mutable_handshake(pyossl_connection *connection);
 long long pyossl_mutable_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
+
+/* sockets/timeout_calls.c */
+long long pyossl_timeout_handshake(pyossl_connection *connection, double timeout);
+long long pyossl_timeout_shutdown(pyossl_connection *connection, double timeout);
 
 /* hot_calls.c */
 #define PYOSSL_RECORD ...

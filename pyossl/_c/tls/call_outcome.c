@@ -140,7 +140,8 @@ static int pyossl_has_ended(const SSL *ssl)
 
     if (BIO_eof(bio) > 0)
         return 1;
-    return type != pyossl_socket_type && type != pyossl_memory_type && SSL_want(ssl) == SSL_READING
+    return type != pyossl_socket_type && type != pyossl_memory_type && type != pyossl_queues_type
+        && SSL_want(ssl) == SSL_READING
         && !BIO_should_retry(bio);
 }
 
@@ -241,7 +242,8 @@ static void pyossl_let_bio_wait(pyossl_connection *connection)
 /* Whether calls of the BIO return at once, whatever the peer does. */
 static int pyossl_never_waits(BIO *bio)
 {
-    return pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type;
+    int type = BIO_method_type(bio);
+    return pyossl_own_socket(bio) != NULL || type == pyossl_memory_type || type == pyossl_queues_type;
 }
 
 /* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
@@ -249,7 +251,7 @@ static int pyossl_never_waits(BIO *bio)
  * (live_context.c), over whose connections' BIOs nothing waits.  The result is for pyossl_end_step. */
 static int pyossl_begin_step(pyossl_connection *connection)
 {
-    int is_held = connection->memory != NULL || connection->socket != NULL;
+    int is_held = connection->memory != NULL || connection->socket != NULL || connection->queues != NULL;
 
     if (connection->keeps_gil)
         return 0;

@@ -20,6 +20,7 @@ typedef struct pyossl_connection {
     pyossl_record *records;      /* the error queue after that call, oldest record first; owned */
     struct pyossl_socket *socket;    /* the socket of pyossl's own BIO; NULL for any other BIO */
     struct pyossl_memory *memory;    /* pyossl's BIO in memory; NULL for any other BIO */
+    struct pyossl_queues *queues;    /* of pyossl's BIO over queues; NULL for any other BIO */
     double timeout;              /* in seconds, for calls without a timeout argument; below 0: none */
     int writing;                 /* a thread has the writers' turn, and keeps it while its record waits */
     pthread_t writer;            /* that thread */

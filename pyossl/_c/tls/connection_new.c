@@ -100,6 +100,20 @@ static pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int take
     return pyossl_connection_new(context, takes_side, reader, writer, lock, other_lock);
 }
 
+/* A connection that reads from one queue and writes to another.  NULL if it fails. */
+static pyossl_connection *pyossl_connection_over_queues(SSL_CTX *context, uintptr_t incoming, uintptr_t outgoing)
+{
+    pyossl_connection *connection;
+    BIO *bio;
+
+    pyossl_clear_errors();
+    bio = pyossl_queues_bio((pyossl_queue *)incoming, (pyossl_queue *)outgoing);
+    connection = pyossl_connection_new(context, 0, bio, bio, NULL, NULL);
+    if (connection != NULL)
+        connection->queues = BIO_get_data(bio);
+    return connection;
+}
+
 /* A connection over the blocking descriptor of a socket that pyossl owns.  Its calls can wait for the descriptor.  NULL
  * if it fails. */
 static pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd)

@@ -5,6 +5,7 @@ static int pyossl_holds_more(const pyossl_connection *connection)
 {
     size_t received = connection->memory != NULL ? pyossl_memory_incoming(connection->memory)
                     : connection->socket != NULL ? pyossl_stretch_length(&connection->socket->ahead)
+                                                 : connection->queues != NULL ? pyossl_queue_length(connection->queues->incoming)
                                                  : BIO_ctrl_pending(SSL_get_rbio(connection->ssl));
 
     return received > 0 || SSL_has_pending(connection->ssl);
