@@ -77,6 +77,8 @@
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
+#include "tls/credential_files.c"
+#include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */
 #include "bio/socket_bio.c"

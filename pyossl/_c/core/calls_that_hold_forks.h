@@ -218,5 +218,7 @@
 #define pyossl_set_cookie_verify_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_verify_callback, __VA_ARGS__)
 #define pyossl_set_ocsp_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_ocsp_callback, __VA_ARGS__)
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
+#define pyossl_use_credential_files(...) PYOSSL_CHANGE(pyossl_use_credential_files, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
 #define pyossl_use_dh(...) PYOSSL_CHANGE(pyossl_use_dh, __VA_ARGS__)
+#define pyossl_verify_without_distrusted_keys(...) PYOSSL_CHANGE_VOID(pyossl_verify_without_distrusted_keys, __VA_ARGS__)

@@ -128,6 +128,16 @@ void pyossl_limit_sessions(SSL_CTX *context);
 /* tls/diffie_hellman.c */
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
+/* tls/credential_files.c */
+#define PYOSSL_CREDENTIALS_LOADED ...
+#define PYOSSL_CERTIFICATE_FAILED ...
+#define PYOSSL_KEY_FAILED ...
+#define PYOSSL_CREDENTIALS_MISMATCH ...
+int pyossl_use_credential_files(SSL_CTX *context, const char *certificate, const char *key, pyossl_password *password);
+
+/* tls/distrusted_keys.c */
+void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
+
 /* tls/connection_lock.c */
 void pyossl_let_children_go_on(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
