@@ -404,13 +404,13 @@ class Connection:
     @session.setter
     def session(self, session: Any) -> None:
         state = _session_state(session)
-        if state._context is not self.context_state:
+        if state.context is not self.context_state:
             raise ValueError("Session refers to a different SSLContext.")
         if self.server_side:
             raise ValueError("Cannot set session for server-side SSLSocket.")
         if self.tls.is_handshake_finished:
             raise ValueError("Cannot set session after handshake.")
-        if lib.pyossl_set_session(self.tls._c, state._session) != 1:
+        if lib.pyossl_set_session(self.tls._c, state.pointer) != 1:
             raise errors.of_queue()
 
     @property
