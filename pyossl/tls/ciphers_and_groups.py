@@ -39,7 +39,9 @@ class AlgorithmSettings(ContextState):
         return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in self._ciphers())
 
     def _ciphers(self) -> Iterator[Any]:
-        stack = own(lib.pyossl_context_ciphers(self._ctx), lib.sk_SSL_CIPHER_free)  # of a copy: another thread may replace the context's own
+        stack = own(
+            lib.pyossl_context_ciphers(self._ctx), lib.sk_SSL_CIPHER_free
+        )  # of a copy: another thread may replace the context's own
         for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
             yield lib.sk_SSL_CIPHER_value(stack, n)
 

@@ -230,6 +230,20 @@ class MutableConnection(Connection):
         if (answer := _use_session(self._c, session._session)) != 1:
             raise self._exception_for(answer, "SSL_set_session")
 
+    def set_post_handshake_auth(self, on: bool) -> None:
+        """Sets whether a client tells the server that it may ask for a certificate later.
+
+        SSL_set_post_handshake_auth(3)
+        """
+        self._ask(lambda ssl: lib.SSL_set_post_handshake_auth(ssl, on))
+
+    def verify_client_post_handshake(self) -> None:
+        """Asks the client for its certificate with the next write, read or ``handshake``.  TLS 1.3 only.
+
+        Raises ``Error`` if the client does not allow it, or in TLS 1.2.  SSL_verify_client_post_handshake(3)
+        """
+        self._done(lib.SSL_verify_client_post_handshake)
+
     # What was negotiated
 
     @property

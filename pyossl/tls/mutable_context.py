@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
-from pyossl.core.arguments import c_string, c_text
+from pyossl.core.arguments import c_string, c_text, function as checked_function
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alpn import wire_format
-from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
+from pyossl.tls.callbacks import (
+    Callbacks,
+    ContextCallbacks,
+    ContextMessageCallback,
+    IndicatedNameCallback,
+    VerifyCallback,
+)
 from pyossl.tls.context import Context
 from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey
@@ -293,6 +299,52 @@ class MutableContext(Context):
         wire = wire_format(protocols)
         if lib.SSL_CTX_set_alpn_protos(self._ctx, wire, len(wire)) != 0:
             raise failed("SSL_CTX_set_alpn_protos")
+
+    def select_protocols(self, protocols: Iterable[bytes] | None) -> None:
+        """Sets the application protocols of which a server selects one, the preferred one first; None for none.
+
+        If the client offers none of them, the handshake goes on without a protocol.  SSL_CTX_set_alpn_select_cb(3)
+        """
+        self._change()
+        before = self._alpn  # OpenSSL may use it until the call below has returned
+        if protocols is None:
+            self._alpn = None
+        else:
+            self._keep_alpn(wire_format(protocols), goes_on=True)
+        lib.pyossl_set_alpn_select(self._ctx, ffi.NULL if self._alpn is None else self._alpn[0])
+        del before
+
+    @property
+    def indicated_name_callback(self) -> IndicatedNameCallback | None:
+        """Called as ``callback(connection, name)`` when the ClientHello has been read; None for none.
+
+        ``name`` is the server name that the client sent, as bytes, or None.  The callback returns None to go on, also
+        after it has called ``MutableConnection.change_context``, or the number of the alert to refuse the client with:
+        ``Alert.UNRECOGNIZED_NAME``.  OpenSSL has one such callback for a context: it replaces ``servername_callback``.
+        SSL_CTX_set_tlsext_servername_callback(3)
+        """
+        return self._callbacks.indicated_name
+
+    @indicated_name_callback.setter
+    def indicated_name_callback(self, callback: IndicatedNameCallback | None) -> None:
+        self._change()
+        self.servername_callback = None
+        self._callbacks.indicated_name = checked_function(callback, "a server name callback")
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_INDICATED_NAME, callback is not None)
+
+    @property
+    def message_callback(self) -> ContextMessageCallback | None:
+        """Called as ``callback(connection, message)`` with each ``Message`` of the protocol; None for none.
+
+        Connections that were made before it was set do not call it.  SSL_CTX_set_msg_callback(3)
+        """
+        return self._callbacks.message
+
+    @message_callback.setter
+    def message_callback(self, callback: ContextMessageCallback | None) -> None:
+        self._change()
+        self._callbacks.message = checked_function(callback, "a message callback")
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_MESSAGE, callback is not None)
 
     def use_srtp(self, profiles: bytes) -> None:
         """Sets the SRTP profiles, separated by colons.  SSL_CTX_set_tlsext_use_srtp(3)"""

@@ -75,6 +75,7 @@ def _run(*functions: Callable[[], object]) -> None:
         raise error
 
 
+@pytest.mark.feature("a context that changes while connections use it")
 def test_new_connections_have_the_new_certificate(
     client_context: pyossl.Context, live: MutableContext, issued: Issued
 ) -> None:
@@ -129,11 +130,15 @@ def _changes(context: MutableContext, issued: Issued, stop: threading.Event) -> 
 
 
 @pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3])
-def test_threads_change_it_while_others_shake_hands(authority: pyossl.Authority, issued: Issued, version: Version) -> None:
+def test_threads_change_it_while_others_shake_hands(
+    authority: pyossl.Authority, issued: Issued, version: Version
+) -> None:
     live = MutableContext(Method.TLS, live=True)
     _use(live, issued[0])
     live.set_verify(pyossl.lib.SSL_VERIFY_PEER, None)
-    client_context = pyossl.Context.client(trust=authority.certificate, minimum_version=version, maximum_version=version)
+    client_context = pyossl.Context.client(
+        trust=authority.certificate, minimum_version=version, maximum_version=version
+    )
     known = {each.certificate for each in issued}
     stop = threading.Event()
     left = [3]

@@ -154,7 +154,10 @@
 #undef pyossl_on_message
 #undef pyossl_on_verify
 #undef pyossl_on_servername
+#undef pyossl_on_indicated_name
 #undef pyossl_on_alpn
+#undef pyossl_on_client_key
+#undef pyossl_on_server_key
 #undef pyossl_on_info
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
@@ -210,7 +213,6 @@
 #define SSL_CTX_use_certificate(...) PYOSSL_CHANGE(SSL_CTX_use_certificate, __VA_ARGS__)
 #define SSL_CTX_use_certificate_chain_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_chain_file, __VA_ARGS__)
 #define SSL_CTX_use_certificate_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_file, __VA_ARGS__)
-#define SSL_CTX_use_psk_identity_hint(...) PYOSSL_CHANGE(SSL_CTX_use_psk_identity_hint, __VA_ARGS__)
 #define pyossl_limit_sessions(...) PYOSSL_CHANGE_VOID(pyossl_limit_sessions, __VA_ARGS__)
 #define pyossl_set_alpn_select(...) PYOSSL_CHANGE_VOID(pyossl_set_alpn_select, __VA_ARGS__)
 #define pyossl_set_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_callback, __VA_ARGS__)
@@ -220,5 +222,7 @@
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
 #define pyossl_use_credential_files(...) PYOSSL_CHANGE(pyossl_use_credential_files, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
+#define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
+#define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
 #define pyossl_use_dh(...) PYOSSL_CHANGE(pyossl_use_dh, __VA_ARGS__)
 #define pyossl_verify_without_distrusted_keys(...) PYOSSL_CHANGE_VOID(pyossl_verify_without_distrusted_keys, __VA_ARGS__)

@@ -92,6 +92,7 @@ int pyossl_fips(void);
 typedef struct {
     const unsigned char *protocols;
     unsigned int length;
+    int goes_on;
 } pyossl_alpn;
 
 typedef struct {
@@ -103,10 +104,12 @@ typedef struct {
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
 void pyossl_set_callback(SSL_CTX *context, int which, int on);
 #define PYOSSL_SERVERNAME ...
+#define PYOSSL_INDICATED_NAME ...
 #define PYOSSL_ALPN ...
 #define PYOSSL_INFO ...
 #define PYOSSL_KEYLOG ...
 #define PYOSSL_NEW_SESSION ...
+#define PYOSSL_MESSAGE ...
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 void pyossl_set_verify(pyossl_connection *connection, int mode);
@@ -121,6 +124,11 @@ int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, s
 
 /* tls/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
+
+/* tls/pre_shared_keys.c */
+int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
+int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
+int pyossl_longest_identity(void);
 
 /* tls/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
@@ -294,7 +302,10 @@ int pyossl_on_interrupt(void);
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
+int pyossl_on_indicated_name(void *handle, int *alert, const char *name);
 int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
+int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

@@ -64,6 +64,7 @@ typedef struct pyossl_connection {
     struct pyossl_live *live;    /* the lock of its present context, which may change; NULL: that is frozen */
     struct pyossl_live *in_context;    /* the step under way is in this lock */
     int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_peer_certificate.c */
+    int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate that was refused, with its depth */
