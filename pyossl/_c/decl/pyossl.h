@@ -147,6 +147,7 @@ int pyossl_use_credential_files(SSL_CTX *context, const char *certificate, const
 void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
 
 /* tls/connection_lock.c */
+void pyossl_let_children_go_on(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
 
 /* tls/connection_new.c */
