@@ -120,6 +120,7 @@
 #include "x509/pkcs12_friendly_name.c"
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
+#include "x509/store_objects.c"
 #include "x509/certificates.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"

@@ -245,6 +245,14 @@ int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
 EVP_PKEY *pyossl_generate_dsa(int bits);
 int pyossl_generate_quick_key(EVP_PKEY_CTX *context, EVP_PKEY **key);
 int pyossl_load_default_file(X509_STORE *store);
+typedef struct {
+    int certificates;
+    int authorities;
+    int crls;
+} pyossl_store_counts;
+
+void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts);
+struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *pyossl_copy_certificate(X509 *certificate);
