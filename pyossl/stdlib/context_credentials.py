@@ -123,12 +123,15 @@ class Credentials(Settings):
             raise errors.of_queue()
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates, authorities and CRLs are trusted."""
-        raise NotImplementedError
+        """How many certificates, authorities and CRLs are trusted.  X509_STORE_get0_objects(3)"""
+        counts = self.tls.store.counts
+        return {"x509": counts.certificates, "crl": counts.crls, "x509_ca": counts.authorities}
 
     def get_ca_certs(self, binary_form: object = False) -> list[Any]:
-        """The trusted authorities that have been loaded, as dictionaries or DER."""
-        raise NotImplementedError
+        """The trusted authorities that have been loaded, as dictionaries or DER.  X509_check_ca(3)"""
+        shown = certificate.der_of if binary_form else certificate.dictionary_of
+        trusted = (each._x509 for each in self.tls.store.certificates)
+        return [shown(x509) for x509 in trusted if lib.X509_check_ca(x509)]
 
 
 def _path(value: Any, name: str) -> bytes:
