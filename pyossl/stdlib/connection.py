@@ -112,7 +112,7 @@ def _checked(context: Context, server_side: bool, server_hostname: str | bytes |
     name = server_hostname if isinstance(server_hostname, str) else bytes(server_hostname).decode("ascii")
     name.encode("ascii")
     if "\0" in name:
-        raise ValueError("embedded null character")
+        raise TypeError("argument must be encoded string without null bytes, not str")
     if not name or name[0] == ".":
         raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
     return name

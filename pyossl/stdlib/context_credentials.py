@@ -31,6 +31,7 @@ class Credentials(Settings):
         """
         certificates = _path(certfile, "certfile")
         key = certificates if keyfile is None else _path(keyfile, "keyfile")
+        ffi.errno = 0
         result = self._load(certificates, key, password)
         if result == lib.PYOSSL_CREDENTIALS_LOADED:
             return
@@ -46,6 +47,7 @@ class Credentials(Settings):
         result, is_asked = self._load_with(certificates, key, asked)
         if is_asked and asked is None:
             take_records()
+            ffi.errno = 0
             asked = _password(password(), "password callback must return a string")
             _check_length(asked)
             result, is_asked = self._load_with(certificates, key, asked)
@@ -88,6 +90,7 @@ class Credentials(Settings):
             self._trust(data, is_pem)
         if cafile is not None or capath is not None:
             take_records()
+            ffi.errno = 0
             if lib.SSL_CTX_load_verify_locations(self.tls._ctx, file, directory) != 1:
                 raise _loading_error(None)
 
@@ -176,10 +179,8 @@ def _certificate_data(cadata: Any) -> tuple[bytes, bool]:
 
 def _loading_error(file: Any) -> OSError:
     """The exception for a file that could not be loaded: the system's reason, if it has one, or OpenSSL's."""
+    number = ffi.errno
     records: tuple[Record, ...] = take_records()
-    for record in records:
-        if record.library_code == lib.ERR_LIB_SYS:
-            number = record.reason_code
-            names = () if file is None else (file,)
-            return OSError(number, os.strerror(number), *names)
+    if number:
+        return OSError(number, os.strerror(number), *(() if file is None else (file,)))
     return errors.of_code(records[-1].code if records else 0)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from pyossl.core import lib, text
+from pyossl.core.methods_in_c import new_ssl_error_type
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import python_versions
 
@@ -45,16 +46,10 @@ _DOCUMENTED = {
 
 
 def _own() -> Exceptions:
-    class SSLError(OSError):
-        """TLS failed, or was used in a wrong way."""
-
-        def __str__(self) -> str:
-            return self.strerror if isinstance(self.strerror, str) else str(self.args)
-
-    SSLError.__module__, SSLError.__qualname__ = "ssl", "SSLError"
-    made = {"SSLError": SSLError}
+    base = new_ssl_error_type()
+    made: dict[str, type[OSError]] = {"SSLError": base}
     for name, documentation in _DOCUMENTED.items():
-        bases = (SSLError, ValueError) if name == "SSLCertVerificationError" else (SSLError,)
+        bases = (base, ValueError) if name == "SSLCertVerificationError" else (base,)
         made[name] = type(name, bases, {"__module__": "ssl", "__doc__": documentation})
     return Exceptions(**made)
 
