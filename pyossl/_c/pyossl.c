@@ -78,7 +78,7 @@
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
-#include "tls/credential_files.c"
+#include "tls/load_credential_files.c"
 #include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */

@@ -1,8 +1,9 @@
 """The state of ``_ssl._SSLContext``: what a context is set to, over a live ``MutableContext`` of pyossl's core.
 
 The C type (pyossl/_c/fast/ssl_types.c) calls the method, or reads or sets the attribute, of the same name here.  The
-names, the exceptions and their texts are those of CPython's ``_ssl``; where its releases differ, python_versions.py says
-so.  Numbers are in context_settings.py, files and trust in context_credentials.py, callbacks in context_callbacks.py.
+names, the exceptions and their texts are those of CPython's ``_ssl``; where its releases differ, python_versions.py
+says so.  Numbers are in context_settings.py, files and trust in context_credentials.py, callbacks in
+context_callbacks.py.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ _ONE_VERSION = {
 }
 _OPTIONS = all_options() | lib.SSL_OP_NO_SSLv3 | lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_CIPHER_SERVER_PREFERENCE
 _STATISTICS = """
-    number connect connect_good connect_renegotiate accept accept_good accept_renegotiate hits misses timeouts cache_full
+    number connect connect_good connect_renegotiate accept accept_good accept_renegotiate hits misses timeouts
+    cache_full
 """
 
 

@@ -150,7 +150,7 @@ def _unraisable(error: BaseException, where: object) -> None:
     arguments = types.SimpleNamespace(
         exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
     )
-    sys.unraisablehook(arguments)  # type: ignore[arg-type]  # its own type cannot be made in Python
+    sys.unraisablehook(arguments)
 
 
 def _asker_of_name(callback: Callable[..., Any], context: weakref.ref[Settings]) -> Callable[[Any, Any], int | None]:

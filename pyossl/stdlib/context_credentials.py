@@ -182,5 +182,5 @@ def _loading_error(file: Any) -> OSError:
     number = ffi.errno
     records: tuple[Record, ...] = take_records()
     if number:
-        return OSError(number, os.strerror(number), *(() if file is None else (file,)))
+        return OSError(number, os.strerror(number), *(() if file is None else (os.fsdecode(file),)))
     return errors.of_code(records[-1].code if records else 0)
