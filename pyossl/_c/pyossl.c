@@ -122,6 +122,7 @@
 #include "x509/system_trust.c"
 #include "x509/store_objects.c"
 #include "x509/certificates.c"
+#include "x509/certificate_facts.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
 

@@ -256,6 +256,9 @@ struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *pyossl_copy_certificate(X509 *certificate);
+#define PYOSSL_FACTS_ERROR ...
+#define PYOSSL_FACTS_TEXT ...
+long long pyossl_certificate_facts(const X509 *certificate, unsigned char *out, size_t room);
 void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
 int pyossl_known_extension(X509_EXTENSION *extension);
