@@ -15,10 +15,10 @@ from pyossl.stdlib.constants import (
     CERT_REQUIRED,
     PROTO_MAXIMUM_SUPPORTED,
     PROTO_MINIMUM_SUPPORTED,
-    PROTO_SSLv3,
     PROTOCOL_TLS,
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
+    PROTO_SSLv3,
 )
 from pyossl.stdlib.deprecation import deprecated
 from pyossl.tls.mutable_context import Method, MutableContext
@@ -40,11 +40,7 @@ _VERSIONS = (
     PROTO_MAXIMUM_SUPPORTED,
 )
 _WITHOUT_VERSIONS = (
-    lib.SSL_OP_NO_SSLv3
-    | lib.SSL_OP_NO_TLSv1
-    | lib.SSL_OP_NO_TLSv1_1
-    | lib.SSL_OP_NO_TLSv1_2
-    | lib.SSL_OP_NO_TLSv1_3
+    lib.SSL_OP_NO_SSLv3 | lib.SSL_OP_NO_TLSv1 | lib.SSL_OP_NO_TLSv1_1 | lib.SSL_OP_NO_TLSv1_2 | lib.SSL_OP_NO_TLSv1_3
 )
 _LARGEST_INT = 2**31 - 1
 

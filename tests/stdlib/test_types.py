@@ -211,5 +211,9 @@ def test_signatures_can_be_inspected() -> None:
     for name in NAMES:
         kind = getattr(ours, name)
         for method in dir(kind):
-            if not method.startswith("__") and callable(getattr(kind, method)) and (name, method) != ("_SSLSocket", "read"):
+            if (
+                not method.startswith("__")
+                and callable(getattr(kind, method))
+                and (name, method) != ("_SSLSocket", "read")
+            ):
                 inspect.signature(getattr(kind, method))
