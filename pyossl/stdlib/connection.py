@@ -133,7 +133,7 @@ def _wrapped(
     state = Connection(context, tls, bool(server_side), name, sock)
     c = tls._c
     wrapped = new_ssl_socket(state, c, _address(c), sock, incoming, outgoing)
-    lib.pyossl_let_children_go_on(c)
+    lib.pyossl_may_cross_forks(c)
     state._set_up()
     if owner is not None:
         state.owner = owner

@@ -107,7 +107,7 @@ def test_a_certificate_before_the_handshake_is_an_error() -> None:
 def test_the_chains_are_those_of_the_peer_and_of_the_verification() -> None:
     connection = MemoryPair().handshake().client._sslobj
     unverified, verified = connection.get_unverified_chain(), connection.get_verified_chain()
-    assert [each.public_bytes(ours.ENCODING_DER) for each in unverified][0] == connection.getpeercert(True)
+    assert unverified[0].public_bytes(ours.ENCODING_DER) == connection.getpeercert(True)
     assert verified[0] == unverified[0]
     assert len(verified) == 2
     assert verified[-1].get_info()["subject"] == verified[-1].get_info()["issuer"]

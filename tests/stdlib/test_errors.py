@@ -17,7 +17,7 @@ try:
 except ImportError:
     original = None  # type: ignore[assignment]
 
-HANDSHAKE_FAILURE = lib.ERR_PACK(lib.ERR_LIB_SSL, 0, lib.SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE)
+HANDSHAKE_FAILURE = lib.ERR_PACK(lib.ERR_LIB_SSL, 0, lib.SSL_AD_REASON_OFFSET + lib.SSL_AD_HANDSHAKE_FAILURE)
 
 
 @pytest.fixture(autouse=True, scope="module")
