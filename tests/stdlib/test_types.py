@@ -169,7 +169,7 @@ def test_only_sessions_and_certificates_are_compared_by_value() -> None:
             hash(client.session)
         with pytest.raises(TypeError):
             first < second  # noqa: B015
-    assert ours._SSLContext(16) != ours._SSLContext(2)
+    assert ours._SSLContext(16) != ours._SSLContext(16)
 
 
 @pytest.mark.parametrize("context", [client_context, server_context])

@@ -27,6 +27,9 @@ typedef struct pyossl_connection {
     int turn_waiters;            /* threads that wait at `turn`, under `lock`, for a writer or a thread in recv(2) */
     pthread_cond_t turn;         /* uses PYOSSL_TURN_CLOCK */
     size_t write_pending;        /* length of the write that must be repeated; 0: none */
+    size_t repeats;              /* how many bytes the next write repeats, and the last of them: */
+    unsigned char repeated[16];  /* sockets/timeout_calls.c */
+    size_t written;              /* how many bytes of a write that has failed or waits the transport has taken */
     size_t gathered;             /* how many of its first bytes are in records that the BIO has gathered */
     unsigned char *pending;      /* a copy of the encrypted bytes, unless the writer keeps them; owned */
     size_t pending_size;
