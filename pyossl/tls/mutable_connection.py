@@ -72,6 +72,15 @@ class MutableConnection(Connection):
         if context._callbacks.verify is not None:
             pointer.calls_verify = 1
 
+    def may_cross_forks(self) -> None:
+        """Lets a child process go on with this connection, as with a connection of the standard library's ``ssl``.
+
+        Call it before the handshake.  Only one of the processes may use the connection after the fork: the other one
+        calls ``close``, which sends nothing.  If both sent data, it would be encrypted with the same keys, and could be
+        recovered.  A child cannot use a connection of which a thread of its parent was in a call at the fork.
+        """
+        lib.pyossl_may_cross_forks(self._c)
+
     def set_accept_state(self) -> None:
         """Makes this connection the server's side.  SSL_set_accept_state(3)"""
         if not _set_side(self._c, True):
@@ -135,7 +144,8 @@ class MutableConnection(Connection):
         """
 
         def change(ssl: Any) -> None:
-            lib.SSL_set_SSL_CTX(ssl, context._freeze())
+            if lib.pyossl_set_context(self._c, context._freeze()) != 1:
+                raise failed("SSL_set_SSL_CTX")
             callbacks = copy.copy(context._callbacks)
             for name in _OWN_CALLBACKS:
                 setattr(callbacks, name, getattr(self._callbacks.of_context, name))
@@ -202,6 +212,22 @@ class MutableConnection(Connection):
 
         self._ask(expect)
 
+    def expect_peer(self, name: bytes, *, is_address: bool) -> None:
+        """As ``expect_name``, but the name is compared by the host flags that the context had: ``host_flags``.
+
+        ``name`` is a DNS name, or an IP address as text.  Raises ``ValueError`` if OpenSSL does not take it.
+        SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
+        """
+        wanted = c_text(name, "a server name")
+
+        def expect(ssl: Any) -> None:
+            lib.pyossl_clear_errors()
+            if (lib.SSL_set1_ipaddr if is_address else lib.SSL_set1_dnsname)(ssl, wanted) != 1:
+                refused = failed("SSL_set1_dnsname")
+                raise ValueError(f"this OpenSSL refuses the server name {name!r}") from refused
+
+        self._ask(expect)
+
     def choose_groups(self, groups: str) -> None:
         """Sets the groups of the key exchange.  SSL_set1_groups_list(3)"""
         self._done(lib.SSL_set1_groups_list, c_string(groups, "a list of groups"))
@@ -228,6 +254,20 @@ class MutableConnection(Connection):
         """Offers a session for resumption, even if its peer was not verified.  SSL_set_session(3)"""
         if (answer := _use_session(self._c, session._session)) != 1:
             raise self._exception_for(answer, "SSL_set_session")
+
+    def set_post_handshake_auth(self, on: bool) -> None:
+        """Sets whether a client tells the server that it may ask for a certificate later.
+
+        SSL_set_post_handshake_auth(3)
+        """
+        self._ask(lambda ssl: lib.SSL_set_post_handshake_auth(ssl, on))
+
+    def verify_client_post_handshake(self) -> None:
+        """Asks the client for its certificate with the next write, read or ``handshake``.  TLS 1.3 only.
+
+        Raises ``Error`` if the client does not allow it, or in TLS 1.2.  SSL_verify_client_post_handshake(3)
+        """
+        self._done(lib.SSL_verify_client_post_handshake)
 
     # What was negotiated
 

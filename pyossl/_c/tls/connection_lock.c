@@ -2,7 +2,10 @@
  *
  * A child process has a copy of each connection of its parent.  It may not use a copy that has keys, because both
  * processes would send with the same keys.  It can adopt a connection whose handshake has not begun: any thread may
- * have held the lock at the fork, so the child takes it over. */
+ * have held the lock at the fork, so the child takes it over.
+ *
+ * A program can allow more (pyossl_may_cross_forks), as the standard library's ssl does: a server forks after the
+ * handshake, and its parent closes its copy without another word.  It then sees to it that only one process goes on. */
 
 /* Whether the handshake has not begun.  Such a connection has no keys, and a child process may go on with it: a server
  * accepts, and forks a child for the connection.  This holds only if its BIO belongs to no other connection. */
@@ -11,12 +14,28 @@ static int pyossl_has_no_keys(const pyossl_connection *connection)
     return connection->ssl != NULL && !connection->busy && !connection->asked && SSL_in_before(connection->ssl);
 }
 
+/* A child process may go on with the connection, whatever its state, unless a thread of the parent was in a call of it
+ * at the fork.  Only one of the processes may: two that sent with the same keys would give away what they send.  Takes
+ * no lock: it is called before another thread has the connection. */
+static void pyossl_may_cross_forks(pyossl_connection *connection)
+{
+    connection->crosses_forks = 1;
+}
+
+/* Whether a child process may take the connection over. */
+static int pyossl_may_be_adopted(const pyossl_connection *connection)
+{
+    if (connection->lock != &connection->own_lock)
+        return 0;
+    return pyossl_has_no_keys(connection) || (connection->crosses_forks && !connection->busy && !connection->asked);
+}
+
 /* Whether the connection belongs to the parent process and cannot be adopted.  The generation is read twice, because
  * another thread may adopt the connection and begin its handshake in between.  Takes no lock. */
 static int pyossl_is_inherited(const pyossl_connection *connection)
 {
     return pyossl_lock_is_inherited(connection->lock)
-        && (connection->lock != &connection->own_lock || !pyossl_has_no_keys(connection))
+        && !pyossl_may_be_adopted(connection)
         && pyossl_lock_is_inherited(connection->lock);
 }
 
