@@ -9,7 +9,8 @@ pyossl does not start: Python alone would print an error in such a file, and go 
 
 ``python -I`` and ``python -E`` heed the variable too.  They ignore Python's own variables, but they execute ``.pth``
 files, and the variable can do only what the owner of this Python has enabled.  ``PYOSSL_LIBSSL``, which names a file to
-load, is ignored there.  ``python -S`` executes no ``.pth`` files, and so nothing happens.
+load, is ignored there.  ``python -S`` executes no ``.pth`` files, and so nothing happens.  Python executes them in each
+subinterpreter too: an isolated one, where pyossl cannot be imported, keeps the original ``ssl``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ _PROGRAM = f"""\
 try:
     import pyossl.stdlib.startup
 except ImportError as error:
-    import sys
-    sys.stderr.write("{VARIABLE} is set, but pyossl cannot be imported: " + str(error) + chr(10))
-    sys.stderr.flush()
-    os._exit(1)
+    if "isolated subinterpreter" not in str(error):
+        import sys
+        sys.stderr.write("{VARIABLE} is set, but pyossl cannot be imported: " + str(error) + chr(10))
+        sys.stderr.flush()
+        os._exit(1)
 """
 CONTENT = f"import os; os.environ.get({VARIABLE!r}, '') in ('', '0') or exec({_PROGRAM!r})\n"
 

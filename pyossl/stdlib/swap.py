@@ -75,9 +75,7 @@ def uninstall() -> None:
         if _ours is None:
             return
         if _other is None:
-            original = _original()
-            _share_exceptions(_ours, original)
-            _exchange(original, strict=False)
+            _exchange(_original(), strict=False)
         else:
             _exchange(_other.ssl_c, strict=False, entering=_other)
         _ours = _other = None
@@ -173,6 +171,7 @@ def _exchange(new: types.ModuleType, strict: bool, entering: Namespace | None = 
         do(leaving.detach, leaving.attach)
         do(entering.attach, entering.detach)
         do(lambda: sys.modules.update(_ssl=new), lambda: sys.modules.update(_ssl=leaving.ssl_c))
+        do(lambda: _raise_the_classes_of(new), lambda: _raise_the_classes_of(leaving.ssl_c))
         do(put_names, put_names_back)
         for change in changes:
             do(change.make, change.undo)
@@ -183,6 +182,16 @@ def _exchange(new: types.ModuleType, strict: bool, entering: Namespace | None = 
             unmake()
         raise
     return leaving
+
+
+def _raise_the_classes_of(ssl_c: types.ModuleType) -> None:
+    """Lets pyossl raise the exception classes that ``ssl`` has from now on.
+
+    They are the same as before, but for the first ``uninstall`` in a process that had not loaded the original.
+    """
+    from pyossl.stdlib import errors
+
+    errors.use(ssl_c)
 
 
 def _too_late(paths: list[str]) -> str:
@@ -326,11 +335,3 @@ def _is_somebody_inside(space: dict[str, Any]) -> bool:
         if frame is not None and frame.f_code.co_name not in _WAITS_FOR_THE_NETWORK:
             return True
     return False
-
-
-def _share_exceptions(ours: types.ModuleType, original: types.ModuleType) -> None:
-    """Lets ``except ssl.SSLError`` catch what goes on over pyossl after ``ssl`` is the original's for the first time."""
-    for name, value in vars(original).items():
-        mine: Any = getattr(ours, name, None)
-        if isinstance(value, type) and issubclass(value, OSError) and mine is not value and isinstance(mine, type):
-            mine.__bases__ = (value, *(base for base in mine.__bases__ if not issubclass(value, base)))
