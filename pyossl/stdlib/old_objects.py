@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pyossl.stdlib.references import LEFT_ALONE, attributes_of
+
 _STEPS = 16
 """The most references from a module to a context.  requests.Session() in a module is 9 away from its contexts."""
 _MOST_OBJECTS = 5_000
@@ -46,7 +48,9 @@ def left_behind(names: dict[str, Any]) -> list[LeftBehind]:
     found += [LeftBehind(_described(each, names), each) for each in instances((tls_socket, tls_object))]
     for base in (context, tls_socket, tls_object):
         found += [
-            LeftBehind(f"the class {each.__module__}.{each.__qualname__}, derived from the original {base.__name__}", each)
+            LeftBehind(
+                f"the class {each.__module__}.{each.__qualname__}, derived from the original {base.__name__}", each
+            )
             for each in _subclasses(base)
         ]
     return found
@@ -120,8 +124,7 @@ class _Search:
                 seen[id(holder)] = holder
                 self._holds[id(holder)] = held
                 if id(holder) in self._module_names:
-                    if self._module_names[id(holder)] != "ssl":
-                        found.add(self._module_names[id(holder)] + self._path(holder))
+                    found.add(self._module_names[id(holder)] + self._path(holder))
                 elif isinstance(holder, type):
                     found.add(f"{holder.__module__}.{holder.__qualname__}{self._path(holder)}")
                 else:
@@ -135,17 +138,7 @@ class _Search:
         kind = type(holder)
         if issubclass(kind, self._connections):
             return is_listening(holder)
-        if issubclass(
-            kind,
-            (
-                types.FrameType,
-                types.GeneratorType,
-                types.CoroutineType,
-                types.AsyncGeneratorType,
-                types.TracebackType,
-                types.ModuleType,
-            ),
-        ):
+        if issubclass(kind, LEFT_ALONE):
             return False
         # One connection of an event loop's, as asyncio and uvloop name it.
         return kind.__name__ != "SSLProtocol"
@@ -156,7 +149,10 @@ class _Search:
         is_attributes = True
         while id(holder) in self._holds:
             held = self._holds[id(holder)]
-            parts.append(_step(holder, held, is_attributes))
+            is_default = isinstance(holder, types.FunctionType) and isinstance(held, tuple)
+            parts.append("()" if is_default else _step(holder, held, is_attributes))
+            if is_default:
+                held = self._holds[id(held)]
             is_attributes = isinstance(holder, type) or _is_attributes_of(holder, held)
             holder = held
         return "".join(parts)
@@ -183,8 +179,4 @@ def _step(holder: Any, held: object, is_attributes: bool) -> str:
         return ""  # the next step gives the name
     if isinstance(holder, types.FunctionType):
         return "()"
-    try:
-        space = object.__getattribute__(holder, "__dict__")
-        return next((f".{name}" for name, value in list(space.items()) if value is held), "")
-    except Exception:
-        return ""
+    return next((f".{name}" for name, value in attributes_of(holder) if value is held), "")

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 _LEVELS = 4
 """How many tuples may be inside of one another."""
-_LEFT_ALONE = (
+LEFT_ALONE = (
     types.FrameType,
     types.GeneratorType,
     types.CoroutineType,
@@ -31,6 +31,7 @@ _LEFT_ALONE = (
     types.TracebackType,
     types.ModuleType,
 )
+"""What runs, and modules: their dicts are looked into."""
 
 
 class Change(NamedTuple):
@@ -73,7 +74,7 @@ class References:
         for _ in range(_LEVELS):
             made_again = []
             for holder in gc.get_referrers(*targets):
-                if holder is targets or id(holder) in self._kept or isinstance(holder, _LEFT_ALONE):
+                if holder is targets or id(holder) in self._kept or isinstance(holder, LEFT_ALONE):
                     continue
                 owner = self._class_of_dict.get(id(holder), type(holder))
                 if issubclass(owner, kept_classes):
@@ -159,7 +160,7 @@ class References:
     def _look_into_instance(self, holder: Any) -> None:
         if type(holder).__module__ == "typing":
             return  # an annotation, which is a key in typing's caches
-        for space_name, value in _attributes(holder):
+        for space_name, value in attributes_of(holder):
             if self._is_old(value):
                 self._add(holder, space_name, value, object.__getattribute__, object.__setattr__)
 
@@ -215,7 +216,7 @@ def _of_class(owner: type, name: str) -> object:
     return vars(owner).get(name)
 
 
-def _attributes(holder: Any) -> Iterator[tuple[str, object]]:
+def attributes_of(holder: Any) -> Iterator[tuple[str, object]]:
     """The attributes of an instance: those in its dict, and those in slots."""
     try:
         # Not vars(): a proxy may have a property there, which runs code of the program's.

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import types
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder, SourceFileLoader
 from typing import Any, NoReturn
 
 import pyossl.stdlib
@@ -95,7 +95,9 @@ def _run_module(name: str, arguments: list[str]) -> None:
                     f"{sys.executable}: No module named {name}; {package!r} is a package and cannot be directly executed"
                 )
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        _refuse(f"{sys.executable}: Error while finding module specification for {name!r} ({type(error).__name__}: {error})")
+        _refuse(
+            f"{sys.executable}: Error while finding module specification for {name!r} ({type(error).__name__}: {error})"
+        )
     if spec is None:
         _refuse(f"{sys.executable}: No module named {name}")
     sys.argv[0] = spec.origin or name
@@ -121,11 +123,12 @@ def _run_code(text: str, arguments: list[str]) -> None:
     sys.argv = ["-c", *arguments]
     if _puts_folders_on_path():
         sys.path[0] = ""
-    _run(compile(text, "<string>", "exec", dont_inherit=True), {})
+    _run(compile(text, "<string>", "exec", dont_inherit=True), {"__loader__": BuiltinImporter})
 
 
 def _run_file(path: str, arguments: list[str]) -> None:
     sys.argv = [path, *arguments[1:]]
+    path = os.path.join(os.getcwd(), path)
     if (spec := PathFinder.find_spec("__main__", [path])) is not None:  # a folder or a zip file
         if _puts_folders_on_path():
             sys.path[0] = path
@@ -134,10 +137,10 @@ def _run_file(path: str, arguments: list[str]) -> None:
         _run_spec(spec)
         return
     try:
-        with io.open_code(os.path.abspath(path)) as file:
+        with io.open_code(path) as file:
             source = file.read()
     except OSError as error:
-        _refuse(f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}", 2)
+        _refuse(f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}", 2)
     if _puts_folders_on_path():
         sys.path[0] = os.path.dirname(os.path.realpath(path))
     code = compile(source, path, "exec", dont_inherit=True)

@@ -36,6 +36,9 @@ _WAITS_FOR_THE_NETWORK = frozenset(
     | {"_real_connect", "recv", "recv_into", "send", "sendall", "recvfrom", "sendto", "sendfile", "shutdown", "close"}
 )
 _CONTEXTS_SHOWN = 5
+_CONTAINERS = (dict, list, set, tuple)
+_OF_PYOSSL = ("pyossl.core.methods_in_c", "pyossl.stdlib")
+"""The modules besides those in pyossl.stdlib that know the types in C; they go on with both kinds."""
 
 
 class InstallError(RuntimeError):
@@ -246,9 +249,7 @@ def _names_after(leaving: Namespace, entering: Namespace) -> dict[str, Any]:
     return names
 
 
-def _replacements(
-    leaving: Namespace, names: dict[str, Any], new: types.ModuleType
-) -> Iterator[tuple[object, object]]:
+def _replacements(leaving: Namespace, names: dict[str, Any], new: types.ModuleType) -> Iterator[tuple[object, object]]:
     """Each old object, and the new one that takes its place."""
     seen = set[int]()
     for old_names, new_names in ((leaving.names, names), (vars(leaving.ssl_c), vars(new))):
@@ -297,13 +298,20 @@ def _kept(ssl: types.ModuleType, *sets: Namespace) -> Iterator[object]:
                 for function in functions_of(thing):
                     yield from _parts_of(function)
     for name, module in list(sys.modules.items()):
-        if name.startswith("pyossl.stdlib") and name != "pyossl.stdlib.__main__":
+        if name in _OF_PYOSSL or name.startswith("pyossl.stdlib."):
             yield vars(module)
+            for value in vars(module).values():
+                if isinstance(value, _CONTAINERS):
+                    yield value
+                elif isinstance(value, types.FunctionType):
+                    yield from _parts_of(value)
+                elif isinstance(value, type) and value.__module__ == name:
+                    yield from _parts_of_class(value)
 
 
 def _parts_of_class(owner: type) -> Iterator[object]:
     for thing in vars(owner).values():
-        if isinstance(thing, (dict, list, set, tuple)):
+        if isinstance(thing, _CONTAINERS):
             yield thing
         for function in functions_of(thing):
             yield from _parts_of(function)

@@ -54,7 +54,10 @@ def test_an_old_listener_goes_on_accepting(run: Run) -> None:
 
 PLACES = {
     "a name": ("kept = SSLContext", "kept"),
-    "a function": ("kept = ssl.create_default_context", "ssl.SSLContext if kept is ssl.create_default_context else kept"),
+    "a function": (
+        "kept = ssl.create_default_context",
+        "ssl.SSLContext if kept is ssl.create_default_context else kept",
+    ),
     "a tuple": ("kept = (SSLContext, ssl.SSLError)", "kept[0]"),
     "a tuple in a tuple": ("kept = (1, (SSLContext, 2))", "kept[1][0]"),
     "a named tuple": ("import collections; kept = collections.namedtuple('T', 'a b')(SSLContext, 1)", "kept.a"),
@@ -409,9 +412,7 @@ def get(url):
 }
 
 
-@pytest.mark.parametrize(
-    "client", [pytest.param(name, marks=needs(name.partition(".")[0])) for name in HTTP_CLIENTS]
-)
+@pytest.mark.parametrize("client", [pytest.param(name, marks=needs(name.partition(".")[0])) for name in HTTP_CLIENTS])
 def test_a_library_that_is_imported_before_is_over_pyossl(client: str, run: Run) -> None:
     run(f"""
 import pyossl.stdlib
