@@ -20,6 +20,7 @@ _HOMES = {
     "bio.filters": ("Base64Filter", "BufferFilter", "CipherFilter", "DigestFilter", "PrefixFilter"),
     "bio.network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
     "bio.python_bio": ("PythonBIO",),
+    "tls.alert": ("Alert",),
     "tls.callbacks": ("Verification",),
     "tls.connection": ("Connection",),
     "tls.context": ("Context",),

@@ -32,6 +32,7 @@ from pyossl.core.flags import InfoWhere as InfoWhere, Modes as Modes, Options as
 from pyossl.core.outcome import Failure as Failure, Record as Record, VerifyCode as VerifyCode, Want as Want
 from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect
+from pyossl.tls.alert import Alert as Alert
 from pyossl.tls.callbacks import Verification as Verification
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context

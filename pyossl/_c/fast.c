@@ -52,7 +52,8 @@ static const pyossl_hot_calls *calls = &no_calls;    /* until use_calls: no obje
 #define NAMES(X) \
     X(_unfinished) X(_size_to_read) X(_size_to_send) X(_size_in_buffer) X(_readable) X(_writable) X(_bytes_of_text) \
     X(_rest_to_send) X(_rest_to_read) X(_rest_to_write) X(_recv_with_flags) X(_recv_into_with_flags) X(_refuse_flags) \
-    X(_recv_into_unusual) X(reading) X(peeking) X(writing) X(receiving) X(sending) X(has_more)
+    X(_recv_into_unusual) X(reading) X(peeking) X(writing) X(receiving) X(sending) X(has_more) \
+    X(_socket_gone) X(_sslobj) X(_failed_recv) X(_failed_recv_into)
 #define X(name) static PyObject *name;
 NAMES(X)
 #undef X
@@ -69,6 +70,13 @@ NAMES(X)
 #include "fast/socket_methods.c"
 #include "fast/event_loop_methods.c"
 #include "fast/face_methods.c"
+
+#include "fast/ssl_objects.h"
+#include "fast/ssl_memory_bio.c"
+#include "fast/ssl_socket.c"
+#include "fast/ssl_type_names.h"
+#include "fast/ssl_types.c"
+#include "fast/ssl_socket_methods.c"
 
 static PyObject *base_type;
 
@@ -171,6 +179,18 @@ static PyObject *use_calls(PyObject *module, PyObject *address)
 
 static PyMethodDef functions[] = {
     {"use_calls", use_calls, METH_O, DOC("use_calls(address, /)", "Sets the functions of hot_calls.c.")},
+    {"ssl_types", ssl_types, METH_VARARGS,
+     DOC("ssl_types(new_context, gettimeout, version, /)", "Returns the types of `_ssl` by name, made at the first call.")},
+    {"use_ssl_errors", use_ssl_errors, METH_VARARGS,
+     DOC("use_ssl_errors(error, want_read, want_write, /)", "Sets the exceptions of the types of `_ssl`.")},
+    {"new_ssl_socket", new_ssl_socket, METH_VARARGS,
+     DOC("new_ssl_socket(state, pointer, address, sock, incoming, outgoing, /)", "Makes a `_SSLSocket`.")},
+    {"new_ssl_session", new_ssl_session, METH_O, DOC("new_ssl_session(state, /)", "Makes an `SSLSession`.")},
+    {"new_certificate", new_certificate, METH_O, DOC("new_certificate(state, /)", "Makes a `Certificate`.")},
+    {"state_of", state_of, METH_O, DOC("state_of(object, /)", "Returns the object with the implementation.")},
+    {"socket_methods", replace_socket_methods, METH_VARARGS,
+     DOC("socket_methods(cls, recv, recv_into, send, sendall, /)", "Puts the methods in C onto ssl.py's SSLSocket.")},
+    {"queue_of", queue_of, METH_O, DOC("queue_of(memory, /)", "Returns the address of the queue of a `MemoryBIO`.")},
     {NULL, NULL, 0, NULL},
 };
 

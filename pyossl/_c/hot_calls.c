@@ -44,16 +44,25 @@ static int pyossl_try_lock(pyossl_connection *connection)
     return connection->lock == &connection->own_lock && pyossl_lock_try(connection->lock);
 }
 
+/* How many of the peer's bytes wait for a connection in memory.  The caller holds the lock. */
+static size_t pyossl_bytes_received(const pyossl_connection *connection)
+{
+    return connection->memory != NULL ? pyossl_kept_length(&connection->memory->incoming)
+                                      : pyossl_queue_length(connection->queues->incoming);
+}
+
 /* Begins a call that keeps the GIL, for `size` bytes.  1: the lock is taken, until pyossl_end_short; 0: the call must
  * release the GIL.  A handshake may take long and wait, so the connection must be open, and what a read may find is as
  * short as what a write may send. */
 static int pyossl_begin_short(pyossl_connection *connection, size_t size)
 {
-    if (size > PYOSSL_SHORT || connection->memory == NULL || !pyossl_try_lock(connection))
+    if (size > PYOSSL_SHORT || (connection->memory == NULL && connection->queues == NULL)
+        || !pyossl_try_lock(connection))
         return 0;
     if (!connection->closed && !connection->dead && !connection->busy && connection->is_open
         && connection->is_peer_checked && SSL_is_init_finished(connection->ssl)
-        && pyossl_kept_length(&connection->memory->incoming) + size <= PYOSSL_SHORT) {
+        && (connection->live == NULL || !pyossl_reads_context(connection))
+        && pyossl_bytes_received(connection) + size <= PYOSSL_SHORT) {
         pyossl_locked = connection;
         connection->keeps_gil = 1;
         return 1;
@@ -100,6 +109,16 @@ static uintptr_t pyossl_hot_calls_address(void)
         .unlock = pyossl_connection_release,
         .begin_short = pyossl_begin_short,
         .end_short = pyossl_end_short,
+        .timeout_read = pyossl_timeout_read,
+        .timeout_write = pyossl_timeout_write,
+        .bytes_pending = pyossl_bytes_pending,
+        .queue_new = pyossl_queue_new,
+        .queue_free = pyossl_queue_free,
+        .queue_write = pyossl_queue_write,
+        .queue_read = pyossl_queue_read,
+        .queue_length = pyossl_queue_length,
+        .queue_end = pyossl_queue_end,
+        .queue_is_at_end = pyossl_queue_is_at_end,
         .fail_with_lost_bytes = pyossl_fail_with_lost_bytes,
     };
 

@@ -15,6 +15,7 @@ enum {
 #define PYOSSL_MORE (1LL << 40)
 
 typedef struct pyossl_connection pyossl_connection;
+typedef struct pyossl_queue pyossl_queue;
 
 typedef long long pyossl_read_call(pyossl_connection *connection, void *buffer, size_t size);
 typedef long long pyossl_write_call(pyossl_connection *connection, const void *data, size_t size);
@@ -47,6 +48,20 @@ typedef struct {
     void (*unlock)(pyossl_connection *connection);
     int (*begin_short)(pyossl_connection *connection, size_t size);
     void (*end_short)(pyossl_connection *connection);
+
+    /* The calls of Python's ssl, with a timeout in seconds: sockets/timeout_calls.c. */
+    long long (*timeout_read)(pyossl_connection *connection, void *buffer, size_t size, double timeout);
+    long long (*timeout_write)(pyossl_connection *connection, const void *data, size_t size, double timeout);
+    long long (*bytes_pending)(pyossl_connection *connection);
+
+    /* The queue of a MemoryBIO: bio/queue_bio.c. */
+    pyossl_queue *(*queue_new)(void);
+    void (*queue_free)(pyossl_queue *queue);
+    int (*queue_write)(pyossl_queue *queue, const void *data, size_t size);
+    size_t (*queue_read)(pyossl_queue *queue, void *buffer, size_t size);
+    size_t (*queue_length)(pyossl_queue *queue);
+    void (*queue_end)(pyossl_queue *queue);
+    int (*queue_is_at_end)(pyossl_queue *queue);
 
     void (*fail_with_lost_bytes)(pyossl_connection *connection);
 } pyossl_hot_calls;

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -69,17 +70,22 @@
 
 /* tls: the connection, and the callbacks of OpenSSL */
 #include "tls/connection.c"
+#include "tls/live_context.c"
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
+#include "tls/pre_shared_keys.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
+#include "tls/credential_files.c"
+#include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */
 #include "bio/socket_bio.c"
 #include "bio/bio_workarounds.c"
 #include "bio/memory_bio.c"
+#include "bio/queue_bio.c"
 #include "bio/python_bio.c"
 
 /* tls: the calls of a connection, none of which waits for a descriptor */
@@ -114,6 +120,7 @@
 #include "x509/pkcs12_friendly_name.c"
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
+#include "x509/store_objects.c"
 #include "x509/certificates.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
@@ -127,6 +134,7 @@
 #include "sockets/close_and_detach.c"
 #include "sockets/event_loop_read.c"
 #include "sockets/mutable_connection_calls.c"
+#include "sockets/timeout_calls.c"
 
 /* the functions that the methods in C call */
 #include "hot_calls.c"

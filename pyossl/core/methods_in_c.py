@@ -1,4 +1,4 @@
-"""The classes that have the frequent methods: pyossl/_c/fast.c.
+"""The classes that have the frequent methods, and the types of ``_ssl``: pyossl/_c/fast.c.
 
 They are loaded with the first class that needs them.  ``import pyossl`` does without them.
 """
@@ -13,7 +13,15 @@ try:
         EventLoopMethods as EventLoopMethods,
         FaceMethods as FaceMethods,
         SocketMethods as SocketMethods,
+        new_certificate as new_certificate,
+        new_ssl_session as new_ssl_session,
+        new_ssl_socket as new_ssl_socket,
+        queue_of as queue_of,
+        socket_methods as socket_methods,
+        ssl_types as ssl_types,
+        state_of as state_of,
         use_calls,
+        use_ssl_errors as use_ssl_errors,
     )
 
     use_calls(lib.pyossl_hot_calls_address())

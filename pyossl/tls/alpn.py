@@ -24,11 +24,15 @@ class ALPNSettings(ContextState):
 
     def _set_alpn(self, protocols: bytes) -> None:
         if self.is_server:
-            buffer = ffi.new("unsigned char[]", protocols)
-            self._alpn = ffi.new("pyossl_alpn *", {"protocols": buffer, "length": len(protocols)}), buffer
+            self._keep_alpn(protocols)
             self._select_alpn()
         elif lib.SSL_CTX_set_alpn_protos(self._ctx, protocols, len(protocols)) != 0:
             raise failed("SSL_CTX_set_alpn_protos")
+
+    def _keep_alpn(self, protocols: bytes, *, goes_on: bool = False) -> None:
+        buffer = ffi.new("unsigned char[]", protocols)
+        alpn = {"protocols": buffer, "length": len(protocols), "goes_on": goes_on}
+        self._alpn = ffi.new("pyossl_alpn *", alpn), buffer
 
     def _select_alpn(self) -> None:
         if self._alpn is not None:

@@ -32,6 +32,7 @@ from pyossl.core import ffi, lib, text
 from pyossl.core.errors import TLSError
 from pyossl.core.flags import InfoWhere
 from pyossl.core.parked_exceptions import callback
+from pyossl.tls.alert import Alert
 from pyossl.tls.message import Message
 from pyossl.x509.certificate import Certificate, borrowed, chain_of
 
@@ -60,22 +61,41 @@ Verification.certificate.__doc__ = "The certificate; None if the error is of no 
 Verification.chain.__doc__ = "The chain as far as it is built, the peer's own certificate first."
 
 VerifyCallback = Callable[["Connection", Verification], bool]
-ServernameCallback = Callable[["Connection", "str | None"], "Context | None"]
+ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | None"]
+IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
+PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
+PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
 NewSessionCallback = Callable[["Connection", "Session"], object]
 MessageCallback = Callable[[Message], object]
+ContextMessageCallback = Callable[["Connection", Message], object]
 
 
 class ContextCallbacks:
     """The callbacks that the connections of one context share."""
 
-    __slots__ = ("alpn", "info", "keylog", "new_session", "servername", "verify")
+    __slots__ = (
+        "alpn",
+        "indicated_name",
+        "info",
+        "keylog",
+        "message",
+        "new_session",
+        "psk_client",
+        "psk_server",
+        "servername",
+        "verify",
+    )
 
     def __init__(self) -> None:
         self.verify: VerifyCallback | None = None
         self.servername: ServernameCallback | None = None
+        self.indicated_name: IndicatedNameCallback | None = None
+        self.message: ContextMessageCallback | None = None
+        self.psk_client: PSKClientCallback | None = None
+        self.psk_server: PSKServerCallback | None = None
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None
@@ -121,9 +141,17 @@ class Callbacks:
 @callback()
 def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: int, data: Any, length: int) -> None:
     callbacks: Callbacks = ffi.from_handle(handle)
-    if function := callbacks.message:
+    function, of_context = callbacks.message, callbacks.of_context.message
+    if function or of_context:
         message = Message(bool(outgoing), version, content_type, bytes(ffi.buffer(data, length)))
-        callbacks.ask(lambda connection: function(message), None)
+
+        def question(connection: Connection) -> None:
+            if function:
+                function(message)
+            if of_context:
+                of_context(connection, message)
+
+        callbacks.ask(question, None)
 
 
 @callback(0)
@@ -170,9 +198,35 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
         connection._indicated = indicated
         function = callbacks.of_context.servername
         context = None if function is None else function(connection, indicated)
+        if isinstance(context, Alert):
+            alert[0] = int(context)
+            return 0
         if context is not None:
             connection._switch_context(context)
         return 1
+
+    return int(callbacks.ask(question, 0))
+
+
+_LARGEST_ALERT = 255
+
+
+@callback(0)
+def pyossl_on_indicated_name(handle: Any, alert: Any, name: Any) -> int:
+    callbacks: Callbacks = ffi.from_handle(handle)
+    indicated = None if name == ffi.NULL else bytes(ffi.string(name))
+
+    def question(connection: Connection) -> int:
+        function = callbacks.of_context.indicated_name
+        answer = None if function is None else function(connection, indicated)
+        if answer is None:
+            return 1
+        if not isinstance(answer, int):
+            raise TypeError(f"a server name callback returns the number of an alert or None, not {answer!r}")
+        if not 0 <= answer <= _LARGEST_ALERT:
+            raise ValueError(f"an alert is 0 to {_LARGEST_ALERT}, not {answer}")
+        alert[0] = int(answer)
+        return 0
 
     return int(callbacks.ask(question, 0))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyossl.core import ffi, lib, text
+from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import security_level, utf8
 from pyossl.core.errors import failed
 from pyossl.core.outcome import take_records
@@ -39,7 +39,9 @@ class AlgorithmSettings(ContextState):
         return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in self._ciphers())
 
     def _ciphers(self) -> Iterator[Any]:
-        stack = lib.SSL_CTX_get_ciphers(self._ctx)
+        stack = own(
+            lib.pyossl_context_ciphers(self._ctx), lib.sk_SSL_CIPHER_free
+        )  # of a copy: another thread may replace the context's own
         for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
             yield lib.sk_SSL_CIPHER_value(stack, n)
 

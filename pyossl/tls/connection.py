@@ -203,7 +203,7 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     def _switch_context(self, context: Context) -> None:
         """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
-            raise TypeError(f"a server name callback returns a server's Context or None, not {context!r}")
+            raise TypeError(f"a server name callback returns a server's Context, an Alert or None, not {context!r}")
         if context is self._context:
             return
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
@@ -242,6 +242,27 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
         result = function(self._c)
         return None if result == 0 else self._unfinished(result, "the handshake")
+
+    def request_certificate(self) -> Want | None:
+        """On a server with ``verify="later"``, asks the client for its certificate, after the handshake.  TLS 1.3 only.
+
+        Returns None when the request is sent, otherwise the ``Want`` for ``handshake``, which goes on.  The certificate
+        comes with later reads: ``peer_certificate`` is None until then.  A client that has none, or one that does not
+        verify, is refused by a read.  Raises ``Error`` if the client does not allow it, or in TLS 1.2, and
+        ``UsageError`` on a client.  SSL_verify_client_post_handshake(3)
+        """
+        self._request_certificate()
+        return self.handshake()
+
+    def _request_certificate(self) -> None:
+        def request(ssl: Any) -> None:
+            if not lib.SSL_is_server(ssl):
+                raise UsageError("request_certificate() is only for servers: this connection is a client's")
+            lib.pyossl_clear_errors()
+            if lib.SSL_verify_client_post_handshake(ssl) != 1:
+                raise failed("SSL_verify_client_post_handshake")
+
+        self._ask(request)
 
     # Data: read, peek, read_into and write are in C
 

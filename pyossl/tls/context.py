@@ -5,7 +5,7 @@ connection is made from it; then the context is frozen.  OpenSSL would let a pro
 already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
-verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py.
+verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
+from pyossl.tls.pre_shared_keys import PSKSettings
 from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from pyossl.tls.session import Session
 
 CertificateSource = Source | Certificate | Sequence[Certificate]
-ClientVerification = bool | Literal["optional"]
+ClientVerification = bool | Literal["optional", "later"]
 
 USE_CLIENT = "use Context.client()"
 USE_SERVER = "use Context.server(certificate, private_key)"
@@ -59,6 +60,7 @@ class Context(
     ALPNSettings,
     ServerNameSettings,
     InfoAndKeyLogSettings,
+    PSKSettings,
     SessionSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
@@ -152,17 +154,18 @@ class Context(
         - ``trust``: the authorities of clients' certificates: the path of a file or directory, PEM or DER bytes, a
           ``Certificate``, several of these, or a ``Store``.
         - ``verify``: False does not ask clients for a certificate.  True asks for one, and refuses clients without
-          one.  ``"optional"`` asks for one, and accepts clients without one.  True and ``"optional"`` need ``trust``:
-          the system's trust store would accept every client that has any public certificate.
+          one.  ``"optional"`` asks for one, and accepts clients without one.  ``"later"`` is as True, but in TLS 1.3
+          clients are not asked in the handshake, only when ``Connection.request_certificate`` is called.  All but False
+          need ``trust``: the system's trust store would accept every client that has any public certificate.
         - ``alpn``: the application protocols in the server's order of preference, for example ``["h2", "http/1.1"]``.
           A client that offers protocols, but none of these, is refused.
         - ``minimum_version``, ``maximum_version``: the oldest and the newest ``Version`` to use.
 
         Raises the exceptions of ``Context.client``.  SSL_CTX_set_verify(3)
         """
-        if not isinstance(verify, bool) and verify != "optional":
+        if not isinstance(verify, bool) and verify not in ("optional", "later"):
             kind = ValueError if isinstance(verify, str) else TypeError
-            raise kind(f"verify is True, False or 'optional', not {verify!r}")
+            raise kind(f"verify is True, False, 'optional' or 'later', not {verify!r}")
         if verify and trust is None:
             raise ValueError(
                 f"verify={verify!r} needs trust: the authorities whose certificates clients may show, "
@@ -176,7 +179,8 @@ class Context(
         context = cls(is_server=True)
         if verify:
             required = 0 if verify == "optional" else lib.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-            context._set_verification(lib.SSL_VERIFY_PEER | required)
+            later = lib.SSL_VERIFY_POST_HANDSHAKE if verify == "later" else 0
+            context._set_verification(lib.SSL_VERIFY_PEER | required | later)
         if trust is not None:
             context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)

@@ -27,6 +27,7 @@ class ContextState(Uncopied):
         "_ctx",
         "_frozen",
         "_groups",
+        "_is_asked_later",
         "_is_server",
         "_keeps_default_cache_size",
         "_purpose",
@@ -45,6 +46,7 @@ class ContextState(Uncopied):
         take_records()
         self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
         self._is_server = is_server
+        self._is_asked_later = False
         self._wants_hostname = False
         self._frozen = False
         self._alpn: Any = None

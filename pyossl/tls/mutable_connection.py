@@ -135,7 +135,8 @@ class MutableConnection(Connection):
         """
 
         def change(ssl: Any) -> None:
-            lib.SSL_set_SSL_CTX(ssl, context._freeze())
+            if lib.pyossl_set_context(self._c, context._freeze()) != 1:
+                raise failed("SSL_set_SSL_CTX")
             callbacks = copy.copy(context._callbacks)
             for name in _OWN_CALLBACKS:
                 setattr(callbacks, name, getattr(self._callbacks.of_context, name))
@@ -228,6 +229,20 @@ class MutableConnection(Connection):
         """Offers a session for resumption, even if its peer was not verified.  SSL_set_session(3)"""
         if (answer := _use_session(self._c, session._session)) != 1:
             raise self._exception_for(answer, "SSL_set_session")
+
+    def set_post_handshake_auth(self, on: bool) -> None:
+        """Sets whether a client tells the server that it may ask for a certificate later.
+
+        SSL_set_post_handshake_auth(3)
+        """
+        self._ask(lambda ssl: lib.SSL_set_post_handshake_auth(ssl, on))
+
+    def verify_client_post_handshake(self) -> None:
+        """Asks the client for its certificate with the next write, read or ``handshake``.  TLS 1.3 only.
+
+        Raises ``Error`` if the client does not allow it, or in TLS 1.2.  SSL_verify_client_post_handshake(3)
+        """
+        self._done(lib.SSL_verify_client_post_handshake)
 
     # What was negotiated
 

@@ -3,7 +3,8 @@
 A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is an SSL_CTX as OpenSSL makes it: it does
 not verify until ``set_verify`` is called, and it has methods for all settings of pyOpenSSL's API.  Its connections are
 ``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
-a ``MutableContext`` is frozen at its first connection.
+a ``MutableContext`` is frozen at its first connection, unless it is made with ``live=True``: then it may be changed
+while connections use it (pyossl/_c/tls/live_context.c), as a server does that replaces its certificate.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
-from pyossl.core.arguments import c_string, c_text
+from pyossl.core.arguments import c_string, c_text, function as checked_function
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alpn import wire_format
-from pyossl.tls.callbacks import Callbacks, ContextCallbacks, VerifyCallback
+from pyossl.tls.callbacks import (
+    Callbacks,
+    ContextCallbacks,
+    ContextMessageCallback,
+    IndicatedNameCallback,
+    VerifyCallback,
+)
 from pyossl.tls.context import Context
-from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.names import Name
 from pyossl.x509.pem_and_der import Source, pem_file, pem_text, source_bytes
@@ -69,16 +76,25 @@ class MutableContextCallbacks(ContextCallbacks):
 class MutableContext(Context):
     """A context that is set up call by call, and whose connections may be clients or servers.  SSL_CTX_new(3)
 
-    ``method`` is the ``Method`` of SSL_CTX_new(3).  Raises ``UnsupportedError`` for DTLS if this OpenSSL has none.
+    - ``method``: the ``Method`` of SSL_CTX_new(3).
+    - ``live``: True: the context is never frozen, and any thread may change it.  A change waits until no connection is
+      in a step of its handshake.  A connection that has been made keeps the certificate, the versions and the options
+      that the context had then.
+
+    Raises ``UnsupportedError`` for DTLS if this OpenSSL has none.
     """
 
+    __slots__ = ("_is_live",)
     _callbacks: MutableContextCallbacks
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, *, live: bool = False) -> None:
         self._check_new()
         if method.name.startswith("DTLS"):
             require(lib.HAVE_DTLS, "DTLS")
         self._begin(getattr(lib, method.value)(), MutableContextCallbacks(), is_server=False)
+        self._is_live = live
+        if live:
+            check(lib.pyossl_make_live(self._ctx), "making a lock")
         lib.SSL_CTX_set_mode(
             self._ctx,
             lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | lib.SSL_MODE_AUTO_RETRY,
@@ -86,7 +102,7 @@ class MutableContext(Context):
 
     def _freeze(self) -> Any:
         # The session id context is what the program sets: programs of pyOpenSSL share their sessions by it.
-        self._frozen = True
+        self._frozen = not self._is_live
         return self._ctx
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
@@ -155,6 +171,14 @@ class MutableContext(Context):
             raise failed("SSL_CTX_set0_tmp_dh_pkey")
 
     # Credentials
+
+    def use_credentials(self, certificate: Certificate, key: PrivateKey, chain: Iterable[Certificate] = ()) -> None:
+        """Sets the certificate, its key and its chain, at once: no connection is made with one and without the others.
+
+        They replace those of the same type of key.  Raises ``Error`` if they do not belong together.
+        SSL_CTX_use_cert_and_key(3)
+        """
+        self._call(lib.pyossl_use_credentials, certificate._x509, key._key, stack_of_certificates(tuple(chain)))
 
     def use_certificate(self, certificate: Certificate) -> None:
         """Sets the certificate.  SSL_CTX_use_certificate(3)"""
@@ -275,6 +299,52 @@ class MutableContext(Context):
         wire = wire_format(protocols)
         if lib.SSL_CTX_set_alpn_protos(self._ctx, wire, len(wire)) != 0:
             raise failed("SSL_CTX_set_alpn_protos")
+
+    def select_protocols(self, protocols: Iterable[bytes] | None) -> None:
+        """Sets the application protocols of which a server selects one, the preferred one first; None for none.
+
+        If the client offers none of them, the handshake goes on without a protocol.  SSL_CTX_set_alpn_select_cb(3)
+        """
+        self._change()
+        before = self._alpn  # OpenSSL may use it until the call below has returned
+        if protocols is None:
+            self._alpn = None
+        else:
+            self._keep_alpn(wire_format(protocols), goes_on=True)
+        lib.pyossl_set_alpn_select(self._ctx, ffi.NULL if self._alpn is None else self._alpn[0])
+        del before
+
+    @property
+    def indicated_name_callback(self) -> IndicatedNameCallback | None:
+        """Called as ``callback(connection, name)`` when the ClientHello has been read; None for none.
+
+        ``name`` is the server name that the client sent, as bytes, or None.  The callback returns None to go on, also
+        after it has called ``MutableConnection.change_context``, or the number of the alert to refuse the client with:
+        ``Alert.UNRECOGNIZED_NAME``.  OpenSSL has one such callback for a context: it replaces ``servername_callback``.
+        SSL_CTX_set_tlsext_servername_callback(3)
+        """
+        return self._callbacks.indicated_name
+
+    @indicated_name_callback.setter
+    def indicated_name_callback(self, callback: IndicatedNameCallback | None) -> None:
+        self._change()
+        self.servername_callback = None
+        self._callbacks.indicated_name = checked_function(callback, "a server name callback")
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_INDICATED_NAME, callback is not None)
+
+    @property
+    def message_callback(self) -> ContextMessageCallback | None:
+        """Called as ``callback(connection, message)`` with each ``Message`` of the protocol; None for none.
+
+        Connections that were made before it was set do not call it.  SSL_CTX_set_msg_callback(3)
+        """
+        return self._callbacks.message
+
+    @message_callback.setter
+    def message_callback(self, callback: ContextMessageCallback | None) -> None:
+        self._change()
+        self._callbacks.message = checked_function(callback, "a message callback")
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_MESSAGE, callback is not None)
 
     def use_srtp(self, profiles: bytes) -> None:
         """Sets the SRTP profiles, separated by colons.  SSL_CTX_set_tlsext_use_srtp(3)"""

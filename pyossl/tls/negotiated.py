@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 
 _in_turn, _ask_number = lib.pyossl_in_turn, lib.pyossl_ask
 _session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
+_ciphers_free = lib.sk_SSL_CIPHER_free
 
 _REFUSED_FUNCTIONS = frozenset(
     (
@@ -186,7 +187,7 @@ class Negotiated(Uncopied):
         """
 
         def shared(ssl: Any) -> tuple[tuple[str, str, int], ...]:
-            ours = {number for number, *_ in _ciphers_in(lib.SSL_get_ciphers(ssl))}
+            ours = {number for number, *_ in _ciphers_in(own(lib.pyossl_connection_ciphers(self._c), _ciphers_free))}
             theirs = _ciphers_in(lib.SSL_get_client_ciphers(ssl))
             return tuple((name, protocol, bits) for number, name, protocol, bits in theirs if number in ours)
 

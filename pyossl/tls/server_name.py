@@ -18,7 +18,8 @@ class ServerNameSettings(ContextState):
         """A server's callback that chooses the context by SNI, ``callback(connection, name)``; None for none.
 
         ``name`` is the server name that the client sent, or None.  The callback returns None to go on with this
-        context, or another server's ``Context``, which replaces it: its certificate, versions, ciphers, groups,
+        context; an ``Alert``, for example ``Alert.UNRECOGNIZED_NAME``, to refuse the client with it; or another
+        server's ``Context``, which replaces this one: its certificate, versions, ciphers, groups,
         signature algorithms, options and verification are in force then.  Two things stay this context's: its groups
         if it has set any and the other context has set none, and the groups of a section of openssl.cnf.  Setting it
         on a client's context raises ``UsageError``.  SSL_CTX_set_tlsext_servername_callback(3)

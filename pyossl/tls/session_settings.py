@@ -163,8 +163,8 @@ class SessionSettings(VerificationSettings):
             certificate.to_der() if certificate else b"",
             repr(self._configured).encode(),
         ]
-        if self.verifies:
-            mode = lib.SSL_CTX_get_verify_mode(self._ctx)
+        mode = lib.SSL_CTX_get_verify_mode(self._ctx)
+        if mode & lib.SSL_VERIFY_PEER:
             asked = mode, self.verify_depth, int(self.verify_flags), self._purpose, self._verify_time
             parts.append(repr((*asked, self.security_level)).encode())
             if self._callbacks.verify is not None:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 
 from pyossl.core import ffi, lib
-from pyossl.core.arguments import LARGEST_INT, function, instance, integer, iterated
+from pyossl.core.arguments import LARGEST_INT, flag, function, instance, integer, iterated
 from pyossl.core.errors import UsageError, check
 from pyossl.core.flags import VerifyFlags
 from pyossl.tls.callbacks import VerifyCallback
@@ -134,11 +134,28 @@ class VerificationSettings(AlgorithmSettings):
             raise UsageError("this context does not verify: a verify callback would not be called")
         self._callbacks.verify = callback
 
+    @property
+    def post_handshake_auth(self) -> bool:
+        """Whether a client tells TLS 1.3 servers that they may ask for its certificate after the handshake.
+
+        False by default.  Setting it on a server's context raises ``UsageError``: ``Context.server(verify="later")``
+        makes a server that asks.  SSL_CTX_set_post_handshake_auth(3)
+        """
+        return self._is_asked_later
+
+    @post_handshake_auth.setter
+    def post_handshake_auth(self, on: bool) -> None:
+        self._change()
+        if self.is_server:
+            raise UsageError('post_handshake_auth is only for clients: use Context.server(verify="later")')
+        self._is_asked_later = flag(on, "post_handshake_auth")
+        lib.SSL_CTX_set_post_handshake_auth(self._ctx, on)
+
     def _refuse_anonymous(self) -> None:
         """Raises ``UsageError`` if a cipher would let in a peer without a certificate, and the peer must show one.
 
-        At security levels above 0 OpenSSL refuses these ciphers, whatever the cipher list is.  The ciphers of
-        pre-shared keys and of SRP cannot be used without callbacks that a context does not have.
+        At security levels above 0 OpenSSL refuses these ciphers, whatever the cipher list is.  With the ciphers of
+        pre-shared keys the peer proves that it knows a key.  Those of SRP need callbacks that a context does not have.
         pyossl/_c/tls/required_peer_certificate.c checks again in the handshake.  docs/pitfalls.md, 33
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):

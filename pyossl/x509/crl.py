@@ -377,6 +377,13 @@ def stack_of_crls(crls: Iterable[CRL]) -> Any:
     return stack
 
 
+def crls_of_owned(stack: Any) -> tuple[CRL, ...]:
+    """The CRLs of a ``STACK_OF(X509_CRL) *`` that the caller owns, and which is freed."""
+    pointers = [own(lib.sk_X509_CRL_value(stack, n), lib.X509_CRL_free) for n in range(lib.sk_X509_CRL_num(stack))]
+    lib.sk_X509_CRL_free(stack)
+    return tuple(CRL(pointer) for pointer in pointers)
+
+
 def load_crls(source: Source) -> list[CRL]:
     """All CRLs in a file or in bytes, in order.
 

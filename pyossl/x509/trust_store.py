@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import (
@@ -36,7 +36,7 @@ from pyossl.x509.certificate import (
     load_certificates,
     stack_of_certificates,
 )
-from pyossl.x509.crl import CRL, load_crls, stack_of_crls
+from pyossl.x509.crl import CRL, crls_of_owned, load_crls, stack_of_crls
 from pyossl.x509.pem_and_der import Source, pem_file
 from pyossl.x509.reference_name import reference_name
 
@@ -46,6 +46,19 @@ Trust = None | Source | Certificate | Iterable[Source | Certificate]
 None for the system's trust store; the path of a file or directory; PEM or DER as ``bytes``; a ``Certificate``; or
 several of these.
 """
+
+
+class StoreCounts(NamedTuple):
+    """The numbers of objects in a trust store.  X509_STORE_get0_objects(3)"""
+
+    certificates: int
+    authorities: int
+    crls: int
+
+
+StoreCounts.certificates.__doc__ = "The number of certificates."
+StoreCounts.authorities.__doc__ = "How many of these are of authorities."
+StoreCounts.crls.__doc__ = "The number of CRLs."
 
 
 class Store(Uncopied):
@@ -242,6 +255,21 @@ class Store(Uncopied):
         X509_STORE_get1_all_certs(3)
         """
         return chain_of_owned(lib.X509_STORE_get1_all_certs(self._store))
+
+    @property
+    def crls(self) -> tuple[CRL, ...]:
+        """Copies of the CRLs in memory.  Those in directories are not included.  X509_STORE_get0_objects(3)"""
+        return crls_of_owned(check_ptr(lib.pyossl_store_crls(self._store), "copying CRLs"))
+
+    @property
+    def counts(self) -> StoreCounts:
+        """How many certificates, authorities and CRLs are in memory.
+
+        OpenSSL also keeps here what it has found in directories.  X509_STORE_get0_objects(3), X509_check_ca(3)
+        """
+        counts = ffi.new("pyossl_store_counts *")
+        lib.pyossl_count_store(self._store, counts)
+        return StoreCounts(counts.certificates, counts.authorities, counts.crls)
 
     def verify(
         self,

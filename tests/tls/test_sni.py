@@ -272,7 +272,7 @@ def test_an_answer_that_is_no_servers_context_is_refused(
     context = new_server("a.example")
     nonsense = client_for(authority) if answer == "client" else answer
     context.servername_callback = lambda connection, name: nonsense  # type: ignore[assignment, return-value]
-    with pytest.raises(TypeError, match="a server's Context or None"):
+    with pytest.raises(TypeError, match="a server's Context, an Alert or None"):
         meet(client_for(authority), context, "a.example")
 
 
@@ -492,3 +492,22 @@ def test_options_tickets_and_names_of_authorities_are_the_chosen_contexts(
     assert client.peer_ca_names == (authority.certificate.subject_name,)
     assert client.session is not None
     assert not client.session.is_resumable
+
+
+@pytest.mark.feature("SNI callback that refuses with an alert")
+@VERSIONS
+def test_a_callback_may_refuse_the_client_with_an_alert(
+    version: Version, authority: pyossl.Authority, new_server: Callable[..., Context]
+) -> None:
+    context = new_server("a.example")
+    context.servername_callback = lambda connection, name: pyossl.Alert.UNRECOGNIZED_NAME
+    client = pyossl.Connection(client_for(authority, maximum_version=version), "a.example")
+    server = pyossl.Connection(context)
+    client.handshake()
+    carry(client, server)
+    with pytest.raises(pyossl.TLSError):
+        server.handshake()
+    carry(client, server)
+    with pytest.raises(pyossl.AlertError) as caught:
+        client.handshake()
+    assert caught.value.number == pyossl.Alert.UNRECOGNIZED_NAME == 112

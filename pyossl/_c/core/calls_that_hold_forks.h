@@ -66,19 +66,8 @@
 #define RAND_add(...) PYOSSL_HELD_VOID((RAND_add)(__VA_ARGS__))
 #define RAND_status(...) PYOSSL_HELD((RAND_status)(__VA_ARGS__))
 #define SSL_CONF_cmd(...) PYOSSL_HELD((SSL_CONF_cmd)(__VA_ARGS__))
-#define SSL_CTX_check_private_key(...) PYOSSL_HELD((SSL_CTX_check_private_key)(__VA_ARGS__))
-#define SSL_CTX_config(...) PYOSSL_HELD((SSL_CTX_config)(__VA_ARGS__))
-#define SSL_CTX_ctrl(...) PYOSSL_HELD((SSL_CTX_ctrl)(__VA_ARGS__))
 #define SSL_CTX_free(...) PYOSSL_HELD_VOID((SSL_CTX_free)(__VA_ARGS__))
-#define SSL_CTX_load_verify_locations(...) PYOSSL_HELD((SSL_CTX_load_verify_locations)(__VA_ARGS__))
 #define SSL_CTX_new(...) PYOSSL_HELD((SSL_CTX_new)(__VA_ARGS__))
-#define SSL_CTX_set1_cert_store(...) PYOSSL_HELD_VOID((SSL_CTX_set1_cert_store)(__VA_ARGS__))
-#define SSL_CTX_set_cipher_list(...) PYOSSL_HELD((SSL_CTX_set_cipher_list)(__VA_ARGS__))
-#define SSL_CTX_set_ciphersuites(...) PYOSSL_HELD((SSL_CTX_set_ciphersuites)(__VA_ARGS__))
-#define SSL_CTX_use_PrivateKey(...) PYOSSL_HELD((SSL_CTX_use_PrivateKey)(__VA_ARGS__))
-#define SSL_CTX_use_certificate(...) PYOSSL_HELD((SSL_CTX_use_certificate)(__VA_ARGS__))
-#define SSL_CTX_use_certificate_chain_file(...) PYOSSL_HELD((SSL_CTX_use_certificate_chain_file)(__VA_ARGS__))
-#define SSL_CTX_use_certificate_file(...) PYOSSL_HELD((SSL_CTX_use_certificate_file)(__VA_ARGS__))
 #define SSL_SESSION_free(...) PYOSSL_HELD_VOID((SSL_SESSION_free)(__VA_ARGS__))
 #define SSL_SESSION_new(...) PYOSSL_HELD((SSL_SESSION_new)(__VA_ARGS__))
 #define SSL_export_keying_material(...) PYOSSL_HELD((SSL_export_keying_material)(__VA_ARGS__))
@@ -158,15 +147,18 @@
 #define pyossl_session(...) PYOSSL_HELD((pyossl_session)(__VA_ARGS__))
 #define pyossl_set_session(...) PYOSSL_HELD((pyossl_set_session)(__VA_ARGS__))
 #define pyossl_socket_bio(...) PYOSSL_HELD((pyossl_socket_bio)(__VA_ARGS__))
+#define pyossl_store_crls(...) PYOSSL_HELD((pyossl_store_crls)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
-#define pyossl_use_dh(...) PYOSSL_HELD((pyossl_use_dh)(__VA_ARGS__))
 #define pyossl_with_extensions(...) PYOSSL_HELD((pyossl_with_extensions)(__VA_ARGS__))
 
 /* The Python callbacks have their own names again: cffi's code defines them. */
 #undef pyossl_on_message
 #undef pyossl_on_verify
 #undef pyossl_on_servername
+#undef pyossl_on_indicated_name
 #undef pyossl_on_alpn
+#undef pyossl_on_client_key
+#undef pyossl_on_server_key
 #undef pyossl_on_info
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
@@ -177,3 +169,61 @@
 #undef pyossl_on_bio_read
 #undef pyossl_on_bio_write
 #undef pyossl_on_bio_control
+
+/* The functions that change a context also wait for the steps that read it: see tls/live_context.c. */
+
+#define PYOSSL_FIRST(first, ...) (first)
+#define PYOSSL_CHANGE_BY(call, ...) \
+    __extension__({ \
+        pyossl_live *pyossl_lock_of_context = pyossl_begin_change(PYOSSL_FIRST(__VA_ARGS__, 0)); \
+        __typeof__(call) pyossl_changed; \
+        pyossl_hold_forks(); \
+        pyossl_changed = (call); \
+        pyossl_let_fork(); \
+        pyossl_end_change(pyossl_lock_of_context); \
+        pyossl_changed; \
+    })
+#define PYOSSL_CHANGE(function, ...) PYOSSL_CHANGE_BY((function)(__VA_ARGS__), __VA_ARGS__)
+#define PYOSSL_CHANGE_VOID(function, ...) (void)PYOSSL_CHANGE_BY(((function)(__VA_ARGS__), 0), __VA_ARGS__)
+
+#define SSL_CTX_add_client_CA(...) PYOSSL_CHANGE(SSL_CTX_add_client_CA, __VA_ARGS__)
+#define SSL_CTX_check_private_key(...) PYOSSL_CHANGE(SSL_CTX_check_private_key, __VA_ARGS__)
+#define SSL_CTX_clear_options(...) PYOSSL_CHANGE(SSL_CTX_clear_options, __VA_ARGS__)
+#define SSL_CTX_config(...) PYOSSL_CHANGE(SSL_CTX_config, __VA_ARGS__)
+#define SSL_CTX_ctrl(...) PYOSSL_CHANGE(SSL_CTX_ctrl, __VA_ARGS__)
+#define SSL_CTX_load_verify_locations(...) PYOSSL_CHANGE(SSL_CTX_load_verify_locations, __VA_ARGS__)
+#define SSL_CTX_set0_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set0_CA_list, __VA_ARGS__)
+#define SSL_CTX_set1_cert_store(...) PYOSSL_CHANGE_VOID(SSL_CTX_set1_cert_store, __VA_ARGS__)
+#define SSL_CTX_set_alpn_protos(...) PYOSSL_CHANGE(SSL_CTX_set_alpn_protos, __VA_ARGS__)
+#define SSL_CTX_set_cipher_list(...) PYOSSL_CHANGE(SSL_CTX_set_cipher_list, __VA_ARGS__)
+#define SSL_CTX_set_ciphersuites(...) PYOSSL_CHANGE(SSL_CTX_set_ciphersuites, __VA_ARGS__)
+#define SSL_CTX_set_client_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_client_CA_list, __VA_ARGS__)
+#define SSL_CTX_set_default_passwd_cb(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_default_passwd_cb, __VA_ARGS__)
+#define SSL_CTX_set_default_verify_paths(...) PYOSSL_CHANGE(SSL_CTX_set_default_verify_paths, __VA_ARGS__)
+#define SSL_CTX_set_num_tickets(...) PYOSSL_CHANGE(SSL_CTX_set_num_tickets, __VA_ARGS__)
+#define SSL_CTX_set_options(...) PYOSSL_CHANGE(SSL_CTX_set_options, __VA_ARGS__)
+#define SSL_CTX_set_post_handshake_auth(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_post_handshake_auth, __VA_ARGS__)
+#define SSL_CTX_set_security_level(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_security_level, __VA_ARGS__)
+#define SSL_CTX_set_session_id_context(...) PYOSSL_CHANGE(SSL_CTX_set_session_id_context, __VA_ARGS__)
+#define SSL_CTX_set_timeout(...) PYOSSL_CHANGE(SSL_CTX_set_timeout, __VA_ARGS__)
+#define SSL_CTX_set_tlsext_use_srtp(...) PYOSSL_CHANGE(SSL_CTX_set_tlsext_use_srtp, __VA_ARGS__)
+#define SSL_CTX_set_verify(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify, __VA_ARGS__)
+#define SSL_CTX_set_verify_depth(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify_depth, __VA_ARGS__)
+#define SSL_CTX_use_PrivateKey(...) PYOSSL_CHANGE(SSL_CTX_use_PrivateKey, __VA_ARGS__)
+#define SSL_CTX_use_PrivateKey_file(...) PYOSSL_CHANGE(SSL_CTX_use_PrivateKey_file, __VA_ARGS__)
+#define SSL_CTX_use_certificate(...) PYOSSL_CHANGE(SSL_CTX_use_certificate, __VA_ARGS__)
+#define SSL_CTX_use_certificate_chain_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_chain_file, __VA_ARGS__)
+#define SSL_CTX_use_certificate_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_file, __VA_ARGS__)
+#define pyossl_limit_sessions(...) PYOSSL_CHANGE_VOID(pyossl_limit_sessions, __VA_ARGS__)
+#define pyossl_set_alpn_select(...) PYOSSL_CHANGE_VOID(pyossl_set_alpn_select, __VA_ARGS__)
+#define pyossl_set_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_callback, __VA_ARGS__)
+#define pyossl_set_cookie_generate_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_generate_callback, __VA_ARGS__)
+#define pyossl_set_cookie_verify_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_verify_callback, __VA_ARGS__)
+#define pyossl_set_ocsp_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_ocsp_callback, __VA_ARGS__)
+#define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
+#define pyossl_use_credential_files(...) PYOSSL_CHANGE(pyossl_use_credential_files, __VA_ARGS__)
+#define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
+#define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
+#define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
+#define pyossl_use_dh(...) PYOSSL_CHANGE(pyossl_use_dh, __VA_ARGS__)
+#define pyossl_verify_without_distrusted_keys(...) PYOSSL_CHANGE_VOID(pyossl_verify_without_distrusted_keys, __VA_ARGS__)

@@ -76,12 +76,13 @@ static void pyossl_resume_hold(int depth)
     }
 }
 
-/* Around each callback.  pyossl_calling: see tls/connection.c. */
+/* Around each callback.  pyossl_calling: see tls/connection.c; the context's lock: see tls/live_context.c. */
 #define PYOSSL_IN_PYTHON(call) \
     __extension__({ \
         pyossl_connection *pyossl_caller = pyossl_calling; \
-        int pyossl_depth = pyossl_suspend_hold(); \
+        int pyossl_depth = pyossl_suspend_hold(), pyossl_was_in = pyossl_suspend_context(pyossl_caller); \
         __typeof__(call) pyossl_answer = (call); \
+        pyossl_resume_context(pyossl_caller, pyossl_was_in); \
         pyossl_resume_hold(pyossl_depth); \
         pyossl_resume_call(pyossl_caller); \
         pyossl_answer; \

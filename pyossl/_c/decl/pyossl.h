@@ -92,6 +92,7 @@ int pyossl_fips(void);
 typedef struct {
     const unsigned char *protocols;
     unsigned int length;
+    int goes_on;
 } pyossl_alpn;
 
 typedef struct {
@@ -103,17 +104,31 @@ typedef struct {
 void pyossl_set_message_callback(pyossl_connection *connection, int on);
 void pyossl_set_callback(SSL_CTX *context, int which, int on);
 #define PYOSSL_SERVERNAME ...
+#define PYOSSL_INDICATED_NAME ...
 #define PYOSSL_ALPN ...
 #define PYOSSL_INFO ...
 #define PYOSSL_KEYLOG ...
 #define PYOSSL_NEW_SESSION ...
+#define PYOSSL_MESSAGE ...
 void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_connection_info(pyossl_connection *connection, int on);
 
+/* tls/live_context.c */
+int pyossl_make_live(SSL_CTX *context);
+int pyossl_set_context(pyossl_connection *connection, SSL_CTX *context);
+struct stack_st_SSL_CIPHER *pyossl_context_ciphers(SSL_CTX *context);
+struct stack_st_SSL_CIPHER *pyossl_connection_ciphers(pyossl_connection *connection);
+int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
+
 /* tls/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
+
+/* tls/pre_shared_keys.c */
+int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
+int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
+int pyossl_longest_identity(void);
 
 /* tls/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
@@ -121,11 +136,23 @@ void pyossl_limit_sessions(SSL_CTX *context);
 /* tls/diffie_hellman.c */
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
+/* tls/credential_files.c */
+#define PYOSSL_CREDENTIALS_LOADED ...
+#define PYOSSL_CERTIFICATE_FAILED ...
+#define PYOSSL_KEY_FAILED ...
+#define PYOSSL_CREDENTIALS_MISMATCH ...
+int pyossl_use_credential_files(SSL_CTX *context, const char *certificate, const char *key, pyossl_password *password);
+
+/* tls/distrusted_keys.c */
+void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
+
 /* tls/connection_lock.c */
+void pyossl_let_children_go_on(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
 
 /* tls/connection_new.c */
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
+pyossl_connection *pyossl_connection_over_queues(SSL_CTX *context, uintptr_t incoming, uintptr_t outgoing);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
 pyossl_connection *pyossl_connection_over_socket(SSL_CTX *context, int takes_side, int fd);
 void pyossl_check_descriptor(pyossl_connection *connection);
@@ -218,6 +245,14 @@ int pyossl_key_name(const PKCS12 *pkcs12, unsigned char **name);
 EVP_PKEY *pyossl_generate_dsa(int bits);
 int pyossl_generate_quick_key(EVP_PKEY_CTX *context, EVP_PKEY **key);
 int pyossl_load_default_file(X509_STORE *store);
+typedef struct {
+    int certificates;
+    int authorities;
+    int crls;
+} pyossl_store_counts;
+
+void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts);
+struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *pyossl_copy_certificate(X509 *certificate);
@@ -256,6 +291,10 @@ long long pyossl_mutable_handshake(pyossl_connection *connection);
 long long pyossl_mutable_shutdown(pyossl_connection *connection);
 long long pyossl_wait_as_caller(pyossl_connection *connection, long long outcome);
 
+/* sockets/timeout_calls.c */
+long long pyossl_timeout_handshake(pyossl_connection *connection, double timeout);
+long long pyossl_timeout_shutdown(pyossl_connection *connection, double timeout);
+
 /* hot_calls.c */
 #define PYOSSL_RECORD ...
 #define PYOSSL_LARGEST_READ ...
@@ -271,7 +310,10 @@ int pyossl_on_interrupt(void);
 void pyossl_on_message(void *handle, int outgoing, int version, int content_type, const void *data, size_t length);
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
+int pyossl_on_indicated_name(void *handle, int *alert, const char *name);
 int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
+int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

@@ -94,6 +94,8 @@ int sk_X509_push(struct stack_st_X509 *stack, X509 *certificate);
 void sk_X509_free(struct stack_st_X509 *stack);
 struct stack_st_X509_CRL *sk_X509_CRL_new_null(void);
 int sk_X509_CRL_push(struct stack_st_X509_CRL *stack, X509_CRL *crl);
+int sk_X509_CRL_num(const struct stack_st_X509_CRL *stack);
+X509_CRL *sk_X509_CRL_value(const struct stack_st_X509_CRL *stack, int index);
 void sk_X509_CRL_free(struct stack_st_X509_CRL *stack);
 int sk_X509_REVOKED_num(const struct stack_st_X509_REVOKED *stack);
 X509_REVOKED *sk_X509_REVOKED_value(const struct stack_st_X509_REVOKED *stack, int index);

@@ -85,6 +85,22 @@
     "_peek($self, /, size)", \
     "Like ``recv``, but the bytes stay to be read.  SSL_peek_ex(3)")
 
+#define ssl_recv_doc DOC( \
+    "recv($self, /, buflen=1024, flags=0)", \
+    "Reads up to ``buflen`` bytes; returns ``b\"\"`` after the peer has closed.  SSL_read_ex(3)")
+
+#define ssl_recv_into_doc DOC( \
+    "recv_into($self, /, buffer, nbytes=None, flags=0)", \
+    "Reads into ``buffer``, ``nbytes`` at most, and returns the number of bytes.  SSL_read_ex(3)")
+
+#define ssl_send_doc DOC( \
+    "send($self, /, data, flags=0)", \
+    "Sends ``data``, or its beginning, and returns how many bytes were sent.  SSL_write_ex(3)")
+
+#define ssl_sendall_doc DOC( \
+    "sendall($self, /, data, flags=0)", \
+    "Sends all bytes of ``data``.  SSL_write_ex(3)")
+
 #define event_loop_receive_doc DOC( \
     "receive($self, /)", \
     "Reads what has arrived, 256 KiB at most; ``b\"\"`` after the peer has closed.  SSL_read_ex(3)")

@@ -140,7 +140,8 @@ static int pyossl_has_ended(const SSL *ssl)
 
     if (BIO_eof(bio) > 0)
         return 1;
-    return type != pyossl_socket_type && type != pyossl_memory_type && SSL_want(ssl) == SSL_READING
+    return type != pyossl_socket_type && type != pyossl_memory_type && type != pyossl_queues_type
+        && SSL_want(ssl) == SSL_READING
         && !BIO_should_retry(bio);
 }
 
@@ -241,18 +242,20 @@ static void pyossl_let_bio_wait(pyossl_connection *connection)
 /* Whether calls of the BIO return at once, whatever the peer does. */
 static int pyossl_never_waits(BIO *bio)
 {
-    return pyossl_own_socket(bio) != NULL || BIO_method_type(bio) == pyossl_memory_type;
+    int type = BIO_method_type(bio);
+    return pyossl_own_socket(bio) != NULL || type == pyossl_memory_type || type == pyossl_queues_type;
 }
 
 /* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
- * BIO that may wait, they do not; and while a call keeps the GIL, no fork begins.  The result is for
- * pyossl_end_step. */
-static int pyossl_begin_step(const pyossl_connection *connection)
+ * BIO that may wait, they do not; and while a call keeps the GIL, no fork begins.  The step may read a live context
+ * (live_context.c), over whose connections' BIOs nothing waits.  The result is for pyossl_end_step. */
+static int pyossl_begin_step(pyossl_connection *connection)
 {
-    int is_held = connection->memory != NULL || connection->socket != NULL;
+    int is_held = connection->memory != NULL || connection->socket != NULL || connection->queues != NULL;
 
     if (connection->keeps_gil)
         return 0;
+    pyossl_enter_context(connection);
     if (!is_held) {
         BIO *reads = SSL_get_rbio(connection->ssl), *writes = SSL_get_wbio(connection->ssl);
         is_held = pyossl_never_waits(reads) && (writes == reads || pyossl_never_waits(writes));
@@ -262,8 +265,10 @@ static int pyossl_begin_step(const pyossl_connection *connection)
     return is_held;
 }
 
-static void pyossl_end_step(int is_held)
+static void pyossl_end_step(pyossl_connection *connection, int is_held)
 {
     if (is_held)
         pyossl_let_fork();
+    if (connection->in_context != NULL)
+        pyossl_leave_context(connection);
 }

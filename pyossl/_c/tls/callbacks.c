@@ -11,6 +11,7 @@
 typedef struct {
     const unsigned char *protocols;    /* in the format of SSL_CTX_set_alpn_protos(3), in the server's order */
     unsigned int length;
+    int goes_on;                       /* without a protocol, if the two sides have none in common */
 } pyossl_alpn;
 
 typedef struct {
@@ -23,7 +24,11 @@ static void pyossl_on_message(void *handle, int outgoing, int version, int conte
                               const void *data, size_t length);
 static int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 static int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
+static int pyossl_on_indicated_name(void *handle, int *alert, const char *name);
 static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+static int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room,
+                                unsigned char *key, unsigned int room);
+static int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
@@ -39,7 +44,10 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_message(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_message)(__VA_ARGS__))
 #define pyossl_on_verify(...) PYOSSL_IN_PYTHON((pyossl_on_verify)(__VA_ARGS__))
 #define pyossl_on_servername(...) PYOSSL_IN_PYTHON((pyossl_on_servername)(__VA_ARGS__))
+#define pyossl_on_indicated_name(...) PYOSSL_IN_PYTHON((pyossl_on_indicated_name)(__VA_ARGS__))
 #define pyossl_on_alpn(...) PYOSSL_IN_PYTHON((pyossl_on_alpn)(__VA_ARGS__))
+#define pyossl_on_client_key(...) PYOSSL_IN_PYTHON((pyossl_on_client_key)(__VA_ARGS__))
+#define pyossl_on_server_key(...) PYOSSL_IN_PYTHON((pyossl_on_server_key)(__VA_ARGS__))
 #define pyossl_on_info(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_info)(__VA_ARGS__))
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
@@ -118,7 +126,7 @@ static void pyossl_set_message_callback(pyossl_connection *connection, int on)
 }
 
 /* The server's order decides.  If the two sides have no protocol in common, the handshake ends with the alert
- * no_application_protocol, as RFC 7301 requires. */
+ * no_application_protocol, as RFC 7301 requires, unless `goes_on` is set. */
 static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_length,
                               const unsigned char *offered, unsigned int offered_length, void *argument)
 {
@@ -127,16 +135,16 @@ static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char
     (void)ssl;
     if (SSL_select_next_proto(&selected, out_length, ours->protocols, ours->length, offered, offered_length)
         != OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
+        return ours->goes_on ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = selected;
     return SSL_TLSEXT_ERR_OK;
 }
 
 /* Selects the ALPN protocol of a server from a fixed list, without Python.  `alpn` is borrowed: it must live as long as
- * every SSL made from the context. */
+ * every SSL made from the context.  NULL: none is selected. */
 static void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn)
 {
-    SSL_CTX_set_alpn_select_cb(context, pyossl_alpn_select, alpn);
+    SSL_CTX_set_alpn_select_cb(context, alpn == NULL ? NULL : pyossl_alpn_select, alpn);
 }
 
 /* The Python object of an SSL's connection, as a handle; or NULL. */
@@ -212,6 +220,24 @@ static int pyossl_servername(SSL *ssl, int *alert, void *argument)
         ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* Gives Python the server name as OpenSSL has it, NULL for none: 1 to go on, 0 to end the handshake with `alert`.  This
+ * is OpenSSL's own servername callback, for a program that changes the connection's context itself. */
+static int pyossl_indicated_name(SSL *ssl, int *alert, void *argument)
+{
+    void *handle = pyossl_handle_of(ssl);
+    pyossl_aside *aside;
+    int answer;
+
+    (void)argument;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    if (handle == NULL)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    aside = pyossl_set_aside();
+    answer = pyossl_on_indicated_name(handle, alert, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) == 1;
+    pyossl_put_back(aside);
+    return answer ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 /* Python returns the index of the selected protocol in the client's list, because the selected bytes must outlive the
  * call. -1: no protocol is selected; any other number below 0 ends the handshake. */
 static int pyossl_alpn_select_by_python(SSL *ssl, const unsigned char **out, unsigned char *out_length,
@@ -274,7 +300,15 @@ static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
-enum { PYOSSL_SERVERNAME, PYOSSL_ALPN, PYOSSL_INFO, PYOSSL_KEYLOG, PYOSSL_NEW_SESSION };
+enum {
+    PYOSSL_SERVERNAME,
+    PYOSSL_INDICATED_NAME,
+    PYOSSL_ALPN,
+    PYOSSL_INFO,
+    PYOSSL_KEYLOG,
+    PYOSSL_NEW_SESSION,
+    PYOSSL_MESSAGE    /* of the connections that are made from now on */
+};
 
 /* Turns one callback of a context on or off; `which` is a constant of the enum above. */
 static void pyossl_set_callback(SSL_CTX *context, int which, int on)
@@ -283,6 +317,9 @@ static void pyossl_set_callback(SSL_CTX *context, int which, int on)
     case PYOSSL_SERVERNAME:
         SSL_CTX_set_client_hello_cb(context, on ? pyossl_client_hello : NULL, NULL);
         SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_servername : NULL));
+        break;
+    case PYOSSL_INDICATED_NAME:
+        SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_indicated_name : NULL));
         break;
     case PYOSSL_ALPN:
         SSL_CTX_set_alpn_select_cb(context, on ? pyossl_alpn_select_by_python : NULL, NULL);
@@ -295,6 +332,9 @@ static void pyossl_set_callback(SSL_CTX *context, int which, int on)
         break;
     case PYOSSL_NEW_SESSION:
         SSL_CTX_sess_set_new_cb(context, on ? pyossl_new_session : NULL);
+        break;
+    case PYOSSL_MESSAGE:
+        SSL_CTX_set_msg_callback(context, on ? pyossl_message : NULL);
         break;
     }
 }

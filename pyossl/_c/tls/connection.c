@@ -9,6 +9,8 @@
 #define PYOSSL_TURN_CLOCK CLOCK_MONOTONIC
 #endif
 
+struct pyossl_live;    /* live_context.c */
+
 typedef struct pyossl_connection {
     SSL *ssl;
     void *handle;                /* borrowed: ffi.new_handle() of the Python object, or NULL */
@@ -18,6 +20,7 @@ typedef struct pyossl_connection {
     pyossl_record *records;      /* the error queue after that call, oldest record first; owned */
     struct pyossl_socket *socket;    /* the socket of pyossl's own BIO; NULL for any other BIO */
     struct pyossl_memory *memory;    /* pyossl's BIO in memory; NULL for any other BIO */
+    struct pyossl_queues *queues;    /* of pyossl's BIO over queues; NULL for any other BIO */
     double timeout;              /* in seconds, for calls without a timeout argument; below 0: none */
     int writing;                 /* a thread has the writers' turn, and keeps it while its record waits */
     pthread_t writer;            /* that thread */
@@ -35,6 +38,7 @@ typedef struct pyossl_connection {
     int has_callers_descriptor;  /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
     int blocks;                  /* whether the caller's descriptor blocked when last looked up */
     int waiters;                 /* threads that wait for the descriptor, without the lock */
+    int is_for_children;         /* a child process may go on with it: connection_lock.c */
     unsigned long forks;         /* pyossl_forks when the connection was made */
     size_t budget;               /* bytes that the call may still take off the transport before they become data */
     int pauses_early;            /* it may stop before the bytes received ahead are used up, which its caller checks */
@@ -57,7 +61,10 @@ typedef struct pyossl_connection {
     int sent_close_notify;       /* our close_notify has been written */
     int flushed_close_notify;    /* the transport has taken it */
     SSL_CTX *first_context;      /* it was made from this one, which has its sessions; borrowed from the SSL */
+    struct pyossl_live *live;    /* the lock of its present context, which may change; NULL: that is frozen */
+    struct pyossl_live *in_context;    /* the step under way is in this lock */
     int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_peer_certificate.c */
+    int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate that was refused, with its depth */

@@ -8,6 +8,7 @@ static void pyossl_free_ssl(pyossl_connection *connection)
     connection->handle = NULL;
     connection->ssl = NULL;
     connection->socket = NULL;
+    connection->queues = NULL;
     /* SSL_free(3) makes the session of a connection that was not shut down unusable, as TLS 1.0 required.  Since TLS
      * 1.1 only a fatal alert does, and a failure of the transport does not. */
     if (ssl != NULL && (!connection->dead || connection->error == SSL_ERROR_SYSCALL) && SSL_is_init_finished(ssl))

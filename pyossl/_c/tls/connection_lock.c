@@ -2,7 +2,17 @@
  *
  * A child process has a copy of each connection of its parent.  It may not use a copy that has keys, because both
  * processes would send with the same keys.  It can adopt a connection whose handshake has not begun: any thread may
- * have held the lock at the fork, so the child takes it over. */
+ * have held the lock at the fork, so the child takes it over.
+ *
+ * Programs of Python's ssl accept a connection and its handshake, fork, and let one of the two processes go on.  Their
+ * connections are `is_for_children`: a child adopts them at any time, unless a thread of the parent was using them at
+ * the fork.  That only one process uses the connection is then up to the program. */
+
+/* From now on a child process may go on with the connection. */
+static void pyossl_let_children_go_on(pyossl_connection *connection)
+{
+    connection->is_for_children = 1;
+}
 
 /* Whether the handshake has not begun.  Such a connection has no keys, and a child process may go on with it: a server
  * accepts, and forks a child for the connection.  This holds only if its BIO belongs to no other connection. */
@@ -16,7 +26,8 @@ static int pyossl_has_no_keys(const pyossl_connection *connection)
 static int pyossl_is_inherited(const pyossl_connection *connection)
 {
     return pyossl_lock_is_inherited(connection->lock)
-        && (connection->lock != &connection->own_lock || !pyossl_has_no_keys(connection))
+        && (connection->lock != &connection->own_lock
+            || (!pyossl_has_no_keys(connection) && !(connection->is_for_children && !connection->busy)))
         && pyossl_lock_is_inherited(connection->lock);
 }
 
@@ -35,6 +46,8 @@ static int pyossl_adopt(pyossl_connection *connection)
     if (adopted == 2) {    /* a thread of the parent may have been about to begin */
         pyossl_turn_new(&connection->turn);
         connection->writing = connection->turn_waiters = connection->waiters = 0;
+        if (connection->socket != NULL)
+            connection->socket->receiving = 0;
         __atomic_store_n(&lock->generation, pyossl_generation, __ATOMIC_RELEASE);
     }
     return adopted != 0;

@@ -39,8 +39,12 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
                                                 pyossl_lock *lock, pyossl_lock *other_lock)
 {
     pyossl_connection *connection = calloc(1, sizeof(*connection));
-    SSL *ssl = SSL_new(context);
+    pyossl_live *live = pyossl_live_of(context);
+    SSL *ssl;
 
+    pyossl_live_enter(live);
+    ssl = SSL_new(context);
+    pyossl_live_leave(live);
     if (connection == NULL || ssl == NULL || reader == NULL || writer == NULL
         || !SSL_set_ex_data(ssl, pyossl_connection_index, connection)
         || (lock == NULL && !pyossl_lock_set_up(&connection->own_lock))) {
@@ -60,6 +64,7 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->forks = pyossl_forks;
     pyossl_turn_new(&connection->turn);
     connection->first_context = context;
+    connection->live = live;
     connection->requires_certificate = connection->reads_alert = takes_side;
     pyossl_start_verifying(connection, SSL_get_verify_mode(ssl));
     if (pyossl_leaves_buffers(ssl))
@@ -93,6 +98,20 @@ static pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int take
     if (writer != reader)
         BIO_up_ref(writer);
     return pyossl_connection_new(context, takes_side, reader, writer, lock, other_lock);
+}
+
+/* A connection that reads from one queue and writes to another.  NULL if it fails. */
+static pyossl_connection *pyossl_connection_over_queues(SSL_CTX *context, uintptr_t incoming, uintptr_t outgoing)
+{
+    pyossl_connection *connection;
+    BIO *bio;
+
+    pyossl_clear_errors();
+    bio = pyossl_queues_bio((pyossl_queue *)incoming, (pyossl_queue *)outgoing);
+    connection = pyossl_connection_new(context, 0, bio, bio, NULL, NULL);
+    if (connection != NULL)
+        connection->queues = BIO_get_data(bio);
+    return connection;
 }
 
 /* A connection over the blocking descriptor of a socket that pyossl owns.  Its calls can wait for the descriptor.  NULL

@@ -43,7 +43,9 @@ static long long pyossl_dtls_listen(pyossl_connection *connection)
     if (result != 0)
         return result;
     peer = BIO_ADDR_new();
+    pyossl_enter_context(connection);
     result = peer == NULL ? -1 : DTLSv1_listen(connection->ssl, peer);
+    pyossl_leave_context(connection);
     if (result == 0)
         outcome = pyossl_done(-SSL_ERROR_WANT_READ);
     else if (result < 0)
@@ -59,6 +61,8 @@ static long long pyossl_dtls_handle_timeout(pyossl_connection *connection)
     int result = pyossl_begin(connection);
     if (result != 0)
         return result;
+    pyossl_enter_context(connection);
     result = DTLSv1_handle_timeout(connection->ssl);
+    pyossl_leave_context(connection);
     return pyossl_end(connection, result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result));
 }

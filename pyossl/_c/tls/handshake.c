@@ -13,7 +13,7 @@ static long long pyossl_finish_handshake(pyossl_connection *connection, int (*fu
     errno = 0;
     result = function(connection->ssl);
     outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
-    pyossl_end_step(is_held);
+    pyossl_end_step(connection, is_held);
     if (connection->write_errno != 0 && !was_finished)
         outcome = pyossl_handshake_after_failed_write(connection, outcome);
     if (outcome != 0)

@@ -5,6 +5,7 @@ static int pyossl_holds_more(const pyossl_connection *connection)
 {
     size_t received = connection->memory != NULL ? pyossl_memory_incoming(connection->memory)
                     : connection->socket != NULL ? pyossl_stretch_length(&connection->socket->ahead)
+                                                 : connection->queues != NULL ? pyossl_queue_length(connection->queues->incoming)
                                                  : BIO_ctrl_pending(SSL_get_rbio(connection->ssl));
 
     return received > 0 || SSL_has_pending(connection->ssl);
@@ -61,7 +62,7 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         is_held = pyossl_begin_step(connection);
         result = peeks ? SSL_peek_ex(connection->ssl, buffer, size, &step)
                        : SSL_read_ex(connection->ssl, buffer + got, size - got, &step);
-        pyossl_end_step(is_held);
+        pyossl_end_step(connection, is_held);
         if (!connection->is_peer_checked && pyossl_check_peer_certificate(connection) != 0) {
             OPENSSL_cleanse(buffer, got + step);
             return -SSL_ERROR_SSL;

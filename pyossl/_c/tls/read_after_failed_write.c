@@ -22,12 +22,16 @@ static int pyossl_receives_alert(pyossl_connection *connection)
 {
     size_t heard = 0, got = 0;
     char byte;
+    int is_held, result;
 
     do {
         connection->budget = PYOSSL_BUDGET;
         connection->paused = 0;
         errno = 0;
-        if (SSL_peek_ex(connection->ssl, &byte, 1, &got) == 1) {
+        is_held = pyossl_begin_step(connection);
+        result = SSL_peek_ex(connection->ssl, &byte, 1, &got);
+        pyossl_end_step(connection, is_held);
+        if (result == 1) {
             OPENSSL_cleanse(&byte, 1);
             pyossl_clear_errors();
             return 0;

@@ -41,12 +41,15 @@ static long long pyossl_renegotiate(pyossl_connection *connection)
 {
     long long outcome = 0;
     size_t got = 0;
+    int is_held;
     char byte;
 
     if (!pyossl_is_renegotiating(connection) || connection->received_end)
         return 0;
+    is_held = pyossl_begin_step(connection);
     if (SSL_peek_ex(connection->ssl, &byte, 1, &got) != 1)
         outcome = pyossl_not_done(connection, 0);
+    pyossl_end_step(connection, is_held);
     OPENSSL_cleanse(&byte, 1);
     pyossl_clear_errors();
     if (connection->dead)

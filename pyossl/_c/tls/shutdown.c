@@ -39,7 +39,7 @@ static long long pyossl_shutdown(pyossl_connection *connection)
     }
     is_held = pyossl_begin_step(connection);
     result = SSL_shutdown(connection->ssl);
-    pyossl_end_step(is_held);
+    pyossl_end_step(connection, is_held);
     outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
     connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
     if (result >= 0 && connection->socket != NULL) {

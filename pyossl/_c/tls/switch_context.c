@@ -16,7 +16,7 @@ static int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context
     uint32_t inheritance = X509_VERIFY_PARAM_get_inh_flags(parameters);
     int copied;
 
-    if (SSL_set_SSL_CTX(ssl, context) == NULL)
+    if (!pyossl_set_context(connection, context))
         return 0;
     pyossl_start_verifying(connection, SSL_CTX_get_verify_mode(context));
     X509_VERIFY_PARAM_set_inh_flags(parameters, X509_VP_FLAG_OVERWRITE | X509_VP_FLAG_RESET_FLAGS);

@@ -89,7 +89,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
                 socket->gathers = size - sent > PYOSSL_RECORD;
             is_held = pyossl_begin_step(connection);
             result = SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
-            pyossl_end_step(is_held);
+            pyossl_end_step(connection, is_held);
             outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
             encrypted += step;
             if (socket == NULL || pyossl_stretch_length(&socket->gathered) == 0)

@@ -1,0 +1,206 @@
+"""The exceptions of ``_ssl``, and the texts that it gives them: ``[SSL: CERTIFICATE_VERIFY_FAILED] certificate ...``.
+
+The classes are the original's if Python's own ``_ssl`` has been loaded, so that every ``except`` and every tuple of
+classes that a program has still holds; otherwise they are made here.  ``use`` decides; it is called before anything can
+raise.  Import this module, and not its names.
+
+OpenSSL's names of reasons are derived from its texts: it makes both from one list, in which few texts differ from their
+names.  So no table is made, at import or later.
+"""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import NamedTuple
+
+from pyossl.core import lib, text
+from pyossl.core.outcome import take_records
+from pyossl.stdlib import python_versions
+
+LINE = 1000
+"""The line of ``_ssl.c`` in the messages.  Programs only expect that there is one."""
+
+
+class Exceptions(NamedTuple):
+    """The classes, in the order in which ``_ssl`` documents them."""
+
+    SSLError: type[OSError]
+    SSLCertVerificationError: type[OSError]
+    SSLZeroReturnError: type[OSError]
+    SSLWantReadError: type[OSError]
+    SSLWantWriteError: type[OSError]
+    SSLSyscallError: type[OSError]
+    SSLEOFError: type[OSError]
+
+
+_DOCUMENTED = {
+    "SSLCertVerificationError": "A certificate could not be verified.",
+    "SSLZeroReturnError": "SSL/TLS session closed cleanly.",
+    "SSLWantReadError": "The operation has to wait until the socket, which does not block, can be read.",
+    "SSLWantWriteError": "The operation has to wait until the socket, which does not block, can be written.",
+    "SSLSyscallError": "The system failed while TLS was in use.",
+    "SSLEOFError": "The connection ended without TLS being closed.",
+}
+
+
+def _own() -> Exceptions:
+    class SSLError(OSError):
+        """TLS failed, or was used in a wrong way."""
+
+        def __str__(self) -> str:
+            return self.strerror if isinstance(self.strerror, str) else str(self.args)
+
+    SSLError.__module__, SSLError.__qualname__ = "ssl", "SSLError"
+    made = {"SSLError": SSLError}
+    for name, documentation in _DOCUMENTED.items():
+        bases = (SSLError, ValueError) if name == "SSLCertVerificationError" else (SSLError,)
+        made[name] = type(name, bases, {"__module__": "ssl", "__doc__": documentation})
+    return Exceptions(**made)
+
+
+def use(original: ModuleType | None) -> Exceptions:
+    """Takes over the classes of the original module, or makes them; returns them."""
+    global exceptions, SSLError, SSLCertVerificationError, SSLZeroReturnError  # noqa: PLW0603  one set for the process
+    global SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError  # noqa: PLW0603
+    if exceptions is None or original is not None:
+        found = _own() if original is None else Exceptions(*(getattr(original, name) for name in Exceptions._fields))
+        exceptions = found
+        SSLError, SSLCertVerificationError, SSLZeroReturnError = found[:3]
+        SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError = found[3:]
+    return exceptions
+
+
+exceptions: Exceptions | None = None
+SSLError: type[OSError]
+SSLCertVerificationError: type[OSError]
+SSLZeroReturnError: type[OSError]
+SSLWantReadError: type[OSError]
+SSLWantWriteError: type[OSError]
+SSLSyscallError: type[OSError]
+SSLEOFError: type[OSError]
+
+_LIBRARIES = """
+    ASN1 ASYNC BIO BN BUF CMP CMS COMP CONF CRMF CRYPTO CT DH DSA DSO EC ECDH ECDSA ENGINE ESS EVP FIPS HMAC HTTP KDF NONE
+    OBJ OCSP OSSL_DECODER OSSL_ENCODER OSSL_STORE PEM PKCS12 PKCS7 PROP PROV RAND RSA SM2 SSL SYS TS UI USER X509 X509V3
+"""
+_OTHER_NAMES = {
+    ("DH", "invalid public key"): "INVALID_PUBKEY",
+    ("DSA", "seed_len is less than the length of q"): "SEED_LEN_SMALL",
+    ("DSO", "cleanup method function failed"): "FINISH_FAILED",
+    ("DSO", "control command failed"): "CTRL_FAILED",
+    ("DSO", "could not bind to the requested symbol name"): "SYM_FAILURE",
+    ("DSO", "could not load the shared library"): "LOAD_FAILED",
+    ("DSO", "a null shared library handle was used"): "NULL_HANDLE",
+    ("DSO", "functionality not supported"): "UNSUPPORTED",
+    ("DSO", "the meth_data stack is corrupt"): "STACK_ERROR",
+    ("ENGINE", "'id' or 'name' missing"): "ID_OR_NAME_MISSING",
+    ("ENGINE", "engine is not in the list"): "ENGINE_IS_NOT_IN_LIST",
+    ("EVP", "partially overlapping buffers"): "PARTIALLY_OVERLAPPING",
+    ("RAND", "Error writing file"): "FWRITE_ERROR",
+    ("RAND", "Function not implemented"): "FUNC_NOT_IMPLEMENTED",
+    ("RSA", "salt length check failed"): "SLEN_CHECK_FAILED",
+    ("RSA", "salt length recovery failed"): "SLEN_RECOVERY_FAILED",
+    ("TS", "cannot find config variable"): "VAR_LOOKUP_FAILURE",
+    ("TS", "cannot load certificate"): "CANNOT_LOAD_CERT",
+    ("TS", "cannot load private key"): "CANNOT_LOAD_KEY",
+}
+"""The reasons whose texts say something else than their names; for the others see ``reason_name``."""
+_COMMON_REASONS = 0x80000
+"""ERR_RFLAG_COMMON: a reason that all libraries share, which Python has no name for."""
+
+_library_names: dict[int, str] = {}
+
+
+def library_names() -> dict[int, str]:
+    """The numbers of OpenSSL's libraries, with their names: ``lib_codes_to_names``."""
+    if not _library_names:
+        numbers = ((getattr(lib, f"ERR_LIB_{name}", None), name) for name in _LIBRARIES.split())
+        _library_names.update((number, name) for number, name in numbers if number is not None)
+    return _library_names
+
+
+def reason_name(code: int) -> str | None:
+    """The name of a code's reason, for example ``CERTIFICATE_VERIFY_FAILED``; None if it has none."""
+    reason = lib.ERR_GET_REASON(code)
+    words = text(lib.ERR_reason_error_string(code))
+    if not words or reason & _COMMON_REASONS:
+        return None
+    library = library_names().get(lib.ERR_GET_LIB(code), "")
+    if library == "SSL":
+        # From 3.2 the texts of the oldest alerts say that they are not SSL 3.0's alone.
+        words = words.replace("ssl/tls alert", "sslv3 alert")
+    return _OTHER_NAMES.get((library, words)) or re.sub(r"\W", "_", words).upper()
+
+
+class Verdict(NamedTuple):
+    """Why a certificate was refused: an X509_V_ERR_x, and the text."""
+
+    code: int
+    message: str
+
+
+def fill(
+    kind: type[OSError], number: int, words: str | None, code: int = 0, verdict: Verdict | None = None
+) -> OSError:
+    """An exception as ``_ssl`` makes it.
+
+    - ``number``: its errno.
+    - ``words``: the text; None for OpenSSL's text for ``code``.
+    - ``code``: the entry of the error queue; 0 for none.
+    - ``verdict``: for an SSLCertVerificationError, why the certificate was refused.
+    """
+    library = reason = None
+    if code:
+        library, reason = library_names().get(lib.ERR_GET_LIB(code)), reason_name(code)
+    if words is None:
+        words = (code and text(lib.ERR_reason_error_string(code))) or unknown(code)
+    if verdict is not None and library and reason:
+        words = f"[{library}: {reason}] {words}: {verdict.message}"
+    elif library and reason:
+        words = f"[{library}: {reason}] {words}"
+    elif library:
+        words = f"[{library}] {words}"
+    error = kind(number, f"{words} (_ssl.c:{LINE})")
+    error.reason, error.library = reason, library  # type: ignore[attr-defined]  # SSLError's own
+    if verdict is not None:
+        error.verify_code, error.verify_message = verdict  # type: ignore[attr-defined]
+    return error
+
+
+def unknown(code: int) -> str:
+    """The text of an error that OpenSSL does not explain."""
+    return f"unknown error (0x{code:x})" if python_versions.UNKNOWN_ERRORS_HAVE_CODES else "unknown error"
+
+
+def refused(words: str) -> OSError:
+    """An SSLError with this text: the library was not asked, or its reason does not matter.  Empties the error queue."""
+    take_records()
+    return fill(SSLError, 0, words)
+
+
+def of_queue() -> OSError:
+    """An SSLError of the newest entry of this thread's error queue, which is emptied.  ERR_peek_last_error(3)"""
+    code = lib.ERR_peek_last_error()
+    take_records()
+    return of_code(code)
+
+
+def of_code(code: int) -> OSError:
+    """An SSLError of this entry of the error queue; its errno is the number of the reason."""
+    return fill(SSLError, lib.ERR_GET_REASON(code) if code else 0, None, code)
+
+
+def error_tables() -> dict[str, dict[object, object]]:
+    """``err_codes_to_names``, ``err_names_to_codes`` and ``lib_codes_to_names``, which 3.10 and 3.11 have."""
+    codes: dict[object, object] = {}
+    lib.SSL_get_ex_data_X509_STORE_CTX_idx()  # loads libssl's texts
+    for library in library_names():
+        for reason in range(100, 1200):
+            if name := reason_name(lib.ERR_PACK(library, 0, reason)):
+                codes[library, reason] = name
+    return {
+        "err_codes_to_names": codes,
+        "err_names_to_codes": {name: code for code, name in codes.items()},
+        "lib_codes_to_names": dict(library_names()),
+    }

@@ -1,0 +1,66 @@
+"""``_ssl.SSLSession``: its C type asks the object that is made here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyossl.core import ffi, lib
+from pyossl.core.methods_in_c import new_ssl_session, state_of
+
+if TYPE_CHECKING:
+    from pyossl.stdlib.context import Context
+
+
+class Session:
+    """The state of an ``SSLSession``.
+
+    - ``pointer``: an ``SSL_SESSION *``, owned.
+    - ``context``: the context of the connection that it comes from; a session is used with this context only.
+    """
+
+    def __init__(self, pointer: Any, context: Context) -> None:
+        self.pointer = pointer
+        self.context = context
+
+    @property
+    def time(self) -> int:
+        """When the session was made, in seconds since 1970.  SSL_SESSION_get_time_ex(3)"""
+        return int(lib.SSL_SESSION_get_time_ex(self.pointer))
+
+    @property
+    def timeout(self) -> int:
+        """How long the session can be resumed, in seconds.  SSL_SESSION_get_timeout(3)"""
+        return int(lib.SSL_SESSION_get_timeout(self.pointer))
+
+    @property
+    def ticket_lifetime_hint(self) -> int:
+        """How long the server says that its ticket is valid, in seconds.  SSL_SESSION_get_ticket_lifetime_hint(3)"""
+        return int(lib.SSL_SESSION_get_ticket_lifetime_hint(self.pointer))
+
+    @property
+    def has_ticket(self) -> bool:
+        """Whether the session has a ticket.  SSL_SESSION_has_ticket(3)"""
+        return bool(lib.SSL_SESSION_has_ticket(self.pointer))
+
+    @property
+    def id(self) -> bytes:
+        """The id of the session.  SSL_SESSION_get_id(3)"""
+        length = ffi.new("unsigned int *")
+        pointer = lib.SSL_SESSION_get_id(self.pointer, length)
+        return bytes(ffi.buffer(pointer, length[0])) if length[0] else b""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Session) and self.id == other.id
+
+    __hash__ = None  # type: ignore[assignment]  # as the original
+
+
+def session_object(pointer: Any, context: Context) -> Any:
+    """An ``_ssl.SSLSession`` of an ``SSL_SESSION *``, owned."""
+    return new_ssl_session(Session(pointer, context))
+
+
+def session_state(value: Any) -> Session:
+    """The state of an ``_ssl.SSLSession``."""
+    state: Session = state_of(value)
+    return state
