@@ -11,15 +11,14 @@ aiohttp, asyncio, urllib, smtplib, pip.  Call it at the start of the program, be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
 if TYPE_CHECKING:
     from pyossl.stdlib.old_objects import LeftBehind
-    from pyossl.stdlib.swap import InstallError
+    from pyossl.stdlib.install_error import InstallError
 
 __all__ = ["InstallError", "LeftBehind", "install", "is_installed", "left_behind", "uninstall"]
 
-_HOMES = {"InstallError": "pyossl.stdlib.swap", "LeftBehind": "pyossl.stdlib.old_objects"}
+_HOMES = {"InstallError": "pyossl.stdlib.install_error", "LeftBehind": "pyossl.stdlib.old_objects"}
 
 
 def install(*, strict: bool = True) -> None:

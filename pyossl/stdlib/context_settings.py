@@ -40,11 +40,7 @@ _VERSIONS = (
     PROTO_MAXIMUM_SUPPORTED,
 )
 _WITHOUT_VERSIONS = (
-    lib.SSL_OP_NO_SSLv3
-    | lib.SSL_OP_NO_TLSv1
-    | lib.SSL_OP_NO_TLSv1_1
-    | lib.SSL_OP_NO_TLSv1_2
-    | lib.SSL_OP_NO_TLSv1_3
+    lib.SSL_OP_NO_SSLv3 | lib.SSL_OP_NO_TLSv1 | lib.SSL_OP_NO_TLSv1_1 | lib.SSL_OP_NO_TLSv1_2 | lib.SSL_OP_NO_TLSv1_3
 )
 _LARGEST_INT = 2**31 - 1
 

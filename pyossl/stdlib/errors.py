@@ -140,9 +140,7 @@ class Verdict(NamedTuple):
     message: str
 
 
-def fill(
-    kind: type[OSError], number: int, words: str | None, code: int = 0, verdict: Verdict | None = None
-) -> OSError:
+def fill(kind: type[OSError], number: int, words: str | None, code: int = 0, verdict: Verdict | None = None) -> OSError:
     """An exception as ``_ssl`` makes it.
 
     - ``number``: its errno.

@@ -41,7 +41,7 @@ def instances(kinds: tuple[type, ...]) -> list[Any]:
             gc.freeze()
 
 
-def left_behind(names: dict[str, Any]) -> list[LeftBehind]:
+def made_with(names: dict[str, Any]) -> list[LeftBehind]:
     """The contexts, connections and classes that were made with these names of ``ssl``."""
     context, tls_socket, tls_object = names["SSLContext"], names["SSLSocket"], names["SSLObject"]
     found = [LeftBehind(_described(each, names), each) for each in instances((names["_ssl"]._SSLContext,))]

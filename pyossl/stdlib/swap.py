@@ -1,123 +1,105 @@
-"""Exchanges the ``_ssl`` under the module ``ssl``, and puts the original back.
+"""Puts the module ``ssl`` over pyossl, and back.
 
-An exchange has two halves.  In the first one everything is prepared and checked, and nothing that a program can see
-changes: ``ssl.py`` is executed over the other ``_ssl`` (pyossl/stdlib/ssl_namespace.py), a context is made with it, and
-the references that other modules hold are found (pyossl/stdlib/references.py).  The second half changes: the methods of
-the old classes keep the old names, the module gets the new ones in one step, and the references are replaced.  Each
-change has its undoing, and if one fails, those before it are undone.
-
-Other threads may use ``ssl`` meanwhile.  A function that is in the middle of its work, and has looked up some names
-before the exchange and others after it, would mix the two; so the exchange waits until no thread is in one of the
-functions that take a moment.  A thread that waits for the network, in a method of a connection, uses no names any more.
-
-If ``ssl`` has not been imported before, there is nothing to exchange: ``_ssl`` is put into ``sys.modules``, and ``ssl``
-is imported.
+If ``ssl`` has not been imported before, pyossl's ``_ssl`` is put into ``sys.modules``, and ``ssl`` is imported.  Otherwise
+its names are exchanged: pyossl/stdlib/exchange.py.  That is imported only then.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
-import threading
-import time
-import types
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from _thread import RLock
+from importlib import import_module
 
-from pyossl.stdlib.memory_bio_bridge import let_take
-from pyossl.stdlib.old_objects import LeftBehind, contexts_in_modules, left_behind as made_with
-from pyossl.stdlib.references import References
-from pyossl.stdlib.ssl_namespace import Namespace, attached_now, executed, functions_of, is_class_of_ssl
+from pyossl.core import ffi, lib, own
+from pyossl.core.methods_in_c import socket_methods
+from pyossl.stdlib.install_error import InstallError
+from pyossl.stdlib.module import make
 
-_WAIT = 5.0
-"""The most seconds to wait until no other thread is in the middle of a function of ``ssl.py``."""
-_WAITS_FOR_THE_NETWORK = frozenset(
-    {"read", "write", "do_handshake", "unwrap", "verify_client_post_handshake", "accept", "connect", "connect_ex"}
-    | {"_real_connect", "recv", "recv_into", "send", "sendall", "recvfrom", "sendto", "sendfile", "shutdown", "close"}
-)
-_CONTEXTS_SHOWN = 5
-_CONTAINERS = (dict, list, set, tuple)
-_OF_PYOSSL = ("pyossl.core.methods_in_c", "pyossl.stdlib")
-"""The modules besides those in pyossl.stdlib that know the types in C; they go on with both kinds."""
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
+    from pyossl.stdlib.old_objects import LeftBehind
+    from pyossl.stdlib.ssl_namespace import Namespace
 
-class InstallError(RuntimeError):
-    """``ssl`` cannot be put over pyossl, or back, now.  Nothing has been changed.  The message says why."""
-
-
-_lock = threading.RLock()
-_ours: types.ModuleType | None = None
-"""The module ``_ssl`` that is installed."""
-_other: Namespace | None = None
-"""What ``ssl`` was before; None if it had not been imported."""
+_lock = RLock()
+_is_installed = False
+_original: Namespace | None = None
+"""What ``ssl`` is over Python's own ``_ssl``, while it is over pyossl; None if it has not been imported over that."""
+_over_pyossl: Namespace | None = None
+"""What ``ssl`` was over pyossl, after ``uninstall``: the next ``install`` puts the same back."""
 
 
 def is_installed() -> bool:
-    return _ours is not None
+    """Whether ``ssl`` is over pyossl."""
+    return _is_installed
 
 
 def install(*, strict: bool) -> None:
-    global _ours, _other
+    """Puts ``ssl`` over pyossl, if it is not.  See ``pyossl.stdlib.install``."""
+    global _is_installed, _original
     with _lock:
-        if _ours is not None:
+        if _is_installed:
             return
-        new = _made()
-        if "ssl" not in sys.modules:
-            _import_over(new)
-            left = None
-            if sys.modules["ssl"]._ssl is not new:  # another thread has imported it, a moment before
-                left = _exchange(new, strict)
+        _check_library()
+        original = None
+        if _over_pyossl is not None:
+            from pyossl.stdlib.exchange import exchange
+
+            original = exchange(_over_pyossl.ssl_c, strict=strict, entering=_over_pyossl)
         else:
-            left = _exchange(new, strict)
-        _ours, _other = new, left
+            new = make(sys.modules.get("_ssl"))
+            if "ssl" not in sys.modules:
+                _import_over(new)
+            if _used_by_ssl() is not new:  # it had been imported before; or another thread has, a moment ago
+                from pyossl.stdlib.exchange import exchange
+
+                original = exchange(new, strict=strict, finish=_put_methods_in_c)
+        _original, _is_installed = original, True
 
 
 def uninstall() -> None:
-    global _ours, _other
+    """Puts the original back, if it is not there.  See ``pyossl.stdlib.uninstall``."""
+    global _is_installed, _original, _over_pyossl
     with _lock:
-        if _ours is None:
+        if not _is_installed:
             return
-        if _other is None:
-            _exchange(_original(), strict=False)
+        from pyossl.stdlib.exchange import exchange
+
+        if _original is None:
+            _over_pyossl = exchange(_load_original(), strict=False)
         else:
-            _exchange(_other.ssl_c, strict=False, entering=_other)
-        _ours = _other = None
+            _over_pyossl = exchange(_original.ssl_c, strict=False, entering=_original)
+        _original, _is_installed = None, False
 
 
 def left_behind() -> list[LeftBehind]:
+    """What goes on over the original.  See ``pyossl.stdlib.left_behind``."""
+    from pyossl.stdlib.old_objects import made_with
+
     with _lock:
-        return [] if _other is None else made_with(_other.names)
+        return [] if _original is None else made_with(_original.names)
 
 
-def _made() -> types.ModuleType:
-    from pyossl.stdlib.module import make
+def _check_library() -> None:
+    """Makes a context, which shows that OpenSSL works: a wrong openssl.cnf for example makes it fail."""
+    made = lib.SSL_CTX_new(lib.TLS_method())
+    if made == ffi.NULL:
+        from pyossl.core.errors import failed
 
-    return make()
-
-
-def _original() -> types.ModuleType:
-    """Python's own ``_ssl``, which this process has not loaded yet."""
-    for finder in sys.meta_path:
-        spec = finder.find_spec("_ssl", None)
-        if spec is not None and spec.loader is not None:
-            try:
-                module = importlib.util.module_from_spec(spec)
-                spec.loader.exec_module(module)
-            except ImportError as error:
-                raise InstallError(f"Python's own _ssl cannot be loaded: {error}") from error
-            return module
-    raise InstallError("this Python has no _ssl of its own to go back to")
+        raise InstallError(f"no context can be made with the system's OpenSSL: {failed('SSL_CTX_new')}")
+    own(made, lib.SSL_CTX_free)
 
 
-def _import_over(new: types.ModuleType) -> None:
+def _import_over(new: ModuleType) -> None:
     """Imports ``ssl`` for the first time, over ``new``."""
     previous = sys.modules.get("_ssl")
     sys.modules["_ssl"] = new
     try:
-        ssl = importlib.import_module("ssl")
-        if ssl._ssl is new:
-            _finish(vars(ssl))
-            _check(vars(ssl))
+        import_module("ssl")
+        if _used_by_ssl() is new:
+            _put_methods_in_c(vars(sys.modules["ssl"]))
     except BaseException:
         sys.modules.pop("ssl", None)
         if previous is None:
@@ -127,219 +109,27 @@ def _import_over(new: types.ModuleType) -> None:
         raise
 
 
-def _finish(names: dict[str, Any]) -> None:
+def _used_by_ssl() -> object:
+    return import_module("ssl")._ssl  # waits for a thread that is importing it
+
+
+def _put_methods_in_c(names: dict[str, Any]) -> None:
     """Puts the methods in C onto the ``SSLSocket`` that ``ssl.py`` has made over pyossl."""
+    cls = names["SSLSocket"]
+    socket_methods(cls, cls.recv, cls.recv_into, cls.send, cls.sendall)
 
 
-def _check(names: dict[str, Any]) -> None:
-    """Makes a context, which shows that OpenSSL works: a wrong openssl.cnf for example makes it fail."""
-    try:
-        names["SSLContext"](names["PROTOCOL_TLS_CLIENT"])
-    except Exception as error:
-        raise InstallError(f"no context can be made with the system's OpenSSL: {error}") from error
+def _load_original() -> ModuleType:
+    """Python's own ``_ssl``, which this process has not loaded yet."""
+    from importlib.util import module_from_spec
 
-
-def _exchange(new: types.ModuleType, strict: bool, entering: Namespace | None = None) -> Namespace:
-    """Puts ``ssl`` over ``new``; returns what it was before.  ``entering`` is what it was over ``new``, if it was."""
-    ssl = importlib.import_module("ssl")  # waits for a thread that is importing it
-    if entering is None:
-        entering = executed(ssl, new, _finish)
-        _check(entering.detached)
-    leaving = attached_now(ssl)
-    _refuse_what_others_replaced(leaving, entering, strict)
-    if strict and (paths := contexts_in_modules(leaving.names)):
-        raise InstallError(_too_late(paths))
-    names = _names_after(leaving, entering)
-    stale = [name for name in leaving.names if name in vars(leaving.ssl_c) and name not in names]
-    changes = References(_replacements(leaving, names, new), _kept(ssl, leaving, entering)).find()
-
-    undo: list[Callable[[], object]] = []
-
-    def do(make: Callable[[], object], unmake: Callable[[], object]) -> None:
-        undo.append(unmake)  # first: a change that fails half-way is undone too
-        make()
-
-    def put_names() -> None:
-        vars(ssl).update(names)  # one step, for other threads
-        for name in stale:
-            vars(ssl).pop(name, None)
-
-    def put_names_back() -> None:
-        vars(ssl).update(leaving.names)
-        for name in names.keys() - leaving.names.keys():
-            vars(ssl).pop(name, None)
-
-    try:
-        _wait_until_nobody_is_inside(vars(ssl))
-        do(leaving.detach, leaving.attach)
-        do(entering.attach, entering.detach)
-        do(lambda: sys.modules.update(_ssl=new), lambda: sys.modules.update(_ssl=leaving.ssl_c))
-        do(lambda: _raise_the_classes_of(new), lambda: _raise_the_classes_of(leaving.ssl_c))
-        do(put_names, put_names_back)
-        for change in changes:
-            do(change.make, change.undo)
-        let_take(leaving.names["SSLContext"], leaving.ssl_c, new)
-        let_take(names["SSLContext"], new, leaving.ssl_c)
-    except BaseException:
-        for unmake in reversed(undo):
-            unmake()
-        raise
-    return leaving
-
-
-def _raise_the_classes_of(ssl_c: types.ModuleType) -> None:
-    """Lets pyossl raise the exception classes that ``ssl`` has from now on.
-
-    They are the same as before, but for the first ``uninstall`` in a process that had not loaded the original.
-    """
-    from pyossl.stdlib import errors
-
-    errors.use(ssl_c)
-
-
-def _too_late(paths: list[str]) -> str:
-    shown = ", ".join(paths[:_CONTEXTS_SHOWN])
-    if len(paths) > _CONTEXTS_SHOWN:
-        shown += f" and {len(paths) - _CONTEXTS_SHOWN} more"
-    return (
-        f"contexts that were made before would go on using Python's own OpenSSL for new connections: {shown}; call "
-        f"pyossl.stdlib.install() before they are made, or install(strict=False) and replace them"
-    )
-
-
-def _refuse_what_others_replaced(leaving: Namespace, entering: Namespace, strict: bool) -> None:
-    """A class of ``ssl`` that another module has replaced, truststore or gevent for example, would be lost."""
-    for name, ours in entering.names.items():
-        theirs = leaving.names.get(name)
-        if not is_class_of_ssl(ours) or theirs is None:
-            continue
-        if not is_class_of_ssl(theirs):
-            raise InstallError(
-                f"ssl.{name} has been replaced, by {_origin(theirs)}: call pyossl.stdlib.install() before that, or undo it"
-            )
-        for entry, thing in vars(theirs).items():
-            at_home = {function.__module__ for function in functions_of(vars(ours).get(entry))}
-            for function in functions_of(thing):
-                if strict and function.__module__ not in {"ssl", __name__, let_take.__module__, *at_home}:
-                    raise InstallError(
-                        f"ssl.{name}.{entry} has been replaced, by {_origin(function)}, and install() would lose that: "
-                        f"call it before, or install(strict=False)"
-                    )
-
-
-def _origin(thing: Any) -> str:
-    module, name = getattr(thing, "__module__", type(thing).__module__), getattr(thing, "__qualname__", "")
-    return f"{module}.{name or type(thing).__qualname__}"
-
-
-def _names_after(leaving: Namespace, entering: Namespace) -> dict[str, Any]:
-    """The names to put into ``ssl``.  A function that the program has replaced stays replaced.
-
-    ``ssl._create_default_https_context`` is one that programs replace, by another function of ``ssl`` or by their own.
-    """
-    names = dict(entering.names)
-    for name, present in leaving.names.items():
-        if not isinstance(entering.names.get(name), types.FunctionType) or present is None:
-            continue
-        is_of_ssl = isinstance(present, types.FunctionType) and present.__module__ == "ssl"
-        if not is_of_ssl:
-            names[name] = present
-        elif isinstance(entering.names.get(present.__name__), types.FunctionType):
-            names[name] = entering.names[present.__name__]
-    return names
-
-
-def _replacements(leaving: Namespace, names: dict[str, Any], new: types.ModuleType) -> Iterator[tuple[object, object]]:
-    """Each old object, and the new one that takes its place."""
-    seen = set[int]()
-    for old_names, new_names in ((leaving.names, names), (vars(leaving.ssl_c), vars(new))):
-        for name, old in old_names.items():
-            other = new_names.get(name)
-            if name.startswith("__") or other is None or other is old or id(old) in seen:
-                continue
-            if not _is_replaced(old) or getattr(old, "__name__", name) != name:
-                continue
-            seen.add(id(old))
-            yield old, other
-            if isinstance(old, type):
-                yield from _members(old, other)
-    if id(leaving.ssl_c) not in seen:
-        yield leaving.ssl_c, new
-
-
-def _is_replaced(old: object) -> bool:
-    if isinstance(old, types.FunctionType):
-        return old.__module__ == "ssl"
-    return isinstance(old, (type, types.BuiltinFunctionType)) and old.__module__ in ("ssl", "_ssl")
-
-
-def _members(old: Any, new: Any) -> Iterator[tuple[object, object]]:
-    """The members of an enumeration: ``Purpose.SERVER_AUTH`` is a default argument of programs."""
-    members = getattr(new, "__members__", {})
-    for name, member in getattr(old, "__members__", {}).items():
-        if name == member.name and name in members:
-            yield member, members[name]
-
-
-def _kept(ssl: types.ModuleType, *sets: Namespace) -> Iterator[object]:
-    """What refers to the old objects and stays as it is."""
-    yield vars(ssl)
-    yield sys.modules
-    for each in sets:
-        yield from (each, vars(each), each.names, each.detached, each.methods, vars(each.ssl_c), *each.methods)
-        for value in (*each.names.values(), *each.detached.values(), *vars(each.ssl_c).values()):
-            if isinstance(value, types.FunctionType):
-                yield from _parts_of(value)
-            elif isinstance(value, type) and value.__module__ in ("ssl", "_ssl"):
-                yield value
-                yield from _parts_of_class(value)
-        for method in each.methods:
-            for thing in (method.attached, method.detached):
-                for function in functions_of(thing):
-                    yield from _parts_of(function)
-    for name, module in list(sys.modules.items()):
-        if name in _OF_PYOSSL or name.startswith("pyossl.stdlib."):
-            yield vars(module)
-            for value in vars(module).values():
-                if isinstance(value, _CONTAINERS):
-                    yield value
-                elif isinstance(value, types.FunctionType):
-                    yield from _parts_of(value)
-                elif isinstance(value, type) and value.__module__ == name:
-                    yield from _parts_of_class(value)
-
-
-def _parts_of_class(owner: type) -> Iterator[object]:
-    for thing in vars(owner).values():
-        if isinstance(thing, _CONTAINERS):
-            yield thing
-        for function in functions_of(thing):
-            yield from _parts_of(function)
-    if hasattr(owner, "__members__"):
-        for member in owner.__members__.values():
-            yield from (member, vars(member))
-
-
-def _parts_of(function: types.FunctionType) -> Iterable[object]:
-    yield function
-    yield from (function.__defaults__, function.__kwdefaults__, function.__annotations__, vars(function))
-    yield from function.__closure__ or ()
-
-
-def _wait_until_nobody_is_inside(space: dict[str, Any]) -> None:
-    """Waits until no other thread is in a function of ``ssl.py`` that takes a moment."""
-    end = time.monotonic() + _WAIT
-    while _is_somebody_inside(space) and time.monotonic() < end:
-        time.sleep(0.0005)
-
-
-def _is_somebody_inside(space: dict[str, Any]) -> bool:
-    for thread, top in list(sys._current_frames().items()):
-        if thread == threading.get_ident():
-            continue
-        frame: types.FrameType | None = top
-        while frame is not None and frame.f_globals is not space:
-            frame = frame.f_back
-        if frame is not None and frame.f_code.co_name not in _WAITS_FOR_THE_NETWORK:
-            return True
-    return False
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec("_ssl", None)
+            if spec is not None and spec.loader is not None:
+                module = module_from_spec(spec)
+                spec.loader.exec_module(module)
+                return module
+        except ImportError as error:
+            raise InstallError(f"Python's own _ssl cannot be loaded: {error}") from error
+    raise InstallError("this Python has no _ssl of its own to go back to")

@@ -157,8 +157,19 @@ def combinations(m: Any) -> Iterator[Question]:
 def methods(m: Any) -> Iterator[Question]:
     calls: dict[str, list[tuple[Any, ...]]] = {
         "set_ciphers": [
-            (), ("ALL",), ("",), ("nope",), (b"ALL",), (1,), (None,), ("A\0B",), ("\ud800",), ("é",), ("ALL", 1),
-            ("AES256-GCM-SHA384",), ("@SECLEVEL=0:ALL:COMPLEMENTOFALL",),
+            (),
+            ("ALL",),
+            ("",),
+            ("nope",),
+            (b"ALL",),
+            (1,),
+            (None,),
+            ("A\0B",),
+            ("\ud800",),
+            ("é",),
+            ("ALL", 1),
+            ("AES256-GCM-SHA384",),
+            ("@SECLEVEL=0:ALL:COMPLEMENTOFALL",),
         ],
         "set_ciphersuites": [(), ("TLS_AES_128_GCM_SHA256",), ("",), ("nope",), (b"x",), (1,)],
         "set_groups": [(), ("P-256",), ("P-256:X25519",), ("",), ("nope",), (b"x",), (1,)],
@@ -166,10 +177,30 @@ def methods(m: Any) -> Iterator[Question]:
         "set_client_sigalgs": [(), ("RSA-PSS+SHA256",), ("",), ("nope",), (1,)],
         "set_server_sigalgs": [(), ("RSA-PSS+SHA256",), ("",), ("nope",), (1,)],
         "set_ecdh_curve": [
-            (), ("prime256v1",), (b"prime256v1",), ("secp384r1",), ("X25519",), ("nope",), ("",), (1,), (None,),
-            ("a\0b",), (bytearray(b"prime256v1"),), (Path("prime256v1"),), ("rsaEncryption",),
+            (),
+            ("prime256v1",),
+            (b"prime256v1",),
+            ("secp384r1",),
+            ("X25519",),
+            ("nope",),
+            ("",),
+            (1,),
+            (None,),
+            ("a\0b",),
+            (bytearray(b"prime256v1"),),
+            (Path("prime256v1"),),
+            ("rsaEncryption",),
         ],
-        "_set_alpn_protocols": [(), (b"",), (b"\x02h2",), ("x",), (bytearray(b"\x02h2"),), (1,), (b"\x00",), (b"\x05h",)],
+        "_set_alpn_protocols": [
+            (),
+            (b"",),
+            (b"\x02h2",),
+            ("x",),
+            (bytearray(b"\x02h2"),),
+            (1,),
+            (b"\x00",),
+            (b"\x05h",),
+        ],
         "load_dh_params": [(), (None,), (1.5,), ("/nowhere",), (b"/nowhere",), ("a\0b",), (os.devnull,), ("/",)],
         "set_default_verify_paths": [(), (1,)],
         "session_stats": [(), (1,)],
@@ -179,12 +210,36 @@ def methods(m: Any) -> Iterator[Question]:
         "_wrap_socket": [(), (1,), (1, False), (None, True)],
         "_wrap_bio": [(), (1, 2), (1, 2, False), (None, None, True)],
         "set_psk_client_callback": [(), (None,), (1,), (print,), (print, 1)],
-        "set_psk_server_callback": [(), (None,), (1,), (print,), (print, "hint"), (print, None), (print, 1), (None, "h")],
+        "set_psk_server_callback": [
+            (),
+            (None,),
+            (1,),
+            (print,),
+            (print, "hint"),
+            (print, None),
+            (print, 1),
+            (None, "h"),
+        ],
         "load_cert_chain": [(), (None,), (1.5,), ("/nowhere",), (b"/nowhere",), ("a\0b",), ("/",), (os.devnull,)],
         "load_verify_locations": [
-            (), (None,), (None, None, None), ("/nowhere",), (None, "/nowhere"), (1.5,), (None, 1.5), (None, None, 1.5),
-            (None, None, ""), (None, None, b""), (None, None, "x"), (None, None, b"x"), (None, None, "é"),
-            (None, None, memoryview(b"abcd")[::2]), ("a\0b",), ("/",), (os.devnull,), (None, os.devnull),
+            (),
+            (None,),
+            (None, None, None),
+            ("/nowhere",),
+            (None, "/nowhere"),
+            (1.5,),
+            (None, 1.5),
+            (None, None, 1.5),
+            (None, None, ""),
+            (None, None, b""),
+            (None, None, "x"),
+            (None, None, b"x"),
+            (None, None, "é"),
+            (None, None, memoryview(b"abcd")[::2]),
+            ("a\0b",),
+            ("/",),
+            (os.devnull,),
+            (None, os.devnull),
         ],
     }
     for name, arguments in calls.items():
@@ -207,11 +262,14 @@ def files(m: Any, paths: dict[str, str]) -> Iterator[Question]:
     for name in paths:
         yield f"load_cert_chain {name}", load(name, password="wrong")
         yield f"load_cert_chain {name} with another key", load(name, paths["key.pem"])
-        yield f"load_verify_locations {name}", after(
-            m,
-            "TLS_CLIENT",
-            lambda context, name=name: context.load_verify_locations(paths[name]),
-            lambda context: (context.cert_store_stats(), context.get_ca_certs()),
+        yield (
+            f"load_verify_locations {name}",
+            after(
+                m,
+                "TLS_CLIENT",
+                lambda context, name=name: context.load_verify_locations(paths[name]),
+                lambda context: (context.cert_store_stats(), context.get_ca_certs()),
+            ),
         )
         for how in ("bytes", "text"):
 
@@ -219,43 +277,84 @@ def files(m: Any, paths: dict[str, str]) -> Iterator[Question]:
                 read = Path(paths[name]).read_bytes()
                 return read if how == "bytes" else read.decode("latin-1")
 
-            yield f"cadata {name} as {how}", after(
-                m,
-                "TLS_CLIENT",
-                lambda context, data=data: context.load_verify_locations(cadata=data()),
-                lambda context: (context.cert_store_stats(), len(context.get_ca_certs(True))),
+            yield (
+                f"cadata {name} as {how}",
+                after(
+                    m,
+                    "TLS_CLIENT",
+                    lambda context, data=data: context.load_verify_locations(cadata=data()),
+                    lambda context: (context.cert_store_stats(), len(context.get_ca_certs(True))),
+                ),
             )
         yield f"_test_decode_cert {name}", lambda name=name: m._test_decode_cert(paths[name])
         yield f"load_dh_params {name}", after(m, "TLS_SERVER", lambda c, name=name: c.load_dh_params(paths[name]))
 
     passwords: list[Any] = [
-        "secret", b"secret", bytearray(b"secret"), lambda: "secret", lambda: b"secret", lambda: bytearray(b"secret"),
-        "wrong", lambda: "wrong", "", lambda: None, lambda: 1, 1, lambda: 1 / 0, "x" * 1025, lambda: "x" * 1025,
-        lambda: "x" * 1024, memoryview(b"secret"), lambda x: x, "é", "\ud800", {"a": 1},
+        "secret",
+        b"secret",
+        bytearray(b"secret"),
+        lambda: "secret",
+        lambda: b"secret",
+        lambda: bytearray(b"secret"),
+        "wrong",
+        lambda: "wrong",
+        "",
+        lambda: None,
+        lambda: 1,
+        1,
+        lambda: 1 / 0,
+        "x" * 1025,
+        lambda: "x" * 1025,
+        lambda: "x" * 1024,
+        memoryview(b"secret"),
+        lambda x: x,
+        "é",
+        "\ud800",
+        {"a": 1},
     ]
     for place, password in enumerate(passwords):
         yield f"password {place}", load("encrypted.pem", password=password)
         yield f"password {place} not needed", load("both.pem", password=password)
-    yield "twice", after(
-        m,
-        "TLS_CLIENT",
-        lambda context: [context.load_verify_locations(paths["authority.pem"]) for _ in range(2)],
-        lambda context: context.cert_store_stats(),
+    yield (
+        "twice",
+        after(
+            m,
+            "TLS_CLIENT",
+            lambda context: [context.load_verify_locations(paths["authority.pem"]) for _ in range(2)],
+            lambda context: context.cert_store_stats(),
+        ),
     )
-    yield "the same cadata twice", after(
-        m,
-        "TLS_CLIENT",
-        lambda context: context.load_verify_locations(cadata=Path(paths["authority.pem"]).read_text() * 2),
-        lambda context: context.cert_store_stats(),
+    yield (
+        "the same cadata twice",
+        after(
+            m,
+            "TLS_CLIENT",
+            lambda context: context.load_verify_locations(cadata=Path(paths["authority.pem"]).read_text() * 2),
+            lambda context: context.cert_store_stats(),
+        ),
     )
 
 
 def functions(m: Any) -> Iterator[Question]:
     calls: dict[str, list[tuple[Any, ...]]] = {
         "txt2obj": [
-            (), ("1.2.3",), ("serverAuth",), ("serverAuth", True), ("1.3.6.1.5.5.7.3.1",), ("1.3.6.1.5.5.7.3.1", True),
-            ("",), ("x",), ("a\0b",), (1,), (None,), (b"1.2.3",), ("\ud800",), ("1.2.3", True), ("x" * 200,),
-            ("TLS Web Server Authentication", True), ("2.5.29.17", False),
+            (),
+            ("1.2.3",),
+            ("serverAuth",),
+            ("serverAuth", True),
+            ("1.3.6.1.5.5.7.3.1",),
+            ("1.3.6.1.5.5.7.3.1", True),
+            ("",),
+            ("x",),
+            ("a\0b",),
+            (1,),
+            (None,),
+            (b"1.2.3",),
+            ("\ud800",),
+            ("1.2.3", True),
+            ("x" * 200,),
+            ("TLS Web Server Authentication", True),
+            ("2.5.29.17", False),
         ],
         "nid2obj": [(), (129,), (0,), (-1,), (99999,), ("x",), (1.5,), (2**40,), (None,)],
         "RAND_bytes": [(), (0,), (-1,), ("x",), (1.5,), (None,), (2**40,)],

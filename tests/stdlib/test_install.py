@@ -117,7 +117,7 @@ def test_a_python_without_an_ssl_of_its_own_gets_one(run: Run) -> None:
         try:
             uninstall()
         except InstallError as error:
-            assert "no _ssl of its own" in str(error)
+            assert "own _ssl cannot be loaded: No module named" in str(error)
         else:
             raise AssertionError
         exchange()
@@ -198,7 +198,7 @@ def test_a_failure_in_the_middle_of_the_exchange_is_undone(run: Run) -> None:
         import ssl, sys
         from ssl import SSLContext, create_default_context
         import pyossl.stdlib
-        from pyossl.stdlib import references, swap
+        from pyossl.stdlib import references
         from exchanges import *
 
         client, server = client_context(), server_context()
