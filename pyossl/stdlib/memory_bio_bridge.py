@@ -46,14 +46,11 @@ class _Outgoing:
 class BridgedConnection:
     """A ``_SSLSocket`` with the methods that move bytes wrapped.  Every other attribute is the connection's own."""
 
-    _OWN = frozenset({"_connection", "_incoming", "_outgoing", "_zero_return"})
+    _OWN = frozenset({"_connection", "_incoming", "_outgoing"})
 
-    def __init__(
-        self, connection: Any, incoming: _Incoming | None, outgoing: _Outgoing | None, zero_return: type[BaseException]
-    ) -> None:
+    def __init__(self, connection: Any, incoming: _Incoming | None, outgoing: _Outgoing | None) -> None:
         self._connection = connection
         self._incoming, self._outgoing = incoming, outgoing
-        self._zero_return = zero_return
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -68,11 +65,13 @@ class BridgedConnection:
         return self._call(self._connection.do_handshake)
 
     def read(self, *arguments: Any) -> Any:
+        result = None
         try:
-            return self._call(self._connection.read, *arguments)
-        except self._zero_return:
-            self._give_back()
-            raise
+            result = self._call(self._connection.read, *arguments)
+            return result
+        finally:
+            if not result:
+                self._give_back()
 
     def write(self, *arguments: Any) -> Any:
         return self._call(self._connection.write, *arguments)
@@ -107,7 +106,7 @@ def let_take(context_class: Any, ssl_c: Any, other_ssl_c: Any) -> None:
     if "_wrap_bio" in vars(context_class):
         return
     own, foreign = ssl_c.MemoryBIO, other_ssl_c.MemoryBIO
-    original, zero_return = context_class._wrap_bio, ssl_c.SSLZeroReturnError
+    original = context_class._wrap_bio
 
     def _wrap_bio(self: Any, incoming: Any, outgoing: Any, *arguments: Any, **named: Any) -> Any:
         if not isinstance(incoming, foreign) and not isinstance(outgoing, foreign):
@@ -121,6 +120,6 @@ def let_take(context_class: Any, ssl_c: Any, other_ssl_c: Any) -> None:
             ours_out = own()
             moves_out = _Outgoing(outgoing, ours_out)
         connection = original(self, ours_in, ours_out, *arguments, **named)
-        return BridgedConnection(connection, moves_in, moves_out, zero_return)
+        return BridgedConnection(connection, moves_in, moves_out)
 
     context_class._wrap_bio = _wrap_bio

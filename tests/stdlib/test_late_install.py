@@ -194,11 +194,16 @@ def test_what_comes_after_the_end_of_tls_is_left_in_a_foreign_memory_bio(run: Ru
             until_done(first.do_handshake, second.do_handshake)
             assert first.context is client and first.server_hostname == "localhost"
             first.context = client
-            until_done(first.unwrap, second.unwrap)
+            try:
+                first.unwrap()
+            except ssl.SSLWantReadError:
+                pass
             to_server.write(b"plain")
+            assert second.read(10) == b""
+            second.unwrap()
             assert to_server.read() == b"plain"
             to_client.write_eof()
-            assert to_client.eof
+            first.unwrap()
         main()
         """
     )
@@ -339,7 +344,6 @@ def test_truststore_that_is_imported_before_is_over_pyossl(run: Run) -> None:
         from exchanges import *
         pyossl.stdlib.install()
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        assert isinstance(context, ssl.SSLContext)
         assert is_over_pyossl(context._ctx)
         context.load_verify_locations("ca.pem")
         context.minimum_version = ssl.TLSVersion.TLSv1_2

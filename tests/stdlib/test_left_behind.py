@@ -173,9 +173,28 @@ def test_the_openers_of_urllib_are_looked_into(run: Run) -> None:
     assert "urllib.request._opener." in printed
 
 
-@needs("requests")
-def test_a_session_of_requests_that_a_module_holds_is_refused_once_it_has_connected(run: Run) -> None:
+@needs("urllib3")
+def test_a_pool_manager_of_urllib3_that_a_module_holds_is_refused(run: Run) -> None:
     printed = run(
+        """
+        import ssl, urllib3
+        import pyossl.stdlib
+        from exchanges import *
+        pools = urllib3.PoolManager(ssl_context=client_context())
+        with https_server() as url:
+            pools.request("GET", url)
+        try:
+            pyossl.stdlib.install()
+        except pyossl.stdlib.InstallError as error:
+            print(error)
+        """
+    )
+    assert "__main__.pools.connection_pool_kw['ssl_context']" in printed
+
+
+@needs("requests")
+def test_a_session_of_requests_makes_its_contexts_anew_and_is_not_refused(run: Run) -> None:
+    run(
         """
         import requests, ssl
         import pyossl.stdlib
@@ -183,13 +202,11 @@ def test_a_session_of_requests_that_a_module_holds_is_refused_once_it_has_connec
         session = requests.Session()
         with https_server() as url:
             session.get(url, verify="ca.pem")
-        try:
-            pyossl.stdlib.install()
-        except pyossl.stdlib.InstallError as error:
-            print(error)
+        pyossl.stdlib.install()
+        with https_server() as url:
+            session.get(url, verify="ca.pem")
         """
     )
-    assert "__main__.session." in printed
 
 
 @needs("aiohttp")
