@@ -76,6 +76,7 @@ NAMES(X)
 #include "fast/ssl_socket.c"
 #include "fast/ssl_type_names.h"
 #include "fast/ssl_types.c"
+#include "fast/ssl_error_type.c"
 #include "fast/ssl_socket_methods.c"
 
 static PyObject *base_type;
@@ -183,6 +184,8 @@ static PyMethodDef functions[] = {
      DOC("ssl_types(new_context, gettimeout, version, /)", "Returns the types of `_ssl` by name, made at the first call.")},
     {"use_ssl_errors", use_ssl_errors, METH_VARARGS,
      DOC("use_ssl_errors(error, want_read, want_write, /)", "Sets the exceptions of the types of `_ssl`.")},
+    {"new_ssl_error_type", new_ssl_error_type, METH_NOARGS,
+     DOC("new_ssl_error_type()", "Makes the class `ssl.SSLError`.")},
     {"new_ssl_socket", new_ssl_socket, METH_VARARGS,
      DOC("new_ssl_socket(state, pointer, address, sock, incoming, outgoing, /)", "Makes a `_SSLSocket`.")},
     {"new_ssl_session", new_ssl_session, METH_O, DOC("new_ssl_session(state, /)", "Makes an `SSLSession`.")},

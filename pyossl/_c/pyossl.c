@@ -78,7 +78,7 @@
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
-#include "tls/credential_files.c"
+#include "tls/load_credential_files.c"
 #include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */
@@ -122,6 +122,7 @@
 #include "x509/system_trust.c"
 #include "x509/store_objects.c"
 #include "x509/certificates.c"
+#include "x509/certificate_facts.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
 

@@ -14,6 +14,7 @@ try:
         FaceMethods as FaceMethods,
         SocketMethods as SocketMethods,
         new_certificate as new_certificate,
+        new_ssl_error_type as new_ssl_error_type,
         new_ssl_session as new_ssl_session,
         new_ssl_socket as new_ssl_socket,
         queue_of as queue_of,

@@ -30,6 +30,6 @@ def c_long(value: Any) -> int:
 def cut(value: Any, bits: int) -> int:
     """The lowest bits of ``value``, for a C type that is filled without a check; raises ``TypeError``."""
     number = operator.index(value)
-    if python_versions.WARNS_OF_LOST_BITS and number >> 64 not in (0, -1):
+    if python_versions.WARNS_OF_LOST_BITS and number >> bits not in (0, -1):
         deprecated("integer value out of range")
     return number & (1 << bits) - 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pyossl.bio.bio import BIO
-from pyossl.core import ffi, lib, own, text
-from pyossl.core.errors import check
+from pyossl.core import ffi, lib, own
+from pyossl.core.errors import DecodeError, check
 from pyossl.core.methods_in_c import new_certificate
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors
 from pyossl.stdlib.constants import ENCODING_DER, ENCODING_PEM
+from pyossl.x509.peercert import facts_of
 from pyossl.x509.pem_and_der import bio_contents
 
 
@@ -65,8 +66,8 @@ def der_of(pointer: Any) -> bytes:
 
 
 def dictionary_of(pointer: Any) -> dict[str, Any]:
-    """The dictionary of an ``X509 *`` that ``getpeercert`` returns."""
-    from pyossl.x509.certificate import borrowed
-    from pyossl.x509.peercert import peercert
-
-    return peercert(borrowed(pointer))
+    """The dictionary of an ``X509 *`` that ``getpeercert`` returns.  Raises ``SSLError`` for one that is malformed."""
+    try:
+        return facts_of(pointer)
+    except DecodeError as error:
+        raise errors.SSLError(str(error)) from None

@@ -11,7 +11,8 @@ Three objects belong to a connection.
 References in the other direction are weak: a connection ends with its last reference, without the garbage collector.
 
 A connection over a socket uses the socket's descriptor, and waits as the socket's timeout says
-(pyossl/_c/sockets/timeout_calls.c).  One between two MemoryBIOs reads and writes their queues (pyossl/_c/bio/queue_bio.c).
+(pyossl/_c/sockets/timeout_calls.c).  One between two MemoryBIOs reads and writes their queues
+(pyossl/_c/bio/queue_bio.c).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class TLSConnection(MutableConnection):
         self._handle = pointer.handle = _new_handle(self._callbacks)
 
     @property
-    def face(self) -> Connection | None:  # type: ignore[override]  # the state refers to this object
+    def face(self) -> Connection | None:
         return self._face()
 
     @face.setter
@@ -112,7 +113,7 @@ def _checked(context: Context, server_side: bool, server_hostname: str | bytes |
     name = server_hostname if isinstance(server_hostname, str) else bytes(server_hostname).decode("ascii")
     name.encode("ascii")
     if "\0" in name:
-        raise ValueError("embedded null character")
+        raise TypeError("argument must be encoded string without null bytes, not str")
     if not name or name[0] == ".":
         raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
     return name
@@ -268,7 +269,7 @@ class Connection:
             self._unfinished(result, "handshake")
 
     def shutdown(self) -> Any:
-        """Sends close_notify, and waits for the peer's.  Returns the socket; None between MemoryBIOs.  SSL_shutdown(3)"""
+        """Sends close_notify, and waits for the peer's.  Returns the socket, if there is one.  SSL_shutdown(3)"""
         sock = None
         if self._sock is not None:
             sock = self._sock()
@@ -311,10 +312,11 @@ class Connection:
 
         def sent(ssl: Any) -> Any:
             chain = _certificates(lib.SSL_get_peer_cert_chain(ssl))
-            if chain is not None and self.server_side:  # OpenSSL leaves the client's own certificate out
-                x509 = lib.SSL_get1_peer_certificate(ssl)
-                chain.insert(0, None if x509 == ffi.NULL else certificate_of(own(x509, lib.X509_free)))
-            return chain
+            if not self.server_side:
+                return chain
+            # OpenSSL leaves the client's own certificate out, and forgets the others when a session is resumed.
+            x509 = lib.SSL_get1_peer_certificate(ssl)
+            return None if x509 == ffi.NULL else [certificate_of(own(x509, lib.X509_free)), *(chain or ())]
 
         return self.tls._ask(sent)
 

@@ -1,20 +1,24 @@
 """The state of ``_ssl._SSLContext``: what a context is set to, over a live ``MutableContext`` of pyossl's core.
 
 The C type (pyossl/_c/fast/ssl_types.c) calls the method, or reads or sets the attribute, of the same name here.  The
-names, the exceptions and their texts are those of CPython's ``_ssl``; where its releases differ, python_versions.py says
-so.  Numbers are in context_settings.py, files and trust in context_credentials.py, callbacks in context_callbacks.py.
+names, the exceptions and their texts are those of CPython's ``_ssl``; where its releases differ, python_versions.py
+says so.  Numbers are in context_settings.py, files and trust in context_credentials.py, callbacks in
+context_callbacks.py.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
 import weakref
 from typing import Any
 
 from pyossl.core import ffi, lib, text
+from pyossl.core.methods_in_c import queue_of
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors
 from pyossl.stdlib.c_numbers import c_int
+from pyossl.stdlib.connection import wrap_bio, wrap_socket
 from pyossl.stdlib.constants import (
     CERT_NONE,
     CERT_REQUIRED,
@@ -45,7 +49,8 @@ _ONE_VERSION = {
 }
 _OPTIONS = all_options() | lib.SSL_OP_NO_SSLv3 | lib.SSL_OP_NO_COMPRESSION | lib.SSL_OP_CIPHER_SERVER_PREFERENCE
 _STATISTICS = """
-    number connect connect_good connect_renegotiate accept accept_good accept_renegotiate hits misses timeouts cache_full
+    number connect connect_good connect_renegotiate accept accept_good accept_renegotiate hits misses timeouts
+    cache_full
 """
 
 
@@ -111,8 +116,8 @@ class Context(Credentials, ContextCallbackSettings):
         session: Any = None,
     ) -> Any:
         """An ``_SSLSocket`` over a socket."""
-        from pyossl.stdlib.connection import wrap_socket
-
+        if not isinstance(sock, _socket.socket):
+            raise TypeError(f"_wrap_socket() argument 'sock' must be _socket.socket, not {_kind(sock)}")
         return wrap_socket(self, sock, bool(server_side), server_hostname, owner, session)
 
     def _wrap_bio(
@@ -126,8 +131,7 @@ class Context(Credentials, ContextCallbackSettings):
         session: Any = None,
     ) -> Any:
         """An ``_SSLSocket`` between two MemoryBIOs."""
-        from pyossl.stdlib.connection import wrap_bio
-
+        queue_of(incoming), queue_of(outgoing)  # TypeError for anything else
         return wrap_bio(self, incoming, outgoing, bool(server_side), server_hostname, owner, session)
 
     def session_stats(self) -> dict[str, int]:
@@ -189,11 +193,15 @@ class Context(Credentials, ContextCallbackSettings):
             raise errors.of_queue()
 
 
+def _kind(value: Any) -> str:
+    """The type of a wrong argument, as C functions name it."""
+    return "None" if value is None else type(value).__name__
+
+
 def _c_string(value: Any, function: str) -> bytes:
     """A str for C; raises the exceptions of a C function's argument."""
     if not isinstance(value, str):
-        kind = "None" if value is None else type(value).__name__
-        raise TypeError(f"{function}() argument must be str, not {kind}")
+        raise TypeError(f"{function}() argument must be str, not {_kind(value)}")
     if "\0" in value:
         raise ValueError("embedded null character")
     return value.encode()

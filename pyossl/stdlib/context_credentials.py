@@ -31,6 +31,7 @@ class Credentials(Settings):
         """
         certificates = _path(certfile, "certfile")
         key = certificates if keyfile is None else _path(keyfile, "keyfile")
+        ffi.errno = 0
         result = self._load(certificates, key, password)
         if result == lib.PYOSSL_CREDENTIALS_LOADED:
             return
@@ -46,6 +47,7 @@ class Credentials(Settings):
         result, is_asked = self._load_with(certificates, key, asked)
         if is_asked and asked is None:
             take_records()
+            ffi.errno = 0
             asked = _password(password(), "password callback must return a string")
             _check_length(asked)
             result, is_asked = self._load_with(certificates, key, asked)
@@ -88,6 +90,7 @@ class Credentials(Settings):
             self._trust(data, is_pem)
         if cafile is not None or capath is not None:
             take_records()
+            ffi.errno = 0
             if lib.SSL_CTX_load_verify_locations(self.tls._ctx, file, directory) != 1:
                 raise _loading_error(None)
 
@@ -123,12 +126,15 @@ class Credentials(Settings):
             raise errors.of_queue()
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates, authorities and CRLs are trusted."""
-        raise NotImplementedError
+        """How many certificates, authorities and CRLs are trusted.  X509_STORE_get0_objects(3)"""
+        counts = self.tls.store.counts
+        return {"x509": counts.certificates, "crl": counts.crls, "x509_ca": counts.authorities}
 
     def get_ca_certs(self, binary_form: object = False) -> list[Any]:
-        """The trusted authorities that have been loaded, as dictionaries or DER."""
-        raise NotImplementedError
+        """The trusted authorities that have been loaded, as dictionaries or DER.  X509_check_ca(3)"""
+        shown = certificate.der_of if binary_form else certificate.dictionary_of
+        trusted = (each._x509 for each in self.tls.store.certificates)
+        return [shown(x509) for x509 in trusted if lib.X509_check_ca(x509)]
 
 
 def _path(value: Any, name: str) -> bytes:
@@ -173,10 +179,8 @@ def _certificate_data(cadata: Any) -> tuple[bytes, bool]:
 
 def _loading_error(file: Any) -> OSError:
     """The exception for a file that could not be loaded: the system's reason, if it has one, or OpenSSL's."""
+    number = ffi.errno
     records: tuple[Record, ...] = take_records()
-    for record in records:
-        if record.library_code == lib.ERR_LIB_SYS:
-            number = record.reason_code
-            names = () if file is None else (file,)
-            return OSError(number, os.strerror(number), *names)
+    if number:
+        return OSError(number, os.strerror(number), *(() if file is None else (os.fsdecode(file),)))
     return errors.of_code(records[-1].code if records else 0)

@@ -15,10 +15,10 @@ from pyossl.stdlib.constants import (
     CERT_REQUIRED,
     PROTO_MAXIMUM_SUPPORTED,
     PROTO_MINIMUM_SUPPORTED,
-    PROTO_SSLv3,
     PROTOCOL_TLS,
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
+    PROTO_SSLv3,
 )
 from pyossl.stdlib.deprecation import deprecated
 from pyossl.tls.mutable_context import Method, MutableContext

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyossl.core import lib, text
+from pyossl.core.methods_in_c import new_ssl_error_type
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import python_versions
 
@@ -45,24 +46,18 @@ _DOCUMENTED = {
 
 
 def _own() -> Exceptions:
-    class SSLError(OSError):
-        """TLS failed, or was used in a wrong way."""
-
-        def __str__(self) -> str:
-            return self.strerror if isinstance(self.strerror, str) else str(self.args)
-
-    SSLError.__module__, SSLError.__qualname__ = "ssl", "SSLError"
-    made = {"SSLError": SSLError}
+    base = new_ssl_error_type()
+    made: dict[str, type[OSError]] = {"SSLError": base}
     for name, documentation in _DOCUMENTED.items():
-        bases = (SSLError, ValueError) if name == "SSLCertVerificationError" else (SSLError,)
+        bases = (base, ValueError) if name == "SSLCertVerificationError" else (base,)
         made[name] = type(name, bases, {"__module__": "ssl", "__doc__": documentation})
     return Exceptions(**made)
 
 
 def use(original: ModuleType | None) -> Exceptions:
     """Takes over the classes of the original module, or makes them; returns them."""
-    global exceptions, SSLError, SSLCertVerificationError, SSLZeroReturnError  # noqa: PLW0603  one set for the process
-    global SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError  # noqa: PLW0603
+    global exceptions, SSLError, SSLCertVerificationError, SSLZeroReturnError
+    global SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError
     if exceptions is None or original is not None:
         found = _own() if original is None else Exceptions(*(getattr(original, name) for name in Exceptions._fields))
         exceptions = found
@@ -81,8 +76,9 @@ SSLSyscallError: type[OSError]
 SSLEOFError: type[OSError]
 
 _LIBRARIES = """
-    ASN1 ASYNC BIO BN BUF CMP CMS COMP CONF CRMF CRYPTO CT DH DSA DSO EC ECDH ECDSA ENGINE ESS EVP FIPS HMAC HTTP KDF NONE
-    OBJ OCSP OSSL_DECODER OSSL_ENCODER OSSL_STORE PEM PKCS12 PKCS7 PROP PROV RAND RSA SM2 SSL SYS TS UI USER X509 X509V3
+    ASN1 ASYNC BIO BN BUF CMP CMS COMP CONF CRMF CRYPTO CT DH DSA DSO EC ECDH ECDSA ENGINE ESS EVP FIPS HMAC HTTP KDF
+    NONE OBJ OCSP OSSL_DECODER OSSL_ENCODER OSSL_STORE PEM PKCS12 PKCS7 PROP PROV RAND RSA SM2 SSL SYS
+    TS UI USER X509 X509V3
 """
 _OTHER_NAMES = {
     ("DH", "invalid public key"): "INVALID_PUBKEY",
@@ -172,7 +168,7 @@ def unknown(code: int) -> str:
 
 
 def refused(words: str) -> OSError:
-    """An SSLError with this text: the library was not asked, or its reason does not matter.  Empties the error queue."""
+    """An SSLError with this text, whatever OpenSSL's reason is; empties the error queue."""
     take_records()
     return fill(SSLError, 0, words)
 
@@ -189,9 +185,9 @@ def of_code(code: int) -> OSError:
     return fill(SSLError, lib.ERR_GET_REASON(code) if code else 0, None, code)
 
 
-def error_tables() -> dict[str, dict[object, object]]:
+def error_tables() -> dict[str, dict[Any, Any]]:
     """``err_codes_to_names``, ``err_names_to_codes`` and ``lib_codes_to_names``, which 3.10 and 3.11 have."""
-    codes: dict[object, object] = {}
+    codes: dict[tuple[int, int], str] = {}
     lib.SSL_get_ex_data_X509_STORE_CTX_idx()  # loads libssl's texts
     for library in library_names():
         for reason in range(100, 1200):

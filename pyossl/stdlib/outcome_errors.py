@@ -1,7 +1,7 @@
 """The exceptions of a connection's calls, as ``_ssl`` raises them, from the results of pyossl's C functions.
 
-C returns a number below 0: the negative of an SSL_ERROR_x, or a PYOSSL_x.  The facts of a failure stay in the C struct of
-the connection, so that every later call raises the same.
+C returns a number below 0: the negative of an SSL_ERROR_x, or a PYOSSL_x.  The facts of a failure stay in the C struct
+of the connection, so that every later call raises the same.
 
 A function here returns an exception, and the caller raises the result at once.  It must not keep it in a variable: its
 traceback refers to the frame, and connections and contexts would live until the garbage collector finds the cycle.
@@ -90,7 +90,7 @@ def _of_errno(number: int, operation: str) -> OSError:
 
 
 def _of_failure(connection: Connection, operation: str) -> OSError:
-    """The exception for the failure that has ended the connection.  Its newest record is the one that ``_ssl`` shows."""
+    """The exception for the failure that has ended the connection.  ``_ssl`` shows its newest record."""
     c = connection.tls._c
     error = c.error
     code = int(c.records[c.record_count - 1].code) if c.record_count else 0

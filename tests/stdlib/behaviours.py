@@ -268,7 +268,7 @@ def files(m: Any, paths: dict[str, str]) -> Iterator[Question]:
                 m,
                 "TLS_CLIENT",
                 lambda context, name=name: context.load_verify_locations(paths[name]),
-                lambda context: (context.cert_store_stats(), context.get_ca_certs()),
+                lambda context: (context.cert_store_stats(), sorted(context.get_ca_certs(), key=str)),
             ),
         )
         for how in ("bytes", "text"):

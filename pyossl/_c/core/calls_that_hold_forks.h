@@ -147,6 +147,7 @@
 #define pyossl_session(...) PYOSSL_HELD((pyossl_session)(__VA_ARGS__))
 #define pyossl_set_session(...) PYOSSL_HELD((pyossl_set_session)(__VA_ARGS__))
 #define pyossl_socket_bio(...) PYOSSL_HELD((pyossl_socket_bio)(__VA_ARGS__))
+#define pyossl_certificate_facts(...) PYOSSL_HELD((pyossl_certificate_facts)(__VA_ARGS__))
 #define pyossl_store_crls(...) PYOSSL_HELD((pyossl_store_crls)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
 #define pyossl_with_extensions(...) PYOSSL_HELD((pyossl_with_extensions)(__VA_ARGS__))

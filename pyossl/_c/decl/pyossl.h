@@ -136,7 +136,7 @@ void pyossl_limit_sessions(SSL_CTX *context);
 /* tls/diffie_hellman.c */
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
-/* tls/credential_files.c */
+/* tls/load_credential_files.c */
 #define PYOSSL_CREDENTIALS_LOADED ...
 #define PYOSSL_CERTIFICATE_FAILED ...
 #define PYOSSL_KEY_FAILED ...
@@ -256,6 +256,9 @@ struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *pyossl_copy_certificate(X509 *certificate);
+#define PYOSSL_FACTS_ERROR ...
+#define PYOSSL_FACTS_TEXT ...
+long long pyossl_certificate_facts(const X509 *certificate, unsigned char *out, size_t room);
 void pyossl_set_verify_time(SSL_CTX *context, time_t time);
 X509 *pyossl_with_extensions(X509 *certificate, const int *numbers, int count);
 int pyossl_known_extension(X509_EXTENSION *extension);

@@ -7,6 +7,7 @@ int X509_up_ref(X509 *certificate);
 X509 *X509_dup(const X509 *certificate);
 void X509_free(X509 *certificate);
 X509 *d2i_X509_bio(BIO *bio, X509 **certificate);
+int i2d_X509(X509 *certificate, unsigned char **out);
 int i2d_X509_bio(BIO *bio, X509 *certificate);
 int X509_cmp(const X509 *first, const X509 *second);
 int X509_print(BIO *bio, X509 *certificate);
