@@ -1,9 +1,9 @@
 """Contexts of one ``_ssl`` work with the ``MemoryBIO`` of the other one.
 
-``ssl.MemoryBIO`` is a type of ``_ssl``, and a context takes only that of its own.  After a swap a program can have both:
-uvloop keeps the type in C, where no swap reaches it; asyncio makes a new ``MemoryBIO`` for a server whose context is
-older than the swap.  So the method ``_wrap_bio`` of both kinds of ``SSLContext`` takes a foreign ``MemoryBIO``: it makes
-one of its own, and a ``BridgedConnection`` moves the bytes between the two, before and after each call.
+``ssl.MemoryBIO`` is a type of ``_ssl``, and a context takes only that of its own.  After a swap a program can have
+both: uvloop keeps the type in C, where no swap reaches it; asyncio makes a new ``MemoryBIO`` for a server whose context
+is older than the swap.  So the method ``_wrap_bio`` of both kinds of ``SSLContext`` takes a foreign ``MemoryBIO``: it
+makes one of its own, and a ``BridgedConnection`` moves the bytes between the two, before and after each call.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import socket
 import sys
 import types
+from _socket import SO_ACCEPTCONN, SOL_SOCKET, socket
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -67,17 +67,18 @@ def _described(thing: Any, names: dict[str, Any]) -> str:
 
 
 def _subclasses(base: type) -> Iterator[type]:
-    for each in type.__subclasses__(base):
+    derived: list[type] = type.__subclasses__(base)
+    for each in derived:
         yield each
         yield from _subclasses(each)
 
 
 def is_listening(thing: object) -> bool:
     """Whether this is a socket that accepts new connections."""
-    if not isinstance(thing, socket.socket):
+    if not isinstance(thing, socket):
         return False
     try:
-        return bool(socket.socket.getsockopt(thing, socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        return bool(socket.getsockopt(thing, SOL_SOCKET, SO_ACCEPTCONN))
     except OSError:
         return False
 
@@ -85,8 +86,8 @@ def is_listening(thing: object) -> bool:
 def contexts_in_modules(names: dict[str, Any]) -> list[str]:
     """Where modules hold contexts that were made with these names, for example ``requests.adapters._context``.
 
-    A context that is reachable from a module is one that new connections use.  The context of a connection is not: it is
-    held by that connection alone, unless the connection is a listening socket.
+    A context that is reachable from a module is one that new connections use.  The context of a connection is not: it
+    is held by that connection alone, unless the connection is a listening socket.
     """
     contexts = instances((names["_ssl"]._SSLContext,))
     if not contexts:

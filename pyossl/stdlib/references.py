@@ -1,14 +1,14 @@
 """Finds what the rest of the process holds of ``ssl``, and replaces it.
 
 ``from ssl import SSLContext`` leaves a reference in another module, and a swap of the names in ``ssl`` does not reach
-it.  Neither does it reach tuples for ``isinstance``, lists, sets, dicts, default arguments, attributes of classes and of
-instances, or closures.  The garbage collector knows every container that refers to an object, so it is asked.
+it.  Neither does it reach tuples for ``isinstance``, lists, sets, dicts, default arguments, attributes of classes and
+of instances, or closures.  The garbage collector knows every container that refers to an object, so it is asked.
 
-``find`` changes nothing.  It returns the changes, each of which can be made and undone.  What cannot be changed in place,
-a tuple for example, is made again, and what refers to it is changed in turn.
+``find`` changes nothing.  It returns the changes, each of which can be made and undone.  What cannot be changed in
+place, a tuple for example, is made again, and what refers to it is changed in turn.
 
-What stays as it is: the old classes themselves, with their methods and instances; classes derived from them, which go on
-over what they are derived from; the local variables of running functions; what C code holds.
+What stays as it is: the old classes themselves, with their methods and instances; classes derived from them, which go
+on over what they are derived from; the local variables of running functions; what C code holds.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class References:
                 self._add_key(holder, key, self._replacement(key))
 
     def _look_into_partial(self, holder: functools.partial[Any]) -> None:
-        old = holder.__reduce__()[2]  # type: ignore[index]  # it is a tuple of the class, its arguments and the state
+        reduced: Any = holder.__reduce__()  # the class, its arguments, and the state
+        old = reduced[2]
         function, arguments, named, attributes = old
         new = self._replacement(function), tuple(map(self._replacement, arguments)), named, attributes
         setstate: Any = holder.__setstate__  # type: ignore[attr-defined]  # what pickle uses

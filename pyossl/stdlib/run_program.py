@@ -91,9 +91,8 @@ def _run_module(name: str, arguments: list[str]) -> None:
             spec = importlib.util.find_spec(name)
             if spec is None:
                 package = name.removesuffix(".__main__")
-                _refuse(
-                    f"{sys.executable}: No module named {name}; {package!r} is a package and cannot be directly executed"
-                )
+                reason = f"{package!r} is a package and cannot be directly executed"
+                _refuse(f"{sys.executable}: No module named {name}; {reason}")
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         _refuse(
             f"{sys.executable}: Error while finding module specification for {name!r} ({type(error).__name__}: {error})"

@@ -1,7 +1,7 @@
 """Puts ``ssl`` over pyossl when it is imported.  The startup file imports it (pyossl/stdlib/startup_file.py).
 
-If that is not possible, it says why in one sentence and ends the process: the variable asks for the system's OpenSSL, and
-to go on with another one would fail open.
+If that is not possible, it says why in one sentence and ends the process: the variable asks for the system's OpenSSL,
+and to go on with another one would fail open.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Puts the module ``ssl`` over pyossl, and back.
 
-If ``ssl`` has not been imported before, pyossl's ``_ssl`` is put into ``sys.modules``, and ``ssl`` is imported.  Otherwise
-its names are exchanged: pyossl/stdlib/exchange.py.  That is imported only then.
+If ``ssl`` has not been imported before, pyossl's ``_ssl`` is put into ``sys.modules``, and ``ssl`` is imported.
+Otherwise its names are exchanged: pyossl/stdlib/exchange.py.  That is imported only then.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ def install(*, strict: bool) -> None:
     with _lock:
         if _is_installed:
             return
-        _check_library()
         original = None
         if _over_pyossl is not None:
             from pyossl.stdlib.exchange import exchange
@@ -55,6 +54,7 @@ def install(*, strict: bool) -> None:
             if _used_by_ssl() is not new:  # it had been imported before; or another thread has, a moment ago
                 from pyossl.stdlib.exchange import exchange
 
+                _check_library()
                 original = exchange(new, strict=strict, finish=_put_methods_in_c)
         _original, _is_installed = original, True
 
@@ -83,7 +83,10 @@ def left_behind() -> list[LeftBehind]:
 
 
 def _check_library() -> None:
-    """Makes a context, which shows that OpenSSL works: a wrong openssl.cnf for example makes it fail."""
+    """Makes a context, which shows that OpenSSL works: a wrong openssl.cnf for example makes it fail.
+
+    A program that has not used ``ssl`` yet is told by its first context.  This takes as long as a fifth of the import.
+    """
     made = lib.SSL_CTX_new(lib.TLS_method())
     if made == ffi.NULL:
         from pyossl.core.errors import failed

@@ -212,7 +212,8 @@ def test_a_failure_in_the_middle_of_the_exchange_is_undone(run: Run) -> None:
             changes = whole(self)
             return [*changes, references.Change(fail, lambda: None)]
 
-        before, methods = dict(vars(ssl)), {name: dict(vars(getattr(ssl, name))) for name in ("SSLContext", "SSLSocket")}
+        before = dict(vars(ssl))
+        methods = {name: dict(vars(getattr(ssl, name))) for name in ("SSLContext", "SSLSocket")}
         references.References.find = with_a_failure
         try:
             pyossl.stdlib.install(strict=False)
@@ -222,7 +223,8 @@ def test_a_failure_in_the_middle_of_the_exchange_is_undone(run: Run) -> None:
             raise AssertionError
         assert vars(ssl) == before and ssl._ssl is sys.modules["_ssl"]
         assert {name: dict(vars(getattr(ssl, name))) for name in methods} == methods
-        assert SSLContext is ssl.SSLContext and kept == (SSLContext,) and create_default_context is ssl.create_default_context
+        assert SSLContext is ssl.SSLContext and kept == (SSLContext,)
+        assert create_default_context is ssl.create_default_context
         assert not pyossl.stdlib.is_installed() and not is_over_pyossl(client_context())
         talk(pair)
         references.References.find = whole

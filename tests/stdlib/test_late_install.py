@@ -44,7 +44,8 @@ def test_an_old_listener_goes_on_accepting(run: Run) -> None:
         listener = server_context().wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
         pyossl.stdlib.install(strict=False)
         accepted = in_thread(lambda: listener.accept()[0])
-        first = client_context().wrap_socket(socket.create_connection(listener.getsockname()), server_hostname="localhost")
+        plain = socket.create_connection(listener.getsockname())
+        first = client_context().wrap_socket(plain, server_hostname="localhost")
         second = accepted()
         talk((first, second))
         assert is_over_pyossl(first) and not is_over_pyossl(second)
@@ -224,7 +225,8 @@ def test_asyncio_serves_with_an_old_context(run: Run) -> None:
             async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=old) as server:
                 address = server.sockets[0].getsockname()
                 pyossl.stdlib.install(strict=False)
-                reader, writer = await asyncio.open_connection(*address, ssl=client_context(), server_hostname="localhost")
+                new = client_context()
+                reader, writer = await asyncio.open_connection(*address, ssl=new, server_hostname="localhost")
                 assert is_over_pyossl(writer.get_extra_info("ssl_object"))
                 writer.write(b"hello\\n")
                 assert await reader.read() == b"HELLO\\n"
@@ -371,10 +373,27 @@ def test_gevent_that_is_in_ssl_is_refused(run: Run) -> None:
 
 
 HTTP_CLIENTS = {
-    "urllib.request": "import urllib.request\ndef get(url):\n    return urllib.request.urlopen(url, context=client_context()).read()",
-    "requests": "import requests\ndef get(url):\n    return requests.get(url, verify='ca.pem').content",
-    "urllib3": "import urllib3\ndef get(url):\n    return urllib3.PoolManager(ca_certs='ca.pem').request('GET', url).data",
-    "httpx": "import httpx\ndef get(url):\n    return httpx.get(url, verify=client_context()).content",
+    "urllib.request": """
+import urllib.request
+def get(url):
+    with urllib.request.urlopen(url, context=client_context()) as response:
+        return response.read()
+""",
+    "requests": """
+import requests
+def get(url):
+    return requests.get(url, verify="ca.pem").content
+""",
+    "urllib3": """
+import urllib3
+def get(url):
+    return urllib3.PoolManager(ca_certs="ca.pem").request("GET", url).data
+""",
+    "httpx": """
+import httpx
+def get(url):
+    return httpx.get(url, verify=client_context()).content
+""",
     "aiohttp": """
 import aiohttp, asyncio
 async def work(url):
