@@ -14,6 +14,7 @@ functions that take a moment.  A thread that waits for the network, in a method 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 import time
@@ -21,6 +22,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from pyossl.core.library_in_use import library_in_use
+from pyossl.core.library_search import VARIABLE
 from pyossl.core.methods_in_c import use_ssl_errors
 from pyossl.stdlib import errors
 from pyossl.stdlib.install_error import InstallError
@@ -55,6 +58,11 @@ def exchange(
     if entering is None:
         entering = executed(ssl, new, finish)
     leaving = attached_now(ssl)
+    if strict and (path := _library_of_python()):
+        raise InstallError(
+            f"pyossl uses {path}, which belongs to this Python and not to the system: it was loaded with ssl, before "
+            f"pyossl; call pyossl.stdlib.install() before ssl is imported, or set {VARIABLE} to the system's libssl"
+        )
     _refuse_what_others_replaced(leaving, entering, strict)
     if strict and (paths := contexts_in_modules(leaving.names)):
         raise InstallError(_too_late(paths))
@@ -105,6 +113,19 @@ def _raise_the_classes_of(ssl_c: types.ModuleType, leaving: Namespace) -> None:
     use_ssl_errors(kinds.SSLError, kinds.SSLWantReadError, kinds.SSLWantWriteError)
     for space in (leaving.names, leaving.detached, vars(leaving.ssl_c)):
         space.update(kinds._asdict())
+
+
+def _library_of_python() -> str:
+    """The libssl that pyossl uses, if it belongs to a Python with an installation of its own; otherwise empty.
+
+    A wheel gets it from the dynamic linker, if it was loaded before: there is one library of a name.
+    """
+    library = library_in_use()
+    home = os.path.realpath(sys.base_prefix)
+    is_chosen = bool(os.environ.get(VARIABLE)) and not sys.flags.ignore_environment
+    if not library.is_late or is_chosen or home == "/usr":
+        return ""
+    return library.path if os.path.realpath(library.path).startswith(f"{home}/") else ""
 
 
 def _too_late(paths: list[str]) -> str:

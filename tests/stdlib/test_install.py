@@ -134,6 +134,31 @@ def test_a_library_that_is_not_there_is_one_clear_sentence(folder: Path) -> None
     assert done.stderr.splitlines()[-1].startswith("ImportError: PYOSSL_LIBSSL names no library")
 
 
+def test_a_library_that_python_has_loaded_before_and_that_is_its_own_is_refused(run: Run) -> None:
+    if not pyossl.features.library.is_late:
+        pytest.skip("pyossl is linked to its library here")
+    run(
+        """
+        import os, ssl, sys
+        import pyossl
+        # As if this Python were the one that the library belongs to.
+        sys.base_prefix = os.path.dirname(os.path.dirname(os.path.realpath(pyossl.features.library.path)))
+        if sys.base_prefix == "/usr":
+            sys.base_prefix = "/usr/lib"
+        import pyossl.stdlib
+        before = dict(vars(ssl))
+        try:
+            pyossl.stdlib.install()
+        except pyossl.stdlib.InstallError as error:
+            assert f"pyossl uses {pyossl.features.library.path}, which belongs to this Python" in str(error)
+        else:
+            raise AssertionError
+        assert vars(ssl) == before
+        pyossl.stdlib.install(strict=False)
+        """
+    )
+
+
 def test_a_broken_configuration_of_openssl_is_one_clear_sentence_and_changes_nothing(folder: Path) -> None:
     if not pyossl.features.providers:
         pytest.skip("an OpenSSL without providers reads no such configuration")
