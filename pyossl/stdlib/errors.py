@@ -88,18 +88,32 @@ _OTHER_NAMES = {
     ("DSO", "could not bind to the requested symbol name"): "SYM_FAILURE",
     ("DSO", "could not load the shared library"): "LOAD_FAILED",
     ("DSO", "a null shared library handle was used"): "NULL_HANDLE",
+    ("DSO", "could not unload the shared library"): "UNLOAD_FAILED",
     ("DSO", "functionality not supported"): "UNSUPPORTED",
     ("DSO", "the meth_data stack is corrupt"): "STACK_ERROR",
     ("ENGINE", "'id' or 'name' missing"): "ID_OR_NAME_MISSING",
     ("ENGINE", "engine is not in the list"): "ENGINE_IS_NOT_IN_LIST",
+    ("EVP", "expecting an ec key"): "EXPECTING_A_EC_KEY",
+    ("EVP", "expecting an ecx key"): "EXPECTING_A_ECX_KEY",
     ("EVP", "partially overlapping buffers"): "PARTIALLY_OVERLAPPING",
     ("RAND", "Error writing file"): "FWRITE_ERROR",
     ("RAND", "Function not implemented"): "FUNC_NOT_IMPLEMENTED",
     ("RSA", "salt length check failed"): "SLEN_CHECK_FAILED",
     ("RSA", "salt length recovery failed"): "SLEN_RECOVERY_FAILED",
+    (
+        "SSL",
+        "Peer haven't sent GOST certificate, required for selected ciphersuite",
+    ): "NO_GOST_CERTIFICATE_SENT_BY_PEER",
+    ("SSL", "at least (D)TLS 1.2 needed in Suite B mode"): "AT_LEAST_TLS_1_2_NEEDED_IN_SUITEB_MODE",
+    ("SSL", "can't find SRP server param"): "MISSING_SRP_PARAM",
+    ("SSL", "error with the srp params"): "SRP_A_CALC",
+    ("SSL", "illegal Suite B digest"): "ILLEGAL_SUITEB_DIGEST",
     ("TS", "cannot find config variable"): "VAR_LOOKUP_FAILURE",
     ("TS", "cannot load certificate"): "CANNOT_LOAD_CERT",
     ("TS", "cannot load private key"): "CANNOT_LOAD_KEY",
+    ("UI", "sys$assign error"): "SYSASSIGN_ERROR",
+    ("UI", "sys$dassgn error"): "SYSDASSGN_ERROR",
+    ("UI", "sys$qiow error"): "SYSQIOW_ERROR",
 }
 """The reasons whose texts say something else than their names; for the others see ``reason_name``."""
 _COMMON_REASONS = 0x80000
@@ -188,7 +202,7 @@ def of_code(code: int) -> OSError:
 def error_tables() -> dict[str, dict[Any, Any]]:
     """``err_codes_to_names``, ``err_names_to_codes`` and ``lib_codes_to_names``, which 3.10 and 3.11 have."""
     codes: dict[tuple[int, int], str] = {}
-    lib.SSL_get_ex_data_X509_STORE_CTX_idx()  # loads libssl's texts
+    lib.SSL_CTX_free(lib.SSL_CTX_new(lib.TLS_method()))  # loads libssl's texts
     for library in library_names():
         for reason in range(100, 1200):
             if name := reason_name(lib.ERR_PACK(library, 0, reason)):

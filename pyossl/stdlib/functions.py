@@ -107,7 +107,11 @@ def _object(pointer: Any) -> tuple[int, str, str, str]:
 
 def get_sigalgs() -> list[str]:
     """The names of all signature algorithms of TLS.  SSL_get1_builtin_sigalgs(3)"""
-    raise NotImplementedError("the names of signature algorithms need OpenSSL 3.4 or newer")
+    if not lib.HAVE_API_3_4:
+        raise NotImplementedError("getting signature algorithms requires OpenSSL 3.4 or later.")
+    from pyossl.tls.ciphers_and_groups import builtin_sigalgs
+
+    return list(builtin_sigalgs())
 
 
 def _test_decode_cert(path: Any, /) -> dict[str, Any]:

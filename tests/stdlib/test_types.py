@@ -108,7 +108,7 @@ def subjects() -> dict[str, Any]:
     memory = MemoryPair().handshake()
     with pair() as (client, _):
         return {
-            "_SSLContext": ours._SSLContext(2),
+            "_SSLContext": ours._SSLContext(16),
             "_SSLSocket": memory.client._sslobj,
             "MemoryBIO": memory.to_client,
             "SSLSession": client.session,
@@ -150,7 +150,7 @@ def test_read_only_attributes_stay_so(name: str) -> None:
 
 @pytest.mark.parametrize("attribute", ["options", "verify_mode", "sni_callback", "keylog_filename", "_msg_callback"])
 def test_an_attribute_of_a_context_cannot_be_deleted(attribute: str) -> None:
-    context = ours._SSLContext(2)
+    context = ours._SSLContext(16)
     with pytest.raises((AttributeError, TypeError)):
         delattr(context, attribute)
     getattr(context, attribute)
@@ -169,7 +169,7 @@ def test_only_sessions_and_certificates_are_compared_by_value() -> None:
             hash(client.session)
         with pytest.raises(TypeError):
             first < second  # noqa: B015
-    assert ours._SSLContext(2) != ours._SSLContext(2)
+    assert ours._SSLContext(16) != ours._SSLContext(16)
 
 
 @pytest.mark.parametrize("context", [client_context, server_context])

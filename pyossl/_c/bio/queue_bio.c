@@ -6,11 +6,24 @@
  *
  * OpenSSL reads a record's header and then its rest: bytes that follow the peer's close_notify stay in the queue. */
 
+/* The bytes of a queue are in blocks, so that a long one never moves. */
+typedef struct pyossl_block {
+    struct pyossl_block *next;
+    size_t start, end, size;
+    unsigned char bytes[];
+} pyossl_block;
+
+enum {
+    PYOSSL_LARGEST_BLOCK = 65536,    /* the most bytes that a block has room for, unless one write needs more */
+    PYOSSL_KEPT_BLOCK = 1024         /* the size up to which an empty queue keeps its block */
+};
+
 typedef struct pyossl_queue {
     unsigned long holder;    /* the generation of the process of which a thread has the lock, plus 1; 0: it is free */
     int references;
     int ended;               /* nothing follows the bytes that are in it */
-    pyossl_kept kept;
+    size_t length;
+    pyossl_block *first, *last;
 } pyossl_queue;
 
 /* The queues of a connection's BIO. */
@@ -40,6 +53,67 @@ static void pyossl_queue_unlock(pyossl_queue *queue)
     __atomic_store_n(&queue->holder, 0, __ATOMIC_RELEASE);
 }
 
+/* Appends a copy of the bytes, under the lock.  1: done; 0: there is no memory, and nothing has changed. */
+static int pyossl_queue_append(pyossl_queue *queue, const unsigned char *data, size_t size)
+{
+    pyossl_block *last = queue->last, *more;
+    size_t fits = last == NULL ? 0 : last->size - last->end, room;
+
+    if (fits > size)
+        fits = size;
+    if (fits < size) {
+        room = queue->length < PYOSSL_LARGEST_BLOCK ? queue->length : PYOSSL_LARGEST_BLOCK;
+        if (room < size - fits)
+            room = size - fits;
+        more = room > SIZE_MAX / 2 ? NULL : malloc(sizeof(*more) + room);
+        if (more == NULL)
+            return 0;
+        more->next = NULL;
+        more->start = 0;
+        more->end = size - fits;
+        more->size = room;
+        memcpy(more->bytes, data + fits, size - fits);
+        *(last == NULL ? &queue->first : &last->next) = more;
+        queue->last = more;
+    }
+    if (fits > 0) {
+        memcpy(last->bytes + last->end, data, fits);
+        last->end += fits;
+    }
+    queue->length += size;
+    return 1;
+}
+
+/* Moves at most `size` bytes to `buffer`, under the lock; returns their number. */
+static size_t pyossl_queue_take(pyossl_queue *queue, unsigned char *buffer, size_t size)
+{
+    size_t taken = 0;
+
+    if (size > queue->length)
+        size = queue->length;
+    while (taken < size) {
+        pyossl_block *block = queue->first;
+        size_t step = block->end - block->start;
+        if (step > size - taken)
+            step = size - taken;
+        memcpy(buffer + taken, block->bytes + block->start, step);
+        block->start += step;
+        taken += step;
+        if (block->start < block->end)
+            break;
+        if (block->next == NULL && block->size <= PYOSSL_KEPT_BLOCK) {
+            block->start = block->end = 0;
+            break;
+        }
+        queue->first = block->next;
+        if (queue->first == NULL)
+            queue->last = NULL;
+        free(block);
+    }
+    queue->length -= taken;
+    return taken;
+}
+
 static pyossl_queue *pyossl_queue_new(void)
 {
     pyossl_queue *queue = calloc(1, sizeof(*queue));
@@ -53,7 +127,11 @@ static void pyossl_queue_free(pyossl_queue *queue)
 {
     if (queue == NULL || __atomic_sub_fetch(&queue->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    free(queue->kept.bytes);
+    while (queue->first != NULL) {
+        pyossl_block *block = queue->first;
+        queue->first = block->next;
+        free(block);
+    }
     free(queue);
 }
 
@@ -69,7 +147,7 @@ static int pyossl_queue_write(pyossl_queue *queue, const void *data, size_t size
     int done;
 
     pyossl_queue_lock(queue);
-    done = queue->ended ? -1 : pyossl_kept_append(&queue->kept, data, size);
+    done = queue->ended ? -1 : pyossl_queue_append(queue, data, size);
     pyossl_queue_unlock(queue);
     return done;
 }
@@ -80,7 +158,7 @@ static size_t pyossl_queue_read(pyossl_queue *queue, void *buffer, size_t size)
     size_t got;
 
     pyossl_queue_lock(queue);
-    got = pyossl_kept_take(&queue->kept, buffer, size);
+    got = pyossl_queue_take(queue, buffer, size);
     pyossl_queue_unlock(queue);
     return got;
 }
@@ -90,7 +168,7 @@ static size_t pyossl_queue_length(pyossl_queue *queue)
     size_t length;
 
     pyossl_queue_lock(queue);
-    length = pyossl_kept_length(&queue->kept);
+    length = queue->length;
     pyossl_queue_unlock(queue);
     return length;
 }
@@ -108,7 +186,7 @@ static int pyossl_queue_has_news(pyossl_queue *queue)
     int has_news;
 
     pyossl_queue_lock(queue);
-    has_news = queue->ended || pyossl_kept_length(&queue->kept) > 0;
+    has_news = queue->ended || queue->length > 0;
     pyossl_queue_unlock(queue);
     return has_news;
 }
@@ -119,7 +197,7 @@ static int pyossl_queue_is_at_end(pyossl_queue *queue)
     int is_at_end;
 
     pyossl_queue_lock(queue);
-    is_at_end = queue->ended && pyossl_kept_length(&queue->kept) == 0;
+    is_at_end = queue->ended && queue->length == 0;
     pyossl_queue_unlock(queue);
     return is_at_end;
 }
@@ -159,7 +237,7 @@ static int pyossl_queues_write(BIO *bio, const char *data, size_t size, size_t *
 
     BIO_clear_retry_flags(bio);
     pyossl_queue_lock(outgoing);
-    done = pyossl_kept_append(&outgoing->kept, data, size);
+    done = pyossl_queue_append(outgoing, (const unsigned char *)data, size);
     pyossl_queue_unlock(outgoing);
     *written = done ? size : 0;
     return done ? 1 : -1;

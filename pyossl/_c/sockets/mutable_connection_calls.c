@@ -179,6 +179,7 @@ static long long pyossl_mutable_send(pyossl_connection *connection, const void *
         has_turn = 1;
         result = pyossl_mutable_write_on(connection, data, size, has_turn, &done);
     }
+    connection->written = done;
     if (has_turn) {
         if (result < 0)
             pyossl_keep_pending(connection, data + done);

@@ -49,13 +49,55 @@ static long long pyossl_timeout_read(pyossl_connection *connection, void *buffer
     return result == 0 && size > 0 && connection->sent_close_notify ? -SSL_ERROR_ZERO_RETURN : result;
 }
 
-/* Writes all of `data`; without waiting, as much as the transport takes.  Returns the number of bytes. */
-static long long pyossl_timeout_write(pyossl_connection *connection, const void *data, size_t size, double timeout)
+/* The next write repeats the first `size` bytes of `data`, of which the last are remembered. */
+static void pyossl_expect_repeated(pyossl_connection *connection, const unsigned char *data, size_t size)
 {
+    size_t last = size < sizeof(connection->repeated) ? size : sizeof(connection->repeated);
+
+    if (last > 0)
+        memcpy(connection->repeated, data + size - last, last);
+    __atomic_store_n(&connection->repeats, size, __ATOMIC_RELAXED);
+}
+
+/* Whether this is the write that must be repeated, of which the first `before` bytes have been taken.  If it were another
+ * one, bytes would be lost without an error. */
+static int pyossl_is_same_write(const pyossl_connection *connection, const unsigned char *data, size_t size,
+                                size_t before)
+{
+    size_t last = before < sizeof(connection->repeated) ? before : sizeof(connection->repeated);
+
+    return size >= before && memcmp(data + before - last, connection->repeated, last) == 0;
+}
+
+/* Writes all of `data`; without waiting, as much as the transport takes.  Returns the number of bytes; if it fails,
+ * `written` is how many have been taken. */
+static long long pyossl_timeout_write_rest(pyossl_connection *connection, const void *data, size_t size, double timeout)
+{
+    connection->written = 0;
     if (connection->queues != NULL || timeout == 0)
         return pyossl_write(connection, data, size);
     return timeout < 0 ? pyossl_mutable_send(connection, data, size)
                        : pyossl_write_waiting(connection, data, size, timeout);
+}
+
+/* Writes all of `data`, and returns the number of bytes.  If it fails, or would have to wait, the program repeats the
+ * same write, as it does with SSL_write(3): the bytes that have been taken are not sent again. */
+static long long pyossl_timeout_write(pyossl_connection *connection, const void *data, size_t size, double timeout)
+{
+    size_t before = __atomic_load_n(&connection->repeats, __ATOMIC_RELAXED);
+    long long result;
+
+    if (before > 0 && !pyossl_is_same_write(connection, data, size, before))
+        return PYOSSL_OTHER_WRITE;
+    if (before > 0)
+        pyossl_expect_repeated(connection, data, 0);
+    result = pyossl_timeout_write_rest(connection, (const char *)data + before, size - before, timeout);
+    if (result >= 0 && (size_t)result == size - before)
+        return (long long)size;
+    before += result >= 0 ? (size_t)result : connection->written;
+    if (before > 0)
+        pyossl_expect_repeated(connection, data, before);
+    return result >= 0 ? -SSL_ERROR_WANT_WRITE : result;
 }
 
 /* The handshake.  0: it is finished. */

@@ -45,6 +45,7 @@ static long long pyossl_write_in_turn(pyossl_connection *connection, const char 
         result = pyossl_write_step(connection, data + done, size - done < PYOSSL_SLICE ? size - done : PYOSSL_SLICE,
                                    timeout != 0);
     }
+    connection->written = done;
     pyossl_keep_pending(connection, data + done);
     return result;
 }

@@ -27,6 +27,9 @@ typedef struct pyossl_connection {
     int turn_waiters;            /* threads that wait at `turn`, under `lock`, for a writer or a thread in recv(2) */
     pthread_cond_t turn;         /* uses PYOSSL_TURN_CLOCK */
     size_t write_pending;        /* length of the write that must be repeated; 0: none */
+    size_t repeats;              /* how many bytes the next write repeats, and the last of them: */
+    unsigned char repeated[16];  /* sockets/timeout_calls.c */
+    size_t written;              /* how many bytes of a write that has failed or waits the transport has taken */
     size_t gathered;             /* how many of its first bytes are in records that the BIO has gathered */
     unsigned char *pending;      /* a copy of the encrypted bytes, unless the writer keeps them; owned */
     size_t pending_size;
@@ -38,7 +41,7 @@ typedef struct pyossl_connection {
     int has_callers_descriptor;  /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
     int blocks;                  /* whether the caller's descriptor blocked when last looked up */
     int waiters;                 /* threads that wait for the descriptor, without the lock */
-    int is_for_children;         /* a child process may go on with it: connection_lock.c */
+    int crosses_forks;           /* a child process may go on with it, also when it has keys */
     unsigned long forks;         /* pyossl_forks when the connection was made */
     size_t budget;               /* bytes that the call may still take off the transport before they become data */
     int pauses_early;            /* it may stop before the bytes received ahead are used up, which its caller checks */
