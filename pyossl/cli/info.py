@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyossl
+from pyossl import stdlib
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
 from pyossl.cli.package_version import package_version
 from pyossl.cli.screen import Screen, counted
 from pyossl.cli.tls_versions import version_name
 from pyossl.core.library_search import VARIABLE
+from pyossl.stdlib import startup_file
 from pyossl.tls import system_openssl
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def report() -> dict[str, Any]:
             "executable": sys.executable,
             "cffi": package_version("cffi"),
             "platform": platform.platform(),
+            "ssl": _python_ssl(),
         },
     }
 
@@ -141,6 +144,34 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
     screen.field("executable", python["executable"])
     screen.field("pyossl", ours["directory"])
     screen.field("platform", python["platform"])
+    screen.field("ssl", _ssl_text(python["ssl"]))
+
+
+def _python_ssl() -> dict[str, Any]:
+    """Over which OpenSSL Python's own module ``ssl`` is in this process."""
+    try:
+        import ssl
+    except ImportError:
+        version = None
+    else:
+        version = ssl.OPENSSL_VERSION
+    return {
+        "over_pyossl": stdlib.is_installed(),
+        "openssl": version,
+        "startup_file": str(startup_file.path()) if startup_file.is_enabled() else None,
+    }
+
+
+def _ssl_text(python_ssl: dict[str, Any]) -> str:
+    if python_ssl["over_pyossl"]:
+        text = "over pyossl, in this process"
+    elif python_ssl["openssl"] is None:
+        text = "this Python has none"
+    else:
+        text = f"Python's own, with {python_ssl['openssl']}"
+    if python_ssl["startup_file"] is not None:
+        text += f"; over pyossl in processes with {startup_file.VARIABLE}=1"
+    return text
 
 
 def _version_or_none(version: Version | None) -> str | None:

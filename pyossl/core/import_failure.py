@@ -27,6 +27,9 @@ FOR_MUSL = re.compile(r"libc\.musl-")
 FOR_GLIBC = re.compile(r"Error loading shared library (?:ld-linux|lib(?:c|m|dl|pthread)\.so\.\d)|Error relocating")
 FOR_NEWER_GLIBC = re.compile(r"version [`'](GLIBC_[\d.]+)' not found \(required by ([^)]+)\)")
 
+IN_SUBINTERPRETER = "does not support loading in subinterpreters"
+"""What Python says of an extension that is imported in a subinterpreter with a GIL of its own."""
+
 REINSTALL = "pip install --force-reinstall --no-cache-dir pyossl"
 """Without the cache, in which pip keeps the wheel that it once made from source for another Python or OpenSSL."""
 
@@ -34,6 +37,11 @@ REINSTALL = "pip install --force-reinstall --no-cache-dir pyossl"
 def explained(error: ImportError) -> ImportError:
     """The error to raise in place of ``error``, which the import of the compiled module raised."""
     said = str(error)
+    if IN_SUBINTERPRETER in said:
+        return ImportError(
+            "pyossl cannot be imported in an isolated subinterpreter, because the extension modules that cffi makes "
+            f"cannot be loaded there ({said}); Python's own ssl works there"
+        )
     if error.name == "_cffi_backend":
         return refused(f"pyossl needs cffi, which cannot be imported ({said})", "install it: pip install cffi")
     if "more recent version of cffi" in said:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,18 @@ def test_a_trust_store_that_is_malformed_is_a_failure(tmp_path: Path) -> None:
     assert ran.status == 1
     assert ran.errors.startswith("DecodeError: ")
     assert str(broken) in ran.errors
+
+
+def test_it_says_over_which_openssl_pythons_own_ssl_is() -> None:
+    facts = json.loads(in_a_pipe("info", "--json").output)["python"]["ssl"]
+    assert facts["over_pyossl"] is False
+    assert facts["openssl"].startswith("OpenSSL ")
+    assert f"Python's own, with {facts['openssl']}" in in_a_pipe("info").output
+
+
+def test_it_says_that_the_process_is_over_pyossl() -> None:
+    command = [sys.executable, "-m", "pyossl.stdlib", "-m", "pyossl", "info"]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "over pyossl, in this process" in text
+    text = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert json.loads(text)["python"]["ssl"]["over_pyossl"] is True

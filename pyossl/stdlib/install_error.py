@@ -1,0 +1,5 @@
+"""Why ``ssl`` cannot be put over pyossl."""
+
+
+class InstallError(RuntimeError):
+    """``ssl`` cannot be put over pyossl, or back, now.  Nothing has been changed.  The message says why."""
