@@ -190,7 +190,7 @@ def test_only_false_checks_no_names(check_hostname: object) -> None:
 def test_a_server_s_verify_is_true_false_or_optional_and_no_equal_value(
     verify: object, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    with pytest.raises((TypeError, ValueError), match="verify is True, False or 'optional'"):
+    with pytest.raises((TypeError, ValueError), match="verify is True, False, 'optional' or 'later'"):
         Context.server(
             credentials.certificate,
             credentials.private_key,

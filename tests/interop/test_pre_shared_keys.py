@@ -34,7 +34,7 @@ def restricted(context: Context, version: Version) -> Context:
     return context
 
 
-@pytest.mark.feature("pre-shared keys, client and server", "openssl s_client and s_server")
+@pytest.mark.feature("pre-shared keys, client and server", "openssl s_server and s_client")
 @VERSIONS
 @pytest.mark.parametrize("key", [KEY, bytes(16)], ids=["our key", "another key"])
 def test_s_client_comes_in_with_our_key_alone(key: bytes, version: Version, serve: Serve) -> None:
@@ -53,7 +53,7 @@ def test_s_client_comes_in_with_our_key_alone(key: bytes, version: Version, serv
                 server.outcome()
 
 
-@pytest.mark.feature("pre-shared keys, client and server", "openssl s_client and s_server")
+@pytest.mark.feature("pre-shared keys, client and server", "openssl s_server and s_client")
 @VERSIONS
 def test_we_come_in_to_s_server_with_its_key_alone(version: Version, identity: Identity, folder: Path) -> None:
     context = restricted(Context.client(trust=pyossl.Store.empty()), version)

@@ -224,7 +224,7 @@ static int pyossl_set_context(pyossl_connection *connection, SSL_CTX *context)
 }
 
 /* A copy of the context's list of ciphers, for sk_SSL_CIPHER_free; NULL if there is none. */
-static STACK_OF(SSL_CIPHER) *pyossl_context_ciphers(SSL_CTX *context)
+static struct stack_st_SSL_CIPHER *pyossl_context_ciphers(SSL_CTX *context)
 {
     pyossl_live *live = pyossl_live_of(context);
     STACK_OF(SSL_CIPHER) *ciphers;
@@ -238,7 +238,7 @@ static STACK_OF(SSL_CIPHER) *pyossl_context_ciphers(SSL_CTX *context)
 }
 
 /* As pyossl_context_ciphers, of a connection.  The caller has its lock. */
-static STACK_OF(SSL_CIPHER) *pyossl_connection_ciphers(pyossl_connection *connection)
+static struct stack_st_SSL_CIPHER *pyossl_connection_ciphers(pyossl_connection *connection)
 {
     STACK_OF(SSL_CIPHER) *ciphers;
 

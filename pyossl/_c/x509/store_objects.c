@@ -28,7 +28,7 @@ static void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts)
 
 /* Copies of the CRLs of a store, which the caller frees one by one, and the stack; NULL: no memory.  They are copies,
  * because a verification sorts the entries of the CRL in which it searches. */
-static STACK_OF(X509_CRL) *pyossl_store_crls(X509_STORE *store)
+static struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store)
 {
     STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
     STACK_OF(X509_OBJECT) *objects;
