@@ -87,7 +87,16 @@ ROWS = (
     ),
     Row("getpeercert", "getpeercert()", "getpeercert", 1, "handshake", 20000, 500, ("stdlib", "stdlib_face")),
     Row("trust", "a client context with the system's trust store", "trust", 1, "echo", 20, 0),
-    Row("import", "import", "import", 0, "echo", 1, 1, ("socket", "stdlib", "stdlib_face", "pyossl", "pyopenssl", "face")),
+    Row(
+        "import",
+        "import",
+        "import",
+        0,
+        "echo",
+        1,
+        1,
+        ("socket", "stdlib", "stdlib_face", "pyossl", "pyopenssl", "face"),
+    ),
     *(
         Row(
             f"{kind}-echo-{connections}",
