@@ -45,9 +45,8 @@ class Ran:
     output: str = ""
 
     def read(self, report: Path) -> None:
-        lines = (
-            [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()] if report.exists() else []
-        )
+        text = report.read_text(encoding="utf-8") if report.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines()]
         self.facts = lines.pop(0) if lines else {}
         for line in lines:
             if "complete" in line:
@@ -125,11 +124,9 @@ def differences(ran: Ran, listed: Sequence[dict[str, Any]]) -> list[str]:
 
 def summary(ran: Ran) -> str:
     counts = Counter(ran.outcomes.values())
-    numbers = ", ".join(
-        f"{counts[each]} {each}" for each in ("passed", "failed", "unfinished", "skipped") if counts[each]
-    )
-    facts = ran.facts
-    return f"{ran.module}: {numbers or 'nothing ran'} ({facts.get('over')}, Python {facts.get('python')}, {facts.get('openssl')})"
+    numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    versions = f"Python {ran.facts.get('python')}, {ran.facts.get('openssl')}"
+    return f"{ran.module}: {numbers or 'nothing ran'} ({ran.facts.get('over')}, {versions})"
 
 
 def main() -> int:
