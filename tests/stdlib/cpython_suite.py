@@ -26,10 +26,12 @@ LIST = Path(__file__).with_name("cpython_suite.toml")
 
 
 def table() -> dict[str, Any]:
+    """The contents of cpython_suite.toml."""
     sys.path.append(str(ROOT / "ci"))
     import pyproject
 
-    return pyproject.load(LIST)
+    facts: dict[str, Any] = pyproject.load(LIST)
+    return facts
 
 
 @dataclass
@@ -137,6 +139,7 @@ def main() -> int:
     parser.add_argument("test", nargs="*", help="the tests of the module, for example ContextTests.test_options")
     chosen = parser.parse_args()
     facts, status = table(), 0
+    os.environ.setdefault("PYTHONPATH", str(ROOT))  # under pytest, the pyossl that is installed is tested
     over = "original" if chosen.original else "pyossl"
     for module in [chosen.module] if chosen.module else [*facts["whole"], *facts["parts"]]:
         ran = run(module, over, chosen.test, python=chosen.python)
