@@ -16,14 +16,16 @@ async def with_trio() -> None:
     stream = await trio.open_ssl_over_tcp_stream(host, port, ssl_context=context, https_compatible=True)
     await stream.send_all(REQUEST)
     first = await stream.receive_some()
-    print(first[9:12].decode(), over(), b"".join([each async for each in stream])[-20:])
+    kind = over()
+    print(first[9:12].decode(), kind, (first + b"".join([each async for each in stream]))[-20:])
 
 
 async def with_anyio() -> None:
     stream = await anyio.connect_tcp(host, port, ssl_context=context, tls_standard_compatible=False)
     await stream.send(REQUEST)
     first = await stream.receive()
-    print(first[9:12].decode(), over(), b"".join([each async for each in stream])[-20:])
+    kind = over()
+    print(first[9:12].decode(), kind, (first + b"".join([each async for each in stream]))[-20:])
 
 
 try:
