@@ -14,7 +14,7 @@ from pyproject import REPOSITORY, load
 
 LIST = REPOSITORY / "ci" / "peers_stdlib.toml"
 SUITE = "tests/stdlib/test_cpython_suite.py"
-PROGRAMS = ("tests/interop/test_stdlib_programs.py", "tests/stdlib/test_late_install.py")
+PROGRAMS = "tests/interop/test_stdlib_programs.py"
 
 
 # Most of CPython's tests wait, so that there may be more processes than processors.
@@ -36,12 +36,18 @@ def suite_here(arguments: list[str]) -> int:
 
 
 def programs(arguments: list[str], *, original: bool) -> int:
-    """Runs the programs over pyossl, or over Python's own ``_ssl``: what fails then too is not about pyossl."""
-    pythons = {name: str(environment(needs)) for name, needs in load(LIST)["programs"].items()}
-    settings = {
-        "PYOSSL_STDLIB_PROGRAMS": json.dumps(pythons),
-        "PYOSSL_STDLIB_OVER": "original" if original else "pyossl",
-    }
-    tests = [each for each in PROGRAMS if (REPOSITORY / each).exists()]
-    command = [sys.executable, "-m", "pytest", "-q", *arguments, *tests]
-    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}).returncode
+    """Runs the programs over pyossl, or over Python's own ``_ssl``: what fails then too is not about pyossl.
+
+    Then it runs the tests of tests/stdlib that import other projects' packages, with a Python that has them.
+    """
+    table = load(LIST)
+    pythons = {name: str(environment(needs)) for name, needs in table["programs"].items()}
+    over = "original" if original else "pyossl"
+    settings = {"PYOSSL_STDLIB_PROGRAMS": json.dumps(pythons), "PYOSSL_STDLIB_OVER": over}
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "3"]
+    command = [sys.executable, *pytest, *arguments, PROGRAMS]
+    status = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}).returncode
+    if arguments or original:  # they choose tests of the programs
+        return status
+    beside = [pythons["clients_and_servers"], *pytest, "-k", table["beside"], "tests/stdlib"]
+    return subprocess.run(beside, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}).returncode | status
