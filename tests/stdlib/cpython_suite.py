@@ -66,7 +66,7 @@ class Ran:
                 self.texts[test] = f"{self.texts.get(test, '')}{line['text']}\n"
 
 
-def run(module: str, over: str, tests: Sequence[str] = (), *, python: str = sys.executable) -> Ran:
+def run(module: str, over: str = "pyossl", tests: Sequence[str] = (), *, python: str = sys.executable) -> Ran:
     """Runs a module of CPython's tests, or some of its tests."""
     facts, ran = table(), Ran(module)
     match = f"--match={facts['pattern']}" if module in facts["parts"] and not tests else "--match="
