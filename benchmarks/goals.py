@@ -75,6 +75,20 @@ class Goal:
 RECEIVED = ("recv-into-64k", "recv-into-64k-timeout")
 SENT = (("send-64k", 1.05), ("send-1m", 1.2), ("send-1k", 1.4))
 ECHOES = tuple(f"{kind}-echo-{connections}" for kind in ("protocol", "stream") for connections in (1, 50))
+OVER_PYOSSL = {
+    "handshake": 1.01,
+    "resumed": 0.5,
+    "ping-pong": 0.85,
+    "send-1k": 0.85,
+    "recv-into-64k": 1.0,
+    "memory-64": 1.0,
+    "memory-16k": 1.0,
+    "getpeercert": 1.0,
+    "import": 1.3,
+}
+ASYNCIO_OVER_PYOSSL = {"protocol-echo-1": 1.0, "stream-in-1m": 1.0, "stream-out-1m": 1.0}
+"""The bounds for the instructions of ``ssl`` over pyossl, as ratios to the original on the same libssl."""
+
 FACED = tuple(row.name for row in ROWS if {"face", "pyopenssl"} <= {*row.contenders} and row.kind != "idle")
 
 GOALS = (
@@ -128,6 +142,17 @@ GOALS = (
         (
             *(faster(row, "cpu", "pyopenssl", 1.0, ours="face") for row in FACED),
             cheaper("idle", "memory", "pyopenssl", 1.0, ours="face"),
+        ),
+    ),
+    Goal(
+        "the standard library's `ssl` over pyossl",
+        tuple(cheaper(row, "instructions", "stdlib", bound, ours="stdlib_face") for row, bound in OVER_PYOSSL.items()),
+    ),
+    Goal(
+        "asyncio's own TLS over pyossl",
+        tuple(
+            cheaper(row, "instructions", "asyncio", bound, ours="asyncio_face")
+            for row, bound in ASYNCIO_OVER_PYOSSL.items()
         ),
     ),
     Goal(

@@ -47,6 +47,7 @@ WITHOUT_AVX = "~0x1000100000000000:~0xffffffffffffffff"
 IMPORTS = {
     "socket": "import socket",
     "stdlib": "import ssl",
+    "stdlib_face": "import pyossl.stdlib; pyossl.stdlib.install()",
     "pyossl": "import pyossl",
     "pyopenssl": "from OpenSSL import SSL",
     "face": "from pyossl.pyopenssl import SSL",

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BLOCKING = ("c", "stdlib", "pyossl", "pyopenssl", "face")
-ASYNCHRONOUS = ("asyncio", "uvloop", "pyossl_asyncio", "pyossl_uvloop")
+BLOCKING = ("c", "stdlib", "stdlib_face", "pyossl", "pyopenssl", "face")
+ASYNCHRONOUS = ("asyncio", "asyncio_face", "uvloop", "pyossl_asyncio", "pyossl_uvloop")
 
 TITLES = {
     "c": "C",
     "stdlib": "stdlib ssl",
+    "stdlib_face": "ssl over pyossl",
     "pyossl": "pyossl",
     "pyopenssl": "pyOpenSSL",
     "face": "pyossl.pyopenssl",
     "c_released": "C, RELEASE_BUFFERS",
     "kept": "pyossl, buffers kept",
     "asyncio": "stdlib asyncio",
+    "asyncio_face": "asyncio over pyossl",
     "uvloop": "uvloop",
     "pyossl_asyncio": "pyossl.aio",
     "pyossl_uvloop": "pyossl.aio on uvloop",
@@ -83,8 +85,18 @@ ROWS = (
         0,
         (*BLOCKING, "c_released", "kept"),
     ),
+    Row("getpeercert", "getpeercert()", "getpeercert", 1, "handshake", 20000, 500, ("stdlib", "stdlib_face")),
     Row("trust", "a client context with the system's trust store", "trust", 1, "echo", 20, 0),
-    Row("import", "import", "import", 0, "echo", 1, 1, ("socket", "stdlib", "pyossl", "pyopenssl", "face")),
+    Row(
+        "import",
+        "import",
+        "import",
+        0,
+        "echo",
+        1,
+        1,
+        ("socket", "stdlib", "stdlib_face", "pyossl", "pyopenssl", "face"),
+    ),
     *(
         Row(
             f"{kind}-echo-{connections}",

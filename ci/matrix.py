@@ -237,7 +237,7 @@ class Row:
 
     def _requirements(self) -> list[str]:
         """The requirements that pip installs for the row."""
-        return pyproject.requirements(self.matrix.facts["extras"])
+        return [*pyproject.requirements(self.matrix.facts["extras"]), *self.row.get("requirements", [])]
 
     def _build_wheel(self) -> Path:
         """Builds the wheel in the row's virtual environment, for the OpenSSL of the row."""
@@ -274,7 +274,8 @@ class Row:
             built = self._build_wheel()
         wheel = self.seen / "dist" / built.name
         extras = ",".join(self.matrix.facts["extras"])
-        self._do("installing the wheel", [*self._pip("install"), f"pyossl[{extras}] @ {wheel.as_uri()}"])
+        wanted = [f"pyossl[{extras}] @ {wheel.as_uri()}", *self.row.get("requirements", [])]
+        self._do("installing the wheel", [*self._pip("install"), *wanted])
         # Tests import build_ffi from the source tree, which is last on the path, after the installed pyossl.
         site_packages = next((self.work / "venv" / "lib").glob("python*/site-packages"))
         (site_packages / "source.pth").write_text(f"{self.seen / 'source'}\n")
@@ -364,6 +365,8 @@ class Row:
             "PYTHONDONTWRITEBYTECODE": "1",
             "REPORTS": str(self.seen / "reports"),
         }
+        if "programs" in self.row:
+            variables["PYOSSL_ROW_PACKAGES"] = " ".join(self.row["programs"])
         if "wheel" in self.row:
             variables["PYOSSL_NEWEST_HEADERS"] = str(self.seen / "newest-headers")
         if self.prefix:

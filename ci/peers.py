@@ -1,5 +1,7 @@
 """Runs pyOpenSSL's own test suite, and programs that use pyOpenSSL, with pyossl instead of it.  See ci/peers.
 
+peers_stdlib.py does the same for the standard library's ``ssl``.
+
 The suite runs in the rows of ci/matrix.  Each row builds pyossl as usual, but runs pyOpenSSL's tests instead of
 pyossl's.
 """
@@ -7,7 +9,6 @@ pyossl's.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -22,44 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import matrix
+import peers_stdlib
+from peer_environments import cache, environment, run, unoptimised
 from pyproject import REPOSITORY, load
 
 LIST = REPOSITORY / "ci" / "peers_pyopenssl.toml"
 PLUGIN = Path("ci") / "peers_pyopenssl.py"
 ENVIRONMENTS = {"original": "original", "face": "venv"}
+PEERS = ("pyopenssl", "side-by-side", "typing", "programs", "suites", "stdlib", "stdlib-suite")
 LIMIT = 900
 """The time limit of the whole suite, in seconds."""
-
-
-def cache() -> Path:
-    """The folder that keeps suites and virtual environments."""
-    if chosen := os.environ.get("PYOSSL_PEERS"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyossl" / "peers"
-
-
-def run(*command: str | Path) -> None:
-    """Runs a command; if it fails, shows its output and exits."""
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"ci/peers: {' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-
-
-def environment(requirements: list[str], without: tuple[str, ...] = ()) -> Path:
-    """The Python of a virtual environment with these requirements, made once for each Python and each list.
-
-    ``without`` lists packages that are uninstalled again, after the requirements have installed them.
-    """
-    key = hashlib.sha256("\n".join([sys.version, sys.executable, *requirements, *without]).encode()).hexdigest()[:12]
-    folder = cache() / f"venv-{key}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        run(sys.executable, "-m", "venv", "--clear", folder)
-        run(python, "-m", "pip", "install", "--quiet", *requirements)
-        if without:
-            run(python, "-m", "pip", "uninstall", "--quiet", "--yes", *without)
-        (folder / "complete").touch()
-    return python
 
 
 def suite(requirement: str) -> Path:
@@ -206,14 +179,6 @@ def side_by_side(table: dict[str, Any], rows: list[str], arguments: list[str], *
     return matrix.run(facts, chosen, rebuild=rebuild, pytest=[], kind=SideBySideRow)
 
 
-def unoptimised(facts: dict[str, Any], rows: list[str]) -> list[dict[str, Any]]:
-    """The rows.  One that builds is not optimised, which is faster: the code under test is Python."""
-    chosen = matrix.chosen(facts, rows, False)
-    # By default not the rows that run only some of pyossl's tests.
-    chosen = [row for row in chosen if rows or "tests" not in row]
-    return [{"build": ["CFLAGS=-O1 -g0"], **row} for row in chosen]
-
-
 def here(table: dict[str, Any], arguments: list[str]) -> int:
     """Runs the suite on this machine's OpenSSL with this source tree, without building."""
     from pyossl.core.constants import version_text  # pyossl may not be built for the other commands
@@ -283,9 +248,10 @@ def typing(table: dict[str, Any]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ci/peers", usage="ci/peers PEER [--here] [ROW...] [-- PYTEST ARGUMENTS]")
-    parser.add_argument("peer", choices=["pyopenssl", "side-by-side", "typing", "programs", "suites"])
+    parser.add_argument("peer", choices=PEERS)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="a row of ci/matrix; the default is the five OpenSSLs")
     parser.add_argument("--here", action="store_true", help="use this machine's OpenSSL and this source tree")
+    parser.add_argument("--original", action="store_true", help="stdlib: run the programs over Python's own _ssl")
     parser.add_argument("--rebuild", action="store_true", help="make the rows' root folders again")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen, pytest = parser.parse_args(arguments[:end]), arguments[end + 1 :]
@@ -293,14 +259,18 @@ def main(arguments: list[str]) -> int:
     if chosen.peer == "programs":
         # Arguments for pytest choose tests of the programs, so the suites are not run.
         return programs(table["programs"], pytest) | (0 if pytest else suites(table["suites"], []))
+    if chosen.peer == "stdlib":
+        return peers_stdlib.programs(pytest, original=chosen.original)
     if chosen.peer == "suites":
         return suites(table["suites"], pytest)
     if chosen.peer == "typing":
         return typing(table)
     if chosen.here:
-        return here(table, pytest)
-    in_rows = everywhere if chosen.peer == "pyopenssl" else side_by_side
+        return peers_stdlib.suite_here(pytest) if chosen.peer == "stdlib-suite" else here(table, pytest)
     try:
+        if chosen.peer == "stdlib-suite":
+            return peers_stdlib.suite(chosen.rows, pytest, rebuild=chosen.rebuild)
+        in_rows = everywhere if chosen.peer == "pyopenssl" else side_by_side
         return in_rows(table, chosen.rows, pytest, rebuild=chosen.rebuild)
     except KeyboardInterrupt:
         print("ci/peers was stopped", file=sys.stderr)

@@ -130,7 +130,7 @@ BUILD
 def root(row: dict[str, Any], root_packages: list[str], run: Run, *, again: bool = False) -> Path:
     """The root folder of a row: its suite, the packages for the build, and the row's other suite or interpreter."""
     hooks = [lay_over(row)] if "over" in row else []
-    hooks += [free_threaded(row)] if "interpreter" in row else []
+    hooks += [free_threaded(row)] if row.get("python", "").endswith("t") else []
     command = bootstrap("minbase", [*root_packages, *row.get("programs", [])], row, *hooks)
 
     def make(target: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Any
 
-from benchmarks.work import NAME, Contender, Task
+from benchmarks.work import NAME, Contender, Task, Work
 
 
 class Stdlib(Contender):
@@ -35,6 +35,20 @@ class Stdlib(Contender):
 
     def system_trust(self) -> ssl.SSLContext:
         return ssl.create_default_context()
+
+    def getpeercert(self) -> Work:
+        tls = self.connect()
+        tls.recv(1)
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                tls.getpeercert()
+
+        ask(10)
+        yield
+        ask(self.task.count)
+        yield
+        self.disconnect(tls)
 
     def memory_pair(self) -> tuple[Any, ...]:
         to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()

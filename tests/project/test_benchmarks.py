@@ -32,7 +32,8 @@ from benchmarks.results import Cell, Results  # noqa: E402
 from benchmarks.rows import ROWS, Row  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
-OURS = [(row, name) for row in ROWS for name in row.contenders if name in ("c", "pyossl", "face", "pyossl_asyncio")]
+CHECKED = ("c", "pyossl", "face", "stdlib_face", "pyossl_asyncio", "asyncio_face")
+OURS = [(row, name) for row in ROWS for name in row.contenders if name in CHECKED]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,23 @@ def test_the_gate_fails_for_one_more_system_call_but_not_for_an_occasional_one()
     name = "ping-pong calls pyossl"
     assert gate.compare(committed, {**committed, name: committed[name] + 0.4}, True) == []
     assert gate.compare(committed, {**committed, name: committed[name] + 1}, True) == [name]
+
+
+@pytest.mark.parametrize(
+    ("of_the_bound", "same", "worse"), [(0.99, True, False), (1.01, True, True), (1.01, False, False)]
+)
+def test_the_gate_fails_where_ssl_over_pyossl_costs_more_than_the_bound(
+    of_the_bound: float, same: bool, worse: bool
+) -> None:
+    """Also where the committed figure was as bad: --rewrite cannot accept it."""
+    (gated,) = (each for each in gate.GATED if each.name == "ping-pong instructions stdlib_face")
+    assert gated.most is not None
+    figures = {
+        f"{each.row} {each.meter} {name}": 1.0 for each in gate.GATED for name in (each.reference, each.elsewhere)
+    }
+    figures |= {each.name: each.most or 1.0 for each in gate.GATED}
+    figures[gated.name] = gated.most * of_the_bound
+    assert gate.compare(figures, figures, same) == ([gated.name] if worse else [])
 
 
 DEBIAN, OTHER = "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/opt/lib/libssl.so.3"

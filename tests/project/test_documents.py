@@ -50,6 +50,7 @@ NOT_RUN = {
     "PYOSSL_OPENSSL_DIR=": "needs an OpenSSL besides the system's; ci/matrix's row 1.1.1 does it",
     "ruff": "./ci/test runs it, with mypy",
     "python -m pytest": "is running",
+    "python tests/stdlib/cpython_suite.py": "tests/stdlib/test_cpython_suite.py does the same",
     "python build_ffi.py --stubs": "writes into the tree: see tests/project/test_declarations.py",
 }
 
