@@ -121,6 +121,7 @@
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
 #include "x509/store_objects.c"
+#include "tls/credential_files.c"
 #include "x509/certificates.c"
 #include "x509/certificate_facts.c"
 #include "x509/verify_time.c"

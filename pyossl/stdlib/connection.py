@@ -145,7 +145,7 @@ def _wrapped(
     state = Connection(context, tls, bool(server_side), name, sock)
     c = tls._c
     wrapped = new_ssl_socket(state, c, _address(c), sock, incoming, outgoing)
-    lib.pyossl_let_children_go_on(c)
+    lib.pyossl_may_cross_forks(c)
     state._set_up()
     if owner is not None:
         state.owner = owner
@@ -452,7 +452,7 @@ class Connection:
     def _watch_messages(self) -> None:
         """Calls the context's ``_msg_callback`` for each protocol message, or does not any more."""
         watches = self.context_state._msg_callback is not None
-        self.tls._callbacks.message = self._on_message if watches else None
+        self.tls._callbacks.message = _watcher(weakref.ref(self)) if watches else None
         lib.pyossl_set_message_callback(self.tls._c, watches)
 
     def _on_message(self, message: Message) -> None:
@@ -471,6 +471,17 @@ class Connection:
             number = data[0]
         direction = "write" if message.outgoing else "read"
         callback(self.owner_for_callbacks(), direction, version, kind, number, data)
+
+
+def _watcher(state: weakref.ref[Connection]) -> Callable[[Message], None]:
+    """The message callback of a connection; it does not keep the connection alive."""
+
+    def watch(message: Message) -> None:
+        connection = state()
+        if connection is not None:
+            connection._on_message(message)
+
+    return watch
 
 
 _HEADER, _INNER_CONTENT_TYPE = lib.SSL3_RT_HEADER, lib.SSL3_RT_INNER_CONTENT_TYPE

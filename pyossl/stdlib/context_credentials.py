@@ -67,6 +67,11 @@ class Credentials(Settings):
         with open(path, "rb") as file:
             data = file.read()
         take_records()
+        # The errors of the function that _ssl calls, and not those of the decoders of newer versions.
+        parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+        if parameters == ffi.NULL:
+            raise errors.of_queue()
+        lib.DH_free(parameters)
         key = lib.PEM_read_bio_Parameters(BIO.memory(data)._bio, ffi.NULL)
         if key == ffi.NULL:
             raise errors.of_queue()

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.arguments import security_level, utf8
-from pyossl.core.errors import failed
+from pyossl.core.arguments import flag, security_level, utf8
+from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.tls.context_state import ContextState
 
@@ -79,6 +79,19 @@ class AlgorithmSettings(ContextState):
         self._choose("groups", lib.SSL_CTX_set1_groups_list, groups)
         self._groups = groups
 
+    def implemented_groups(self, *, with_aliases: bool = False) -> tuple[str, ...]:
+        """The names of the groups that this context can use, by its versions.
+
+        - ``with_aliases``: True for all names of each group.
+
+        OpenSSL 3.5 or newer; with older ones it raises ``UnsupportedError``.  SSL_CTX_get0_implemented_groups(3)
+        """
+        require(lib.HAVE_API_3_5, "the names of all groups")
+        names = own(check_ptr(lib.sk_OPENSSL_CSTRING_new_null(), "a stack"), lib.sk_OPENSSL_CSTRING_free)
+        done = lib.SSL_CTX_get0_implemented_groups(self._ctx, flag(with_aliases, "with_aliases"), names)
+        check(done, "SSL_CTX_get0_implemented_groups")
+        return tuple(text(lib.sk_OPENSSL_CSTRING_value(names, n)) for n in range(lib.sk_OPENSSL_CSTRING_num(names)))
+
     def set_sigalgs(self, algorithms: str) -> None:
         """Sets the signature algorithms.
 
@@ -107,3 +120,13 @@ class AlgorithmSettings(ContextState):
         if function(self._ctx, encoded) != 1:
             error = failed(f"setting the {what} to {value!r}")
             raise ValueError(str(error)) from error
+
+
+def builtin_sigalgs() -> tuple[str, ...]:
+    """The names of the signature algorithms that this OpenSSL has for TLS.
+
+    OpenSSL 3.4 or newer; with older ones it raises ``UnsupportedError``.  SSL_get1_builtin_sigalgs(3)
+    """
+    require(lib.HAVE_API_3_4, "the names of all signature algorithms")
+    names = own(check_ptr(lib.SSL_get1_builtin_sigalgs(ffi.NULL), "SSL_get1_builtin_sigalgs"), lib.OPENSSL_free)
+    return tuple(text(names).split(":"))

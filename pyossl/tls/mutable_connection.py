@@ -72,6 +72,15 @@ class MutableConnection(Connection):
         if context._callbacks.verify is not None:
             pointer.calls_verify = 1
 
+    def may_cross_forks(self) -> None:
+        """Lets a child process go on with this connection, as with a connection of the standard library's ``ssl``.
+
+        Call it before the handshake.  Only one of the processes may use the connection after the fork: the other one
+        calls ``close``, which sends nothing.  If both sent data, it would be encrypted with the same keys, and could be
+        recovered.  A child cannot use a connection of which a thread of its parent was in a call at the fork.
+        """
+        lib.pyossl_may_cross_forks(self._c)
+
     def set_accept_state(self) -> None:
         """Makes this connection the server's side.  SSL_set_accept_state(3)"""
         if not _set_side(self._c, True):
@@ -200,6 +209,22 @@ class MutableConnection(Connection):
             # Otherwise OpenSSL would also still expect an earlier name of the other kind.
             forget = lib.X509_VERIFY_PARAM_set1_host if reference.is_address else lib.X509_VERIFY_PARAM_set1_ip
             self._ask(lambda ssl: forget(lib.SSL_get0_param(ssl), ffi.NULL, 0))
+
+        self._ask(expect)
+
+    def expect_peer(self, name: bytes, *, is_address: bool) -> None:
+        """As ``expect_name``, but the name is compared by the host flags that the context had: ``host_flags``.
+
+        ``name`` is a DNS name, or an IP address as text.  Raises ``ValueError`` if OpenSSL does not take it.
+        SSL_set1_dnsname(3), SSL_set1_ipaddr(3)
+        """
+        wanted = c_text(name, "a server name")
+
+        def expect(ssl: Any) -> None:
+            lib.pyossl_clear_errors()
+            if (lib.SSL_set1_ipaddr if is_address else lib.SSL_set1_dnsname)(ssl, wanted) != 1:
+                refused = failed("SSL_set1_dnsname")
+                raise ValueError(f"this OpenSSL refuses the server name {name!r}") from refused
 
         self._ask(expect)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
-from pyossl.core.arguments import c_string, c_text, function as checked_function
+from pyossl.core.arguments import c_string, c_text, function as checked_function, integer
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
@@ -29,11 +29,13 @@ from pyossl.tls.callbacks import (
     VerifyCallback,
 )
 from pyossl.tls.context import Context
+from pyossl.tls.credential_files import load_credentials
 from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.names import Name
+from pyossl.x509.passwords import Password
 from pyossl.x509.pem_and_der import Source, pem_file, pem_text, source_bytes
-from pyossl.x509.trust_store import Store
+from pyossl.x509.trust_store import Store, default_file
 
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection
@@ -170,6 +172,18 @@ class MutableContext(Context):
             lib.EVP_PKEY_free(pointer)
             raise failed("SSL_CTX_set0_tmp_dh_pkey")
 
+    def load_dh_parameters(self, path: str | bytes) -> None:
+        """As ``use_dh_parameters``, from a PEM file.  Raises ``OSError`` with the path if it cannot be read.
+
+        The records of the ``Error`` for another file are those of PEM_read_bio_DHparams(3).
+        """
+        with open(_path(path), "rb") as file:
+            data = file.read()
+        take_records()
+        parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+        lib.DH_free(check_ptr(parameters, "reading Diffie-Hellman parameters"))
+        self.use_dh_parameters(data)
+
     # Credentials
 
     def use_credentials(self, certificate: Certificate, key: PrivateKey, chain: Iterable[Certificate] = ()) -> None:
@@ -179,6 +193,24 @@ class MutableContext(Context):
         SSL_CTX_use_cert_and_key(3)
         """
         self._call(lib.pyossl_use_credentials, certificate._x509, key._key, stack_of_certificates(tuple(chain)))
+
+    def load_credentials(
+        self, certificate_file: str | bytes, key_file: str | bytes | None = None, password: Password | None = None
+    ) -> None:
+        """Loads the certificate with its chain, and the key, from PEM files.
+
+        - ``certificate_file``: the path of the certificates, the context's own first.
+        - ``key_file``: the path of the key; None if it is in the same file.
+        - ``password``: the password of an encrypted key, or a function that returns it and is called if it is needed.
+
+        They replace those of the same type of key.  If it fails, the context keeps what it had.  Raises the exception
+        of ``password``; ``OSError`` with errno and path for a file that cannot be read; ``ValueError`` for a password
+        that is too long; and ``Error`` with OpenSSL's records if a file is malformed, the password is wrong, or key and
+        certificate do not belong together.
+        SSL_CTX_use_certificate_chain_file(3), SSL_CTX_use_PrivateKey_file(3)
+        """
+        self._change()
+        load_credentials(self._ctx, certificate_file, key_file, password)
 
     def use_certificate(self, certificate: Certificate) -> None:
         """Sets the certificate.  SSL_CTX_use_certificate(3)"""
@@ -228,7 +260,8 @@ class MutableContext(Context):
     def trust_system(self) -> None:
         """Trusts the authorities of the system's trust store.  SSL_CTX_set_default_verify_paths(3)"""
         self._change()
-        self.store.trust_system()
+        take_records()
+        check(lib.pyossl_context_trusts_system(self._ctx, default_file()._store), "X509_STORE_set_default_paths")
 
     @property
     def store(self) -> Store:
@@ -241,6 +274,22 @@ class MutableContext(Context):
     def verify_mode(self) -> int:
         """The verification mode, a combination of ``SSL_VERIFY_x``.  SSL_CTX_get_verify_mode(3)"""
         return int(lib.SSL_CTX_get_verify_mode(self._ctx))
+
+    @property
+    def host_flags(self) -> int:
+        """How new connections compare names, a combination of ``X509_CHECK_FLAG_x``; 0 at the beginning.
+
+        0 lets a certificate without DNS names match by its common name, and a wildcard be a part of a label.  The flags
+        are for ``MutableConnection.expect_peer``; other methods compare by whole labels, and with no common name.
+        X509_VERIFY_PARAM_set_hostflags(3)
+        """
+        return int(lib.X509_VERIFY_PARAM_get_hostflags(lib.SSL_CTX_get0_param(self._ctx)))
+
+    @host_flags.setter
+    def host_flags(self, flags: int) -> None:
+        self._change()
+        integer(flags, "host flags", 0, 0xFFFFFFFF)
+        lib.X509_VERIFY_PARAM_set_hostflags(lib.SSL_CTX_get0_param(self._ctx), flags)
 
     def set_verify(self, mode: int, callback: VerifyCallback | None) -> None:
         """Sets the verification mode and the callback for each certificate of the peer's chain.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
-from pyossl.core.errors import UsageError
+from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
@@ -204,6 +204,34 @@ class Negotiated(Uncopied):
             if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
                 return None  # OpenSSL would use a NULL pointer before it has a session
             return text(lib.SSL_get0_group_name(ssl)) or None
+
+        return self._ask(of_ssl)
+
+    @property
+    def signature_algorithm(self) -> str | None:
+        """The algorithm of this side's signature in the handshake, for example ``ecdsa_secp256r1_sha256``.
+
+        None if this side has signed nothing.  OpenSSL 3.5 or newer; with older ones it raises ``UnsupportedError``.
+        SSL_get0_signature_name(3)
+        """
+        return self._signature("SSL_get0_signature_name")
+
+    @property
+    def peer_signature_algorithm(self) -> str | None:
+        """The algorithm of the peer's signature in the handshake; None if it has signed nothing.
+
+        OpenSSL 3.5 or newer; with older ones it raises ``UnsupportedError``.  SSL_get0_peer_signature_name(3)
+        """
+        return self._signature("SSL_get0_peer_signature_name")
+
+    def _signature(self, function: str) -> str | None:
+        require(lib.HAVE_API_3_5, "names of signature algorithms")
+        name = ffi.new("char **")
+
+        def of_ssl(ssl: Any) -> str | None:
+            if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
+                return None
+            return text(name[0]) if getattr(lib, function)(ssl, name) == 1 else None
 
         return self._ask(of_ssl)
 

@@ -121,7 +121,7 @@ class Store(Uncopied):
         """
         self._check_not_frozen()
         take_records()
-        done = lib.pyossl_trust_system(self._store, _default_file()._store)
+        done = lib.pyossl_trust_system(self._store, default_file()._store)
         check(done, "X509_STORE_set_default_paths")
         self._make_distinct()
 
@@ -399,7 +399,7 @@ _system_stores: dict[tuple[str, str, int], Store] = {}
 _default_files: dict[tuple[str | int, ...], Store] = {}
 
 
-def _default_file() -> Store:
+def default_file() -> Store:
     """A store with the certificates of the default file, which is parsed again after it has changed."""
     path = default_certificate_file()
     key: tuple[str | int, ...] = (path,)

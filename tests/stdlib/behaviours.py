@@ -23,7 +23,7 @@ from typing import Any
 Question = tuple[str, Callable[[], Any]]
 
 ODD = [None, "x", b"x", "", -1, 0, 1, 2, 3, 771, 772, 2**31, 2**32, 2**63, 2**64, 2**70, 1.5, True, (), object]
-PROTOCOLS = ("TLS", "TLS_CLIENT", "TLS_SERVER", "TLSv1", "TLSv1_1", "TLSv1_2")
+PROTOCOLS = ("TLS", "TLS_CLIENT", "TLS_SERVER", "TLSv1_2")
 
 
 def module(which: str) -> Any:
@@ -246,7 +246,7 @@ def methods(m: Any) -> Iterator[Question]:
         for protocol in ("TLS_CLIENT", "TLS_SERVER"):
             for each in arguments:
                 yield (
-                    f"{protocol}.{name}{each!r}".replace("object at", "at"),
+                    re.sub(r" at 0x[0-9a-f]+", "", f"{protocol}.{name}{each!r}"),
                     after(m, protocol, lambda context, name=name, each=each: getattr(context, name)(*each)),
                 )
     yield "keyword", after(m, "TLS", lambda context: context.set_ciphers(cipherlist="ALL"))
@@ -396,19 +396,22 @@ def objects(m: Any) -> Iterator[Question]:
         yield f"{name}: module", lambda kind=kind: [kind.__module__, kind.__qualname__]
 
 
-def questions(m: Any, folder: Path) -> Iterator[Question]:
-    for protocol in PROTOCOLS:
-        yield from settings(m, protocol)
-    yield from combinations(m)
-    yield from methods(m)
-    yield from files(m, key_files(folder))
-    yield from functions(m)
-    yield from objects(m)
+def questions(m: Any, folder: Path) -> dict[str, list[Question]]:
+    return {
+        "settings": [each for protocol in PROTOCOLS for each in settings(m, protocol)],
+        "combinations": list(combinations(m)),
+        "methods": list(methods(m)),
+        "files": list(files(m, key_files(folder))),
+        "functions": list(functions(m)),
+        "objects": list(objects(m)),
+    }
 
 
 def main(which: str, folder: Path) -> None:
     m = module(which)
-    answers = {text: answer(question) for text, question in questions(m, folder)}
+    answers = {
+        area: {text: answer(question) for text, question in asked} for area, asked in questions(m, folder).items()
+    }
     print(json.dumps(answers).replace(str(folder), ""))
 
 

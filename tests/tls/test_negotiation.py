@@ -8,6 +8,8 @@ import pytest
 from pairs import meet, shake_hands
 
 import pyossl
+from pyossl import lib
+from pyossl.tls.ciphers_and_groups import builtin_sigalgs
 
 TLS_1_2 = pyossl.Version.TLSv1_2
 
@@ -81,3 +83,39 @@ def test_a_server_tells_the_ciphers_that_both_have_in_the_clients_order(
     assert server.shared_ciphers == ((both[0], "TLSv1.2", 256), (both[1], "TLSv1.2", 128))
     assert (server.cipher, server.cipher_version, server.cipher_bits) in server.shared_ciphers
     assert client.shared_ciphers == ()
+
+
+def test_the_signature_algorithms_are_named(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
+    own = authority.issue("me.example", private_key=pyossl.PrivateKey.generate("RSA", bits=2048))
+    asking = pyossl.Context.server(
+        credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True
+    )
+    client, server = meet(
+        pyossl.Context.client(trust=authority.certificate, certificate=own.certificate, private_key=own.private_key),
+        asking,
+    )
+    if not lib.HAVE_API_3_5:
+        for name in ("signature_algorithm", "peer_signature_algorithm"):
+            with pytest.raises(pyossl.UnsupportedError):
+                getattr(client, name)
+        return
+    assert server.signature_algorithm == client.peer_signature_algorithm == "ecdsa_secp256r1_sha256"
+    assert client.signature_algorithm == server.peer_signature_algorithm
+    assert str(client.signature_algorithm).startswith("rsa_pss")
+    before = pyossl.Connection(asking)
+    assert before.signature_algorithm is before.peer_signature_algorithm is before.group is None
+
+
+def test_the_groups_and_signature_algorithms_of_this_openssl_are_named() -> None:
+    context = pyossl.Context.client()
+    if lib.HAVE_API_3_4:
+        assert "ecdsa_secp256r1_sha256" in builtin_sigalgs()
+    else:
+        with pytest.raises(pyossl.UnsupportedError):
+            builtin_sigalgs()
+    if lib.HAVE_API_3_5:
+        assert {"secp256r1", "x25519"} <= {each.lower() for each in context.implemented_groups()}
+        assert set(context.implemented_groups()) < set(context.implemented_groups(with_aliases=True))
+    else:
+        with pytest.raises(pyossl.UnsupportedError):
+            context.implemented_groups()

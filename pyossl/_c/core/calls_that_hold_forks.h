@@ -159,6 +159,7 @@
 #undef pyossl_on_indicated_name
 #undef pyossl_on_alpn
 #undef pyossl_on_client_key
+#undef pyossl_on_password
 #undef pyossl_on_server_key
 #undef pyossl_on_info
 #undef pyossl_on_keylog
@@ -226,5 +227,7 @@
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
 #define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
+#define pyossl_context_trusts_system(...) PYOSSL_CHANGE(pyossl_context_trusts_system, __VA_ARGS__)
+#define pyossl_take_credentials(...) PYOSSL_CHANGE(pyossl_take_credentials, __VA_ARGS__)
 #define pyossl_use_dh(...) PYOSSL_CHANGE(pyossl_use_dh, __VA_ARGS__)
 #define pyossl_verify_without_distrusted_keys(...) PYOSSL_CHANGE_VOID(pyossl_verify_without_distrusted_keys, __VA_ARGS__)

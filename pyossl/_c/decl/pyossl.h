@@ -146,8 +146,13 @@ int pyossl_use_credential_files(SSL_CTX *context, const char *certificate, const
 /* tls/distrusted_keys.c */
 void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
 
+/* tls/credential_files.c */
+SSL_CTX *pyossl_context_for_files(SSL_CTX *context, void *handle);
+int pyossl_take_credentials(SSL_CTX *context, SSL_CTX *reader);
+int pyossl_context_trusts_system(SSL_CTX *context, X509_STORE *default_file);
+
 /* tls/connection_lock.c */
-void pyossl_let_children_go_on(pyossl_connection *connection);
+void pyossl_may_cross_forks(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
 
 /* tls/connection_new.c */
@@ -315,6 +320,7 @@ int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
 int pyossl_on_indicated_name(void *handle, int *alert, const char *name);
 int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
+int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 void pyossl_on_info(void *handle, int where, int value);

@@ -112,6 +112,7 @@ struct stack_st_X509 *X509_STORE_CTX_get0_chain(const X509_STORE_CTX *context);
 int X509_verify_cert(X509_STORE_CTX *context);
 void X509_VERIFY_PARAM_set_depth(X509_VERIFY_PARAM *parameters, int depth);
 void X509_VERIFY_PARAM_set_auth_level(X509_VERIFY_PARAM *parameters, int level);
+unsigned int X509_VERIFY_PARAM_get_hostflags(const X509_VERIFY_PARAM *parameters);
 void X509_VERIFY_PARAM_set_hostflags(X509_VERIFY_PARAM *parameters, unsigned int flags);
 int X509_VERIFY_PARAM_set1_host(X509_VERIFY_PARAM *parameters, const char *name, size_t length);
 int X509_VERIFY_PARAM_set1_ip(X509_VERIFY_PARAM *parameters, const unsigned char *address, size_t length);

@@ -41,7 +41,7 @@ typedef struct pyossl_connection {
     int has_callers_descriptor;  /* the descriptor is the caller's: sockets/mutable_connection_calls.c */
     int blocks;                  /* whether the caller's descriptor blocked when last looked up */
     int waiters;                 /* threads that wait for the descriptor, without the lock */
-    int is_for_children;         /* a child process may go on with it: connection_lock.c */
+    int crosses_forks;           /* a child process may go on with it, also when it has keys */
     unsigned long forks;         /* pyossl_forks when the connection was made */
     size_t budget;               /* bytes that the call may still take off the transport before they become data */
     int pauses_early;            /* it may stop before the bytes received ahead are used up, which its caller checks */

@@ -4,15 +4,8 @@
  * processes would send with the same keys.  It can adopt a connection whose handshake has not begun: any thread may
  * have held the lock at the fork, so the child takes it over.
  *
- * Programs of Python's ssl accept a connection and its handshake, fork, and let one of the two processes go on.  Their
- * connections are `is_for_children`: a child adopts them at any time, unless a thread of the parent was using them at
- * the fork.  That only one process uses the connection is then up to the program. */
-
-/* From now on a child process may go on with the connection. */
-static void pyossl_let_children_go_on(pyossl_connection *connection)
-{
-    connection->is_for_children = 1;
-}
+ * A program can allow more (pyossl_may_cross_forks), as the standard library's ssl does: a server forks after the
+ * handshake, and its parent closes its copy without another word.  It then sees to it that only one process goes on. */
 
 /* Whether the handshake has not begun.  Such a connection has no keys, and a child process may go on with it: a server
  * accepts, and forks a child for the connection.  This holds only if its BIO belongs to no other connection. */
@@ -21,13 +14,28 @@ static int pyossl_has_no_keys(const pyossl_connection *connection)
     return connection->ssl != NULL && !connection->busy && !connection->asked && SSL_in_before(connection->ssl);
 }
 
+/* A child process may go on with the connection, whatever its state, unless a thread of the parent was in a call of it
+ * at the fork.  Only one of the processes may: two that sent with the same keys would give away what they send.  Takes
+ * no lock: it is called before another thread has the connection. */
+static void pyossl_may_cross_forks(pyossl_connection *connection)
+{
+    connection->crosses_forks = 1;
+}
+
+/* Whether a child process may take the connection over. */
+static int pyossl_may_be_adopted(const pyossl_connection *connection)
+{
+    if (connection->lock != &connection->own_lock)
+        return 0;
+    return pyossl_has_no_keys(connection) || (connection->crosses_forks && !connection->busy && !connection->asked);
+}
+
 /* Whether the connection belongs to the parent process and cannot be adopted.  The generation is read twice, because
  * another thread may adopt the connection and begin its handshake in between.  Takes no lock. */
 static int pyossl_is_inherited(const pyossl_connection *connection)
 {
     return pyossl_lock_is_inherited(connection->lock)
-        && (connection->lock != &connection->own_lock
-            || (!pyossl_has_no_keys(connection) && !(connection->is_for_children && !connection->busy)))
+        && !pyossl_may_be_adopted(connection)
         && pyossl_lock_is_inherited(connection->lock);
 }
 
@@ -46,8 +54,6 @@ static int pyossl_adopt(pyossl_connection *connection)
     if (adopted == 2) {    /* a thread of the parent may have been about to begin */
         pyossl_turn_new(&connection->turn);
         connection->writing = connection->turn_waiters = connection->waiters = 0;
-        if (connection->socket != NULL)
-            connection->socket->receiving = 0;
         __atomic_store_n(&lock->generation, pyossl_generation, __ATOMIC_RELEASE);
     }
     return adopted != 0;
