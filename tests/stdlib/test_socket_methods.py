@@ -114,7 +114,7 @@ def _collected(sock: Any) -> bytes:
 def test_each_call_has_the_result_of_ssl_s_own_method() -> None:
     ours, theirs = list(answers(ssl)), list(answers(ssl_in_python))
     assert len(ours) == len(CALLS) + 1
-    for n, (found, expected) in enumerate(zip(ours, theirs)):
+    for n, (found, expected) in enumerate(zip(ours, theirs, strict=True)):
         assert found == expected, f"call {n}"
 
 
