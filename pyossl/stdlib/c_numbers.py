@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 from pyossl.stdlib import python_versions
 from pyossl.stdlib.deprecation import deprecated
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def signed(value: Any, bits: int, kind: str) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import _socket
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol
 
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.methods_in_c import new_ssl_session, new_ssl_socket, queue_of, state_of
@@ -35,11 +35,6 @@ from pyossl.tls.message import Message
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import MutableContext
 
-if TYPE_CHECKING:
-    from pyossl.stdlib.context import Context
-
-_T = TypeVar("_T")
-
 _SESSION_ID_CONTEXT = b"Python"
 """As of all servers of Python's ``ssl``: the session of one context must not be resumed with another program's."""
 
@@ -47,6 +42,23 @@ _gettimeout, _fileno = _socket.socket.gettimeout, _socket.socket.fileno
 _over_socket, _over_queues = lib.pyossl_connection_over_callers_socket, lib.pyossl_connection_over_queues
 _new_handle, _free, _address = ffi.new_handle, lib.pyossl_connection_free, lib.pyossl_address
 _handshake, _shutdown = lib.pyossl_timeout_handshake, lib.pyossl_timeout_shutdown
+
+
+class ContextState(Protocol):
+    """What a connection uses of the state of its context (context.py)."""
+
+    @property
+    def owner(self) -> Callable[[], Any]: ...
+    @property
+    def tls(self) -> MutableContext: ...
+    @property
+    def protocol(self) -> int: ...
+    @property
+    def check_hostname(self) -> bool: ...
+    @property
+    def post_handshake_auth(self) -> bool: ...
+    @property
+    def _msg_callback(self) -> Any: ...
 
 
 class TLSConnection(MutableConnection):
@@ -72,7 +84,7 @@ class TLSConnection(MutableConnection):
 
 
 def wrap_socket(
-    context: Context,
+    context: ContextState,
     sock: Any,
     server_side: bool,
     server_hostname: str | bytes | None = None,
@@ -88,7 +100,7 @@ def wrap_socket(
 
 
 def wrap_bio(
-    context: Context,
+    context: ContextState,
     incoming: Any,
     outgoing: Any,
     server_side: bool,
@@ -102,7 +114,7 @@ def wrap_bio(
     return _wrapped(context, tls, server_side, name, owner, session, None, incoming, outgoing)
 
 
-def _checked(context: Context, server_side: bool, server_hostname: str | bytes | None) -> str | None:
+def _checked(context: ContextState, server_side: bool, server_hostname: str | bytes | None) -> str | None:
     """The server's name as text, after a look at the side."""
     if server_side and context.protocol == PROTOCOL_TLS_CLIENT:
         raise errors.refused("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
@@ -120,7 +132,7 @@ def _checked(context: Context, server_side: bool, server_hostname: str | bytes |
 
 
 def _wrapped(
-    context: Context,
+    context: ContextState,
     tls: TLSConnection,
     server_side: bool,
     name: str | None,
@@ -179,7 +191,9 @@ class Connection:
     owner_object: weakref.ref[Any]
     """Set by C: the ``_SSLSocket``."""
 
-    def __init__(self, context: Context, tls: TLSConnection, server_side: bool, name: str | None, sock: Any) -> None:
+    def __init__(
+        self, context: ContextState, tls: TLSConnection, server_side: bool, name: str | None, sock: Any
+    ) -> None:
         self._context = context.owner()
         self.context_state = context
         self.tls = tls
@@ -244,7 +258,7 @@ class Connection:
 
     def _unfinished(self, result: int, operation: str) -> NoReturn:
         """Raises the exception for a result below 0.  C calls it too."""
-        raise error_of(self, result, operation)
+        raise error_of(self.tls, self.server_hostname, result, operation)
 
     def _is_ragged_end(self, sock: Any, error: OSError) -> bool:
         return error.args[0] == SSL_ERROR_EOF and bool(sock.suppress_ragged_eofs)
@@ -473,16 +487,15 @@ def _watcher(state: weakref.ref[Connection]) -> Callable[[Message], None]:
 _HEADER, _INNER_CONTENT_TYPE = lib.SSL3_RT_HEADER, lib.SSL3_RT_INNER_CONTENT_TYPE
 
 
-def _context_state(context: Any) -> Context:
-    from pyossl.stdlib.context import Context
-
+def _context_state(context: Any) -> ContextState:
     try:
         state = state_of(context)
     except TypeError:
         state = None
-    if not isinstance(state, Context):
+    if not isinstance(getattr(state, "tls", None), MutableContext):
         raise TypeError("The value must be a SSLContext")
-    return state
+    found: ContextState = state
+    return found
 
 
 def _session_state(session: Any) -> Session:

@@ -10,21 +10,21 @@ names.  So no table is made, at import or later.
 
 from __future__ import annotations
 
-import re
-from types import ModuleType
-from typing import Any, NamedTuple
-
 from pyossl.core import lib, text
 from pyossl.core.methods_in_c import new_ssl_error_type
-from pyossl.core.outcome import take_records
 from pyossl.stdlib import python_versions
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 LINE = 1000
 """The line of ``_ssl.c`` in the messages.  Programs only expect that there is one."""
 
 
-class Exceptions(NamedTuple):
-    """The classes, in the order in which ``_ssl`` documents them."""
+class Exceptions:
+    """The classes, as attributes."""
 
     SSLError: type[OSError]
     SSLCertVerificationError: type[OSError]
@@ -33,6 +33,12 @@ class Exceptions(NamedTuple):
     SSLWantWriteError: type[OSError]
     SSLSyscallError: type[OSError]
     SSLEOFError: type[OSError]
+
+    def __init__(self, classes: dict[str, type[OSError]]) -> None:
+        self.__dict__.update(classes)
+
+    def _asdict(self) -> dict[str, type[OSError]]:
+        return dict(self.__dict__)
 
 
 _DOCUMENTED = {
@@ -45,28 +51,27 @@ _DOCUMENTED = {
 }
 
 
-def _own() -> Exceptions:
+def _own() -> dict[str, type[OSError]]:
     base = new_ssl_error_type()
     made: dict[str, type[OSError]] = {"SSLError": base}
     for name, documentation in _DOCUMENTED.items():
         bases = (base, ValueError) if name == "SSLCertVerificationError" else (base,)
         made[name] = type(name, bases, {"__module__": "ssl", "__doc__": documentation})
-    return Exceptions(**made)
+    return made
 
 
 def use(original: ModuleType | None) -> Exceptions:
-    """Takes over the classes of the original module, or makes them; returns them."""
-    global exceptions, SSLError, SSLCertVerificationError, SSLZeroReturnError
-    global SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError
-    if exceptions is None or original is not None:
-        found = _own() if original is None else Exceptions(*(getattr(original, name) for name in Exceptions._fields))
-        exceptions = found
-        SSLError, SSLCertVerificationError, SSLZeroReturnError = found[:3]
-        SSLWantReadError, SSLWantWriteError, SSLSyscallError, SSLEOFError = found[3:]
-    return exceptions
+    """Takes over the classes of the original module, or makes them once; returns them."""
+    if original is not None:
+        _classes.update((name, getattr(original, name)) for name in ("SSLError", *_DOCUMENTED))
+    elif not _classes:
+        _classes.update(_own())
+    globals().update(_classes)
+    return Exceptions(_classes)
 
 
-exceptions: Exceptions | None = None
+_classes: dict[str, type[OSError]] = {}
+
 SSLError: type[OSError]
 SSLCertVerificationError: type[OSError]
 SSLZeroReturnError: type[OSError]
@@ -140,14 +145,17 @@ def reason_name(code: int) -> str | None:
     if library == "SSL":
         # From 3.2 the texts of the oldest alerts say that they are not SSL 3.0's alone.
         words = words.replace("ssl/tls alert", "sslv3 alert")
-    return _OTHER_NAMES.get((library, words)) or re.sub(r"\W", "_", words).upper()
+    return _OTHER_NAMES.get((library, words)) or "".join(c if c.isalnum() else "_" for c in words).upper()
 
 
-class Verdict(NamedTuple):
-    """Why a certificate was refused: an X509_V_ERR_x, and the text."""
+class Verdict:
+    """Why a certificate was refused: ``code``, an X509_V_ERR_x, and the text ``message``."""
 
-    code: int
-    message: str
+    __slots__ = ("code", "message")
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        self.message = message
 
 
 def fill(kind: type[OSError], number: int, words: str | None, code: int = 0, verdict: Verdict | None = None) -> OSError:
@@ -172,7 +180,7 @@ def fill(kind: type[OSError], number: int, words: str | None, code: int = 0, ver
     error = kind(number, f"{words} (_ssl.c:{LINE})")
     error.reason, error.library = reason, library  # type: ignore[attr-defined]  # SSLError's own
     if verdict is not None:
-        error.verify_code, error.verify_message = verdict  # type: ignore[attr-defined]
+        error.verify_code, error.verify_message = verdict.code, verdict.message  # type: ignore[attr-defined]
     return error
 
 
@@ -183,14 +191,14 @@ def unknown(code: int) -> str:
 
 def refused(words: str) -> OSError:
     """An SSLError with this text, whatever OpenSSL's reason is; empties the error queue."""
-    take_records()
+    lib.pyossl_clear_errors()
     return fill(SSLError, 0, words)
 
 
 def of_queue() -> OSError:
     """An SSLError of the newest entry of this thread's error queue, which is emptied.  ERR_peek_last_error(3)"""
     code = lib.ERR_peek_last_error()
-    take_records()
+    lib.pyossl_clear_errors()
     return of_code(code)
 
 

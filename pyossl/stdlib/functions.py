@@ -6,13 +6,15 @@ They take the arguments as CPython's do.  Where ``_ssl`` wants positions only, s
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors
 from pyossl.stdlib.c_numbers import c_int
 from pyossl.stdlib.deprecation import deprecated
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def RAND_add(string: Any, entropy: float, /) -> None:
@@ -27,10 +29,10 @@ def RAND_bytes(n: int, /) -> bytes:
     if size < 0:
         raise ValueError("num must be positive")
     buffer = ffi.new("unsigned char[]", size)
-    take_records()
+    lib.pyossl_clear_errors()
     if lib.RAND_bytes(buffer, size) != 1:
         code = lib.ERR_peek_last_error()
-        take_records()
+        lib.pyossl_clear_errors()
         raise errors.SSLError(code, text(lib.ERR_reason_error_string(code)))
     return bytes(ffi.buffer(buffer, size))
 
@@ -76,7 +78,7 @@ def txt2obj(txt: str, name: object = False) -> tuple[int, str, str, str]:
         raise ValueError("embedded null character")
     pointer = lib.OBJ_txt2obj(txt.encode(), 0 if name else 1)
     if pointer == ffi.NULL:
-        take_records()
+        lib.pyossl_clear_errors()
         raise ValueError(f"unknown object '{txt:.100}'")
     return _object(own(pointer, lib.ASN1_OBJECT_free))
 
@@ -90,7 +92,7 @@ def nid2obj(nid: int, /) -> tuple[int, str, str, str]:
         raise ValueError("Unknown object")
     short = lib.OBJ_nid2sn(number)
     if short == ffi.NULL:
-        take_records()
+        lib.pyossl_clear_errors()
         raise ValueError(f"unknown NID {number}")
     return _object(own(lib.OBJ_txt2obj(short, 0), lib.ASN1_OBJECT_free))
 
@@ -121,14 +123,14 @@ def _test_decode_cert(path: Any, /) -> dict[str, Any]:
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise ValueError("embedded null byte")
-    take_records()
+    lib.pyossl_clear_errors()
     bio = lib.BIO_new_file(encoded, b"rb")
     if bio == ffi.NULL:
-        take_records()
+        lib.pyossl_clear_errors()
         raise errors.SSLError("Can't open file")
     owned = own(bio, lib.BIO_free_all)
     pointer = lib.PEM_read_bio_X509(owned, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-    take_records()
+    lib.pyossl_clear_errors()
     if pointer == ffi.NULL:
         raise errors.SSLError("Error decoding PEM-encoded file")
     return dictionary_of(own(pointer, lib.X509_free))

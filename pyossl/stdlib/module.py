@@ -9,10 +9,13 @@ from __future__ import annotations
 import _socket
 import sys
 from types import ModuleType
-from typing import Any
 
 from pyossl.core.methods_in_c import ssl_types, use_ssl_errors
 from pyossl.stdlib import constants, errors, functions, python_versions
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than this module
+if TYPE_CHECKING:
+    from typing import Any
 
 _TABLES = ("err_codes_to_names", "err_names_to_codes", "lib_codes_to_names")
 

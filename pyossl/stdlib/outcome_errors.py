@@ -10,15 +10,12 @@ traceback refers to the frame, and connections and contexts would live until the
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from pyossl.core import lib, text
 from pyossl.core.parked_exceptions import take_raised
 from pyossl.stdlib import errors, python_versions
 from pyossl.stdlib.constants import SSL_ERROR_EOF
-
-if TYPE_CHECKING:
-    from pyossl.stdlib.connection import Connection
+from pyossl.tls.mutable_connection import MutableConnection
 
 _WANTS = {
     -lib.SSL_ERROR_WANT_READ: "The operation did not complete (read)",
@@ -39,8 +36,13 @@ _CLOSED_BY_PEER = "TLS/SSL connection has been closed (EOF)"
 _EOF = "EOF occurred in violation of protocol"
 
 
-def error_of(connection: Connection, result: int, operation: str) -> BaseException:
-    """The exception for a result below 0 of ``operation``: ``reading``, ``writing``, ``handshake`` or ``shutdown``."""
+def error_of(tls: MutableConnection, name: str | None, result: int, operation: str) -> BaseException:
+    """The exception for a result below 0.
+
+    - ``tls``: the connection.
+    - ``name``: the server name that it expects.
+    - ``operation``: ``reading``, ``writing``, ``handshake`` or ``shutdown``.
+    """
     if message := _WANTS.get(result):
         return _unfinished(-result, message)
     if result == lib.PYOSSL_TIMED_OUT:
@@ -50,7 +52,7 @@ def error_of(connection: Connection, result: int, operation: str) -> BaseExcepti
     if result == lib.PYOSSL_RAISED:
         return take_raised()
     if result == lib.PYOSSL_PARKED:
-        parked = connection.tls._callbacks.take_parked()
+        parked = tls._callbacks.take_parked()
         if parked is not None:
             return parked
     if result == lib.PYOSSL_NO_MEMORY:
@@ -61,12 +63,12 @@ def error_of(connection: Connection, result: int, operation: str) -> BaseExcepti
         return _of_reason(lib.SSL_R_BAD_WRITE_RETRY)
     if result == lib.PYOSSL_SHUT:
         return _of_reason(lib.SSL_R_PROTOCOL_IS_SHUTDOWN)
-    c = connection.tls._c
+    c = tls._c
     if result == lib.PYOSSL_UNWRITTEN:
         return _of_errno(c.write_errno, operation)
     if result == -lib.SSL_ERROR_ZERO_RETURN and not c.dead:
         return errors.fill(errors.SSLZeroReturnError, lib.SSL_ERROR_ZERO_RETURN, _CLOSED_BY_PEER)
-    return _of_failure(connection, operation)
+    return _of_failure(tls, name, operation)
 
 
 def _unfinished(error: int, message: str) -> OSError:
@@ -89,9 +91,9 @@ def _of_errno(number: int, operation: str) -> OSError:
     return errors.fill(errors.SSLEOFError, SSL_ERROR_EOF, _EOF)
 
 
-def _of_failure(connection: Connection, operation: str) -> OSError:
+def _of_failure(tls: MutableConnection, name: str | None, operation: str) -> OSError:
     """The exception for the failure that has ended the connection.  ``_ssl`` shows its newest record."""
-    c = connection.tls._c
+    c = tls._c
     error = c.error
     code = int(c.records[c.record_count - 1].code) if c.record_count else 0
     if error == lib.SSL_ERROR_ZERO_RETURN:
@@ -106,14 +108,13 @@ def _of_failure(connection: Connection, operation: str) -> OSError:
     if library == lib.ERR_LIB_SSL and reason == lib.SSL_R_UNEXPECTED_EOF_WHILE_READING:
         return errors.fill(errors.SSLEOFError, SSL_ERROR_EOF, _EOF, code)
     if library == lib.ERR_LIB_SSL and reason == lib.SSL_R_CERTIFICATE_VERIFY_FAILED:
-        return errors.fill(errors.SSLCertVerificationError, lib.SSL_ERROR_SSL, None, code, _verdict(connection))
+        return errors.fill(errors.SSLCertVerificationError, lib.SSL_ERROR_SSL, None, code, _verdict(tls, name))
     return errors.fill(errors.SSLError, lib.SSL_ERROR_SSL if error != lib.SSL_ERROR_SYSCALL else error, None, code)
 
 
-def _verdict(connection: Connection) -> errors.Verdict:
+def _verdict(tls: MutableConnection, name: str | None) -> errors.Verdict:
     """Why the peer's certificate was refused.  SSL_get_verify_result(3)"""
-    code = connection.tls.verify_code
-    name = connection.server_hostname
+    code = tls.verify_code
     if code == lib.X509_V_ERR_HOSTNAME_MISMATCH:
         return errors.Verdict(code, f"Hostname mismatch, certificate is not valid for '{name}'.")
     if code == lib.X509_V_ERR_IP_ADDRESS_MISMATCH:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyossl.core import ffi, lib
 from pyossl.core.methods_in_c import new_ssl_session, state_of
-
-if TYPE_CHECKING:
-    from pyossl.stdlib.context import Context
 
 
 class Session:
     """The state of an ``SSLSession``.
 
     - ``pointer``: an ``SSL_SESSION *``, owned.
-    - ``context``: the context of the connection that it comes from; a session is used with this context only.
+    - ``context``: the state of the context that it was made with; a session is used with this context only.
     """
 
-    def __init__(self, pointer: Any, context: Context) -> None:
+    def __init__(self, pointer: Any, context: object) -> None:
         self.pointer = pointer
         self.context = context
 
@@ -55,7 +52,7 @@ class Session:
     __hash__ = None  # type: ignore[assignment]  # as the original
 
 
-def session_object(pointer: Any, context: Context) -> Any:
+def session_object(pointer: Any, context: object) -> Any:
     """An ``_ssl.SSLSession`` of an ``SSL_SESSION *``, owned."""
     return new_ssl_session(Session(pointer, context))
 

@@ -58,8 +58,9 @@ def credentials() -> tuple[str, str, str]:
     authority = pyossl.Authority()
     leaf = authority.issue("localhost")
     paths = folder / "certificate.pem", folder / "key.pem", folder / "authority.pem"
-    for path, pem in zip(paths, (leaf.certificate_pem(), leaf.private_key.to_pem(), authority.certificate.to_pem())):
-        path.write_bytes(pem)
+    paths[0].write_bytes(leaf.certificate_pem())
+    paths[1].write_bytes(leaf.private_key.to_pem())
+    paths[2].write_bytes(authority.certificate.to_pem())
     return str(paths[0]), str(paths[1]), str(paths[2])
 
 
@@ -109,9 +110,9 @@ def pair(
     first.settimeout(timeout)
     second.settimeout(timeout)
     accepting = Task(lambda: (server or server_context(over)).wrap_socket(second, server_side=True))
-    with (client or client_context(over)).wrap_socket(first, server_hostname="localhost", **settings) as connected:
-        with accepting.result() as accepted:
-            yield connected, accepted
+    connecting = (client or client_context(over)).wrap_socket(first, server_hostname="localhost", **settings)
+    with connecting as connected, accepting.result() as accepted:
+        yield connected, accepted
 
 
 class MemoryPair:

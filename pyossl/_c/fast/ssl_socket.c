@@ -112,6 +112,19 @@ static long long send_bytes(SSLSocket *self, const void *data, Py_ssize_t size, 
     return result;
 }
 
+/* The exception for something that cannot be written into. */
+static PyObject *refuse_buffer(PyObject *buffer)
+{
+    PyObject *name = NULL;
+
+    PyErr_Clear();
+    name = PyObject_GetAttrString((PyObject *)Py_TYPE(buffer), "__name__");
+    if (name != NULL)
+        PyErr_Format(PyExc_TypeError, "read() argument 2 must be read-write bytes-like object, not %U", name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
 static PyObject *read_into_buffer(SSLSocket *self, Py_ssize_t size, PyObject *buffer)
 {
     PyObject *socket;
@@ -119,11 +132,8 @@ static PyObject *read_into_buffer(SSLSocket *self, Py_ssize_t size, PyObject *bu
     double timeout;
     Py_buffer view;
 
-    if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
-        PyErr_Clear();
-        return PyErr_Format(PyExc_TypeError, "read() argument 2 must be read-write bytes-like object, not %s",
-                            buffer == Py_None ? "None" : "another object");
-    }
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0)
+        return refuse_buffer(buffer);
     if (hold_socket(self, &socket, &timeout) < 0) {
         PyBuffer_Release(&view);
         return NULL;
