@@ -232,7 +232,7 @@ def test_write_ca_keeps_the_authority_where_it_is_said(tmp_path: Path) -> None:
             ran = in_a_pipe("client", served.where, "--ca", str(path), "--servername", name, feed=b"x")
             assert (ran.status, ran.output) == (0, "x"), ran.errors
         served.program.signal(signal.SIGINT)
-        assert served.program.finish().status == 0
+        assert served.program.finish().status in (0, 130)  # 130 where it took longer than the grace after Ctrl-C
     assert pyossl.Certificate.load(path).is_ca
 
 

@@ -73,7 +73,8 @@ def asking(
             tls.sendall(b"welcome")
             tls.settimeout(SECONDS)
             with contextlib.suppress(OSError):
-                tls.recv(1)
+                while tls.recv(4096):  # closing with unread bytes would reset the connection
+                    pass
 
     with serving_plain(serve) as address:
         yield address
