@@ -6,11 +6,11 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from pairs import shake_hands
 
+import build_ffi
 import pyossl
 from pyossl.core.errors import UsageError
 from pyossl.tls.mutable_connection import MutableConnection
@@ -19,7 +19,7 @@ from pyossl.tls.options import Options
 from pyossl.tls.versions import Version
 
 SECONDS = 30
-SOURCES = Path(pyossl.__file__).parent
+SOURCES = build_ffi.ROOT / "pyossl"
 
 Issued = list[pyossl.Credentials]
 

@@ -5,8 +5,8 @@
  * Python's is a failure until Python has returned: that is the `onerror` value which pyossl/tls/callbacks.py gives to
  * cffi.
  *
- * The functions that set a callback take no lock: a context is set up by one thread, and a connection before it is
- * used. */
+ * The functions that set a callback take no lock: a context is set up by one thread, or has a lock that cffi's code
+ * takes (live_context.c), and a connection is set up before it is used. */
 
 typedef struct {
     const unsigned char *protocols;    /* in the format of SSL_CTX_set_alpn_protos(3), in the server's order */
