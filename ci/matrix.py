@@ -365,7 +365,7 @@ class Row:
             "PYTHONDONTWRITEBYTECODE": "1",
             "REPORTS": str(self.seen / "reports"),
         }
-        if "programs" in self.row:
+        if self.root and "programs" in self.row:
             variables["PYOSSL_ROW_PACKAGES"] = " ".join(self.row["programs"])
         if "wheel" in self.row:
             variables["PYOSSL_NEWEST_HEADERS"] = str(self.seen / "newest-headers")

@@ -118,7 +118,7 @@ mkdir /tmp/build
 cd /tmp/build
 apt-get source --only-source {package} {older}
 cd [Pp]ython*/
-./configure --quiet --disable-gil --prefix={prefix} --disable-test-modules
+./configure --quiet --disable-gil --prefix={prefix}
 make --silent -j "$(nproc)"
 make --silent install
 rm -r /tmp/build

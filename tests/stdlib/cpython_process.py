@@ -1,6 +1,6 @@
 """Runs one module of CPython's own tests, usually over ``pyossl.stdlib``, and reports the outcome of each test.
 
-    python cpython_process.py (pyossl | original) REPORT LIMIT MODULE [--match PATTERN] [TEST...]
+    python cpython_process.py [--match PATTERN] (pyossl | original) REPORT LIMIT MODULE [TEST...]
 
 REPORT gets a line of JSON when a test starts and when it ends: so a test that crashes the process is known too.  LIMIT
 is the number of seconds after which the process ends itself.  PATTERN and TEST choose tests of the module; a TEST is

@@ -73,7 +73,7 @@ def run(module: str, over: str = "pyossl", tests: Sequence[str] = (), *, python:
     # The tests write into the current folder.
     with tempfile.TemporaryDirectory(prefix="cpython-", ignore_cleanup_errors=True) as folder:
         report = Path(folder, "report.json")
-        command = [python, "-W", "ignore", str(PROCESS), over, str(report), str(facts["limit"]), module, match, *tests]
+        command = [python, "-W", "ignore", str(PROCESS), match, over, str(report), str(facts["limit"]), module, *tests]
         done = subprocess.run(
             command,
             cwd=folder,
