@@ -22,6 +22,7 @@ _HOMES = {
     "bio.python_bio": ("PythonBIO",),
     "tls.callbacks": ("Verification",),
     "tls.connection": ("Connection",),
+    "tls.cipher_suite": ("CipherSuite",),
     "tls.context": ("Context",),
     "x509.crl": ("CRL", "Revoked", "load_crls"),
     "core.errors": (
