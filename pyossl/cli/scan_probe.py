@@ -28,6 +28,8 @@ from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.observed_handshake import ObservedHandshake
 
 _MOST_TIMEOUTS = 3
+_MOST_FIRST_TIMEOUTS = 2
+"""The most handshakes without an answer: of a server that has answered others, and of one that never has."""
 _TRIES = 3
 _PAUSE = 0.5
 """The time in seconds before connecting again to a server that refused a TCP connection in the middle of a scan."""
@@ -74,7 +76,13 @@ class Answer(NamedTuple):
             return "no answer"
         if isinstance(self.error, (TransportError, TruncationError)):
             return "the server ended the connection without an alert"
-        return str(self.error).removeprefix("the handshake failed: ")
+        return reason(self.error)
+
+
+def reason(error: Exception) -> str:
+    """Why OpenSSL ended a handshake, in a few words, from its error queue."""
+    records = error.records if isinstance(error, Error) else ()
+    return "; ".join(dict.fromkeys(str(record) for record in records)) or str(error)
 
 
 def scan_context(
@@ -122,7 +130,8 @@ class Target:
         self._protocol = protocol
         self._timeout = timeout
         self._timeouts = 0
-        self._has_answered = False
+        self.has_answered = False
+        """Whether the server has ever sent a message of TLS."""
 
     def ask(self, context: Context, *, session: Session | None = None, drain: bool = False) -> Answer:
         """Makes a handshake.
@@ -140,7 +149,7 @@ class Target:
             return self._failed(error, observed.facts)
         finally:
             self._note(observed.facts)
-        self._has_answered = True
+        self.has_answered = True
         with connected.tls as tls:
             connection = tls.connection
             later = close_and_drain(tls, self._timeout) if drain else None
@@ -162,7 +171,7 @@ class Target:
             self.offered_signature_algorithms.update(facts.offer.signature_algorithms)
 
     def _connected(self, context: Context, observed: ObservedHandshake, session: Session | None) -> ClientConnection:
-        for left in reversed(range(_TRIES if self._has_answered else 1)):
+        for left in reversed(range(_TRIES if self.has_answered else 1)):
             try:
                 self.handshakes += 1
                 return connect(
@@ -189,14 +198,14 @@ class Target:
             raise error
         if isinstance(error, TimeoutError):
             self._timeouts += 1
-            if self._timeouts >= _MOST_TIMEOUTS or not (self._has_answered or self.handshakes > 1):
-                if self._timeouts == 1:
-                    raise error
-                seconds = f"{self._timeout:g} s"
-                message = f"the server stopped answering: {self._timeouts} handshakes had no answer within {seconds}"
-                raise ScanError(message) from error
+            if not self.has_answered and self._timeouts >= _MOST_FIRST_TIMEOUTS:
+                raise error
+            if self._timeouts >= _MOST_TIMEOUTS:
+                unanswered = f"{self._timeouts} handshakes had no answer within {self._timeout:g} s"
+                raise ScanError(f"the server stopped answering: {unanswered}") from error
         elif facts.has_answer:
-            self._has_answered = True
-        elif not isinstance(error, (TransportError, TruncationError)) and not self._has_answered:
-            raise ScanError(f"the server does not speak TLS: {error}") from error
+            self.has_answered = True
+        elif not isinstance(error, (TransportError, TruncationError)) and not self.has_answered:
+            hint = "" if self._protocol else "; if its protocol begins with plain text, use --starttls"
+            raise ScanError(f"the server does not speak TLS: {reason(error)}{hint}") from error
         return Answer(facts, error)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from pyossl import Certificate, CipherSuite, DecodeError, Error, Version, features, openssl_version
+from pyossl import Certificate, CipherSuite, Context, DecodeError, Error, Version, openssl_version
 from pyossl.cli import code_points
 from pyossl.cli.certificate_report import certificate_report
 from pyossl.cli.certificate_status import must_staple, ocsp_report, scts_report
@@ -20,7 +20,7 @@ from pyossl.cli.client_connection import refusal
 from pyossl.cli.code_points import GROUPS, PROTOCOLS, SIGNATURE_ALGORITHMS, Algorithm
 from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.options import ask_for_certificate_status
-from pyossl.cli.scan_probe import Answer, Target, scan_context
+from pyossl.cli.scan_probe import Answer, ScanError, Target, scan_context
 from pyossl.cli.scan_suites import AskableSuites, key_exchange, weakness
 
 _T = TypeVar("_T")
@@ -63,8 +63,8 @@ class Scan:
         self._progress = progress
         self._protocols = list(dict.fromkeys((*protocols, *PROTOCOLS)))
         self._suites = AskableSuites()
-        self._groups = _askable(GROUPS, "groups")
-        self._algorithms = _askable(SIGNATURE_ALGORITHMS, "signature_algorithms")
+        self._groups = _askable(GROUPS, Context.set_groups)
+        self._algorithms = _askable(SIGNATURE_ALGORITHMS, Context.set_sigalgs)
         self._certificates: dict[bytes, Certificate] = {}
         self._peer: str | None = None
 
@@ -72,6 +72,9 @@ class Scan:
         """Makes the handshakes."""
         begun = time.perf_counter()
         versions = [self._version(version) for version in _VERSIONS]
+        if not self._target.has_answered:
+            why = versions[0]["why"] or "it sends no message of TLS"
+            raise ScanError(f"the server does not seem to speak TLS: {why}, at each ClientHello")
         newest = next((each for each, found in zip(_VERSIONS, versions, strict=True) if found["accepted"]), None)
         alpn, status = ([], {}) if newest is None else (self._alpn(newest), self._status(newest))
         host, port = self._target.address
@@ -96,6 +99,8 @@ class Scan:
         """What was in none of the ClientHellos: this OpenSSL does not have it, or the system's policy forbids it."""
         target = self._target
         groups, algorithms = target.offered_groups, target.offered_signature_algorithms
+        if not any(found["accepted"] for found in versions):  # then the offers ended early
+            groups, algorithms = groups | set(self._groups), algorithms | set(self._algorithms)
         return {
             "versions": [found["version"] for found in versions if found["accepted"] is None],
             "ciphers": self._suites.missing(target.offered_ciphers),
@@ -149,7 +154,7 @@ class Scan:
         found["resumption"] = self._resumption(version)
         return found
 
-    def _offered(self, version: Version, suites: list[CipherSuite]) -> dict[str, str]:
+    def _offered(self, version: Version, suites: list[CipherSuite]) -> dict[str, Any]:
         names = ":".join(suite.name for suite in suites)
         return {"ciphersuites": names} if version == Version.TLSv1_3 else {"ciphers": names}
 
@@ -301,13 +306,13 @@ class Scan:
         return first, self._target.ask(context, session=first.session).is_resumed
 
 
-def _askable(algorithms: dict[int, Algorithm], setting: str) -> dict[int, Algorithm]:
-    """The algorithms that this OpenSSL has, in the same order."""
-    newest = Version.TLSv1_3 if features.tls1_3 else Version.TLSv1_2
+def _askable(algorithms: dict[int, Algorithm], choose: Callable[[Context, str], None]) -> dict[int, Algorithm]:
+    """The algorithms that this OpenSSL takes, in the same order.  ``choose`` sets one on a context."""
+    context = Context.client(verify=False)
 
     def has(algorithm: Algorithm) -> bool:
         try:
-            scan_context(Version.TLSv1, newest, **{setting: algorithm.openssl})
+            choose(context, algorithm.openssl)
         except (Error, ValueError):
             return False
         return True

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Context, Listener, Options, Socket
+from pyossl import Authority, Context, Listener, Options, Socket, load_certificates
 from pyossl.cli import file_server, options
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
 from pyossl.cli.connection_report import handshake_report, handshake_text
@@ -151,6 +151,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             maximum_version=ALL_VERSIONS.get(arguments.max),
         )
         options.set_algorithms(context, arguments)
+        if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
+            context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)

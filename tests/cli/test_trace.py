@@ -18,9 +18,11 @@ from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
 from pyossl.cli.handshake_svg import svg
 from pyossl.cli.screen import Screen
 from pyossl.cli.trace import show
+from pyossl.tls.message import Message
 
 assert files, "a fixture"
 
+HEADER = 256
 SVG = "{http://www.w3.org/2000/svg}"
 NEWEST = "1.3" if pyossl.features.tls1_3 else "1.2"
 
