@@ -79,7 +79,7 @@ def handshake_report(connection: Connection, observed: ObservedHandshake) -> dic
         "client_certificate": None
         if facts.certificate_request is None
         else {
-            "sent": bool(facts.client_certificate_count),
+            "sent": bool(facts.client_sent_certificate),
             "signature_algorithm": _signature_algorithm(facts.client_signature_algorithm),
             "certificate": None if certificate is None else certificate_report(certificate),
         },
@@ -128,7 +128,7 @@ def _client_certificate(facts: HandshakeFacts, authorities: Iterable[Name]) -> d
     return {
         "authorities": [str(name) for name in authorities],
         "signature_algorithms": [code_points.signature_algorithm(number) for number in request.signature_algorithms],
-        "sent": bool(facts.client_certificate_count),
+        "sent": bool(facts.client_sent_certificate),
         "signature_algorithm": _signature_algorithm(facts.client_signature_algorithm),
     }
 

@@ -20,6 +20,8 @@ _TLS_1_2, _TLS_1_3 = 0x0303, 0x0304
 _SERVER_NAME, _STATUS, _GROUPS, _SIGALGS, _ALPN, _SCTS = 0, 5, 10, 13, 16, 18
 _EARLY_DATA, _VERSIONS, _AUTHORITIES, _KEY_SHARE = 42, 43, 47, 51
 _NAMED_CURVE = 3
+_EMPTY_CERTIFICATE = 1 + 3
+"""The length of a Certificate message of TLS 1.3 without certificates: an empty context and an empty list."""
 _OCSP = 1
 _FATAL = 2
 # TLS_EMPTY_RENEGOTIATION_INFO_SCSV and TLS_FALLBACK_SCSV: signals to the server that look like cipher suites.
@@ -163,8 +165,8 @@ class HandshakeFacts:
         self.certificates: tuple[bytes, ...] = ()
         """The server's certificates, in DER."""
         self.certificate_request: CertificateRequest | None = None
-        self.client_certificate_count: int | None = None
-        """How many certificates the client sent; None if it was not asked."""
+        self.client_sent_certificate: bool | None = None
+        """Whether the client sent a certificate; None if it was not asked."""
         self.scts: bytes | None = None
         """The list of signed certificate timestamps in the server's extension."""
         self.ocsp_response: bytes | None = None
@@ -263,9 +265,15 @@ class HandshakeFacts:
                     self.ocsp_response = _ocsp(_Reader(extensions[_STATUS]))
             place += 1
         if self._is_clients(message):
-            self.client_certificate_count = len(certificates)
+            self.client_sent_certificate = bool(certificates)
         else:
             self.certificates = tuple(certificates)
+
+    def _compressed_certificate(self, reader: _Reader, message: Message) -> None:
+        """RFC 8879.  It is not decompressed: its length says whether there is a certificate in it."""
+        reader.take(2)
+        if self._is_clients(message):
+            self.client_sent_certificate = reader.number(3) > _EMPTY_CERTIFICATE
 
     def _certificate_status(self, reader: _Reader, message: Message) -> None:
         self.ocsp_response = _ocsp(reader)
@@ -326,6 +334,7 @@ _READERS = {
     "HelloRetryRequest": HandshakeFacts._server_hello,
     "EncryptedExtensions": HandshakeFacts._encrypted_extensions,
     "Certificate": HandshakeFacts._certificate,
+    "CompressedCertificate": HandshakeFacts._compressed_certificate,
     "CertificateStatus": HandshakeFacts._certificate_status,
     "ServerKeyExchange": HandshakeFacts._server_key_exchange,
     "CertificateRequest": HandshakeFacts._request,

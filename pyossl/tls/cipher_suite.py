@@ -16,16 +16,16 @@ class CipherSuite(NamedTuple):
     version: str
     bits: int
 
-    @classmethod
-    def of(cls, cipher: Any) -> CipherSuite:
-        """The cipher suite of an ``SSL_CIPHER *``."""
-        return cls(
-            lib.SSL_CIPHER_get_protocol_id(cipher),
-            text(lib.SSL_CIPHER_get_name(cipher)),
-            text(lib.SSL_CIPHER_standard_name(cipher)),
-            text(lib.SSL_CIPHER_get_version(cipher)),
-            lib.SSL_CIPHER_get_bits(cipher, ffi.NULL),
-        )
+
+def cipher_suite(cipher: Any) -> CipherSuite:
+    """The cipher suite of an ``SSL_CIPHER *``."""
+    return CipherSuite(
+        lib.SSL_CIPHER_get_protocol_id(cipher),
+        text(lib.SSL_CIPHER_get_name(cipher)),
+        text(lib.SSL_CIPHER_standard_name(cipher)),
+        text(lib.SSL_CIPHER_get_version(cipher)),
+        lib.SSL_CIPHER_get_bits(cipher, ffi.NULL),
+    )
 
 
 CipherSuite.number.__doc__ = "The number on the wire, for example ``0x1301``.  SSL_CIPHER_get_protocol_id(3)"

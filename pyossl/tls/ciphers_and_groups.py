@@ -12,7 +12,7 @@ from pyossl.core import ffi, lib, text
 from pyossl.core.arguments import security_level, utf8
 from pyossl.core.errors import failed
 from pyossl.core.outcome import take_records
-from pyossl.tls.cipher_suite import CipherSuite
+from pyossl.tls.cipher_suite import CipherSuite, cipher_suite
 from pyossl.tls.context_state import ContextState
 
 
@@ -42,7 +42,7 @@ class AlgorithmSettings(ContextState):
     @property
     def cipher_suites(self) -> tuple[CipherSuite, ...]:
         """The ciphers that may be used, with their numbers and standard names.  SSL_CTX_get_ciphers(3)"""
-        return tuple(CipherSuite.of(cipher) for cipher in self._ciphers())
+        return tuple(cipher_suite(cipher) for cipher in self._ciphers())
 
     def _ciphers(self) -> Iterator[Any]:
         stack = lib.SSL_CTX_get_ciphers(self._ctx)
