@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -117,14 +118,24 @@ def test_the_stapled_response_is_found(
     assert (report["ocsp"]["status"], report["ocsp"]["is_for_certificate"]) == ("good", True)
 
 
+def test_the_groups_beside_the_curve_of_the_certificate_are_found(files: Files) -> None:
+    """Before TLS 1.3, a server with an EC key refuses offers without the curve of the key, here P-256."""
+    with s_server(files, "-www", "-curves", "P-256:P-384:P-521") as served:
+        found = names(scanned(served.where)["by_version"]["TLSv1.2"]["groups"])
+    assert sorted(found) == ["secp256r1", "secp384r1", "secp521r1"]
+
+
 def test_weak_suites_are_found_and_said_to_be_weak(files: Files) -> None:
     with s_server(files, "-www", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0") as served:
         report = scanned(served.where)
-    found = {each["name"]: each["weakness"] for each in report["by_version"]["TLSv1.2"]["ciphers"]}
+    ciphers = report["by_version"]["TLSv1.2"]["ciphers"]
+    found = {each["name"]: each["weakness"] for each in ciphers}
     assert "no authentication" in found["AECDH-AES128-SHA"]
     assert "no encryption" in found["ECDHE-ECDSA-NULL-SHA"]
     assert found["ECDHE-ECDSA-AES128-SHA"] == "CBC"
     assert found["ECDHE-ECDSA-AES256-GCM-SHA384"] == ""
+    exchange = next(each["key_exchange"] for each in ciphers if each["name"] == "ADH-AES128-SHA")
+    assert re.fullmatch(r"DH \d{4} bits", exchange)
 
 
 def test_it_says_what_this_openssl_cannot_ask_for(files: Files) -> None:
