@@ -13,7 +13,8 @@ from pyossl.cli.host_and_port import HostAndPort
 
 assert files, "a fixture"
 
-CONNECTING = ("client", "certs", "trace")
+WITH_CREDENTIALS = ("client", "certs", "trace")
+CONNECTING = (*WITH_CREDENTIALS, "scan")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -89,6 +89,18 @@ def test_a_server_without_tickets_has_session_ids_alone(files: Files) -> None:
     assert (older["ticket"], older["session_id"]) == (False, True)
 
 
+def test_a_server_without_a_cache_has_tickets_alone(files: Files) -> None:
+    with s_server(files, "-www", "-no_cache") as served:
+        older = scanned(served.where)["by_version"]["TLSv1.2"]["resumption"]
+    assert (older["ticket"], older["session_id"]) == (True, False)
+
+
+@pytest.mark.parametrize(("options", "decides"), [((), "client"), (("-serverpref",), "server")])
+def test_whose_order_of_suites_decides_is_found(files: Files, options: tuple[str, ...], decides: str) -> None:
+    with s_server(files, "-www", *options) as served:
+        assert scanned(served.where)["by_version"]["TLSv1.2"]["cipher_order"] == decides
+
+
 @needs_tls_1_3
 def test_the_early_data_that_tickets_allow_is_found(files: Files) -> None:
     with s_server(files, "-early_data", "-max_early_data", "4321") as served:
