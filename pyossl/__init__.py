@@ -23,6 +23,7 @@ _HOMES = {
     "tls.alert": ("Alert",),
     "tls.callbacks": ("Verification",),
     "tls.connection": ("Connection",),
+    "tls.cipher_suite": ("CipherSuite",),
     "tls.context": ("Context",),
     "x509.crl": ("CRL", "Revoked", "load_crls"),
     "core.errors": (

@@ -11,9 +11,14 @@ from pyossl import Certificate, Connection, Verification
 from pyossl.cli import options
 from pyossl.cli.certificate_findings import Diagnosis, diagnose
 from pyossl.cli.certificate_report import certificate_report, day, key, name_list, names, validity_time
-from pyossl.cli.client_connection import ClientConnection, connect
+from pyossl.cli.certificate_status import must_staple, ocsp_text, scts_text
+from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
-from pyossl.cli.screen import Screen, counted
+from pyossl.cli.connection_report import client_certificate_text, connection_report
+from pyossl.cli.failure_report import failure_report
+from pyossl.cli.observed_handshake import ObservedHandshake
+from pyossl.cli.process import print_error
+from pyossl.cli.screen import Screen, counted, printable
 
 
 def add(commands: Commands) -> None:
@@ -44,6 +49,8 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     context = options.client_context(arguments)
+    options.ask_for_certificate_status(context)
+    observed = ObservedHandshake(context)
     errors: list[Verification] = []
 
     def accept(connection: Connection, verification: Verification) -> bool:
@@ -59,21 +66,48 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         name,
         protocol=arguments.starttls,
         timeout=arguments.timeout,
+        message_callback=observed.add,
     )
+    refused = None
     with connected.tls as tls:
         connection = tls.connection
         diagnosis = diagnose(name, connection.peer_chain, connection.verified_chain, errors)
+        status = _status(connected, observed, diagnosis)
+        if observed.facts.certificate_request is not None:
+            refused = refusal(close_and_drain(tls, arguments.timeout), observed.facts)
     if arguments.pem:
         screen.data(b"".join(certificate.to_pem() for certificate in diagnosis.sent).decode().rstrip())
     elif arguments.json:
-        screen.data(json.dumps(report(connected, name, diagnosis), indent=2))
+        failed = None if refused is None else failure_report(refused)
+        screen.data(json.dumps({**report(connected, name, diagnosis), **status, "error": failed}, indent=2))
     else:
         show(connected, name, diagnosis, screen)
-    return 1 if diagnosis.findings else 0
+        _show_status(status, screen)
+    if refused is not None:
+        print_error(printable(f"{type(refused).__name__}: {refused}"))
+    return 1 if diagnosis.findings or refused is not None else 0
+
+
+def _status(connected: ClientConnection, observed: ObservedHandshake, diagnosis: Diagnosis) -> dict[str, Any]:
+    """What the server sent and asked for beside its certificates, as JSON values."""
+    whole = connection_report(connected, observed)
+    leaf = diagnosis.chain[0] if diagnosis.chain else None
+    facts = {name: whole[name] for name in ("signature_algorithm", "ocsp", "scts", "client_certificate")}
+    return {**facts, "must_staple": leaf is not None and must_staple(leaf)}
+
+
+def _show_status(status: dict[str, Any], screen: Screen) -> None:
+    screen.line()
+    screen.field("signature", status["signature_algorithm"] or "none")
+    is_missing = status["must_staple"] and status["ocsp"] is None
+    must = ", but the certificate says that its server always staples one" if is_missing else ""
+    screen.field("OCSP", ocsp_text(status["ocsp"]) + must, "red" if is_missing else "")
+    screen.field("SCTs", scts_text(status["scts"]))
+    screen.field("client cert", client_certificate_text(status["client_certificate"]))
 
 
 def report(connected: ClientConnection, name: str, diagnosis: Diagnosis) -> dict[str, Any]:
-    """The values that ``--json`` prints.  Each ``place`` is an index of ``chain``; 0 is the server's certificate."""
+    """The chain for ``--json``.  Each ``place`` is an index of ``chain``; 0 is the server's certificate."""
     return {
         "peer": connected.peer,
         "servername": name,

@@ -15,14 +15,17 @@ import re
 import socket
 import sys
 import threading
+from typing import Any
 
 import pyossl
-from pyossl import Message, Session, Socket
+from pyossl import Session, Socket
 from pyossl.cli import connection_report, options
-from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect
+from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
-from pyossl.cli.handshake_ladder import Ladder
-from pyossl.cli.screen import Screen
+from pyossl.cli.failure_report import failure_report
+from pyossl.cli.observed_handshake import ObservedHandshake
+from pyossl.cli.process import FAILED, print_error
+from pyossl.cli.screen import Screen, printable
 from pyossl.cli.session_file import SessionFile
 
 _CHUNK = 65536
@@ -66,6 +69,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
     context = options.client_context(arguments, verify=not arguments.no_verify)
+    options.ask_for_certificate_status(context)
     address = arguments.destination.address(arguments.starttls)
     name = arguments.servername or arguments.destination.host
     if arguments.keylog:
@@ -76,24 +80,33 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         session = file.load(context)
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, new: sessions.append(new)
-    messages = Messages(notes if arguments.trace else None)
-    connected = connect(
-        address,
-        context,
-        name,
-        protocol=arguments.starttls,
-        timeout=arguments.timeout,
-        message_callback=messages.add,
-        session=session,
-    )
+    observed = ObservedHandshake(context, notes if arguments.trace else None)
+    try:
+        connected = connect(
+            address,
+            context,
+            name,
+            protocol=arguments.starttls,
+            timeout=arguments.timeout,
+            message_callback=observed.add,
+            session=session,
+        )
+    except (pyossl.Error, OSError) as error:
+        if not arguments.json:
+            raise
+        failed = {"servername": name, **connection_report.observed_report(observed), "error": failure_report(error)}
+        return _print_failure(screen, failed, error)
     with connected.tls as tls:
         try:
             if arguments.json:
-                close_and_drain(tls, arguments.timeout)  # in TLS 1.3, session tickets come after the handshake
-                report = connection_report.connection_report(connected, messages.ladder)
+                # In TLS 1.3, session tickets, and the alert of a server that refuses us, come after the handshake.
+                ended = close_and_drain(tls, arguments.timeout)
+                report = connection_report.connection_report(connected, observed)
+                if (refused := refusal(ended, observed.facts)) is not None:
+                    return _print_failure(screen, {**report, "error": failure_report(refused)}, refused)
                 screen.data(json.dumps(report, indent=2))
             else:
-                _show(connected, messages, notes)
+                _show(connected, observed, notes)
                 _move_data(tls, screen, arguments.crlf)
         finally:
             if file is not None and sessions:
@@ -101,27 +114,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-class Messages:
-    """The messages of a connection.  If there is a screen, each message is printed as soon as it is added."""
-
-    def __init__(self, screen: Screen | None) -> None:
-        self.ladder = Ladder()
-        self._screen = screen
-        self._lock = threading.Lock()
-
-    def add(self, message: Message) -> None:
-        """Adds a message.  It is used as ``message_callback``."""
-        with self._lock:
-            first = not self.ladder.rungs
-            rung = self.ladder.add(message)
-            if rung is not None and self._screen is not None:
-                if first:
-                    self.ladder.draw_head(self._screen)
-                self.ladder.draw_rung(rung, self._screen)
+def _print_failure(screen: Screen, report: dict[str, Any], error: Exception) -> int:
+    screen.data(json.dumps(report, indent=2))
+    print_error(printable(f"{type(error).__name__}: {error}"))
+    return FAILED
 
 
-def _show(connected: ClientConnection, messages: Messages, notes: Screen) -> None:
-    connection_report.show(connection_report.connection_report(connected, messages.ladder), notes)
+def _show(connected: ClientConnection, observed: ObservedHandshake, notes: Screen) -> None:
+    connection_report.show(connection_report.connection_report(connected, observed), notes)
     notes.line()
 
 

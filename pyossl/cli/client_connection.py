@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pyossl import Context, Error, Message, Session, Socket
+from pyossl import AlertError, Context, Error, Message, Session, Socket
 from pyossl.cli import starttls
+from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.sockets.descriptor_connection import deadline_in
 from pyossl.sockets.happy_eyeballs import connected
 
@@ -54,20 +55,37 @@ def connect(
     return ClientConnection(tls, peer, connected - start, ready - connected)
 
 
-def close_and_drain(tls: Socket, timeout: float) -> None:
+def close_and_drain(tls: Socket, timeout: float) -> Exception | None:
     """Sends a close_notify, and discards data until the peer's close_notify.
 
-    It takes at most ``timeout`` seconds, even if the peer goes on sending.  Errors are ignored, because the caller
-    needs nothing more from the peer.
+    Returns the error that ended this, or None.  For most callers it is of no interest, because they need nothing more
+    from the peer: see ``refusal``.  It takes at most ``timeout`` seconds, even if the peer goes on sending.
     """
     deadline = time.monotonic() + timeout
-    with contextlib.suppress(Error, OSError):
+    try:
         tls.settimeout(timeout)
         tls.shutdown(socket.SHUT_WR)
         while (left := deadline - time.monotonic()) > 0:
             tls.settimeout(left)
             if not tls.recv(_CHUNK):
                 break
+    except (Error, OSError) as error:
+        return error
+    return None
+
+
+def refusal(error: Exception | None, facts: HandshakeFacts) -> Exception | None:
+    """The error if it says that the server refused the client after the handshake, otherwise None.
+
+    ``error`` is the result of ``close_and_drain``.  In TLS 1.3, the client's handshake is finished before the server
+    has looked at the client's certificate.  A server that refuses it sends an alert.  A reset takes the place of the
+    alert if the server closes before it has read everything.  Many servers close without a close_notify, and that alone
+    is no refusal.
+    """
+    if isinstance(error, AlertError):
+        return error
+    was_asked = facts.certificate_request is not None and not facts.tickets
+    return error if was_asked and isinstance(error, ConnectionResetError) else None
 
 
 def _tcp_connection(address: tuple[str, int], timeout: float) -> socket.socket:

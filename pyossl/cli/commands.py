@@ -7,19 +7,21 @@ status.  A command raises its errors.  ``main`` turns them into a message and an
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 import pyossl
-from pyossl.cli import certs, client, completion, demo, info, server, trace
+from pyossl.cli import certs, client, completion, demo, info, scan, server, trace
 from pyossl.cli.command_parser import WrongArgumentError, program_name
 from pyossl.cli.package_version import package_version
 from pyossl.cli.process import FAILED, INTERRUPTED, discard, open_missing_streams, print_error
 from pyossl.cli.screen import Screen, printable
 
-COMMANDS = (demo, info, client, server, certs, trace, completion)
+COMMANDS = (demo, info, client, server, certs, trace, scan, completion)
 
 FINE, USAGE = 0, 2
 
@@ -53,15 +55,24 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
         command = f"{program_name()} {chosen.command}"
         print_error(f"usage: {command} --help\n{command}: error: {error}")
         return USAGE
-    except pyossl.Error as error:
-        print_error(printable(f"{type(error).__name__}: {error}"))
+    except BrokenPipeError as error:
+        if isinstance(error, pyossl.Error):  # the peer's doing
+            return _failed(error, chosen, stream)
+        discard(stream)  # the reader of our output has closed the pipe
         return FAILED
-    except BrokenPipeError:  # the reader of our output has closed the pipe
-        discard(stream)
-        return FAILED
-    except OSError as error:
-        print_error(printable(f"{type(error).__name__}: {error}"))
-        return FAILED
+    except (pyossl.Error, OSError) as error:
+        return _failed(error, chosen, stream)
+
+
+def _failed(error: Exception, chosen: argparse.Namespace, stream: TextIO) -> int:
+    """Prints an error, with ``--json`` also as JSON on standard output."""
+    if getattr(chosen, "json", False):
+        from pyossl.cli.failure_report import failure_report
+
+        with contextlib.suppress(OSError):
+            print(json.dumps({"error": failure_report(error)}, indent=2), file=stream, flush=True)
+    print_error(printable(f"{type(error).__name__}: {error}"))
+    return FAILED
 
 
 def _address_hint(chosen: argparse.Namespace, others: list[str]) -> str:

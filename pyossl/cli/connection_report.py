@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from pyossl import Session
+from pyossl import Connection, Name, Session
+from pyossl.cli import code_points
 from pyossl.cli.certificate_report import certificate_report, day, name_list
+from pyossl.cli.certificate_status import ocsp_report, ocsp_text, scts_report, scts_text
 from pyossl.cli.client_connection import ClientConnection
+from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.handshake_ladder import Ladder
+from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen, counted
 
 
-def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, Any]:
+def connection_report(connected: ClientConnection, observed: ObservedHandshake) -> dict[str, Any]:
     """The properties of a connection, as JSON values."""
+    ladder, facts = observed.ladder, observed.facts
     connection = connected.tls.connection
     session, leaf = connection.session, connection.peer_certificate
     # On a resumed connection the server sends no certificates: the session contains the server's own certificate.
@@ -23,10 +29,16 @@ def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, 
         "version": connection.version,
         "cipher": connection.cipher,
         "group": connection.group,
+        "dh_bits": facts.dh_bits,
+        "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
         "alpn": connection.alpn,
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
         "chain": [certificate_report(each) for each in chain],
+        "ocsp": ocsp_report(connection.ocsp_response, leaf),
+        "scts": scts_report(facts.scts, leaf),
+        "client_certificate": _client_certificate(facts, connection.peer_ca_names),
+        "offered": facts.offer and facts.offer.as_json(observed.suites),
         "session": {
             "resumed": connection.session_reused,
             "lifetime": None if session is None else _lifetime(session),
@@ -34,12 +46,100 @@ def connection_report(connected: ClientConnection, ladder: Ladder) -> dict[str, 
         "handshake": {
             "tcp_ms": round(connected.tcp_seconds * 1000, 3),
             "dialogue_ms": round(connected.dialogue_seconds * 1000, 3),
-            "ms": round(ladder.milliseconds, 3),
-            "bytes_sent": ladder.size(outgoing=True),
-            "bytes_received": ladder.size(outgoing=False),
-            "messages": [rung._asdict() for rung in ladder.rungs],
+            **_messages(ladder),
         },
     }
+
+
+def observed_report(observed: ObservedHandshake) -> dict[str, Any]:
+    """What is known of a connection whose handshake failed, as JSON values."""
+    facts = observed.facts
+    suite = observed.suites.get(facts.cipher or 0)
+    return {
+        "version": None if facts.version is None else code_points.version(facts.version),
+        "cipher": suite and suite.name,
+        "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
+        "client_certificate": _client_certificate(facts, ()),
+        "offered": facts.offer and facts.offer.as_json(observed.suites),
+        "handshake": _messages(observed.ladder),
+    }
+
+
+def handshake_report(connection: Connection, observed: ObservedHandshake) -> dict[str, Any]:
+    """A handshake from the server's side, as JSON values."""
+    facts, certificate = observed.facts, connection.peer_certificate
+    return {
+        "version": connection.version,
+        "cipher": connection.cipher,
+        "group": connection.group or (None if facts.group is None else code_points.group(facts.group)),
+        "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
+        "alpn": connection.alpn,
+        "servername": connection.server_hostname,
+        "resumed": connection.session_reused,
+        "client_certificate": None
+        if facts.certificate_request is None
+        else {
+            "sent": bool(facts.client_sent_certificate),
+            "signature_algorithm": _signature_algorithm(facts.client_signature_algorithm),
+            "certificate": None if certificate is None else certificate_report(certificate),
+        },
+        "offered": facts.offer and facts.offer.as_json(observed.suites),
+        "handshake": _messages(observed.ladder),
+    }
+
+
+def handshake_text(connection: Connection, facts: HandshakeFacts) -> str:
+    """A handshake from the server's side, in one line."""
+    certificate = connection.peer_certificate
+    signature = _signature_algorithm(facts.server_signature_algorithm)
+    is_missing = facts.certificate_request is not None and certificate is None
+    parts = [
+        connection.version,
+        connection.cipher,
+        connection.group,
+        signature and f"signed with {signature}",
+        connection.alpn and f"ALPN {connection.alpn}",
+        connection.server_hostname and f"for {connection.server_hostname}",
+        "resumed" if connection.session_reused else None,
+        certificate and f"client {certificate.subject}",
+        "no client certificate" if is_missing else None,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _messages(ladder: Ladder) -> dict[str, Any]:
+    return {
+        "ms": round(ladder.milliseconds, 3),
+        "bytes_sent": ladder.size(outgoing=True),
+        "bytes_received": ladder.size(outgoing=False),
+        "messages": [rung._asdict() for rung in ladder.rungs],
+    }
+
+
+def _signature_algorithm(number: int | None) -> str | None:
+    return None if number is None else code_points.signature_algorithm(number)
+
+
+def _client_certificate(facts: HandshakeFacts, authorities: Iterable[Name]) -> dict[str, Any] | None:
+    """The server's request for a client certificate, and the answer; None if it did not ask."""
+    request = facts.certificate_request
+    if request is None:
+        return None
+    return {
+        "authorities": [str(name) for name in authorities],
+        "signature_algorithms": [code_points.signature_algorithm(number) for number in request.signature_algorithms],
+        "sent": bool(facts.client_sent_certificate),
+        "signature_algorithm": _signature_algorithm(facts.client_signature_algorithm),
+    }
+
+
+def client_certificate_text(report: dict[str, Any] | None) -> str:
+    """Whether the server asked for a client certificate, of which authorities, and whether it was sent, in one line."""
+    if report is None:
+        return "not asked for"
+    sent = "sent" if report["sent"] else "asked for, none sent"
+    names = report["authorities"]
+    return f"{sent}; authorities: {name_list(names)}" if names else f"{sent}; any authority"
 
 
 def _lifetime(session: Session) -> int:
@@ -53,7 +153,9 @@ def show(report: dict[str, Any], screen: Screen) -> None:
     screen.title(f"Connected to {report['servername']}", report["peer"])
     screen.field("version", report["version"])
     screen.field("cipher", report["cipher"])
-    screen.field("group", report["group"] or "none")
+    dh = f"Diffie-Hellman, {report['dh_bits']} bits" if report["dh_bits"] else "none"
+    screen.field("group", report["group"] or dh)
+    screen.field("signature", report["signature_algorithm"] or "none")
     screen.field("ALPN", report["alpn"] or "none")
     if report["verified"] and session["resumed"]:
         screen.field("verified", "yes, when the session was new", "green")
@@ -72,6 +174,9 @@ def show(report: dict[str, Any], screen: Screen) -> None:
             screen.field("", f"malformed: {name_list(certificate['malformed'])}", "red")
     if chain and chain[-1]["issuer"] != chain[-1]["subject"]:
         screen.field("issued by", chain[-1]["issuer"])
+    screen.field("OCSP", ocsp_text(report["ocsp"]))
+    screen.field("SCTs", scts_text(report["scts"]))
+    screen.field("client cert", client_certificate_text(report["client_certificate"]))
     lifetime = "" if session["lifetime"] is None else f", can be resumed for {session['lifetime']} s"
     screen.field("session", ("resumed" if session["resumed"] else "new") + lifetime)
     messages = counted(len(handshake["messages"]), "message")

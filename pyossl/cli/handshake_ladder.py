@@ -17,11 +17,12 @@ _TO_SERVER, _TO_CLIENT = "cyan", "magenta"
 _INDENT = "  "
 _CLOCK, _SHORT_CLOCK = len("1234.56 ms"), len("1234.56")
 _SHORTEST_ARROW = 2
+_RECORD_HEADER = 5
 _GOODBYES = ("Alert: close notify", "Alert: user canceled")
 
 
 class Rung(NamedTuple):
-    """One TLS message: its size in bytes, and its time in milliseconds after the first message."""
+    """One TLS message: its size in bytes, not encrypted, and its time in milliseconds after the first message."""
 
     outgoing: bool
     name: str
@@ -35,12 +36,15 @@ class Ladder:
     def __init__(self) -> None:
         self.rungs: list[Rung] = []
         self._start = 0.0
+        self._bytes_on_the_wire = {True: 0, False: 0}
 
     def add(self, message: Message) -> Rung | None:
         """Adds a message and returns its rung.  It returns None for record headers and other data without a rung.
 
         It can be used as ``message_callback``.
         """
+        if message.is_record_header and len(message.data) == _RECORD_HEADER:
+            self._bytes_on_the_wire[message.outgoing] += len(message.data) + int.from_bytes(message.data[3:], "big")
         if not message.is_protocol:
             return None
         now = time.perf_counter()
@@ -65,8 +69,8 @@ class Ladder:
         return next((rung.name for rung in later if rung.name.startswith("Alert") and rung.name not in _GOODBYES), None)
 
     def size(self, *, outgoing: bool) -> int:
-        """The number of bytes in the messages of one direction."""
-        return sum(rung.size for rung in self.rungs if rung.outgoing is outgoing)
+        """The number of bytes of one direction on the wire: the records, with their headers and their encryption."""
+        return self._bytes_on_the_wire[outgoing]
 
     def draw(self, screen: Screen) -> None:
         """Prints the ladder."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyossl import Certificate, Connection, Context, DecodeError
+from pyossl import Certificate, Connection, Context, DecodeError, Options, features
 from pyossl.cli import starttls
 from pyossl.cli.command_parser import WrongArgumentError
 from pyossl.cli.host_and_port import HostAndPort, server_name
@@ -91,6 +91,15 @@ def client_context(arguments: argparse.Namespace, *, verify: bool = True) -> Con
     return context
 
 
+def ask_for_certificate_status(context: Context) -> None:
+    """Makes a client ask for an OCSP response and certificate timestamps, in a form that the commands can read."""
+    if features.ocsp:
+        context.request_ocsp()
+    context.request_scts()
+    if features.api_3_2:  # no compressed certificates: the timestamps are in the same message
+        context.options |= Options.NO_RX_CERTIFICATE_COMPRESSION
+
+
 def credentials(arguments: argparse.Namespace) -> tuple[str | None, str | None, Callable[[], bytes] | None]:
     """The file of the certificate, the file of its key, and a function that reads the key's password."""
     if arguments.cert is None:
@@ -169,6 +178,12 @@ def write_private(path: str, data: bytes) -> None:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
             file.write(data)
         os.replace(partial, path)
+
+
+def check_writable(path: str) -> None:
+    """Raises ``WrongArgumentError`` if a file cannot be written, before a command does work for it."""
+    with errors_as_wrong_arguments(), open(path, "a", encoding="utf-8"):
+        pass
 
 
 def _first_line(path: str) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -21,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Connection, Context, Listener, Options, Socket
+from pyossl import Authority, Context, Listener, Options, Socket, load_certificates
 from pyossl.cli import file_server, options
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
+from pyossl.cli.connection_report import handshake_report, handshake_text
+from pyossl.cli.failure_report import failure_report
 from pyossl.cli.host_and_port import port_number, server_name
+from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen
 from pyossl.cli.tls_versions import ALL_VERSIONS
 from pyossl.sockets.listener import OUT_OF_RESOURCES
@@ -79,6 +83,9 @@ def add(commands: Commands) -> None:
     options.add_algorithms(parser)
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(
+        "--json", action="store_true", help="print each finished and each failed handshake as a line of JSON"
+    )
+    parser.add_argument(
         "--timeout",
         type=options.seconds,
         default=60.0,
@@ -103,11 +110,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         port = listener.address[1]
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         service = f"serves {Path(arguments.folder).resolve()}" if arguments.folder else "sends back all data"
-        screen.title(f"Listening on {where}", service)
-        if authority_file is not None:
+        log = Log(screen, is_json=arguments.json)
+        if arguments.json:
+            log.record({"listening": where, "authority": authority_file})
+        else:
+            screen.title(f"Listening on {where}", service)
+        if authority_file is not None and not arguments.json:
             _show_how_to_connect(screen, where, authority_file, bool(arguments.folder))
         screen.flush()
-        log = Log(screen)
         # By default, SIGTERM ends the process immediately, and the authority's file would not be removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
@@ -141,6 +151,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             maximum_version=ALL_VERSIONS.get(arguments.max),
         )
         options.set_algorithms(context, arguments)
+        if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
+            context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)
@@ -182,24 +194,50 @@ def _show_how_to_connect(screen: Screen, where: str, authority_file: str, is_htt
 
 
 class Log:
-    """Prints the lines of several threads on one screen."""
+    """Prints the lines of several threads on one screen: text, or with ``is_json`` one JSON object on each line."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, is_json: bool = False) -> None:
         self._screen = screen
+        self._is_json = is_json
         self._lock = threading.Lock()
+
+    def handshake(self, client: str, tls: Socket, observed: ObservedHandshake) -> None:
+        """Prints that a handshake is finished."""
+        if self._is_json:
+            self.record({"client": client, **handshake_report(tls.connection, observed)})
+        else:
+            self.line(client, handshake_text(tls.connection, observed.facts))
+
+    def failure(self, client: str, error: Exception, why: str, observed: ObservedHandshake | None) -> None:
+        """Prints the failure of a connection; ``why`` is its text."""
+        if self._is_json:
+            offered = observed and observed.facts.offer and observed.facts.offer.as_json(observed.suites)
+            self.record({"client": client, "offered": offered, "error": {**failure_report(error), "message": why}})
+        else:
+            self.line(client, why, "red")
 
     def line(self, client: str, event: str, style: str = "") -> None:
         """Prints an event and the address of its client."""
+        if self._is_json:
+            self.record({"client": client, "event": event})
+            return
         with self._lock, contextlib.suppress(OSError):  # if the reader has closed the pipe, the server goes on
             self._screen.log(client, event, style)
+            self._screen.flush()
+
+    def record(self, values: dict[str, Any]) -> None:
+        """Prints one JSON object."""
+        with self._lock, contextlib.suppress(OSError):
+            self._screen.data(json.dumps(values))
             self._screen.flush()
 
 
 class Client:
     """A client's socket, and the time since which the server has been waiting on the client."""
 
-    def __init__(self, tls: Socket, address: Any) -> None:
+    def __init__(self, tls: Socket, address: Any, observed: ObservedHandshake) -> None:
         self._tls = tls
+        self.observed = observed
         self.address = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
         self.since = time.monotonic()
         self.was_closed_for_another = False
@@ -209,12 +247,12 @@ class Client:
         """The number of seconds that the server has been waiting on the client."""
         return time.monotonic() - self.since
 
-    def handshake(self, timeout: float) -> Connection:
+    def handshake(self, timeout: float) -> Socket:
         """Finishes the handshake within ``timeout`` seconds."""
         self._tls.settimeout(timeout)
         self._tls.handshake()
         self.since = time.monotonic()
-        return self._tls.connection
+        return self._tls
 
     def recv(self, size: int) -> bytes:
         """Calls ``Socket.recv``.  It does not reset the time, because a part of a request is not progress."""
@@ -288,10 +326,11 @@ class Server:
                 self._log.line(client.address, f"{type(error).__name__}: {error}", "red")
                 self._leave(client)
 
-    def _accept(self) -> tuple[Socket, Any]:
+    def _accept(self) -> tuple[Socket, Any, ObservedHandshake]:
         while True:
+            observed = ObservedHandshake(self._listener.context)
             try:
-                return self._listener.accept()
+                return (*self._listener.accept(message_callback=observed.add), observed)
             except ConnectionError:  # the client left before the server accepted it
                 continue
             except OSError as error:
@@ -321,31 +360,17 @@ class Server:
 
     def _serve(self, client: Client) -> None:
         try:
-            connection = client.handshake(min(self._timeout, _HANDSHAKE))
-            self._log.line(client.address, _negotiated(connection))
+            tls = client.handshake(min(self._timeout, _HANDSHAKE))
+            self._log.handshake(client.address, tls, client.observed)
             client.settimeout(self._timeout)
             self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:
             why = f"{type(error).__name__}: {error}"
             if client.was_closed_for_another:
                 why = "closed, because it was slow and another client needs its place"
-            self._log.line(client.address, why, "red")
+            self._log.failure(client.address, error, why, client.observed)
         finally:
             self._leave(client)
-
-
-def _negotiated(connection: Connection) -> str:
-    certificate = connection.peer_certificate
-    parts = [
-        connection.version,
-        connection.cipher,
-        connection.group,
-        connection.alpn and f"ALPN {connection.alpn}",
-        connection.server_hostname and f"for {connection.server_hostname}",
-        "resumed" if connection.session_reused else None,
-        certificate and f"client {certificate.subject}",
-    ]
-    return ", ".join(part for part in parts if part)
 
 
 def _listening_host(argument: str) -> str:

@@ -16,8 +16,9 @@ from pyossl.cli import options
 from pyossl.cli.client_connection import close_and_drain, connect
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
 from pyossl.cli.connection_report import connection_report
-from pyossl.cli.handshake_ladder import Handshake, Ladder, head_line, rung_line
+from pyossl.cli.handshake_ladder import Handshake, head_line, rung_line
 from pyossl.cli.handshake_svg import svg
+from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen, Span
 from pyossl.cli.tls_versions import ALL_VERSIONS
 
@@ -110,22 +111,22 @@ def _why_not_two_kinds(handshakes: list[Handshake], *, compare: bool) -> str | N
 
 
 def _handshake(arguments: argparse.Namespace, context: Context, title: str, session: Session | None) -> Handshake:
-    ladder = Ladder()
+    observed = ObservedHandshake(context)
     connected = connect(
         arguments.destination.address(arguments.starttls),
         context,
         arguments.servername or arguments.destination.host,
         protocol=arguments.starttls,
         timeout=arguments.timeout,
-        message_callback=ladder.add,
+        message_callback=observed.add,
         session=session,
     )
     with connected.tls as tls:
         close_and_drain(tls, arguments.timeout)  # in TLS 1.3, the session tickets arrive after the handshake
-        report = connection_report(connected, ladder)
+        report = connection_report(connected, observed)
     if session is not None and not report["session"]["resumed"]:
         title = NOT_RESUMED
-    return Handshake(title, ladder, report)
+    return Handshake(title, observed.ladder, report)
 
 
 def show(handshakes: list[Handshake], screen: Screen) -> None:

@@ -12,6 +12,7 @@ from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import flag, security_level, utf8
 from pyossl.core.errors import check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
+from pyossl.tls.cipher_suite import CipherSuite, cipher_suite
 from pyossl.tls.context_state import ContextState
 
 
@@ -37,6 +38,11 @@ class AlgorithmSettings(ContextState):
     def ciphers(self) -> tuple[str, ...]:
         """The names of all ciphers that may be used, the ciphersuites of TLS 1.3 included.  SSL_CTX_get_ciphers(3)"""
         return tuple(text(lib.SSL_CIPHER_get_name(cipher)) for cipher in self._ciphers())
+
+    @property
+    def cipher_suites(self) -> tuple[CipherSuite, ...]:
+        """The ciphers that may be used, with their numbers and standard names.  SSL_CTX_get_ciphers(3)"""
+        return tuple(cipher_suite(cipher) for cipher in self._ciphers())
 
     def _ciphers(self) -> Iterator[Any]:
         stack = own(

@@ -312,6 +312,21 @@ class Negotiated(Uncopied):
         return self._ask(lambda ssl: names_in(lib.SSL_get0_peer_CA_list(ssl)))
 
     @property
+    def ocsp_response(self) -> bytes | None:
+        """On a client, the OCSP response that the server stapled, in DER; None for none.
+
+        The server sends one only if the client asked with ``Context.request_ocsp``.  pyossl does not check it.
+        SSL_get_tlsext_status_ocsp_resp(3)
+        """
+
+        def stapled(ssl: Any) -> bytes | None:
+            response = ffi.new("const unsigned char **")
+            length = 0 if lib.SSL_is_server(ssl) else lib.SSL_get_tlsext_status_ocsp_resp(ssl, response)
+            return bytes(ffi.buffer(response[0], length)) if length > 0 else None
+
+        return self._ask(stapled)
+
+    @property
     def verified_name(self) -> str | None:
         """The name in the peer's certificate that matched; None if no name was compared.  SSL_get0_peername(3)"""
         return self._ask(lambda ssl: text(lib.SSL_get0_peername(ssl))) or None

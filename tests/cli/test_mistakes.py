@@ -13,7 +13,8 @@ from pyossl.cli.host_and_port import HostAndPort
 
 assert files, "a fixture"
 
-CONNECTING = ("client", "certs", "trace")
+WITH_CREDENTIALS = ("client", "certs", "trace")
+CONNECTING = (*WITH_CREDENTIALS, "scan")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -127,7 +128,7 @@ def test_a_servername_with_more_than_a_name_is_refused(capsys: pytest.CaptureFix
     assert message.endswith("argument --servername: a server name has no URL scheme, port or path; write ::1")
 
 
-@pytest.mark.parametrize("command", ["server", *CONNECTING])
+@pytest.mark.parametrize("command", ["server", *WITH_CREDENTIALS])
 @pytest.mark.parametrize("encoding", ["PEM", "DER"])
 def test_a_certificate_without_a_key_is_refused_with_the_option_to_use(
     command: str, encoding: str, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -140,7 +141,7 @@ def test_a_certificate_without_a_key_is_refused_with_the_option_to_use(
     assert message.endswith(f"the file '{path}' of --cert contains no private key; give the key's file with --key")
 
 
-@pytest.mark.parametrize("command", ["server", *CONNECTING])
+@pytest.mark.parametrize("command", ["server", *WITH_CREDENTIALS])
 def test_an_encrypted_key_without_a_password_is_refused_with_the_option_to_use(
     command: str, files: Files, credentials: pyossl.Credentials, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,7 +164,7 @@ def test_a_file_that_is_no_certificate_is_not_blamed_for_its_missing_key(
     assert "--key" not in message
 
 
-@pytest.mark.parametrize("command", ["server", *CONNECTING])
+@pytest.mark.parametrize("command", ["server", *WITH_CREDENTIALS])
 @pytest.mark.parametrize("option", ["--key", "--password-file"])
 def test_a_key_or_password_without_a_certificate_is_refused_with_the_option_to_use(
     command: str, option: str, files: Files, capsys: pytest.CaptureFixture[str]

@@ -408,10 +408,10 @@ def test_a_server_without_a_free_descriptor_goes_on(
 ) -> None:
     accept, failures = pyossl.Listener.accept, [errno.EMFILE, errno.ENFILE]
 
-    def failing(listener: pyossl.Listener) -> Any:
+    def failing(listener: pyossl.Listener, **options: Any) -> Any:
         if failures:
             raise OSError(failures.pop(), "there is none")
-        return accept(listener)
+        return accept(listener, **options)
 
     monkeypatch.setattr(pyossl.Listener, "accept", failing)
     with echoing(server_context) as (listener, _):

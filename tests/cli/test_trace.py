@@ -18,9 +18,11 @@ from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
 from pyossl.cli.handshake_svg import svg
 from pyossl.cli.screen import Screen
 from pyossl.cli.trace import show
+from pyossl.tls.message import Message
 
 assert files, "a fixture"
 
+HEADER = 256
 SVG = "{http://www.w3.org/2000/svg}"
 NEWEST = "1.3" if pyossl.features.tls1_3 else "1.2"
 
@@ -104,7 +106,9 @@ def test_compare_prints_the_cipher_of_each_handshake(server: Served, files: File
 
 def test_the_summary_of_a_slow_handshake_fits_beside_another_one() -> None:
     ladder = Ladder()
-    ladder.rungs += [Rung(True, "ClientHello", 1600, 0), Rung(False, "Finished", 12345, 1234.56)]
+    ladder.add(Message(True, 0x303, HEADER, b"\x16\x03\x01" + (1595).to_bytes(2, "big")))
+    ladder.add(Message(False, 0x303, HEADER, b"\x16\x03\x03" + (12340).to_bytes(2, "big")))
+    ladder.rungs += [Rung(True, "ClientHello", 1591, 0), Rung(False, "Finished", 12336, 1234.56)]
     known = {"servername": "localhost", "peer": "", "version": "TLSv1.3", "cipher": None, "group": None, "alpn": None}
     stream = io.StringIO()
     screen = Screen(stream)

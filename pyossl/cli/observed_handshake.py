@@ -1,0 +1,38 @@
+"""A message callback that records the messages of a connection: their times and sizes, and what they say."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from pyossl import Message
+from pyossl.cli.handshake_facts import HandshakeFacts
+from pyossl.cli.handshake_ladder import Ladder
+from pyossl.cli.screen import Screen
+from pyossl.tls.cipher_suite import CipherSuite
+from pyossl.tls.context import Context
+
+
+class ObservedHandshake:
+    """The messages of a connection of ``context``.  If there is a screen, each one is printed as soon as it is added.
+
+    Two threads may add messages, one that reads and one that writes.
+    """
+
+    def __init__(self, context: Context, screen: Screen | None = None) -> None:
+        self.ladder = Ladder()
+        self.suites: Mapping[int, CipherSuite] = {suite.number: suite for suite in context.cipher_suites}
+        self.facts = HandshakeFacts(self.suites)
+        self._screen = screen
+        self._lock = threading.Lock()
+
+    def add(self, message: Message) -> None:
+        """Adds a message.  It is used as ``message_callback``."""
+        with self._lock:
+            first = not self.ladder.rungs
+            rung = self.ladder.add(message)
+            self.facts.add(message)
+            if rung is not None and self._screen is not None:
+                if first:
+                    self.ladder.draw_head(self._screen)
+                self.ladder.draw_rung(rung, self._screen)
