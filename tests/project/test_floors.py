@@ -29,6 +29,7 @@ FLOORS = (
     ("streams", "aio", "greenlets"),
     ("trio", "anyio"),
     ("pyopenssl",),
+    ("stdlib",),
     ("cli",),
     ("__main__",),
 )
@@ -37,7 +38,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FRONT_DOOR = "__init__"
 FLOOR_OF_THE_FRONT_DOOR = FLOOR["sockets"]
 """``from pyossl import ...`` loads any of the folders up to this floor."""
-ROOMS_OF_LIB = {"core", "bio", "x509", "tls", "sockets"}
+ROOMS_OF_LIB = {"core", "bio", "x509", "tls", "sockets", "stdlib"}
 OTHERS_WITH_LIB = {
     "pyopenssl/cryptography_binding.py": "it offers OpenSSL's functions by the names of another package's binding",
 }
