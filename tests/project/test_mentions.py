@@ -21,6 +21,8 @@ from build_ffi import ROOT
 FOLDERS = ("pyossl", "tests", "docs", "ci", "benchmarks", "examples", ".github")
 OF_PROGRAMS = {"script.py", "NAME.c", "_.py", "try.c"}
 """Files that a reader's program or a measurement makes."""
+OF_PYTHON = {"ssl.py", "_ssl.c"}
+"""CPython's own files, over and in place of which pyossl/stdlib works."""
 # History is about the names of its time.
 HISTORY = {ROOT / "CHANGELOG.md"}
 SUFFIXES = {".py", ".pyi", ".c", ".h", ".md", ".sh", ".toml", ".yml", ""}
@@ -96,7 +98,9 @@ MODULES = {module_name(path): ROOT / path for path in PATHS if path.endswith((".
 def file_exists(name: str) -> bool:
     """Whether a file has this path, or a path that ends with it."""
     name = name.lstrip("./")
-    return name.rpartition("/")[2] in OF_PROGRAMS or any(path == name or path.endswith(f"/{name}") for path in PATHS)
+    return name.rpartition("/")[2] in OF_PROGRAMS | OF_PYTHON or any(
+        path == name or path.endswith(f"/{name}") for path in PATHS
+    )
 
 
 def module_exists(name: str) -> bool:
