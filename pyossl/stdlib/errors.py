@@ -62,11 +62,16 @@ def _own() -> dict[str, type[OSError]]:
 
 def use(original: ModuleType | None) -> Exceptions:
     """Takes over the classes of the original module, or makes them once; returns them."""
+    global SSLError, SSLCertVerificationError, SSLZeroReturnError, SSLSyscallError
+    global SSLWantReadError, SSLWantWriteError, SSLEOFError
     if original is not None:
         _classes.update((name, getattr(original, name)) for name in ("SSLError", *_DOCUMENTED))
     elif not _classes:
         _classes.update(_own())
-    globals().update(_classes)
+    SSLError, SSLCertVerificationError = _classes["SSLError"], _classes["SSLCertVerificationError"]
+    SSLZeroReturnError, SSLSyscallError = _classes["SSLZeroReturnError"], _classes["SSLSyscallError"]
+    SSLWantReadError, SSLWantWriteError = _classes["SSLWantReadError"], _classes["SSLWantWriteError"]
+    SSLEOFError = _classes["SSLEOFError"]
     return Exceptions(_classes)
 
 
