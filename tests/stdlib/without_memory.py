@@ -1,0 +1,82 @@
+"""The ssl face when Python has no memory: bytes are never lost without an error.
+
+Each of Python's allocations in a call fails in turn.  Then the call raises ``MemoryError``, and either it has done
+nothing, and can be repeated, or the connection has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from core.without_memory import DATA, MOST, with_failing_allocation
+from stdlib.ssl_over_pyossl import MemoryPair, client_context, pair, server_context, ssl
+
+CONTEXTS = client_context(), server_context()
+
+
+def second_calls(make: Callable[[], tuple[Callable[[], Any], Any]]) -> list[Any]:
+    """Tries a call with each of its allocations failing; returns what a second call says after each ``MemoryError``."""
+    second = []
+    for number in range(MOST):
+        call, expected = make()
+        result = with_failing_allocation(number, call)
+        if isinstance(result, MemoryError):
+            try:
+                second.append(call())
+            except ssl.SSLError as error:
+                second.append(error)
+        else:
+            assert result == expected
+    return second
+
+
+def receiving() -> tuple[Callable[[], Any], Any]:
+    memory = MemoryPair(*CONTEXTS).handshake()
+    memory.server.write(DATA)
+    return (lambda: memory.client._sslobj.read(len(DATA))), DATA
+
+
+def receiving_into() -> tuple[Callable[[], Any], Any]:
+    memory = MemoryPair(*CONTEXTS).handshake()
+    memory.server.write(DATA)
+    room = bytearray(len(DATA))
+    return (lambda: memory.client._sslobj.read(0, room)), len(DATA)
+
+
+def writing() -> tuple[Callable[[], Any], Any]:
+    memory = MemoryPair(*CONTEXTS).handshake()
+    return (lambda: memory.client._sslobj.write(DATA)), len(DATA)
+
+
+def taking() -> tuple[Callable[[], Any], Any]:
+    bio = ssl.MemoryBIO()
+    bio.write(DATA)
+    return bio.read, DATA
+
+
+@pytest.mark.parametrize("make", [receiving, receiving_into, writing])
+def test_a_connection_has_done_nothing_or_has_failed(make: Callable[[], tuple[Callable[[], Any], Any]]) -> None:
+    _, expected = make()
+    answers = second_calls(make)
+    assert all(isinstance(answer, ssl.SSLError) or answer == expected for answer in answers), answers
+
+
+def test_a_memory_bio_keeps_its_bytes() -> None:
+    answers = second_calls(taking)
+    assert answers
+    assert set(answers) == {DATA}
+
+
+def test_a_socket_has_done_nothing_or_has_failed() -> None:
+    for number in range(MOST):
+        with pair(*CONTEXTS) as (client, server):
+            server.sendall(DATA)
+            result = with_failing_allocation(number, lambda tls=client: tls.recv(len(DATA)))
+            if isinstance(result, MemoryError):
+                try:
+                    result = client.recv(len(DATA))
+                except ssl.SSLError:
+                    continue
+            assert result == DATA
