@@ -43,10 +43,8 @@ context.set_cipher_list("ECDHE+AESGCM")
 second = hello_of(context)
 
 for which, hello in (("first client", first), ("second client", second)):
-    protocols = b", ".join(hello.alpn).decode() or "none"
-    print(
-        f"{which}: {hello.server_name}, {len(hello.ciphers)} ciphers, {len(hello.extensions)} extensions, ALPN {protocols}"
-    )
+    counts = f"{len(hello.ciphers)} ciphers, {len(hello.extensions)} extensions"
+    print(f"{which}: {hello.server_name}, {counts}, ALPN {b', '.join(hello.alpn).decode() or 'none'}")
     print(f"  JA3 {hello.ja3()}")
     print(f"  JA4 {hello.ja4()}")
 

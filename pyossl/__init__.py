@@ -21,9 +21,11 @@ _HOMES = {
     "bio.network": ("AcceptBIO", "ConnectBIO", "DatagramBIO"),
     "bio.python_bio": ("PythonBIO",),
     "tls.callbacks": ("Verification",),
+    "tls.client_hello": ("ClientHello", "ClientHelloExtension"),
     "tls.connection": ("Connection",),
     "tls.context": ("Context",),
-    "x509.crl": ("CRL", "Revoked", "load_crls"),
+    "x509.crl": ("CRL", "RevocationReason", "Revoked", "load_crls"),
+    "x509.certificate_request": ("CertificateRequest", "CertificateRequestBuilder"),
     "core.errors": (
         "AlertError",
         "CertificateError",

@@ -103,7 +103,10 @@ class ClientHello(NamedTuple):
         return cls(protocol, version, random, session_id, ciphers, compression_methods, extensions)
 
     def extension(self, type: int) -> bytes | None:
-        """The bytes of the first extension with this number; None if there is none.  SSL_client_hello_get0_ext(3)"""
+        """The bytes of the first extension with the number ``type``; None if there is none.
+
+        SSL_client_hello_get0_ext(3)
+        """
         return next((each.data for each in self.extensions if each.type == type), None)
 
     @property
