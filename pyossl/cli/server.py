@@ -23,6 +23,7 @@ from typing import Any
 import pyossl
 from pyossl import Authority, Connection, Context, Listener, Options, Socket
 from pyossl.cli import file_server, options
+from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
 from pyossl.cli.host_and_port import port_number, server_name
 from pyossl.cli.screen import Screen
@@ -77,6 +78,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
     options.add_algorithms(parser)
+    parser.add_argument(
+        "--fingerprints", action="store_true", help="log the JA3 and JA4 fingerprints of each client's ClientHello"
+    )
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(
         "--timeout",
@@ -111,7 +115,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         # By default, SIGTERM ends the process immediately, and the authority's file would not be removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
-            Server(listener, _service(arguments), arguments.timeout, log).run()
+            Server(listener, _service(arguments), arguments.timeout, log, arguments.fingerprints).run()
     return 0
 
 
@@ -198,8 +202,9 @@ class Log:
 class Client:
     """A client's socket, and the time since which the server has been waiting on the client."""
 
-    def __init__(self, tls: Socket, address: Any) -> None:
+    def __init__(self, tls: Socket, address: Any, hello: FirstHello | None = None) -> None:
         self._tls = tls
+        self.hello = hello
         self.address = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
         self.since = time.monotonic()
         self.was_closed_for_another = False
@@ -266,18 +271,21 @@ def echo(tls: file_server.Stream, log: Callable[[str], None]) -> None:
 class Server:
     """Accepts clients and serves each one in a thread."""
 
-    def __init__(self, listener: Listener, service: Service, timeout: float, log: Log) -> None:
+    def __init__(
+        self, listener: Listener, service: Service, timeout: float, log: Log, with_fingerprints: bool = False
+    ) -> None:
         self._listener = listener
         self._service = service
         self._timeout = timeout
         self._log = log
+        self._with_fingerprints = with_fingerprints
         self._clients: set[Client] = set()
         self._client_left = threading.Condition()
 
     def run(self) -> None:
         """Serves clients until an exception, for example ``KeyboardInterrupt``, ends it."""
         while True:
-            client = Client(*self._accept())
+            client = self._accept()
             with self._client_left:
                 while len(self._clients) >= _MOST_CLIENTS:
                     self._make_room(_STALLED)
@@ -288,10 +296,11 @@ class Server:
                 self._log.line(client.address, f"{type(error).__name__}: {error}", "red")
                 self._leave(client)
 
-    def _accept(self) -> tuple[Socket, Any]:
+    def _accept(self) -> Client:
         while True:
+            hello = FirstHello() if self._with_fingerprints else None
             try:
-                return self._listener.accept()
+                return Client(*self._listener.accept(message_callback=None if hello is None else hello.add), hello)
             except ConnectionError:  # the client left before the server accepted it
                 continue
             except OSError as error:
@@ -319,9 +328,16 @@ class Server:
             self._clients.discard(client)
             self._client_left.notify()
 
+    def _handshake(self, client: Client) -> Connection:
+        try:
+            return client.handshake(min(self._timeout, _HANDSHAKE))
+        finally:
+            if client.hello is not None and client.hello.fingerprints:
+                self._log.line(client.address, client.hello.fingerprints)
+
     def _serve(self, client: Client) -> None:
         try:
-            connection = client.handshake(min(self._timeout, _HANDSHAKE))
+            connection = self._handshake(client)
             self._log.line(client.address, _negotiated(connection))
             client.settimeout(self._timeout)
             self._service(client, lambda event: self._log.line(client.address, event))

@@ -41,13 +41,11 @@ from pyossl.x509.extensions import Extension, KeyUsage
 from pyossl.x509.keys import Key, PrivateKey
 from pyossl.x509.names import Name
 from pyossl.x509.passwords import Password
-from pyossl.x509.signing import digest_for
+from pyossl.x509.signing import LEAST_SECURITY_BITS, digest_for
 
 _SERVER_AND_CLIENT = bytes.fromhex("06082b06010505070301" + "06082b06010505070302")
 _DAY = datetime.timedelta(days=1)
 _LONGEST_COMMON_NAME = 64
-_LEAST_SECURITY_BITS = 112
-"""Of the key in a request.  The minimum of NIST SP 800-57 since 2014: RSA 2048, EC 224."""
 _LARGEST_SERIAL_NUMBER = (1 << 159) - 1
 """RFC 5280, 4.1.2.2: 20 octets."""
 
@@ -234,10 +232,10 @@ class Authority:
             instance(subject, Name, "subject")
         if not request.is_signature_valid:
             raise ValueError("the certificate request was not signed with the private key of its public key")
-        if key.security_bits < _LEAST_SECURITY_BITS:
+        if key.security_bits < LEAST_SECURITY_BITS:
             raise ValueError(
                 f"the key in the certificate request, {key.type} with {key.bits} bits, has {key.security_bits} bits of "
-                f"security, and {_LEAST_SECURITY_BITS} are needed"
+                f"security, and {LEAST_SECURITY_BITS} are needed"
             )
         extensions = _leaf_extensions(names)
         first, last = _validity(not_before, not_after)

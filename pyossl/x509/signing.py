@@ -1,4 +1,4 @@
-"""What every signature on a certificate, a request or a CRL needs: the digest for the key."""
+"""Signatures on certificates, requests and CRLs: the digest for a key, and how weak a key may be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pyossl.core import ffi, lib
 from pyossl.core.arguments import c_string
 from pyossl.core.outcome import take_records
 from pyossl.x509.keys import PrivateKey
+
+LEAST_SECURITY_BITS = 112
+"""The minimum of NIST SP 800-57 since 2014: RSA 2048, EC 224."""
 
 
 def digest_for(key: PrivateKey) -> Any:
