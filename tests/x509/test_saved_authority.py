@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from x509.certificate_making import crl_der, make, openssl, revoke
+from x509.certificate_making import DAY, NOW, crl_der, make, openssl, raw, revoke
 
 import pyossl
 from pyossl import CRL, Authority, Certificate, Credentials, DecodeError, PasswordError, RevocationReason, Store
@@ -197,6 +197,18 @@ def test_a_crl_that_is_not_complete_is_refused() -> None:
 
     with pytest.raises(ValueError, match="not a complete one"):
         Authority.of(own, with_critical(x509.DeltaCRLIndicator(1)))
+
+
+def test_a_crl_with_a_malformed_entry_is_refused() -> None:
+    theirs = make("theirs", ca=True)
+    own = Credentials(Certificate.load(theirs.pem), pyossl.PrivateKey.load(theirs.key_pem))
+    entry = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(NOW)
+    entry = entry.add_extension(raw("2.5.29.21", b"\x04\x01a"), False)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(theirs.certificate.subject)
+    builder = builder.last_update(NOW).next_update(NOW + DAY).add_revoked_certificate(entry.build())
+    crl = CRL.load(crl_der(builder.sign(theirs.key, hashes.SHA256())))
+    with pytest.raises(DecodeError, match="CRLReason"):
+        Authority.of(own, crl)
 
 
 @pytest.mark.parametrize(
