@@ -36,7 +36,6 @@ _SERVER_NAME, _GROUPS, _POINT_FORMATS, _SIGNATURE_ALGORITHMS, _ALPN = 0, 10, 11,
 _SUPPORTED_VERSIONS, _QUIC_TRANSPORT_PARAMETERS = 43, 57
 _HOST_NAME = 0
 
-# From the oldest to the newest.  The numbers of DTLS decrease.
 _JA4_VERSIONS = {
     0x0002: "s2",
     0x0300: "s3",
@@ -48,7 +47,6 @@ _JA4_VERSIONS = {
     0xFEFD: "d2",
     0xFEFC: "d3",
 }
-_JA4_ORDER = {version: place for place, version in enumerate(_JA4_VERSIONS)}
 _JA4_DIGITS, _JA4_MOST, _JA4_NONE = 12, 99, "0" * 12
 
 
@@ -191,8 +189,9 @@ class ClientHello(NamedTuple):
         return "_".join((start, *(parts if raw else map(_ja4_digest, parts))))
 
     def _ja4_version(self) -> str:
-        known = [each for each in self.supported_versions if each in _JA4_ORDER]
-        return _JA4_VERSIONS[max(known, key=_JA4_ORDER.__getitem__)] if known else "00"
+        newest = min if self.protocol == _DTLS else max  # the numbers of DTLS decrease
+        version = newest((each for each in self.supported_versions if not is_grease(each)), default=0)
+        return _JA4_VERSIONS.get(version, "00")
 
     def _ja4_alpn(self) -> str:
         first = next(iter(self.alpn), b"")

@@ -89,13 +89,47 @@ def test_the_examples_of_ja3_s_readme(ciphers: list[int], groups: list[int] | No
     assert (hello.ja3(raw=True), hello.ja3()) == (raw, digest)
 
 
+def test_the_newest_version_counts_in_a_ja4_even_if_it_is_unknown() -> None:
+    def shown(version: int, *supported: int) -> str:
+        return ClientHello.parse(message([], [(43, numbers(supported, 1))], version)).ja4()[1:3]
+
+    assert shown(TLS_1_2, 0x0303, 0x0304, 0x0302) == "13"
+    assert shown(TLS_1_2, 0x0304, 0x7F1C) == "00"
+    assert shown(TLS_1_2, 0x0A0A) == "00"
+
+
+GREASE_EXAMPLE = (
+    "002f,0035,009c,009d,1301,1302,1303,c013,c014,c02b,c02c,c02f,c030,cca8,cca9",
+    "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035",
+    "0005,000a,000b,000d,0012,0017,001b,0023,002b,002d,0033,44cd,ca34,fe0d,ff01",
+    "fe0d,0010,0017,0033,44cd,ff01,000a,000d,0023,002b,000b,ca34,002d,0000,0005,001b,0012",
+    "0904,0905,0906,0403,0804,0401,0503,0805,0501,0806,0601",
+)
+
+
+def test_the_values_of_ja4_s_own_tests() -> None:
+    """FoxIO-LLC/ja4, python/test/testdata/sigalg-grease.pcapng.json: a Chrome with ML-DSA."""
+    sorted_ciphers, ciphers, sorted_extensions, extensions, signatures = GREASE_EXAMPLE
+    hello = described(ciphers, extensions, signatures)
+    assert hello.ja4() == "t13d1517h2_8daaf6152771_cb7bf5808d99"
+    assert hello.ja4(raw=True) == f"t13d1517h2_{sorted_ciphers}_{sorted_extensions}_{signatures}"
+    assert hello.ja4(original_order=True) == "t13d1517h2_acb858a92679_88bf22a3e888"
+    assert hello.ja4(raw=True, original_order=True) == f"t13d1517h2_{ciphers}_{extensions}_{signatures}"
+
+
 SPECIFICATION_CIPHERS = "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"
 SPECIFICATION_EXTENSIONS = "001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015"
 SPECIFICATION_SIGNATURES = "0403,0804,0401,0503,0805,0501,0806,0601"
 
 
 def specification_example(*, with_signatures: bool = True) -> ClientHello:
-    """The ClientHello that technical_details/JA4.md of FoxIO-LLC/ja4 describes, with GREASE everywhere."""
+    """The ClientHello that technical_details/JA4.md of FoxIO-LLC/ja4 describes."""
+    extensions = SPECIFICATION_EXTENSIONS if with_signatures else SPECIFICATION_EXTENSIONS.replace(",000d", "")
+    return described(SPECIFICATION_CIPHERS, extensions, SPECIFICATION_SIGNATURES)
+
+
+def described(ciphers: str, types: str, signatures: str) -> ClientHello:
+    """A ClientHello of TLS 1.3 with these lists, with GREASE everywhere."""
 
     def listed(text: str) -> list[int]:
         return [int(each, 16) for each in text.split(",")]
@@ -104,13 +138,12 @@ def specification_example(*, with_signatures: bool = True) -> ClientHello:
         0: vector(b"\0" + vector(b"a.example", 2), 2),
         10: numbers([0x3A3A, 29]),
         11: b"\1\0",
-        13: numbers([0x1A1A, *listed(SPECIFICATION_SIGNATURES)]),
+        13: numbers([0x1A1A, *listed(signatures)]),
         16: vector(vector(b"h2", 1) + vector(b"http/1.1", 1), 2),
         43: numbers([0xFAFA, 0x0304, 0x0303], 1),
     }
-    types = [each for each in listed(SPECIFICATION_EXTENSIONS) if with_signatures or each != 13]
-    extensions = [(each, data.get(each, b"")) for each in (0x0A0A, *types, 0xDADA)]
-    return ClientHello.parse(message([0x7A7A, *listed(SPECIFICATION_CIPHERS)], extensions))
+    extensions = [(each, data.get(each, b"")) for each in (0x0A0A, *listed(types), 0xDADA)]
+    return ClientHello.parse(message([0x7A7A, *listed(ciphers)], extensions))
 
 
 def test_the_example_of_ja4_s_specification_in_its_four_forms() -> None:
@@ -149,8 +182,7 @@ def test_a_ja4_of_a_hello_without_anything() -> None:
 )
 def test_the_version_in_a_ja4(version: int, shown: str) -> None:
     assert ClientHello.parse(message([], None, version)).ja4()[1:3] == shown
-    extension = (43, numbers([0x0A0A, 0x0300, version, 0x7F1C], 1))
-    shown = "s3" if shown == "00" else shown  # the only one that is known
+    extension = (43, numbers([0xFAFA, 0x0300, version], 1))
     assert ClientHello.parse(message([], [extension], TLS_1_2)).ja4()[1:3] == shown
 
 

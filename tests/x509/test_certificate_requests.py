@@ -58,7 +58,8 @@ def test_the_openssl_program_verifies_a_request_and_reads_the_same_from_it(
     request_: CertificateRequest, key: PrivateKey
 ) -> None:
     """openssl-req(1)"""
-    assert openssl("req", "-verify", "-outform", "DER", input=request_.to_pem()) == request_.to_der()
+    assert CertificateRequest.load(openssl("req", "-verify", input=request_.to_pem())) == request_
+    assert openssl("req", "-outform", "DER", input=request_.to_pem()) == request_.to_der()
     assert openssl("req", "-noout", "-subject", "-nameopt", "RFC2253", input=request_.to_pem()).decode().split("=", 1)[
         1
     ].strip() == str(request_.subject)
