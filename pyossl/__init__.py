@@ -22,10 +22,12 @@ _HOMES = {
     "bio.python_bio": ("PythonBIO",),
     "tls.alert": ("Alert",),
     "tls.callbacks": ("Verification",),
+    "tls.client_hello": ("ClientHello", "ClientHelloExtension"),
     "tls.connection": ("Connection",),
     "tls.cipher_suite": ("CipherSuite",),
     "tls.context": ("Context",),
-    "x509.crl": ("CRL", "Revoked", "load_crls"),
+    "x509.crl": ("CRL", "RevocationReason", "Revoked", "load_crls"),
+    "x509.certificate_request": ("CertificateRequest", "CertificateRequestBuilder"),
     "core.errors": (
         "AlertError",
         "CertificateError",

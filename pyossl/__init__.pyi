@@ -35,6 +35,7 @@ from pyossl.sockets.socket import Socket as Socket, connect as connect
 from pyossl.tls.alert import Alert as Alert
 from pyossl.tls.callbacks import Verification as Verification
 from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
+from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
 from pyossl.tls.message import Message as Message
@@ -43,7 +44,16 @@ from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.versions import Version as Version
 from pyossl.x509.authority import Authority as Authority, Credentials as Credentials, self_signed as self_signed
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
-from pyossl.x509.crl import CRL as CRL, Revoked as Revoked, load_crls as load_crls
+from pyossl.x509.certificate_request import (
+    CertificateRequest as CertificateRequest,
+    CertificateRequestBuilder as CertificateRequestBuilder,
+)
+from pyossl.x509.crl import (
+    CRL as CRL,
+    RevocationReason as RevocationReason,
+    Revoked as Revoked,
+    load_crls as load_crls,
+)
 from pyossl.x509.extensions import Extension as Extension, KeyUsage as KeyUsage
 from pyossl.x509.keys import PrivateKey as PrivateKey, PublicKey as PublicKey
 from pyossl.x509.load_uri import load_uri as load_uri

@@ -12,7 +12,9 @@ import enum
 import functools
 import importlib
 import inspect
+import itertools
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from types import FunctionType, MethodDescriptorType
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +27,7 @@ from odd_values import AUTHORITY, CLIENT, OWN, SERVER
 from pairs import meet
 from served import tls_pair
 from stub_signatures import annotations_of
+from tls.published_client_hellos import CHROME
 from x509.certificate_making import crl_der, make, revoke
 
 import pyossl
@@ -47,6 +50,7 @@ INNER = {
     "aio.StreamReader.set_transport": "called by a transport",
     "aio.StreamWriter": "made by open_connection",
     "aio.Transport": "made by create_connection",
+    "Authority.save": "it writes into any folder: tests/x509/test_saved_authority.py",
     "BIO.serve": "called by a connection",
     "Context.socket_face": "wrap_socket, by another name",
     "Negotiated.call": "a function of the program's own, with its own arguments",
@@ -187,6 +191,17 @@ def revoked() -> pyossl.CRL:
     return pyossl.CRL.load(crl_der(revoke(make("an issuer", ca=True), {7: None})))
 
 
+def request() -> pyossl.CertificateRequest:
+    return pyossl.CertificateRequest.create("example.com", private_key=OWN.private_key)
+
+
+def saved(stack: Stack) -> str:
+    """A folder with a saved authority."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    AUTHORITY.save(folder, None)
+    return folder
+
+
 def checking() -> pyossl.Context:
     return pyossl.Context.server(OWN.certificate, OWN.private_key, trust=AUTHORITY.certificate, verify=True)
 
@@ -201,6 +216,8 @@ def trio_stream() -> Any:
     theirs.receive_stream.close()
     return ours
 
+
+_NUMBERS = itertools.count(1)
 
 STREAMS: list[Any] = []
 """The objects of anyio to close after the test: anyio warns when others are collected."""
@@ -255,6 +272,9 @@ OBJECTS: dict[str, Make] = {
     "BIO": lambda stack: pyossl.BIO.memory(),
     "CRL": lambda stack: revoked(),
     "Certificate": lambda stack: OWN.certificate,
+    "CertificateRequest": lambda stack: request(),
+    "CertificateRequestBuilder": lambda stack: pyossl.CertificateRequestBuilder(),
+    "ClientHello": lambda stack: pyossl.ClientHello.parse(CHROME),
     "Connection": lambda stack: connected()[0],
     "Context": lambda stack: checking(),
     "DatagramBIO": lambda stack: pyossl.DatagramBIO(datagrams(stack)),
@@ -332,8 +352,22 @@ GOOD: dict[str, Make] = {
     "trio.abc.Listener[_Stream]": lambda stack: NoListener(),
     "AnyByteStreamConnectable": lambda stack: NoConnectable(),
     "BaseException": lambda stack: ValueError("a handshake that failed"),
+    "CertificateRequest": lambda stack: request(),
+    "Extension": constantly(pyossl.Extension("1.2.3", b"x")),
+    "Name": constantly(OWN.certificate.subject_name),
     # By the callable and the name of the parameter.
     "Authority.issue(names)": constantly("example.com"),
+    "Authority.load(folder)": saved,
+    "Authority.of(credentials)": constantly(AUTHORITY.credentials),
+    "Authority.revoke(certificate)": lambda stack: next(_NUMBERS),
+    "Authority.sign(names)": constantly("example.com"),
+    "CertificateRequest(pointer)": lambda stack: request()._request,
+    "CertificateRequest.create(names)": constantly("example.com"),
+    "CertificateRequest.from_cryptography(request)": lambda stack: request().to_cryptography(),
+    "CertificateRequest.load(source)": lambda stack: request().to_pem(),
+    "CertificateRequestBuilder.add_names(names)": constantly("example.com"),
+    "ClientHello.parse(data)": constantly(CHROME),
+    "Name.of(attributes)": constantly(("CN", "example.com")),
     "self_signed(names)": constantly("example.com"),
     "BIO(pointer)": lambda stack: _pointer(pyossl.BIO.null()),
     "BIO.fd(file)": abandoned,

@@ -16,11 +16,10 @@ from pyossl import Certificate, DecodeError, Verification
 from pyossl.cli.certificate_report import key, malformed, name_list, names, validity_time
 from pyossl.cli.screen import counted
 from pyossl.core.outcome import VerifyCode
+from pyossl.x509.signing import LEAST_SECURITY_BITS
 
-_LEAST_SECURITY_BITS = 112
-"""The minimum of NIST SP 800-57 since 2014: RSA 2048, EC 224."""
 _SOON = datetime.timedelta(days=14)
-_BROKEN_DIGESTS = ("md5", "sha1")
+BROKEN_DIGESTS = ("md5", "sha1")
 
 _UNKNOWN_ISSUER = (
     VerifyCode.UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
@@ -173,11 +172,11 @@ def _weak_algorithms(chain: tuple[Certificate, ...]) -> Iterator[Finding]:
             bits = certificate.public_key.security_bits
         except DecodeError:
             continue
-        if bits < _LEAST_SECURITY_BITS:
+        if bits < LEAST_SECURITY_BITS:
             yield Finding(WEAK_KEY, f"{key(certificate)} has {bits} bits of security", place)
         algorithm = certificate.signature_algorithm.lower().replace("-", "")
         # A trusted root is trusted by its key.  The signature on it does not matter.
-        if not certificate.is_self_signed and any(digest in algorithm for digest in _BROKEN_DIGESTS):
+        if not certificate.is_self_signed and any(digest in algorithm for digest in BROKEN_DIGESTS):
             yield Finding(WEAK_SIGNATURE, f"{certificate.signature_algorithm} can be forged", place)
 
 

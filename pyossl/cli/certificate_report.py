@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from pyossl import Certificate, DecodeError, GeneralNameType
+from pyossl import Certificate, CertificateRequest, DecodeError, GeneralNameType
 
 MALFORMED = "(malformed)"
 _MOST_NAMES = 8
@@ -56,7 +56,7 @@ def malformed(certificate: Certificate) -> list[str]:
     return wrong + list(certificate.malformed_extensions)
 
 
-def names(certificate: Certificate) -> list[str]:
+def names(certificate: Certificate | CertificateRequest) -> list[str]:
     """The subject alternative names, for example ``DNS:example.com``."""
     try:
         return [
@@ -67,7 +67,7 @@ def names(certificate: Certificate) -> list[str]:
         return [MALFORMED]
 
 
-def key(certificate: Certificate) -> str:
+def key(certificate: Certificate | CertificateRequest) -> str:
     """The type of the public key, with its curve or size, for example ``EC prime256v1`` or ``RSA 2048``."""
     try:
         public_key = certificate.public_key

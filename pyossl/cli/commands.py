@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import pyossl
-from pyossl.cli import certs, client, completion, demo, info, scan, server, trace
+from pyossl.cli import certs, client, completion, demo, info, request, scan, server, trace
 from pyossl.cli.command_parser import WrongArgumentError, program_name
 from pyossl.cli.package_version import package_version
 from pyossl.cli.process import FAILED, INTERRUPTED, discard, open_missing_streams, print_error
 from pyossl.cli.screen import Screen, printable
 
-COMMANDS = (demo, info, client, server, certs, trace, scan, completion)
+COMMANDS = (demo, info, client, server, certs, request, trace, scan, completion)
 
 FINE, USAGE = 0, 2
 

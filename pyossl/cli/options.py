@@ -107,8 +107,12 @@ def credentials(arguments: argparse.Namespace) -> tuple[str | None, str | None, 
             if value is not None:
                 raise WrongArgumentError(f"{option} is given without --cert; give the certificate's file with --cert")
         return None, None, None
-    password = None if arguments.password_file is None else lambda: _first_line(arguments.password_file)
-    return arguments.cert, arguments.key or arguments.cert, password
+    return arguments.cert, arguments.key or arguments.cert, password_of(arguments)
+
+
+def password_of(arguments: argparse.Namespace) -> Callable[[], bytes] | None:
+    """A function that reads the key's password from the file of ``--password-file``."""
+    return None if arguments.password_file is None else lambda: _first_line(arguments.password_file)
 
 
 def set_algorithms(context: Context, arguments: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import pyossl
 from pyossl import Authority, Context, Listener, Options, Socket, load_certificates
 from pyossl.cli import file_server, options
+from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
 from pyossl.cli.connection_report import handshake_report, handshake_text
 from pyossl.cli.failure_report import failure_report
@@ -81,6 +82,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
     options.add_algorithms(parser)
+    parser.add_argument(
+        "--fingerprints", action="store_true", help="log the JA3 and JA4 fingerprints of each client's ClientHello"
+    )
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(
         "--json", action="store_true", help="print each finished and each failed handshake as a line of JSON"
@@ -121,7 +125,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         # By default, SIGTERM ends the process immediately, and the authority's file would not be removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
-            Server(listener, _service(arguments), arguments.timeout, log).run()
+            Server(listener, _service(arguments), arguments.timeout, log, arguments.fingerprints).run()
     return 0
 
 
@@ -235,9 +239,10 @@ class Log:
 class Client:
     """A client's socket, and the time since which the server has been waiting on the client."""
 
-    def __init__(self, tls: Socket, address: Any, observed: ObservedHandshake) -> None:
+    def __init__(self, tls: Socket, address: Any, observed: ObservedHandshake, hello: FirstHello | None = None) -> None:
         self._tls = tls
         self.observed = observed
+        self.hello = hello
         self.address = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
         self.since = time.monotonic()
         self.was_closed_for_another = False
@@ -304,18 +309,21 @@ def echo(tls: file_server.Stream, log: Callable[[str], None]) -> None:
 class Server:
     """Accepts clients and serves each one in a thread."""
 
-    def __init__(self, listener: Listener, service: Service, timeout: float, log: Log) -> None:
+    def __init__(
+        self, listener: Listener, service: Service, timeout: float, log: Log, with_fingerprints: bool = False
+    ) -> None:
         self._listener = listener
         self._service = service
         self._timeout = timeout
         self._log = log
+        self._with_fingerprints = with_fingerprints
         self._clients: set[Client] = set()
         self._client_left = threading.Condition()
 
     def run(self) -> None:
         """Serves clients until an exception, for example ``KeyboardInterrupt``, ends it."""
         while True:
-            client = Client(*self._accept())
+            client = self._accept()
             with self._client_left:
                 while len(self._clients) >= _MOST_CLIENTS:
                     self._make_room(_STALLED)
@@ -326,11 +334,20 @@ class Server:
                 self._log.line(client.address, f"{type(error).__name__}: {error}", "red")
                 self._leave(client)
 
-    def _accept(self) -> tuple[Socket, Any, ObservedHandshake]:
+    def _accept(self) -> Client:
         while True:
             observed = ObservedHandshake(self._listener.context)
+            hello = FirstHello() if self._with_fingerprints else None
+
+            def add(
+                message: pyossl.Message, observed: ObservedHandshake = observed, hello: FirstHello | None = hello
+            ) -> None:
+                observed.add(message)
+                if hello is not None:
+                    hello.add(message)
+
             try:
-                return (*self._listener.accept(message_callback=observed.add), observed)
+                return Client(*self._listener.accept(message_callback=add), observed, hello)
             except ConnectionError:  # the client left before the server accepted it
                 continue
             except OSError as error:
@@ -358,9 +375,16 @@ class Server:
             self._clients.discard(client)
             self._client_left.notify()
 
+    def _handshake(self, client: Client) -> Socket:
+        try:
+            return client.handshake(min(self._timeout, _HANDSHAKE))
+        finally:
+            if client.hello is not None and client.hello.fingerprints:
+                self._log.line(client.address, client.hello.fingerprints)
+
     def _serve(self, client: Client) -> None:
         try:
-            tls = client.handshake(min(self._timeout, _HANDSHAKE))
+            tls = self._handshake(client)
             self._log.handshake(client.address, tls, client.observed)
             client.settimeout(self._timeout)
             self._service(client, lambda event: self._log.line(client.address, event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,31 @@ from pyossl.x509.extensions import Extension, extension_value, extensions_of
 from pyossl.x509.keys import Key
 from pyossl.x509.names import Name, general_names
 from pyossl.x509.pem_and_der import Source, output_of, read_der, read_every
+
+
+class RevocationReason(enum.IntEnum):
+    """Why a certificate was revoked: the reason code of an entry of a CRL (RFC 5280, 5.3.1).
+
+    - ``UNSPECIFIED``: no reason is given; a CRL then has no code.
+    - ``KEY_COMPROMISE``: others may have the private key.
+    - ``CA_COMPROMISE``: others may have the private key of this authority.
+    - ``AFFILIATION_CHANGED``: the subject's name or other information has changed.
+    - ``SUPERSEDED``: there is a newer certificate.
+    - ``CESSATION_OF_OPERATION``: the certificate is not needed any more.
+    - ``CERTIFICATE_HOLD``: the certificate may become valid again.
+    - ``PRIVILEGE_WITHDRAWN``: the subject may not have what the certificate says any more.
+    - ``AA_COMPROMISE``: others may have the private key of the attribute authority.
+    """
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    CA_COMPROMISE = 2
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    CERTIFICATE_HOLD = 6
+    PRIVILEGE_WITHDRAWN = 9
+    AA_COMPROMISE = 10
 
 
 class _Entry(NamedTuple):

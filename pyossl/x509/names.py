@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from pyossl.core import ffi, lib, own
-from pyossl.core.arguments import instance, octets, pointer as checked_pointer
+from pyossl.core.arguments import instance, octets, pointer as checked_pointer, utf8
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.x509.asn1 import object_identifier, short_name, string_bytes, string_text
+from pyossl.x509.asn1 import object_from, object_identifier, short_name, string_bytes, string_text
 from pyossl.x509.pem_and_der import der_of, output_of
 
 
@@ -56,6 +56,29 @@ class Name(Sequence[Attribute]):
         self._name = own(check_ptr(pointer, f"reading a name from {len(der)} bytes", DecodeError), lib.X509_NAME_free)
         if place[0] != data + len(der):
             raise DecodeError(f"the {len(der)} bytes hold more than a name")
+
+    @classmethod
+    def of(cls, *attributes: tuple[str, str], **named: str) -> Name:
+        """Makes a name of its attributes, the most general one first.
+
+        - ``attributes``: pairs of a type and a text, which may repeat a type: ``Name.of(("DC", "com"), ("DC", "a"))``.
+        - ``named``: types and texts that follow: ``Name.of(C="AT", O="Example", CN="www.example.com")``.
+
+        A type is one of OpenSSL's names, or the dotted form.  Raises ``ValueError`` for an unknown type, and for a text
+        that its type does not allow, for example a country of three letters.  X509_NAME_add_entry_by_OBJ(3)
+        """
+        pointer = own(check_ptr(lib.X509_NAME_new(), "X509_NAME_new"), lib.X509_NAME_free)
+        take_records()
+        for attribute in (*attributes, *named.items()):
+            if not isinstance(attribute, tuple) or len(attribute) != 2:
+                raise TypeError(f"an attribute of a name is a tuple of a type and a text, not {attribute!r:.80}")
+            kind, text = object_from(attribute[0]), utf8(attribute[1], "the text of an attribute")
+            encoding = lib.MBSTRING_UTF8
+            if lib.X509_NAME_add_entry_by_OBJ(pointer, kind, encoding, text, len(text), -1, 0) != 1:
+                why = take_records()
+                reason = f": {why[-1].reason}" if why else ""
+                raise ValueError(f"the attribute {attribute[0]} cannot be {attribute[1][:80]!a}{reason}")
+        return cls.copied(pointer)
 
     @classmethod
     def copied(cls, pointer: Any) -> Name:

@@ -254,6 +254,24 @@ def test_openssls_client_is_served(files: Files) -> None:
         served.program.wait_for(rb"ALPN echo, for localhost")
 
 
+@pytest.mark.feature("JA3 and JA4 fingerprints of a ClientHello")
+def test_the_fingerprints_of_each_client_are_in_the_log(files: Files) -> None:
+    with our_server("--cert", files.certificate, "--key", files.key, "--fingerprints", "--alpn", "echo") as served:
+        ran = in_a_pipe("client", served.where, "--ca", files.ca, "--alpn", "echo", feed=b"x")
+        assert (ran.status, ran.output) == (0, "x"), ran.errors
+        served.program.wait_for(rb"JA3 [0-9a-f]{32}, JA4 t1[23]d\d{4}eo_[0-9a-f]{12}_[0-9a-f]{12}\n")
+        served.program.wait_for(rb"sent back 1 bytes")
+        refused = in_a_pipe("client", served.where, "--ca", files.ca, "--alpn", "other")
+        assert refused.status == 1
+        served.program.wait_for(rb"JA4 t1[23]d\d{4}or_")
+
+
+def test_there_are_no_fingerprints_in_the_log_without_the_option(files: Files) -> None:
+    with our_server("--cert", files.certificate, "--key", files.key) as served:
+        assert in_a_pipe("client", served.where, "--ca", files.ca, feed=b"x").output == "x"
+        assert b"JA3" not in served.program.wait_for(rb"(?s).*sent back 1 bytes")[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -80,6 +80,9 @@ class House(NamedTuple):
     def crl(self) -> pyossl.CRL:
         return pyossl.CRL.load(crl_der(revoke(make("CA", ca=True), {7: None})))
 
+    def request(self) -> pyossl.CertificateRequest:
+        return pyossl.CertificateRequest.create("example.com", private_key=self.own.private_key)
+
     def face(self) -> SSL.Connection:
         return SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
 
@@ -95,6 +98,9 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
     return {
         pyossl.Certificate: lambda house: house.own.certificate,
         pyossl.CRL: House.crl,
+        pyossl.CertificateRequest: House.request,
+        pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
+        pyossl.ClientHelloExtension: lambda house: pyossl.ClientHelloExtension(16, b"\0\3\2h2"),
         pyossl.Revoked: lambda house: pyossl.Revoked(7, house.own.certificate.not_before, None),
         pyossl.PublicKey: lambda house: house.own.certificate.public_key,
         pyossl.Name: lambda house: house.own.certificate.subject_name,
@@ -125,6 +131,9 @@ def is_value(kind: type) -> bool:
 VALUES = {
     pyossl.Certificate,
     pyossl.CRL,
+    pyossl.CertificateRequest,
+    pyossl.ClientHello,
+    pyossl.ClientHelloExtension,
     pyossl.Revoked,
     pyossl.PublicKey,
     pyossl.Name,
@@ -157,6 +166,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.DigestFilter: lambda house: pyossl.DigestFilter("sha256"),
     pyossl.ConnectBIO: lambda house: pyossl.ConnectBIO(("localhost", 1)),
     pyossl.AcceptBIO: lambda house: pyossl.AcceptBIO(("127.0.0.1", 0)),
+    pyossl.CertificateRequestBuilder: lambda house: pyossl.CertificateRequestBuilder(),
     pyossl.Connection: lambda house: house.connection,
     pyossl.Context: lambda house: house.client_context,
     pyossl.Session: lambda house: house.session,

@@ -18,7 +18,7 @@ import pickle
 import pyossl
 from malloc_in_use import in_use
 from pyossl.x509.certificate_builder import CertificateBuilder
-from pyossl import CRL, PKCS12, Certificate, KeyUsage, Name, PrivateKey, PublicKey, Store
+from pyossl import CRL, PKCS12, Certificate, CertificateRequest, KeyUsage, Name, PrivateKey, PublicKey, Store
 from x509.certificate_making import crl_der, make, revoke, SUBJECT_ALT_NAME, raw
 
 root = make("the root", ca=True)
@@ -26,6 +26,8 @@ leaf = make("the leaf", root)
 broken = make("broken", extensions=[(raw(SUBJECT_ALT_NAME, b"\\x30\\x05\\x82\\x04ab"), False)]).der
 crl = crl_der(revoke(root, {n: None for n in range(1, 20)}))
 issued = pyossl.self_signed("localhost", "127.0.0.1")
+authority = pyossl.Authority()
+request = CertificateRequest.create("localhost", private_key=issued.private_key, subject=Name.of(CN="localhost"))
 p12 = PKCS12(issued.private_key, issued.certificate, [Certificate.load(root.der)]).to_der("x", iterations=1)
 key = issued.private_key.to_der()
 pem = Certificate.load(leaf.der).to_pem() * 3
@@ -57,6 +59,17 @@ def once():
     lists = CRL.load(crl)
     list(lists), lists.find(3), lists.text, lists.extensions, lists.number
     refused(lambda: CRL.load(crl[:-1]))
+    asked = CertificateRequest.load(request.to_der())
+    for name in dir(CertificateRequest):
+        if isinstance(getattr(CertificateRequest, name), property):
+            getattr(asked, name)
+    authority.sign(asked, *asked.names)
+    refused(lambda: CertificateRequest.load(request.to_der()[:-1]))
+    refused(lambda: Name.of(C="three"))
+    CertificateRequest.create("localhost", private_key=issued.private_key)
+    revoking = pyossl.Authority.of(authority.credentials, authority.crl())
+    revoking.revoke(7, 1)
+    revoking.crl().find(7)
     read = PrivateKey.load(key)
     read.public_key.to_pem(), read == issued.private_key, read.group, hash(read)
     PublicKey.load(read.public_der())

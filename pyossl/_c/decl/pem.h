@@ -20,6 +20,8 @@ int PEM_write_bio_X509(BIO *bio, X509 *certificate);
 int PEM_write_bio_X509_AUX(BIO *bio, X509 *certificate);
 X509_CRL *PEM_read_bio_X509_CRL(BIO *bio, X509_CRL **crl, pem_password_cb *callback, void *argument);
 int PEM_write_bio_X509_CRL(BIO *bio, X509_CRL *crl);
+X509_REQ *PEM_read_bio_X509_REQ(BIO *bio, X509_REQ **request, pem_password_cb *callback, void *argument);
+int PEM_write_bio_X509_REQ(BIO *bio, X509_REQ *request);
 
 int i2d_PrivateKey_bio(BIO *bio, EVP_PKEY *key);
 int PEM_write_bio_PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, unsigned char *password, int length, pem_password_cb *callback, void *argument);

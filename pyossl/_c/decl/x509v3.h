@@ -44,6 +44,7 @@ int i2d_GENERAL_NAME(const GENERAL_NAME *name, unsigned char **out);
 void EXTENDED_KEY_USAGE_free(EXTENDED_KEY_USAGE *usage);
 int sk_ASN1_OBJECT_num(const EXTENDED_KEY_USAGE *usage);
 ASN1_OBJECT *sk_ASN1_OBJECT_value(const EXTENDED_KEY_USAGE *usage, int index);
+void *X509V3_get_d2i(const struct stack_st_X509_EXTENSION *extensions, int nid, int *critical, int *index);
 int X509V3_EXT_print(BIO *bio, X509_EXTENSION *extension, unsigned long flags, int indent);
 int X509_check_ca(X509 *certificate);
 int X509_PURPOSE_get_count(void);
