@@ -25,6 +25,7 @@ FILES_WITH_THE_NUMBER = {
     "core/__init__.py",
     "pyopenssl/SSL.py",
     "pyopenssl/constants.py",
+    "stdlib/constants.py",
 }
 """They show the version of the headers; initialise.c compares it with the library's, with the macros of have.h.  In
 pyopenssl/ it is one of pyOpenSSL's constants."""
