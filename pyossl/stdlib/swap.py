@@ -90,8 +90,12 @@ def _check_library() -> None:
     made = lib.SSL_CTX_new(lib.TLS_method())
     if made == ffi.NULL:
         from pyossl.core.errors import failed
+        from pyossl.tls.system_openssl import configuration_file
 
-        raise InstallError(f"no context can be made with the system's OpenSSL: {failed('SSL_CTX_new')}")
+        raise InstallError(
+            f"no context can be made with the system's OpenSSL: {failed('SSL_CTX_new')} (its configuration is "
+            f"{configuration_file()})"
+        )
     own(made, lib.SSL_CTX_free)
 
 
