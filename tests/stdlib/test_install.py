@@ -12,6 +12,7 @@ from stdlib.ssl_programs import Run, completed
 import pyossl
 
 
+@pytest.mark.feature("ssl of a whole process, also when it is in use already")
 def test_before_anything_is_imported_all_of_ssl_is_over_pyossl(run: Run) -> None:
     run(
         """

@@ -6,6 +6,7 @@ import pytest
 from stdlib.ssl_programs import Run, needs
 
 
+@pytest.mark.feature("ssl of a whole process, also when it is in use already")
 def test_live_connections_and_their_contexts_go_on(run: Run) -> None:
     run(
         """

@@ -224,6 +224,7 @@ def test_the_contexts_that_aiohttp_makes_when_it_is_imported_are_refused(run: Ru
     assert "aiohttp.connector._SSL_CONTEXT_UNVERIFIED, aiohttp.connector._SSL_CONTEXT_VERIFIED;" in printed
 
 
+@pytest.mark.feature("contexts that would go on over the other OpenSSL are found")
 def test_each_context_of_a_module_is_named(run: Run) -> None:
     printed = run(
         """
