@@ -328,7 +328,8 @@ class Connection:
             chain = _certificates(lib.SSL_get_peer_cert_chain(ssl))
             if not self.server_side:
                 return chain
-            # OpenSSL leaves the client's own certificate out, and forgets the others when a session is resumed.
+            # OpenSSL leaves the client's own certificate out, and forgets the others when a session is resumed
+            # (docs/pitfalls.md, 60).
             x509 = lib.SSL_get1_peer_certificate(ssl)
             return None if x509 == ffi.NULL else [certificate_of(own(x509, lib.X509_free)), *(chain or ())]
 

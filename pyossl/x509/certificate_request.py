@@ -182,7 +182,10 @@ class CertificateRequest:
         return extensions_of(stack, lib.sk_X509_EXTENSION_num, lib.sk_X509_EXTENSION_value)
 
     def _stack(self) -> Any | None:
-        """The ``STACK_OF(X509_EXTENSION) *``, owned, that keeps its extensions alive; None without extensions."""
+        """The ``STACK_OF(X509_EXTENSION) *``, owned, that keeps its extensions alive; None without extensions.
+
+        A malformed list must not look like none (docs/pitfalls.md, 56).
+        """
         take_records()
         if self._attribute_count() > 1:
             raise DecodeError("the certificate request has more than one list of extensions")

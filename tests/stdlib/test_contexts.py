@@ -49,6 +49,7 @@ def with_key(certificate: pyossl.Certificate, key: bytes) -> str:
     return ssl.DER_cert_to_PEM_cert(der.replace(old, key))
 
 
+@pytest.mark.feature("certificates with keys that are known to be stolen are refused")
 def test_a_chain_with_a_distrusted_key_is_refused_though_its_root_is_trusted(tmp_path: Path) -> None:
     authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
     leaf = authority.issue("localhost")

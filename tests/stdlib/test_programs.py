@@ -18,6 +18,7 @@ from exchanges import *
 """
 
 
+@pytest.mark.feature("a connection that a forked child goes on with")
 def test_a_connection_goes_on_in_a_forked_child(run: Run) -> None:
     run(
         START
