@@ -125,6 +125,19 @@ def test_the_exception_of_a_password_function_comes_back(tmp_path: Path) -> None
         context.load_cert_chain(certificate, encrypted, password)
 
 
+def test_a_context_keeps_its_certificate_if_the_new_one_cannot_be_loaded(tmp_path: Path) -> None:
+    authority = pyossl.Authority()
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(authority.issue("localhost").certificate.to_pem())
+    key.write_bytes(authority.issue("localhost").private_key.to_pem())
+    server = server_context()
+    with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
+        server.load_cert_chain(certificate, key)
+    with pytest.raises(FileNotFoundError):
+        server.load_cert_chain(certificate, tmp_path / "none.pem")
+    assert MemoryPair(server=server).handshake().client.version() is not None
+
+
 def test_a_server_replaces_its_certificate_while_connections_are_made(tmp_path: Path) -> None:
     authority = pyossl.Authority()
     files = []
@@ -208,6 +221,33 @@ def test_a_wrong_answer_of_a_name_callback_is_unraisable(unraisable: list[Any]) 
         connections.client.do_handshake()
     assert received.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
     assert [each.exc_type for each in unraisable] == [TypeError]
+
+
+def test_pythons_own_hook_prints_the_exception_of_a_callback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    server = server_context()
+    server.sni_callback = lambda *_: 1 / 0
+    with pytest.raises(ssl.SSLError, match="CALLBACK_FAILED"):
+        MemoryPair(server=server).handshake()
+    printed = capsys.readouterr().err
+    assert printed.startswith("Exception ignored in")
+    assert "ZeroDivisionError: division by zero" in printed
+
+
+def test_a_hook_that_raises_does_not_end_more_than_the_handshake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raising(report: Any) -> None:
+        raise LookupError("in the hook")
+
+    monkeypatch.setattr(sys, "unraisablehook", raising)
+    server = server_context()
+    server.sni_callback = lambda *_: 1 / 0
+    with pytest.raises(ssl.SSLError, match="CALLBACK_FAILED"):
+        MemoryPair(server=server).handshake()
+    assert "LookupError: in the hook" in capsys.readouterr().err
 
 
 def test_a_name_callback_chooses_another_context(tmp_path: Path) -> None:
