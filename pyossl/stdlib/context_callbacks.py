@@ -191,15 +191,23 @@ def _asker_of_client_key(callback: Callable[..., Any]) -> Callable[[Any, Any], t
     def ask(tls: Any, hint: bytes | None) -> tuple[bytes, bytes] | None:
         try:
             identity, secret = callback(_text(hint))
-            name = b"" if identity is None else identity.encode() if isinstance(identity, str) else bytes(identity)
-            key = bytes(memoryview(secret))
+            text = "" if identity is None else identity
+            name = text.encode() if isinstance(text, str) else bytes(memoryview(text))
+            if b"\0" in name or len(name) >= lib.pyossl_longest_identity():
+                raise ValueError(f"an identity has {lib.pyossl_longest_identity() - 1} bytes at most, without a NUL")
+            key = _checked_key(bytes(memoryview(secret)))
         except BaseException as error:
             report_unraisable(error, callback)
             return None
-        fits = key and b"\0" not in name and len(name) <= lib.pyossl_longest_identity()
-        return (name, key) if fits else None
+        return (name, key) if key else None
 
     return ask
+
+
+def _checked_key(key: bytes) -> bytes:
+    if len(key) > lib.PSK_MAX_PSK_LEN:
+        raise ValueError(f"a pre-shared key has {lib.PSK_MAX_PSK_LEN} bytes at most, not {len(key)}")
+    return key
 
 
 def _asker_of_server_key(callback: Callable[..., Any]) -> Callable[[Any, Any], bytes | None]:
@@ -210,10 +218,10 @@ def _asker_of_server_key(callback: Callable[..., Any]) -> Callable[[Any, Any], b
             secret = callback(_text(identity))
             if not isinstance(secret, bytes):
                 raise TypeError(f"expected bytes, {type(secret).__name__} found")
+            return _checked_key(secret) or None
         except BaseException as error:
             report_unraisable(error, callback)
             return None
-        return secret or None
 
     return ask
 

@@ -350,13 +350,54 @@ def test_both_sides_use_the_pre_shared_key_of_their_callbacks(keyed: tuple[Any, 
 
 
 @with_psk
-@pytest.mark.parametrize("answer", [("x" * 1000, b"secret"), ("identity", b"x" * 10_000), ("identity", "text"), None])
-def test_a_wrong_pre_shared_key_ends_the_handshake(keyed: tuple[Any, Any], answer: Any, unraisable: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (("x" * lib.pyossl_longest_identity(), b"secret"), ValueError),
+        (("x" * 1000, b"secret"), ValueError),
+        (("a\0b", b"secret"), ValueError),
+        (("identity", b"x" * (lib.PSK_MAX_PSK_LEN + 1)), ValueError),
+        (("identity", "text"), TypeError),
+        ((10**12, b"secret"), TypeError),
+        (None, TypeError),
+    ],
+)
+def test_a_wrong_pre_shared_key_ends_the_handshake(
+    keyed: tuple[Any, Any], answer: Any, kind: type[Exception], unraisable: list[Any]
+) -> None:
     client, server = keyed
     client.set_psk_client_callback(lambda hint: answer)
     server.set_psk_server_callback(lambda identity: b"secret")
     with pytest.raises(ssl.SSLError):
         MemoryPair(client, server).handshake()
+    assert [each.exc_type for each in unraisable] == [kind]
+
+
+@with_psk
+@pytest.mark.parametrize(
+    ("answer", "kinds"),
+    [(b"x" * (lib.PSK_MAX_PSK_LEN + 1), [ValueError]), ("text", [TypeError]), (None, [TypeError]), (b"", [])],
+)
+def test_a_wrong_key_of_a_server_ends_the_handshake(
+    keyed: tuple[Any, Any], answer: Any, kinds: list[type[Exception]], unraisable: list[Any]
+) -> None:
+    client, server = keyed
+    client.set_psk_client_callback(lambda hint: ("identity", b"secret"))
+    server.set_psk_server_callback(lambda identity: answer)
+    with pytest.raises(ssl.SSLError):
+        MemoryPair(client, server).handshake()
+    assert [each.exc_type for each in unraisable] == kinds
+
+
+@with_psk
+def test_the_longest_identity_and_the_longest_key_are_used(keyed: tuple[Any, Any]) -> None:
+    client, server = keyed
+    identity, key = "x" * (lib.pyossl_longest_identity() - 1), b"k" * lib.PSK_MAX_PSK_LEN
+    heard: list[Any] = []
+    client.set_psk_client_callback(lambda hint: (identity, key))
+    server.set_psk_server_callback(lambda name: heard.append(name) or key)
+    MemoryPair(client, server).handshake()
+    assert heard == [identity]
 
 
 @with_psk
