@@ -78,6 +78,7 @@ NAMES(X)
 #include "fast/ssl_types.c"
 #include "fast/ssl_error_type.c"
 #include "fast/ssl_socket_methods.c"
+#include "fast/unraisable.c"
 
 static PyObject *base_type;
 
@@ -194,6 +195,8 @@ static PyMethodDef functions[] = {
     {"socket_methods", replace_socket_methods, METH_VARARGS,
      DOC("socket_methods(cls, recv, recv_into, send, sendall, /)", "Puts the methods in C onto ssl.py's SSLSocket.")},
     {"queue_of", queue_of, METH_O, DOC("queue_of(memory, /)", "Returns the address of the queue of a `MemoryBIO`.")},
+    {"report_unraisable", report_unraisable, METH_VARARGS,
+     DOC("report_unraisable(error, where, /)", "Reports an exception that cannot be raised.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -78,7 +78,6 @@
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
-#include "tls/load_credential_files.c"
 #include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */

@@ -29,7 +29,7 @@ from pyossl.stdlib import errors
 from pyossl.stdlib.certificate import certificate_of, der_of, dictionary_of
 from pyossl.stdlib.constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, SSL_ERROR_EOF
 from pyossl.stdlib.outcome_errors import error_of
-from pyossl.stdlib.session import Session
+from pyossl.stdlib.session import Proof, Session
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.message import Message
 from pyossl.tls.mutable_connection import MutableConnection
@@ -87,7 +87,7 @@ def wrap_socket(
     context: ContextState,
     sock: Any,
     server_side: bool,
-    server_hostname: str | bytes | None = None,
+    server_hostname: str | None = None,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
@@ -104,7 +104,7 @@ def wrap_bio(
     incoming: Any,
     outgoing: Any,
     server_side: bool,
-    server_hostname: str | bytes | None = None,
+    server_hostname: str | None = None,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
@@ -114,21 +114,22 @@ def wrap_bio(
     return _wrapped(context, tls, server_side, name, owner, session, None, incoming, outgoing)
 
 
-def _checked(context: ContextState, server_side: bool, server_hostname: str | bytes | None) -> str | None:
-    """The server's name as text, after a look at the side."""
+def _checked(context: ContextState, server_side: bool, server_hostname: object) -> str | None:
+    """The server's name, after a look at the side."""
     if server_side and context.protocol == PROTOCOL_TLS_CLIENT:
         raise errors.refused("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
     if not server_side and context.protocol == PROTOCOL_TLS_SERVER:
         raise errors.refused("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
     if server_hostname is None:
         return None
-    name = server_hostname if isinstance(server_hostname, str) else bytes(server_hostname).decode("ascii")
-    name.encode("ascii")
-    if "\0" in name:
+    if not isinstance(server_hostname, str):
+        raise TypeError(f"argument must be str, not {type(server_hostname).__name__}")
+    server_hostname.encode("ascii")
+    if "\0" in server_hostname:
         raise TypeError("argument must be encoded string without null bytes, not str")
-    if not name or name[0] == ".":
+    if not server_hostname or server_hostname[0] == ".":
         raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
-    return name
+    return server_hostname
 
 
 def _wrapped(
@@ -178,6 +179,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_checked_name",
         "_context",
         "_owner",
         "_sock",
@@ -200,6 +202,7 @@ class Connection:
         tls.face = self
         self.server_side = server_side
         self.server_hostname = name
+        self._checked_name: str | None = None
         self._owner: weakref.ref[Any] | None = None
         self._sock = None if sock is None else weakref.ref(sock)
 
@@ -237,6 +240,7 @@ class Connection:
             done = lib.X509_VERIFY_PARAM_set1_host(parameters, encoded, len(encoded))
         if not done:
             raise errors.of_queue()
+        self._checked_name = name
 
     # The socket
 
@@ -316,7 +320,12 @@ class Connection:
             return None
         if der:
             return der_of(x509)
-        return dictionary_of(x509) if self.context_state.tls.verify_mode & lib.SSL_VERIFY_PEER else {}
+        is_verified = self._verifies() and self.context_state.tls.verify_mode & lib.SSL_VERIFY_PEER
+        return dictionary_of(x509) if is_verified else {}
+
+    def _verifies(self) -> bool:
+        """Whether this connection verifies the peer, whatever the context is set to now.  SSL_get_verify_mode(3)"""
+        return bool(self.tls._ask(lib.SSL_get_verify_mode) & lib.SSL_VERIFY_PEER)
 
     def get_verified_chain(self) -> Any:
         return self.tls._ask(lambda ssl: _certificates(lib.SSL_get0_verified_chain(ssl)))
@@ -416,7 +425,11 @@ class Connection:
     @property
     def session(self) -> Any:
         pointer = lib.pyossl_session(self.tls._c)
-        return new_ssl_session(Session(own(pointer, lib.SSL_SESSION_free), self.context_state)) if pointer else None
+        if not pointer:
+            return None
+        is_verified = self._verifies() and self.tls.is_handshake_finished and self.tls.verify_code == lib.X509_V_OK
+        proof = Proof(is_verified, self._checked_name if is_verified else None)
+        return new_ssl_session(Session(own(pointer, lib.SSL_SESSION_free), self.context_state, proof))
 
     @session.setter
     def session(self, session: Any) -> None:
@@ -427,6 +440,8 @@ class Connection:
             raise ValueError("Cannot set session for server-side SSLSocket.")
         if self.tls.is_handshake_finished:
             raise ValueError("Cannot set session after handshake.")
+        if not state.proof.suffices(Proof(self._verifies(), self._checked_name)):
+            return  # the peer of a resumed session is not verified again: a full handshake follows
         if lib.pyossl_set_session(self.tls._c, state.pointer) != 1:
             raise errors.of_queue()
 
