@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pyossl.stdlib.frozen_objects import unfrozen
 from pyossl.stdlib.references import LEFT_ALONE, attributes_of
 
 _STEPS = 16
@@ -31,14 +32,8 @@ LeftBehind.thing.__doc__ = "The context, connection or class."
 
 def instances(kinds: tuple[type, ...]) -> list[Any]:
     """The objects of these types.  It asks ``type()`` alone: ``isinstance`` may run code of a proxy's."""
-    frozen = gc.get_freeze_count()
-    if frozen:
-        gc.unfreeze()
-    try:
+    with unfrozen():
         return [each for each in gc.get_objects() if issubclass(type(each), kinds)]
-    finally:
-        if frozen:
-            gc.freeze()
 
 
 def made_with(names: dict[str, Any]) -> list[LeftBehind]:
@@ -89,12 +84,11 @@ def contexts_in_modules(names: dict[str, Any]) -> list[str]:
     A context that is reachable from a module is one that new connections use.  The context of a connection is not: it
     is held by that connection alone, unless the connection is a listening socket.
     """
-    contexts = instances((names["_ssl"]._SSLContext,))
-    if not contexts:
-        return []
-    found = _Search(names).paths(contexts)
-    del contexts
-    return sorted(found)
+    with unfrozen():
+        contexts = instances((names["_ssl"]._SSLContext,))
+        if not contexts:
+            return []
+        return sorted(_Search(names).paths(contexts))
 
 
 class _Search:

@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pyossl.stdlib.frozen_objects import unfrozen
+
 _LEVELS = 4
 """How many tuples may be inside of one another."""
 LEFT_ALONE = (
@@ -53,14 +55,8 @@ class References:
 
     def find(self) -> list[Change]:
         """The changes that replace every reference that can be replaced."""
-        frozen = gc.get_freeze_count()
-        if frozen:
-            gc.unfreeze()  # the collector does not look into what gc.freeze() has put aside
-        try:
+        with unfrozen():
             self._find()
-        finally:
-            if frozen:
-                gc.freeze()
         return self._changes
 
     def _find(self) -> None:

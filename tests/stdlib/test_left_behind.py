@@ -119,6 +119,43 @@ except pyossl.stdlib.InstallError as error:
         assert f"for new connections: {path}; call" in printed, printed
 
 
+def test_a_context_that_gc_freeze_has_put_aside_is_refused_by_name_too(run: Run) -> None:
+    printed = run(
+        """
+        import gc, ssl
+        context = ssl.create_default_context()
+        import pyossl.stdlib
+        gc.freeze()
+        frozen = gc.get_freeze_count()
+        try:
+            pyossl.stdlib.install()
+        except pyossl.stdlib.InstallError as error:
+            print(error)
+        assert gc.get_freeze_count() >= frozen  # 0 in a free-threaded Python, which does not count them
+        """
+    )
+    assert "for new connections: __main__.context; call" in printed
+
+
+def test_a_program_that_has_frozen_nothing_is_not_frozen_by_a_search(run: Run) -> None:
+    run(
+        """
+        import gc, ssl
+        import pyossl.stdlib
+        before = gc.get_freeze_count()
+        pyossl.stdlib.install()
+        assert gc.get_freeze_count() <= before
+        class Cycle: pass
+        cycle = Cycle()
+        cycle.itself = cycle
+        pyossl.stdlib.left_behind()
+        pyossl.stdlib.uninstall()
+        assert gc.get_freeze_count() <= before
+        assert any(each is cycle for each in gc.get_objects())
+        """
+    )
+
+
 def test_a_context_of_a_running_function_or_of_a_connection_is_none_of_a_modules(run: Run) -> None:
     run(
         """
