@@ -10,6 +10,7 @@ import pytest
 from stdlib.ssl_programs import Run, completed
 
 import pyossl
+import pyossl.stdlib
 
 
 @pytest.mark.feature("ssl of a whole process, also when it is in use already")
@@ -41,6 +42,14 @@ def test_a_program_is_told_whether_ssl_is_over_pyossl(run: Run) -> None:
         assert not pyossl.stdlib.is_installed()
         """
     )
+
+
+def test_dir_has_the_public_names_also_those_that_are_imported_later() -> None:
+    public = [name for name in dir(pyossl.stdlib) if not name.startswith("__")]
+    assert public == sorted(pyossl.stdlib.__all__)
+    for name in pyossl.stdlib.__all__:
+        assert getattr(pyossl.stdlib, name).__module__.startswith("pyossl.stdlib")
+    assert repr(pyossl.stdlib.InstallError) == "<class 'pyossl.stdlib.InstallError'>"
 
 
 def test_the_library_is_the_one_of_pyossl(run: Run) -> None:
