@@ -427,7 +427,7 @@ class Connection:
         pointer = lib.pyossl_session(self.tls._c)
         if not pointer:
             return None
-        is_verified = self._verifies() and self.tls.is_handshake_finished and self.tls.verify_code == lib.X509_V_OK
+        is_verified = self._verifies() and self.tls.is_handshake_finished
         proof = Proof(is_verified, self._checked_name if is_verified else None)
         return new_ssl_session(Session(own(pointer, lib.SSL_SESSION_free), self.context_state, proof))
 

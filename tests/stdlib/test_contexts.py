@@ -89,6 +89,32 @@ def test_the_distrusted_keys_stay_refused_when_the_verification_changes(tmp_path
     assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
 
 
+def ask_for_certificate(connections: MemoryPair) -> None:
+    """The server asks for the client's certificate in the handshake, or after it."""
+    connections.handshake()
+    connections.server.verify_client_post_handshake()
+    connections.server.write(b"the request comes before this")
+    connections.client.read(1)
+    connections.server.read(1)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_server_refuses_the_distrusted_keys_of_clients(tmp_path: Path, later: bool) -> None:
+    authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
+    leaf = authority.issue("client")
+    both = tmp_path / "both.pem"
+    both.write_bytes(leaf.certificate.to_pem() + leaf.private_key.to_pem())
+    server, client = server_context(), client_context()
+    server.load_verify_locations(cadata=with_key(authority.certificate, DISTRUSTED_KEY))
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.post_handshake_auth = client.post_handshake_auth = later
+    client.load_cert_chain(both)
+    connections = MemoryPair(client, server)
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        ask_for_certificate(connections)
+    assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
+
+
 def test_other_keys_are_accepted() -> None:
     assert MemoryPair().handshake().client.version() is not None
 
