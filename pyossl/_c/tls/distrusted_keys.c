@@ -26,27 +26,73 @@ static const unsigned char pyossl_distrusted_keys[][PYOSSL_DIGEST_SIZE] = {
      0xf9, 0x7c, 0xd5, 0x72, 0x91, 0xbb, 0x5b, 0xa6, 0x86, 0xc5, 0x41, 0x5f, 0x5e, 0xb4, 0xf6, 0xb6},
 };
 
+enum { PYOSSL_SHORT_KEY = 1024 };
+
+/* Writes the DER of a certificate's SubjectPublicKeyInfo, if it is short, as i2d_X509_PUBKEY(3) does.  That encodes it
+ * four times, to find out the lengths, and this is done twice in every handshake.  Returns its length; 0: it is too
+ * long, or OpenSSL failed. */
+static size_t pyossl_encode_short_key(const X509 *certificate, unsigned char out[PYOSSL_SHORT_KEY])
+{
+    X509_ALGOR *algorithm = NULL;
+    const unsigned char *key = NULL;
+    unsigned char *end = out;
+    int key_size = 0, algorithm_size, inner, size;
+
+    /* OpenSSL 4.0 has more const in its declaration. */
+    if (X509_PUBKEY_get0_param(NULL, &key, &key_size, (void *)&algorithm, (void *)X509_get_X509_PUBKEY(certificate)) != 1)
+        return 0;
+    algorithm_size = i2d_X509_ALGOR(algorithm, NULL);
+    if (algorithm_size <= 0 || algorithm_size > PYOSSL_SHORT_KEY || key_size <= 0 || key_size > PYOSSL_SHORT_KEY)
+        return 0;
+    inner = algorithm_size + ASN1_object_size(0, key_size + 1, V_ASN1_BIT_STRING);
+    size = ASN1_object_size(1, inner, V_ASN1_SEQUENCE);
+    if (size > PYOSSL_SHORT_KEY)
+        return 0;
+    ASN1_put_object(&end, 1, inner, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+    if (i2d_X509_ALGOR(algorithm, &end) != algorithm_size)
+        return 0;
+    ASN1_put_object(&end, 0, key_size + 1, V_ASN1_BIT_STRING, V_ASN1_UNIVERSAL);
+    *end++ = 0;    /* the number of unused bits */
+    memcpy(end, key, (size_t)key_size);
+    return (size_t)size;
+}
+
+/* The SHA-256 digest of a certificate's SubjectPublicKeyInfo.  1: done; 0: it failed. */
+static int pyossl_digest_key(const X509 *certificate, unsigned char digest[EVP_MAX_MD_SIZE])
+{
+    unsigned char short_key[PYOSSL_SHORT_KEY], *key = NULL;
+    size_t length = pyossl_encode_short_key(certificate, short_key);
+    unsigned int size = 0;
+    int done;
+
+    if (length == 0) {
+        int result = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+        if (result <= 0)
+            return 0;
+        length = (size_t)result;
+    }
+    done = EVP_Digest(key == NULL ? short_key : key, length, digest, &size, EVP_sha256(), NULL);
+    OPENSSL_free(key);
+    return done == 1 && size == PYOSSL_DIGEST_SIZE;
+}
+
 /* The verify callback of a context: 0, with X509_V_ERR_CERT_REJECTED, for a certificate with a distrusted key, and for
  * one whose key cannot be looked at.  Else it leaves OpenSSL's answer. */
 static int pyossl_refuse_distrusted_key(int ok, X509_STORE_CTX *store_context)
 {
     X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
-    unsigned char digest[EVP_MAX_MD_SIZE], *key = NULL;
-    unsigned int size = 0;
-    int length, trusted = 0;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    int trusted = 0;
     size_t n;
 
     if (!ok || certificate == NULL)
         return ok;
-    length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
-    if (length > 0 && EVP_Digest(key, (size_t)length, digest, &size, EVP_sha256(), NULL) == 1
-        && size == PYOSSL_DIGEST_SIZE) {
+    if (pyossl_digest_key(certificate, digest)) {
         trusted = 1;
         for (n = 0; n < sizeof(pyossl_distrusted_keys) / PYOSSL_DIGEST_SIZE; n++)
             if (memcmp(digest, pyossl_distrusted_keys[n], PYOSSL_DIGEST_SIZE) == 0)
                 trusted = 0;
     }
-    OPENSSL_free(key);
     if (!trusted)
         X509_STORE_CTX_set_error(store_context, X509_V_ERR_CERT_REJECTED);
     return trusted;
