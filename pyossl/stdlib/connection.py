@@ -91,30 +91,39 @@ class TLSConnection(MutableConnection):
 def wrap_socket(
     context: ContextState,
     sock: Any,
-    server_side: bool,
+    server_side: object,
     server_hostname: str | bytes | None = None,
+    *,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
-    """Makes a ``_SSLSocket`` over the descriptor of a Python socket.  SSL_new(3)"""
-    name = _checked(context, server_side, server_hostname)
-    tls = TLSConnection(context.tls, _over_socket(context.tls._freeze(), _fileno(sock)))
-    return _wrapped(context, tls, server_side, name, owner, session, sock, None, None)
+    """The method ``_wrap_socket`` of a context: a ``_SSLSocket`` over the descriptor of a Python socket.  SSL_new(3)"""
+    if not isinstance(sock, _socket.socket):
+        raise TypeError(f"_wrap_socket() argument 'sock' must be _socket.socket, not {type(sock).__name__}")
+    is_server = bool(server_side)
+    name = _checked(context, is_server, server_hostname)
+    tls = context.tls  # live: it does not freeze with its first connection
+    pointer = _over_socket(tls._ctx, _fileno(sock))
+    return _wrapped(context, TLSConnection(tls, pointer), is_server, name, owner, session, sock, None, None)
 
 
 def wrap_bio(
     context: ContextState,
     incoming: Any,
     outgoing: Any,
-    server_side: bool,
+    server_side: object,
     server_hostname: str | bytes | None = None,
+    *,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
-    """Makes a ``_SSLSocket`` that reads from one MemoryBIO and writes to another.  SSL_new(3)"""
-    name = _checked(context, server_side, server_hostname)
-    tls = TLSConnection(context.tls, _over_queues(context.tls._freeze(), queue_of(incoming), queue_of(outgoing)))
-    return _wrapped(context, tls, server_side, name, owner, session, None, incoming, outgoing)
+    """The method ``_wrap_bio`` of a context: a ``_SSLSocket`` between two MemoryBIOs.  SSL_new(3)"""
+    read, write = queue_of(incoming), queue_of(outgoing)
+    is_server = bool(server_side)
+    name = _checked(context, is_server, server_hostname)
+    tls = context.tls
+    pointer = _over_queues(tls._ctx, read, write)
+    return _wrapped(context, TLSConnection(tls, pointer), is_server, name, owner, session, None, incoming, outgoing)
 
 
 def _checked(context: ContextState, server_side: bool, server_hostname: str | bytes | None) -> str | None:
@@ -126,7 +135,6 @@ def _checked(context: ContextState, server_side: bool, server_hostname: str | by
     if server_hostname is None:
         return None
     name = server_hostname if isinstance(server_hostname, str) else bytes(server_hostname).decode("ascii")
-    name.encode("ascii")
     if "\0" in name:
         raise TypeError("argument must be encoded string without null bytes, not str")
     if not name or name[0] == ".":
@@ -145,11 +153,11 @@ def _wrapped(
     incoming: Any,
     outgoing: Any,
 ) -> Any:
+    encoded = _NULL if name is None else name.encode("ascii")
     state = Connection(context, tls, server_side, name, sock)
     c = tls._c
     wrapped = new_ssl_socket(state, c, tls.address, sock, incoming, outgoing)
-    encoded = _NULL if name is None else name.encode("ascii")
-    is_address = name is not None and _is_address(name)
+    is_address = name is not None and (name[-1].isdigit() or ":" in name) and _is_address(name)
     if not _set_up(c, server_side, encoded, is_address, context._checks_hostname, context._asks_later):
         raise errors.of_queue()
     if context._message_callback is not None:
@@ -163,8 +171,6 @@ def _wrapped(
 
 def _is_address(name: str) -> bool:
     """Whether OpenSSL compares ``name`` with the addresses of a certificate.  X509_VERIFY_PARAM_set1_ip_asc(3)"""
-    if not (name[-1].isdigit() or ":" in name):
-        return False
     for family in _socket.AF_INET, _socket.AF_INET6:
         try:
             _socket.inet_pton(family, name)

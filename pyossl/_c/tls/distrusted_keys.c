@@ -26,11 +26,21 @@ static const unsigned char pyossl_distrusted_keys[][PYOSSL_DIGEST_SIZE] = {
      0xf9, 0x7c, 0xd5, 0x72, 0x91, 0xbb, 0x5b, 0xa6, 0x86, 0xc5, 0x41, 0x5f, 0x5e, 0xb4, 0xf6, 0xb6},
 };
 
-enum { PYOSSL_SHORT_KEY = 1024 };
+enum {
+    PYOSSL_SHORT_KEY = 560,     /* of RSA with 4096 bits */
+    PYOSSL_LAST_TRUSTED = 4
+};
+
+/* The keys that this thread has found trusted last.  Most connections of a program meet the same few, and comparing a
+ * key is much faster than its digest. */
+static _Thread_local struct {
+    size_t size;
+    unsigned char key[PYOSSL_SHORT_KEY];
+} pyossl_last_trusted[PYOSSL_LAST_TRUSTED];
 
 /* Writes the DER of a certificate's SubjectPublicKeyInfo, if it is short, as i2d_X509_PUBKEY(3) does.  That encodes it
- * four times, to find out the lengths, and this is done twice in every handshake.  Returns its length; 0: it is too
- * long, or OpenSSL failed. */
+ * four times, to find out the lengths, and this is done for each certificate of each handshake.  Returns its length; 0:
+ * it is too long, or OpenSSL failed. */
 static size_t pyossl_encode_short_key(const X509 *certificate, unsigned char out[PYOSSL_SHORT_KEY])
 {
     X509_ALGOR *algorithm = NULL;
@@ -57,23 +67,42 @@ static size_t pyossl_encode_short_key(const X509 *certificate, unsigned char out
     return (size_t)size;
 }
 
-/* The SHA-256 digest of a certificate's SubjectPublicKeyInfo.  1: done; 0: it failed. */
-static int pyossl_digest_key(const X509 *certificate, unsigned char digest[EVP_MAX_MD_SIZE])
+/* Whether the digest of a key is not in the list; 0 also if there is no digest. */
+static int pyossl_is_key_trusted(const unsigned char *key, size_t size)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_size = 0;
+    size_t n;
+
+    if (EVP_Digest(key, size, digest, &digest_size, EVP_sha256(), NULL) != 1 || digest_size != PYOSSL_DIGEST_SIZE)
+        return 0;
+    for (n = 0; n < sizeof(pyossl_distrusted_keys) / PYOSSL_DIGEST_SIZE; n++)
+        if (memcmp(digest, pyossl_distrusted_keys[n], PYOSSL_DIGEST_SIZE) == 0)
+            return 0;
+    return 1;
+}
+
+/* Whether a certificate's key is not in the list; 0 also if it cannot be looked at. */
+static int pyossl_has_trusted_key(const X509 *certificate)
 {
     unsigned char short_key[PYOSSL_SHORT_KEY], *key = NULL;
-    size_t length = pyossl_encode_short_key(certificate, short_key);
-    unsigned int size = 0;
-    int done;
+    size_t size = pyossl_encode_short_key(certificate, short_key), place;
+    int length, trusted;
 
-    if (length == 0) {
-        int result = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
-        if (result <= 0)
+    if (size > 0) {
+        place = short_key[size / 2] % PYOSSL_LAST_TRUSTED;    /* a byte of a modulus or a point */
+        if (pyossl_last_trusted[place].size == size && memcmp(pyossl_last_trusted[place].key, short_key, size) == 0)
+            return 1;
+        if (!pyossl_is_key_trusted(short_key, size))
             return 0;
-        length = (size_t)result;
+        pyossl_last_trusted[place].size = size;
+        memcpy(pyossl_last_trusted[place].key, short_key, size);
+        return 1;
     }
-    done = EVP_Digest(key == NULL ? short_key : key, length, digest, &size, EVP_sha256(), NULL);
+    length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+    trusted = length > 0 && pyossl_is_key_trusted(key, (size_t)length);
     OPENSSL_free(key);
-    return done == 1 && size == PYOSSL_DIGEST_SIZE;
+    return trusted;
 }
 
 /* The verify callback of a context: 0, with X509_V_ERR_CERT_REJECTED, for a certificate with a distrusted key, and for
@@ -81,21 +110,11 @@ static int pyossl_digest_key(const X509 *certificate, unsigned char digest[EVP_M
 static int pyossl_refuse_distrusted_key(int ok, X509_STORE_CTX *store_context)
 {
     X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    int trusted = 0;
-    size_t n;
 
-    if (!ok || certificate == NULL)
+    if (!ok || certificate == NULL || pyossl_has_trusted_key(certificate))
         return ok;
-    if (pyossl_digest_key(certificate, digest)) {
-        trusted = 1;
-        for (n = 0; n < sizeof(pyossl_distrusted_keys) / PYOSSL_DIGEST_SIZE; n++)
-            if (memcmp(digest, pyossl_distrusted_keys[n], PYOSSL_DIGEST_SIZE) == 0)
-                trusted = 0;
-    }
-    if (!trusted)
-        X509_STORE_CTX_set_error(store_context, X509_V_ERR_CERT_REJECTED);
-    return trusted;
+    X509_STORE_CTX_set_error(store_context, X509_V_ERR_CERT_REJECTED);
+    return 0;
 }
 
 /* SSL_CTX_set_verify(3): verifies in this mode, and refuses the distrusted keys. */
