@@ -76,7 +76,7 @@ RECEIVED = ("recv-into-64k", "recv-into-64k-timeout")
 SENT = (("send-64k", 1.05), ("send-1m", 1.2), ("send-1k", 1.4))
 ECHOES = tuple(f"{kind}-echo-{connections}" for kind in ("protocol", "stream") for connections in (1, 50))
 OVER_PYOSSL = {
-    "handshake": 1.015,
+    "handshake": 1.01,
     "resumed": 0.5,
     "ping-pong": 0.85,
     "send-1k": 0.85,

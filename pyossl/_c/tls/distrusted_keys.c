@@ -28,6 +28,7 @@ static const unsigned char pyossl_distrusted_keys[][PYOSSL_DIGEST_SIZE] = {
 
 enum {
     PYOSSL_SHORT_KEY = 560,     /* of RSA with 4096 bits */
+    PYOSSL_SHORT_NAMES = 48,    /* of an algorithm, and of a curve */
     PYOSSL_LAST_TRUSTED = 4
 };
 
@@ -40,27 +41,35 @@ static _Thread_local struct {
 
 /* Writes the DER of a certificate's SubjectPublicKeyInfo, if it is short, as i2d_X509_PUBKEY(3) does.  That encodes it
  * four times, to find out the lengths, and this is done for each certificate of each handshake.  Returns its length; 0:
- * it is too long, or OpenSSL failed. */
+ * it is too long, its algorithm has other parameters than a name, or OpenSSL failed. */
 static size_t pyossl_encode_short_key(const X509 *certificate, unsigned char out[PYOSSL_SHORT_KEY])
 {
+    unsigned char algorithm_der[PYOSSL_SHORT_NAMES + 16], *end = algorithm_der;
+    const ASN1_OBJECT *object = NULL;
     X509_ALGOR *algorithm = NULL;
     const unsigned char *key = NULL;
-    unsigned char *end = out;
-    int key_size = 0, algorithm_size, inner, size;
+    const void *parameter = NULL;
+    int key_size = 0, type = 0, algorithm_size, inner, size;
+    size_t names;
 
     /* OpenSSL 4.0 has more const in its declaration. */
     if (X509_PUBKEY_get0_param(NULL, &key, &key_size, (void *)&algorithm, (void *)X509_get_X509_PUBKEY(certificate)) != 1)
         return 0;
-    algorithm_size = i2d_X509_ALGOR(algorithm, NULL);
-    if (algorithm_size <= 0 || algorithm_size > PYOSSL_SHORT_KEY || key_size <= 0 || key_size > PYOSSL_SHORT_KEY)
+    X509_ALGOR_get0(&object, &type, &parameter, algorithm);
+    if (type != V_ASN1_UNDEF && type != V_ASN1_NULL && type != V_ASN1_OBJECT)
+        return 0;
+    names = OBJ_length(object) + (type == V_ASN1_OBJECT ? OBJ_length(parameter) : 0);
+    if (names > PYOSSL_SHORT_NAMES || key_size <= 0 || key_size > PYOSSL_SHORT_KEY
+        || (algorithm_size = i2d_X509_ALGOR(algorithm, &end)) <= 0)
         return 0;
     inner = algorithm_size + ASN1_object_size(0, key_size + 1, V_ASN1_BIT_STRING);
     size = ASN1_object_size(1, inner, V_ASN1_SEQUENCE);
     if (size > PYOSSL_SHORT_KEY)
         return 0;
+    end = out;
     ASN1_put_object(&end, 1, inner, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-    if (i2d_X509_ALGOR(algorithm, &end) != algorithm_size)
-        return 0;
+    memcpy(end, algorithm_der, (size_t)algorithm_size);
+    end += algorithm_size;
     ASN1_put_object(&end, 0, key_size + 1, V_ASN1_BIT_STRING, V_ASN1_UNIVERSAL);
     *end++ = 0;    /* the number of unused bits */
     memcpy(end, key, (size_t)key_size);
