@@ -123,6 +123,7 @@
 #include "tls/credential_files.c"
 #include "x509/certificates.c"
 #include "x509/certificate_facts.c"
+#include "tls/ssl_module_calls.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
 

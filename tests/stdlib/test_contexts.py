@@ -65,6 +65,22 @@ def test_a_chain_with_a_distrusted_key_is_refused_though_its_root_is_trusted(tmp
     assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
 
 
+def test_a_distrusted_key_is_refused_before_and_after_a_trusted_one_of_its_length(tmp_path: Path) -> None:
+    authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
+    leaf = authority.issue("localhost")
+    both = tmp_path / "both.pem"
+    both.write_bytes(leaf.certificate.to_pem() + leaf.private_key.to_pem())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(both)
+    refusing, accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    refusing.load_verify_locations(cadata=with_key(authority.certificate, DISTRUSTED_KEY))
+    accepting.load_verify_locations(cadata=authority.certificate.to_pem().decode())
+    for _ in range(3):
+        MemoryPair(accepting, server).handshake()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            MemoryPair(refusing, server).handshake()
+
+
 @pytest.mark.parametrize("change", ["verify_mode", "check_hostname", "verify_flags"])
 def test_the_distrusted_keys_stay_refused_when_the_verification_changes(tmp_path: Path, change: str) -> None:
     authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))

@@ -146,6 +146,7 @@
 #define pyossl_guarded_of_caller(...) PYOSSL_HELD((pyossl_guarded_of_caller)(__VA_ARGS__))
 #define pyossl_load_default_file(...) PYOSSL_HELD((pyossl_load_default_file)(__VA_ARGS__))
 #define pyossl_offer_session(...) PYOSSL_HELD((pyossl_offer_session)(__VA_ARGS__))
+#define pyossl_peer_facts(...) PYOSSL_HELD((pyossl_peer_facts)(__VA_ARGS__))
 #define pyossl_pop(...) PYOSSL_HELD_VOID((pyossl_pop)(__VA_ARGS__))
 #define pyossl_providers(...) PYOSSL_HELD((pyossl_providers)(__VA_ARGS__))
 #define pyossl_python_bio(...) PYOSSL_HELD((pyossl_python_bio)(__VA_ARGS__))
