@@ -205,7 +205,7 @@ def _asker_of_client_key(callback: Callable[..., Any]) -> Callable[[Any, Any], t
         except BaseException as error:
             _unraisable(error, callback)
             return None
-        fits = key and b"\0" not in name and len(name) <= lib.pyossl_longest_identity()
+        fits = b"\0" not in name and len(name) <= lib.pyossl_longest_identity() and _is_key(key)
         return (name, key) if fits else None
 
     return ask
@@ -222,9 +222,14 @@ def _asker_of_server_key(callback: Callable[..., Any]) -> Callable[[Any, Any], b
         except BaseException as error:
             _unraisable(error, callback)
             return None
-        return secret or None
+        return secret if _is_key(secret) else None
 
     return ask
+
+
+def _is_key(secret: bytes) -> bool:
+    """Whether OpenSSL takes a pre-shared key of this length."""
+    return 1 <= len(secret) <= lib.PSK_MAX_PSK_LEN
 
 
 class _KeyLog:
