@@ -391,7 +391,13 @@ class Connection:
         """False: pyossl's own BIO does not hand the encryption to the kernel."""
         return False
 
+    def uses_ktls_for_recv(self) -> bool:
+        """False: nor the decryption."""
+        return False
+
     def sendfile(self, fd: int, offset: int, size: int, flags: int = 0, /) -> NoReturn:
+        if self.tls._c.dead:  # what ended the connection is raised again, as by every other method
+            self._unfinished(-lib.SSL_ERROR_SSL, "writing")
         raise errors.refused("kernel TLS is not in use: SSL_sendfile() cannot send")
 
     # The context, the session and the owner

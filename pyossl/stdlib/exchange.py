@@ -225,7 +225,7 @@ def _kept(ssl: types.ModuleType, *sets: Namespace) -> Iterator[object]:
         for value in (*each.names.values(), *each.detached.values(), *vars(each.ssl_c).values()):
             if isinstance(value, types.FunctionType):
                 yield from _parts_of(value)
-            elif isinstance(value, type) and value.__module__ in ("ssl", "_ssl"):
+            elif isinstance(value, type) and (is_class_of_ssl(value) or value.__module__ == "_ssl"):
                 yield value
                 yield from _parts_of_class(value)
         for method in each.methods:

@@ -66,7 +66,8 @@ class Namespace:
 
 def is_class_of_ssl(value: object) -> bool:
     """Whether this is a class that ``ssl.py`` defines."""
-    return isinstance(value, type) and value.__module__ == "ssl"
+    # "<unknown>" is the module of Purpose in Python 3.10, as of every enumeration whose members cannot be pickled.
+    return isinstance(value, type) and value.__module__ in ("ssl", "<unknown>")
 
 
 def attached_now(ssl: types.ModuleType) -> Namespace:

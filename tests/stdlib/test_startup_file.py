@@ -28,8 +28,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment that finds this one's packages, and this pyossl."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
-    scheme = {"base": str(folder), "platbase": str(folder)}
-    packages = Path(sysconfig.get_path("purelib", "venv" if "venv" in sysconfig.get_scheme_names() else None, scheme))
+    scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"  # Python 3.10 has no "venv"
+    packages = Path(sysconfig.get_path("purelib", scheme, {"base": str(folder), "platbase": str(folder)}))
     paths = [str(Path(pyossl.__file__).parents[1]), sysconfig.get_path("purelib"), str(HERE)]
     (packages / "a_this_pyossl.pth").write_text("\n".join(paths) + "\n")
     return folder

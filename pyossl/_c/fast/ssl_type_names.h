@@ -77,6 +77,7 @@
     X(connection, server_sigalg, 0x30f, "($self, /)", "Returns the signature algorithm of the server's certificate.") \
     X(connection, shared_ciphers, 0, "($self, /)", "Returns the ciphers that both sides support; None on a client.") \
     X(connection, shutdown, 0, "($self, /)", "Sends close_notify, and waits for the peer's.") \
+    X(connection, uses_ktls_for_recv, 0x30f, "($self, /)", "Returns whether the kernel decrypts what is received.") \
     X(connection, uses_ktls_for_send, 0x30f, "($self, /)", "Returns whether the kernel encrypts what is sent.") \
     X(connection, verify_client_post_handshake, 0, "($self, /)", "Asks a TLS 1.3 client for its certificate.") \
     X(connection, version, 0, "($self, /)", "Returns the protocol version; None before the handshake is done.")
