@@ -53,7 +53,7 @@ static const pyossl_hot_calls *calls = &no_calls;    /* until use_calls: no obje
     X(_unfinished) X(_size_to_read) X(_size_to_send) X(_size_in_buffer) X(_readable) X(_writable) X(_bytes_of_text) \
     X(_rest_to_send) X(_rest_to_read) X(_rest_to_write) X(_recv_with_flags) X(_recv_into_with_flags) X(_refuse_flags) \
     X(_recv_into_unusual) X(reading) X(peeking) X(writing) X(receiving) X(sending) X(has_more) \
-    X(_socket_gone) X(_sslobj) X(_failed_recv) X(_failed_recv_into)
+    X(owner) X(owner_object) X(_socket_gone) X(_sslobj) X(_failed_recv) X(_failed_recv_into)
 #define X(name) static PyObject *name;
 NAMES(X)
 #undef X
@@ -78,6 +78,7 @@ NAMES(X)
 #include "fast/ssl_types.c"
 #include "fast/ssl_error_type.c"
 #include "fast/ssl_socket_methods.c"
+#include "fast/unraisable.c"
 
 static PyObject *base_type;
 
@@ -186,7 +187,7 @@ static PyMethodDef functions[] = {
      DOC("use_ssl_errors(error, want_read, want_write, /)", "Sets the exceptions of the types of `_ssl`.")},
     {"new_ssl_error_type", new_ssl_error_type, METH_NOARGS,
      DOC("new_ssl_error_type()", "Makes the class `ssl.SSLError`.")},
-    {"new_ssl_socket", new_ssl_socket, METH_VARARGS,
+    {"new_ssl_socket", (PyCFunction)(void (*)(void))new_ssl_socket, METH_FASTCALL,
      DOC("new_ssl_socket(state, pointer, address, sock, incoming, outgoing, /)", "Makes a `_SSLSocket`.")},
     {"new_ssl_session", new_ssl_session, METH_O, DOC("new_ssl_session(state, /)", "Makes an `SSLSession`.")},
     {"new_certificate", new_certificate, METH_O, DOC("new_certificate(state, /)", "Makes a `Certificate`.")},
@@ -194,6 +195,8 @@ static PyMethodDef functions[] = {
     {"socket_methods", replace_socket_methods, METH_VARARGS,
      DOC("socket_methods(cls, recv, recv_into, send, sendall, /)", "Puts the methods in C onto ssl.py's SSLSocket.")},
     {"queue_of", queue_of, METH_O, DOC("queue_of(memory, /)", "Returns the address of the queue of a `MemoryBIO`.")},
+    {"report_unraisable", report_unraisable, METH_VARARGS,
+     DOC("report_unraisable(error, where, /)", "Reports an exception that cannot be raised.")},
     {NULL, NULL, 0, NULL},
 };
 

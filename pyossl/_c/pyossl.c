@@ -78,7 +78,6 @@
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
-#include "tls/load_credential_files.c"
 #include "tls/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */
@@ -124,6 +123,7 @@
 #include "tls/credential_files.c"
 #include "x509/certificates.c"
 #include "x509/certificate_facts.c"
+#include "tls/ssl_module_calls.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
 

@@ -18,6 +18,7 @@ try:
         new_ssl_session as new_ssl_session,
         new_ssl_socket as new_ssl_socket,
         queue_of as queue_of,
+        report_unraisable as report_unraisable,
         socket_methods as socket_methods,
         ssl_types as ssl_types,
         state_of as state_of,

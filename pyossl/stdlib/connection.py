@@ -23,25 +23,27 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from pyossl.core import ffi, lib, own, text
+from pyossl.core.errors import DecodeError
 from pyossl.core.methods_in_c import new_ssl_session, new_ssl_socket, queue_of, state_of
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors
-from pyossl.stdlib.certificate import certificate_of, der_of, dictionary_of
+from pyossl.stdlib.certificate import certificate_of, der_of
 from pyossl.stdlib.constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, SSL_ERROR_EOF
 from pyossl.stdlib.outcome_errors import error_of
-from pyossl.stdlib.session import Session
+from pyossl.stdlib.session import Proof, Session
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.message import Message
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import MutableContext
-
-_SESSION_ID_CONTEXT = b"Python"
-"""As of all servers of Python's ``ssl``: the session of one context must not be resumed with another program's."""
+from pyossl.x509.peercert import facts_that
 
 _gettimeout, _fileno = _socket.socket.gettimeout, _socket.socket.fileno
 _over_socket, _over_queues = lib.pyossl_connection_over_callers_socket, lib.pyossl_connection_over_queues
 _new_handle, _free, _address = ffi.new_handle, lib.pyossl_connection_free, lib.pyossl_address
 _handshake, _shutdown = lib.pyossl_timeout_handshake, lib.pyossl_timeout_shutdown
+_set_up, _peer_facts = lib.pyossl_set_up_for_ssl_module, lib.pyossl_peer_facts
+_NULL = ffi.NULL
+_TOO_EARLY = "handshake not done yet"
 
 
 class ContextState(Protocol):
@@ -54,23 +56,30 @@ class ContextState(Protocol):
     @property
     def protocol(self) -> int: ...
     @property
-    def check_hostname(self) -> bool: ...
+    def _checks_hostname(self) -> bool: ...
     @property
-    def post_handshake_auth(self) -> bool: ...
+    def _asks_later(self) -> bool: ...
     @property
-    def _msg_callback(self) -> Any: ...
+    def _message_callback(self) -> Any: ...
 
 
 class TLSConnection(MutableConnection):
-    """A connection of this face.  ``face`` is its state, which a callback of the context finds here."""
+    """A connection of this face.
+
+    - ``face``: its state, which a callback of the context finds here.
+    - ``address``: of the C object.
+    """
+
+    _face: weakref.ref[Connection]
 
     def __init__(self, context: MutableContext, pointer: Any) -> None:
         if not pointer:
             raise errors.of_queue()
+        self.address = _address(pointer)
         self._refuse_second_init()
         self._context = context
         self._kept = None
-        self._use(own(pointer, _free), _address(pointer))
+        self._use(own(pointer, _free), self.address)
         self._callbacks = Callbacks(self, context._callbacks)
         self._handle = pointer.handle = _new_handle(self._callbacks)
 
@@ -78,57 +87,61 @@ class TLSConnection(MutableConnection):
     def face(self) -> Connection | None:
         return self._face()
 
-    @face.setter
-    def face(self, state: Connection) -> None:
-        self._face = weakref.ref(state)
-
 
 def wrap_socket(
     context: ContextState,
     sock: Any,
-    server_side: bool,
-    server_hostname: str | bytes | None = None,
+    server_side: object,
+    server_hostname: object = None,
+    *,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
-    """Makes a ``_SSLSocket`` over the descriptor of a Python socket.  SSL_new(3)"""
-    name = _checked(context, server_side, server_hostname)
+    """The method ``_wrap_socket`` of a context: a ``_SSLSocket`` over the descriptor of a Python socket.  SSL_new(3)"""
     if not isinstance(sock, _socket.socket):
         raise TypeError(f"_wrap_socket() argument 'sock' must be _socket.socket, not {type(sock).__name__}")
-    tls = TLSConnection(context.tls, _over_socket(context.tls._freeze(), _fileno(sock)))
-    return _wrapped(context, tls, server_side, name, owner, session, sock, None, None)
+    is_server = bool(server_side)
+    name = _checked(context, is_server, server_hostname)
+    tls = context.tls  # live: it does not freeze with its first connection
+    pointer = _over_socket(tls._ctx, _fileno(sock))
+    return _wrapped(context, TLSConnection(tls, pointer), is_server, name, owner, session, sock, None, None)
 
 
 def wrap_bio(
     context: ContextState,
     incoming: Any,
     outgoing: Any,
-    server_side: bool,
-    server_hostname: str | bytes | None = None,
+    server_side: object,
+    server_hostname: object = None,
+    *,
     owner: Any = None,
     session: Any = None,
 ) -> Any:
-    """Makes a ``_SSLSocket`` that reads from one MemoryBIO and writes to another.  SSL_new(3)"""
-    name = _checked(context, server_side, server_hostname)
-    tls = TLSConnection(context.tls, _over_queues(context.tls._freeze(), queue_of(incoming), queue_of(outgoing)))
-    return _wrapped(context, tls, server_side, name, owner, session, None, incoming, outgoing)
+    """The method ``_wrap_bio`` of a context: a ``_SSLSocket`` between two MemoryBIOs.  SSL_new(3)"""
+    read, write = queue_of(incoming), queue_of(outgoing)
+    is_server = bool(server_side)
+    name = _checked(context, is_server, server_hostname)
+    tls = context.tls
+    pointer = _over_queues(tls._ctx, read, write)
+    return _wrapped(context, TLSConnection(tls, pointer), is_server, name, owner, session, None, incoming, outgoing)
 
 
-def _checked(context: ContextState, server_side: bool, server_hostname: str | bytes | None) -> str | None:
-    """The server's name as text, after a look at the side."""
+def _checked(context: ContextState, server_side: bool, server_hostname: object) -> str | None:
+    """The server's name, after a look at the side."""
     if server_side and context.protocol == PROTOCOL_TLS_CLIENT:
         raise errors.refused("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
     if not server_side and context.protocol == PROTOCOL_TLS_SERVER:
         raise errors.refused("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
     if server_hostname is None:
         return None
-    name = server_hostname if isinstance(server_hostname, str) else bytes(server_hostname).decode("ascii")
-    name.encode("ascii")
-    if "\0" in name:
+    if not isinstance(server_hostname, str):
+        raise TypeError(f"argument must be str, not {type(server_hostname).__name__}")
+    server_hostname.encode("ascii")
+    if "\0" in server_hostname:
         raise TypeError("argument must be encoded string without null bytes, not str")
-    if not name or name[0] == ".":
+    if not server_hostname or server_hostname[0] == ".":
         raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
-    return name
+    return server_hostname
 
 
 def _wrapped(
@@ -142,13 +155,19 @@ def _wrapped(
     incoming: Any,
     outgoing: Any,
 ) -> Any:
-    state = Connection(context, tls, bool(server_side), name, sock)
+    encoded = _NULL if name is None else name.encode("ascii")
+    state = Connection(context, tls, server_side, name, sock)
     c = tls._c
-    wrapped = new_ssl_socket(state, c, _address(c), sock, incoming, outgoing)
-    lib.pyossl_may_cross_forks(c)
-    state._set_up()
+    wrapped = new_ssl_socket(state, c, tls.address, sock, incoming, outgoing)
+    is_address = name is not None and (name[-1].isdigit() or ":" in name) and _is_address(name)
+    if not _set_up(c, server_side, encoded, is_address, context._checks_hostname, context._asks_later):
+        raise errors.of_queue()
+    if context._checks_hostname:
+        state._checked_name = name
+    if context._message_callback is not None:
+        state._watch_messages()
     if owner is not None:
-        state.owner = owner
+        state._owner = weakref.ref(owner)
     if session is not None:
         state.session = session
     return wrapped
@@ -156,8 +175,6 @@ def _wrapped(
 
 def _is_address(name: str) -> bool:
     """Whether OpenSSL compares ``name`` with the addresses of a certificate.  X509_VERIFY_PARAM_set1_ip_asc(3)"""
-    if not (name[-1].isdigit() or ":" in name):
-        return False
     for family in _socket.AF_INET, _socket.AF_INET6:
         try:
             _socket.inet_pton(family, name)
@@ -178,6 +195,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_checked_name",
         "_context",
         "_owner",
         "_sock",
@@ -197,46 +215,12 @@ class Connection:
         self._context = context.owner()
         self.context_state = context
         self.tls = tls
-        tls.face = self
+        tls._face = weakref.ref(self)
         self.server_side = server_side
         self.server_hostname = name
+        self._checked_name: str | None = None
         self._owner: weakref.ref[Any] | None = None
         self._sock = None if sock is None else weakref.ref(sock)
-
-    def _set_up(self) -> None:
-        """The settings of the new SSL, which the context does not have."""
-        context, c, name = self.context_state, self.tls._c, self.server_hostname
-        ssl = c.ssl
-        if self.server_side:
-            lib.SSL_set_session_id_context(ssl, _SESSION_ID_CONTEXT, len(_SESSION_ID_CONTEXT))
-        if context.post_handshake_auth:
-            self._allow_post_handshake(ssl)
-        if name is not None:
-            self._expect(ssl, name)
-        lib.pyossl_set_side(c, self.server_side)
-        if context._msg_callback is not None:
-            self._watch_messages()
-
-    def _allow_post_handshake(self, ssl: Any) -> None:
-        if not self.server_side:
-            lib.SSL_set_post_handshake_auth(ssl, 1)
-        elif (mode := lib.SSL_get_verify_mode(ssl)) & lib.SSL_VERIFY_PEER:
-            lib.pyossl_set_verify(self.tls._c, mode | lib.SSL_VERIFY_POST_HANDSHAKE)
-
-    def _expect(self, ssl: Any, name: str) -> None:
-        encoded, is_address = name.encode("ascii"), _is_address(name)
-        take_records()
-        if not is_address and not lib.SSL_set_tlsext_host_name(ssl, encoded):
-            raise errors.of_queue()
-        if not self.context_state.check_hostname:
-            return
-        parameters = lib.SSL_get0_param(ssl)
-        if is_address:
-            done = lib.X509_VERIFY_PARAM_set1_ip_asc(parameters, encoded)
-        else:
-            done = lib.X509_VERIFY_PARAM_set1_host(parameters, encoded, len(encoded))
-        if not done:
-            raise errors.of_queue()
 
     # The socket
 
@@ -305,18 +289,28 @@ class Connection:
     # Certificates
 
     def getpeercert(self, der: bool = False, /) -> Any:
-        def peer(ssl: Any) -> Any:
-            if not lib.SSL_is_init_finished(ssl):
-                raise ValueError("handshake not done yet")
-            x509 = lib.SSL_get1_peer_certificate(ssl)
-            return None if x509 == ffi.NULL else own(x509, lib.X509_free)
-
-        x509 = self.tls._ask(peer)
-        if x509 is None:
-            return None
+        """The peer's certificate as a dictionary, which is empty if it has not been verified; or in DER."""
         if der:
-            return der_of(x509)
-        return dictionary_of(x509) if self.context_state.tls.verify_mode & lib.SSL_VERIFY_PEER else {}
+            x509 = self.tls._ask(_peer_certificate)
+            return None if x509 is None else der_of(x509)
+        try:
+            facts = facts_that(_peer_facts, self.tls._c)
+        except DecodeError as error:
+            raise errors.SSLError(str(error)) from None
+        return facts if type(facts) is dict else self._without_facts(facts)
+
+    def _without_facts(self, reason: int) -> dict[str, Any] | None:
+        if reason == lib.PYOSSL_FACTS_UNVERIFIED:
+            return {}
+        if reason == lib.PYOSSL_FACTS_NO_PEER:
+            return None
+        if reason == lib.PYOSSL_FACTS_EARLY:
+            raise ValueError(_TOO_EARLY)
+        raise self.tls._refused()
+
+    def _verifies(self) -> bool:
+        """Whether this connection verifies the peer, whatever the context is set to now.  SSL_get_verify_mode(3)"""
+        return bool(self.tls._ask(lib.SSL_get_verify_mode) & lib.SSL_VERIFY_PEER)
 
     def get_verified_chain(self) -> Any:
         return self.tls._ask(lambda ssl: _certificates(lib.SSL_get0_verified_chain(ssl)))
@@ -328,7 +322,8 @@ class Connection:
             chain = _certificates(lib.SSL_get_peer_cert_chain(ssl))
             if not self.server_side:
                 return chain
-            # OpenSSL leaves the client's own certificate out, and forgets the others when a session is resumed.
+            # OpenSSL leaves the client's own certificate out, and forgets the others when a session is resumed
+            # (docs/pitfalls.md, 60).
             x509 = lib.SSL_get1_peer_certificate(ssl)
             return None if x509 == ffi.NULL else [certificate_of(own(x509, lib.X509_free)), *(chain or ())]
 
@@ -421,7 +416,11 @@ class Connection:
     @property
     def session(self) -> Any:
         pointer = lib.pyossl_session(self.tls._c)
-        return new_ssl_session(Session(own(pointer, lib.SSL_SESSION_free), self.context_state)) if pointer else None
+        if not pointer:
+            return None
+        is_verified = self._verifies() and self.tls.is_handshake_finished
+        proof = Proof(is_verified, self._checked_name if is_verified else None)
+        return new_ssl_session(Session(own(pointer, lib.SSL_SESSION_free), self.context_state, proof))
 
     @session.setter
     def session(self, session: Any) -> None:
@@ -432,6 +431,8 @@ class Connection:
             raise ValueError("Cannot set session for server-side SSLSocket.")
         if self.tls.is_handshake_finished:
             raise ValueError("Cannot set session after handshake.")
+        if not state.proof.suffices(Proof(self._verifies(), self._checked_name)):
+            return  # the peer of a resumed session is not verified again: a full handshake follows
         if lib.pyossl_set_session(self.tls._c, state.pointer) != 1:
             raise errors.of_queue()
 
@@ -457,12 +458,12 @@ class Connection:
 
     def _watch_messages(self) -> None:
         """Calls the context's ``_msg_callback`` for each protocol message, or does not any more."""
-        watches = self.context_state._msg_callback is not None
+        watches = self.context_state._message_callback is not None
         self.tls._callbacks.message = _watcher(weakref.ref(self)) if watches else None
         lib.pyossl_set_message_callback(self.tls._c, watches)
 
     def _on_message(self, message: Message) -> None:
-        callback: Callable[..., object] | None = self.context_state._msg_callback
+        callback: Callable[..., object] | None = self.context_state._message_callback
         if callback is None:
             return
         kind, data = int(message.content_type), message.data
@@ -512,6 +513,14 @@ def _session_state(session: Any) -> Session:
     if not isinstance(state, Session):
         raise TypeError("Value is not a SSLSession.")
     return state
+
+
+def _peer_certificate(ssl: Any) -> Any:
+    """An ``X509 *``, owned; None if the peer has sent no certificate.  SSL_get1_peer_certificate(3)"""
+    if not lib.SSL_is_init_finished(ssl):
+        raise ValueError(_TOO_EARLY)
+    x509 = lib.SSL_get1_peer_certificate(ssl)
+    return None if x509 == ffi.NULL else own(x509, lib.X509_free)
 
 
 def _certificates(stack: Any) -> list[Any] | None:

@@ -8,13 +8,11 @@ context_callbacks.py.
 
 from __future__ import annotations
 
-import _socket
 import os
 import weakref
 from typing import Any
 
 from pyossl.core import ffi, lib, text
-from pyossl.core.methods_in_c import queue_of
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors
 from pyossl.stdlib.c_numbers import c_int
@@ -106,33 +104,7 @@ class Context(Credentials, ContextCallbackSettings):
 
     # Connections
 
-    def _wrap_socket(
-        self,
-        sock: Any,
-        server_side: object,
-        server_hostname: str | bytes | None = None,
-        *,
-        owner: Any = None,
-        session: Any = None,
-    ) -> Any:
-        """An ``_SSLSocket`` over a socket."""
-        if not isinstance(sock, _socket.socket):
-            raise TypeError(f"_wrap_socket() argument 'sock' must be _socket.socket, not {_kind(sock)}")
-        return wrap_socket(self, sock, bool(server_side), server_hostname, owner, session)
-
-    def _wrap_bio(
-        self,
-        incoming: Any,
-        outgoing: Any,
-        server_side: object,
-        server_hostname: str | bytes | None = None,
-        *,
-        owner: Any = None,
-        session: Any = None,
-    ) -> Any:
-        """An ``_SSLSocket`` between two MemoryBIOs."""
-        queue_of(incoming), queue_of(outgoing)  # TypeError for anything else
-        return wrap_bio(self, incoming, outgoing, bool(server_side), server_hostname, owner, session)
+    _wrap_socket, _wrap_bio = wrap_socket, wrap_bio
 
     def session_stats(self) -> dict[str, int]:
         """The counters of the session cache.  SSL_CTX_sess_number(3)"""

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import operator
 import os
-import sys
-import types
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from pyossl.core import lib
+from pyossl.core.methods_in_c import report_unraisable
 from pyossl.stdlib import errors, python_versions
 from pyossl.stdlib.constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from pyossl.stdlib.context_settings import Settings
@@ -145,14 +144,6 @@ def _protocols(data: bytes) -> list[bytes]:
     return protocols
 
 
-def _unraisable(error: BaseException, where: object) -> None:
-    """Reports an exception that cannot be raised, as CPython does in C.  sys.unraisablehook"""
-    arguments = types.SimpleNamespace(
-        exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
-    )
-    sys.unraisablehook(arguments)
-
-
 def _asker_of_name(callback: Callable[..., Any], context: weakref.ref[Settings]) -> Callable[[Any, Any], int | None]:
     """The program's callback for a server name, as pyossl's core calls it.  It returns the alert, or None to go on."""
 
@@ -170,19 +161,19 @@ def _asker_of_name(callback: Callable[..., Any], context: weakref.ref[Settings])
         try:
             name = None if indicated is None else indicated.decode("ascii")
         except UnicodeDecodeError as error:
-            _unraisable(error, indicated)
+            report_unraisable(error, indicated)
             return int(lib.SSL_AD_INTERNAL_ERROR)
         try:
             result = callback(face, name, owner)
         except BaseException as error:  # reported, whatever it is
-            _unraisable(error, callback)
+            report_unraisable(error, callback)
             return int(lib.SSL_AD_HANDSHAKE_FAILURE)
         if result is None:
             return None
         try:
             number = operator.index(result)
         except BaseException as error:
-            _unraisable(error, result)
+            report_unraisable(error, result)
             return int(lib.SSL_AD_INTERNAL_ERROR)
         return number & 0xFF
 
@@ -200,15 +191,23 @@ def _asker_of_client_key(callback: Callable[..., Any]) -> Callable[[Any, Any], t
     def ask(tls: Any, hint: bytes | None) -> tuple[bytes, bytes] | None:
         try:
             identity, secret = callback(_text(hint))
-            name = b"" if identity is None else identity.encode() if isinstance(identity, str) else bytes(identity)
-            key = bytes(memoryview(secret))
+            text = "" if identity is None else identity
+            name = text.encode() if isinstance(text, str) else bytes(memoryview(text))
+            if b"\0" in name or len(name) >= lib.pyossl_longest_identity():
+                raise ValueError(f"an identity has {lib.pyossl_longest_identity() - 1} bytes at most, without a NUL")
+            key = _checked_key(bytes(memoryview(secret)))
         except BaseException as error:
-            _unraisable(error, callback)
+            report_unraisable(error, callback)
             return None
-        fits = b"\0" not in name and len(name) <= lib.pyossl_longest_identity() and _is_key(key)
-        return (name, key) if fits else None
+        return (name, key) if key else None
 
     return ask
+
+
+def _checked_key(key: bytes) -> bytes:
+    if len(key) > lib.PSK_MAX_PSK_LEN:
+        raise ValueError(f"a pre-shared key has {lib.PSK_MAX_PSK_LEN} bytes at most, not {len(key)}")
+    return key
 
 
 def _asker_of_server_key(callback: Callable[..., Any]) -> Callable[[Any, Any], bytes | None]:
@@ -219,17 +218,12 @@ def _asker_of_server_key(callback: Callable[..., Any]) -> Callable[[Any, Any], b
             secret = callback(_text(identity))
             if not isinstance(secret, bytes):
                 raise TypeError(f"expected bytes, {type(secret).__name__} found")
+            return _checked_key(secret) or None
         except BaseException as error:
-            _unraisable(error, callback)
+            report_unraisable(error, callback)
             return None
-        return secret if _is_key(secret) else None
 
     return ask
-
-
-def _is_key(secret: bytes) -> bool:
-    """Whether OpenSSL takes a pre-shared key of this length."""
-    return 1 <= len(secret) <= lib.PSK_MAX_PSK_LEN
 
 
 class _KeyLog:

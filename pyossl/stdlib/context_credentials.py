@@ -11,9 +11,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.outcome import Record, take_records
 from pyossl.stdlib import certificate, errors, python_versions
 from pyossl.stdlib.context_settings import Settings
-
-_LONGEST_PASSWORD = 1024
-"""The size of OpenSSL's buffer for a password, PEM_BUFSIZE."""
+from pyossl.tls.credential_files import load_files
 
 
 class Credentials(Settings):
@@ -31,36 +29,12 @@ class Credentials(Settings):
         """
         certificates = _path(certfile, "certfile")
         key = certificates if keyfile is None else _path(keyfile, "keyfile")
-        ffi.errno = 0
-        result = self._load(certificates, key, password)
+        asked = None if password is None else _password_source(password)
+        result, number = load_files(self.tls._ctx, certificates, key, asked, prompts=True)
         if result == lib.PYOSSL_CREDENTIALS_LOADED:
             return
         file = certfile if result == lib.PYOSSL_CERTIFICATE_FAILED or keyfile is None else keyfile
-        raise _loading_error(file if python_versions.LOADING_ERRORS_HAVE_NAMES else None)
-
-    def _load(self, certificates: bytes, key: bytes, password: Any) -> int:
-        if password is None:
-            return int(lib.pyossl_use_credential_files(self.tls._ctx, certificates, key, ffi.NULL))
-        asked: Any = None
-        if not callable(password):
-            asked = _password(password, "password should be a string or callable")
-        result, is_asked = self._load_with(certificates, key, asked)
-        if is_asked and asked is None:
-            take_records()
-            ffi.errno = 0
-            asked = _password(password(), "password callback must return a string")
-            _check_length(asked)
-            result, is_asked = self._load_with(certificates, key, asked)
-        elif is_asked:
-            _check_length(asked)
-        return result
-
-    def _load_with(self, certificates: bytes, key: bytes, password: bytes | None) -> tuple[int, bool]:
-        """Loads the files; returns the result, and whether a password was needed."""
-        kept = ffi.new("char[]", password or b"")
-        struct = ffi.new("pyossl_password *", {"bytes": kept, "length": -1 if password is None else len(password)})
-        result = lib.pyossl_use_credential_files(self.tls._ctx, certificates, key, struct)
-        return int(result), bool(struct.asked)
+        raise _loading_error(number, file if python_versions.LOADING_ERRORS_HAVE_NAMES else None)
 
     def load_dh_params(self, path: Any, /) -> None:
         """Loads a server's Diffie-Hellman parameters, in PEM.  PEM_read_bio_DHparams(3)"""
@@ -97,7 +71,7 @@ class Credentials(Settings):
             take_records()
             ffi.errno = 0
             if lib.SSL_CTX_load_verify_locations(self.tls._ctx, file, directory) != 1:
-                raise _loading_error(None)
+                raise _loading_error(ffi.errno, None)
 
     def _trust(self, data: bytes, is_pem: bool) -> None:
         if not data:
@@ -161,10 +135,10 @@ def _password(value: Any, message: str) -> bytes:
     raise TypeError(message)
 
 
-def _check_length(password: bytes) -> None:
-    if len(password) > _LONGEST_PASSWORD:
-        take_records()
-        raise ValueError(f"password cannot be longer than {_LONGEST_PASSWORD} bytes")
+def _password_source(password: Any) -> Callable[[], bytes] | bytes:
+    if callable(password):
+        return lambda: _password(password(), "password callback must return a string")
+    return _password(password, "password should be a string or callable")
 
 
 def _certificate_data(cadata: Any) -> tuple[bytes, bool]:
@@ -182,9 +156,8 @@ def _certificate_data(cadata: Any) -> tuple[bytes, bool]:
     return view.tobytes(), False
 
 
-def _loading_error(file: Any) -> OSError:
-    """The exception for a file that could not be loaded: the system's reason, if it has one, or OpenSSL's."""
-    number = ffi.errno
+def _loading_error(number: int, file: Any) -> OSError:
+    """The exception for a file that could not be loaded: the system's reason ``number``, or OpenSSL's if it is 0."""
     records: tuple[Record, ...] = take_records()
     if number:
         return OSError(number, os.strerror(number), *(() if file is None else (os.fsdecode(file),)))

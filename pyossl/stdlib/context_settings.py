@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from pyossl.core import lib
+from pyossl.core.errors import Error
 from pyossl.core.outcome import take_records
 from pyossl.stdlib import errors, python_versions
 from pyossl.stdlib.c_numbers import c_int, c_long, cut
@@ -57,7 +58,10 @@ class Settings:
 
     def _begin(self, protocol: int) -> None:
         self.protocol = protocol
-        self.tls = MutableContext(Method.TLS, live=True)
+        try:
+            self.tls = MutableContext(Method.TLS, live=True)
+        except Error as error:  # for example, openssl.cnf names a provider that is not there
+            raise errors.of_code(error.records[-1].code if error.records else 0) from None
 
     def _parameters(self) -> Any:
         return lib.SSL_CTX_get0_param(self.tls._ctx)

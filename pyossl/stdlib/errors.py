@@ -215,7 +215,7 @@ def of_code(code: int) -> OSError:
 def error_tables() -> dict[str, dict[Any, Any]]:
     """``err_codes_to_names``, ``err_names_to_codes`` and ``lib_codes_to_names``, which 3.10 and 3.11 have."""
     codes: dict[tuple[int, int], str] = {}
-    lib.SSL_CTX_free(lib.SSL_CTX_new(lib.TLS_method()))  # loads libssl's texts
+    lib.SSL_CTX_free(lib.SSL_CTX_new(lib.TLS_method()))  # loads libssl's texts: docs/pitfalls.md, 61
     for library in library_names():
         for reason in range(100, 1200):
             if name := reason_name(lib.ERR_PACK(library, 0, reason)):

@@ -58,7 +58,7 @@ def _described(thing: Any, names: dict[str, Any]) -> str:
         kind = "a listening socket"
     else:
         kind = "a connection"
-    return f"{kind} ({type(thing).__qualname__}), made before the swap"
+    return f"{kind} ({type(thing).__qualname__}), made before install()"
 
 
 def _subclasses(base: type) -> Iterator[type]:
@@ -113,21 +113,27 @@ class _Search:
             for holder in gc.get_referrers(*level):
                 if id(holder) in seen or id(holder) in ours or not self._is_followed(holder):
                     continue
-                held = next((part for part in gc.get_referents(holder) if id(part) in level_ids), None)
-                if held is None:
+                parts = [part for part in gc.get_referents(holder) if id(part) in level_ids]
+                if not parts:
                     continue
                 seen[id(holder)] = holder
-                self._holds[id(holder)] = held
-                if id(holder) in self._module_names:
-                    found.add(self._module_names[id(holder)] + self._path(holder))
-                elif isinstance(holder, type):
-                    found.add(f"{holder.__module__}.{holder.__qualname__}{self._path(holder)}")
-                else:
+                self._holds[id(holder)] = parts[0]
+                if (start := self._start(holder)) is None:
                     following.append(holder)
+                    continue
+                for part in parts:  # a module can hold several contexts
+                    self._holds[id(holder)] = part
+                    found.add(start + self._path(holder))
             if not following or len(seen) > _MOST_OBJECTS:
                 break
             level = following
         return found
+
+    def _start(self, holder: Any) -> str | None:
+        """How a path from this object begins, if it is the dict of a module, or a class."""
+        if id(holder) in self._module_names:
+            return self._module_names[id(holder)]
+        return f"{holder.__module__}.{holder.__qualname__}" if isinstance(holder, type) else None
 
     def _is_followed(self, holder: Any) -> bool:
         kind = type(holder)

@@ -10,7 +10,7 @@ import sys
 _VERSION = sys.version_info
 
 FAILED_READ_IS_EOF = _VERSION < (3, 12, 3)
-"""An SSL_ERROR_SYSCALL of a read or a write is an SSLEOFError, whatever errno says.  gh-115627"""
+"""An SSL_ERROR_SYSCALL of a read or a write is an SSLEOFError, whatever errno says.  docs/pitfalls.md, 59"""
 HAS_ERROR_TABLES = _VERSION < (3, 12)
 """``err_codes_to_names``, ``err_names_to_codes`` and ``lib_codes_to_names``."""
 HAS_PSEUDO_RANDOM_BYTES = _VERSION < (3, 12)

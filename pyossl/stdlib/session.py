@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyossl.core import ffi, lib
-from pyossl.core.methods_in_c import new_ssl_session, state_of
+
+
+class Proof(NamedTuple):
+    """What a handshake has proved about the peer, or has to prove."""
+
+    is_verified: bool
+    """The peer's chain is verified."""
+    name: str | None
+    """The name that its certificate has; None if no name is checked."""
+
+    def suffices(self, needed: Proof) -> bool:
+        """Whether a connection that needs this much may resume the session.
+
+        OpenSSL does not look at it, and resumes a session for any name.
+        """
+        return (self.is_verified or not needed.is_verified) and needed.name in (None, self.name)
 
 
 class Session:
@@ -13,11 +28,13 @@ class Session:
 
     - ``pointer``: an ``SSL_SESSION *``, owned.
     - ``context``: the state of the context that it was made with; a session is used with this context only.
+    - ``proof``: what the connection has proved about the peer.
     """
 
-    def __init__(self, pointer: Any, context: object) -> None:
+    def __init__(self, pointer: Any, context: object, proof: Proof) -> None:
         self.pointer = pointer
         self.context = context
+        self.proof = proof
 
     @property
     def time(self) -> int:
@@ -50,14 +67,3 @@ class Session:
         return isinstance(other, Session) and self.id == other.id
 
     __hash__ = None  # type: ignore[assignment]  # as the original
-
-
-def session_object(pointer: Any, context: object) -> Any:
-    """An ``_ssl.SSLSession`` of an ``SSL_SESSION *``, owned."""
-    return new_ssl_session(Session(pointer, context))
-
-
-def session_state(value: Any) -> Session:
-    """The state of an ``_ssl.SSLSession``."""
-    state: Session = state_of(value)
-    return state

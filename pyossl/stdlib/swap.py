@@ -89,9 +89,9 @@ def _check_library() -> None:
     """
     made = lib.SSL_CTX_new(lib.TLS_method())
     if made == ffi.NULL:
-        from pyossl.core.errors import failed
+        from pyossl.tls.system_openssl import no_context
 
-        raise InstallError(f"no context can be made with the system's OpenSSL: {failed('SSL_CTX_new')}")
+        raise InstallError(f"no context can be made with the system's OpenSSL: {no_context()}")
     own(made, lib.SSL_CTX_free)
 
 

@@ -22,7 +22,6 @@ leave out GREASE, which are random values that a client adds so that servers get
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 from pyossl.core.arguments import flag, octets
@@ -161,7 +160,11 @@ class ClientHello(NamedTuple):
         text = ",".join(
             [str(self.version), *("-".join(str(each) for each in numbers if not is_grease(each)) for numbers in lists)]
         )
-        return text if raw else hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        if raw:
+            return text
+        import hashlib  # it loads Python's own OpenSSL
+
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
     def ja4(self, *, raw: bool = False, original_order: bool = False) -> str:
         """The JA4 fingerprint, for example ``t13d1516h2_8daaf6152771_e5627efa2ab1``.
@@ -319,4 +322,8 @@ def _hexadecimal(numbers: list[int]) -> str:
 
 
 def _ja4_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_JA4_DIGITS] if text else _JA4_NONE
+    if not text:
+        return _JA4_NONE
+    import hashlib  # it loads Python's own OpenSSL
+
+    return hashlib.sha256(text.encode()).hexdigest()[:_JA4_DIGITS]

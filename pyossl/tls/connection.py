@@ -251,7 +251,8 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         verify, is refused by a read.  Raises ``Error`` if the client does not allow it, or in TLS 1.2, and
         ``UsageError`` on a client.  SSL_verify_client_post_handshake(3)
         """
-        self._request_certificate()
+        if not self._c.dead:  # otherwise handshake() reports the failure again
+            self._request_certificate()
         return self.handshake()
 
     def _request_certificate(self) -> None:

@@ -8,7 +8,6 @@ They are read into an SSL_CTX of their own first (pyossl/_c/tls/credential_files
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from pyossl.core import ffi, lib, own
@@ -46,26 +45,25 @@ def pyossl_on_password(handle: Any, buffer: Any, size: int) -> int:
     return len(password)
 
 
-def load_credentials(
-    ctx: Any, certificate_file: FilePath, key_file: FilePath | None, password: Password | None
-) -> None:
-    """Reads both files, and gives what is in them to the ``SSL_CTX *``; see ``MutableContext.load_credentials``."""
+def load_files(
+    ctx: Any, certificate: bytes, key: bytes, password: Password | None, *, prompts: bool = False
+) -> tuple[int, int]:
+    """Reads both files, and gives what is in them to the ``SSL_CTX *``.
+
+    - ``certificate``, ``key``: the paths; the files are PEM.
+    - ``password``: the password of an encrypted file, or a function that returns it and is called if it is needed.
+    - ``prompts``: without a ``password``, OpenSSL asks for it on the terminal.
+
+    Returns the result, ``PYOSSL_CREDENTIALS_LOADED`` or what has failed, and the errno of the system, 0 for none; the
+    reason of a failure is in the error queue.  Raises the exception of ``password``, and ``ValueError`` for one that is
+    too long.  SSL_CTX_use_cert_and_key(3)
+    """
     asked = _Asked(password)
     handle = ffi.NULL if password is None else ffi.new_handle(asked)
     take_records()
-    reader = own(check_ptr(lib.pyossl_context_for_files(ctx, handle), "SSL_CTX_new"), lib.SSL_CTX_free)
-    certificate = os.fsencode(certificate_file)
-    key = certificate if key_file is None else os.fsencode(key_file)
-    _read(asked, certificate_file, lib.SSL_CTX_use_certificate_chain_file, reader, pem_file(certificate))
-    _read(asked, key_file or certificate_file, lib.SSL_CTX_use_PrivateKey_file, reader, key, lib.SSL_FILETYPE_PEM)
-    if lib.SSL_CTX_check_private_key(reader) != 1:
-        raise _error("SSL_CTX_check_private_key", None)
-    if lib.pyossl_take_credentials(ctx, reader) != 1:
-        raise _error("SSL_CTX_use_cert_and_key", None)
-
-
-def _read(asked: _Asked, path: FilePath, function: Callable[..., int], *arguments: Any) -> None:
-    done = function(*arguments) == 1
+    pointer = lib.pyossl_context_for_files(ctx, prompts and password is None, handle)
+    reader = own(check_ptr(pointer, "SSL_CTX_new"), lib.SSL_CTX_free)
+    result, number = lib.pyossl_read_credentials(reader, certificate, key), ffi.errno
     if asked.error is not None:
         take_records()
         error, asked.error = asked.error, None
@@ -73,13 +71,30 @@ def _read(asked: _Asked, path: FilePath, function: Callable[..., int], *argument
             raise error
         finally:
             del error  # its traceback refers to this frame: no reference cycle
-    if not done:
-        raise _error(function.__name__, path)
+    if result == lib.PYOSSL_CREDENTIALS_LOADED and lib.pyossl_take_credentials(ctx, reader) != 1:
+        return lib.PYOSSL_CREDENTIALS_REFUSED, 0
+    return result, number
 
 
-def _error(operation: str, path: FilePath | None) -> Exception:
-    """An ``OSError`` with the path for a file that cannot be read, else the ``Error`` with OpenSSL's records."""
-    error = failed(operation)
-    if path is not None and isinstance(error, OSError):
-        return OSError(error.errno, os.strerror(error.errno or 0), path)
-    return error
+_OPERATIONS = {
+    lib.PYOSSL_CERTIFICATE_FAILED: "SSL_CTX_use_certificate_chain_file",
+    lib.PYOSSL_KEY_FAILED: "SSL_CTX_use_PrivateKey_file",
+    lib.PYOSSL_CREDENTIALS_MISMATCH: "SSL_CTX_check_private_key",
+    lib.PYOSSL_CREDENTIALS_REFUSED: "SSL_CTX_use_cert_and_key",
+}
+
+
+def load_credentials(
+    ctx: Any, certificate_file: FilePath, key_file: FilePath | None, password: Password | None
+) -> None:
+    """``load_files`` with the exceptions of pyossl; see ``MutableContext.load_credentials``."""
+    certificate = os.fsencode(certificate_file)
+    key = certificate if key_file is None else os.fsencode(key_file)
+    result, _ = load_files(ctx, pem_file(certificate), key, password)
+    if result == lib.PYOSSL_CREDENTIALS_LOADED:
+        return
+    error = failed(_OPERATIONS[result])
+    if isinstance(error, OSError):
+        file = certificate_file if result == lib.PYOSSL_CERTIFICATE_FAILED else key_file or certificate_file
+        raise OSError(error.errno, os.strerror(error.errno or 0), file)
+    raise error

@@ -225,10 +225,10 @@ class Negotiated(Uncopied):
         return self._signature("SSL_get0_peer_signature_name")
 
     def _signature(self, function: str) -> str | None:
-        require(lib.HAVE_API_3_5, "names of signature algorithms")
         name = ffi.new("char **")
 
         def of_ssl(ssl: Any) -> str | None:
+            require(lib.HAVE_API_3_5, "names of signature algorithms")
             if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
                 return None
             return text(name[0]) if getattr(lib, function)(ssl, name) == 1 else None

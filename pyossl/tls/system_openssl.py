@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.errors import check_ptr
+from pyossl.core.errors import Error, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
@@ -133,14 +133,25 @@ def is_fips_enabled() -> bool:
 
 
 def policy() -> Policy:
-    """The policy of this system, read from a new SSL_CTX.  SSL_CTX_new(3)"""
-    context = own(check_ptr(lib.SSL_CTX_new(lib.TLS_client_method()), "SSL_CTX_new"), lib.SSL_CTX_free)
+    """The policy of this system, read from a new SSL_CTX.
+
+    Raises ``Error`` if OpenSSL makes none: its configuration can be wrong.  SSL_CTX_new(3)
+    """
+    made = lib.SSL_CTX_new(lib.TLS_client_method())
+    if made == ffi.NULL:
+        raise no_context()
+    context = own(made, lib.SSL_CTX_free)
     minimum, maximum = lib.SSL_CTX_get_min_proto_version(context), lib.SSL_CTX_get_max_proto_version(context)
     return Policy(
         lib.SSL_CTX_get_security_level(context),
         Version(minimum) if minimum else None,
         Version(maximum) if maximum else None,
     )
+
+
+def no_context() -> Error:
+    """The exception for a call of SSL_CTX_new(3) that has just failed, which names the configuration file."""
+    return failed(f"SSL_CTX_new with the configuration {configuration_file()}")
 
 
 def trust_store() -> TrustStore:

@@ -145,10 +145,11 @@ class VerificationSettings(AlgorithmSettings):
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, on: bool) -> None:
+        on = flag(on, "post_handshake_auth")
         self._change()
         if self.is_server:
             raise UsageError('post_handshake_auth is only for clients: use Context.server(verify="later")')
-        self._is_asked_later = flag(on, "post_handshake_auth")
+        self._is_asked_later = on
         lib.SSL_CTX_set_post_handshake_auth(self._ctx, on)
 
     def _refuse_anonymous(self) -> None:

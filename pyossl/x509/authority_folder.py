@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from pathlib import Path
 
 from pyossl.core.arguments import path
@@ -78,7 +77,7 @@ def _check_nothing_is_lost(place: Path, new: CRL) -> None:
 
 def _replace(target: Path, data: bytes, mode: int) -> None:
     """Writes a new file beside ``target`` and renames it: a reader sees the old file or the new one."""
-    new = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    new = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FOR_THE_OWNER)
     try:
         with open(descriptor, "wb") as file:

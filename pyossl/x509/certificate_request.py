@@ -182,13 +182,16 @@ class CertificateRequest:
         return extensions_of(stack, lib.sk_X509_EXTENSION_num, lib.sk_X509_EXTENSION_value)
 
     def _stack(self) -> Any | None:
-        """The ``STACK_OF(X509_EXTENSION) *``, owned, that keeps its extensions alive; None without extensions."""
+        """The ``STACK_OF(X509_EXTENSION) *``, owned, that keeps its extensions alive; None without extensions.
+
+        A malformed list must not look like none (docs/pitfalls.md, 56).
+        """
         take_records()
-        if self._attribute_count() > 1:
+        if self._list_count() > 1:
             raise DecodeError("the certificate request has more than one list of extensions")
         stack = lib.X509_REQ_get_extensions(self._request)
         if stack == ffi.NULL:
-            if self._attribute_count():
+            if self._list_count():
                 raise failed("reading the extensions of the certificate request", DecodeError)
             take_records()
             return None
@@ -196,13 +199,13 @@ class CertificateRequest:
         kept = [own(lib.sk_X509_EXTENSION_value(stack, n), lib.X509_EXTENSION_free) for n in range(count)]
         return own(stack, lib.sk_X509_EXTENSION_free, keep=kept)
 
-    def _attribute_count(self) -> int:
-        """The number of attributes that contain extensions.  X509_REQ_get_attr_by_NID(3)"""
+    def _list_count(self) -> int:
+        """The number of lists of extensions: each value of each attribute for them.  X509_REQ_get_attr_by_NID(3)"""
         count = 0
         for number in (lib.NID_ext_req, lib.NID_ms_ext_req):
             at = -1
             while (at := lib.X509_REQ_get_attr_by_NID(self._request, number, at)) >= 0:
-                count += 1
+                count += lib.X509_ATTRIBUTE_count(lib.X509_REQ_get_attr(self._request, at))
         return count
 
     @property

@@ -6,6 +6,7 @@ dictionary: two calls, where a property for each fact takes several times as lon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from marshal import loads
 from typing import Any
 
@@ -14,7 +15,8 @@ from pyossl.core.errors import DecodeError, failed
 from pyossl.x509.certificate import Certificate
 
 _ROOM = 4096
-_facts, _new, _buffer = lib.pyossl_certificate_facts, ffi.new, ffi.buffer
+_facts, _buffer = lib.pyossl_certificate_facts, ffi.buffer
+_new = ffi.new_allocator(should_clear_after_alloc=False)  # C writes each byte that is read
 _BYTES = ffi.typeof("unsigned char[]")
 
 
@@ -30,14 +32,24 @@ def peercert(certificate: Certificate) -> dict[str, Any]:
 
 def facts_of(x509: Any) -> dict[str, Any]:
     """``peercert`` for an ``X509 *``, which is borrowed."""
+    facts: dict[str, Any] = facts_that(_facts, x509)
+    return facts
+
+
+def facts_that(write: Callable[[Any, Any, int], int], of: Any) -> Any:
+    """The dictionary that ``write`` has written, a function of C such as ``pyossl_certificate_facts``.
+
+    A result of ``write`` that means neither facts nor a failure is returned: a number below 0.
+    """
     out = _new(_BYTES, _ROOM)
-    size = _facts(x509, out, _ROOM)
+    size = write(of, out, _ROOM)
     if size > _ROOM:
         out = _new(_BYTES, size)
-        size = _facts(x509, out, size)
-    if size < 0:
-        if size == lib.PYOSSL_FACTS_TEXT:
-            raise DecodeError("a text in the certificate is not UTF-8")
+        size = write(of, out, size)
+    if size >= 0:
+        return loads(_buffer(out, size))
+    if size == lib.PYOSSL_FACTS_TEXT:
+        raise DecodeError("a text in the certificate is not UTF-8")
+    if size == lib.PYOSSL_FACTS_ERROR:
         raise failed("reading a certificate", DecodeError)
-    facts: dict[str, Any] = loads(_buffer(out, size))
-    return facts
+    return size

@@ -113,6 +113,21 @@ def test_a_missing_configuration_file_is_reported(tmp_path: Path) -> None:
     assert f"{tmp_path / 'none.cnf'} (does not exist)" in text
 
 
+def test_a_configuration_with_which_openssl_makes_no_context_is_named(tmp_path: Path) -> None:
+    if not pyossl.features.providers:
+        pytest.skip("an OpenSSL without providers reads no such configuration")
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(
+        "openssl_conf = all\n[all]\nproviders = some\n[some]\nnone = none\n"
+        "[none]\nmodule = /nowhere/none.so\nactivate = 1\n"
+    )
+    ran = in_a_pipe("info", OPENSSL_CONF=str(configuration))
+    assert ran.status == 1
+    assert "configuration" in ran.errors
+    if "SSL_CTX_new" in ran.errors:  # some OpenSSLs cannot be initialised then
+        assert str(configuration) in ran.errors
+
+
 def test_a_trust_store_that_is_malformed_is_a_failure(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,12 @@ ANSWERED = {
     },
     pyossl.Connection: {"close", "closed", "context", "failure", "is_inherited", "server_hostname"},
 }  # fmt: skip
+
+FAIL_AGAIN = {
+    "accept", "decrypt", "encrypt", "handshake", "peek", "read", "read_into", "request_certificate", "shutdown",
+    "write",
+}  # fmt: skip
+"""They report the failure of a dead connection again."""
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "recv": (10,),
@@ -122,7 +129,7 @@ def test_a_dead_connection_raises_its_failure_or_answers(
     server.receive_data(b"\x16\x03\x01\xff\xff no TLS at all")
     with pytest.raises(pyossl.Error) as first:
         server.handshake()
-    if name in ("handshake", "accept", "read", "peek", "read_into", "write", "encrypt", "decrypt", "shutdown"):
+    if name in FAIL_AGAIN:
         with pytest.raises(pyossl.Error) as again:
             use(server)
         assert type(again.value) is type(first.value)
@@ -132,7 +139,8 @@ def test_a_dead_connection_raises_its_failure_or_answers(
         with pytest.raises(pyossl.UsageError):
             use(server)
     else:
-        use(server)
+        with contextlib.suppress(pyossl.UnsupportedError):
+            use(server)
     client.close()
 
 

@@ -212,6 +212,7 @@ def test_after_an_end_without_close_notify_sendfile_fails_with_it() -> None:
 
 
 def test_a_reset_is_what_this_python_makes_of_it() -> None:
+    """docs/pitfalls.md, 59."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepting = Task(lambda: listener.accept()[0])
         plain = socket.create_connection(listener.getsockname(), SECONDS)

@@ -49,6 +49,7 @@ def with_key(certificate: pyossl.Certificate, key: bytes) -> str:
     return ssl.DER_cert_to_PEM_cert(der.replace(old, key))
 
 
+@pytest.mark.feature("certificates with keys that are known to be stolen are refused")
 def test_a_chain_with_a_distrusted_key_is_refused_though_its_root_is_trusted(tmp_path: Path) -> None:
     authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
     leaf = authority.issue("localhost")
@@ -62,6 +63,22 @@ def test_a_chain_with_a_distrusted_key_is_refused_though_its_root_is_trusted(tmp
     with pytest.raises(ssl.SSLCertVerificationError) as caught:
         MemoryPair(client, server).handshake()
     assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
+
+
+def test_a_distrusted_key_is_refused_before_and_after_a_trusted_one_of_its_length(tmp_path: Path) -> None:
+    authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
+    leaf = authority.issue("localhost")
+    both = tmp_path / "both.pem"
+    both.write_bytes(leaf.certificate.to_pem() + leaf.private_key.to_pem())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(both)
+    refusing, accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    refusing.load_verify_locations(cadata=with_key(authority.certificate, DISTRUSTED_KEY))
+    accepting.load_verify_locations(cadata=authority.certificate.to_pem().decode())
+    for _ in range(3):
+        MemoryPair(accepting, server).handshake()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            MemoryPair(refusing, server).handshake()
 
 
 @pytest.mark.parametrize("change", ["verify_mode", "check_hostname", "verify_flags"])
@@ -85,6 +102,32 @@ def test_the_distrusted_keys_stay_refused_when_the_verification_changes(tmp_path
         client.verify_flags |= ssl.VERIFY_X509_STRICT
     with pytest.raises(ssl.SSLCertVerificationError) as caught:
         MemoryPair(client, server).handshake()
+    assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
+
+
+def ask_for_certificate(connections: MemoryPair) -> None:
+    """The server asks for the client's certificate in the handshake, or after it."""
+    connections.handshake()
+    connections.server.verify_client_post_handshake()
+    connections.server.write(b"the request comes before this")
+    connections.client.read(1)
+    connections.server.read(1)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_server_refuses_the_distrusted_keys_of_clients(tmp_path: Path, later: bool) -> None:
+    authority = pyossl.Authority(private_key=pyossl.PrivateKey.generate("EC", group="P-384"))
+    leaf = authority.issue("client")
+    both = tmp_path / "both.pem"
+    both.write_bytes(leaf.certificate.to_pem() + leaf.private_key.to_pem())
+    server, client = server_context(), client_context()
+    server.load_verify_locations(cadata=with_key(authority.certificate, DISTRUSTED_KEY))
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.post_handshake_auth = client.post_handshake_auth = later
+    client.load_cert_chain(both)
+    connections = MemoryPair(client, server)
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        ask_for_certificate(connections)
     assert caught.value.verify_code == lib.X509_V_ERR_CERT_REJECTED
 
 
@@ -123,6 +166,19 @@ def test_the_exception_of_a_password_function_comes_back(tmp_path: Path) -> None
 
     with pytest.raises(LookupError, match="no password today"):
         context.load_cert_chain(certificate, encrypted, password)
+
+
+def test_a_context_keeps_its_certificate_if_the_new_one_cannot_be_loaded(tmp_path: Path) -> None:
+    authority = pyossl.Authority()
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(authority.issue("localhost").certificate.to_pem())
+    key.write_bytes(authority.issue("localhost").private_key.to_pem())
+    server = server_context()
+    with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
+        server.load_cert_chain(certificate, key)
+    with pytest.raises(FileNotFoundError):
+        server.load_cert_chain(certificate, tmp_path / "none.pem")
+    assert MemoryPair(server=server).handshake().client.version() is not None
 
 
 def test_a_server_replaces_its_certificate_while_connections_are_made(tmp_path: Path) -> None:
@@ -208,6 +264,33 @@ def test_a_wrong_answer_of_a_name_callback_is_unraisable(unraisable: list[Any]) 
         connections.client.do_handshake()
     assert received.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
     assert [each.exc_type for each in unraisable] == [TypeError]
+
+
+def test_pythons_own_hook_prints_the_exception_of_a_callback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    server = server_context()
+    server.sni_callback = lambda *_: 1 / 0
+    with pytest.raises(ssl.SSLError, match="CALLBACK_FAILED"):
+        MemoryPair(server=server).handshake()
+    printed = capsys.readouterr().err
+    assert printed.startswith("Exception ignored in")
+    assert "ZeroDivisionError: division by zero" in printed
+
+
+def test_a_hook_that_raises_does_not_end_more_than_the_handshake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raising(report: Any) -> None:
+        raise LookupError("in the hook")
+
+    monkeypatch.setattr(sys, "unraisablehook", raising)
+    server = server_context()
+    server.sni_callback = lambda *_: 1 / 0
+    with pytest.raises(ssl.SSLError, match="CALLBACK_FAILED"):
+        MemoryPair(server=server).handshake()
+    assert "LookupError: in the hook" in capsys.readouterr().err
 
 
 def test_a_name_callback_chooses_another_context(tmp_path: Path) -> None:
@@ -310,25 +393,54 @@ def test_both_sides_use_the_pre_shared_key_of_their_callbacks(keyed: tuple[Any, 
 
 
 @with_psk
-@pytest.mark.parametrize("answer", [("x" * 1000, b"secret"), ("identity", b"x" * 10_000), ("identity", "text"), None])
-def test_a_wrong_pre_shared_key_ends_the_handshake(keyed: tuple[Any, Any], answer: Any, unraisable: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (("x" * lib.pyossl_longest_identity(), b"secret"), ValueError),
+        (("x" * 1000, b"secret"), ValueError),
+        (("a\0b", b"secret"), ValueError),
+        (("identity", b"x" * (lib.PSK_MAX_PSK_LEN + 1)), ValueError),
+        (("identity", "text"), TypeError),
+        ((10**12, b"secret"), TypeError),
+        (None, TypeError),
+    ],
+)
+def test_a_wrong_pre_shared_key_ends_the_handshake(
+    keyed: tuple[Any, Any], answer: Any, kind: type[Exception], unraisable: list[Any]
+) -> None:
     client, server = keyed
     client.set_psk_client_callback(lambda hint: answer)
     server.set_psk_server_callback(lambda identity: b"secret")
     with pytest.raises(ssl.SSLError):
         MemoryPair(client, server).handshake()
+    assert [each.exc_type for each in unraisable] == [kind]
 
 
 @with_psk
-@pytest.mark.parametrize("answer", [b"", b"x" * 10_000, "text", None])
-def test_a_wrong_pre_shared_key_of_a_server_ends_the_handshake(
-    keyed: tuple[Any, Any], answer: Any, unraisable: list[Any]
+@pytest.mark.parametrize(
+    ("answer", "kinds"),
+    [(b"x" * (lib.PSK_MAX_PSK_LEN + 1), [ValueError]), ("text", [TypeError]), (None, [TypeError]), (b"", [])],
+)
+def test_a_wrong_key_of_a_server_ends_the_handshake(
+    keyed: tuple[Any, Any], answer: Any, kinds: list[type[Exception]], unraisable: list[Any]
 ) -> None:
     client, server = keyed
     client.set_psk_client_callback(lambda hint: ("identity", b"secret"))
     server.set_psk_server_callback(lambda identity: answer)
     with pytest.raises(ssl.SSLError):
         MemoryPair(client, server).handshake()
+    assert [each.exc_type for each in unraisable] == kinds
+
+
+@with_psk
+def test_the_longest_identity_and_the_longest_key_are_used(keyed: tuple[Any, Any]) -> None:
+    client, server = keyed
+    identity, key = "x" * (lib.pyossl_longest_identity() - 1), b"k" * lib.PSK_MAX_PSK_LEN
+    heard: list[Any] = []
+    client.set_psk_client_callback(lambda hint: (identity, key))
+    server.set_psk_server_callback(lambda name: heard.append(name) or key)
+    MemoryPair(client, server).handshake()
+    assert heard == [identity]
 
 
 @with_psk

@@ -41,6 +41,7 @@ def test_a_row_that_has_installed_cpythons_tests_runs_them() -> None:
 TOGETHER = {**{module: [module] for module in TABLE["whole"]}, "the parts of other modules": TABLE["parts"]}
 
 
+@pytest.mark.feature("names, values and answers of each Python's own _ssl")
 @pytest.mark.timeout(2 * TABLE["limit"] + 120)
 @pytest.mark.parametrize("modules", TOGETHER.values(), ids=TOGETHER)
 def test_cpythons_own_tests_pass_over_pyossl(modules: list[str]) -> None:

@@ -22,7 +22,7 @@ HANDSHAKE_FAILURE = lib.ERR_PACK(lib.ERR_LIB_SSL, 0, lib.SSL_AD_REASON_OFFSET + 
 
 @pytest.fixture(autouse=True, scope="module")
 def _texts_of_libssl() -> None:
-    """OpenSSL loads libssl's texts with the first context."""
+    """OpenSSL loads libssl's texts with the first context (docs/pitfalls.md, 61)."""
     client_context()
 
 

@@ -116,6 +116,7 @@ def test_a_server_with_an_approved_suite_is_fetched(
     assert fetch(server, identity[0], configuration=configuration) == f"200 over pyossl {GREETING!r}"
 
 
+@pytest.mark.feature("the system's FIPS module in programs that use ssl")
 @pytest.mark.parametrize("server", NOT_APPROVED.items(), indirect=True, ids=lambda each: each[0])
 def test_a_server_with_only_a_suite_that_is_not_approved_is_refused(
     server: Answering, configuration: Path, identity: tuple[Path, Identity]

@@ -10,8 +10,10 @@ import pytest
 from stdlib.ssl_programs import Run, completed
 
 import pyossl
+import pyossl.stdlib
 
 
+@pytest.mark.feature("ssl of a whole process, also when it is in use already")
 def test_before_anything_is_imported_all_of_ssl_is_over_pyossl(run: Run) -> None:
     run(
         """
@@ -40,6 +42,14 @@ def test_a_program_is_told_whether_ssl_is_over_pyossl(run: Run) -> None:
         assert not pyossl.stdlib.is_installed()
         """
     )
+
+
+def test_dir_has_the_public_names_also_those_that_are_imported_later() -> None:
+    public = [name for name in dir(pyossl.stdlib) if not name.startswith("__")]
+    assert public == sorted(pyossl.stdlib.__all__)
+    for name in pyossl.stdlib.__all__:
+        assert getattr(pyossl.stdlib, name).__module__.startswith("pyossl.stdlib")
+    assert repr(pyossl.stdlib.InstallError) == "<class 'pyossl.stdlib.InstallError'>"
 
 
 def test_the_library_is_the_one_of_pyossl(run: Run) -> None:
@@ -159,13 +169,18 @@ def test_a_library_that_python_has_loaded_before_and_that_is_its_own_is_refused(
     )
 
 
-def test_a_broken_configuration_of_openssl_is_one_clear_sentence_and_changes_nothing(folder: Path) -> None:
+def broken_configuration(folder: Path) -> dict[str, str]:
+    """The environment of a process whose OpenSSL loads a provider that is not there, and so has no algorithms."""
     if not pyossl.features.providers:
         pytest.skip("an OpenSSL without providers reads no such configuration")
     (folder / "openssl.cnf").write_text(
         "openssl_conf = all\n[all]\nproviders = some\n[some]\nnone = none\n"
         "[none]\nmodule = /nowhere/none.so\nactivate = 1\n"
     )
+    return {"OPENSSL_CONF": str(folder / "openssl.cnf")}
+
+
+def test_a_broken_configuration_of_openssl_is_one_clear_sentence_and_changes_nothing(folder: Path) -> None:
     program = """
 import ssl, sys
 before = dict(vars(ssl))
@@ -176,10 +191,31 @@ except Exception as error:
     print(type(error).__name__, error)
 assert vars(ssl) == before
 """
-    done = completed(["-c", program], folder, {"OPENSSL_CONF": str(folder / "openssl.cnf")})
+    done = completed(["-c", program], folder, broken_configuration(folder))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert done.stdout.startswith(("InstallError", "ImportError")), done.stdout
+    if done.stdout.startswith("InstallError"):
+        assert f"SSL_CTX_new with the configuration {folder / 'openssl.cnf'} failed: " in done.stdout
+
+
+def test_a_context_that_openssl_cannot_make_is_an_ssl_error(folder: Path) -> None:
+    program = """
+try:
+    import pyossl.stdlib
+except ImportError:
+    raise SystemExit  # some OpenSSLs cannot be initialised then
+pyossl.stdlib.install()
+import ssl
+try:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+except ssl.SSLError as error:
+    assert error.reason, error
+else:
+    raise AssertionError
+"""
+    done = completed(["-c", program], folder, broken_configuration(folder))
+    assert done.returncode == 0, done.stderr
 
 
 BROKEN_SSL_PY = """

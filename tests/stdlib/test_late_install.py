@@ -6,6 +6,7 @@ import pytest
 from stdlib.ssl_programs import Run, needs
 
 
+@pytest.mark.feature("ssl of a whole process, also when it is in use already")
 def test_live_connections_and_their_contexts_go_on(run: Run) -> None:
     run(
         """
@@ -328,8 +329,8 @@ def test_truststore_that_is_in_ssl_is_refused_and_goes_on(run: Run) -> None:
         exchange()
         try:
             pyossl.stdlib.uninstall()
-        except pyossl.stdlib.InstallError:
-            pass
+        except pyossl.stdlib.InstallError as error:
+            assert str(error).endswith("replace it after pyossl.stdlib.install(), and undo that before uninstall()")
         truststore.extract_from_ssl()
         pyossl.stdlib.uninstall()
         exchange()

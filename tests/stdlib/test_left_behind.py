@@ -23,11 +23,11 @@ def test_contexts_connections_and_classes_are_listed_with_what_they_are(run: Run
             pyossl.stdlib.install()
             left = pyossl.stdlib.left_behind()
             what = {id(each.thing): each.what for each in left}
-            assert what[id(client)] == "a context (SSLContext), made before the swap"
-            assert what[id(mine)] == "a context (Mine), made before the swap"
-            assert what[id(pair[0])] == what[id(pair[1])] == "a connection (SSLSocket), made before the swap"
-            assert what[id(listener)] == "a listening socket (SSLSocket), made before the swap"
-            assert what[id(in_memory)] == "a connection (SSLObject), made before the swap"
+            assert what[id(client)] == "a context (SSLContext), made before install()"
+            assert what[id(mine)] == "a context (Mine), made before install()"
+            assert what[id(pair[0])] == what[id(pair[1])] == "a connection (SSLSocket), made before install()"
+            assert what[id(listener)] == "a listening socket (SSLSocket), made before install()"
+            assert what[id(in_memory)] == "a connection (SSLObject), made before install()"
             assert what[id(Mine)] == "the class __main__.Mine, derived from the original SSLContext"
             assert what[id(MineToo)] == "the class __main__.MineToo, derived from the original SSLContext"
             new = client_context(), *connected()
@@ -258,4 +258,20 @@ def test_the_contexts_that_aiohttp_makes_when_it_is_imported_are_refused(run: Ru
             print(error)
         """
     )
-    assert "aiohttp.connector._SSL_CONTEXT_" in printed
+    assert "aiohttp.connector._SSL_CONTEXT_UNVERIFIED, aiohttp.connector._SSL_CONTEXT_VERIFIED;" in printed
+
+
+@pytest.mark.feature("contexts that would go on over the other OpenSSL are found")
+def test_each_context_of_a_module_is_named(run: Run) -> None:
+    printed = run(
+        """
+        import ssl
+        import pyossl.stdlib
+        one, other = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            pyossl.stdlib.install()
+        except pyossl.stdlib.InstallError as error:
+            print(error)
+        """
+    )
+    assert "for new connections: __main__.one, __main__.other; call" in printed

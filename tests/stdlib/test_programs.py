@@ -18,6 +18,7 @@ from exchanges import *
 """
 
 
+@pytest.mark.feature("a connection that a forked child goes on with")
 def test_a_connection_goes_on_in_a_forked_child(run: Run) -> None:
     run(
         START
@@ -57,6 +58,31 @@ exchange(client, server)
 _, status = os.waitpid(child, 0)
 assert status == 0
 """
+    )
+
+
+def test_after_the_first_context_connections_import_nothing_more_of_pyossl(run: Run) -> None:
+    """A program may call chroot(2) then (docs/ssl.md)."""
+    run(
+        """
+        import sys
+        import pyossl.stdlib
+        pyossl.stdlib.install()
+        import ssl
+        from exchanges import *
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        before = set(sys.modules)
+        client, _ = pair = connected()
+        talk(pair)
+        client.getpeercert(), client.cipher(), client.session, client.shared_ciphers()
+        try:
+            exchange(ssl.create_default_context())
+        except ssl.SSLCertVerificationError:
+            pass
+        else:
+            raise AssertionError
+        assert not [name for name in set(sys.modules) - before if name.startswith("pyossl")]
+        """
     )
 
 

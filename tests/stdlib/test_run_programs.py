@@ -43,6 +43,7 @@ def programs(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.feature("python -m pyossl.stdlib")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -120,6 +121,7 @@ def test_help_says_what_it_does(folder: Path) -> None:
     assert "--enable" in done.stdout
 
 
+@pytest.mark.feature("python -m pyossl.stdlib")
 def test_pip_works(folder: Path) -> None:
     """It downloads from an index on the loopback, over TLS."""
     program = """

@@ -162,6 +162,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.feature("processes that other programs start")
 @pytest.mark.parametrize("options", [(), ("-I",)], ids=["", "-I"])
 def test_the_children_of_multiprocessing_are_over_pyossl(
     options: tuple[str, ...], enabled: Callable[..., Ran], folder: Path

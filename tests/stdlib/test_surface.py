@@ -48,6 +48,7 @@ def public(m: Any) -> set[str]:
     return set(dir(m)) - OF_A_FILE
 
 
+@pytest.mark.feature("names, values and answers of each Python's own _ssl")
 @with_same_headers
 def test_it_has_the_names_of_the_original_and_no_others() -> None:
     assert public(module.make()) == public(original)
@@ -178,6 +179,7 @@ def left_out(question: str) -> bool:
     return python_versions.HAS_ALGORITHMS and not lib.HAVE_API_3_5 and question.startswith("get_sigalgs")
 
 
+@pytest.mark.feature("names, values and answers of each Python's own _ssl")
 @with_same_openssl
 @pytest.mark.parametrize("area", ["settings", "combinations", "methods", "files", "functions", "objects"])
 def test_it_answers_as_the_original(area: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from stdlib.ssl_programs import Run
 
 
@@ -31,6 +32,7 @@ def test_live_connections_go_on_over_pyossl(run: Run) -> None:
     )
 
 
+@pytest.mark.feature("back to the original ssl")
 def test_twice_there_and_back(run: Run) -> None:
     run(
         """

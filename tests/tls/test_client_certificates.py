@@ -35,6 +35,27 @@ def test_the_server_sees_the_clients_certificate_and_chain(
     assert server.verify_code == lib.X509_V_OK
 
 
+def test_the_chain_that_a_server_got_lacks_the_clients_own_and_is_forgotten_when_a_session_is_resumed(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """docs/pitfalls.md, 60."""
+    mine = pyossl.Authority("between", parent=authority).issue("me.example")
+    context = Context.client(
+        trust=authority.certificate, certificate=(mine.certificate, *mine.chain), private_key=mine.private_key
+    )
+    serving = server_of(credentials, authority)
+    client, server = meet(context, serving)
+    assert server.peer_chain == mine.chain
+    server.write(b"!")
+    carry(server, client)
+    client.read(1)
+    client, server = pyossl.Connection(context, "example.com", session=client.session), pyossl.Connection(serving)
+    shake_hands(client, server)
+    assert client.session_reused
+    assert server.peer_certificate == mine.certificate
+    assert server.peer_chain == ()
+
+
 @VERSIONS
 def test_a_client_without_a_certificate_is_a_certificate_error(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials

@@ -12,6 +12,7 @@ from pairs import shake_hands
 
 import build_ffi
 import pyossl
+from pyossl.core import lib
 from pyossl.core.errors import UsageError
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
@@ -92,6 +93,22 @@ def test_a_connection_keeps_the_certificate_that_the_context_had_when_it_was_mad
     client = pyossl.Connection(client_context, "example.com")
     shake_hands(client, server)
     assert client.peer_certificate == issued[0].certificate
+
+
+def test_a_connection_copies_some_settings_of_its_context_and_looks_others_up() -> None:
+    """docs/pitfalls.md, 58."""
+    context = MutableContext(Method.TLS, live=True)
+    connection = MutableConnection(context)
+    options, ciphers = connection.call(lib.SSL_get_options), _cipher_count(connection)
+    context.add_options(Options.NO_TICKET)
+    assert connection.call(lib.SSL_get_options) == options
+    context.set_cipher_list("ECDHE-RSA-AES256-GCM-SHA384")
+    assert _cipher_count(connection) < ciphers
+
+
+def _cipher_count(connection: MutableConnection) -> int:
+    count: int = lib.sk_SSL_CIPHER_num(connection.call(lib.SSL_get_ciphers))
+    return count
 
 
 def test_without_live_a_context_is_frozen(issued: Issued) -> None:

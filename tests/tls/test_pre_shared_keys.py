@@ -176,6 +176,26 @@ def test_in_tls_1_3_the_server_may_go_on_with_its_certificate_which_is_verified(
         )
 
 
+def test_in_tls_1_3_the_server_callback_is_asked_for_a_short_ticket_too_and_the_session_is_resumed(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """docs/pitfalls.md, 57.  Without stateless tickets, a ticket is a session id of 32 bytes."""
+    asked: list[bytes] = []
+    serving = restricted(Context.server(credentials.certificate, credentials.private_key), Version.TLSv1_3)
+    serving.options |= pyossl.Options.NO_TICKET
+    serving.psk_server_callback = lambda connection, identity: asked.append(identity)
+    context = Context.client(trust=authority.certificate)
+    client, server = meet(context, serving)
+    server.write(b"!")
+    carry(server, client)
+    client.read(1)
+    assert asked == []
+    client = pyossl.Connection(context, "example.com", session=client.session)
+    shake_hands(client, pyossl.Connection(serving))
+    assert [len(identity) for identity in asked] == [32]
+    assert client.session_reused
+
+
 def test_a_verifying_client_without_the_callback_still_needs_a_certificate() -> None:
     """A key does not stand in for the certificate of another connection."""
     context = restricted(Context.client(trust=pyossl.Store.empty()), Version.TLSv1_2)

@@ -326,6 +326,9 @@ def test_two_lists_of_extensions_are_refused(key: PrivateKey) -> None:
     for two in ((attribute, attribute), (attribute, microsoft)):
         with pytest.raises(DecodeError, match="more than one list"):
             _ = with_attributes(key, *two).names
+    both_in_one = tlv(0x30, EXTENSION_REQUEST, tlv(0x31, value, value))
+    with pytest.raises(DecodeError, match="more than one list"):
+        _ = with_attributes(key, both_in_one).names
 
 
 def test_a_repeated_extension_is_named(key: PrivateKey) -> None:
@@ -335,6 +338,7 @@ def test_a_repeated_extension_is_named(key: PrivateKey) -> None:
 
 
 def test_a_malformed_list_of_extensions_is_not_an_empty_one(key: PrivateKey) -> None:
+    """docs/pitfalls.md, 56."""
     for value in (b"\x04\x01a", tlv(0x30, b"\x04\x01a")):
         request = with_attributes(key, tlv(0x30, EXTENSION_REQUEST, tlv(0x31, value)))
         for name in ("extensions", "names", "subject_alt_names", "malformed_extensions"):

@@ -8,6 +8,7 @@ typedef ... GENERAL_NAME;
 typedef ... OSSL_LIB_CTX;
 typedef ... PKCS12;
 typedef ... X509_ALGOR;
+typedef ... X509_ATTRIBUTE;
 typedef ... X509_CRL;
 typedef ... X509_NAME_ENTRY;
 typedef ... X509_REQ;

@@ -118,6 +118,8 @@ int X509_REQ_set_subject_name(X509_REQ *request, const X509_NAME *name);
 EVP_PKEY *X509_REQ_get0_pubkey(const X509_REQ *request);
 int X509_REQ_set_pubkey(X509_REQ *request, EVP_PKEY *key);
 int X509_REQ_get_attr_by_NID(const X509_REQ *request, int nid, int after);
+X509_ATTRIBUTE *X509_REQ_get_attr(const X509_REQ *request, int location);
+int X509_ATTRIBUTE_count(const X509_ATTRIBUTE *attribute);
 struct stack_st_X509_EXTENSION *X509_REQ_get_extensions(X509_REQ *request);
 int X509_REQ_add_extensions(X509_REQ *request, const struct stack_st_X509_EXTENSION *extensions);
 int X509_REQ_sign(X509_REQ *request, EVP_PKEY *key, const EVP_MD *digest);

@@ -48,10 +48,10 @@ static PyObject *new_held(PyTypeObject *type, PyObject *state)
 }
 
 /* Sets the attribute `name` of the state to a weak reference to the object.  -1: an exception is set. */
-static int set_back(PyObject *self, PyObject *state, const char *name)
+static int set_back(PyObject *self, PyObject *state, PyObject *name)
 {
     PyObject *weak = PyWeakref_NewRef(self, NULL);
-    int result = weak == NULL ? -1 : PyObject_SetAttrString(state, name, weak);
+    int result = weak == NULL ? -1 : PyObject_SetAttr(state, name, weak);
 
     Py_XDECREF(weak);
     return result;

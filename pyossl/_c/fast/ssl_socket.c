@@ -223,23 +223,31 @@ static PyMethodDef connection_calls[] = {
 };
 
 /* The arguments: the state, cffi's pointer, its address, the Python socket or None, the MemoryBIOs or None. */
-static PyObject *new_ssl_socket(PyObject *module, PyObject *arguments)
+static PyObject *new_ssl_socket(PyObject *module, PyObject *const *given, Py_ssize_t count)
 {
     PyObject *state, *pointer, *socket, *incoming, *outgoing, *self;
-    unsigned long long address;
     SSLSocket *connection;
+    void *address;
 
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOKOOO", &state, &pointer, &address, &socket, &incoming, &outgoing))
+    if (count != 6)
+        return PyErr_Format(PyExc_TypeError, "new_ssl_socket takes 6 arguments (%zd given)", count);
+    state = given[0];
+    pointer = given[1];
+    socket = given[3];
+    incoming = given[4];
+    outgoing = given[5];
+    address = PyLong_AsVoidPtr(given[2]);
+    if (address == NULL && PyErr_Occurred())
         return NULL;
-    if (connection_type == NULL || gettimeout == NULL || address == 0)
+    if (connection_type == NULL || gettimeout == NULL || address == NULL)
         return PyErr_Format(PyExc_RuntimeError, "ssl_types has not been called, or there is no connection");
     self = new_held(connection_type, state);
     if (self == NULL)
         return NULL;
     connection = (SSLSocket *)self;
     connection->pointer = Py_NewRef(pointer);
-    connection->connection = (pyossl_connection *)(uintptr_t)address;
+    connection->connection = address;
     if (socket != Py_None && (connection->socket = PyWeakref_NewRef(socket, NULL)) == NULL) {
         Py_DECREF(self);
         return NULL;
@@ -249,7 +257,7 @@ static PyObject *new_ssl_socket(PyObject *module, PyObject *arguments)
         connection->incoming = Py_NewRef(incoming);
     if (outgoing != Py_None)
         connection->outgoing = Py_NewRef(outgoing);
-    if (set_back(self, state, "owner_object") < 0)
+    if (set_back(self, state, owner_object) < 0)
         Py_CLEAR(self);
     return self;
 }

@@ -231,7 +231,7 @@ static PyObject *new_context(PyTypeObject *type, PyObject *arguments, PyObject *
     if (state == NULL)
         return NULL;
     self = new_held(type, state);
-    if (self != NULL && set_back(self, state, "owner") < 0)
+    if (self != NULL && set_back(self, state, owner) < 0)
         Py_CLEAR(self);
     Py_DECREF(state);
     return self;

@@ -21,8 +21,15 @@ static int pyossl_ask_password(char *buffer, int size, int writing, void *handle
     return length < 0 || length > size ? -1 : length;
 }
 
-/* A context like `context` for reading files, with its security level; NULL if it fails. */
-static SSL_CTX *pyossl_context_for_files(SSL_CTX *context, void *handle)
+/* A pem_password_cb(3) that asks on the terminal.  The answer may take long, and forks do not wait for it. */
+static int pyossl_prompt_for_password(char *buffer, int size, int writing, void *nothing)
+{
+    return PYOSSL_IN_PYTHON(PEM_def_callback(buffer, size, writing, nothing));
+}
+
+/* A context like `context` for reading files, with its security level; NULL if it fails.  `prompts`: passwords are asked
+ * for on the terminal. */
+static SSL_CTX *pyossl_context_for_files(SSL_CTX *context, int prompts, void *handle)
 {
     SSL_CTX *reader;
 
@@ -32,9 +39,31 @@ static SSL_CTX *pyossl_context_for_files(SSL_CTX *context, void *handle)
     if (reader == NULL)
         return NULL;
     SSL_CTX_set_security_level(reader, SSL_CTX_get_security_level(context));
-    SSL_CTX_set_default_passwd_cb(reader, pyossl_ask_password);
+    SSL_CTX_set_default_passwd_cb(reader, prompts ? pyossl_prompt_for_password : pyossl_ask_password);
     SSL_CTX_set_default_passwd_cb_userdata(reader, handle);
     return reader;
+}
+
+enum {
+    PYOSSL_CREDENTIALS_LOADED,
+    PYOSSL_CERTIFICATE_FAILED,
+    PYOSSL_KEY_FAILED,
+    PYOSSL_CREDENTIALS_MISMATCH,
+    PYOSSL_CREDENTIALS_REFUSED    /* by the context; pyossl_read_credentials never returns it */
+};
+
+/* Reads both files, in PEM.  Returns a constant of the enum above.  The reason of a failure is in the error queue, and in
+ * errno if it is the system's. */
+static int pyossl_read_credentials(SSL_CTX *reader, const char *certificate, const char *key)
+{
+    pyossl_clear_errors();
+    errno = 0;
+    if (SSL_CTX_use_certificate_chain_file(reader, certificate) != 1)
+        return PYOSSL_CERTIFICATE_FAILED;
+    errno = 0;
+    if (SSL_CTX_use_PrivateKey_file(reader, key, SSL_FILETYPE_PEM) != 1)
+        return PYOSSL_KEY_FAILED;
+    return SSL_CTX_check_private_key(reader) == 1 ? PYOSSL_CREDENTIALS_LOADED : PYOSSL_CREDENTIALS_MISMATCH;
 }
 
 /* Gives the certificate, the key and the chain of `reader` to the context.  1: done; 0: it failed. */
@@ -42,6 +71,7 @@ static int pyossl_take_credentials(SSL_CTX *context, SSL_CTX *reader)
 {
     STACK_OF(X509) *chain = NULL;
 
+    pyossl_clear_errors();
     SSL_CTX_get0_chain_certs(reader, &chain);
     return SSL_CTX_use_cert_and_key(context, SSL_CTX_get0_certificate(reader), SSL_CTX_get0_privatekey(reader), chain,
                                     1) == 1;

@@ -26,30 +26,104 @@ static const unsigned char pyossl_distrusted_keys[][PYOSSL_DIGEST_SIZE] = {
      0xf9, 0x7c, 0xd5, 0x72, 0x91, 0xbb, 0x5b, 0xa6, 0x86, 0xc5, 0x41, 0x5f, 0x5e, 0xb4, 0xf6, 0xb6},
 };
 
+enum {
+    PYOSSL_SHORT_KEY = 560,     /* of RSA with 4096 bits */
+    PYOSSL_SHORT_NAMES = 48,    /* of an algorithm, and of a curve */
+    PYOSSL_LAST_TRUSTED = 4
+};
+
+/* The keys that this thread has found trusted last.  Most connections of a program meet the same few, and comparing a
+ * key is much faster than its digest. */
+static _Thread_local struct {
+    size_t size;
+    unsigned char key[PYOSSL_SHORT_KEY];
+} pyossl_last_trusted[PYOSSL_LAST_TRUSTED];
+
+/* Writes the DER of a certificate's SubjectPublicKeyInfo, if it is short, as i2d_X509_PUBKEY(3) does.  That encodes it
+ * four times, to find out the lengths, and this is done for each certificate of each handshake.  Returns its length; 0:
+ * it is too long, its algorithm has other parameters than a name, or OpenSSL failed. */
+static size_t pyossl_encode_short_key(const X509 *certificate, unsigned char out[PYOSSL_SHORT_KEY])
+{
+    unsigned char algorithm_der[PYOSSL_SHORT_NAMES + 16], *end = algorithm_der;
+    const ASN1_OBJECT *object = NULL;
+    X509_ALGOR *algorithm = NULL;
+    const unsigned char *key = NULL;
+    const void *parameter = NULL;
+    int key_size = 0, type = 0, algorithm_size, inner, size;
+    size_t names;
+
+    /* OpenSSL 4.0 has more const in its declaration. */
+    if (X509_PUBKEY_get0_param(NULL, &key, &key_size, (void *)&algorithm, (void *)X509_get_X509_PUBKEY(certificate)) != 1)
+        return 0;
+    X509_ALGOR_get0(&object, &type, &parameter, algorithm);
+    if (type != V_ASN1_UNDEF && type != V_ASN1_NULL && type != V_ASN1_OBJECT)
+        return 0;
+    names = OBJ_length(object) + (type == V_ASN1_OBJECT ? OBJ_length(parameter) : 0);
+    if (names > PYOSSL_SHORT_NAMES || key_size <= 0 || key_size > PYOSSL_SHORT_KEY
+        || (algorithm_size = i2d_X509_ALGOR(algorithm, &end)) <= 0)
+        return 0;
+    inner = algorithm_size + ASN1_object_size(0, key_size + 1, V_ASN1_BIT_STRING);
+    size = ASN1_object_size(1, inner, V_ASN1_SEQUENCE);
+    if (size > PYOSSL_SHORT_KEY)
+        return 0;
+    end = out;
+    ASN1_put_object(&end, 1, inner, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+    memcpy(end, algorithm_der, (size_t)algorithm_size);
+    end += algorithm_size;
+    ASN1_put_object(&end, 0, key_size + 1, V_ASN1_BIT_STRING, V_ASN1_UNIVERSAL);
+    *end++ = 0;    /* the number of unused bits */
+    memcpy(end, key, (size_t)key_size);
+    return (size_t)size;
+}
+
+/* Whether the digest of a key is not in the list; 0 also if there is no digest. */
+static int pyossl_is_key_trusted(const unsigned char *key, size_t size)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_size = 0;
+    size_t n;
+
+    if (EVP_Digest(key, size, digest, &digest_size, EVP_sha256(), NULL) != 1 || digest_size != PYOSSL_DIGEST_SIZE)
+        return 0;
+    for (n = 0; n < sizeof(pyossl_distrusted_keys) / PYOSSL_DIGEST_SIZE; n++)
+        if (memcmp(digest, pyossl_distrusted_keys[n], PYOSSL_DIGEST_SIZE) == 0)
+            return 0;
+    return 1;
+}
+
+/* Whether a certificate's key is not in the list; 0 also if it cannot be looked at. */
+static int pyossl_has_trusted_key(const X509 *certificate)
+{
+    unsigned char short_key[PYOSSL_SHORT_KEY], *key = NULL;
+    size_t size = pyossl_encode_short_key(certificate, short_key), place;
+    int length, trusted;
+
+    if (size > 0) {
+        place = short_key[size / 2] % PYOSSL_LAST_TRUSTED;    /* a byte of a modulus or a point */
+        if (pyossl_last_trusted[place].size == size && memcmp(pyossl_last_trusted[place].key, short_key, size) == 0)
+            return 1;
+        if (!pyossl_is_key_trusted(short_key, size))
+            return 0;
+        pyossl_last_trusted[place].size = size;
+        memcpy(pyossl_last_trusted[place].key, short_key, size);
+        return 1;
+    }
+    length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+    trusted = length > 0 && pyossl_is_key_trusted(key, (size_t)length);
+    OPENSSL_free(key);
+    return trusted;
+}
+
 /* The verify callback of a context: 0, with X509_V_ERR_CERT_REJECTED, for a certificate with a distrusted key, and for
  * one whose key cannot be looked at.  Else it leaves OpenSSL's answer. */
 static int pyossl_refuse_distrusted_key(int ok, X509_STORE_CTX *store_context)
 {
     X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
-    unsigned char digest[EVP_MAX_MD_SIZE], *key = NULL;
-    unsigned int size = 0;
-    int length, trusted = 0;
-    size_t n;
 
-    if (!ok || certificate == NULL)
+    if (!ok || certificate == NULL || pyossl_has_trusted_key(certificate))
         return ok;
-    length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
-    if (length > 0 && EVP_Digest(key, (size_t)length, digest, &size, EVP_sha256(), NULL) == 1
-        && size == PYOSSL_DIGEST_SIZE) {
-        trusted = 1;
-        for (n = 0; n < sizeof(pyossl_distrusted_keys) / PYOSSL_DIGEST_SIZE; n++)
-            if (memcmp(digest, pyossl_distrusted_keys[n], PYOSSL_DIGEST_SIZE) == 0)
-                trusted = 0;
-    }
-    OPENSSL_free(key);
-    if (!trusted)
-        X509_STORE_CTX_set_error(store_context, X509_V_ERR_CERT_REJECTED);
-    return trusted;
+    X509_STORE_CTX_set_error(store_context, X509_V_ERR_CERT_REJECTED);
+    return 0;
 }
 
 /* SSL_CTX_set_verify(3): verifies in this mode, and refuses the distrusted keys. */

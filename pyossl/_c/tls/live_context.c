@@ -4,6 +4,8 @@
  * takes no lock for that, and its manual says that a program must not change an SSL_CTX then.  A server that replaces
  * its certificate does it all the same, and cffi releases the GIL in each call.
  *
+ * SSL_new(3) copies some settings, and others are looked up later (docs/pitfalls.md, 58).
+ *
  * Most contexts are frozen at their first connection, and have no such lock.  A live context has one, kept in the
  * SSL_CTX's external data, and these rules:
  *

@@ -2,7 +2,7 @@
  *
  * OpenSSL calls the same two functions for TLS 1.2 and for TLS 1.3.  In TLS 1.3 a key from a client's callback need not
  * be used: the server may go on with its certificate, or with a session.  A server's callback is also called with
- * session tickets, if they are no longer than an identity may be.
+ * session tickets, if they are no longer than an identity may be (docs/pitfalls.md, 57).
  *
  * 0 bytes mean that there is no key.  In TLS 1.2 the handshake fails then; in TLS 1.3 it goes on without the key.  If
  * Python raises, 0 is returned too, and the call of the connection fails. */
