@@ -269,9 +269,10 @@ def _wait_until_nobody_is_inside(space: dict[str, Any]) -> None:
 
 
 def _is_somebody_inside(space: dict[str, Any]) -> bool:
-    for thread, top in list(sys._current_frames().items()):
-        if thread == threading.get_ident():
-            continue
+    frames = sys._current_frames()
+    # A variable with the own frame would be a cycle, which keeps everything that the callers have.
+    frames.pop(threading.get_ident(), None)
+    for top in frames.values():
         frame: types.FrameType | None = top
         while frame is not None and frame.f_globals is not space:
             frame = frame.f_back
