@@ -146,8 +146,8 @@ def _refuse_what_others_replaced(leaving: Namespace, entering: Namespace, strict
             continue
         if not is_class_of_ssl(theirs):
             raise InstallError(
-                f"ssl.{name} has been replaced, by {_origin(theirs)}: replace it after pyossl.stdlib.install(), and "
-                f"undo that before uninstall()"
+                f"ssl.{name} has been replaced, by {_origin(theirs)}: call pyossl.stdlib.install() before that, or "
+                f"undo it first"
             )
         for entry, thing in vars(theirs).items():
             at_home = {function.__module__ for function in functions_of(vars(ours).get(entry))}
@@ -269,9 +269,10 @@ def _wait_until_nobody_is_inside(space: dict[str, Any]) -> None:
 
 
 def _is_somebody_inside(space: dict[str, Any]) -> bool:
-    for thread, top in list(sys._current_frames().items()):
-        if thread == threading.get_ident():
-            continue
+    frames = sys._current_frames()
+    # A variable with the own frame would be a cycle, which keeps everything that the callers have.
+    frames.pop(threading.get_ident(), None)
+    for top in frames.values():
         frame: types.FrameType | None = top
         while frame is not None and frame.f_globals is not space:
             frame = frame.f_back

@@ -48,7 +48,12 @@ class References:
 
     def __init__(self, replacements: Iterable[tuple[object, object]], keep: Iterable[object]) -> None:
         """``keep`` is what stays as it is: containers, functions and classes that refer to the old objects."""
-        self._new = {id(old): (old, new) for old, new in replacements}
+        self._numbers: dict[int, int] = {}
+        """The id of each old object, and where it and its replacement are in the two lists."""
+        self._old: list[object] = []
+        self._new: list[object] = []
+        for old, new in replacements:
+            self._replace(old, new)
         self._kept = {id(each): each for each in keep}
         self._class_of_dict: dict[int, type] = {}
         self._changes: list[Change] = []
@@ -65,32 +70,44 @@ class References:
                 for part in gc.get_referents(each):
                     if type(part) is dict:
                         self._class_of_dict[id(part)] = each
-        targets = [old for old, _ in self._new.values()]
         kept_classes = tuple(each for each in self._kept.values() if isinstance(each, type))
+        targets = self._old.copy()
+        holders: dict[int, object] = {}
+        # What this search makes refers to the old objects too. It is left out here, and the changes, which consist of
+        # many objects, are made only when the collector is not asked any more.
+        own = {id(each) for each in (self._old, self._new, self._kept, holders)}
         for _ in range(_LEVELS):
             made_again = []
             for holder in gc.get_referrers(*targets):
-                if holder is targets or id(holder) in self._kept or isinstance(holder, LEFT_ALONE):
+                if holder is targets or id(holder) in own or id(holder) in self._kept:
+                    continue
+                if isinstance(holder, LEFT_ALONE):
                     continue
                 owner = self._class_of_dict.get(id(holder), type(holder))
                 if issubclass(owner, kept_classes):
                     continue
-                if (again := self._made_again(holder)) is not None:
-                    if id(holder) not in self._new:
-                        self._new[id(holder)] = holder, again
-                        made_again.append(holder)
-                else:
-                    self._look_into(holder)
+                if (again := self._made_again(holder)) is None:
+                    holders[id(holder)] = holder
+                elif not self._is_old(holder):
+                    self._replace(holder, again)
+                    made_again.append(holder)
             if not made_again:
                 break
             targets = made_again
+        for holder in holders.values():
+            self._look_into(holder)
+
+    def _replace(self, old: object, new: object) -> None:
+        self._numbers[id(old)] = len(self._old)
+        self._old.append(old)
+        self._new.append(new)
 
     def _is_old(self, value: object) -> bool:
-        return id(value) in self._new
+        return id(value) in self._numbers
 
     def _replacement(self, value: Any) -> Any:
-        pair = self._new.get(id(value))
-        return value if pair is None else pair[1]
+        number = self._numbers.get(id(value))
+        return value if number is None else self._new[number]
 
     def _made_again(self, holder: Any) -> object | None:
         """A copy of an immutable object with the new objects in it; None for any other kind of object."""

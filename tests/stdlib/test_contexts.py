@@ -444,18 +444,6 @@ def test_the_longest_identity_and_the_longest_key_are_used(keyed: tuple[Any, Any
 
 
 @with_psk
-@pytest.mark.parametrize("answer", [b"", b"x" * 10_000, "text", None])
-def test_a_wrong_pre_shared_key_of_a_server_ends_the_handshake(
-    keyed: tuple[Any, Any], answer: Any, unraisable: list[Any]
-) -> None:
-    client, server = keyed
-    client.set_psk_client_callback(lambda hint: ("identity", b"secret"))
-    server.set_psk_server_callback(lambda identity: answer)
-    with pytest.raises(ssl.SSLError):
-        MemoryPair(client, server).handshake()
-
-
-@with_psk
 def test_an_exception_in_a_key_callback_is_unraisable(keyed: tuple[Any, Any], unraisable: list[Any]) -> None:
     client, server = keyed
     client.set_psk_client_callback(lambda hint: 1 / 0)

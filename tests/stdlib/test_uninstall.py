@@ -130,3 +130,23 @@ def test_a_class_derived_over_pyossl_goes_on_over_pyossl(run: Run) -> None:
         exchange(context)
         """
     )
+
+
+def test_an_exchange_leaves_nothing_to_the_garbage_collector(run: Run) -> None:
+    run(
+        """
+        import gc, ssl
+        import pyossl.stdlib
+        def exchange():
+            pyossl.stdlib.install()
+            pyossl.stdlib.uninstall()
+        exchange()  # imports, and makes what is kept
+        gc.collect()
+        gc.disable()
+        before = len(gc.get_objects())
+        for _ in range(5):
+            exchange()
+        more = len(gc.get_objects()) - before
+        assert more < 500, more
+        """
+    )
