@@ -228,12 +228,13 @@ class Negotiated(Uncopied):
         name = ffi.new("char **")
 
         def of_ssl(ssl: Any) -> str | None:
-            require(lib.HAVE_API_3_5, "names of signature algorithms")
-            if lib.SSL_get_current_cipher(ssl) == ffi.NULL:
+            if not lib.HAVE_API_3_5 or lib.SSL_get_current_cipher(ssl) == ffi.NULL:
                 return None
             return text(name[0]) if getattr(lib, function)(ssl, name) == 1 else None
 
-        return self._ask(of_ssl)
+        algorithm = self._ask(of_ssl)
+        require(lib.HAVE_API_3_5, "names of signature algorithms")  # a closed connection says first that it is closed
+        return algorithm
 
     @property
     def alpn(self) -> str | None:

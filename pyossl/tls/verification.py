@@ -145,8 +145,8 @@ class VerificationSettings(AlgorithmSettings):
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, on: bool) -> None:
-        on = flag(on, "post_handshake_auth")
         self._change()
+        on = flag(on, "post_handshake_auth")
         if self.is_server:
             raise UsageError('post_handshake_auth is only for clients: use Context.server(verify="later")')
         self._is_asked_later = on
