@@ -29,6 +29,8 @@ from benchmarks.rows import ROWS, TITLES
 
 COMMITTED = Path(__file__).with_name("gate.json")
 LIMIT, LIMIT_ELSEWHERE = 1.03, 1.15
+NOISE = 1.005
+"""A handshake takes up to this many times the instructions on a busy machine: its peer's bytes arrive in more pieces."""
 HOLDS_FOR = ("architecture", "python", "openssl", "cffi", "compiler", "valgrind")
 LEAST_CALLS = 3
 HALF_A_CALL = 0.5
@@ -119,7 +121,7 @@ def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
         if times > limit and (gated.meter != "calls" or more > HALF_A_CALL):
             verdict += f"  WORSE, by more than {limit - 1:.0%}"
             worse.append(gated.name)
-        elif same and gated.most is not None and now > gated.most:
+        elif same and gated.most is not None and now > gated.most * NOISE:
             verdict += f"  WORSE than the bound {gated.most:g}"
             worse.append(gated.name)
         elif times < 1 / LIMIT and same:

@@ -73,6 +73,12 @@ packages_for() {
     esac
 }
 
+# one_at_a_time COMMAND...: runs a command as root. The two lanes of .ci/run may both call it, and apt-get fails at once if
+# another one is running.
+one_at_a_time() {
+    as_root flock ci/machine.sh "$@"
+}
+
 install_packages() {
     manager=$1
     shift
@@ -82,8 +88,8 @@ install_packages() {
     say "installing with $manager: $*"
     case "$manager" in
         apt-get)
-            quietly as_root apt-get -q update
-            quietly as_root env DEBIAN_FRONTEND=noninteractive \
+            quietly one_at_a_time apt-get -q update
+            quietly one_at_a_time env DEBIAN_FRONTEND=noninteractive \
                 apt-get -q install --yes --no-install-recommends "$@" ;;
         dnf) quietly as_root dnf --assumeyes install "$@" ;;
         apk) quietly as_root apk add "$@" ;;
