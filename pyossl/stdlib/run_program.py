@@ -32,6 +32,8 @@ For programs that other programs start:
 """
 
 _WRONG_USAGE = 2
+_HAS_CACHED = sys.version_info < (3, 15)
+"""Whether a module has ``__cached__``."""
 
 
 def main() -> None:
@@ -151,4 +153,6 @@ def _run(code: types.CodeType, space: dict[str, Any]) -> None:
     main_space.clear()
     main_space.update(__name__="__main__", __doc__=None, __package__=None, __spec__=None, __loader__=None)
     main_space.update(space)
+    if not _HAS_CACHED:
+        main_space.pop("__cached__", None)
     exec(code, main_space)

@@ -17,6 +17,7 @@ def isolated(code):
     interpreter = _interpreters.create("isolated")
     failed = _interpreters.exec(interpreter, code)
     assert failed is None, failed.formatted
+    _interpreters.destroy(interpreter)
 """
 
 
