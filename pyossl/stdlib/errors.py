@@ -148,8 +148,10 @@ def reason_name(code: int) -> str | None:
         return None
     library = library_names().get(lib.ERR_GET_LIB(code), "")
     if library == "SSL":
-        # From 3.2 the texts of the oldest alerts say that they are not SSL 3.0's alone.
-        words = words.replace("ssl/tls alert", "sslv3 alert")
+        # From 3.2 the texts of the oldest alerts say that they are not SSL 3.0's alone; in 4.0 they are TLS's.
+        for newer in "ssl/tls alert ", "tls alert ":
+            if words.startswith(newer):
+                words = f"sslv3 alert {words.removeprefix(newer)}"
     return _OTHER_NAMES.get((library, words)) or "".join(c if c.isalnum() else "_" for c in words).upper()
 
 

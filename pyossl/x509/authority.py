@@ -109,7 +109,7 @@ class Authority:
         entries = [Revoked(*entry) for entry in crl or ()]  # reads each field, which may be malformed
         self._revoked = {entry.serial_number: entry for entry in entries}
         last_number = crl.number if crl else None
-        self._numbers = itertools.count(max((last_number or 0) + 1, int(time.time())))
+        self._numbers = _CRLNumbers(max((last_number or 0) + 1, int(time.time())))
 
     @classmethod
     def of(cls, credentials: Credentials, crl: CRL | None = None) -> Authority:
@@ -303,11 +303,25 @@ class Authority:
         if last <= first:
             raise ValueError(f"the next update, {last}, is not later than the last one, {first}")
         identifier = [_authority_key_identifier(_identifier_of(self.certificate))]
-        number = next(self._numbers)
+        number = self._numbers.following()
         return signed_crl(self.certificate, self.credentials.private_key, self.revoked, identifier, first, last, number)
 
     def __repr__(self) -> str:
         return f"<Authority {self.certificate.subject!r}>"
+
+
+class _CRLNumbers:
+    """The numbers of an authority's CRLs, each given once, also by copies of the authority."""
+
+    def __init__(self, first: int) -> None:
+        self._count = itertools.count(first)
+
+    def following(self) -> int:
+        """The next number."""
+        return next(self._count)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _CRLNumbers:
+        return self
 
 
 def self_signed(*names: str, private_key: PrivateKey | None = None) -> Credentials:

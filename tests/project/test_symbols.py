@@ -90,7 +90,7 @@ def prototypes() -> dict[str, int]:
 
 def definitions(text: str) -> dict[str, str]:
     """The body of each function that the preprocessed text defines."""
-    bodies = {}
+    text, bodies = re.sub(r'"(?:[^"\\\n]|\\.)*"', '""', text), {}  # a text may have a brace in it
     for match in re.finditer(r"\b(\w+)\s*\((?:[^(){};]|\([^()]*\)(?:\([^()]*\))?)*\)\s*\{", text):
         depth, end = 1, match.end()
         while depth:

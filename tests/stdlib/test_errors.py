@@ -53,6 +53,8 @@ def test_an_alert_has_the_name_of_the_constant_also_where_the_text_has_another()
 def test_every_reason_of_libssl_has_the_name_of_its_constant() -> None:
     names = {name.removeprefix("SSL_R_"): getattr(lib, name) for name in dir(lib) if name.startswith("SSL_R_")}
     assert len(names) > 100
+    if not lib.HAVE_API_3_0:
+        del names["UNEXPECTED_EOF_WHILE_READING"]  # compat.h lends it, with a number that 1.1.1 uses for another reason
     found = {name: errors.reason_name(lib.ERR_PACK(lib.ERR_LIB_SSL, 0, number)) for name, number in names.items()}
     # A number without a text in this release belongs to another one.
     assert {name: other for name, other in found.items() if other not in (name, None)} == {}
@@ -63,6 +65,8 @@ def test_every_reason_of_libssl_has_the_name_of_its_constant() -> None:
 )
 def test_the_reasons_of_all_libraries_have_the_names_of_the_originals_table() -> None:
     table = original.err_codes_to_names  # type: ignore[attr-defined]
+    if original.OPENSSL_VERSION_INFO[0] != ssl.OPENSSL_VERSION_INFO[0]:  # type: ignore[attr-defined]
+        pytest.skip("the original's table is of the OpenSSL that this Python was built with, another major release")
     wrong = {}
     for (library, reason), name in table.items():
         code = lib.ERR_PACK(library, 0, reason)

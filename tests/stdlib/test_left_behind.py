@@ -18,7 +18,7 @@ def test_contexts_connections_and_classes_are_listed_with_what_they_are(run: Run
             client, mine = client_context(), client_context(Mine)
             pair = connected(client)
             listener = server_context().wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
-            in_memory = client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a")
+            in_memory = client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com")
             assert pyossl.stdlib.left_behind() == []
             pyossl.stdlib.install()
             left = pyossl.stdlib.left_behind()

@@ -254,7 +254,7 @@ def once():
     exchange(client, server)
     in_memory(client, server)
     try:
-        client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a").do_handshake()
+        client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com").do_handshake()
     except ssl.SSLWantReadError:
         pass
     pair = connected(client, server)

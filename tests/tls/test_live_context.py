@@ -272,6 +272,7 @@ def test_every_call_of_python_that_changes_a_context_has_its_lock() -> None:
         "SSL_CTX_clear_mode",
         "SSL_CTX_sess_set_cache_size",
         "SSL_CTX_set1_client_sigalgs_list",
+        "SSL_CTX_set1_groups",
         "SSL_CTX_set1_groups_list",
         "SSL_CTX_set1_sigalgs_list",
         "SSL_CTX_set_max_cert_list",
@@ -279,6 +280,7 @@ def test_every_call_of_python_that_changes_a_context_has_its_lock() -> None:
         "SSL_CTX_set_min_proto_version",
         "SSL_CTX_set_mode",
         "SSL_CTX_set_session_cache_mode",
+        "SSL_CTX_set_tlsext_status_type",
         "SSL_CTX_set_tlsext_ticket_keys",
     }  # macros of OpenSSL's for SSL_CTX_ctrl, which has the lock
     assert {name for name in used - locked - controls if not READS.match(name)} == set()

@@ -198,6 +198,7 @@
 #define PYOSSL_CHANGE_VOID(function, ...) (void)PYOSSL_CHANGE_BY(((function)(__VA_ARGS__), 0), __VA_ARGS__)
 
 #define SSL_CTX_add_client_CA(...) PYOSSL_CHANGE(SSL_CTX_add_client_CA, __VA_ARGS__)
+#define SSL_CTX_add_custom_ext(...) PYOSSL_CHANGE(SSL_CTX_add_custom_ext, __VA_ARGS__)
 #define SSL_CTX_check_private_key(...) PYOSSL_CHANGE(SSL_CTX_check_private_key, __VA_ARGS__)
 #define SSL_CTX_clear_options(...) PYOSSL_CHANGE(SSL_CTX_clear_options, __VA_ARGS__)
 #define SSL_CTX_config(...) PYOSSL_CHANGE(SSL_CTX_config, __VA_ARGS__)
