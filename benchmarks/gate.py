@@ -30,7 +30,7 @@ from benchmarks.rows import ROWS, TITLES
 COMMITTED = Path(__file__).with_name("gate.json")
 LIMIT, LIMIT_ELSEWHERE = 1.03, 1.15
 NOISE = 1.005
-"""A handshake takes up to this many times the instructions on a busy machine: its peer's bytes arrive in more pieces."""
+"""How many times as many instructions a busy machine may need: there the peer's bytes arrive in more pieces."""
 HOLDS_FOR = ("architecture", "python", "openssl", "cffi", "compiler", "valgrind")
 LEAST_CALLS = 3
 HALF_A_CALL = 0.5

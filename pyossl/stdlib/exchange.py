@@ -146,8 +146,8 @@ def _refuse_what_others_replaced(leaving: Namespace, entering: Namespace, strict
             continue
         if not is_class_of_ssl(theirs):
             raise InstallError(
-                f"ssl.{name} has been replaced, by {_origin(theirs)}: replace it after pyossl.stdlib.install(), and undo "
-                f"that before uninstall()"
+                f"ssl.{name} has been replaced, by {_origin(theirs)}: replace it after pyossl.stdlib.install(), and "
+                f"undo that before uninstall()"
             )
         for entry, thing in vars(theirs).items():
             at_home = {function.__module__ for function in functions_of(vars(ours).get(entry))}
