@@ -29,8 +29,9 @@ from benchmarks.rows import ROWS, TITLES
 
 COMMITTED = Path(__file__).with_name("gate.json")
 LIMIT, LIMIT_ELSEWHERE = 1.03, 1.15
-NOISE = 1.005
-"""How many times as many instructions a busy machine may need: there the peer's bytes arrive in more pieces."""
+ATTEMPTS = 3
+"""On a busy machine the peer's bytes arrive in more pieces, and an operation needs a few more instructions.  So what is
+worse is measured again, together with what it is compared with, and the lowest figure of each counts."""
 HOLDS_FOR = ("architecture", "python", "openssl", "cffi", "compiler", "valgrind")
 LEAST_CALLS = 3
 HALF_A_CALL = 0.5
@@ -121,7 +122,7 @@ def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
         if times > limit and (gated.meter != "calls" or more > HALF_A_CALL):
             verdict += f"  WORSE, by more than {limit - 1:.0%}"
             worse.append(gated.name)
-        elif same and gated.most is not None and now > gated.most * NOISE:
+        elif same and gated.most is not None and now > gated.most:
             verdict += f"  WORSE than the bound {gated.most:g}"
             worse.append(gated.name)
         elif times < 1 / LIMIT and same:
@@ -129,6 +130,25 @@ def compare(committed: Figures, figures: Figures, same: bool) -> list[str]:
         figure = figures[gated.name]
         text = f"{figure:,.0f}" if gated.meter == "instructions" else f"{figure:.2f}"
         print(f"{gated.name:44}{text:>13}{now:>8.3f}{was:>8.3f}  {verdict}, to {TITLES[reference]}")
+    return worse
+
+
+def compare_again(bench: Bench, committed: Figures, figures: Figures, same: bool) -> list[str]:
+    """Compares; measures again what is worse, and what that is compared with.  Returns what is worse each time."""
+    worse = compare(committed, figures, same)
+    for _ in range(1, ATTEMPTS):
+        if not worse:
+            break
+        print(f"measured again: {', '.join(worse)}")
+        wanted = {
+            (each.row, each.meter, contender)
+            for each in GATED
+            if each.name in worse
+            for contender in (each.ours, each.reference if same else each.elsewhere)
+        }
+        for name, figure in measure(bench, wanted).items():
+            figures[name] = min(figures[name], figure)
+        worse = compare(committed, figures, same)
     return worse
 
 
@@ -153,14 +173,14 @@ def main() -> int:
         wanted |= {(each.row, each.meter, each.elsewhere) for each in GATED}
     with Bench() as bench:
         figures = measure(bench, wanted)
-    if chosen.rewrite:
-        text = {"holds for": here, "figures": {name: round(figure, 2) for name, figure in sorted(figures.items())}}
-        COMMITTED.write_text(json.dumps(text, indent=1) + "\n")
-        print(f"wrote {COMMITTED}")
-        return 0
-    for name in different:
-        print(f"the committed figures are for {name} {committed['holds for'][name]!r}; here it is {here[name]!r}")
-    worse = compare(committed["figures"], figures, not different)
+        if chosen.rewrite:
+            text = {"holds for": here, "figures": {name: round(figure, 2) for name, figure in sorted(figures.items())}}
+            COMMITTED.write_text(json.dumps(text, indent=1) + "\n")
+            print(f"wrote {COMMITTED}")
+            return 0
+        for name in different:
+            print(f"the committed figures are for {name} {committed['holds for'][name]!r}; here it is {here[name]!r}")
+        worse = compare_again(bench, committed["figures"], figures, not different)
     print(f"worse: {', '.join(worse)}" if worse else "nothing is worse")
     return int(bool(worse))
 

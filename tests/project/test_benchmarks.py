@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -171,6 +172,25 @@ def test_the_gate_fails_where_ssl_over_pyossl_costs_more_than_the_bound(
     figures |= {each.name: each.most or 1.0 for each in gate.GATED}
     figures[gated.name] = gated.most * of_the_bound
     assert gate.compare(figures, figures, same) == ([gated.name] if worse else [])
+
+
+@pytest.mark.parametrize(("again", "worse"), [(1.0, False), (1.2, True)], ids=["noise", "not noise"])
+def test_the_gate_measures_again_what_is_worse(monkeypatch: pytest.MonkeyPatch, again: float, worse: bool) -> None:
+    committed: dict[str, float] = json.loads(gate.COMMITTED.read_text())["figures"]
+    name, measured = "ping-pong instructions pyossl", []
+
+    def measure(bench: Any, wanted: set[tuple[str, str, str]]) -> dict[str, float]:
+        measured.append(sorted(wanted))
+        keys = [" ".join(key) for key in wanted]
+        return {key: committed[key] * (again if key == name else 1) for key in keys}
+
+    monkeypatch.setattr(gate, "measure", measure)
+    bench: Any = None  # only the real function uses it
+    found = gate.compare_again(bench, committed, {**committed, name: committed[name] * 1.2}, True)
+    assert found == ([name] if worse else [])
+    assert measured == [[("ping-pong", "instructions", "c"), ("ping-pong", "instructions", "pyossl")]] * (
+        2 if worse else 1
+    )
 
 
 DEBIAN, OTHER = "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/opt/lib/libssl.so.3"
