@@ -89,7 +89,9 @@ class Context(Credentials, ContextCallbackSettings):
             ):
                 raise errors.of_queue()
         elif ciphers != OPENSSLS_CIPHERS:
-            lib.SSL_CTX_set_min_proto_version(ctx, lib.TLS1_2_VERSION)
+            take_records()
+            if not lib.SSL_CTX_set_min_proto_version(ctx, lib.TLS1_2_VERSION):
+                raise errors.of_queue()
         lib.X509_VERIFY_PARAM_set_flags(self._parameters(), lib.X509_V_FLAG_TRUSTED_FIRST)
         self._host_flags = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
 
