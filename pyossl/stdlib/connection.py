@@ -368,7 +368,7 @@ class Connection:
     def _signature_algorithm(self, *, is_own: bool) -> str | None:
         """The name of the algorithm with which this side, or the peer, has signed.  SSL_get0_signature_name(3)"""
         if not lib.HAVE_API_3_5:
-            raise NotImplementedError("the name of the signature algorithm needs OpenSSL 3.5 or newer")
+            raise NotImplementedError("Getting the name of a signature algorithm requires OpenSSL 3.5 or later.")
 
         def name(ssl: Any) -> str | None:
             pointer = ffi.new("const char **")

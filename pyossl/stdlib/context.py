@@ -141,7 +141,7 @@ class Context(Credentials, ContextCallbackSettings):
     def get_groups(self, *, include_aliases: object = False) -> list[str]:
         """The names of the groups that may be used.  SSL_CTX_get0_implemented_groups(3)"""
         if not lib.HAVE_API_3_5:
-            raise NotImplementedError("getting implemented groups requires OpenSSL 3.5 or later.")
+            raise NotImplementedError("Getting implemented groups requires OpenSSL 3.5 or later.")
         return list(self.tls.implemented_groups(with_aliases=bool(include_aliases)))
 
     def set_client_sigalgs(self, sigalgslist: str, /) -> None:
