@@ -35,6 +35,7 @@ from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.message import Message
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import MutableContext
+from pyossl.x509.certificate import chain_of
 from pyossl.x509.peercert import facts_that
 
 _gettimeout, _fileno = _socket.socket.gettimeout, _socket.socket.fileno
@@ -367,7 +368,7 @@ class Connection:
     def _signature_algorithm(self, *, is_own: bool) -> str | None:
         """The name of the algorithm with which this side, or the peer, has signed.  SSL_get0_signature_name(3)"""
         if not lib.HAVE_API_3_5:
-            raise NotImplementedError("the name of the signature algorithm needs OpenSSL 3.5 or newer")
+            raise NotImplementedError("Getting the name of a signature algorithm requires OpenSSL 3.5 or later.")
 
         def name(ssl: Any) -> str | None:
             pointer = ffi.new("const char **")
@@ -527,12 +528,7 @@ def _certificates(stack: Any) -> list[Any] | None:
     """The certificates of a ``STACK_OF(X509) *``; None if it is NULL."""
     if stack == ffi.NULL:
         return None
-    chain = []
-    for n in range(lib.sk_X509_num(stack)):
-        x509 = lib.sk_X509_value(stack, n)
-        lib.X509_up_ref(x509)
-        chain.append(certificate_of(own(x509, lib.X509_free)))
-    return chain
+    return [certificate_of(each._x509) for each in chain_of(stack)]
 
 
 def _ciphers(stack: Any) -> list[Any]:

@@ -111,7 +111,7 @@ def constants(original: ModuleType | None) -> dict[str, object]:
         names["OP_IGNORE_UNEXPECTED_EOF"] = lib.SSL_OP_IGNORE_UNEXPECTED_EOF
     if python_versions.HAS_KTLS_OPTION:
         names["OP_LEGACY_SERVER_CONNECT"] = lib.SSL_OP_LEGACY_SERVER_CONNECT
-        if lib.HAVE_PROVIDERS:
+        if lib.HAVE_API_3_0:
             names["OP_ENABLE_KTLS"] = lib.SSL_OP_ENABLE_KTLS
     if python_versions.HAS_PSK:
         names["HAS_PSK"] = bool(lib.HAVE_PSK)

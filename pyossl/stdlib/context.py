@@ -89,7 +89,9 @@ class Context(Credentials, ContextCallbackSettings):
             ):
                 raise errors.of_queue()
         elif ciphers != OPENSSLS_CIPHERS:
-            lib.SSL_CTX_set_min_proto_version(ctx, lib.TLS1_2_VERSION)
+            take_records()
+            if not lib.SSL_CTX_set_min_proto_version(ctx, lib.TLS1_2_VERSION):
+                raise errors.of_queue()
         lib.X509_VERIFY_PARAM_set_flags(self._parameters(), lib.X509_V_FLAG_TRUSTED_FIRST)
         self._host_flags = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
 
@@ -139,7 +141,7 @@ class Context(Credentials, ContextCallbackSettings):
     def get_groups(self, *, include_aliases: object = False) -> list[str]:
         """The names of the groups that may be used.  SSL_CTX_get0_implemented_groups(3)"""
         if not lib.HAVE_API_3_5:
-            raise NotImplementedError("getting implemented groups requires OpenSSL 3.5 or later.")
+            raise NotImplementedError("Getting implemented groups requires OpenSSL 3.5 or later.")
         return list(self.tls.implemented_groups(with_aliases=bool(include_aliases)))
 
     def set_client_sigalgs(self, sigalgslist: str, /) -> None:

@@ -9,7 +9,6 @@ A function that is given to pyossl's core does not refer to the state here: cont
 
 from __future__ import annotations
 
-import operator
 import os
 import weakref
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 from pyossl.core import lib
 from pyossl.core.methods_in_c import report_unraisable
 from pyossl.stdlib import errors, python_versions
+from pyossl.stdlib.c_numbers import c_long
 from pyossl.stdlib.constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from pyossl.stdlib.context_settings import Settings
 
@@ -171,11 +171,10 @@ def _asker_of_name(callback: Callable[..., Any], context: weakref.ref[Settings])
         if result is None:
             return None
         try:
-            number = operator.index(result)
+            return c_long(result) & 0xFF
         except BaseException as error:
             report_unraisable(error, result)
             return int(lib.SSL_AD_INTERNAL_ERROR)
-        return number & 0xFF
 
     return ask
 

@@ -66,8 +66,8 @@ def get_default_verify_paths() -> tuple[str, str, str, str]:
     return file_variable, file, directory_variable, directory
 
 
-def txt2obj(txt: str, name: object = False) -> tuple[int, str, str, str]:
-    """The number, the names and the dotted form of an object identifier.  OBJ_txt2obj(3)
+def txt2obj(txt: str, name: object = False) -> tuple[int, str, str, str | None]:
+    """The number, the names and the dotted form of an object; None for the last if it has none.  OBJ_txt2obj(3)
 
     - ``txt``: the dotted form; with ``name`` also a name.
     """
@@ -83,8 +83,8 @@ def txt2obj(txt: str, name: object = False) -> tuple[int, str, str, str]:
     return _object(own(pointer, lib.ASN1_OBJECT_free))
 
 
-def nid2obj(nid: int, /) -> tuple[int, str, str, str]:
-    """The number, the names and the dotted form of OpenSSL's object ``nid``.  OBJ_nid2obj(3)"""
+def nid2obj(nid: int, /) -> tuple[int, str, str, str | None]:
+    """The number, the names and the dotted form of OpenSSL's object ``nid``, as ``txt2obj``.  OBJ_nid2obj(3)"""
     number = c_int(nid)
     if number < 0:
         raise ValueError("NID must be positive.")
@@ -97,20 +97,20 @@ def nid2obj(nid: int, /) -> tuple[int, str, str, str]:
     return _object(own(lib.OBJ_txt2obj(short, 0), lib.ASN1_OBJECT_free))
 
 
-def _object(pointer: Any) -> tuple[int, str, str, str]:
+def _object(pointer: Any) -> tuple[int, str, str, str | None]:
     nid = lib.OBJ_obj2nid(pointer)
     if nid == lib.NID_undef:
         raise ValueError("Unknown object")
     size = lib.OBJ_obj2txt(ffi.NULL, 0, pointer, 1) + 1
     dotted = ffi.new("char[]", size)
     lib.OBJ_obj2txt(dotted, size, pointer, 1)
-    return nid, text(lib.OBJ_nid2sn(nid)), text(lib.OBJ_nid2ln(nid)), text(dotted)
+    return nid, text(lib.OBJ_nid2sn(nid)), text(lib.OBJ_nid2ln(nid)), text(dotted) or None
 
 
 def get_sigalgs() -> list[str]:
     """The names of all signature algorithms of TLS.  SSL_get1_builtin_sigalgs(3)"""
     if not lib.HAVE_API_3_4:
-        raise NotImplementedError("getting signature algorithms requires OpenSSL 3.4 or later.")
+        raise NotImplementedError("Getting signature algorithms requires OpenSSL 3.4 or later.")
     from pyossl.tls.ciphers_and_groups import builtin_sigalgs
 
     return list(builtin_sigalgs())

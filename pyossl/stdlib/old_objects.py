@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pyossl.stdlib.frozen_objects import unfrozen
-from pyossl.stdlib.references import LEFT_ALONE, attributes_of
+from pyossl.stdlib.references import LEFT_ALONE, attributes_of, dict_of
 
 _STEPS = 16
 """The most references from a module to a context.  requests.Session() in a module is 9 away from its contexts."""
@@ -154,17 +154,9 @@ class _Search:
             parts.append("()" if is_default else _step(holder, held, is_attributes))
             if is_default:
                 held = self._holds[id(held)]
-            is_attributes = isinstance(holder, type) or _is_attributes_of(holder, held)
+            is_attributes = isinstance(holder, type) or dict_of(holder) is held
             holder = held
         return "".join(parts)
-
-
-def _is_attributes_of(holder: Any, space: object) -> bool:
-    """Whether this is the ``__dict__`` of an instance."""
-    try:
-        return object.__getattribute__(holder, "__dict__") is space
-    except Exception:
-        return False
 
 
 def _step(holder: Any, held: object, is_attributes: bool) -> str:
@@ -176,7 +168,7 @@ def _step(holder: Any, held: object, is_attributes: bool) -> str:
         return f"[{shown}]"
     if isinstance(holder, (list, tuple, deque)):
         return f"[{next((n for n, value in enumerate(list(holder)) if value is held), 0)}]"
-    if isinstance(holder, (type, types.CellType)) or _is_attributes_of(holder, held):
+    if isinstance(holder, (type, types.CellType)) or dict_of(holder) is held:
         return ""  # the next step gives the name
     if isinstance(holder, types.FunctionType):
         return "()"

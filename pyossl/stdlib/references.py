@@ -232,11 +232,7 @@ def _of_class(owner: type, name: str) -> object:
 
 def attributes_of(holder: Any) -> Iterator[tuple[str, object]]:
     """The attributes of an instance: those in its dict, and those in slots."""
-    try:
-        # Not vars(): a proxy may have a property there, which runs code of the program's.
-        space = object.__getattribute__(holder, "__dict__")
-    except Exception:
-        space = {}
+    space = dict_of(holder)
     if isinstance(space, dict):
         yield from list(space.items())
     for owner in type(holder).__mro__:
@@ -246,3 +242,18 @@ def attributes_of(holder: Any) -> Iterator[tuple[str, object]]:
                     yield name, slot.__get__(holder)
                 except Exception:
                     continue
+
+
+def dict_of(holder: object) -> object:
+    """The ``__dict__`` of an instance; None if it has none.
+
+    A proxy may have a property of this name, which runs code of the program's: only Python's own descriptors are asked.
+    """
+    for owner in type(holder).__mro__:
+        descriptor = vars(owner).get("__dict__")
+        if isinstance(descriptor, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+            try:
+                return descriptor.__get__(holder)
+            except Exception:
+                return None
+    return None

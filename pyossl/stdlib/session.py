@@ -65,5 +65,3 @@ class Session:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Session) and self.id == other.id
-
-    __hash__ = None  # type: ignore[assignment]  # as the original

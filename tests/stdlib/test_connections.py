@@ -25,8 +25,9 @@ from stdlib.ssl_over_pyossl import (
     ssl,
 )
 
+from pyossl.core import lib
 from pyossl.core.methods_in_c import state_of
-from pyossl.stdlib import python_versions
+from pyossl.stdlib import functions, python_versions
 
 SOON = 0.05
 
@@ -306,6 +307,25 @@ def test_both_sides_agree_on_what_was_negotiated() -> None:
         states = [state_of(each._sslobj) for each in (client, server)]
         assert states[0].group() == states[1].group()
         assert not any(state.uses_ktls_for_send() or state.uses_ktls_for_recv() for state in states)
+
+
+def test_the_names_of_algorithms_need_an_openssl_that_has_them() -> None:
+    with open_pair() as (client, server):
+        states = [state_of(each._sslobj) for each in (client, server)]
+        if lib.HAVE_API_3_5:
+            assert states[0].group() in state_of(client.context).get_groups(include_aliases=True)
+            assert states[0].server_sigalg()
+            assert states[0].server_sigalg() == states[1].server_sigalg()
+            assert [state.client_sigalg() for state in states] == [None, None]
+        else:
+            for method in (states[0].client_sigalg, states[0].server_sigalg, state_of(client.context).get_groups):
+                with pytest.raises(NotImplementedError, match=r"requires OpenSSL 3\.5 or later"):
+                    method()
+    if lib.HAVE_API_3_4:
+        assert "rsa_pss_rsae_sha256" in functions.get_sigalgs()
+    else:
+        with pytest.raises(NotImplementedError, match=r"requires OpenSSL 3\.4 or later"):
+            functions.get_sigalgs()
 
 
 def test_nothing_is_negotiated_before_the_handshake() -> None:

@@ -254,16 +254,19 @@ def test_an_exception_in_a_name_callback_is_unraisable_and_ends_the_handshake(un
     assert [each.exc_type for each in unraisable] == [ZeroDivisionError]
 
 
-def test_a_wrong_answer_of_a_name_callback_is_unraisable(unraisable: list[Any]) -> None:
+@pytest.mark.parametrize(("answer", "raised"), [("refused", TypeError), (1 << 64, OverflowError)])
+def test_a_wrong_answer_of_a_name_callback_is_unraisable(
+    answer: object, raised: type[Exception], unraisable: list[Any]
+) -> None:
     server = server_context()
-    server.sni_callback = lambda *_: "refused"
+    server.sni_callback = lambda *_: answer
     connections = MemoryPair(server=server)
     with pytest.raises(ssl.SSLError):
         connections.handshake()
     with pytest.raises(ssl.SSLError) as received:
         connections.client.do_handshake()
     assert received.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
-    assert [each.exc_type for each in unraisable] == [TypeError]
+    assert [each.exc_type for each in unraisable] == [raised]
 
 
 def test_pythons_own_hook_prints_the_exception_of_a_callback(

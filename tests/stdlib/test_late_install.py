@@ -116,6 +116,31 @@ check()
 """)
 
 
+def test_the_search_runs_no_code_of_a_proxy(run: Run) -> None:
+    run("""
+import ssl
+class Proxy:
+    __slots__ = ("kept", "context")
+    asked = []
+    @property
+    def __dict__(self):
+        self.asked.append(self)
+        return {}
+proxy = Proxy()
+proxy.kept, proxy.context = ssl.SSLContext, ssl.create_default_context()
+import pyossl.stdlib
+try:
+    pyossl.stdlib.install()
+except pyossl.stdlib.InstallError as error:
+    assert "__main__.proxy.context" in str(error), error
+else:
+    raise AssertionError("a context was not found")
+pyossl.stdlib.install(strict=False)
+assert proxy.kept is ssl.SSLContext
+assert not proxy.asked
+""")
+
+
 def test_exceptions_are_caught_by_the_names_that_a_program_took_before(run: Run) -> None:
     run(
         """

@@ -173,10 +173,10 @@ def left_out(question: str) -> bool:
     if question == "_SSLSocket()":
         return True
     # In 3.10 the original asks OpenSSL's EC_KEY, which it does not have for all groups.
-    if sys.version_info < (3, 11) and ".set_ecdh_curve(" in question:
+    if not python_versions.CURVES_ARE_GROUPS and ".set_ecdh_curve(" in question:
         return "X25519" in question or "rsaEncryption" in question
     # The names that need a newer OpenSSL than pyossl was compiled for.
-    return python_versions.HAS_ALGORITHMS and not lib.HAVE_API_3_5 and question.startswith("get_sigalgs")
+    return python_versions.HAS_ALGORITHMS and not lib.HAVE_API_3_4 and question.startswith("get_sigalgs")
 
 
 @pytest.mark.feature("names, values and answers of each Python's own _ssl")
