@@ -278,7 +278,7 @@ class Authority:
     @property
     def revoked(self) -> tuple[Revoked, ...]:
         """What this authority has revoked, the first one first."""
-        return tuple(self._revoked.values())
+        return tuple(self._revoked.copy().values())  # of a copy: another thread may revoke meanwhile
 
     def crl(self, *, last_update: datetime.datetime | None = None, next_update: datetime.datetime | None = None) -> CRL:
         """Makes a CRL with all certificates that are revoked, and with a higher number than the one before.
