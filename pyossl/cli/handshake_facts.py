@@ -8,16 +8,18 @@ ignored.  OpenSSL is stricter, and ends the connection.  RFC 8446, 4; RFC 5246, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pyossl import ClientHello, DecodeError
 from pyossl.cli import code_points
 from pyossl.core.errors import alert_description
 from pyossl.tls.cipher_suite import CipherSuite
+from pyossl.tls.client_hello import is_grease
 from pyossl.tls.message import Message
 
 _TLS_1_2, _TLS_1_3 = 0x0303, 0x0304
-_SERVER_NAME, _STATUS, _GROUPS, _SIGALGS, _ALPN, _SCTS = 0, 5, 10, 13, 16, 18
+_STATUS, _SIGALGS, _ALPN, _SCTS = 5, 13, 16, 18
 _EARLY_DATA, _VERSIONS, _AUTHORITIES, _KEY_SHARE = 42, 43, 47, 51
 _NAMED_CURVE = 3
 _EMPTY_CERTIFICATE = 1 + 3
@@ -27,8 +29,6 @@ _FATAL = 2
 # TLS_EMPTY_RENEGOTIATION_INFO_SCSV and TLS_FALLBACK_SCSV: signals to the server that look like cipher suites.
 _SIGNALS = frozenset((0x00FF, 0x5600))
 _CLOSE_NOTIFY, _USER_CANCELED = 0, 90
-# The values that clients send to find servers that do not ignore what they do not know.  RFC 8701
-_GREASE = frozenset(0x0A0A + 0x1010 * n for n in range(16))
 
 
 class _MalformedError(Exception):
@@ -81,8 +81,11 @@ def _numbers(data: bytes) -> tuple[int, ...]:
     """The numbers of two bytes in ``data``, without the values of GREASE."""
     if len(data) % 2:
         raise _MalformedError
-    every = (int.from_bytes(data[place : place + 2], "big") for place in range(0, len(data), 2))
-    return tuple(number for number in every if number not in _GREASE)
+    return _without_grease(int.from_bytes(data[place : place + 2], "big") for place in range(0, len(data), 2))
+
+
+def _without_grease(numbers: Iterable[int]) -> tuple[int, ...]:
+    return tuple(number for number in numbers if not is_grease(number))
 
 
 class Offer(NamedTuple):
@@ -205,24 +208,8 @@ class HandshakeFacts:
 
     def _client_hello(self, reader: _Reader, message: Message) -> None:
         self._client_sends_outgoing = message.outgoing
-        if self.offer is not None:
-            return
-        oldest = reader.number(2)
-        reader.take(32)
-        reader.vector(1)
-        ciphers = _numbers(reader.vector(2))
-        reader.vector(1)
-        extensions = reader.extensions()
-        versions = _numbers(_Reader(extensions[_VERSIONS]).vector(1)) if _VERSIONS in extensions else (oldest,)
-        self.offer = Offer(
-            versions,
-            tuple(number for number in ciphers if number not in _SIGNALS),
-            _numbers(_Reader(extensions[_GROUPS]).vector(2)) if _GROUPS in extensions else (),
-            _numbers(_Reader(extensions[_SIGALGS]).vector(2)) if _SIGALGS in extensions else (),
-            _protocols(extensions.get(_ALPN)),
-            tuple(number for number in extensions if number not in _GREASE),
-            _server_name(extensions.get(_SERVER_NAME)),
-        )
+        if self.offer is None:
+            self.offer = _offer(message.data)
 
     def _server_hello(self, reader: _Reader, message: Message) -> None:
         self.version = reader.number(2)
@@ -343,17 +330,24 @@ _READERS = {
 }
 
 
-def _protocols(extension: bytes | None) -> tuple[str, ...]:
-    if extension is None:
-        return ()
+def _protocols(extension: bytes) -> tuple[str, ...]:
     return tuple(name.decode("latin-1") for name in _Reader(_Reader(extension).vector(2)).vectors(1))
 
 
-def _server_name(extension: bytes | None) -> str | None:
-    if not extension:
-        return None
-    names = _Reader(_Reader(extension).vector(2))
-    return names.vector(2).decode("latin-1") if names.number(1) == 0 else None
+def _offer(message: bytes) -> Offer:
+    try:
+        hello = ClientHello.parse(message)
+        return Offer(
+            _without_grease(hello.supported_versions),
+            tuple(number for number in _without_grease(hello.ciphers) if number not in _SIGNALS),
+            _without_grease(hello.groups),
+            _without_grease(hello.signature_algorithms),
+            tuple(name.decode("latin-1") for name in hello.alpn),
+            _without_grease(each.type for each in hello.extensions),
+            hello.server_name,
+        )
+    except DecodeError as error:
+        raise _MalformedError from error
 
 
 def _ocsp(reader: _Reader) -> bytes | None:

@@ -24,11 +24,14 @@ class ObservedHandshake:
         self.suites: Mapping[int, CipherSuite] = {suite.number: suite for suite in context.cipher_suites}
         self.facts = HandshakeFacts(self.suites)
         self._screen = screen
+        self._has_ended = False
         self._lock = threading.Lock()
 
     def add(self, message: Message) -> None:
         """Adds a message.  It is used as ``message_callback``."""
         with self._lock:
+            if self._has_ended:
+                return
             first = not self.ladder.rungs
             rung = self.ladder.add(message)
             self.facts.add(message)
@@ -36,3 +39,8 @@ class ObservedHandshake:
                 if first:
                     self.ladder.draw_head(self._screen)
                 self.ladder.draw_rung(rung, self._screen)
+
+    def end(self) -> None:
+        """Ignores all later messages.  Otherwise a peer that sends more and more of them needs more and more memory."""
+        with self._lock:
+            self._has_ended = True

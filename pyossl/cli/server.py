@@ -256,6 +256,7 @@ class Client:
         """Finishes the handshake within ``timeout`` seconds."""
         self._tls.settimeout(timeout)
         self._tls.handshake()
+        self.observed.end()
         self.since = time.monotonic()
         return self._tls
 

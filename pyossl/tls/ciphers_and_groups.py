@@ -45,9 +45,8 @@ class AlgorithmSettings(ContextState):
         return tuple(cipher_suite(cipher) for cipher in self._ciphers())
 
     def _ciphers(self) -> Iterator[Any]:
-        stack = own(
-            lib.pyossl_context_ciphers(self._ctx), lib.sk_SSL_CIPHER_free
-        )  # of a copy: another thread may replace the context's own
+        # A copy: another thread may replace the context's own list.
+        stack = own(lib.pyossl_context_ciphers(self._ctx), lib.sk_SSL_CIPHER_free)
         for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
             yield lib.sk_SSL_CIPHER_value(stack, n)
 

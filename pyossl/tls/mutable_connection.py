@@ -222,8 +222,9 @@ class MutableConnection(Connection):
 
         def expect(ssl: Any) -> None:
             lib.pyossl_clear_errors()
-            if (lib.SSL_set1_ipaddr if is_address else lib.SSL_set1_dnsname)(ssl, wanted) != 1:
-                refused = failed("SSL_set1_dnsname")
+            function = lib.SSL_set1_ipaddr if is_address else lib.SSL_set1_dnsname
+            if function(ssl, wanted) != 1:
+                refused = failed("SSL_set1_ipaddr" if is_address else "SSL_set1_dnsname")
                 raise ValueError(f"this OpenSSL refuses the server name {name!r}") from refused
 
         self._ask(expect)

@@ -164,10 +164,10 @@ class MutableContext(Context):
 
     def use_dh_parameters(self, source: Source) -> None:
         """Sets a server's Diffie-Hellman parameters, in PEM, for TLS 1.2 and earlier.  SSL_CTX_set0_tmp_dh_pkey(3)"""
+        self._change()
         take_records()
         pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL)
         check_ptr(pointer, "reading Diffie-Hellman parameters")
-        self._change()
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:
             lib.EVP_PKEY_free(pointer)
             raise failed("SSL_CTX_set0_tmp_dh_pkey")

@@ -137,10 +137,10 @@ def policy() -> Policy:
 
     Raises ``Error`` if OpenSSL makes none: its configuration can be wrong.  SSL_CTX_new(3)
     """
-    made = lib.SSL_CTX_new(lib.TLS_client_method())
-    if made == ffi.NULL:
+    take_records()
+    context = own(lib.SSL_CTX_new(lib.TLS_client_method()), lib.SSL_CTX_free)
+    if context == ffi.NULL:
         raise no_context()
-    context = own(made, lib.SSL_CTX_free)
     minimum, maximum = lib.SSL_CTX_get_min_proto_version(context), lib.SSL_CTX_get_max_proto_version(context)
     return Policy(
         lib.SSL_CTX_get_security_level(context),

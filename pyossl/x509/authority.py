@@ -91,7 +91,7 @@ class Authority:
         - ``parent``: the authority that signs the certificate; None for a root.
         - ``private_key``: the authority's key; None for a new one on the curve P-256.
 
-        The certificate is valid for ten years.  X509_sign(3)
+        The certificate is valid for ten years.  Raises ``ValueError`` if the name is empty.  X509_sign(3)
         """
         c_string(name, "the name of an authority")
         if parent is not None:
@@ -278,7 +278,7 @@ class Authority:
     @property
     def revoked(self) -> tuple[Revoked, ...]:
         """What this authority has revoked, the first one first."""
-        return tuple(self._revoked.values())
+        return tuple(self._revoked.copy().values())  # of a copy: another thread may revoke meanwhile
 
     def crl(self, *, last_update: datetime.datetime | None = None, next_update: datetime.datetime | None = None) -> CRL:
         """Makes a CRL with all certificates that are revoked, and with a higher number than the one before.
@@ -360,16 +360,8 @@ def _leaf_extensions(names: tuple[str, ...]) -> list[Extension]:
 
 
 def _named(name: str) -> Name:
-    """A subject that has only a common name, which may be empty or cut off: programs do not use it."""
-    pointer = own(check_ptr(lib.X509_NAME_new(), "X509_NAME_new"), lib.X509_NAME_free)
-    common_name = name[:_LONGEST_COMMON_NAME].encode()
-    check(
-        lib.X509_NAME_add_entry_by_NID(
-            pointer, lib.NID_commonName, lib.MBSTRING_UTF8, common_name, len(common_name), -1, 0
-        ),
-        "X509_NAME_add_entry_by_NID",
-    )
-    return Name.copied(pointer)
+    """A subject that has only a common name, which may be cut off: programs do not use it."""
+    return Name.of(CN=name[:_LONGEST_COMMON_NAME])
 
 
 def _issue(

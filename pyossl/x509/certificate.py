@@ -412,11 +412,17 @@ def algorithm_name(algorithm: Any) -> str:
     return long_name(kind[0])
 
 
+def digest_named(name: str) -> Any:
+    """The digest that OpenSSL calls ``name``.  Raises ``ValueError`` if it has none of that name."""
+    algorithm = lib.EVP_get_digestbyname(c_string(name, "a digest"))
+    if algorithm == ffi.NULL:
+        raise ValueError(f"OpenSSL has no digest {name!r}")
+    return algorithm
+
+
 def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
     """The digest that X509_digest(3) or a similar function computes with the algorithm of that name."""
-    algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
-    if algorithm == ffi.NULL:
-        raise ValueError(f"OpenSSL has no digest {digest!r}")
+    algorithm = digest_named(digest)
     out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
     take_records()
     check(digest_of(pointer, algorithm, out, length), digest_of.__name__)

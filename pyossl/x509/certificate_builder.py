@@ -13,11 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.arguments import c_string
 from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, string_bytes
-from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate import Certificate, digest_named
 from pyossl.x509.keys import Key, PrivateKey
 from pyossl.x509.names import Name
 
@@ -83,10 +82,7 @@ class CertificateBuilder(Certificate):
 
     def sign(self, key: PrivateKey, digest: str) -> None:
         """Signs the certificate.  Raises ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
-        algorithm = lib.EVP_get_digestbyname(c_string(digest, "a digest"))
-        if algorithm == ffi.NULL:
-            raise ValueError(f"OpenSSL has no digest {digest!r}")
-        self._set(lib.X509_sign, key._key, algorithm)
+        self._set(lib.X509_sign, key._key, digest_named(digest))
         # A new certificate was changed in place.  If it still lacks a required field, it cannot be copied and stays so.
         copy = lib.pyossl_copy_certificate(self._x509)
         take_records()

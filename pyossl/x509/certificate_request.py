@@ -17,14 +17,14 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, check, check_ptr, failed
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import string_bytes
-from pyossl.x509.certificate import algorithm_name, fingerprint, succeeds
+from pyossl.x509.certificate import algorithm_name, digest_named, fingerprint, succeeds
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
 from pyossl.x509.der_writing import subject_alt_name
 from pyossl.x509.extensions import Extension, extension_value, extensions_of
 from pyossl.x509.keys import PrivateKey, PublicKey
 from pyossl.x509.names import GeneralName, GeneralNameType, Name, general_names
 from pyossl.x509.pem_and_der import Source, output_of, read_der, read_every
-from pyossl.x509.signing import digest_for, digest_named
+from pyossl.x509.signing import digest_for
 
 _NAMES_OF_PROGRAMS = (GeneralNameType.DNS, GeneralNameType.IPADD, GeneralNameType.EMAIL)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyossl.core import ffi, lib
-from pyossl.core.arguments import c_string
 from pyossl.core.outcome import take_records
 from pyossl.x509.keys import PrivateKey
 
@@ -22,11 +21,3 @@ def digest_for(key: PrivateKey) -> Any:
     known = lib.EVP_PKEY_get_default_digest_nid(key._key, nid) > 0
     take_records()
     return lib.EVP_get_digestbynid(nid[0]) if known and nid[0] != lib.NID_undef else ffi.NULL
-
-
-def digest_named(name: str) -> Any:
-    """The digest that OpenSSL calls ``name``.  Raises ``ValueError`` if it has none of that name."""
-    algorithm = lib.EVP_get_digestbyname(c_string(name, "a digest"))
-    if algorithm == ffi.NULL:
-        raise ValueError(f"OpenSSL has no digest {name!r}")
-    return algorithm

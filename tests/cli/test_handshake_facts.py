@@ -140,6 +140,16 @@ def test_messages_cut_at_any_length_and_changed_bytes_raise_nothing(meet: Meet, 
             facts.add(message._replace(data=bytes(changed)))
 
 
+def test_after_the_end_no_message_is_kept(server_context: Context) -> None:
+    """A server's connection may be long, and its client may send as many messages as it likes."""
+    observed = ObservedHandshake(server_context)
+    update = Message(False, 0x0304, HANDSHAKE, b"\x18\x00\x00\x01\x00")
+    observed.add(update)
+    observed.end()
+    observed.add(update)
+    assert len(observed.ladder.rungs) == 1
+
+
 def test_a_message_that_is_cut_is_noted() -> None:
     facts = HandshakeFacts()
     facts.add(Message(False, 0x0303, HANDSHAKE, b"\x02\x00\x00\x26" + b"\x03\x03"))

@@ -22,6 +22,7 @@ from served import SECONDS, Task, read_all, until
 
 import pyossl
 from pyossl.cli import server as command
+from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen
 from pyossl.cli.server import Log, Server, echo
 
@@ -413,6 +414,24 @@ def test_an_active_client_is_not_closed_for_clients_that_stall(
             while "needs its place" not in output.getvalue():
                 tls.sendall(b"still here")
                 assert tls.recv(100) == b"still here"
+
+
+def test_what_a_client_sends_after_the_handshake_is_not_kept(
+    server_context: pyossl.Context, client_context: pyossl.Context
+) -> None:
+    ours, theirs = socket.socketpair()
+    observed = ObservedHandshake(server_context)
+    served = server_context.wrap_socket(theirs, handshake=False, message_callback=observed.add)
+    server = command.Client(served, "client", observed)
+    finished = Task(lambda: server.handshake(SECONDS))
+    ours.settimeout(SECONDS)
+    with client_context.wrap_socket(ours, "example.com") as tls:
+        finished.result()
+        kept = len(observed.ladder.rungs)
+        tls.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        server.close()
+    assert len(observed.ladder.rungs) == kept > 0
 
 
 def test_a_handshake_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context) -> None:

@@ -167,6 +167,14 @@ def test_diffie_hellman_parameters_are_loaded_from_a_file(
     assert cipher.startswith("DHE")
 
 
+def test_a_frozen_context_does_not_even_read_diffie_hellman_parameters() -> None:
+    """What it had read would belong to nobody."""
+    context = MutableContext(Method.TLS)
+    context._freeze()
+    with pytest.raises(pyossl.UsageError, match="frozen"):
+        context.use_dh_parameters(b"not PEM")
+
+
 def test_another_file_has_no_diffie_hellman_parameters(files: Files, context: MutableContext) -> None:
     assert any("no start line" in str(each) for each in records(lambda: context.load_dh_parameters(files.certificate)))
     with pytest.raises(FileNotFoundError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pyossl
+from pyossl import ffi, lib
 from pyossl.tls import system_openssl
 
 
@@ -86,3 +87,11 @@ def test_features_in_words_have_no_underscores_and_no_two_the_same() -> None:
     words = [pyossl.features.describe(name) for name in pyossl.features]
     assert not [word for word in words if "_" in word and word not in ("SSL_poll", "SSL_trace")]
     assert len(set(words)) == len(words)
+
+
+def test_the_policy_leaves_no_error_of_an_earlier_call() -> None:
+    """If it had one, the error of an SSL_CTX that cannot be made would name it as the reason."""
+    assert lib.d2i_X509_bio(pyossl.BIO.memory(b"no certificate")._bio, ffi.NULL) == ffi.NULL
+    assert lib.ERR_peek_error() != 0
+    system_openssl.policy()
+    assert lib.ERR_peek_error() == 0

@@ -69,6 +69,11 @@ def test_times_beyond_2049_are_kept(authority: pyossl.Authority, year: int) -> N
     assert authority.issue("example.com", not_after=after).certificate.not_after == after
 
 
+def test_an_authority_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="CN cannot be ''"):
+        pyossl.Authority("")
+
+
 def test_a_time_without_a_zone_is_refused(authority: pyossl.Authority) -> None:
     with pytest.raises(ValueError, match="time zone"):
         authority.issue("example.com", not_after=datetime.datetime(2030, 1, 1))
