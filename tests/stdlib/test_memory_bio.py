@@ -11,12 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from stdlib.original_ssl import original, with_original
 from stdlib.ssl_over_pyossl import MemoryPair, Task, ssl
-
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
 
 CALLS: list[Callable[[Any], Any]] = [
     lambda bio: bio.read(),
@@ -63,7 +59,7 @@ def answer(bio: Any, call: Callable[[Any], Any]) -> Any:
         return type(error)
 
 
-@pytest.mark.skipif(original is None, reason="this Python has no _ssl")
+@with_original
 def test_each_call_has_the_result_of_the_original() -> None:
     ours, theirs = ssl.MemoryBIO(), original.MemoryBIO()
     assert [answer(ours, call) for call in CALLS] == [answer(theirs, call) for call in CALLS]
