@@ -102,10 +102,8 @@ def exchange(client: Any = None, server: Any = None) -> None:
         talk((first, second))
 
 
-def in_memory(client: Any, server: Any, kind: Any = None) -> None:
-    """A handshake and bytes both ways between two connections in memory, with these ``MemoryBIO`` or ``ssl``'s."""
-    kind = kind or loaded_ssl().MemoryBIO
-    to_server, to_client = kind(), kind()
+def memory_pair(client: Any, server: Any, to_server: Any, to_client: Any) -> tuple[Any, Any]:
+    """Two connections between these ``MemoryBIO``s, after their handshake."""
     first = client.wrap_bio(to_client, to_server, server_hostname="localhost")
     second = server.wrap_bio(to_server, to_client, server_side=True)
 
@@ -120,6 +118,13 @@ def in_memory(client: Any, server: Any, kind: Any = None) -> None:
     for _ in range(20):
         done = [finished or shake_hands(one) for finished, one in zip(done, (first, second), strict=True)]
     assert done == [True, True]
+    return first, second
+
+
+def in_memory(client: Any, server: Any, kind: Any = None) -> None:
+    """A handshake and bytes both ways between two connections in memory, with these ``MemoryBIO`` or ``ssl``'s."""
+    kind = kind or loaded_ssl().MemoryBIO
+    first, second = memory_pair(client, server, kind(), kind())
     first.write(b"ping")
     assert second.read(100) == b"ping"
     second.write(b"pong")

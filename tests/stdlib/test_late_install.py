@@ -181,19 +181,7 @@ def test_what_comes_after_the_end_of_tls_is_left_in_a_foreign_memory_bio(run: Ru
             client, server = client_context(), server_context()
             pyossl.stdlib.install(strict=False)
             to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-            first = client.wrap_bio(to_client, to_server, server_hostname="localhost")
-            second = server.wrap_bio(to_server, to_client, server_side=True)
-            def until_done(*calls):
-                left = list(calls)
-                for _ in range(20):
-                    for call in list(left):
-                        try:
-                            call()
-                            left.remove(call)
-                        except ssl.SSLWantReadError:
-                            pass
-                assert not left
-            until_done(first.do_handshake, second.do_handshake)
+            first, second = memory_pair(client, server, to_server, to_client)
             assert first.context is client and first.server_hostname == "localhost"
             first.context = client
             try:
