@@ -31,6 +31,17 @@ def is_over_pyossl(thing: Any) -> bool:
     return True
 
 
+def refusal(change: Callable[[], Any]) -> str:
+    """The message with which ``install()`` or ``uninstall()`` refuses."""
+    from pyossl.stdlib import InstallError
+
+    try:
+        change()
+    except InstallError as error:
+        return str(error)
+    raise AssertionError("it has not refused")
+
+
 def client_context(kind: Any = None) -> Any:
     context = (kind or loaded_ssl().SSLContext)(loaded_ssl().PROTOCOL_TLS_CLIENT)
     context.load_verify_locations("ca.pem")
