@@ -45,10 +45,10 @@ def with_failing_allocation(number: int, call: Call) -> Any:
     return result
 
 
-def outcomes(make: Callable[[], tuple[Call, Any]], *errors: type[Exception]) -> list[Any]:
+def outcomes(make: Callable[[], tuple[Call, Any]], kind: type[Exception] = pyossl.Error) -> list[Any]:
     """Tries a call with each of its allocations failing; returns what a second call says after each ``MemoryError``.
 
-    ``make`` returns the call, and its result.  ``errors`` are further classes of errors that the second call may raise.
+    ``make`` returns the call, and its result.  The second call may raise errors of this ``kind``.
     """
     second = []
     for number in range(MOST):
@@ -57,7 +57,7 @@ def outcomes(make: Callable[[], tuple[Call, Any]], *errors: type[Exception]) -> 
         if isinstance(result, MemoryError):
             try:
                 second.append(call())
-            except (pyossl.Error, *errors) as error:
+            except kind as error:
                 second.append(error)
         else:
             assert result == expected
