@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,33 +145,41 @@ def test_pip_downloads(tmp_path: Path) -> None:
 
 # Mail and databases
 
+Session = Callable[[str, str], list[str]]
+
+
+@pytest.fixture
+def session(trustme_authority: Authority, pyossl_authority: Authority) -> Session:
+    """``session(script, address)`` is what a script prints; with another authority, it must refuse the server."""
+
+    def run(script: str, address: str) -> list[str]:
+        host, port = address.split(":")
+        lines = answer(script, trustme_authority.trust, host, port)
+        assert "certificate verify failed" in refusal(script, pyossl_authority.trust, host, port)
+        return lines
+
+    return run
+
 
 @where_installed("exim4")
-def test_smtplib_talks_to_exim(identity: Identity, trustme_authority: Authority, pyossl_authority: Authority) -> None:
+def test_smtplib_talks_to_exim(identity: Identity, session: Session) -> None:
     with Exim().serving(identity) as started:
-        host, port = started.address.split(":")
-        assert answer("smtp_session", trustme_authority.trust, host, port) == [f"220 {OVER} ['size']"]
-        assert "certificate verify failed" in refusal("smtp_session", pyossl_authority.trust, host, port)
+        assert session("smtp_session", started.address) == [f"220 {OVER} ['size']"]
 
 
 @where_installed("dovecot")
-def test_imaplib_talks_to_dovecot(
-    identity: Identity, trustme_authority: Authority, pyossl_authority: Authority
-) -> None:
+def test_imaplib_talks_to_dovecot(identity: Identity, session: Session) -> None:
     with Dovecot().serving(identity) as started:
-        host, port = started.address.split(":")
-        assert answer("imap_session", trustme_authority.trust, host, port) == [f"OK {OVER} False"]
-        assert "certificate verify failed" in refusal("imap_session", pyossl_authority.trust, host, port)
+        assert session("imap_session", started.address) == [f"OK {OVER} False"]
 
 
 @where_installed("postgres")
 def test_pg8000_and_psycopg_talk_to_postgresql(
-    identity: Identity, trustme_authority: Authority, pyossl_authority: Authority
+    identity: Identity, session: Session, trustme_authority: Authority
 ) -> None:
     with PostgreSQL().serving(identity) as started:
+        assert session("pg8000_query", started.address) == [f"True {OVER} TLSv1.3"]
         host, port = started.address.split(":")
-        assert answer("pg8000_query", trustme_authority.trust, host, port) == [f"True {OVER} TLSv1.3"]
-        assert "certificate verify failed" in refusal("pg8000_query", pyossl_authority.trust, host, port)
         both = answer("psycopg_query", trustme_authority.trust, host, port, PSYCOPG_IMPL="python")
         assert both == [f"python True True {OVER}"]
 
@@ -197,12 +205,9 @@ def redis_server(identity: Identity, folder: Path) -> Iterator[int]:
 
 
 @where_installed("redis-server")
-def test_redis_py_talks_to_redis(
-    identity: Identity, trustme_authority: Authority, pyossl_authority: Authority, tmp_path: Path
-) -> None:
+def test_redis_py_talks_to_redis(identity: Identity, session: Session, tmp_path: Path) -> None:
     with redis_server(identity, tmp_path) as port:
-        assert answer("redis_session", trustme_authority.trust, "localhost", str(port)) == [f"100000 {OVER} True"]
-        assert "certificate verify failed" in refusal("redis_session", pyossl_authority.trust, "localhost", str(port))
+        assert session("redis_session", f"localhost:{port}") == [f"100000 {OVER} True"]
 
 
 # Servers

@@ -31,6 +31,17 @@ def is_over_pyossl(thing: Any) -> bool:
     return True
 
 
+def refusal(change: Callable[[], Any]) -> str:
+    """The message with which ``install()`` or ``uninstall()`` refuses."""
+    from pyossl.stdlib import InstallError
+
+    try:
+        change()
+    except InstallError as error:
+        return str(error)
+    raise AssertionError("it has not refused")
+
+
 def client_context(kind: Any = None) -> Any:
     context = (kind or loaded_ssl().SSLContext)(loaded_ssl().PROTOCOL_TLS_CLIENT)
     context.load_verify_locations("ca.pem")
@@ -102,10 +113,8 @@ def exchange(client: Any = None, server: Any = None) -> None:
         talk((first, second))
 
 
-def in_memory(client: Any, server: Any, kind: Any = None) -> None:
-    """A handshake and bytes both ways between two connections in memory, with these ``MemoryBIO`` or ``ssl``'s."""
-    kind = kind or loaded_ssl().MemoryBIO
-    to_server, to_client = kind(), kind()
+def memory_pair(client: Any, server: Any, to_server: Any, to_client: Any) -> tuple[Any, Any]:
+    """Two connections between these ``MemoryBIO``s, after their handshake."""
     first = client.wrap_bio(to_client, to_server, server_hostname="localhost")
     second = server.wrap_bio(to_server, to_client, server_side=True)
 
@@ -120,6 +129,13 @@ def in_memory(client: Any, server: Any, kind: Any = None) -> None:
     for _ in range(20):
         done = [finished or shake_hands(one) for finished, one in zip(done, (first, second), strict=True)]
     assert done == [True, True]
+    return first, second
+
+
+def in_memory(client: Any, server: Any, kind: Any = None) -> None:
+    """A handshake and bytes both ways between two connections in memory, with these ``MemoryBIO`` or ``ssl``'s."""
+    kind = kind or loaded_ssl().MemoryBIO
+    first, second = memory_pair(client, server, kind(), kind())
     first.write(b"ping")
     assert second.read(100) == b"ping"
     second.write(b"pong")

@@ -9,13 +9,14 @@ import contextlib
 import importlib.util
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
+
+from served import Task
 
 import pyossl
 from pyossl.core.methods_in_c import socket_methods
@@ -76,29 +77,6 @@ def client_context(over: Any = ssl) -> Any:
     context = over.SSLContext(over.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(credentials()[2])
     return context
-
-
-class Task(threading.Thread):
-    """A function in a thread; ``result`` waits for it, and returns its result or raises its exception."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        super().__init__(daemon=True)
-        self._call, self._error, self._value = (function, arguments), None, None
-        self.start()
-
-    def run(self) -> None:
-        function, arguments = self._call
-        try:
-            self._value = function(*arguments)
-        except BaseException as error:
-            self._error = error  # type: ignore[assignment]
-
-    def result(self) -> Any:
-        self.join(SECONDS)
-        assert not self.is_alive(), "the thread has not ended"
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from stdlib.original_ssl import original, with_original
 from stdlib.ssl_over_pyossl import MemoryPair, client_context, credentials, server_context, ssl
 
 import pyossl
@@ -12,11 +13,6 @@ from pyossl.core import lib
 from pyossl.stdlib import module
 from pyossl.stdlib.certificate import certificate_of, dictionary_of
 from pyossl.stdlib.errors import SSLError
-
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
 
 ours: Any = module.make()
 
@@ -62,12 +58,12 @@ def test_its_repr_is_its_subject(authority: pyossl.Authority) -> None:
     assert repr(made(authority.certificate)) == "<_ssl.Certificate 'CN=Authority of the tests'>"
 
 
-@pytest.mark.skipif(original is None, reason="this Python has no _ssl")
+@with_original
 @pytest.mark.parametrize("names", [("localhost",), ("*.example.org", "192.0.2.1", "2001:db8::1", "user@example.org")])
 def test_its_dictionary_is_the_originals(authority: pyossl.Authority, names: tuple[str, ...], tmp_path: Any) -> None:
     certificate, path = authority.issue(*names).certificate, tmp_path / "certificate.pem"
     path.write_bytes(certificate.to_pem())
-    expected = original._test_decode_cert(str(path))  # type: ignore[attr-defined]  # for CPython's own tests
+    expected = original._test_decode_cert(str(path))  # for CPython's own tests
     assert made(certificate).get_info() == expected
     assert ours._test_decode_cert(str(path)) == expected
     assert list(made(certificate).get_info()) == list(expected)

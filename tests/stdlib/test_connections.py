@@ -12,13 +12,14 @@ import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from served import Task
 from stdlib.ssl_over_pyossl import (
     SECONDS,
     MemoryPair,
-    Task,
     client_context,
     pair,
     server_context,
@@ -61,7 +62,7 @@ def test_a_socket_that_does_not_block_says_what_it_waits_for() -> None:
 def test_a_write_that_would_wait_is_repeated_as_a_whole() -> None:
     data = os.urandom(3_000_000)
     with open_pair() as (client, server):
-        reading = Task(_read_all, server, len(data))
+        reading = Task(lambda: _read_all(server, len(data)))
         client.setblocking(False)
         for _ in range(1_000_000):
             try:
@@ -125,7 +126,7 @@ def test_a_shutdown_has_the_timeout_too() -> None:
             client.unwrap()
 
 
-class Unlimited(ssl.SSLSocket):  # type: ignore[misc]
+class Unlimited(ssl.SSLSocket):  # type: ignore[misc]  # ssl is Any here
     def gettimeout(self) -> None:
         return None
 
@@ -151,7 +152,7 @@ def test_a_signal_handler_ends_a_wait_by_raising(timeout: float | None) -> None:
         before = signal.signal(signal.SIGUSR1, handle)
         try:
             ended = threading.Event()
-            sending = Task(_send_signals, ended)
+            sending = Task(lambda: _send_signals(ended))
             with pytest.raises(KeyboardInterrupt):
                 client.recv(1)
             ended.set()
@@ -174,8 +175,8 @@ def test_a_reader_and_a_writer_do_not_wait_for_each_other() -> None:
     with open_pair() as (client, server):
         client.settimeout(None)
         server.settimeout(None)
-        tasks = [Task(_read_all, each, len(data)) for each in (client, server)]
-        writes = [Task(each.sendall, data) for each in (client, server)]
+        tasks = [Task(partial(_read_all, each, len(data))) for each in (client, server)]
+        writes = [Task(partial(each.sendall, data)) for each in (client, server)]
         assert [task.result() for task in tasks] == [data, data]
         for write in writes:
             write.result()

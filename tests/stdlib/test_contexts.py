@@ -242,31 +242,27 @@ def test_a_name_callback_sends_the_alert_that_it_returns() -> None:
     assert {caught.value.reason, received.value.reason} & {"TLSV1_UNRECOGNIZED_NAME"}
 
 
-def test_an_exception_in_a_name_callback_is_unraisable_and_ends_the_handshake(unraisable: list[Any]) -> None:
-    server = server_context()
-    server.sni_callback = lambda *_: 1 / 0
-    connections = MemoryPair(server=server)
-    with pytest.raises(ssl.SSLError):
-        connections.handshake()
-    with pytest.raises(ssl.SSLError) as received:
-        connections.client.do_handshake()
-    assert received.value.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
-    assert [each.exc_type for each in unraisable] == [ZeroDivisionError]
-
-
-@pytest.mark.parametrize(("answer", "raised"), [("refused", TypeError), (1 << 64, OverflowError)])
-def test_a_wrong_answer_of_a_name_callback_is_unraisable(
-    answer: object, raised: type[Exception], unraisable: list[Any]
+@pytest.mark.parametrize(
+    ("callback", "error", "alert"),
+    [
+        (lambda *_: 1 / 0, ZeroDivisionError, "SSLV3_ALERT_HANDSHAKE_FAILURE"),
+        (lambda *_: "refused", TypeError, "TLSV1_ALERT_INTERNAL_ERROR"),
+        (lambda *_: 1 << 64, OverflowError, "TLSV1_ALERT_INTERNAL_ERROR"),
+    ],
+    ids=["an exception", "a wrong answer", "a number that is too large"],
+)
+def test_what_is_wrong_in_a_name_callback_is_unraisable_and_ends_the_handshake(
+    callback: Any, error: type[Exception], alert: str, unraisable: list[Any]
 ) -> None:
     server = server_context()
-    server.sni_callback = lambda *_: answer
+    server.sni_callback = callback
     connections = MemoryPair(server=server)
     with pytest.raises(ssl.SSLError):
         connections.handshake()
     with pytest.raises(ssl.SSLError) as received:
         connections.client.do_handshake()
-    assert received.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
-    assert [each.exc_type for each in unraisable] == [raised]
+    assert received.value.reason == alert
+    assert [each.exc_type for each in unraisable] == [error]
 
 
 def test_pythons_own_hook_prints_the_exception_of_a_callback(

@@ -7,15 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from stdlib.original_ssl import original
 from stdlib.ssl_over_pyossl import MemoryPair, client_context, ssl
 
 from pyossl.core import lib, text
 from pyossl.stdlib import errors, python_versions
-
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
 
 HANDSHAKE_FAILURE = lib.ERR_PACK(lib.ERR_LIB_SSL, 0, lib.SSL_AD_REASON_OFFSET + lib.SSL_AD_HANDSHAKE_FAILURE)
 
@@ -64,8 +60,8 @@ def test_every_reason_of_libssl_has_the_name_of_its_constant() -> None:
     not (python_versions.HAS_ERROR_TABLES and original), reason="this Python's _ssl has no tables of errors"
 )
 def test_the_reasons_of_all_libraries_have_the_names_of_the_originals_table() -> None:
-    table = original.err_codes_to_names  # type: ignore[attr-defined]
-    if original.OPENSSL_VERSION_INFO[0] != ssl.OPENSSL_VERSION_INFO[0]:  # type: ignore[attr-defined]
+    table = original.err_codes_to_names
+    if original.OPENSSL_VERSION_INFO[0] != ssl.OPENSSL_VERSION_INFO[0]:
         pytest.skip("the original's table is of the OpenSSL that this Python was built with, another major release")
     wrong = {}
     for (library, reason), name in table.items():

@@ -206,19 +206,7 @@ def test_what_comes_after_the_end_of_tls_is_left_in_a_foreign_memory_bio(run: Ru
             client, server = client_context(), server_context()
             pyossl.stdlib.install(strict=False)
             to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-            first = client.wrap_bio(to_client, to_server, server_hostname="localhost")
-            second = server.wrap_bio(to_server, to_client, server_side=True)
-            def until_done(*calls):
-                left = list(calls)
-                for _ in range(20):
-                    for call in list(left):
-                        try:
-                            call()
-                            left.remove(call)
-                        except ssl.SSLWantReadError:
-                            pass
-                assert not left
-            until_done(first.do_handshake, second.do_handshake)
+            first, second = memory_pair(client, server, to_server, to_client)
             assert first.context is client and first.server_hostname == "localhost"
             first.context = client
             try:
@@ -315,15 +303,12 @@ def test_a_method_of_ssl_that_another_module_replaced_is_not_lost_in_silence(run
         """
         import ssl
         import pyossl.stdlib
+        from exchanges import refusal
         def load_default_certs(self, purpose=None): pass
         original, ssl.SSLContext.load_default_certs = ssl.SSLContext.load_default_certs, load_default_certs
         before = dict(vars(ssl))
-        try:
-            pyossl.stdlib.install()
-        except pyossl.stdlib.InstallError as error:
-            assert "ssl.SSLContext.load_default_certs has been replaced, by __main__.load_default_certs" in str(error)
-        else:
-            raise AssertionError
+        said = refusal(pyossl.stdlib.install)
+        assert "ssl.SSLContext.load_default_certs has been replaced, by __main__.load_default_certs" in said
         assert vars(ssl) == before and not pyossl.stdlib.is_installed()
         ssl.SSLContext.load_default_certs = original
         pyossl.stdlib.install()
@@ -339,12 +324,8 @@ def test_truststore_that_is_in_ssl_is_refused_and_goes_on(run: Run) -> None:
         truststore.inject_into_ssl()
         import pyossl.stdlib
         from exchanges import *
-        try:
-            pyossl.stdlib.install()
-        except pyossl.stdlib.InstallError as error:
-            assert str(error).startswith("ssl.SSLContext has been replaced, by truststore._api.SSLContext: ")
-        else:
-            raise AssertionError
+        said = refusal(pyossl.stdlib.install)
+        assert said.startswith("ssl.SSLContext has been replaced, by truststore._api.SSLContext: ")
         exchange()
         truststore.extract_from_ssl()
         pyossl.stdlib.install()
@@ -352,10 +333,8 @@ def test_truststore_that_is_in_ssl_is_refused_and_goes_on(run: Run) -> None:
         truststore.inject_into_ssl()
         assert type(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).__module__ == "truststore._api"
         exchange()
-        try:
-            pyossl.stdlib.uninstall()
-        except pyossl.stdlib.InstallError as error:
-            assert str(error).endswith("replace it after pyossl.stdlib.install(), and undo that before uninstall()")
+        said = refusal(pyossl.stdlib.uninstall)
+        assert said.endswith("replace it after pyossl.stdlib.install(), and undo that before uninstall()")
         truststore.extract_from_ssl()
         pyossl.stdlib.uninstall()
         exchange()
@@ -388,12 +367,8 @@ def test_gevent_that_is_in_ssl_is_refused(run: Run) -> None:
         monkey.patch_all()
         import ssl
         import pyossl.stdlib
-        try:
-            pyossl.stdlib.install()
-        except pyossl.stdlib.InstallError as error:
-            assert "has been replaced, by gevent." in str(error), error
-        else:
-            raise AssertionError
+        from exchanges import refusal
+        assert "has been replaced, by gevent." in refusal(pyossl.stdlib.install)
         """
     )
 

@@ -8,15 +8,13 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from stdlib.ssl_over_pyossl import MemoryPair, Task, ssl
-
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
+from served import Task
+from stdlib.original_ssl import original, with_original
+from stdlib.ssl_over_pyossl import MemoryPair, ssl
 
 CALLS: list[Callable[[Any], Any]] = [
     lambda bio: bio.read(),
@@ -63,7 +61,7 @@ def answer(bio: Any, call: Callable[[Any], Any]) -> Any:
         return type(error)
 
 
-@pytest.mark.skipif(original is None, reason="this Python has no _ssl")
+@with_original
 def test_each_call_has_the_result_of_the_original() -> None:
     ours, theirs = ssl.MemoryBIO(), original.MemoryBIO()
     assert [answer(ours, call) for call in CALLS] == [answer(theirs, call) for call in CALLS]
@@ -105,8 +103,12 @@ def test_threads_neither_lose_nor_repeat_bytes() -> None:
         while not ended.is_set() or bio.pending:
             got.append(bio.read(700))
 
+    def write(piece: bytes) -> None:
+        for _ in range(50):
+            bio.write(piece)
+
     readers = [Task(read) for _ in range(2)]
-    for writer in [Task(lambda piece=piece: [bio.write(piece) for _ in range(50)]) for piece in pieces]:
+    for writer in [Task(partial(write, piece)) for piece in pieces]:
         writer.result()
     ended.set()
     for reader in readers:

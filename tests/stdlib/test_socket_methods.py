@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from stdlib.ssl_over_pyossl import SECONDS, Task, client_context, pair, ssl, ssl_in_python
+from served import Task
+from stdlib.ssl_over_pyossl import SECONDS, client_context, pair, ssl, ssl_in_python
 
 METHODS = ("recv", "recv_into", "send", "sendall")
 each_method = pytest.mark.parametrize("name", METHODS)
@@ -93,7 +94,7 @@ def into(tls: Any, buffer: Any, *arguments: Any, **named: Any) -> tuple[Any, byt
 def answers(over: Any) -> Iterator[Any]:
     """The results of the calls, with exceptions as their types and texts; then what the peer has got."""
     with pair(over=over) as (client, server):
-        collecting = Task(_collected, server)
+        collecting = Task(lambda: _collected(server))
         server.sendall(bytes(range(200)))
         for call in CALLS:
             try:
@@ -130,7 +131,7 @@ def test_a_method_is_in_c_and_has_the_parameters_of_ssl_s_own(name: str) -> None
 def test_a_subclass_is_asked() -> None:
     asked: list[str] = []
 
-    class Watching(ssl.SSLSocket):  # type: ignore[misc]
+    class Watching(ssl.SSLSocket):  # type: ignore[misc]  # ssl is Any here
         def read(self, *arguments: Any) -> Any:
             asked.append("read")
             return super().read(*arguments)

@@ -15,26 +15,20 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from stdlib.original_ssl import original, with_original
 
 import pyossl
 from pyossl.core import lib
 from pyossl.stdlib import module, python_versions
 
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
-
 BEHAVIOURS = Path(__file__).with_name("behaviours.py")
 
-has_original = original is not None
-with_original = pytest.mark.skipif(not has_original, reason="this Python has no _ssl")
 with_same_openssl = pytest.mark.skipif(
-    not has_original or lib.OpenSSL_version_num() != original.OPENSSL_VERSION_NUMBER,
+    original is None or lib.OpenSSL_version_num() != original.OPENSSL_VERSION_NUMBER,
     reason="this Python's own _ssl has another OpenSSL",
 )
 with_same_headers = pytest.mark.skipif(
-    not has_original or (original.OPENSSL_VERSION_INFO < (3, 0)) != (lib.OpenSSL_version_num() < 0x30000000),
+    original is None or (original.OPENSSL_VERSION_INFO < (3, 0)) != (lib.OpenSSL_version_num() < 0x30000000),
     reason="this Python's own _ssl has an OpenSSL with other options",
 )
 

@@ -11,19 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from stdlib.original_ssl import original, with_original
 from stdlib.ssl_over_pyossl import MemoryPair, client_context, pair, server_context, ssl
 
 from pyossl.core.methods_in_c import new_certificate, new_ssl_session, queue_of, state_of
 from pyossl.stdlib import module
 
-try:
-    import _ssl as original
-except ImportError:
-    original = None  # type: ignore[assignment]
-
 ours: Any = module.make()
 NAMES = ("_SSLContext", "_SSLSocket", "MemoryBIO", "SSLSession", "Certificate")
-with_original = pytest.mark.skipif(original is None, reason="this Python has no _ssl")
 each_type = pytest.mark.parametrize("name", NAMES)
 
 OTHER_SIGNATURES = {("Certificate", "public_bytes")}

@@ -24,7 +24,7 @@ def key() -> PrivateKey:
 
 @pytest.fixture(scope="module")
 def request_(key: PrivateKey) -> CertificateRequest:
-    subject = Name.of(O="Whoever", CN="admin")
+    subject = Name.of(O="Somebody else", CN="admin")
     return CertificateRequest.create("a.example", "evil.example", private_key=key, subject=subject)
 
 

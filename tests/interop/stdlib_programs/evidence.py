@@ -39,5 +39,5 @@ def record() -> list[str]:
                 made.append(_is_ours(self._sslobj))
             return original(self, *arguments)
 
-        kind.do_handshake = do_handshake  # type: ignore[method-assign]
+        kind.do_handshake = do_handshake  # type: ignore[method-assign]  # to see each handshake
     return made

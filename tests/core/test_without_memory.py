@@ -1,4 +1,4 @@
-"""Runs without_memory.py in a process of its own: the allocations of all threads fail."""
+"""Runs each without_memory.py in a process of its own: the allocations of all its threads fail."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 ALONE = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
 
 
-def test_the_ssl_face_without_memory_loses_no_bytes_silently() -> None:
+@pytest.mark.parametrize("room", ["core", "stdlib"])
+def test_a_call_without_memory_loses_no_bytes_silently(room: str) -> None:
     pytest.importorskip("_testcapi", reason="this Python has no _testcapi, which makes allocations fail")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *ALONE, str(HERE / "without_memory.py")],
+        [sys.executable, "-m", "pytest", "-q", *ALONE, str(TESTS / room / "without_memory.py")],
         capture_output=True,
         text=True,
         timeout=280,
