@@ -29,10 +29,8 @@ static int hold_socket(SSLSocket *self, PyObject **socket, double *timeout)
 
     *socket = NULL;
     *timeout = 0;
-    if (self->held.state == NULL || self->connection == NULL) {
-        state_of_held((PyObject *)self);
+    if ((state = state_of_held((PyObject *)self)) == NULL)
         return -1;
-    }
     if (self->socket == NULL)
         return 0;
     *socket = PyObject_CallFunctionObjArgs(self->socket, NULL);
@@ -40,7 +38,7 @@ static int hold_socket(SSLSocket *self, PyObject **socket, double *timeout)
         return -1;
     if (*socket != Py_None && (*timeout = timeout_of(*socket)) >= -1)
         return 0;
-    if (*socket == Py_None && (state = state_of_held((PyObject *)self)) != NULL) {
+    if (*socket == Py_None) {
         PyObject *answer = PyObject_CallMethodObjArgs(state, _socket_gone, NULL);    /* raises */
         Py_XDECREF(answer);
         if (answer != NULL)
