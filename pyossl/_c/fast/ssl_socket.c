@@ -178,13 +178,8 @@ static PyObject *connection_type_write(PyObject *self, PyObject *data)
     double timeout;
     Py_buffer view;
 
-    if (PyBytes_CheckExact(data)) {
-        view.obj = NULL;
-        view.buf = PyBytes_AsString(data);
-        view.len = PyBytes_Size(data);
-    } else if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+    if (get_buffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    }
     if (hold_socket((SSLSocket *)self, &socket, &timeout) < 0) {
         PyBuffer_Release(&view);
         return NULL;
