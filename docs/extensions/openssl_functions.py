@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -93,13 +93,17 @@ def codes(value: Any) -> Iterator[FunctionType]:
         yield from (each for each in (value.fget, value.fset) if isinstance(each, FunctionType))
 
 
-def calls_of_c() -> dict[str, set[str]]:
-    """For each C function of pyossl, the functions of OpenSSL that it calls, itself or through others."""
+def calls_of_c(without: Container[str] = ()) -> dict[str, set[str]]:
+    """For each C function of pyossl, the functions of OpenSSL that it calls, itself or through others.
+
+    - ``without``: functions whose own calls are not looked at.
+    """
     direct: dict[str, set[str]] = {}
     for path in sorted((ROOT / "pyossl" / "_c").rglob("*.c")):
         text = path.read_text(encoding="utf-8")
         for found in re.finditer(r"^\w[^\n;{}()]*?(\w+)\((?:[^;{}]*)\)\s*\n?\{\n(.*?)^\}", text, re.M | re.S):
-            direct[found[1]] = set(re.findall(r"\b(\w+)\(", found[2]))
+            if found[1] not in without:
+                direct[found[1]] = set(re.findall(r"\b(\w+)\(", found[2]))
 
     def reached(name: str, seen: set[str]) -> set[str]:
         for called in direct.get(name, ()):

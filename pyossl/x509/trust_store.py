@@ -268,7 +268,7 @@ class Store(Uncopied):
         OpenSSL also keeps here what it has found in directories.  X509_STORE_get0_objects(3), X509_check_ca(3)
         """
         counts = ffi.new("pyossl_store_counts *")
-        lib.pyossl_count_store(self._store, counts)
+        check(lib.pyossl_count_store(self._store, counts), "X509_STORE_lock")
         return StoreCounts(counts.certificates, counts.authorities, counts.crls)
 
     def verify(

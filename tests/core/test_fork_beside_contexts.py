@@ -314,7 +314,8 @@ def test_no_macro_that_holds_forks_hides_a_function_of_compat_h() -> None:
 def test_every_call_that_makes_or_frees_an_object_with_external_data_holds_forks() -> None:
     used = {name for path in SOURCES.rglob("*.py") for name in re.findall(r"\blib\.(\w+)", path.read_text())} - HELD
     assert {name for name in used if TAKES_THE_LOCK.fullmatch(name)} == set()
-    own = {name: called for name, called in calls_of_c().items() if name in used}
+    calls = calls_of_c(without={"pyossl_live_adopt", "pyossl_resume_hold"})  # they hold no forks for their callers
+    own = {name: called for name, called in calls.items() if name in used}
     assert len(own) > 50
     unheld = {name for name, called in own.items() if any(map(TAKES_THE_LOCK.fullmatch, called))}
     assert {name for name in unheld if "pyossl_hold_forks" not in own[name]} == LONG

@@ -16,6 +16,9 @@ from served import Task
 from stdlib.original_ssl import original, with_original
 from stdlib.ssl_over_pyossl import MemoryPair, ssl
 
+from pyossl.core import ffi
+from pyossl.core.methods_in_c import queue_of
+
 CALLS: list[Callable[[Any], Any]] = [
     lambda bio: bio.read(),
     lambda bio: bio.write(b"hello"),
@@ -165,3 +168,17 @@ def test_eof_ends_the_connection_that_reads_it() -> None:
     assert pair.client.read(100) == b"last words"
     with pytest.raises(ssl.SSLEOFError):
         pair.client.read(100)
+
+
+def test_a_child_process_counts_the_bytes_anew_if_a_thread_of_the_parent_was_reading_them_at_the_fork() -> None:
+    bio = ssl.MemoryBIO()
+    bio.write(b"hello")
+    lock, _, length = range(3)
+    queue = ffi.cast("size_t *", queue_of(bio))
+    assert (queue[lock], queue[length]) == (0, 5)
+    queue[lock] = 1 << 30  # a thread of another process has it
+    queue[length] = 99  # and had not yet taken off what it had read
+    assert bio.pending == 5
+    assert bio.read() == b"hello"
+    assert bio.write(b"again") == 5
+    assert bio.read() == b"again"

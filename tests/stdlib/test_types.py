@@ -14,7 +14,7 @@ import pytest
 from stdlib.original_ssl import original, with_original
 from stdlib.ssl_over_pyossl import MemoryPair, client_context, pair, server_context, ssl
 
-from pyossl.core.methods_in_c import new_certificate, new_ssl_session, queue_of, state_of
+from pyossl.core.methods_in_c import new_certificate, new_ssl_session, queue_of, report_unraisable, state_of
 from pyossl.stdlib import module
 
 ours: Any = module.make()
@@ -212,3 +212,13 @@ def test_signatures_can_be_inspected() -> None:
                 and (name, method) != ("_SSLSocket", "read")
             ):
                 inspect.signature(getattr(kind, method))
+
+
+class ClaimsToBeAnException:
+    __class__ = ValueError  # type: ignore[assignment]
+
+
+def test_only_an_exception_is_reported_as_unraisable() -> None:
+    error: Any = ClaimsToBeAnException()
+    with pytest.raises(TypeError, match="an exception is needed"):
+        report_unraisable(error, None)

@@ -34,8 +34,19 @@ typedef struct pyossl_queues {
 static BIO_METHOD *pyossl_queues_method;
 static int pyossl_queues_type;
 
+/* Counts the bytes anew, and finds the last block. */
+static void pyossl_queue_recount(pyossl_queue *queue)
+{
+    queue->length = 0;
+    queue->last = NULL;
+    for (pyossl_block *block = queue->first; block != NULL; block = block->next) {
+        queue->length += block->end - block->start;
+        queue->last = block;
+    }
+}
+
 /* A thread holds the lock for less than it takes to sleep and wake up.  In a child process, a lock that a thread of the
- * parent had at the fork is taken over. */
+ * parent had at the fork is taken over: that thread may have been in the middle of a change. */
 static void pyossl_queue_lock(pyossl_queue *queue)
 {
     unsigned long ours = pyossl_generation + 1, holder = 0;
@@ -46,6 +57,8 @@ static void pyossl_queue_lock(pyossl_queue *queue)
             holder = 0;
         }
     }
+    if (holder != 0)
+        pyossl_queue_recount(queue);
 }
 
 static void pyossl_queue_unlock(pyossl_queue *queue)

@@ -255,7 +255,7 @@ typedef struct {
     int crls;
 } pyossl_store_counts;
 
-void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts);
+int pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts);
 struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store);
 int pyossl_trust_system(X509_STORE *store, X509_STORE *default_file);
 X509 *pyossl_read_certificate(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);

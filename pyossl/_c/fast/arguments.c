@@ -87,18 +87,24 @@ static int has_flags(PyObject *flags)
     return flags != NULL && flags != Py_None && plain_number(flags) != 0;
 }
 
-/* Takes hold of the memory of an argument.  -1: an exception is set, by `method` if the argument has none. */
-static int take_buffer(PyObject *self, PyObject *argument, Py_buffer *view, int flags, PyObject *method)
+/* As PyObject_GetBuffer. */
+static int get_buffer(PyObject *argument, Py_buffer *view, int flags)
 {
-    PyObject *answer;
-
     if (PyBytes_CheckExact(argument) && flags == PyBUF_SIMPLE) {    /* it is immutable, and the caller has it */
         view->obj = NULL;
         view->buf = PyBytes_AsString(argument);
         view->len = PyBytes_Size(argument);
         return 0;
     }
-    if (PyObject_GetBuffer(argument, view, flags) == 0)
+    return PyObject_GetBuffer(argument, view, flags);
+}
+
+/* Takes hold of the memory of an argument.  -1: an exception is set, by `method` if the argument has none. */
+static int take_buffer(PyObject *self, PyObject *argument, Py_buffer *view, int flags, PyObject *method)
+{
+    PyObject *answer;
+
+    if (get_buffer(argument, view, flags) == 0)
         return 0;
     if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_BufferError)
         && !PyErr_ExceptionMatches(PyExc_ValueError))

@@ -64,13 +64,8 @@ static PyObject *memory_bio_write(PyObject *self, PyObject *data)
     Py_buffer view;
     int written;
 
-    if (PyBytes_CheckExact(data)) {
-        view.obj = NULL;
-        view.buf = PyBytes_AsString(data);
-        view.len = PyBytes_Size(data);
-    } else if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+    if (get_buffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    }
     written = calls->queue_write(queue, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
     if (written == 1)

@@ -29,10 +29,8 @@ static int hold_socket(SSLSocket *self, PyObject **socket, double *timeout)
 
     *socket = NULL;
     *timeout = 0;
-    if (self->held.state == NULL || self->connection == NULL) {
-        state_of_held((PyObject *)self);
+    if ((state = state_of_held((PyObject *)self)) == NULL)
         return -1;
-    }
     if (self->socket == NULL)
         return 0;
     *socket = PyObject_CallFunctionObjArgs(self->socket, NULL);
@@ -40,7 +38,7 @@ static int hold_socket(SSLSocket *self, PyObject **socket, double *timeout)
         return -1;
     if (*socket != Py_None && (*timeout = timeout_of(*socket)) >= -1)
         return 0;
-    if (*socket == Py_None && (state = state_of_held((PyObject *)self)) != NULL) {
+    if (*socket == Py_None) {
         PyObject *answer = PyObject_CallMethodObjArgs(state, _socket_gone, NULL);    /* raises */
         Py_XDECREF(answer);
         if (answer != NULL)
@@ -180,13 +178,8 @@ static PyObject *connection_type_write(PyObject *self, PyObject *data)
     double timeout;
     Py_buffer view;
 
-    if (PyBytes_CheckExact(data)) {
-        view.obj = NULL;
-        view.buf = PyBytes_AsString(data);
-        view.len = PyBytes_Size(data);
-    } else if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+    if (get_buffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    }
     if (hold_socket((SSLSocket *)self, &socket, &timeout) < 0) {
         PyBuffer_Release(&view);
         return NULL;

@@ -166,11 +166,7 @@ static PyObject *ssl_sendall(ARGUMENTS)
 
     if (connection == NULL || !take_plain(&signature, given, count, keywords, values, 1))
         REPLACE(SENDALL);
-    if (PyBytes_CheckExact(values[0])) {
-        view.obj = NULL;
-        view.buf = PyBytes_AsString(values[0]);
-        view.len = PyBytes_Size(values[0]);
-    } else if (PyObject_GetBuffer(values[0], &view, PyBUF_SIMPLE) < 0) {
+    if (get_buffer(values[0], &view, PyBUF_SIMPLE) < 0) {
         PyErr_Clear();
         REPLACE(SENDALL);
     }

@@ -175,19 +175,20 @@ static ListedAttribute session_attributes[] = {SESSION_ATTRIBUTES(P, Q)};
 
 #define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
 
-enum { MOST_LISTED = 32 };    /* the methods or attributes of one type, and those that are C entirely */
-
 /* The methods that a type gets: `in_c`, which ends with NULL, and those of `listed` that this Python has.  The table
  * lives as long as the type: for ever.  NULL: no memory. */
 static PyMethodDef *methods_for(const PyMethodDef *in_c, ListedMethod *listed, size_t count, long version)
 {
-    PyMethodDef *methods = calloc(MOST_LISTED, sizeof(*methods));
-    int filled = 0;
+    PyMethodDef *methods;
+    size_t filled = 0;
 
+    while (in_c != NULL && in_c[filled].ml_name != NULL)
+        filled++;
+    methods = calloc(filled + count + 1, sizeof(*methods));
     if (methods == NULL)
         return NULL;
-    while (in_c != NULL && in_c->ml_name != NULL)
-        methods[filled++] = *in_c++;
+    if (filled > 0)
+        memcpy(methods, in_c, filled * sizeof(*methods));
     for (size_t n = 0; n < count; n++) {
         if (*listed[n].name == NULL && (*listed[n].name = PyUnicode_InternFromString(listed[n].definition.ml_name)) == NULL)
             return NULL;
@@ -199,8 +200,8 @@ static PyMethodDef *methods_for(const PyMethodDef *in_c, ListedMethod *listed, s
 
 static PyGetSetDef *attributes_for(ListedAttribute *listed, size_t count, long version)
 {
-    PyGetSetDef *attributes = calloc(MOST_LISTED, sizeof(*attributes));
-    int filled = 0;
+    PyGetSetDef *attributes = calloc(count + 1, sizeof(*attributes));
+    size_t filled = 0;
 
     if (attributes == NULL)
         return NULL;

@@ -8,7 +8,7 @@ static PyObject *report_unraisable(PyObject *module, PyObject *arguments)
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OO", &error, &where))
         return NULL;
-    if (!PyObject_IsInstance(error, PyExc_BaseException))
+    if (!PyExceptionInstance_Check(error))
         return PyErr_Format(PyExc_TypeError, "an exception is needed, not %R", Py_TYPE(error));
     PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), Py_NewRef(error), PyException_GetTraceback(error));
     PyErr_WriteUnraisable(where);

@@ -110,7 +110,7 @@ static long long pyossl_timeout_handshake(pyossl_connection *connection, double 
  * exchanged; 0: the second call has not found the peer's either. */
 static long long pyossl_shutdown_twice(pyossl_connection *connection)
 {
-    int result = pyossl_begin(connection), is_held;
+    int result = pyossl_begin(connection);
     long long outcome = 0;
 
     if (result == PYOSSL_DEAD && connection->write_errno != 0)
@@ -122,11 +122,7 @@ static long long pyossl_shutdown_twice(pyossl_connection *connection)
     if (connection->socket != NULL && connection->write_pending == 0 && (outcome = pyossl_flush(connection)) != 0)
         return pyossl_end(connection, outcome);
     for (int calls = 0; result == 0 && calls < 2; calls++) {
-        is_held = pyossl_begin_step(connection);
-        result = SSL_shutdown(connection->ssl);
-        pyossl_end_step(connection, is_held);
-        outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
-        connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+        outcome = pyossl_shutdown_step(connection, &result);
         if (result >= 0 && connection->socket != NULL) {
             long long flushed = pyossl_flush(connection);
             connection->socket->is_shut = 1;

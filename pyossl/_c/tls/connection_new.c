@@ -40,9 +40,11 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
 {
     pyossl_connection *connection = calloc(1, sizeof(*connection));
     pyossl_live *live = pyossl_live_of(context);
+    int depth = pyossl_suspend_hold();    /* forks are held after the context's lock is taken */
     SSL *ssl;
 
     pyossl_live_enter(live);
+    pyossl_resume_hold(depth);
     ssl = SSL_new(context);
     pyossl_live_leave(live);
     if (connection == NULL || ssl == NULL || reader == NULL || writer == NULL

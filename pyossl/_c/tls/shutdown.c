@@ -8,11 +8,24 @@ static long long pyossl_next_is_data(pyossl_connection *connection)
     return pyossl_receive(connection, &byte, 1, 1);
 }
 
+/* One call of SSL_shutdown(3), between pyossl_begin and pyossl_end.  `*result` is what it returned. */
+static long long pyossl_shutdown_step(pyossl_connection *connection, int *result)
+{
+    int is_held = pyossl_begin_step(connection);
+    long long outcome;
+
+    *result = SSL_shutdown(connection->ssl);
+    pyossl_end_step(connection, is_held);
+    outcome = *result >= 0 ? pyossl_done(*result) : pyossl_not_done(connection, *result);
+    connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+    return outcome;
+}
+
 /* Goes on with the shutdown, under the lock.  1: both close_notify alerts have been exchanged; 0: ours has been sent,
  * and the peer's has not been received. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
-    int result = pyossl_begin(connection), is_held;
+    int result = pyossl_begin(connection);
     long long outcome;
 
     if (result == PYOSSL_DEAD && connection->write_errno != 0)
@@ -37,11 +50,7 @@ static long long pyossl_shutdown(pyossl_connection *connection)
         if (outcome != 0)
             return pyossl_end(connection, outcome > 0 ? 0 : outcome);
     }
-    is_held = pyossl_begin_step(connection);
-    result = SSL_shutdown(connection->ssl);
-    pyossl_end_step(connection, is_held);
-    outcome = result >= 0 ? pyossl_done(result) : pyossl_not_done(connection, result);
-    connection->sent_close_notify |= (SSL_get_shutdown(connection->ssl) & SSL_SENT_SHUTDOWN) != 0;
+    outcome = pyossl_shutdown_step(connection, &result);
     if (result >= 0 && connection->socket != NULL) {
         long long flushed = pyossl_flush(connection);
         connection->socket->is_shut = 1;

@@ -1,4 +1,4 @@
-/* The facts of a certificate that ssl.SSLSocket.getpeercert(3) tells, written in one call.
+/* The facts of a certificate that ssl.SSLSocket.getpeercert() returns, written in one call.
  *
  * C writes them in the format of Python's `marshal`, from which Python makes the dictionary in one call too.  Each value
  * begins with the letter of its kind; lengths and counts are little-endian:

@@ -8,12 +8,14 @@ typedef struct {
     int crls;
 } pyossl_store_counts;
 
-static void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts)
+/* 1: counted; 0: the store cannot be locked. */
+static int pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts)
 {
     STACK_OF(X509_OBJECT) *objects;
 
     memset(counts, 0, sizeof(*counts));
-    X509_STORE_lock(store);
+    if (!X509_STORE_lock(store))
+        return 0;
     objects = X509_STORE_get0_objects(store);
     for (int n = 0; n < sk_X509_OBJECT_num(objects); n++) {
         X509_OBJECT *object = sk_X509_OBJECT_value(objects, n);
@@ -24,19 +26,21 @@ static void pyossl_count_store(X509_STORE *store, pyossl_store_counts *counts)
     }
     X509_STORE_unlock(store);
     pyossl_clear_errors();
+    return 1;
 }
 
-/* Copies of the CRLs of a store, which the caller frees one by one, and the stack; NULL: no memory.  They are copies,
- * because a verification sorts the entries of the CRL in which it searches. */
+/* Copies of the CRLs of a store, which the caller frees one by one, and the stack; NULL: no memory, or the store cannot
+ * be locked.  They are copies, because a verification sorts the entries of the CRL in which it searches. */
 static struct stack_st_X509_CRL *pyossl_store_crls(X509_STORE *store)
 {
     STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
     STACK_OF(X509_OBJECT) *objects;
-    int failed = crls == NULL;
+    int failed = 0;
 
-    if (failed)
+    if (crls == NULL || !X509_STORE_lock(store)) {
+        sk_X509_CRL_free(crls);
         return NULL;
-    X509_STORE_lock(store);
+    }
     objects = X509_STORE_get0_objects(store);
     for (int n = 0; !failed && n < sk_X509_OBJECT_num(objects); n++) {
         const X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, n));
