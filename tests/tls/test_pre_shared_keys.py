@@ -185,7 +185,7 @@ def test_in_tls_1_3_the_server_may_go_on_with_its_certificate_which_is_verified(
 def test_in_tls_1_3_the_server_callback_is_asked_for_a_short_ticket_too_and_the_session_is_resumed(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """docs/pitfalls.md, 57.  Without stateless tickets, a ticket is 32 random bytes: the callback has them up to a zero."""
+    """docs/pitfalls.md, 57.  Without stateless tickets, a ticket is 32 random bytes: the callback gets a C string."""
     asked: list[bytes] = []
     serving = restricted(Context.server(credentials.certificate, credentials.private_key), Version.TLSv1_3)
     serving.options |= pyossl.Options.NO_TICKET

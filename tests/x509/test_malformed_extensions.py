@@ -262,11 +262,13 @@ def test_whatever_the_extensions_are_nothing_but_a_decode_error_is_raised(
     _, errors = told(certificate, PROPERTIES)
     allowed = set().union(*(OWN[oid] for oid, _, _ in extensions)) if extensions else set()
     assert set(errors) <= allowed
+    reason = ""
     try:
         peercert(certificate)
     except DecodeError as error:
-        # A dictionary has text: the property shows a byte that is no UTF-8 with an escape.
-        assert "subject_alt_names" in errors or str(error) == "a text in the certificate is not UTF-8"
+        reason = str(error)
+    # A dictionary has text: the property shows a byte that is no UTF-8 with an escape.
+    assert "subject_alt_names" in errors or reason in {"", "a text in the certificate is not UTF-8"}
 
 
 # CRLs
