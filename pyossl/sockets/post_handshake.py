@@ -22,9 +22,9 @@ class PostHandshakeMethods(RecvSendMethods):
         """Does another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.
 
         A client waits until it is finished.  A server only asks its client for it, and the handshake comes with later
-        reads.  If the peer has sent data, a client raises ``NotDueError``, unless another thread reads.  After that,
-        and after ``TimeoutError`` and ``WouldBlockError``, the renegotiation has begun: ``recv`` and ``handshake`` go
-        on with it.  Raises the errors of ``Connection.renegotiate``.  SSL_renegotiate(3)
+        reads.  A client raises ``NotDueError`` if the server's data comes first and no other thread waits for it.
+        After that, and after ``TimeoutError`` and ``WouldBlockError``, the renegotiation has begun: read the data, and
+        call ``handshake``, which goes on with it.  Raises the errors of ``Connection.renegotiate``.  SSL_renegotiate(3)
         """
         self.connection.post_handshake(lib.PYOSSL_RENEGOTIATE, self._timeout)
 

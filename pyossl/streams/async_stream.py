@@ -249,8 +249,8 @@ class AsyncStream(Uncopied):
         if self._send_failure is not None:
             return
         library = self._library
-        # The peer, or another task, has closed first.
-        with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
+        # The peer, or another task, has closed first; or a renegotiation is not finished.
+        with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError, NotDueError):
             await self._close_sending()
 
     def close(self) -> None:

@@ -255,3 +255,24 @@ def test_a_frozen_context_cannot_allow_it(contexts: Contexts) -> None:
     for context in contexts:
         with pytest.raises(UsageError, match="frozen"):
             context.allow_renegotiation()
+
+
+def test_it_begins_when_a_record_that_has_come_in_part_is_read(contexts: Contexts) -> None:
+    """OpenSSL only notes it until then, and SSL_do_handshake(3) reports success."""
+    contexts[0].allow_renegotiation()
+    contexts[1].allow_renegotiation(by_peer=True)
+    client, server = meet(*contexts)
+    server.write(b"on its way")
+    record = server.data_to_send()
+    client.receive_data(record[:20])
+    assert client.read() is Want.READ
+    finished = client.finished
+    assert client.renegotiate() is Want.READ
+    assert client.handshake() is Want.READ
+    assert client.data_to_send() == b""
+    client.receive_data(record[20:])
+    assert client.read(100) == b"on its way"
+    assert client.handshake() is Want.READ
+    exchange(client, server)
+    assert client.finished != finished
+    assert client.handshake() is None

@@ -1,6 +1,15 @@
 /* The handshake.  Each function that Python calls takes the lock for one call of OpenSSL, and returns 0 when the
  * handshake is finished, else as call_outcome.c describes. */
 
+/* Whether a renegotiation that this client has asked for has not begun: OpenSSL waits until received data is read, and
+ * SSL_do_handshake(3) reports success meanwhile. */
+static int pyossl_awaits_renegotiation(pyossl_connection *connection)
+{
+    if (connection->awaits_renegotiation && !SSL_renegotiate_pending(connection->ssl))
+        connection->awaits_renegotiation = 0;
+    return connection->awaits_renegotiation;
+}
+
 /* Goes on with the handshake by `function`, one call of OpenSSL. */
 static long long pyossl_go_on(pyossl_connection *connection, int (*function)(SSL *))
 {
@@ -14,7 +23,7 @@ static long long pyossl_go_on(pyossl_connection *connection, int (*function)(SSL
     result = function(connection->ssl);
     outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
     pyossl_end_step(connection, is_held);
-    return outcome;
+    return outcome == 0 && pyossl_awaits_renegotiation(connection) ? -SSL_ERROR_WANT_READ : outcome;
 }
 
 /* Sends the records that the BIO has gathered, over a socket that pyossl owns: 0, or -SSL_ERROR_WANT_WRITE. */

@@ -37,7 +37,10 @@ static int pyossl_note_renegotiation(pyossl_connection *connection)
         SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
         connection->renegotiation = 0;    /* it is looked up again */
     }
-    return SSL_renegotiate_pending(ssl) || SSL_renegotiate(ssl);
+    if (!SSL_renegotiate_pending(ssl) && SSL_renegotiate(ssl) != 1)
+        return 0;
+    connection->awaits_renegotiation = !SSL_is_server(ssl);
+    return 1;
 }
 
 static int pyossl_note(pyossl_connection *connection, int what)
