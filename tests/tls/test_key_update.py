@@ -146,7 +146,7 @@ def test_a_callback_cannot_update_the_keys_of_its_connection(client_context: Con
 
 def test_over_a_full_bio_the_write_that_waits_comes_first(client_context: Context, server_context: Context) -> None:
     """A record that waits in OpenSSL has to be repeated before another one is made.  docs/pitfalls.md, 8"""
-    client, server, receive = over_small_bios(client_context, server_context)
+    client, _, receive = over_small_bios(client_context, server_context)
     data = bytes(8000)
     assert client.write(data) is Want.WRITE
     with pytest.raises(NotDueError, match="repeated first"):
@@ -163,7 +163,7 @@ def test_over_a_full_bio_the_write_that_waits_comes_first(client_context: Contex
 
 
 def test_over_a_full_bio_it_waits_and_handshake_goes_on(client_context: Context, server_context: Context) -> None:
-    client, server, receive = over_small_bios(client_context, server_context)
+    client, _, receive = over_small_bios(client_context, server_context)
     updates = 0
     while client.update_keys() is None:
         updates += 1
