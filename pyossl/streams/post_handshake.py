@@ -27,7 +27,7 @@ class PostHandshakeMethods(ChannelBindingsSummary):
         """Does another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.
 
         A client waits until it is finished.  A server only asks its client for it: the handshake comes with later
-        receives.  If the peer has sent data, a client raises ``pyossl.NotDueError``, unless another task receives: the
+        receives.  If the peer has sent data, a client raises ``NotDueError``, unless another task receives: the
         renegotiation has begun, and goes on when the data is received.  Raises the errors of
         ``Connection.renegotiate``.  SSL_renegotiate(3)
         """

@@ -7,6 +7,7 @@ The loop without descriptors is the one whose connections all use other transpor
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -191,6 +192,32 @@ def test_a_server_asks_for_a_renegotiation(run: Run[Any], renegotiating: tuple[C
                 writer.write(data)
             await close(writer)
 
+    run(main())
+
+
+def test_a_connection_can_be_closed_in_the_middle_of_a_renegotiation(
+    run: Run[Any], renegotiating: tuple[Context, Context]
+) -> None:
+    client_context, server_context = renegotiating
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        writer.renegotiate()
+        await until(lambda: closed)
+        writer.transport.abort()
+
+    async def main() -> None:
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
+            _, writer = await pyossl.aio.open_connection(
+                HOST, port_of(server), ssl=client_context, server_hostname="example.com"
+            )
+            await until(lambda: not connection_of(writer).is_handshake_finished)
+            writer.close()
+            closed.append(True)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    closed: list[bool] = []
     run(main())
 
 

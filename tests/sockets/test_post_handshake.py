@@ -213,6 +213,17 @@ def test_a_server_that_does_not_answer_is_a_timeout(renegotiating: Callable[[], 
             client.renegotiate()
 
 
+def test_a_socket_can_be_closed_in_the_middle_of_a_renegotiation(renegotiating: Callable[[], SocketPair]) -> None:
+    client, server = renegotiating()
+    client.settimeout(0)
+    with pytest.raises(pyossl.WouldBlockError):
+        client.renegotiate()
+    client.close()
+    with pytest.raises((pyossl.TruncationError, ConnectionResetError)):
+        server.recv(100)
+    server.close()
+
+
 def test_a_server_requests_a_certificate_that_comes_with_a_later_read(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:

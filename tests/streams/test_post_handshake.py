@@ -238,6 +238,16 @@ async def test_a_renegotiation_that_is_cancelled_while_it_waits_goes_on_with_the
         await close(client, server)
 
 
+async def test_a_stream_can_be_closed_in_the_middle_of_a_renegotiation(renegotiating: Contexts) -> None:
+    with anyio.fail_after(LIMIT):
+        client, server = await wrapped(renegotiating, memory_transports(16))
+        with anyio.move_on_after(0.05):
+            await client.renegotiate()
+        assert not client.connection.is_handshake_finished
+        await client.aclose()
+        await server.aclose()
+
+
 async def test_a_server_requests_a_certificate(asking: Contexts, mine: pyossl.Credentials) -> None:
     with anyio.fail_after(LIMIT):
         client, server = await wrapped(asking, memory_transports(16))
