@@ -31,6 +31,7 @@ class ContextState(Uncopied):
         "_is_server",
         "_keeps_default_cache_size",
         "_purpose",
+        "_renegotiation",
         "_session_id_context",
         "_sessions",
         "_trust",
@@ -56,6 +57,7 @@ class ContextState(Uncopied):
         self._keeps_default_cache_size = True
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
+        self._renegotiation: tuple[int, bool] | None = None
         self._verify_time: int | None = None
         self._callbacks = callbacks
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)
