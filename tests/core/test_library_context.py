@@ -303,20 +303,18 @@ def test_one_with_other_providers_than_at_the_beginning_is_not_used_again() -> N
 @needed
 def test_a_thread_may_end_after_the_library_context_is_gone() -> None:
     """A freed OSSL_LIB_CTX would be used at the end of the thread: docs/pitfalls.md, 63."""
-    library = LibraryContext(properties="?provider=base")
+    libraries = [LibraryContext(properties="?provider=base")]
     made, gone = threading.Event(), threading.Event()
 
-    def use(library: LibraryContext) -> None:
-        pyossl.PrivateKey.generate(library_context=library)
-        del library
+    def use() -> None:
+        pyossl.PrivateKey.generate(library_context=libraries[0])
         made.set()
         gone.wait(20)
 
-    thread = threading.Thread(target=use, args=(library,))
+    thread = threading.Thread(target=use)
     thread.start()
     assert made.wait(20)
-    library.close()
-    del library
+    libraries.clear()
     gone.set()
     thread.join(20)
     assert not thread.is_alive()
