@@ -6,6 +6,7 @@
   certificates for development.
 - ``pyossl.aio``, ``pyossl.trio``, ``pyossl.anyio``, ``pyossl.greenlets``: TLS for these libraries.
 - ``pyossl.pyopenssl``: pyOpenSSL's API.
+- ``LibraryContext``: providers and FIPS for a part of the process.
 - ``pyossl.errors``: the exceptions.  ``features`` and ``openssl_version``: what the OpenSSL in use has.
 - ``ffi`` and ``lib``: OpenSSL's functions by their own names.
 """
@@ -45,6 +46,7 @@ _HOMES = {
     "x509.extensions": ("Extension", "KeyUsage"),
     "core.flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
     "core.features": ("features",),
+    "core.library_context": ("LibraryContext",),
     "x509.names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
     "x509.authority": ("Authority", "Credentials", "self_signed"),
     "x509.keys": ("PrivateKey", "PublicKey"),

@@ -29,6 +29,7 @@ from pyossl.core.errors import (
 )
 from pyossl.core.features import features as features
 from pyossl.core.flags import InfoWhere as InfoWhere, Modes as Modes, Options as Options, VerifyFlags as VerifyFlags
+from pyossl.core.library_context import LibraryContext as LibraryContext
 from pyossl.core.outcome import Failure as Failure, Record as Record, VerifyCode as VerifyCode, Want as Want
 from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect

@@ -162,6 +162,92 @@ static int STAND_IN(EVP_default_properties_is_fips_enabled)(OSSL_LIB_CTX *librar
     return FIPS_mode();
 }
 
+/* These take a library context, of which 1.1.1 has none: it is NULL. */
+static SSL_CTX *STAND_IN(SSL_CTX_new_ex)(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
+{
+    (void)library;
+    (void)properties;
+    return SSL_CTX_new(method);
+}
+
+static EVP_PKEY *STAND_IN(PEM_read_bio_PrivateKey_ex)(BIO *bio, EVP_PKEY **key, pem_password_cb *callback,
+                                                      void *argument, OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return PEM_read_bio_PrivateKey(bio, key, callback, argument);
+}
+
+static EVP_PKEY *STAND_IN(PEM_read_bio_PUBKEY_ex)(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument,
+                                                  OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return PEM_read_bio_PUBKEY(bio, key, callback, argument);
+}
+
+static EVP_PKEY *STAND_IN(d2i_PrivateKey_ex_bio)(BIO *bio, EVP_PKEY **key, OSSL_LIB_CTX *library,
+                                                 const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return d2i_PrivateKey_bio(bio, key);
+}
+
+static X509_SIG *STAND_IN(PKCS8_encrypt_ex)(int nid, const EVP_CIPHER *cipher, const char *password, int length,
+                                            unsigned char *salt, int salt_length, int iterations,
+                                            PKCS8_PRIV_KEY_INFO *plain, OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return PKCS8_encrypt(nid, cipher, password, length, salt, salt_length, iterations, plain);
+}
+
+static PKCS8_PRIV_KEY_INFO *STAND_IN(PKCS8_decrypt_ex)(const X509_SIG *encrypted, const char *password, int length,
+                                                       OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return PKCS8_decrypt(encrypted, password, length);
+}
+
+static EVP_PKEY *STAND_IN(EVP_PKCS82PKEY_ex)(const PKCS8_PRIV_KEY_INFO *plain, OSSL_LIB_CTX *library,
+                                             const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return EVP_PKCS82PKEY(plain);
+}
+
+static EVP_PKEY_CTX *STAND_IN(EVP_PKEY_CTX_new_from_pkey)(OSSL_LIB_CTX *library, EVP_PKEY *key, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return EVP_PKEY_CTX_new(key, NULL);
+}
+
+static X509_STORE_CTX *STAND_IN(X509_STORE_CTX_new_ex)(OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return X509_STORE_CTX_new();
+}
+
+static int STAND_IN(X509_STORE_set_default_paths_ex)(X509_STORE *store, OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return X509_STORE_set_default_paths(store);
+}
+
+static int STAND_IN(X509_STORE_load_locations_ex)(X509_STORE *store, const char *file, const char *directory,
+                                                  OSSL_LIB_CTX *library, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return X509_STORE_load_locations(store, file, directory);
+}
+
 /* It takes over `parameters` as the newer function does. */
 static int STAND_IN(SSL_CTX_set0_tmp_dh_pkey)(SSL_CTX *context, EVP_PKEY *parameters)
 {

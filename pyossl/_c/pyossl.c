@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -150,6 +151,7 @@
 /* core: the start of the library, and facts about it */
 #include "core/initialise.c"
 #include "core/openssl_facts.c"
+#include "core/library_configuration.c"
 
 /* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
 #include "core/calls_that_hold_forks.h"

@@ -76,6 +76,7 @@ def report() -> dict[str, Any]:
             "configuration": {"path": configuration, "exists": Path(configuration).is_file()},
             "providers": [provider._asdict() for provider in system_openssl.providers()],
             "fips": system_openssl.is_fips_enabled(),
+            "fips_provider": _fips_provider(),
         },
         "policy": {
             "security_level": policy.security_level,
@@ -119,6 +120,9 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
     if not pyossl.features.providers:
         screen.field("providers", "none: this OpenSSL has no providers")
     screen.field("FIPS", "yes: algorithms come from a FIPS module" if openssl["fips"] else "no")
+    provider = openssl["fips_provider"]
+    in_programs = f"{provider['version']}, for LibraryContext(fips=True) and --fips"
+    screen.field("FIPS provider", in_programs if provider["version"] else provider["reason"])
 
     screen.heading("System policy", "defaults before a program changes them")
     level = policy["security_level"]
@@ -145,6 +149,16 @@ def show(everything: dict[str, Any], screen: Screen) -> None:
     screen.field("pyossl", ours["directory"])
     screen.field("platform", python["platform"])
     screen.field("ssl", _ssl_text(python["ssl"]))
+
+
+def _fips_provider() -> dict[str, str | None]:
+    """The version of the FIPS provider that a program can use, or why it can use none."""
+    try:
+        with pyossl.LibraryContext(fips=True) as library:
+            versions = {provider.name: provider.version for provider in library.providers}
+    except (pyossl.Error, OSError, ValueError) as error:
+        return {"version": None, "reason": str(error)}
+    return {"version": versions["fips"], "reason": None}
 
 
 def _python_ssl() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyossl import Certificate, Connection, Context, DecodeError, Options, features
+from pyossl import Certificate, Connection, Context, DecodeError, Error, LibraryContext, Options, features
 from pyossl.cli import starttls
 from pyossl.cli.command_parser import WrongArgumentError
 from pyossl.cli.host_and_port import HostAndPort, server_name
@@ -71,6 +71,7 @@ def add_algorithms(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ciphers", metavar="LIST", help="OpenSSL's cipher list; names that begin with TLS_ are for TLS 1.3"
     )
+    parser.add_argument("--fips", action="store_true", help="use algorithms of OpenSSL's FIPS provider only")
 
 
 def client_context(arguments: argparse.Namespace, *, verify: bool = True) -> Context:
@@ -86,9 +87,23 @@ def client_context(arguments: argparse.Namespace, *, verify: bool = True) -> Con
             minimum_version=ALL_VERSIONS.get(arguments.min),
             maximum_version=ALL_VERSIONS.get(arguments.max),
             verify=verify,
+            library_context=library_context(arguments),
         )
         set_algorithms(context, arguments)
     return context
+
+
+def library_context(arguments: argparse.Namespace) -> LibraryContext | None:
+    """The library context of ``--fips``; None without it.
+
+    Raises ``WrongArgumentError`` if there is no FIPS provider, or if it does not start.
+    """
+    if not arguments.fips:
+        return None
+    try:
+        return LibraryContext(fips=True)
+    except Error as error:
+        raise WrongArgumentError(f"--fips cannot be used: {error}") from error
 
 
 def ask_for_certificate_status(context: Context) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Context, Listener, Options, Socket, load_certificates
+from pyossl import Authority, Context, Listener, Options, PrivateKey, Socket, load_certificates
 from pyossl.cli import file_server, options
 from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
@@ -132,11 +132,12 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) -> tuple[Context, str | None]:
     """The server's context, and the file of the development authority's certificate if one was made."""
     certificate, key, password = options.credentials(arguments)
+    library_context = options.library_context(arguments)
     authority_file = None
     source: Any = certificate
     private_key: Any = key
     if certificate is None:
-        authority = Authority("pyossl development CA")
+        authority = Authority("pyossl development CA", private_key=PrivateKey.generate(library_context=library_context))
         with options.errors_as_wrong_arguments():
             credentials = authority.issue(*_names(arguments))
         source, private_key = (credentials.certificate, *credentials.chain), credentials.private_key
@@ -153,6 +154,7 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             alpn=arguments.alpn or ([_HTTP] if arguments.folder else []),
             minimum_version=ALL_VERSIONS.get(arguments.min),
             maximum_version=ALL_VERSIONS.get(arguments.max),
+            library_context=library_context,
         )
         options.set_algorithms(context, arguments)
         if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate

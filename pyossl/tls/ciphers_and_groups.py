@@ -11,6 +11,7 @@ from typing import Any
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import flag, security_level, utf8
 from pyossl.core.errors import check, check_ptr, failed, require
+from pyossl.core.library_context import fips_note
 from pyossl.core.outcome import take_records
 from pyossl.tls.cipher_suite import CipherSuite, cipher_suite
 from pyossl.tls.context_state import ContextState
@@ -72,7 +73,8 @@ class AlgorithmSettings(ContextState):
         self._choose("ciphersuites", lib.SSL_CTX_set_ciphersuites, ciphersuites)
         # OpenSSL 1.1.1 refuses an unknown name; later versions leave it out silently.
         if unknown := set(filter(None, ciphersuites.split(":"))) - set(self.ciphers):
-            raise ValueError(f"this OpenSSL does not know these ciphersuites: {', '.join(sorted(unknown))}")
+            note = fips_note(self._library_context)
+            raise ValueError(f"this OpenSSL does not know these ciphersuites{note}: {', '.join(sorted(unknown))}")
 
     def set_groups(self, groups: str) -> None:
         """Sets the groups of the key exchange.
@@ -123,7 +125,7 @@ class AlgorithmSettings(ContextState):
         encoded = utf8(value, f"the {what}")
         take_records()
         if function(self._ctx, encoded) != 1:
-            error = failed(f"setting the {what} to {value!r}")
+            error = failed(f"setting the {what} to {value!r}{fips_note(self._library_context)}")
             raise ValueError(str(error)) from error
 
 

@@ -210,6 +210,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             raise TypeError(f"a server name callback returns a server's Context, an Alert or None, not {context!r}")
         if context is self._context:
             return
+        if context._library_context is not self._context._library_context:
+            raise UsageError("a server name callback returned a context of another library context")
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
         if context._groups is not None:
             check(lib.SSL_set1_groups_list(self._c.ssl, context._groups.encode()), "SSL_set1_groups_list")

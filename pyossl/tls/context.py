@@ -20,6 +20,7 @@ from pyossl.core import lib
 from pyossl.core.arguments import flag, instances
 from pyossl.core.errors import Error, UsageError, check
 from pyossl.core.flags import Options
+from pyossl.core.library_context import LibraryContext
 from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
@@ -33,7 +34,7 @@ from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.certificate import Certificate, load_certificates
-from pyossl.x509.keys import PrivateKey
+from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.passwords import Password
 from pyossl.x509.pem_and_der import Source, describe
 from pyossl.x509.trust_store import Store, Trust
@@ -76,17 +77,23 @@ class Context(
 
     __slots__ = ()
 
-    def __init__(self, *misplaced: NoReturn, is_server: bool | None = None) -> None:
+    def __init__(
+        self,
+        *misplaced: NoReturn,
+        is_server: bool | None = None,
+        library_context: LibraryContext | None = None,
+    ) -> None:
         """Makes a context that has no certificate and does not verify: use ``client`` or ``server`` instead.
 
-        ``is_server`` is True or False.  Raises ``TypeError`` without it, and for other arguments (``misplaced``).
+        ``is_server`` is True or False; ``library_context`` is as in ``client``.  Raises ``TypeError`` without
+        ``is_server``, and for other arguments (``misplaced``).
         """
         self._check_new()
         if misplaced or is_server is None:
             raise TypeError("make a Context with Context.client() or Context.server(certificate, private_key)")
         flag(is_server, "is_server")
         method = lib.TLS_server_method() if is_server else lib.TLS_client_method()
-        self._begin(method, ContextCallbacks(), is_server=is_server)
+        self._begin(method, ContextCallbacks(), is_server=is_server, library_context=library_context)
         self._wants_hostname = not is_server
         lib.SSL_CTX_set_options(self._ctx, _OPTIONS)
         lib.SSL_CTX_set_mode(self._ctx, DEFAULT_MODES)
@@ -106,6 +113,7 @@ class Context(
         maximum_version: Version | None = None,
         verify: bool = True,
         check_hostname: bool = True,
+        library_context: LibraryContext | None = None,
     ) -> Context:
         """Makes a client's context, which verifies the server's certificate and compares its name.
 
@@ -119,6 +127,9 @@ class Context(
         - ``minimum_version``, ``maximum_version``: the oldest and the newest ``Version`` to use.
         - ``verify``: False accepts every certificate, so that anyone can impersonate the server.
         - ``check_hostname``: False accepts a trusted certificate that is for another name.
+        - ``library_context``: the ``LibraryContext`` that all algorithms are taken from, for example
+          ``LibraryContext(fips=True)``; None for the default one.  A ``PrivateKey`` and a ``Store`` must be of the
+          same.
 
         ``verify`` and ``check_hostname`` must be True or False.  Raises ``OSError`` for a file that cannot be read,
         ``DecodeError`` for a malformed one, ``PasswordError`` if the password is missing or wrong, ``Error`` if key
@@ -127,11 +138,11 @@ class Context(
         """
         flag(verify, "verify")
         flag(check_hostname, "check_hostname")
-        context = cls(is_server=False)
+        context = cls(is_server=False, library_context=library_context)
         context._set_verification(lib.SSL_VERIFY_PEER if verify else lib.SSL_VERIFY_NONE)
         context._wants_hostname = check_hostname
         if verify or trust is not None:
-            context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
+            context._set_trust(context._store_for(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
 
@@ -147,6 +158,7 @@ class Context(
         alpn: Iterable[str] = (),
         minimum_version: Version | None = None,
         maximum_version: Version | None = None,
+        library_context: LibraryContext | None = None,
     ) -> Context:
         """Makes a server's context.  ``certificate`` and ``private_key`` are required.
 
@@ -163,6 +175,7 @@ class Context(
         - ``alpn``: the application protocols in the server's order of preference, for example ``["h2", "http/1.1"]``.
           A client that offers protocols, but none of these, is refused.
         - ``minimum_version``, ``maximum_version``: the oldest and the newest ``Version`` to use.
+        - ``library_context``: as in ``Context.client``.
 
         Raises the exceptions of ``Context.client``.  SSL_CTX_set_verify(3)
         """
@@ -179,13 +192,13 @@ class Context(
                 'a server needs its certificate and private key: Context.server("chain.pem", "key.pem"); '
                 "pyossl.self_signed() makes both for a test"
             )
-        context = cls(is_server=True)
+        context = cls(is_server=True, library_context=library_context)
         if verify:
             required = 0 if verify == "optional" else lib.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
             later = lib.SSL_VERIFY_POST_HANDSHAKE if verify == "later" else 0
             context._set_verification(lib.SSL_VERIFY_PEER | required | later)
         if trust is not None:
-            context._set_trust(trust if isinstance(trust, Store) else Store.of(trust))
+            context._set_trust(context._store_for(trust))
         context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
         return context
 
@@ -236,20 +249,33 @@ class Context(
         if protocols := checked_protocols(alpn):
             self._set_alpn(protocols)
 
+    def _store_for(self, trust: Trust | Store) -> Store:
+        if not isinstance(trust, Store):
+            return Store.of(trust, library_context=self._library_context)
+        if trust.library_context is not self._library_context:
+            raise UsageError("the store and the context have different library contexts: give both the same")
+        return trust
+
     def _set_credentials(
         self, certificate: CertificateSource, private_key: Source | PrivateKey, password: Password | None
     ) -> None:
-        chain = _chain(certificate)
-        key = private_key if isinstance(private_key, PrivateKey) else PrivateKey.load(private_key, password)
+        library_context = self._library_context
+        chain = _chain(certificate, library_context)
+        if isinstance(private_key, PrivateKey):
+            key = private_key
+            check_library(key, library_context, "the context")
+        else:
+            key = PrivateKey.load(private_key, password, library_context=library_context)
+        x509, *issuers = [each._x509_in(library_context) for each in chain]
         take_records()
-        check(lib.SSL_CTX_use_certificate(self._ctx, chain[0]._x509), "using the certificate")
-        if lib.X509_check_private_key(chain[0]._x509, key._key) != 1:
+        check(lib.SSL_CTX_use_certificate(self._ctx, x509), "using the certificate")
+        if lib.X509_check_private_key(x509, key._key) != 1:
             named = "" if isinstance(private_key, PrivateKey) else f" in {describe(private_key)}"
             raise _mismatch(f"the private key{named} does not belong to the certificate {chain[0].subject!r}")
         check(lib.SSL_CTX_use_PrivateKey(self._ctx, key._key), "using the private key")
         check(lib.SSL_CTX_clear_chain_certs(self._ctx), "SSL_CTX_clear_chain_certs")
-        for issuer in chain[1:]:
-            check(lib.SSL_CTX_add1_chain_cert(self._ctx, issuer._x509), "adding a certificate of the chain")
+        for issuer in issuers:
+            check(lib.SSL_CTX_add1_chain_cert(self._ctx, issuer), "adding a certificate of the chain")
 
     def _freeze(self) -> Any:
         """Freezes the context and its trust store for a connection; returns the ``SSL_CTX *``."""
@@ -285,11 +311,11 @@ def _mismatch(message: str) -> Error:
     return Error(message)
 
 
-def _chain(certificate: CertificateSource) -> Sequence[Certificate]:
+def _chain(certificate: CertificateSource, library_context: LibraryContext | None) -> Sequence[Certificate]:
     if isinstance(certificate, Certificate):
         return (certificate,)
     if isinstance(certificate, (str, bytes, os.PathLike)):
-        return load_certificates(certificate)
+        return load_certificates(certificate, library_context=library_context)
     chain = instances(certificate, Certificate, "the certificates of a chain")
     if not chain:
         raise ValueError("the chain is empty")

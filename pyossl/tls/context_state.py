@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core import lib, own
+from pyossl.core import ffi, lib, own
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, check_ptr
+from pyossl.core.library_context import LibraryContext, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.tls.callbacks import ContextCallbacks
 
@@ -30,6 +31,7 @@ class ContextState(Uncopied):
         "_is_asked_later",
         "_is_server",
         "_keeps_default_cache_size",
+        "_library_context",
         "_purpose",
         "_renegotiation",
         "_session_id_context",
@@ -42,10 +44,20 @@ class ContextState(Uncopied):
     _instead = "make another one with the same arguments"
     _callbacks: ContextCallbacks
 
-    def _begin(self, method: Any, callbacks: ContextCallbacks, *, is_server: bool) -> None:
+    def _begin(
+        self,
+        method: Any,
+        callbacks: ContextCallbacks,
+        *,
+        is_server: bool,
+        library_context: LibraryContext | None = None,
+    ) -> None:
         """Creates the SSL_CTX of an ``SSL_METHOD *``, and sets the state beside it to its defaults."""
+        library = library_pointer(library_context)
         take_records()
-        self._ctx = own(check_ptr(lib.SSL_CTX_new(method), "SSL_CTX_new"), lib.SSL_CTX_free)
+        pointer = lib.SSL_CTX_new_ex(library, ffi.NULL, method)
+        self._ctx = own(check_ptr(pointer, "SSL_CTX_new"), lib.SSL_CTX_free)
+        self._library_context = library_context
         self._is_server = is_server
         self._is_asked_later = False
         self._wants_hostname = False
@@ -76,6 +88,11 @@ class ContextState(Uncopied):
         self._change()
         if not self.is_server:
             raise UsageError(f"{setting} is only for servers: this context is a client's")
+
+    @property
+    def library_context(self) -> LibraryContext | None:
+        """The ``LibraryContext`` that the context was made with; None for the default one.  SSL_CTX_new_ex(3)"""
+        return self._library_context
 
     @property
     def is_server(self) -> bool:

@@ -26,7 +26,7 @@ from pyossl.tls.connection import Connection
 from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks
 from pyossl.tls.session import Session
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
-from pyossl.x509.keys import PrivateKey
+from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.names import Name
 from pyossl.x509.reference_name import reference_name
 
@@ -188,6 +188,7 @@ class MutableConnection(Connection):
 
     def use_private_key(self, key: PrivateKey) -> None:
         """Sets the private key.  SSL_use_PrivateKey(3)"""
+        check_library(key, self._context._library_context, "the context")
         self._done(lib.SSL_use_PrivateKey, key._key)
 
     def send_server_name(self, name: bytes) -> None:

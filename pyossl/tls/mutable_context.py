@@ -31,7 +31,7 @@ from pyossl.tls.callbacks import (
 from pyossl.tls.context import Context
 from pyossl.tls.credential_files import load_credentials
 from pyossl.x509.certificate import Certificate, stack_of_certificates
-from pyossl.x509.keys import PrivateKey
+from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.names import Name
 from pyossl.x509.passwords import Password
 from pyossl.x509.pem_and_der import Source, pem_file, pem_text, source_bytes
@@ -192,6 +192,7 @@ class MutableContext(Context):
         They replace those of the same type of key.  Raises ``Error`` if they do not belong together.
         SSL_CTX_use_cert_and_key(3)
         """
+        check_library(key, self._library_context, "the context")
         self._call(lib.pyossl_use_credentials, certificate._x509, key._key, stack_of_certificates(tuple(chain)))
 
     def load_credentials(
@@ -240,6 +241,7 @@ class MutableContext(Context):
 
     def use_private_key(self, key: PrivateKey) -> None:
         """Sets the private key.  SSL_CTX_use_PrivateKey(3)"""
+        check_library(key, self._library_context, "the context")
         self._call(lib.SSL_CTX_use_PrivateKey, key._key)
 
     def check_private_key(self) -> None:

@@ -10,8 +10,10 @@ import re
 from typing import NamedTuple
 
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.errors import Error, check_ptr, failed
+from pyossl.core.errors import Error, failed
+from pyossl.core.library_configuration import configuration_file
 from pyossl.core.outcome import take_records
+from pyossl.core.provider import Provider, providers_of
 from pyossl.tls.versions import Version
 from pyossl.x509.certificate import load_certificates
 from pyossl.x509.trust_store import default_certificate_directory, default_certificate_file
@@ -31,23 +33,7 @@ __all__ = [
     "trust_store",
 ]
 
-_ROOM = 32
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-
-
-class Provider(NamedTuple):
-    """A loaded provider of algorithms.  OSSL_PROVIDER_get_params(3)"""
-
-    name: str
-    title: str
-    version: str
-    active: bool
-
-
-Provider.name.__doc__ = "The name by which it is loaded, for example ``default`` or ``fips``."
-Provider.title.__doc__ = "Its name for people."
-Provider.version.__doc__ = "Its version."
-Provider.active.__doc__ = "Whether it reports that it works."
 
 
 class Policy(NamedTuple):
@@ -103,25 +89,9 @@ def headers() -> str:
     return text(lib.pyossl_headers())
 
 
-def configuration_file() -> str:
-    """The path of the configuration file that OpenSSL reads at start, also if there is no such file.
-
-    The environment variable ``OPENSSL_CONF`` may set it.
-
-    CONF_get1_default_config_file(3)
-    """
-    what = "CONF_get1_default_config_file"
-    return text(own(check_ptr(lib.CONF_get1_default_config_file(), what), lib.OPENSSL_free))
-
-
 def providers() -> tuple[Provider, ...]:
     """The loaded providers; empty with OpenSSL 1.1.1, which has none.  OSSL_PROVIDER_do_all(3)"""
-    found = ffi.new("pyossl_provider[]", _ROOM)
-    count = lib.pyossl_providers(found, _ROOM)
-    take_records()
-    return tuple(
-        Provider(text(each.name), text(each.title), text(each.version), bool(each.active)) for each in found[0:count]
-    )
+    return providers_of(ffi.NULL)
 
 
 def is_fips_enabled() -> bool:
@@ -129,7 +99,7 @@ def is_fips_enabled() -> bool:
 
     EVP_default_properties_is_fips_enabled(3)
     """
-    return bool(lib.pyossl_fips())
+    return bool(lib.pyossl_fips(ffi.NULL))
 
 
 def policy() -> Policy:

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, instance, instances, integer
-from pyossl.core.errors import check, check_ptr
+from pyossl.core.errors import check
 from pyossl.x509 import authority_folder
 from pyossl.x509.asn1 import asn1_integer, asn1_time
-from pyossl.x509.certificate import Certificate
+from pyossl.x509.certificate import Certificate, new_x509, of_library
 from pyossl.x509.certificate_request import CertificateRequest
 from pyossl.x509.crl import CRL, RevocationReason, Revoked
 from pyossl.x509.crl_signing import signed_crl
@@ -89,7 +89,8 @@ class Authority:
 
         - ``name``: the common name of the authority; 64 characters of it are used.
         - ``parent``: the authority that signs the certificate; None for a root.
-        - ``private_key``: the authority's key; None for a new one on the curve P-256.
+        - ``private_key``: the authority's key; None for a new one on the curve P-256.  The authority and the
+          certificates that it issues belong to the library context of the key.
 
         The certificate is valid for ten years.  Raises ``ValueError`` if the name is empty.  X509_sign(3)
         """
@@ -372,7 +373,10 @@ def _issue(
     not_after: datetime.datetime,
     private_key: PrivateKey | None = None,
 ) -> Credentials:
-    key = PrivateKey.generate() if private_key is None else instance(private_key, PrivateKey, "private_key")
+    if private_key is None:
+        key = PrivateKey.generate(library_context=None if issuer is None else issuer.private_key._library_context)
+    else:
+        key = instance(private_key, PrivateKey, "private_key")
     made = _certificate(issuer, _named(name), extensions, not_before, not_after, key)
     return Credentials(made, key, () if issuer is None else _chain_below(issuer))
 
@@ -391,7 +395,8 @@ def _certificate(
     key: Key,
 ) -> Certificate:
     """A certificate for ``key``, signed by ``issuer``; if that is None, ``key`` is a private key and signs itself."""
-    x509 = own(check_ptr(lib.X509_new(), "X509_new"), lib.X509_free)
+    signer = issuer.private_key if issuer else instance(key, PrivateKey, "key")
+    x509 = own(new_x509(signer._library_context), lib.X509_free)
     check(lib.X509_set_version(x509, 2), "X509_set_version")
     serial_number = int.from_bytes(os.urandom(16), "big") >> 1 | 1 << 126
     check(lib.X509_set_serialNumber(x509, asn1_integer(serial_number)), "X509_set_serialNumber")
@@ -409,9 +414,8 @@ def _certificate(
     ]
     for extension in (*extensions, *identifiers):
         check(lib.X509_add_ext(x509, extension._extension, -1), "X509_add_ext")
-    signer = issuer.private_key if issuer else instance(key, PrivateKey, "key")
     check(lib.X509_sign(x509, signer._key, digest_for(signer)), f"signing with a key of type {signer.type!r}")
-    return Certificate(x509)
+    return of_library(Certificate(x509), signer._library_context)
 
 
 def _identifier_of(certificate: Certificate) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, instance, pointer as checked_pointer
 from pyossl.core.errors import DecodeError, Error, check, check_ptr
+from pyossl.core.library_context import LibraryContext, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
@@ -41,18 +42,35 @@ class Certificate:
         """
         self._x509 = checked_pointer(pointer, "X509 *", "make a Certificate with Certificate.load")
 
+    _library_context: LibraryContext | None = None
+
     @classmethod
-    def load(cls, source: Source) -> Certificate:
+    def load(cls, source: Source, *, library_context: LibraryContext | None = None) -> Certificate:
         """The first certificate in a file or in bytes, PEM or DER.
 
-        ``source`` is the path of a file, or the contents as ``bytes``.  A PEM block ``TRUSTED CERTIFICATE`` counts as
-        one.  Raises ``DecodeError`` if there is none.  PEM_read_bio_X509(3), d2i_X509_bio(3)
+        - ``source``: the path of a file, or the contents as ``bytes``.  A PEM block ``TRUSTED CERTIFICATE`` counts as
+          one.
+        - ``library_context``: the ``LibraryContext`` that the certificate and its public key belong to; None for the
+          default one.
+
+        Raises ``DecodeError`` if there is none.  PEM_read_bio_X509(3), d2i_X509_bio(3)
         """
-        return load_certificates(source)[0]
+        return load_certificates(source, library_context=library_context)[0]
 
     @classmethod
-    def _from_der(cls, der: bytes) -> Certificate:
-        return cls(read_der(der, "certificate", lib.X509_free, lib.d2i_X509_bio))
+    def _from_der(cls, der: bytes, library_context: LibraryContext | None = None) -> Certificate:
+        new = _maker(library_context)
+        return of_library(cls(read_der(der, "certificate", lib.X509_free, lib.d2i_X509_bio, new)), library_context)
+
+    def _in(self, library_context: LibraryContext | None) -> Certificate:
+        """The certificate; a copy if it is not of this library context."""
+        if self._library_context is library_context:
+            return self
+        return load_certificates(output_of(lib.PEM_write_bio_X509_AUX, self._x509), library_context=library_context)[0]
+
+    def _x509_in(self, library_context: LibraryContext | None) -> Any:
+        """The ``X509 *``; of a copy if the certificate is not of this library context."""
+        return self._in(library_context)._x509
 
     def to_der(self) -> bytes:
         """The certificate in DER.  i2d_X509_bio(3)"""
@@ -469,23 +487,46 @@ def chain_of_owned(stack: Any) -> tuple[Certificate, ...]:
     return tuple(Certificate(pointer) for pointer in pointers)
 
 
-def stack_of_certificates(certificates: tuple[Certificate, ...]) -> Any:
+def stack_of_certificates(certificates: tuple[Certificate, ...], library_context: LibraryContext | None = None) -> Any:
     """A ``STACK_OF(X509) *``, owned, that keeps its certificates alive.  X509_STORE_CTX_init(3)"""
     # Keep the pointers and not the objects: another thread may change the pointer of a CertificateBuilder.
-    pointers = [certificate._x509 for certificate in certificates]
+    pointers = [certificate._x509_in(library_context) for certificate in certificates]
     stack = own(check_ptr(lib.sk_X509_new_null(), "sk_X509_new_null"), lib.sk_X509_free, keep=pointers)
     for pointer in pointers:
         check(lib.sk_X509_push(stack, pointer), "sk_X509_push")
     return stack
 
 
-def load_certificates(source: Source) -> list[Certificate]:
+def load_certificates(source: Source, *, library_context: LibraryContext | None = None) -> list[Certificate]:
     """All certificates in a file or in bytes, in order.
 
-    ``source`` is the path of a file, or the contents as ``bytes``: PEM, or DER certificates one after the other.  A PEM
-    block ``TRUSTED CERTIFICATE`` counts, with its ``trusted_uses`` and ``rejected_uses``.  Raises ``DecodeError`` if
-    there is no certificate, or if one is malformed.  PEM_read_bio_X509(3)
+    - ``source``: the path of a file, or the contents as ``bytes``: PEM, or DER certificates one after the other.  A PEM
+      block ``TRUSTED CERTIFICATE`` counts, with its ``trusted_uses`` and ``rejected_uses``.
+    - ``library_context``: the ``LibraryContext`` that they belong to; None for the default one.
+
+    Raises ``DecodeError`` if there is no certificate, or if one is malformed.  PEM_read_bio_X509(3)
     """
-    read = lib.pyossl_read_certificate
-    pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, read, lib.d2i_X509_bio)
-    return [Certificate(pointer) for pointer in pointers]
+    read, new = lib.pyossl_read_certificate, _maker(library_context)
+    pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, read, lib.d2i_X509_bio, new)
+    return [of_library(Certificate(pointer), library_context) for pointer in pointers]
+
+
+def new_x509(library_context: LibraryContext | None) -> Any:
+    """An empty ``X509 *`` that the caller owns.  X509_new_ex(3)"""
+    if library_context is None:
+        return check_ptr(lib.X509_new(), "X509_new")
+    return check_ptr(lib.X509_new_ex(library_pointer(library_context), ffi.NULL), "X509_new_ex")
+
+
+def _maker(library_context: LibraryContext | None) -> Callable[[], Any] | None:
+    if library_context is None:
+        return None
+    library_pointer(library_context)
+    return lambda: new_x509(library_context)
+
+
+def of_library(certificate: Certificate, library_context: LibraryContext | None) -> Certificate:
+    """The certificate, marked as one that was made with a library context."""
+    if library_context is not None:
+        certificate._library_context = library_context
+    return certificate

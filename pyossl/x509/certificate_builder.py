@@ -17,7 +17,7 @@ from pyossl.core.errors import DecodeError, check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, string_bytes
 from pyossl.x509.certificate import Certificate, digest_named
-from pyossl.x509.keys import Key, PrivateKey
+from pyossl.x509.keys import Key, PrivateKey, check_library
 from pyossl.x509.names import Name
 
 
@@ -82,6 +82,7 @@ class CertificateBuilder(Certificate):
 
     def sign(self, key: PrivateKey, digest: str) -> None:
         """Signs the certificate.  Raises ``ValueError`` for a digest that OpenSSL does not have.  X509_sign(3)"""
+        check_library(key, None, "the certificate")
         self._set(lib.X509_sign, key._key, digest_named(digest))
         # A new certificate was changed in place.  If it still lacks a required field, it cannot be copied and stays so.
         copy = lib.pyossl_copy_certificate(self._x509)

@@ -15,6 +15,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import instance, instances, pointer as checked_pointer
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, check, check_ptr, failed
+from pyossl.core.library_context import LibraryContext, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import string_bytes
 from pyossl.x509.certificate import algorithm_name, digest_named, fingerprint, succeeds
@@ -342,7 +343,7 @@ class CertificateRequestBuilder(Uncopied):
         key = instance(private_key, PrivateKey, "private_key")._key
         algorithm = digest_for(private_key) if digest is None else digest_named(digest)
         take_records()
-        request = own(check_ptr(lib.X509_REQ_new(), "X509_REQ_new"), lib.X509_REQ_free)
+        request = own(_new_request(private_key._library_context), lib.X509_REQ_free)
         check(lib.X509_REQ_set_version(request, _VERSION_1), "X509_REQ_set_version")
         if self._subject is not None:
             check(lib.X509_REQ_set_subject_name(request, self._subject._name), "X509_REQ_set_subject_name")
@@ -355,6 +356,13 @@ class CertificateRequestBuilder(Uncopied):
 
 
 _VERSION_1 = 0
+
+
+def _new_request(library_context: LibraryContext | None) -> Any:
+    """An empty ``X509_REQ *`` that the caller owns.  X509_REQ_new_ex(3)"""
+    if library_context is None:
+        return check_ptr(lib.X509_REQ_new(), "X509_REQ_new")
+    return check_ptr(lib.X509_REQ_new_ex(library_pointer(library_context), ffi.NULL), "X509_REQ_new_ex")
 
 
 def _stack_of(extensions: Iterable[Extension]) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import instance, pointer as checked_pointer
 from pyossl.core.errors import DecodeError, check, check_ptr
+from pyossl.core.library_context import LibraryContext, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, integer, string_bytes, time
 from pyossl.x509.certificate import Certificate, algorithm_name, fingerprint, succeeds
@@ -156,6 +157,13 @@ class CRL:
             take_records()  # OpenSSL reads the copy, and leaves its errors in the queue
             copy = self.__dict__.setdefault("_copy", made)
         return copy
+
+    def _searchable_copy_in(self, library_context: LibraryContext | None) -> Any:
+        """As ``_searchable_copy``, of a library context.  X509_CRL_new_ex(3)"""
+        if library_context is None:
+            return self._searchable_copy()
+        der = self.to_der()
+        return read_der(der, "CRL", lib.X509_CRL_free, lib.d2i_X509_CRL_bio, lambda: new_crl(library_context))
 
     @classmethod
     def load(cls, source: Source) -> CRL:
@@ -394,9 +402,16 @@ def _value_or_error(read: Callable[[Any], Any], pointer: Any) -> Any:
         return error
 
 
-def stack_of_crls(crls: Iterable[CRL]) -> Any:
+def new_crl(library_context: LibraryContext | None) -> Any:
+    """An empty ``X509_CRL *`` that the caller owns.  X509_CRL_new_ex(3)"""
+    if library_context is None:
+        return check_ptr(lib.X509_CRL_new(), "X509_CRL_new")
+    return check_ptr(lib.X509_CRL_new_ex(library_pointer(library_context), ffi.NULL), "X509_CRL_new_ex")
+
+
+def stack_of_crls(crls: Iterable[CRL], library_context: LibraryContext | None = None) -> Any:
     """A ``STACK_OF(X509_CRL) *``, owned, of copies that verification may search.  It keeps them alive."""
-    pointers = [crl._searchable_copy() for crl in crls]
+    pointers = [crl._searchable_copy_in(library_context) for crl in crls]
     stack = own(check_ptr(lib.sk_X509_CRL_new_null(), "sk_X509_CRL_new_null"), lib.sk_X509_CRL_free, keep=pointers)
     for pointer in pointers:
         check(lib.sk_X509_CRL_push(stack, pointer), "sk_X509_CRL_push")

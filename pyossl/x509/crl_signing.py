@@ -11,7 +11,7 @@ from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import asn1_integer, asn1_time
 from pyossl.x509.certificate import Certificate
-from pyossl.x509.crl import CRL, Revoked
+from pyossl.x509.crl import CRL, Revoked, new_crl
 from pyossl.x509.der_writing import ENUMERATED, der, integer_der
 from pyossl.x509.extensions import Extension
 from pyossl.x509.keys import PrivateKey
@@ -35,7 +35,7 @@ def signed_crl(
     The extension crlNumber is added to ``extensions``.  X509_CRL_sign(3)
     """
     take_records()
-    crl = own(check_ptr(lib.X509_CRL_new(), "X509_CRL_new"), lib.X509_CRL_free)
+    crl = own(new_crl(key._library_context), lib.X509_CRL_free)
     check(lib.X509_CRL_set_version(crl, _VERSION_2), "X509_CRL_set_version")
     check(lib.X509_CRL_set_issuer_name(crl, issuer.subject_name._name), "X509_CRL_set_issuer_name")
     check(lib.X509_CRL_set1_lastUpdate(crl, asn1_time(last_update)), "X509_CRL_set1_lastUpdate")

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own, text
-from pyossl.core.arguments import c_string, integer, pointer as checked_pointer
+from pyossl.core.arguments import pointer as checked_pointer
 from pyossl.core.copying import Unpickled
-from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
+from pyossl.core.errors import (
+    DecodeError,
+    Error,
+    PasswordError,
+    UnsupportedError,
+    UsageError,
+    check,
+    check_ptr,
+    failed,
+)
+from pyossl.core.library_context import LibraryContext, fips_note, library_pointer
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
+from pyossl.x509.key_generation import generate_key
 from pyossl.x509.passwords import Password, check_iterations, password_bytes
 from pyossl.x509.pem_and_der import (
     Block,
@@ -29,6 +40,8 @@ from pyossl.x509.pem_and_der import (
 
 class Key:
     """The base class of ``PrivateKey`` and ``PublicKey``.  EVP_PKEY(3)"""
+
+    _library_context: LibraryContext | None = None
 
     def __init__(self, pointer: Any) -> None:
         """Makes a key of ``pointer``, an ``EVP_PKEY *``, which is freed with its last reference, as by ``ffi.gc``.
@@ -88,37 +101,42 @@ class Key:
 
 
 _LONGEST_GROUP = 80
-LARGEST_MODULUS = 16384
-"""In bits.  OpenSSL does not use longer RSA or DSA keys, and would need very long to generate one."""
 
 
 class PublicKey(Key):
     """A public key.  EVP_PKEY(3)"""
 
     @classmethod
-    def load(cls, source: Source) -> PublicKey:
+    def load(cls, source: Source, *, library_context: LibraryContext | None = None) -> PublicKey:
         """Loads a public key (SubjectPublicKeyInfo) in PEM or DER.
 
-        ``source`` is the path of a file, or the contents as ``bytes``.  Raises ``DecodeError`` if there is no public
-        key.  PEM_read_bio_PUBKEY(3), d2i_PUBKEY_bio(3)
+        - ``source``: the path of a file, or the contents as ``bytes``.
+        - ``library_context``: the ``LibraryContext`` that the key belongs to; None for the default one.
+
+        Raises ``DecodeError`` if there is no public key.  PEM_read_bio_PUBKEY_ex(3), d2i_PUBKEY_ex(3)
         """
+        library = library_pointer(library_context)
         data = source_bytes(source)
         text = pem_text(data)
-        what = f"reading a public key from {describe(source)}"
+        what = f"reading a public key from {describe(source)}{fips_note(library_context)}"
         take_records()
         bio = BIO.memory(text or data)
         if text:
-            pointer = lib.PEM_read_bio_PUBKEY(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+            pointer = lib.PEM_read_bio_PUBKEY_ex(
+                bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL, library, ffi.NULL
+            )
         else:
             check_nothing_follows(data, what)
-            pointer = lib.d2i_PUBKEY_bio(bio._bio, ffi.NULL)
+            pointer = _read_public(library, data)
         key = cls(own(check_ptr(pointer, what, DecodeError), lib.EVP_PKEY_free))
         take_records()
-        return key
+        return key_of_library(key, library_context)
 
     @classmethod
-    def _from_der(cls, der: bytes) -> PublicKey:
-        return cls(read_der(der, "public key", lib.EVP_PKEY_free, lib.d2i_PUBKEY_bio))
+    def _from_der(cls, der: bytes, library_context: LibraryContext | None = None) -> PublicKey:
+        library = library_pointer(library_context)
+        key = cls(read_der(der, "public key", lib.EVP_PKEY_free, lambda bio, place: _read_public(library, der)))
+        return key_of_library(key, library_context)
 
     @classmethod
     def borrowed(cls, pointer: Any) -> PublicKey:
@@ -168,12 +186,15 @@ class PrivateKey(Unpickled, Key):
     _instead = "they are secret; store the result of to_pem() or to_der(), with a password if others can read it"
 
     @classmethod
-    def load(cls, source: Source, password: Password | None = None) -> PrivateKey:
+    def load(
+        cls, source: Source, password: Password | None = None, *, library_context: LibraryContext | None = None
+    ) -> PrivateKey:
         """Loads a private key in PEM or DER; in PEM, the first one that can be read.
 
         - ``source``: the path of a file, or the contents as ``bytes``.
         - ``password``: ``str``, ``bytes``, or a function that returns one and is called only if the key is encrypted.
           pyossl never prompts on a terminal.
+        - ``library_context``: the ``LibraryContext`` that the key belongs to; None for the default one.
 
         Raises
 
@@ -183,8 +204,9 @@ class PrivateKey(Unpickled, Key):
         - ``DecodeError`` if there is no private key, or if hashing the password for all keys in the source would take
           longer than five million iterations of PBKDF2 with HMAC-SHA-256: seconds.
 
-        PEM_read_bio_PrivateKey(3), d2i_PKCS8PrivateKey_bio(3)
+        PEM_read_bio_PrivateKey_ex(3), d2i_PrivateKey_ex_bio(3)
         """
+        library_pointer(library_context)
         data = source_bytes(source)
         text = pem_text(data)
         reading = f"reading a private key from {describe(source)}"
@@ -195,24 +217,34 @@ class PrivateKey(Unpickled, Key):
             check_nothing_follows(data, reading)
             blocks = [Block("", b"", data)]
         return cls._from_blocks(
-            [block for block in blocks if is_private_key(block)], password, describe(source), malformed_error
+            [block for block in blocks if is_private_key(block)],
+            password,
+            describe(source),
+            malformed_error,
+            library_context,
         )
 
     @classmethod
     def _from_blocks(
-        cls, blocks: Sequence[Block], password: Password | None, where: str, malformed_error: Error | None
+        cls,
+        blocks: Sequence[Block],
+        password: Password | None,
+        where: str,
+        malformed_error: Error | None,
+        library_context: LibraryContext | None = None,
     ) -> PrivateKey:
         """The first of these blocks that can be read."""
-        reading = f"reading a private key from {where}"
+        reading = f"reading a private key from {where}{fips_note(library_context)}"
+        library = library_pointer(library_context)
         for block in blocks:
             check_pem_headers(block, reading)
         check_iterations(sum(map(iterations_of, blocks)), f"the private key in {where}")
         known = None if callable(password) else password
-        read = _decode(blocks, known, reading)
+        read = _decode(blocks, known, reading, library)
         if read.password_error and callable(password):
-            read = _decode(blocks, known := password(), reading)
+            read = _decode(blocks, known := password(), reading, library)
         if read.key is not None:
-            return cls(read.key)
+            return key_of_library(cls(read.key), library_context)
         if read.password_error:
             why = "needs a password" if known is None else "was not opened by this password"
             raise PasswordError(
@@ -221,50 +253,38 @@ class PrivateKey(Unpickled, Key):
         if read.unsupported_error:
             unsupported = UnsupportedError(
                 f"way to open the private key in {where}, which is encrypted with {read.scheme}"
+                f"{fips_note(library_context)}"
             )
             unsupported.failure = read.unsupported_error.failure
             raise unsupported
         raise malformed_error or read.malformed_error or DecodeError(f"{reading} failed: it holds no private key")
 
     @classmethod
-    def generate(cls, type: str = "EC", *, bits: int | None = None, group: str | None = None) -> PrivateKey:
+    def generate(
+        cls,
+        type: str = "EC",
+        *,
+        bits: int | None = None,
+        group: str | None = None,
+        library_context: LibraryContext | None = None,
+    ) -> PrivateKey:
         """Generates a new key.
 
         - ``type``: OpenSSL's name: ``EC``, ``RSA``, ``ED25519``, ``X25519``, ``ML-DSA-65`` (OpenSSL 3.5 or newer) and
           others.
         - ``bits``: the size of an RSA, RSA-PSS or DSA key; None for OpenSSL's default, 2048.
         - ``group``: the curve of an EC key, ``P-256`` by default, or the group of a DH key, ``ffdhe2048`` by default.
+        - ``library_context``: the ``LibraryContext`` that the key belongs to; None for the default one.
 
         Raises ``UnsupportedError`` for a type or group that this OpenSSL does not have, and ``ValueError`` for an
         option that keys of this type do not have.  EVP_PKEY_keygen(3)
         """
-        take_records()
-        c_string(type, "a key type")
-        if bits is not None:
-            integer(bits, "the number of bits", 1, LARGEST_MODULUS)
-        if group is not None:
-            c_string(group, "a group")
-        options = _KEY_OPTIONS.get(type.upper(), _KeyOptions())
-        context = _key_context(type)
-        if options.has_parameters:
-            check(lib.EVP_PKEY_paramgen_init(context), "EVP_PKEY_paramgen_init")
-            _set_options(context, type, options, bits, group)
-            context = _key_context_of(_generated(lib.EVP_PKEY_paramgen, context, "EVP_PKEY_paramgen"))
-        check(lib.EVP_PKEY_keygen_init(context), "EVP_PKEY_keygen_init")
-        if not options.has_parameters:
-            _set_options(context, type, options, bits, group)
-        generate = lib.EVP_PKEY_keygen if options.bits else lib.pyossl_generate_quick_key
-        try:
-            return cls(_generated(generate, context, "EVP_PKEY_keygen"))
-        except Error as error:
-            if group is None:
-                raise
-            raise _no_such_group(type, group) from error
+        return key_of_library(cls(generate_key(type, bits, group, library_context)), library_context)
 
     @property
     def public_key(self) -> PublicKey:
         """The public half of the key."""
-        return PublicKey._from_der(self.public_der())
+        return PublicKey._from_der(self.public_der(), self._library_context)
 
     def to_pem(self, password: Password | None = None) -> bytes:
         """The key as PKCS#8 in PEM, encrypted with AES-256 if there is a ``password``.
@@ -297,7 +317,9 @@ class PrivateKey(Unpickled, Key):
         take_records()
         plain = own(check_ptr(lib.EVP_PKEY2PKCS8(self._key), "EVP_PKEY2PKCS8"), lib.PKCS8_PRIV_KEY_INFO_free)
         cipher = lib.EVP_aes_256_cbc()
-        encrypted = lib.PKCS8_encrypt(-1, cipher, secret, len(secret), ffi.NULL, 0, 0, plain)
+        library = ffi.NULL if self._library_context is None else self._library_context._library
+        by_password = -1, cipher, secret, len(secret), ffi.NULL, 0, 0
+        encrypted = lib.PKCS8_encrypt_ex(*by_password, plain, library, ffi.NULL)
         return output_of(write, own(check_ptr(encrypted, "PKCS8_encrypt"), lib.X509_SIG_free))
 
     @classmethod
@@ -326,63 +348,46 @@ class PrivateKey(Unpickled, Key):
     __hash__ = Key.__hash__
 
 
-class _KeyOptions(NamedTuple):
-    """The names of a key type's options in EVP_PKEY_CTX_ctrl_str(3).  Those in ``fixed`` are always set."""
-
-    bits: str = ""
-    group: str = ""
-    default_group: str = ""
-    fixed: tuple[tuple[str, str], ...] = ()
-    has_parameters: bool = False
+_AnyKey = TypeVar("_AnyKey", bound=Key)
 
 
-_KEY_OPTIONS = {
-    "RSA": _KeyOptions(bits="rsa_keygen_bits"),
-    "RSA-PSS": _KeyOptions(bits="rsa_keygen_bits"),
-    "EC": _KeyOptions(group="ec_paramgen_curve", default_group="P-256", fixed=(("ec_param_enc", "named_curve"),)),
-    "DH": _KeyOptions(group="dh_param", default_group="ffdhe2048"),
-    "DSA": _KeyOptions(bits="dsa_paramgen_bits", has_parameters=True),
-}
+def key_of_library(key: _AnyKey, library_context: LibraryContext | None) -> _AnyKey:
+    """The key, marked as one of a library context.
+
+    Raises ``UnsupportedError`` if no provider there has such keys, or only one without FIPS where FIPS is in force:
+    OpenSSL reads keys also without a provider, and does not apply the default properties (docs/pitfalls.md, 68).
+    """
+    if library_context is not None:
+        provider = lib.EVP_PKEY_get0_provider(key._key)
+        note = fips_note(library_context)
+        if provider == ffi.NULL or (note and text(lib.OSSL_PROVIDER_get0_name(provider)) in _WITHOUT_FIPS):
+            raise UnsupportedError(f"provider in its library context for this {key.type} key{note}")
+        key._library_context = library_context
+    return key
 
 
-def _key_context(type: str) -> Any:
-    context = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, c_string(type, "a key type"), ffi.NULL)
-    if context == ffi.NULL:
-        take_records()
-        raise UnsupportedError(f"key type {type!r}")
-    return own(context, lib.EVP_PKEY_CTX_free)
+_WITHOUT_FIPS = ("default", "legacy")
 
 
-def _key_context_of(parameters: Any) -> Any:
-    return own(check_ptr(lib.EVP_PKEY_CTX_new(parameters, ffi.NULL), "EVP_PKEY_CTX_new"), lib.EVP_PKEY_CTX_free)
+def check_library(key: Key, library_context: LibraryContext | None, user: str) -> None:
+    """Raises ``UsageError`` if a key is not of the library context of ``user``, which is to use it."""
+    if key._library_context is not library_context:
+        raise UsageError(
+            f"the key belongs to {_described(key._library_context)}, and {user} to {_described(library_context)}: "
+            "load the key with the library_context that it is used in"
+        )
 
 
-def _set_options(context: Any, type: str, options: _KeyOptions, bits: int | None, group: str | None) -> None:
-    if bits is not None:
-        if not options.bits:
-            raise ValueError(f"a key of type {type!r} has no bits to choose")
-        what = f"setting {bits} bits for a key of type {type!r}"
-        check(lib.EVP_PKEY_CTX_ctrl_str(context, options.bits.encode(), str(bits).encode()), what)
-    if group is not None and not options.group:
-        raise ValueError(f"a key of type {type!r} has no group to choose")
-    chosen = group or options.default_group
-    if chosen and lib.EVP_PKEY_CTX_ctrl_str(context, options.group.encode(), c_string(chosen, "a group")) <= 0:
-        take_records()
-        raise _no_such_group(type, chosen)
-    for option, value in options.fixed:
-        check(lib.EVP_PKEY_CTX_ctrl_str(context, option.encode(), value.encode()), option)
+def _described(library_context: LibraryContext | None) -> str:
+    return "the default library context" if library_context is None else repr(library_context)
 
 
-def _no_such_group(type: str, group: str) -> UnsupportedError:
-    # OpenSSL 1.1.1 checks the group when it is set, newer versions when it is used.
-    return UnsupportedError(f"group {group!r} for keys of type {type!r}")
-
-
-def _generated(generate: Any, context: Any, operation: str) -> Any:
-    out = ffi.new("EVP_PKEY **")
-    check(generate(context, out), operation)
-    take_records()
-    return own(out[0], lib.EVP_PKEY_free)
+def _read_public(library: Any, der: bytes) -> Any:
+    """The ``EVP_PKEY *`` of a SubjectPublicKeyInfo, which the caller owns; NULL if it is malformed."""
+    if library == ffi.NULL:
+        return lib.d2i_PUBKEY_bio(BIO.memory(der)._bio, ffi.NULL)
+    place = ffi.new("const unsigned char **", data := ffi.from_buffer(der))
+    return lib.d2i_PUBKEY_ex(ffi.NULL, place, len(data), library, ffi.NULL)
 
 
 def is_private_key(block: Block) -> bool:
@@ -429,7 +434,7 @@ class _Decoded(NamedTuple):
     malformed_error: Error | None = None
 
 
-def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str) -> _Decoded:
+def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str, library: Any) -> _Decoded:
     """The key in the first block that can be read."""
     secret = b"" if password is None else password_bytes(password)
     secret_copy = ffi.from_buffer(secret)
@@ -438,7 +443,7 @@ def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str)
     for block in blocks:
         answer.asked = 0
         take_records()
-        pointer = _decode_one(block, answer)
+        pointer = _decode_one(block, answer, library)
         if pointer != ffi.NULL:
             key = own(pointer, lib.EVP_PKEY_free)
             take_records()
@@ -459,23 +464,24 @@ def _decode(blocks: Sequence[Block], password: str | bytes | None, reading: str)
     return found
 
 
-def _decode_one(block: Block, answer: Any) -> Any:
+def _decode_one(block: Block, answer: Any, library: Any) -> Any:
     """Hashes the password at most once: PEM_read_bio_PrivateKey(3) hashes a wrong password a second time."""
     callback = lib.pyossl_password_callback
     is_encrypted = bool(_pkcs8_scheme(block))
     if is_encrypted and answer.length >= 0:
-        return _decrypted(block, answer)
+        return _decrypted(block, answer, library)
     if is_encrypted or not block.label:
         pointer = lib.d2i_PKCS8PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL, callback, answer)
         if pointer != ffi.NULL or answer.asked:
             return pointer
         take_records()
     if not block.label:
-        return lib.d2i_PrivateKey_bio(BIO.memory(block.der)._bio, ffi.NULL)
-    return lib.PEM_read_bio_PrivateKey(BIO.memory(block.pem())._bio, ffi.NULL, callback, answer)
+        return lib.d2i_PrivateKey_ex_bio(BIO.memory(block.der)._bio, ffi.NULL, library, ffi.NULL)
+    bio = BIO.memory(block.pem())
+    return lib.PEM_read_bio_PrivateKey_ex(bio._bio, ffi.NULL, callback, answer, library, ffi.NULL)
 
 
-def _decrypted(block: Block, answer: Any) -> Any:
+def _decrypted(block: Block, answer: Any, library: Any) -> Any:
     """Like d2i_PKCS8PrivateKey_bio(3), which does not take passwords of more than 1,024 bytes.
 
     ``answer.asked`` stays 0 if the password is right but the decrypted key cannot be read.
@@ -484,11 +490,12 @@ def _decrypted(block: Block, answer: Any) -> Any:
     encrypted = lib.d2i_PKCS8_bio(BIO.memory(block.der)._bio, ffi.NULL)
     if encrypted == ffi.NULL:
         return ffi.NULL
-    plain = lib.PKCS8_decrypt(own(encrypted, lib.X509_SIG_free), answer.bytes, answer.length)
+    owned = own(encrypted, lib.X509_SIG_free)
+    plain = lib.PKCS8_decrypt_ex(owned, answer.bytes, answer.length, library, ffi.NULL)
     if plain == ffi.NULL:
         return ffi.NULL
     answer.asked = 0
-    return lib.EVP_PKCS82PKEY(own(plain, lib.PKCS8_PRIV_KEY_INFO_free))
+    return lib.EVP_PKCS82PKEY_ex(own(plain, lib.PKCS8_PRIV_KEY_INFO_free), library, ffi.NULL)
 
 
 def _scheme(block: Block) -> str:

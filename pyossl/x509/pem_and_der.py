@@ -178,15 +178,18 @@ def check_nothing_follows(data: bytes, reading: str) -> None:
         raise DecodeError(f"{reading} failed: {len(data) - end} bytes follow it")
 
 
-def read_der(data: bytes, what: str, free: Callable[[Any], Any], d2i: Callable[..., Any]) -> Any:
+def read_der(
+    data: bytes, what: str, free: Callable[[Any], Any], d2i: Callable[..., Any], new: Callable[[], Any] | None = None
+) -> Any:
     """The pointer to the one object in DER, owned.
 
-    ``what`` names the object in error messages.  Raises ``DecodeError`` for other data, and if bytes follow the object.
+    ``what`` names the object in error messages.  ``new`` makes an empty object of a library context to read into.
+    Raises ``DecodeError`` for other data, and if bytes follow the object.
     """
     reading = f"reading a {what} from {describe(data)}"
     check_nothing_follows(data, reading)
     take_records()
-    pointer = d2i(BIO.memory(data)._bio, ffi.NULL)
+    pointer = read_into(new, free, d2i, BIO.memory(data)._bio)
     if pointer == ffi.NULL:
         raise _undecoded(reading)
     owned = own(pointer, free)
@@ -226,11 +229,12 @@ def read_every(
     free: Callable[[Any], Any],
     pem: Callable[..., Any],
     d2i: Callable[..., Any],
+    new: Callable[[], Any] | None = None,
 ) -> list[Any]:
     """The pointers to all objects in a source, owned: PEM blocks with this label, or DER one after the other.
 
-    ``what`` names an object in error messages.  Raises ``DecodeError`` if there is none, or if one is malformed or cut
-    short.
+    ``what`` names an object in error messages.  ``new`` makes an empty object of a library context to read into.
+    Raises ``DecodeError`` if there is none, or if one is malformed or cut short.
     """
     data = source_bytes(source)
     reading = f"reading a {what} from {describe(source)}"
@@ -240,14 +244,14 @@ def read_every(
     found: list[Any] = []
     if not text:
         while not found or lib.BIO_ctrl_pending(bio._bio) > 0:
-            pointer = d2i(bio._bio, ffi.NULL)
+            pointer = read_into(new, free, d2i, bio._bio)
             if pointer == ffi.NULL:
                 raise _undecoded(reading)
             found.append(own(pointer, free))
         take_records()  # OpenSSL leaves errors of a CRL's extensions there, and continues
         return found
     while True:
-        pointer = pem(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+        pointer = read_into(new, free, pem, bio._bio, lib.pyossl_password_callback, ffi.NULL)
         if pointer != ffi.NULL:
             found.append(own(pointer, free))
             continue
@@ -257,6 +261,23 @@ def read_every(
         if not found:
             raise DecodeError(f"{reading} failed: it holds no {label}, only other PEM")
         return found
+
+
+def read_into(
+    new: Callable[[], Any] | None, free: Callable[[Any], Any], read: Callable[..., Any], bio: Any, *more: Any
+) -> Any:
+    """The result of one of OpenSSL's readers, which reads into the object that ``new`` makes.  d2i_X509(3)
+
+    An object keeps the library context that it was made with.
+    """
+    if new is None:
+        return read(bio, ffi.NULL, *more)
+    empty = new()
+    place = ffi.new(ffi.getctype(ffi.typeof(empty), "*"), empty)
+    pointer = read(bio, place, *more)
+    if pointer == ffi.NULL and place[0] != ffi.NULL:  # the reader frees it only if it has begun to read into it
+        free(place[0])
+    return pointer
 
 
 def _undecoded(reading: str) -> Error:

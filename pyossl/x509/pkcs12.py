@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, instance, instances, integer
 from pyossl.core.errors import DecodeError, Error, PasswordError, UnsupportedError, check, check_ptr, failed
+from pyossl.core.library_context import LibraryContext, fips_note, library_pointer
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.certificate import Certificate, chain_of_owned, stack_of_certificates
-from pyossl.x509.keys import PrivateKey, scheme_name, unsupported_record
+from pyossl.x509.keys import PrivateKey, key_of_library, scheme_name, unsupported_record
 from pyossl.x509.passwords import MOST_ITERATIONS, Password, check_iterations, password_bytes
-from pyossl.x509.pem_and_der import Source, check_nothing_follows, describe, output_of, source_bytes
+from pyossl.x509.pem_and_der import Source, check_nothing_follows, describe, output_of, read_into, source_bytes
 
 
 class PKCS12:
@@ -57,12 +58,16 @@ class PKCS12:
             raise ValueError(f"the private key does not belong to the certificate {certificate.subject!r}")
 
     @classmethod
-    def load(cls, source: Source, password: Password | None = None) -> PKCS12:
+    def load(
+        cls, source: Source, password: Password | None = None, *, library_context: LibraryContext | None = None
+    ) -> PKCS12:
         """Loads a PKCS#12 in DER.
 
         - ``source``: the path of a file, or the contents as ``bytes``.
         - ``password``: ``str``, ``bytes``, or a function that returns one and is called only if the file cannot be
           opened without a password.
+        - ``library_context``: the ``LibraryContext`` whose algorithms open the file, and that the key and the
+          certificates belong to; None for the default one.
 
         Raises
 
@@ -73,22 +78,24 @@ class PKCS12:
           ``legacy`` for RC2 and single DES.  Some OpenSSLs open a file without a MAC only if it is not encrypted;
         - ``ValueError`` for a password with a NUL.
 
-        d2i_PKCS12_bio(3), PKCS12_parse(3)
+        d2i_PKCS12_bio(3), PKCS12_parse(3), PKCS12_init_ex(3)
         """
+        new = None if library_context is None else _maker(library_pointer(library_context))
         data = source_bytes(source)
         what = f"reading a PKCS#12 from {describe(source)}"
         check_nothing_follows(data, what)
         take_records()
-        pointer = check_ptr(lib.d2i_PKCS12_bio(BIO.memory(data)._bio, ffi.NULL), what, DecodeError)
-        pkcs12 = own(pointer, lib.PKCS12_free)
+        pointer = read_into(new, lib.PKCS12_free, lib.d2i_PKCS12_bio, BIO.memory(data)._bio)
+        pkcs12 = own(check_ptr(pointer, what, DecodeError), lib.PKCS12_free)
         if callable(password) or not lib.PKCS12_mac_present(pkcs12):
             try:
-                return _parsed(pkcs12, None, source)
+                return _parsed(pkcs12, None, source, library_context)
             except DecodeError:
                 # Without a MAC, one wrong password in 256 decrypts to data that is not a PKCS#12.
                 if password is None:
                     raise
-        return _parsed(pkcs12, None if password is None else password_bytes(password), source)
+        secret = None if password is None else password_bytes(password)
+        return _parsed(pkcs12, secret, source, library_context)
 
     def to_der(self, password: Password, *, iterations: int = lib.PKCS12_DEFAULT_ITER) -> bytes:
         """The PKCS#12 in DER, encrypted with AES-256 and protected by an HMAC with SHA-256.
@@ -160,18 +167,22 @@ def _checked_password(secret: bytes) -> bytes:
     return secret
 
 
-def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
+def _parsed(pkcs12: Any, password: bytes | None, source: Source, library_context: LibraryContext | None) -> PKCS12:
     secret = ffi.NULL if password is None else _checked_password(password)
     key, certificate, chain = ffi.new("EVP_PKEY **"), ffi.new("X509 **"), ffi.new("struct stack_st_X509 **")
     take_records()
     iterations = lib.pyossl_pkcs12_iterations(pkcs12, secret, 0 if password is None else len(password))
     check_iterations(iterations, f"the PKCS#12 in {describe(source)}")
     if lib.PKCS12_parse(pkcs12, secret, key, certificate, chain) != 1:
-        raise _parse_error(pkcs12, password, source)
+        raise _parse_error(pkcs12, password, source, library_context)
     take_records()
     private_key = None if key[0] == ffi.NULL else PrivateKey(own(key[0], lib.EVP_PKEY_free))
     own_certificate = None if certificate[0] == ffi.NULL else Certificate(own(certificate[0], lib.X509_free))
     others = chain_of_owned(chain[0])
+    if library_context is not None:
+        private_key = private_key and key_of_library(private_key, library_context)
+        own_certificate = own_certificate and own_certificate._in(library_context)
+        others = tuple(each._in(library_context) for each in others)
     named = (own_certificate,) if own_certificate or private_key else others
     names = [_alias(each) for each in named if each is not None]
     if private_key is not None:
@@ -180,7 +191,12 @@ def _parsed(pkcs12: Any, password: bytes | None, source: Source) -> PKCS12:
     return PKCS12(private_key, own_certificate, others, friendly_name=friendly_name)
 
 
-def _parse_error(pkcs12: Any, password: bytes | None, source: Source) -> Error:
+def _maker(library: Any) -> Callable[[], Any]:
+    """A function that makes an empty ``PKCS12 *`` of a library context.  PKCS12_init_ex(3)"""
+    return lambda: check_ptr(lib.PKCS12_init_ex(lib.NID_pkcs7_data, library, ffi.NULL), "PKCS12_init_ex")
+
+
+def _parse_error(pkcs12: Any, password: bytes | None, source: Source, library_context: LibraryContext | None) -> Error:
     """The error for a failed PKCS12_parse(3)."""
     error = failed(f"reading a PKCS#12 from {describe(source)}", DecodeError)
     file = f"the PKCS#12 in {describe(source)}"
@@ -188,6 +204,7 @@ def _parse_error(pkcs12: Any, password: bytes | None, source: Source) -> Error:
     if unsupported := unsupported_record(error):
         better = UnsupportedError(
             f"algorithm that {file} is encrypted or protected with ({unsupported}{_mac_note(pkcs12)})"
+            f"{fips_note(library_context)}"
         )
     elif _record_for(error, lib.ERR_LIB_PKCS12, lib.PKCS12_R_MAC_ABSENT):
         better = UnsupportedError(f"way to open {file}, which has no MAC")

@@ -25,6 +25,7 @@ from pyossl.core.arguments import (
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, certificate_error, check, check_ptr
 from pyossl.core.flags import VerifyFlags
+from pyossl.core.library_context import LibraryContext, library_pointer
 from pyossl.core.outcome import Failure, take_records
 from pyossl.x509.certificate import (
     HOST_FLAGS,
@@ -69,6 +70,8 @@ class Store(Uncopied):
 
     _instead = "make another store with Store.of(store.certificates)"
 
+    _library_context: LibraryContext | None = None
+
     def __init__(self, pointer: Any) -> None:
         """Makes a store of ``pointer``, an ``X509_STORE *``, which is freed with its last reference, as by ``ffi.gc``.
 
@@ -85,19 +88,37 @@ class Store(Uncopied):
         """The directories of trusted certificates, which OpenSSL searches by the hash of a name."""
         return self._directories
 
-    @classmethod
-    def empty(cls) -> Store:
-        """A store without certificates, which trusts nothing.  X509_STORE_new(3)"""
-        return cls(own(check_ptr(lib.X509_STORE_new(), "X509_STORE_new"), lib.X509_STORE_free))
+    @property
+    def library_context(self) -> LibraryContext | None:
+        """The ``LibraryContext`` whose algorithms verify certificates; None for the default one."""
+        return self._library_context
 
     @classmethod
-    def system(cls) -> Store:
+    def empty(cls, *, library_context: LibraryContext | None = None) -> Store:
+        """A store without certificates, which trusts nothing.
+
+        - ``library_context``: the ``LibraryContext`` whose algorithms verify certificates; None for the default one.
+
+        X509_STORE_new(3)
+        """
+        library_pointer(library_context)
+        store = cls(own(check_ptr(lib.X509_STORE_new(), "X509_STORE_new"), lib.X509_STORE_free))
+        if library_context is not None:
+            store._library_context = library_context
+        return store
+
+    @classmethod
+    def system(cls, *, library_context: LibraryContext | None = None) -> Store:
         """The system's trust store.
 
-        All callers share one object, and nothing can be added to it.  It is loaded at the first call, and again when
-        its file has changed.  The environment variables ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` apply, as in every
-        program that uses this OpenSSL.  X509_STORE_set_default_paths(3)
+        - ``library_context``: the ``LibraryContext`` whose algorithms verify certificates; None for the default one.
+
+        All callers share one object for the default library context, and nothing can be added to it.  It is loaded at
+        the first call, and again when its file has changed.  The environment variables ``SSL_CERT_FILE`` and
+        ``SSL_CERT_DIR`` apply, as in every program that uses this OpenSSL.  X509_STORE_set_default_paths_ex(3)
         """
+        if library_context is not None:
+            return cls._system_of(library_context)
         key = (
             default_certificate_file(),
             default_certificate_directory(),
@@ -114,6 +135,13 @@ class Store(Uncopied):
             _system_stores[key] = store
         return store
 
+    @classmethod
+    def _system_of(cls, library_context: LibraryContext) -> Store:
+        store = cls.empty(library_context=library_context)
+        store.trust_system()
+        store._is_shared = True
+        return store
+
     def trust_system(self) -> None:
         """Adds the certificates that the system trusts now to this store.
 
@@ -121,23 +149,30 @@ class Store(Uncopied):
         """
         self._check_not_frozen()
         take_records()
-        done = lib.pyossl_trust_system(self._store, default_file()._store)
+        if self._library_context is None:
+            done = lib.pyossl_trust_system(self._store, default_file()._store)
+        else:
+            library = library_pointer(self._library_context)
+            done = lib.X509_STORE_set_default_paths_ex(self._store, library, ffi.NULL)
         check(done, "X509_STORE_set_default_paths")
+        take_records()
         self._make_distinct()
 
     @classmethod
-    def of(cls, trust: Trust) -> Store:
+    def of(cls, trust: Trust, *, library_context: LibraryContext | None = None) -> Store:
         """A store for ``trust``.
 
         - None: the system's trust store, ``Store.system()``.
         - A path, ``bytes`` or a ``Certificate``: a new store with these certificates, as ``add`` accepts them.
         - An iterable of these: a new store with all of them.
 
+        ``library_context`` is the ``LibraryContext`` whose algorithms verify certificates; None for the default one.
+
         Raises ``ValueError`` for an empty iterable, and ``DecodeError`` if a file or bytes hold no certificate.
         """
         if trust is None:
-            return cls.system()
-        store = cls.empty()
+            return cls.system(library_context=library_context)
+        store = cls.empty(library_context=library_context)
         if isinstance(trust, (str, bytes, os.PathLike, Certificate)):
             trust = [trust]
         is_empty = True
@@ -167,7 +202,8 @@ class Store(Uncopied):
                 each == source and encoded_uses(each) != encoded_uses(source) for each in self.certificates
             ):
                 raise ValueError(f"the store has {source!r} already, with other trusted or rejected uses")
-            check(lib.X509_STORE_add_cert(self._store, source._x509), "X509_STORE_add_cert")
+            x509 = source._x509_in(self._library_context)
+            check(lib.X509_STORE_add_cert(self._store, x509), "X509_STORE_add_cert")
         elif not isinstance(source, (str, bytes, os.PathLike)):  # os.path accepts a file descriptor too
             raise TypeError(f"a trusted certificate is a Certificate, a path or bytes, not {type(source).__name__}")
         elif not isinstance(source, bytes) and os.path.isdir(source):
@@ -179,7 +215,7 @@ class Store(Uncopied):
             self._directories += (os.fspath(source),)
             self._make_distinct()
         else:
-            for certificate in load_certificates(source):
+            for certificate in load_certificates(source, library_context=self._library_context):
                 self.add(certificate)
 
     def add_crl(self, source: Source | CRL) -> None:
@@ -190,7 +226,8 @@ class Store(Uncopied):
         """
         self._check_not_frozen()
         for crl in [source] if isinstance(source, CRL) else load_crls(source):
-            check(lib.X509_STORE_add_crl(self._store, crl._searchable_copy()), "X509_STORE_add_crl")
+            copy = crl._searchable_copy_in(self._library_context)
+            check(lib.X509_STORE_add_crl(self._store, copy), "X509_STORE_add_crl")
         self._make_distinct()
 
     def add_locations(self, file: bytes | None, directory: bytes | None) -> None:
@@ -204,7 +241,8 @@ class Store(Uncopied):
         if file is not None:
             file = pem_file(c_text(file, "a path"))
         paths = (ffi.NULL if path is None else c_text(path, "a path") for path in (file, directory))
-        check(lib.X509_STORE_load_locations(self._store, *paths), "X509_STORE_load_locations")
+        given = [*paths, library_pointer(self._library_context), ffi.NULL]
+        check(lib.X509_STORE_load_locations_ex(self._store, *given), "X509_STORE_load_locations")
         self._make_distinct()
 
     def add_flags(self, flags: int) -> None:
@@ -314,13 +352,15 @@ class Store(Uncopied):
         if security_level is not None:
             check_level(security_level)
         take_records()
-        context = own(check_ptr(lib.X509_STORE_CTX_new(), "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
+        pointer = lib.X509_STORE_CTX_new_ex(library_pointer(self._library_context), ffi.NULL)
+        context = own(check_ptr(pointer, "X509_STORE_CTX_new"), lib.X509_STORE_CTX_free)
         # OpenSSL borrows these.  The local names keep them alive until the context has been used.
-        stack, leaf = stack_of_certificates(between), certificate._x509
+        stack = stack_of_certificates(between, self._library_context)
+        leaf = certificate._x509_in(self._library_context)
         check(lib.X509_STORE_CTX_init(context, self._store, leaf, stack), "X509_STORE_CTX_init")
         if lists is not None:
             flags |= VerifyFlags.CRL_CHECK
-            crl_stack = stack_of_crls(lists)
+            crl_stack = stack_of_crls(lists, self._library_context)
             lib.X509_STORE_CTX_set0_crls(context, crl_stack)
         if partial_chain:
             flags |= VerifyFlags.PARTIAL_CHAIN

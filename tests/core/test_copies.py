@@ -171,6 +171,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.CertificateRequestBuilder: lambda house: pyossl.CertificateRequestBuilder(),
     pyossl.Connection: lambda house: house.connection,
     pyossl.Context: lambda house: house.client_context,
+    pyossl.LibraryContext: lambda house: object.__new__(pyossl.LibraryContext),
     pyossl.Session: lambda house: house.session,
     pyossl.Store: lambda house: pyossl.Store.of(house.own.certificate),
     SSL.Connection: House.face,

@@ -1,6 +1,6 @@
 """``requests`` over ``pyossl.stdlib`` obeys the FIPS provider that openssl.cnf configures for the system's OpenSSL.
 
-Debian's package openssl-provider-fips has the provider; row 3.5 of ci/matrix installs it.
+tests/fips_provider.py says where the provider comes from.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fips_provider
 import pytest
 from interop.authorities import Identity, PyosslAuthority
 from interop.bodies import GREETING
 from interop.pyossl_server import Answering, answer_from
 
 import pyossl
-from pyossl import lib
 
 SCRIPT = Path(__file__).resolve().parents[1] / "interop" / "stdlib_programs" / "requests_fetch.py"
-IN_ROW = "openssl-provider-fips" in os.environ.get("PYOSSL_ROW_PACKAGES", "").split()
 
 APPROVED = {"TLSv1.2": "ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.3": "TLS_AES_128_GCM_SHA256"}
 NOT_APPROVED = {"TLSv1.2": "ECDHE-ECDSA-CHACHA20-POLY1305", "TLSv1.3": "TLS_CHACHA20_POLY1305_SHA256"}
@@ -44,22 +43,15 @@ default_properties = fips=yes
 
 def _why_not() -> str:
     """Why the tests cannot run here; "" if they can."""
-    if not lib.HAVE_PROVIDERS:
-        return "OpenSSL has providers from 3.0 on"
-    if not _provider().exists():
-        return f"there is no {_provider()}: row 3.5 of ci/matrix installs openssl-provider-fips"
+    if why := fips_provider.why_not():
+        return why
     if importlib.util.find_spec("requests") is None:
         return "requests is not installed: row 3.5 of ci/matrix installs it"
     return ""
 
 
-def _provider() -> Path:
-    said = subprocess.run(["openssl", "version", "-m"], capture_output=True, text=True).stdout
-    return Path(said.partition('"')[2].partition('"')[0]) / "fips.so"
-
-
 def test_the_row_that_installs_the_provider_runs_these_tests() -> None:
-    if IN_ROW:
+    if fips_provider.IN_ROW:
         assert _why_not() == ""
 
 
@@ -69,9 +61,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if why := _why_not():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("fips")
-    module = folder / "fipsmodule.cnf"
-    subprocess.run(["openssl", "fipsinstall", "-module", _provider(), "-out", module, "-quiet"], check=True)
-    (folder / "openssl.cnf").write_text(CONFIGURATION.format(module=module))
+    (folder / "openssl.cnf").write_text(CONFIGURATION.format(module=fips_provider.install(folder)))
     return folder / "openssl.cnf"
 
 

@@ -65,19 +65,21 @@ static int pyossl_take_provider(OSSL_PROVIDER *provider, void *argument)
     return 1;
 }
 
-/* Writes at most `room` of the loaded providers to `providers` and returns their number. */
-static int pyossl_providers(pyossl_provider *providers, int room)
+/* Writes at most `room` of the providers that a library context has loaded to `providers` and returns their number.
+ * NULL is the default library context. */
+static int pyossl_providers(OSSL_LIB_CTX *library, pyossl_provider *providers, int room)
 {
     pyossl_provider_list list = { providers, room, 0 };
     if (!HAVE_PROVIDERS)
         return 0;
-    return OSSL_PROVIDER_do_all(NULL, pyossl_take_provider, &list) ? list.count : 0;
+    return OSSL_PROVIDER_do_all(library, pyossl_take_provider, &list) ? list.count : 0;
 }
 
 #else
 
-static int pyossl_providers(pyossl_provider *providers, int room)
+static int pyossl_providers(OSSL_LIB_CTX *library, pyossl_provider *providers, int room)
 {
+    (void)library;
     (void)providers;
     (void)room;
     return 0;
@@ -85,7 +87,7 @@ static int pyossl_providers(pyossl_provider *providers, int room)
 
 #endif
 
-static int pyossl_fips(void)
+static int pyossl_fips(OSSL_LIB_CTX *library)
 {
-    return EVP_default_properties_is_fips_enabled(NULL);
+    return EVP_default_properties_is_fips_enabled(library);
 }

@@ -37,6 +37,7 @@ typedef ... OPENSSL_INIT_SETTINGS;
 typedef ... OSSL_CORE_BIO;
 typedef ... OSSL_DISPATCH;
 typedef ... OSSL_ECHSTORE;
+typedef ... OSSL_PROVIDER;
 typedef ... RSA;
 typedef ... SSL;
 typedef ... SSL_CIPHER;

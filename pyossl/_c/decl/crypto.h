@@ -11,5 +11,9 @@
 #define OPENSSL_VERSION_NUMBER ...
 unsigned long OpenSSL_version_num(void);
 const char *OpenSSL_version(int type);
+#if HAVE_PROVIDERS
+OSSL_LIB_CTX *OSSL_LIB_CTX_new(void);
+void OSSL_LIB_CTX_free(OSSL_LIB_CTX *library);
+#endif
 void OPENSSL_free(void *pointer);
 void *OPENSSL_malloc(size_t size);

@@ -23,7 +23,14 @@ int EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from);
 int EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned int *length);
 const EVP_MD *EVP_get_digestbynid(int nid);
 
+#if HAVE_PROVIDERS
+int EVP_set_default_properties(OSSL_LIB_CTX *library, const char *properties);
+int EVP_default_properties_enable_fips(OSSL_LIB_CTX *library, int enable);
+const OSSL_PROVIDER *EVP_PKEY_get0_provider(const EVP_PKEY *key);
+EVP_PKEY *d2i_PUBKEY_ex(EVP_PKEY **key, const unsigned char **in, long length, OSSL_LIB_CTX *library, const char *properties);
+#endif
 EVP_PKEY_CTX *EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);
+EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_pkey(OSSL_LIB_CTX *library, EVP_PKEY *key, const char *properties);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_id(int id, ENGINE *engine);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_name(OSSL_LIB_CTX *library, const char *name, const char *properties);
 void EVP_PKEY_CTX_free(EVP_PKEY_CTX *context);
@@ -42,8 +49,10 @@ int EVP_PKEY_get_security_bits(const EVP_PKEY *key);
 int EVP_PKEY_eq(const EVP_PKEY *first, const EVP_PKEY *second);
 int EVP_PKEY_get_default_digest_nid(EVP_PKEY *key, int *nid);
 EVP_PKEY *d2i_PrivateKey_bio(BIO *bio, EVP_PKEY **key);
+EVP_PKEY *d2i_PrivateKey_ex_bio(BIO *bio, EVP_PKEY **key, OSSL_LIB_CTX *library, const char *properties);
 int i2d_PKCS8PrivateKeyInfo_bio(BIO *bio, EVP_PKEY *key);
 EVP_PKEY *EVP_PKCS82PKEY(const PKCS8_PRIV_KEY_INFO *plain);
+EVP_PKEY *EVP_PKCS82PKEY_ex(const PKCS8_PRIV_KEY_INFO *plain, OSSL_LIB_CTX *library, const char *properties);
 PKCS8_PRIV_KEY_INFO *EVP_PKEY2PKCS8(const EVP_PKEY *key);
 EVP_PKEY *d2i_PUBKEY_bio(BIO *bio, EVP_PKEY **key);
 int i2d_PUBKEY_bio(BIO *bio, EVP_PKEY *key);

@@ -6,6 +6,7 @@
 int PEM_read_bio(BIO *bio, char **name, char **header, unsigned char **data, long *length);
 int PEM_write_bio(BIO *bio, const char *name, const char *header, const unsigned char *data, long length);
 EVP_PKEY *PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
+EVP_PKEY *PEM_read_bio_PrivateKey_ex(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument, OSSL_LIB_CTX *library, const char *properties);
 int PEM_write_bio_PKCS8PrivateKey(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
 int i2d_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY *key, const EVP_CIPHER *cipher, char *password, int length, pem_password_cb *callback, void *argument);
 X509_SIG *d2i_PKCS8_bio(BIO *bio, X509_SIG **encrypted);
@@ -13,6 +14,7 @@ int i2d_PKCS8_bio(BIO *bio, const X509_SIG *encrypted);
 int PEM_write_bio_PKCS8(BIO *bio, const X509_SIG *encrypted);
 EVP_PKEY *d2i_PKCS8PrivateKey_bio(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
 EVP_PKEY *PEM_read_bio_PUBKEY(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument);
+EVP_PKEY *PEM_read_bio_PUBKEY_ex(BIO *bio, EVP_PKEY **key, pem_password_cb *callback, void *argument, OSSL_LIB_CTX *library, const char *properties);
 int PEM_write_bio_PUBKEY(BIO *bio, EVP_PKEY *key);
 X509 *PEM_read_bio_X509(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);
 X509 *PEM_read_bio_X509_AUX(BIO *bio, X509 **certificate, pem_password_cb *callback, void *argument);

@@ -5,7 +5,12 @@
 #define PKCS12_R_UNKNOWN_DIGEST_ALGORITHM ...
 
 X509_SIG *PKCS8_encrypt(int nid, const EVP_CIPHER *cipher, const char *password, int length, unsigned char *salt, int salt_length, int iterations, PKCS8_PRIV_KEY_INFO *plain);
+X509_SIG *PKCS8_encrypt_ex(int nid, const EVP_CIPHER *cipher, const char *password, int length, unsigned char *salt, int salt_length, int iterations, PKCS8_PRIV_KEY_INFO *plain, OSSL_LIB_CTX *library, const char *properties);
 PKCS8_PRIV_KEY_INFO *PKCS8_decrypt(const X509_SIG *encrypted, const char *password, int length);
+PKCS8_PRIV_KEY_INFO *PKCS8_decrypt_ex(const X509_SIG *encrypted, const char *password, int length, OSSL_LIB_CTX *library, const char *properties);
+#if HAVE_PROVIDERS
+PKCS12 *PKCS12_init_ex(int mode, OSSL_LIB_CTX *library, const char *properties);
+#endif
 PKCS12 *d2i_PKCS12_bio(BIO *bio, PKCS12 **pkcs12);
 int i2d_PKCS12_bio(BIO *bio, PKCS12 *pkcs12);
 void PKCS12_free(PKCS12 *pkcs12);

@@ -86,8 +86,13 @@ const char *pyossl_ssl_library(void);
 const char *pyossl_crypto_library(void);
 const char *pyossl_headers(void);
 int pyossl_is_newer_than_headers(void);
-int pyossl_providers(pyossl_provider *providers, int room);
-int pyossl_fips(void);
+int pyossl_providers(OSSL_LIB_CTX *library, pyossl_provider *providers, int room);
+int pyossl_fips(OSSL_LIB_CTX *library);
+#define PYOSSL_CONFIGURATION_APPLIED ...
+#define PYOSSL_CONFIGURATION_MALFORMED ...
+#define PYOSSL_CONFIGURATION_WITHOUT_MODULES ...
+#define PYOSSL_CONFIGURATION_REFUSED ...
+int pyossl_configure_library(OSSL_LIB_CTX *library, const char *text, int length, int only_policy);
 
 /* tls/callbacks.c */
 typedef struct {

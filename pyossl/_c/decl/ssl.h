@@ -788,9 +788,7 @@ int BIO_ssl_copy_session_id(BIO *to, BIO *from);
 void BIO_ssl_shutdown(BIO *bio);
 int SSL_CTX_set_cipher_list(SSL_CTX *ctx, const char *str);
 SSL_CTX *SSL_CTX_new(const SSL_METHOD *method);
-#if HAVE_API_3_0
 SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *libctx, const char *propq, const SSL_METHOD *method);
-#endif
 int SSL_CTX_up_ref(SSL_CTX *ctx);
 void SSL_CTX_free(SSL_CTX *ctx);
 long SSL_CTX_set_timeout(SSL_CTX *ctx, long t);

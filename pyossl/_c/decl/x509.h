@@ -2,6 +2,11 @@
 #define XN_FLAG_ONELINE ...
 
 X509 *X509_new(void);
+#if HAVE_PROVIDERS
+X509 *X509_new_ex(OSSL_LIB_CTX *library, const char *properties);
+X509_CRL *X509_CRL_new_ex(OSSL_LIB_CTX *library, const char *properties);
+X509_REQ *X509_REQ_new_ex(OSSL_LIB_CTX *library, const char *properties);
+#endif
 #define X509_FLAG_NO_VALIDITY ...
 int X509_up_ref(X509 *certificate);
 X509 *X509_dup(const X509 *certificate);
