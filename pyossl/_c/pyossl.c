@@ -75,6 +75,7 @@
 #include "tls/callbacks.c"
 #include "tls/pre_shared_keys.c"
 #include "tls/required_peer_certificate.c"
+#include "tls/allow_early_data.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/diffie_hellman.c"
@@ -96,6 +97,7 @@
 #include "tls/write.c"
 #include "tls/shutdown.c"
 #include "tls/read_after_failed_write.c"
+#include "tls/early_data.c"
 #include "tls/renegotiation.c"
 #include "tls/connection_close.c"
 

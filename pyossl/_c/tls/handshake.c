@@ -7,6 +7,8 @@ static long long pyossl_finish_handshake(pyossl_connection *connection, int (*fu
     int was_finished = SSL_is_init_finished(connection->ssl), is_held, result;
     long long outcome = pyossl_renegotiate(connection);
 
+    if (outcome == 0 && connection->early != 0)
+        outcome = pyossl_after_early_data(connection);
     if (outcome != 0)
         return outcome;
     is_held = pyossl_begin_step(connection);

@@ -1,0 +1,638 @@
+"""Early data without I/O: what a server gets, when it is refused, and that no other read returns it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import pytest
+from early_sessions import LIMIT, REQUEST, early_pair, early_server, first_flight, read_to_end, session_for
+from pairs import carry, meet, shake_hands, take_turns
+
+import pyossl
+from pyossl import Connection, Context, Options, UsageError, Version, Want, lib
+from pyossl.core.errors import NotDueError
+
+pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+
+
+@pytest.fixture
+def server_context(credentials: pyossl.Credentials) -> Context:
+    return early_server(credentials)
+
+
+@pytest.mark.feature("early data, sent by a client and read apart by a server")
+def test_a_server_reads_early_data_before_the_handshake_and_answers_at_once(
+    client_context: Context, server_context: Context
+) -> None:
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == REQUEST
+    assert server.early_data_accepted is True
+    assert server.session_reused
+    assert server.write(b"early answer") == 12
+    assert server.read_early_data() is Want.READ
+    carry(client, server)
+    assert client.read(100) == b"early answer"
+    assert client.is_handshake_finished
+    assert client.early_data_accepted is True
+    carry(client, server)
+    assert server.read_early_data() == b""
+    assert server.write(b"late answer") == 11
+    assert server.handshake() is None
+    client.write(b"second request")
+    carry(client, server)
+    assert client.read(100) == b"late answer"
+    assert server.read(100) == b"second request"
+    assert server.read_early_data() == b""
+
+
+@pytest.mark.feature("early data, sent by a client and read apart by a server")
+def test_a_server_that_does_not_read_early_data_refuses_it(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    shake_hands(client, server)
+    assert client.session_reused
+    assert client.early_data_accepted is False
+    assert server.early_data_accepted is False
+    assert server.read(100) is Want.READ
+    client.write(REQUEST)
+    carry(client, server)
+    assert server.read(100) == REQUEST
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda server: server.read(100),
+        lambda server: server.peek(100),
+        lambda server: server.read_into(bytearray(100)),
+        lambda server: server.decrypt(b""),
+        lambda server: server.handshake(),
+        lambda server: server.accept(),
+        lambda server: server.shutdown(),
+    ],
+)
+def test_no_other_call_returns_early_data_and_the_connection_goes_on(
+    call: Any, client_context: Context, server_context: Context
+) -> None:
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    assert server.read_early_data(5) == REQUEST[:5]
+    with pytest.raises(NotDueError):
+        call(server)
+    assert server.failure is None
+
+
+def test_after_a_read_that_waits_for_the_client_hello_only_early_data_can_be_read(
+    client_context: Context, server_context: Context
+) -> None:
+    client, server = early_pair(client_context, server_context)
+    assert server.read_early_data() is Want.READ
+    for call in (server.handshake, server.read, lambda: server.write(b"too early")):
+        with pytest.raises(NotDueError, match="read_early_data"):
+            call()
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == REQUEST
+
+
+def test_other_plaintext_does_not_mix_with_early_data(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == REQUEST
+    carry(client, server)
+    assert client.handshake() is None
+    client.write(b"not early")
+    carry(client, server)
+    assert server.read_early_data() == b""
+    assert server.read(100) == b"not early"
+
+
+@pytest.mark.feature("replayed early data is refused")
+def test_a_replayed_flight_is_refused(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    flight = first_flight(client)
+    server.receive_data(flight)
+    assert server.read_early_data() == REQUEST
+    for _ in range(2):
+        victim = Connection(server_context)
+        victim.receive_data(flight)
+        assert victim.read_early_data() == b""
+        assert victim.early_data_accepted is False
+        assert victim.handshake() is Want.READ
+        assert not victim.session_reused
+
+
+@pytest.mark.feature("replayed early data is refused")
+def test_of_replays_in_several_threads_at_most_one_is_accepted(
+    client_context: Context, server_context: Context
+) -> None:
+    for _ in range(5):
+        client, _server = early_pair(client_context, server_context)
+        flight, got, ready = first_flight(client), [], threading.Barrier(4)
+
+        def serve(flight: bytes = flight, got: list[Any] = got, ready: threading.Barrier = ready) -> None:
+            server = Connection(server_context)
+            server.receive_data(flight)
+            ready.wait()
+            got.append(server.read_early_data())
+
+        threads = [threading.Thread(target=serve) for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert sorted(got) == [b"", b"", b"", REQUEST]
+
+
+@pytest.mark.feature("replayed early data is refused")
+def test_a_child_process_takes_no_early_data_of_its_parents_sessions(
+    client_context: Context, server_context: Context
+) -> None:
+    """It has a copy of the cache: without this, a ticket would be good once in each process."""
+    client, server = early_pair(client_context, server_context)
+    flight = first_flight(client)
+    child = os.fork()
+    if child == 0:
+        try:
+            forked = Connection(server_context)
+            forked.receive_data(flight)
+            is_refused = forked.read_early_data() == b"" and forked.early_data_accepted is False
+            os._exit(0 if is_refused and forked.handshake() is Want.READ else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    server.receive_data(flight)
+    assert server.read_early_data() == REQUEST
+
+
+def test_the_second_use_of_a_session_sends_early_data_that_is_refused(
+    client_context: Context, server_context: Context
+) -> None:
+    session = session_for(client_context, server_context)
+    accepted = []
+    for _ in range(2):
+        client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+        read_to_end(client, Connection(server_context))
+        accepted.append(client.early_data_accepted)
+    assert accepted == [True, False]
+
+
+# The allow callback
+
+
+def shared(server_context: Context, seen: set[bytes]) -> Context:
+    def is_new(connection: Connection, client_random: bytes) -> bool:
+        assert connection.version == "TLSv1.3"
+        assert len(client_random) == 32
+        if client_random in seen:
+            return False
+        seen.add(client_random)
+        return True
+
+    server_context.options |= Options.NO_ANTI_REPLAY
+    server_context.allow_early_data_callback = is_new
+    return server_context
+
+
+@pytest.mark.feature("replayed early data is refused")
+def test_a_fleet_with_shared_tickets_refuses_replays_by_a_shared_store(
+    client_context: Context, credentials: pyossl.Credentials
+) -> None:
+    seen: set[bytes] = set()
+    first, second = (shared(early_server(credentials), seen) for _ in range(2))
+    second.ticket_keys = first.ticket_keys
+    session = session_for(client_context, first)
+    client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    flight = first_flight(client)
+    got = []
+    for context in (second, first, second):
+        server = Connection(context)
+        server.receive_data(flight)
+        got.append((server.read_early_data(), server.early_data_accepted))
+        assert server.session_reused
+    assert got == [(REQUEST, True), (b"", False), (b"", False)]
+
+
+def test_a_context_that_would_accept_replays_is_refused(server_context: Context) -> None:
+    server_context.options |= Options.NO_ANTI_REPLAY
+    with pytest.raises(UsageError, match="replays"):
+        Connection(server_context)
+    server_context.allow_early_data_callback = lambda connection, client_random: False
+    Connection(server_context)
+
+
+def test_the_callback_may_refuse_early_data(client_context: Context, server_context: Context) -> None:
+    server_context.allow_early_data_callback = lambda connection, client_random: False
+    client, server = early_pair(client_context, server_context)
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is False
+    assert client.session_reused
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes", b""])
+def test_an_answer_of_the_callback_that_is_no_bool_fails_the_handshake(
+    answer: Any, client_context: Context, server_context: Context
+) -> None:
+    server_context.allow_early_data_callback = lambda connection, client_random: answer
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    with pytest.raises(TypeError, match="True or False"):
+        server.read_early_data()
+    assert server.early_data_accepted is False
+    with pytest.raises(pyossl.TLSError):
+        server.read_early_data()
+
+
+class OnPurposeError(Exception):
+    pass
+
+
+def test_an_exception_in_the_callback_is_raised_by_read_early_data(
+    client_context: Context, server_context: Context
+) -> None:
+    def fail(connection: Connection, client_random: bytes) -> bool:
+        raise OnPurposeError
+
+    server_context.allow_early_data_callback = fail
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    with pytest.raises(OnPurposeError):
+        server.read_early_data()
+    with pytest.raises(pyossl.TLSError):
+        server.read_early_data()
+
+
+def test_the_callback_cannot_use_its_connection(client_context: Context, server_context: Context) -> None:
+    def read(connection: Connection, client_random: bytes) -> bool:
+        connection.read_early_data()
+        return True
+
+    server_context.allow_early_data_callback = read
+    client, server = early_pair(client_context, server_context)
+    server.receive_data(first_flight(client))
+    with pytest.raises(UsageError, match="callback"):
+        server.read_early_data()
+
+
+def test_the_callback_is_not_asked_about_early_data_that_another_rule_refuses(
+    client_context: Context, server_context: Context
+) -> None:
+    asked: list[bytes] = []
+    server_context.allow_early_data_callback = lambda connection, client_random: not asked.append(client_random)
+    client, server = early_pair(client_context, server_context)
+    flight = first_flight(client)
+    server.receive_data(flight)
+    assert server.read_early_data() == REQUEST
+    replayed = Connection(server_context)
+    replayed.receive_data(flight)
+    assert replayed.read_early_data() == b""
+    assert len(asked) == 1
+
+
+# Limits
+
+
+def test_a_server_takes_no_early_data_by_default(client_context: Context, credentials: pyossl.Credentials) -> None:
+    context = early_server(credentials, 0)
+    assert context.max_early_data == 0
+    assert context.recv_max_early_data == LIMIT
+    session = session_for(client_context, context)
+    assert session.max_early_data == 0
+    with pytest.raises(ValueError, match="0 bytes of early data"):
+        Connection(client_context, "example.com", session=session, early_data=b"!")
+    client, server = Connection(client_context, "example.com", session=session), Connection(context)
+    assert read_to_end(client, server) == b""
+    assert client.session_reused
+    assert client.early_data_accepted is server.early_data_accepted is None
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_client_may_send_as_much_as_the_session_allows_and_no_more(
+    size: int, client_context: Context, credentials: pyossl.Credentials
+) -> None:
+    context = early_server(credentials, size)
+    assert context.recv_max_early_data == max(LIMIT, size)
+    data = os.urandom(size)
+    session = session_for(client_context, context)
+    with pytest.raises(ValueError, match=f"{size} bytes of early data, not {size + 1}"):
+        Connection(client_context, "example.com", session=session, early_data=data + b"!")
+    client = Connection(client_context, "example.com", session=session, early_data=data)
+    assert read_to_end(client, Connection(context)) == data
+
+
+def test_a_client_that_sends_more_than_the_limit_is_refused(
+    client_context: Context, credentials: pyossl.Credentials
+) -> None:
+    context = early_server(credentials, 100)
+    session = session_for(client_context, context)
+    lib.SSL_SESSION_set_max_early_data(session._session, 5000)
+    client = Connection(client_context, "example.com", session=session, early_data=bytes(5000))
+    server = Connection(context)
+    server.receive_data(first_flight(client))
+    with pytest.raises(pyossl.TLSError, match="too much early data"):
+        server.read_early_data()
+
+
+def test_a_server_does_not_skip_more_than_it_says(client_context: Context, credentials: pyossl.Credentials) -> None:
+    context = early_server(credentials, 100)
+    session = session_for(client_context, context)
+    lib.SSL_SESSION_set_max_early_data(session._session, 100_000)
+    client = Connection(client_context, "example.com", session=session, early_data=bytes(100_000))
+    server = Connection(context)
+    server.receive_data(first_flight(client))
+    with pytest.raises(pyossl.TLSError):
+        for _ in range(10):
+            assert server.handshake() is Want.READ
+
+
+def test_the_limits_are_a_servers_and_frozen_with_its_first_connection(
+    client_context: Context, server_context: Context
+) -> None:
+    for name, value in (("max_early_data", 1), ("recv_max_early_data", 1), ("allow_early_data_callback", None)):
+        with pytest.raises(UsageError, match="only for servers"):
+            setattr(client_context, name, value)
+    for name in ("max_early_data", "recv_max_early_data"):
+        for value, kind in ((-1, ValueError), (2**32, ValueError), ("1", TypeError), (None, TypeError)):
+            with pytest.raises(kind):
+                setattr(server_context, name, value)
+    with pytest.raises(TypeError):
+        server_context.allow_early_data_callback = True  # type: ignore[assignment]
+    Connection(server_context)
+    with pytest.raises(UsageError, match="frozen"):
+        server_context.max_early_data = 1
+
+
+# What a client may not send
+
+
+def test_early_data_needs_a_session_of_the_same_name(
+    authority: pyossl.Authority, server_context: Context
+) -> None:
+    context = Context.client(trust=authority.certificate, check_hostname=False)
+    session = session_for(context, server_context)
+    with pytest.raises(UsageError, match="needs the session"):
+        Connection(context, "example.com", early_data=REQUEST)
+    for name in ("localhost", None):
+        with pytest.raises(ValueError, match="name of the session"):
+            Connection(context, name, session=session, early_data=REQUEST)
+    with pytest.raises(TypeError):
+        Connection(context, "example.com", session=session, early_data="GET /")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="for clients"):
+        Connection(server_context, early_data=REQUEST)
+
+
+def test_no_bytes_are_no_early_data(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context, b"")
+    assert client.early_data_accepted is None
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is server.early_data_accepted is None
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_early_data_is_copied(kind: Any, client_context: Context, server_context: Context) -> None:
+    session = session_for(client_context, server_context)
+    data = bytearray(REQUEST)
+    client = Connection(client_context, "example.com", session=session, early_data=kind(data))
+    data[:] = bytes(len(data))
+    assert read_to_end(client, Connection(server_context)) == REQUEST
+
+
+def test_a_client_does_not_know_the_servers_answer_before_the_handshake(
+    client_context: Context, server_context: Context
+) -> None:
+    """Otherwise a program that finds no True would send the request twice."""
+    client, server = early_pair(client_context, server_context)
+    with pytest.raises(UsageError, match="not finished"):
+        _ = client.early_data_accepted
+    server.receive_data(first_flight(client))
+    with pytest.raises(UsageError, match="not finished"):
+        _ = client.early_data_accepted
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_a_client_that_reads_or_writes_first_sends_its_early_data_before(
+    first: str, client_context: Context, server_context: Context
+) -> None:
+    client, server = early_pair(client_context, server_context)
+    assert (client.read(1) if first == "read" else client.write(b"next")) is Want.READ
+    carry(client, server)
+    assert server.read_early_data() == REQUEST
+
+
+def test_another_protocol_than_the_sessions_is_not_offered(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    context = Context.server(credentials.certificate, credentials.private_key, alpn=["h2", "http/1.1"])
+    context.max_early_data = LIMIT
+    first = Context.client(trust=authority.certificate, alpn=["h2"])
+    other = Context.client(trust=authority.certificate, alpn=["http/1.1"])
+    session = pyossl.Session.load(session_for(first, context).to_der(), other, "example.com")
+    client = Connection(other, "example.com", session=session, early_data=REQUEST)
+    with pytest.raises(pyossl.TLSError, match="inconsistent early data alpn"):
+        client.handshake()
+    assert REQUEST not in client.data_to_send()
+
+
+def test_a_context_without_tls_1_3_sends_no_early_data(
+    authority: pyossl.Authority, client_context: Context, server_context: Context
+) -> None:
+    other = Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
+    session = pyossl.Session.load(session_for(client_context, server_context).to_der(), other, "example.com")
+    with pytest.raises((pyossl.TLSError, ValueError)):
+        Connection(other, "example.com", session=session, early_data=REQUEST).handshake()
+
+
+# When a server refuses it
+
+
+def test_early_data_is_refused_with_another_protocol_than_the_sessions(
+    authority: pyossl.Authority, server_context: Context
+) -> None:
+    choices = ["h2", "http/1.1"]
+    server_context.alpn_callback = lambda connection, offered: choices.pop(0)
+    client_context = Context.client(trust=authority.certificate, alpn=["h2", "http/1.1"])
+    client, server = early_pair(client_context, server_context)
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is False
+    assert client.alpn == "http/1.1"
+
+
+def test_early_data_is_refused_with_a_hello_retry_request(
+    client_context: Context, server_context: Context
+) -> None:
+    server_context.set_groups("P-384")
+    client_context.set_groups("P-256:P-384")
+    client, server = early_pair(client_context, server_context)
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is False
+    client.write(REQUEST)
+    carry(client, server)
+    assert server.read(100) == REQUEST
+
+
+def test_early_data_is_refused_for_a_name_whose_context_takes_none(
+    client_context: Context, server_context: Context, credentials: pyossl.Credentials
+) -> None:
+    others = [early_server(credentials, LIMIT), early_server(credentials, 0)]
+    for each in (server_context, *others):
+        each.session_id_context = b"all of them"
+    server_context.servername_callback = lambda connection, name: others.pop(0)
+    client, server = early_pair(client_context, server_context)
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is False
+
+
+def test_early_data_is_accepted_for_a_name_whose_context_takes_it(
+    client_context: Context, server_context: Context, credentials: pyossl.Credentials
+) -> None:
+    other = early_server(credentials, LIMIT)
+    server_context.servername_callback = lambda connection, name: other
+    client, server = early_pair(client_context, server_context)
+    assert read_to_end(client, server) == REQUEST
+
+
+def test_a_client_is_known_by_the_certificate_of_its_session_when_early_data_is_read(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    context = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
+    context.max_early_data = LIMIT
+    own = authority.issue("client")
+    client_context = Context.client(
+        trust=authority.certificate, certificate=own.certificate, private_key=own.private_key
+    )
+    client, server = early_pair(client_context, context)
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == REQUEST
+    certificate = server.peer_certificate
+    assert certificate is not None
+    assert certificate.to_der() == own.certificate.to_der()
+    assert server.write(b"answer") == 6
+
+
+def test_an_answer_to_refused_early_data_waits_for_the_handshake(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """The client has shown no certificate yet."""
+    context = Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
+    context.max_early_data = LIMIT
+    client, server = Connection(Context.client(trust=authority.certificate), "example.com"), Connection(context)
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == b""
+    assert server.write(b"secret") is Want.READ
+    carry(client, server)
+    with pytest.raises(pyossl.TLSError):
+        shake_hands(client, server)
+
+
+def test_a_client_of_tls_1_2_has_no_early_data(authority: pyossl.Authority, server_context: Context) -> None:
+    client = Connection(Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2), "example.com")
+    server = Connection(server_context)
+    assert read_to_end(client, server) == b""
+    assert server.early_data_accepted is None
+    assert server.version == "TLSv1.2"
+
+
+def test_a_server_of_tls_1_2_fails_the_handshake_of_a_client_with_early_data(
+    client_context: Context, server_context: Context, credentials: pyossl.Credentials
+) -> None:
+    session = session_for(client_context, server_context)
+    client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    older = Context.server(credentials.certificate, credentials.private_key, maximum_version=Version.TLSv1_2)
+    with pytest.raises(pyossl.TLSError):
+        shake_hands(client, Connection(older))
+
+
+# The order of calls
+
+
+def test_read_early_data_comes_first(client_context: Context, server_context: Context) -> None:
+    server = Connection(server_context)
+    assert server.handshake() is Want.READ
+    with pytest.raises(UsageError, match="comes first"):
+        server.read_early_data()
+    client, server = meet(client_context, server_context)
+    assert server.read_early_data() == b""
+    with pytest.raises(UsageError, match="only for servers"):
+        client.read_early_data()
+    for size, kind in ((0, ValueError), (-1, ValueError), ("1", TypeError), (1.5, TypeError)):
+        with pytest.raises(kind):
+            Connection(server_context).read_early_data(size)  # type: ignore[arg-type]
+
+
+def test_a_flight_may_come_byte_by_byte(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    got = b""
+    for byte in first_flight(client):
+        server.receive_data(bytes([byte]))
+        while isinstance(piece := server.read_early_data(7), bytes):
+            assert len(piece) <= 7
+            got += piece
+        assert piece is Want.READ
+    assert got == REQUEST
+
+
+@pytest.mark.parametrize("part", [0.3, 0.99, 1.0])
+def test_a_peer_that_stops_in_the_middle_is_a_truncation(
+    part: float, client_context: Context, server_context: Context
+) -> None:
+    client, server = early_pair(client_context, server_context)
+    flight = first_flight(client)
+    server.receive_data(flight[: int(len(flight) * part)])
+    server.receive_data(b"")
+    with pytest.raises(pyossl.TruncationError):
+        while server.read_early_data():
+            pass
+    with pytest.raises(pyossl.TruncationError):
+        server.read_early_data()
+
+
+def test_changed_early_data_is_refused(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    flight = bytearray(first_flight(client))
+    flight[-1] ^= 1
+    server.receive_data(bytes(flight))
+    with pytest.raises(pyossl.TLSError):
+        server.read_early_data()
+
+
+@pytest.mark.parametrize("size", [1, 3000, 50_000])
+def test_an_answer_may_be_longer_than_the_transport_has_room_for(
+    size: int, client_context: Context, server_context: Context
+) -> None:
+    """Over a small BIO pair.  The session has no more tickets to come, whose flush would send the rest."""
+    server_context.ticket_count = 1
+    session = session_for(client_context, server_context)
+    ours, theirs = pyossl.BIO.pair(600, 600)
+    client = Connection(client_context, "example.com", bio=ours, session=session, early_data=REQUEST)
+    server = Connection(server_context, bio=theirs)
+    answer, got, early, sent = os.urandom(size), b"", b"", 0
+    for _ in range(2000):
+        piece = client.read(100_000)
+        got += piece if isinstance(piece, bytes) else b""
+        if not early:
+            piece = server.read_early_data()
+            early = piece if isinstance(piece, bytes) else b""
+        elif sent < size:
+            written = server.write(answer[sent:])
+            sent += written if isinstance(written, int) else 0
+        elif got == answer:
+            break
+        else:
+            server.read_early_data()
+    assert early == REQUEST
+    assert got == answer
+    while server.read_early_data() != b"":
+        client.read(1)
+    take_turns(client, server)
+    client.write(b"more")
+    assert server.read(10) == b"more"
+
+
+def test_a_closed_connection_says_so(client_context: Context, server_context: Context) -> None:
+    client, server = early_pair(client_context, server_context)
+    client.close()
+    server.close()
+    for call in (server.read_early_data, lambda: server.early_data_accepted, lambda: client.early_data_accepted):
+        with pytest.raises(UsageError, match="closed"):
+            call()
