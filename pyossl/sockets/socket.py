@@ -101,9 +101,9 @@ class Socket(RecvSendMethods):
         """On a server, waits for early data, and returns up to ``size`` bytes; ``b""`` if no more will come.
 
         Call it before the handshake, until it returns ``b""``: the client has sent none, it was refused, or all of it
-        has been read.  Meanwhile ``sendall`` answers the client at once; ``recv`` raises ``UsageError``.  What it returns
-        may be a replay: see ``Context.max_early_data``.  Finish the handshake before ``close``: otherwise the client
-        gets no close_notify.
+        has been read.  Meanwhile ``sendall`` answers the client at once; ``recv`` raises ``UsageError``.  What it
+        returns may be a replay: see ``Context.max_early_data``.  Finish the handshake before ``close``: otherwise the
+        client gets no close_notify.
 
         Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for a ``size``
         below 1, and the errors of ``handshake``.  SSL_read_early_data(3)

@@ -273,11 +273,11 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         return None if result == 0 else self._unfinished(result, "the handshake")
 
     def read_early_data(self, size: int = 16384) -> bytes | Want:
-        """On a server, reads up to ``size`` bytes of early data.  Call it before the handshake, until it returns ``b""``.
+        """On a server, reads up to ``size`` bytes of early data, before the handshake.
 
-        It returns ``b""`` if there is no more: the client has sent none, it was refused, or its end has come, for which
-        the server must wait for the client's answer.  Then ``handshake`` and ``read`` go on.  Otherwise it returns bytes,
-        or a ``Want``.  Meanwhile ``write`` answers the client at once.
+        Call it until it returns ``b""``: the client has sent none, it was refused, or its end has come, for which the
+        server must wait for the client's answer.  Then ``handshake`` and ``read`` go on; before, they raise
+        ``UsageError``.  Otherwise it returns bytes, or a ``Want``.  Meanwhile ``write`` answers the client at once.
 
         What it returns may be a replay: see ``Context.max_early_data``.  If the context takes no early data, it returns
         ``b""`` too.  Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for

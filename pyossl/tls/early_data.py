@@ -1,4 +1,4 @@
-"""Early data: a client of TLS 1.3 that resumes a session sends its request with the first bytes.  SSL_read_early_data(3)
+"""Early data: a client of TLS 1.3 that resumes a session sends it with its first bytes.  SSL_read_early_data(3)
 
 Anyone who has recorded early data can send it to the server again, and the server cannot know it by the keys alone.  So
 three rules hold here:
@@ -81,10 +81,10 @@ class EarlyDataSettings(ContextState):
         only for early data that all other rules allow.
 
         Processes that share their tickets need it: they set ``Options.NO_ANTI_REPLAY``, and the callback puts
-        ``client_random`` into a store that all of them share, and returns False if it was there already.  The store must
-        keep it for 30 seconds: OpenSSL refuses early data that arrives 10 seconds later than its client says.  A context
-        with ``max_early_data`` and ``NO_ANTI_REPLAY`` needs a callback: without one, its first connection raises
-        ``UsageError``.
+        ``client_random`` into a store that all of them share, and returns False if it was there already.  The store
+        must keep it for 30 seconds: OpenSSL refuses early data that arrives 10 seconds later than its client says.  A
+        context with ``max_early_data`` and ``NO_ANTI_REPLAY`` needs a callback: without one, its first connection
+        raises ``UsageError``.
 
         After a server name callback has chosen another context, the callback of the first one is still called.  Setting
         it raises ``UsageError`` on a client's context.  SSL_CTX_set_allow_early_data_cb(3)

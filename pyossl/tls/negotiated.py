@@ -332,9 +332,9 @@ class Negotiated(Uncopied):
     def early_data_accepted(self) -> bool | None:
         """Whether the server has accepted the client's early data; None if none was sent.
 
-        On a client False means that the server has not seen the early data: the program sends it again, if it wants to,
-        after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the answer
-        is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
+        On a client False means that the server has not seen the early data: the program sends it again, if it wants
+        to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
+        answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
         """
 
         def accepted(ssl: Any) -> bool | None:

@@ -334,6 +334,12 @@ def test_a_client_that_sends_more_than_the_limit_is_refused(
         server.read_early_data()
 
 
+def skip(server: Connection) -> None:
+    """Does the handshake without early data, as far as the client's first bytes go."""
+    for _ in range(10):
+        assert server.handshake() is Want.READ
+
+
 def test_a_server_does_not_skip_more_than_it_says(client_context: Context, credentials: pyossl.Credentials) -> None:
     context = early_server(credentials, 100)
     session = session_for(client_context, context)
@@ -342,8 +348,7 @@ def test_a_server_does_not_skip_more_than_it_says(client_context: Context, crede
     server = Connection(context)
     server.receive_data(first_flight(client))
     with pytest.raises(pyossl.TLSError):
-        for _ in range(10):
-            assert server.handshake() is Want.READ
+        skip(server)
 
 
 def test_the_limits_are_a_servers_and_frozen_with_its_first_connection(
@@ -366,9 +371,7 @@ def test_the_limits_are_a_servers_and_frozen_with_its_first_connection(
 # What a client may not send
 
 
-def test_early_data_needs_a_session_of_the_same_name(
-    authority: pyossl.Authority, server_context: Context
-) -> None:
+def test_early_data_needs_a_session_of_the_same_name(authority: pyossl.Authority, server_context: Context) -> None:
     context = Context.client(trust=authority.certificate, check_hostname=False)
     session = session_for(context, server_context)
     with pytest.raises(UsageError, match="needs the session"):
@@ -458,9 +461,7 @@ def test_early_data_is_refused_with_another_protocol_than_the_sessions(
     assert client.alpn == "http/1.1"
 
 
-def test_early_data_is_refused_with_a_hello_retry_request(
-    client_context: Context, server_context: Context
-) -> None:
+def test_early_data_is_refused_with_a_hello_retry_request(client_context: Context, server_context: Context) -> None:
     server_context.set_groups("P-384")
     client_context.set_groups("P-256:P-384")
     client, server = early_pair(client_context, server_context)
@@ -580,9 +581,8 @@ def test_a_peer_that_stops_in_the_middle_is_a_truncation(
     flight = first_flight(client)
     server.receive_data(flight[: int(len(flight) * part)])
     server.receive_data(b"")
-    with pytest.raises(pyossl.TruncationError):
-        while server.read_early_data():
-            pass
+    if part == 1.0:
+        assert server.read_early_data() == REQUEST
     with pytest.raises(pyossl.TruncationError):
         server.read_early_data()
 
