@@ -332,7 +332,8 @@ class Negotiated(Uncopied):
     def early_data_accepted(self) -> bool | None:
         """Whether the server has accepted the client's early data; None if none was sent.
 
-        On a client False means that the server has not seen the early data: the program sends it again, if it wants
+        On a client False means that the server has not seen the early data, also because the session could not be
+        offered any more: the program sends it again, if it wants
         to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
         answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
         """
@@ -341,7 +342,9 @@ class Negotiated(Uncopied):
             if self._sends_early_data and not lib.SSL_is_init_finished(ssl):
                 raise UsageError("the handshake is not finished: the server has not said whether it takes early data")
             status = lib.SSL_get_early_data_status(ssl)
-            return None if status == lib.SSL_EARLY_DATA_NOT_SENT else status == lib.SSL_EARLY_DATA_ACCEPTED
+            if status == lib.SSL_EARLY_DATA_NOT_SENT and not self._sends_early_data:
+                return None
+            return bool(status == lib.SSL_EARLY_DATA_ACCEPTED)
 
         return self._ask(accepted)
 

@@ -437,13 +437,53 @@ def test_another_protocol_than_the_sessions_is_not_offered(
     assert REQUEST not in client.data_to_send()
 
 
+@pytest.mark.parametrize("options", [{"maximum_version": Version.TLSv1_2}, {}])
 def test_a_context_without_tls_1_3_sends_no_early_data(
-    authority: pyossl.Authority, client_context: Context, server_context: Context
+    options: Any, authority: pyossl.Authority, client_context: Context, server_context: Context
 ) -> None:
-    other = Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
+    other = Context.client(trust=authority.certificate, **options)
+    if not options:
+        other.options |= Options.NO_TLSv1_3
     session = pyossl.Session.load(session_for(client_context, server_context).to_der(), other, "example.com")
-    with pytest.raises((pyossl.TLSError, ValueError)):
-        Connection(other, "example.com", session=session, early_data=REQUEST).handshake()
+    client = Connection(other, "example.com", session=session, early_data=REQUEST)
+    assert read_to_end(client, Connection(server_context)) == b""
+    assert client.early_data_accepted is False
+    assert client.version == "TLSv1.2"
+
+
+def test_early_data_is_not_sent_with_a_session_that_another_connection_has_used_up(
+    client_context: Context, server_context: Context
+) -> None:
+    """OpenSSL makes a session good for one use if a callback is told of new sessions (docs/pitfalls.md, 64)."""
+    client_context.new_session_callback = lambda connection, session: None
+    session = session_for(client_context, server_context)
+    first, second = (Connection(client_context, "example.com", session=session, early_data=REQUEST) for _ in range(2))
+    assert read_to_end(first, Connection(server_context)) == REQUEST
+    assert not session.is_resumable
+    assert read_to_end(second, Connection(server_context)) == b""
+    assert second.early_data_accepted is False
+    third = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    assert read_to_end(third, Connection(server_context)) == b""
+    assert third.early_data_accepted is False
+
+
+def test_early_data_of_an_expired_session_is_refused(client_context: Context, server_context: Context) -> None:
+    session = session_for(client_context, server_context)
+    lib.SSL_SESSION_set_time(session._session, lib.SSL_SESSION_get_time_ex(session._session) - 100_000)
+    client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    assert read_to_end(client, Connection(server_context)) == b""
+    assert client.early_data_accepted is False
+
+
+def test_early_data_that_comes_later_than_its_client_says_is_refused(
+    client_context: Context, server_context: Context
+) -> None:
+    session = session_for(client_context, server_context)
+    lib.SSL_SESSION_set_time(session._session, lib.SSL_SESSION_get_time_ex(session._session) - 1000)
+    client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    assert read_to_end(client, Connection(server_context)) == b""
+    assert client.early_data_accepted is False
+    assert client.session_reused
 
 
 # When a server refuses it

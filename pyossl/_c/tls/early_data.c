@@ -42,13 +42,32 @@ static void pyossl_forget_early_data(pyossl_connection *connection)
     connection->early_size = 0;
 }
 
-/* Writes a client's early data, behind the ClientHello.  0: all of it has been written. */
+/* Whether the ClientHello will have the session.  If not, SSL_write_early_data(3) sends the ClientHello without it, and
+ * then fails without a reason.  A session may have been used by another connection meanwhile: OpenSSL makes one that a
+ * callback has got good for one use (docs/pitfalls.md, 64). */
+static int pyossl_offers_session(SSL *ssl)
+{
+    long newest = SSL_get_max_proto_version(ssl);
+    const SSL_SESSION *session = SSL_get_session(ssl);
+
+    return session != NULL && SSL_SESSION_is_resumable(session)
+        && (SSL_get_options(ssl) & SSL_OP_NO_TLSv1_3) == 0 && (newest == 0 || newest >= TLS1_3_VERSION);
+}
+
+/* Writes a client's early data, behind the ClientHello.  0: all of it has been written, or it cannot be sent and the
+ * handshake goes on without it. */
 static long long pyossl_write_kept_early_data(pyossl_connection *connection)
 {
     size_t written = 0;
-    int is_held = pyossl_begin_step(connection), result;
+    int is_held, result;
     long long outcome;
 
+    if (SSL_in_before(connection->ssl) && !pyossl_offers_session(connection->ssl)) {
+        connection->early = 0;
+        pyossl_forget_early_data(connection);
+        return 0;
+    }
+    is_held = pyossl_begin_step(connection);
     errno = 0;
     result = SSL_write_early_data(connection->ssl, connection->early_data, connection->early_size, &written);
     outcome = result == 1 ? 0 : pyossl_not_done(connection, result);
