@@ -36,10 +36,13 @@ class EarlyDataProtocol(asyncio.Protocol):
     """
 
     def early_data_received(self, data: bytes) -> None:
-        """Called with early data, bytes.  What is written meanwhile answers the client at once."""
+        """Called with ``data``, early data.  What is written meanwhile answers the client at once."""
 
     def early_data_ended(self) -> None:
         """Called once: all early data has been delivered, or there is none.  ``data_received`` gets what follows."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, a protocol with early data>"
 
 
 class EarlySocketTransport(SocketTransport):

@@ -190,7 +190,7 @@ class EarlyNginx(Nginx):
     more = 'ssl_early_data on; add_header Early "<$ssl_early_data>" always;'
 
 
-@pytest.mark.feature("early data, sent by a client and read apart by a server", "nginx")
+@pytest.mark.feature("early data, sent by a client and read apart by a server")
 def test_nginx_answers_our_early_request_and_the_one_after_it(
     identity: Identity, trustme_authority: Authority, folder: Path
 ) -> None:
