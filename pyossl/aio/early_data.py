@@ -22,13 +22,14 @@ from typing import Any
 
 from pyossl.aio.socket_transport import SocketTransport
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING
+from pyossl.core.copying import Uncopied
 from pyossl.core.outcome import Want
 
 READING, FINISHING, OVER = range(3)
 _PIECE = 16384
 
 
-class EarlyDataProtocol(asyncio.Protocol):
+class EarlyDataProtocol(Uncopied, asyncio.Protocol):
     """A protocol of a server that takes early data.  ``create_server`` looks for this base class.
 
     The context's ``max_early_data`` must allow early data too.  ``connection_made`` is called before the handshake is

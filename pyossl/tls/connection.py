@@ -294,7 +294,7 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         if most == 0:
             raise ValueError("at least 1 byte of early data must be read at a time")
         if not self._context.is_server:
-            raise UsageError("read_early_data() is only for servers: this connection is a client's")
+            self._ask(_refuse_client)
         return ffi.new("char[]", most), most
 
     def request_certificate(self) -> Want | None:
@@ -424,6 +424,10 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         if self._c.write_errno:
             return f"can only be read: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
+
+
+def _refuse_client(_: Any) -> None:
+    raise UsageError("read_early_data() is only for servers: this connection is a client's")
 
 
 def _bio_pair(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:
