@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ from early_sessions import REQUEST, early_server, first_flight, session_for
 from served import SECONDS, Task, child_that_does
 
 import pyossl
+import pyossl.greenlets
 from pyossl import Context, lib
 
 pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
@@ -192,6 +194,35 @@ def test_a_connection_whose_early_data_was_read_stays_the_parents(
             with call.result():
                 assert tls.read_early_data() == b""
                 tls.handshake()
+
+
+def test_a_green_socket_waits_for_early_data_with_the_hub(client_context: Context, server_context: Context) -> None:
+    session = session_for(client_context, server_context)
+    waits: list[pyossl.Want] = []
+
+    def wait(descriptor: int, want: pyossl.Want, seconds: float | None) -> None:
+        waits.append(want)
+        reads, writes = ([], [descriptor]) if want is pyossl.Want.WRITE else ([descriptor], [])
+        select.select(reads, writes, [], seconds)
+
+    pyossl.greenlets.wait_with(wait)
+    try:
+        with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
+            call = calling(listener, client_context, session)
+            with accepted(listener) as tls:
+                assert tls.read_early_data() == REQUEST
+                with call.result() as client:
+                    assert client.early_data_accepted is True
+                    assert tls.read_early_data() == b""
+                    tls.handshake()
+            with socket.create_connection(listener.address), accepted(listener) as stalled:
+                waits.clear()
+                stalled.settimeout(0.1)
+                with pytest.raises(TimeoutError, match="reading early data timed out"):
+                    stalled.read_early_data()
+                assert pyossl.Want.READ in waits
+    finally:
+        pyossl.greenlets.wait_with(None)
 
 
 def test_arguments_that_cannot_be_used_are_refused_before_anything_is_sent(
