@@ -31,6 +31,7 @@ except ModuleNotFoundError as error:
     raise ImportError("pyossl.anyio needs anyio: pip install 'pyossl[anyio]'", name="anyio") from error
 
 from pyossl.core.arguments import flag, function, host_name, index, instance, integer, number_shown, seconds
+from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import Error, TruncationError, UsageError
 from pyossl.sockets.address import check_host
@@ -52,7 +53,10 @@ class TLSStream(PostHandshakeMethods, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.
-    - ``hostname``, ``standard_compatible``, ``session`` and ``message_callback`` are those of ``wrap``.
+    - ``hostname``, ``standard_compatible``, ``session``, ``message_callback`` and ``early_data`` are those of ``wrap``.
+
+    A server that takes early data makes the stream with this class itself, which does no handshake, and calls
+    ``read_early_data`` first.
 
     The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
     public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.
@@ -74,11 +78,14 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         standard_compatible: bool = True,
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
+        early_data: Bytes | None = None,
     ) -> None:
         _check_stream(transport_stream)
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
-        self.connection = Connection(context, hostname, session=session, message_callback=message_callback)
+        self.connection = Connection(
+            context, hostname, session=session, message_callback=message_callback, early_data=early_data
+        )
         self._async_stream = AsyncStream(
             self.connection,
             anyio,
@@ -99,6 +106,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         standard_compatible: bool = True,
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
+        early_data: Bytes | None = None,
     ) -> TLSStream:
         """Finishes the handshake over ``transport_stream``, and returns the TLS stream.
 
@@ -107,7 +115,8 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         - ``hostname`` is the name or the IP address that the server's certificate must have.
         - With ``standard_compatible=False``, ``aclose`` sends no close_notify, and an end without the peer's is
           accepted.
-        - ``session`` and ``message_callback`` are those of ``pyossl.Connection``.
+        - ``session``, ``message_callback`` and ``early_data`` are those of ``pyossl.Connection``; its
+          ``early_data_accepted`` says whether the server has taken the early data.
 
         Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
         the context is missing or for the other side.  The transport stays open: its owner closes it.
@@ -129,6 +138,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
             standard_compatible=standard_compatible,
             session=session,
             message_callback=message_callback,
+            early_data=early_data,
         )
         try:
             await stream._async_stream.handshake()
@@ -137,6 +147,18 @@ class TLSStream(PostHandshakeMethods, ByteStream):
                 raise error.__cause__ from None
             raise
         return stream
+
+    async def read_early_data(self, max_bytes: int = 16384) -> bytes:
+        """On a server, waits for early data, and returns up to ``max_bytes``; ``b""`` if no more will come.
+
+        Call it before any other method, until it returns ``b""``.  Meanwhile ``send`` answers the client at once.  What
+        it returns may be a replay: see ``Context.max_early_data``.  Finish the handshake with a ``send`` or ``receive``
+        after that ``b""``, before ``aclose``: otherwise the client gets no close_notify.
+
+        Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for ``max_bytes``
+        below 1.  SSL_read_early_data(3)
+        """
+        return await self._async_stream.read_early_data(max_bytes)
 
     async def send(self, item: bytes) -> None:
         """Sends all bytes of ``item``.  SSL_write_ex(3)"""
@@ -382,6 +404,7 @@ async def connect_tcp(
     tls_standard_compatible: bool = True,
     session: Session | None = None,
     message_callback: Callable[[Message], object] | None = None,
+    early_data: Bytes | None = None,
     **arguments: Any,
 ) -> TLSStream:
     """Connects to ``remote_host``, finishes the handshake, and returns the TLS stream.
@@ -390,7 +413,7 @@ async def connect_tcp(
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
     - ``tls_hostname`` is the name or the IP address that the server's certificate must have; without one,
       ``remote_host``.
-    - ``tls_standard_compatible``, ``session`` and ``message_callback`` are those of ``TLSStream.wrap``.
+    - ``tls_standard_compatible``, ``session``, ``message_callback`` and ``early_data`` are those of ``TLSStream.wrap``.
     - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -413,6 +436,7 @@ async def connect_tcp(
         standard_compatible=tls_standard_compatible,
         session=session,
         message_callback=message_callback,
+        early_data=early_data,
     )
 
 

@@ -103,6 +103,9 @@ class GreenSocket(Socket):
         step = super().handshake
         self._until("the handshake", None if self._limit == FOREVER else deadline, step)
 
+    def read_early_data(self, size: int = 16384) -> bytes:
+        return self._in_steps("reading early data", super().read_early_data, size)
+
     def recv(self, size: int, flags: int = 0) -> bytes:
         return self._in_steps("reading", super().recv, size, flags)
 

@@ -52,7 +52,7 @@ class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Str
     """A TLS stream over ``transport_stream``.
 
     - ``context`` decides whether it is a client or a server.
-    - ``server_hostname``, ``session`` and ``message_callback`` are those of ``pyossl.Connection``.
+    - ``server_hostname``, ``session``, ``message_callback`` and ``early_data`` are those of ``pyossl.Connection``.
     - With ``https_compatible``, ``aclose`` sends no close_notify, and an end without the peer's is accepted.  Use it
       only for protocols that mark the end of a message themselves.
 
@@ -76,9 +76,12 @@ class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Str
         session: Session | None = None,
         message_callback: Callable[[Message], object] | None = None,
         https_compatible: bool = False,
+        early_data: Bytes | None = None,
     ) -> None:
         self.transport_stream: _Stream = transport_stream
-        self.connection = Connection(context, server_hostname, session=session, message_callback=message_callback)
+        self.connection = Connection(
+            context, server_hostname, session=session, message_callback=message_callback, early_data=early_data
+        )
         self._https_compatible = flag(https_compatible, "https_compatible")
         if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
             raise TypeError(f"a trio stream is needed, not {type(transport_stream).__name__}")
@@ -94,6 +97,18 @@ class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Str
     async def do_handshake(self) -> None:
         """Finishes the handshake, or waits for another task that is doing it.  SSL_do_handshake(3)"""
         await self._async_stream.handshake()
+
+    async def read_early_data(self, max_bytes: int = 16384) -> bytes:
+        """On a server, waits for early data, and returns up to ``max_bytes``; ``b""`` if no more will come.
+
+        Call it before any other method, until it returns ``b""``.  Meanwhile ``send_all`` answers the client at once.
+        What it returns may be a replay: see ``Context.max_early_data``.  Finish the handshake with ``do_handshake``
+        before ``aclose``: otherwise the client gets no close_notify.
+
+        Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for ``max_bytes``
+        below 1.  SSL_read_early_data(3)
+        """
+        return await self._async_stream.read_early_data(max_bytes)
 
     async def send_all(self, data: Bytes) -> None:
         """Sends all bytes of ``data``.  SSL_write_ex(3)"""
@@ -206,6 +221,7 @@ async def open_tcp_stream(
     session: Session | None = None,
     message_callback: Callable[[Message], object] | None = None,
     https_compatible: bool = False,
+    early_data: Bytes | None = None,
     happy_eyeballs_delay: float | None = _HAPPY_EYEBALLS_DELAY,
     local_address: str | None = None,
 ) -> TLSStream[trio.SocketStream]:
@@ -214,7 +230,8 @@ async def open_tcp_stream(
     - ``host`` is a name or an IP address, ``port`` a number.
     - ``context`` is a client's; without one, ``Context.client()``.
     - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, ``host``.
-    - ``session``, ``message_callback`` and ``https_compatible`` are those of ``TLSStream``.
+    - ``session``, ``message_callback``, ``https_compatible`` and ``early_data`` are those of ``TLSStream``.  After
+      ``do_handshake``, ``early_data_accepted`` says whether the server has taken the early data.
     - ``happy_eyeballs_delay``, in seconds, and ``local_address`` are those of ``trio.open_tcp_stream``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -243,6 +260,7 @@ async def open_tcp_stream(
             session=session,
             message_callback=message_callback,
             https_compatible=https_compatible,
+            early_data=early_data,
         )
     except BaseException:
         await trio.aclose_forcefully(stream)

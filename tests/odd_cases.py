@@ -42,7 +42,9 @@ MODULES = ("pyossl", "pyossl.aio", "pyossl.trio", "pyossl.anyio", "pyossl.tls.sy
 INNER = {
     # Made by pyossl, from a result of OpenSSL or of the loop.
     "aio.Server": "made by create_server",
+    "aio.EarlyDataProtocol.early_data_received": "called by a transport",
     "aio.StreamReader": "made by open_connection",
+    "aio.StreamReader.early_data_received": "called by a transport",
     "aio.StreamReader.feed_data": "called by a transport",
     "aio.StreamReader.filled": "called by a transport",
     "aio.StreamReader.received": "called by a transport",

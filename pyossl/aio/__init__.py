@@ -10,6 +10,7 @@ other loop, and over an existing transport, that transport carries the bytes.
 """
 
 from pyossl.aio.connecting import create_connection, create_unix_connection
+from pyossl.aio.early_data import EarlyDataProtocol
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.streams import (
@@ -24,6 +25,7 @@ from pyossl.aio.tls_upgrade import start_tls
 from pyossl.aio.transport import Transport
 
 __all__ = [
+    "EarlyDataProtocol",
     "Server",
     "StreamReader",
     "StreamWriter",

@@ -16,6 +16,7 @@ from pyossl.aio.socket_transport import tls_over_socket
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, switch
+from pyossl.core.buffers import Bytes
 from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
@@ -41,6 +42,7 @@ async def create_connection(
     interleave: int | None = None,
     all_errors: bool = False,
     session: Session | None = None,
+    early_data: Bytes | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a host and port, does the TLS handshake, and returns the transport and the protocol.
 
@@ -59,6 +61,8 @@ async def create_connection(
     - ``interleave``: how many addresses of the first family are tried before the families alternate.
     - ``all_errors``: if no address answers, raise an ``ExceptionGroup`` (Python 3.11 or newer).
     - ``session``: a session of the same context and name, which is offered for resumption.
+    - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
+      may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
 
     Raises ``OSError`` if no address can be connected to, ``ConnectionAbortedError`` if the handshake takes too long,
     ``TypeError`` or ``ValueError`` for unsuitable arguments, and the exceptions of ``Connection.handshake``.
@@ -97,7 +101,9 @@ async def create_connection(
         if interleave:
             found = by_turns(found, interleave)
         sock = await first_connected(found, local, happy_eyeballs_delay, all_errors)
-    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
+    return await _over_socket(
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, options
+    )
 
 
 def _host_and_port(address: Any) -> tuple[Any, Any]:
@@ -116,6 +122,7 @@ async def create_unix_connection(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
+    early_data: Bytes | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a Unix socket, does the TLS handshake, and returns the transport and the protocol.
 
@@ -128,6 +135,8 @@ async def create_unix_connection(
     - ``server_hostname``: the name that the server's certificate must be for.  It is required.
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which is offered for resumption.
+    - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
+      may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
 
     Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
@@ -151,7 +160,9 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
+    return await _over_socket(
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, options
+    )
 
 
 async def _over_socket(
@@ -161,6 +172,7 @@ async def _over_socket(
     context: Context,
     server_hostname: str,
     session: Session | None,
+    early_data: Bytes | None,
     options: dict[str, float],
 ) -> tuple[Transport, P]:
     """Does the handshake over a connected socket.  If it fails, the socket is closed."""
@@ -169,10 +181,11 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            given: dict[str, Any] = {"is_callers": is_callers, "waiter": waiter, **options}
+            given: dict[str, Any] = {"is_callers": is_callers, "early_data": early_data, "waiter": waiter, **options}
             transport = tls_over_socket(loop, sock, context, protocol, server_hostname, session, **given)
         else:
-            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
+            given = {"early_data": early_data, "waiter": waiter, **options}
+            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
     except BaseException:
         sock.close()
         raise

@@ -49,8 +49,9 @@ class ConnectionOverTransport(Connection):
         send_below: Callable[[bytes], object],
         *,
         session: Session | None = None,
+        early_data: Bytes | None = None,
     ) -> None:
-        super().__init__(context, server_hostname, session=session)
+        super().__init__(context, server_hostname, session=session, early_data=early_data)
         self._send_below = send_below
         self.has_more = False
         """Whether the next read needs no wait."""

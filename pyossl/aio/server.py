@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyossl.aio.arguments import check_factory, check_place, limits, server_context, stream_socket
+from pyossl.aio.early_data import EarlyDataProtocol, EarlySocketTransport
 from pyossl.aio.event_loop import has_descriptors
 from pyossl.aio.fork_count import fork_count
 from pyossl.aio.name_resolution import addresses_of
@@ -21,6 +22,7 @@ from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, switch
 from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError
 from pyossl.sockets.listener import OUT_OF_RESOURCES
 from pyossl.tls.context import Context
 
@@ -219,7 +221,12 @@ class Server(Uncopied, asyncio.AbstractServer):
                 self._report("the protocol's factory failed", error)
                 continue
             try:
-                tls_over_socket(self._loop, sock, self._context, protocol, **options)
+                if isinstance(protocol, EarlyDataProtocol):
+                    tls_over_socket(
+                        self._loop, sock, self._context, protocol, transport_class=EarlySocketTransport, **options
+                    )
+                else:
+                    tls_over_socket(self._loop, sock, self._context, protocol, **options)
             except Exception as error:
                 self._report("accepting a connection failed", error)
 
@@ -229,7 +236,10 @@ class Server(Uncopied, asyncio.AbstractServer):
 
     def _protocol_below(self) -> ProtocolBelowTLS:
         options: dict[str, Any] = {"server": self, **self._options}
-        return ProtocolBelowTLS(self._loop, self._context, self._protocol_factory(), **options)
+        protocol = self._protocol_factory()
+        if isinstance(protocol, EarlyDataProtocol):
+            raise UsageError("an event loop without add_reader() takes no early data")
+        return ProtocolBelowTLS(self._loop, self._context, protocol, **options)
 
     def _report(self, message: str, error: Exception) -> None:
         self._loop.call_exception_handler({"message": message, "exception": error})

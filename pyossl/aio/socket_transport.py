@@ -119,19 +119,23 @@ def tls_over_socket(
     server_hostname: Any = None,
     session: Any = None,
     is_callers: bool = False,
+    early_data: Any = None,
+    transport_class: type[SocketTransport] = SocketTransport,
     **options: Any,
 ) -> SocketTransport:
     """A transport over a connected socket, which begins its handshake.  If that fails, the socket is closed.
 
-    ``is_callers``: the program has the socket object too, and may close it.
+    - ``is_callers``: the program has the socket object too, and may close it.
+    - ``early_data``: that of ``Connection``.
+    - ``transport_class``: the class of the transport.
     """
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventLoopConnection(context, server_hostname, sock, session=session)
+        connection = EventLoopConnection(context, server_hostname, sock, session=session, early_data=early_data)
         if is_callers:
             connection.check_descriptor()
-        transport = SocketTransport(loop, sock, connection, protocol, **options)
+        transport = transport_class(loop, sock, connection, protocol, **options)
     except BaseException:
         sock.close()
         raise

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pyossl.aio.task_wakeups import wake_now, wake_through_queue
 from pyossl.core.arguments import index, instances, integer
 from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError
 from pyossl.sockets.event_loop_steps import Destination
 
 _DIRECT = range(32 * 1024, 64 * 1024 * 1024)
@@ -58,7 +59,32 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         self._failure: BaseException | None = None
         self._wake: Callable[[asyncio.Future[None]], object] = wake_through_queue
 
+    _early: bytearray | None = None
+    """Unread early data; None if this reader takes none."""
+    _early_ended = False
+    _early_waiter: asyncio.Future[None] | None = None
+
     # For the protocol to call
+
+    def take_early_data(self) -> None:
+        """Makes ``read_early_data`` wait for early data, which ``early_data_received`` gets."""
+        self._early = bytearray()
+
+    def early_data_received(self, data: bytes) -> None:
+        """Adds ``data``, early data that the transport has received."""
+        assert self._early is not None
+        self._early += data
+        self._wake_early()
+
+    def early_data_ended(self) -> None:
+        """Tells the reader that no more early data will come."""
+        self._early_ended = True
+        self._wake_early()
+
+    def _wake_early(self) -> None:
+        waiter, self._early_waiter = self._early_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def exception(self) -> Any:
         """The exception with which the connection was lost, None if there is none."""
@@ -67,6 +93,7 @@ class StreamReader(Uncopied, asyncio.StreamReader):
     def set_exception(self, exc: BaseException) -> None:
         """Tells the reader that the connection is lost.  Reads raise ``exc`` after all bytes that came before."""
         self._failure = exc
+        self._wake_early()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(exc)
@@ -142,6 +169,31 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         if not self._fresh and not self._buffer and not self._eof:
             await self._wait("read")
         return self._take(n)
+
+    async def read_early_data(self, n: int = 16384) -> bytes:
+        """Waits for early data and returns at most ``n`` bytes, on a server that was started with ``early_data=True``.
+
+        Returns ``b""`` if there is no more: the client has sent none, it was refused, or its end has come.  What it
+        returns may be a replay: see ``Context.max_early_data``.
+
+        Raises the exception with which the connection was lost, ``UsageError`` on any other reader, ``ValueError`` for
+        an ``n`` below 1, ``RuntimeError`` if another task waits.  SSL_read_early_data(3)
+        """
+        n = index(n, "n")
+        if n < 1:
+            raise ValueError("at least 1 byte of early data must be read at a time")
+        if self._early is None:
+            raise UsageError("this reader takes no early data: start_server(..., early_data=True) makes one that does")
+        while not self._early and not self._early_ended:
+            if self._failure is not None:
+                raise self._failure
+            if self._early_waiter is not None and not self._early_waiter.done():
+                raise RuntimeError("read_early_data() called while another coroutine is already waiting for early data")
+            self._early_waiter = self._loop.create_future()
+            await self._early_waiter
+        data = bytes(self._early[:n])
+        del self._early[:n]
+        return data
 
     async def readexactly(self, n: int) -> bytes:
         """Reads exactly ``n`` bytes.

@@ -13,14 +13,17 @@ from typing import Any
 from pyossl.aio.arguments import any_context, limits
 from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connecting import create_connection, create_unix_connection
+from pyossl.aio.early_data import EarlyDataProtocol
+from pyossl.aio.event_loop import has_descriptors
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.tls_upgrade import tls_over_transport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
-from pyossl.core.arguments import integer
+from pyossl.core.arguments import flag, integer
 from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
+from pyossl.core.errors import UsageError
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 
@@ -133,6 +136,18 @@ class StreamProtocol(Uncopied, EndNotifications, asyncio.Protocol):
             await waiter
         elif self._error is not None:
             raise self._error
+
+
+class EarlyStreamProtocol(StreamProtocol, EarlyDataProtocol):
+    """The protocol of a server's streams with early data, which the reader keeps apart."""
+
+    def __init__(
+        self, reader: StreamReader, loop: asyncio.AbstractEventLoop, client_connected: ClientConnected | None = None
+    ) -> None:
+        super().__init__(reader, loop, client_connected)
+        reader.take_early_data()
+        self.early_data_received = reader.early_data_received  # type: ignore[method-assign]  # as data_received
+        self.early_data_ended = reader.early_data_ended  # type: ignore[method-assign]
 
 
 class StreamWriter(Uncopied, asyncio.StreamWriter):
@@ -292,7 +307,8 @@ async def open_connection(
     - ``host``, ``port``: a name or an IP address, and a number or the name of a service.
     - ``limit``: the longest line that the reader returns, in bytes.  It buffers twice as much.
     - ``ssl``: a client's ``Context``.  None and True mean ``Context.client()``, which verifies the server.
-    - ``options``: the other parameters of ``create_connection``, for example ``server_hostname`` and ``sock``.
+    - ``options``: the other parameters of ``create_connection``, for example ``server_hostname``, ``sock``, ``session``
+      and ``early_data``.
 
     Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
@@ -368,6 +384,7 @@ async def start_server(
     *,
     ssl: Context,
     limit: int = LIMIT,
+    early_data: bool = False,
     **options: Any,
 ) -> Server:
     """Starts a TLS server and returns it.  It is like ``asyncio.start_server``.
@@ -378,11 +395,14 @@ async def start_server(
       ``""`` as the host it listens on all addresses.
     - ``ssl``: a server's ``Context``.
     - ``limit``: the longest line that a reader returns, in bytes.  It buffers twice as much.
+    - ``early_data``: True takes early data, if the context's ``max_early_data`` does.  Then ``client_connected_cb`` is
+      called before the handshake is finished if early data is accepted, and ``reader.read_early_data`` returns it.
+      What is written meanwhile answers the client at once.  The other reads return what follows.
     - ``options``: the other parameters of ``create_server``, for example ``sock`` and ``backlog``.
 
     Raises the same exceptions as ``create_server``.  SSL_accept(3)
     """
-    return await create_server(_factory(client_connected_cb, limit), host, port, ssl=ssl, **options)
+    return await create_server(_factory(client_connected_cb, limit, early_data), host, port, ssl=ssl, **options)
 
 
 async def start_unix_server(
@@ -391,22 +411,26 @@ async def start_unix_server(
     *,
     ssl: Context,
     limit: int = LIMIT,
+    early_data: bool = False,
     **options: Any,
 ) -> Server:
     """Starts a TLS server on a Unix socket and returns it.
 
-    - ``client_connected_cb``, ``ssl``, ``limit``: as for ``start_server``.
+    - ``client_connected_cb``, ``ssl``, ``limit``, ``early_data``: as for ``start_server``.
     - ``path``: the path of the socket.  A socket that another server has left there is replaced.
     - ``options``: the other parameters of ``create_unix_server``, for example ``sock`` and ``backlog``.
 
     Raises the same exceptions as ``create_unix_server``.  SSL_accept(3)
     """
-    return await create_unix_server(_factory(client_connected_cb, limit), path, ssl=ssl, **options)
+    return await create_unix_server(_factory(client_connected_cb, limit, early_data), path, ssl=ssl, **options)
 
 
-def _factory(client_connected: ClientConnected, limit: int) -> Callable[[], StreamProtocol]:
+def _factory(client_connected: ClientConnected, limit: int, early_data: bool) -> Callable[[], StreamProtocol]:
     if not callable(client_connected):
         raise TypeError(f"client_connected_cb is a function, not {type(client_connected).__name__}")
     integer(limit, "limit", 1, sys.maxsize)
     loop = asyncio.get_running_loop()
-    return lambda: StreamProtocol(StreamReader(limit, loop), loop, client_connected)
+    if flag(early_data, "early_data") and not has_descriptors(loop):
+        raise UsageError("an event loop without add_reader() takes no early data")
+    protocol = EarlyStreamProtocol if early_data else StreamProtocol
+    return lambda: protocol(StreamReader(limit, loop), loop, client_connected)

@@ -68,9 +68,8 @@ async def tls_over_transport(
     former = transport.get_protocol()
     if isinstance(former, ProtocolBelowTLS):
         raise UsageError("there is already TLS over this transport: pass the TLS transport instead")
-    below = ProtocolBelowTLS(
-        loop, context, protocol, server_hostname, session, waiter=waiter, announced=False, **options
-    )
+    given: dict[str, Any] = {"waiter": waiter, "announced": False, **options}
+    below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
     if transport.is_closing():
         raise _already_closing(former, protocol)
     below.kept_alive = former, kept_alive

@@ -11,6 +11,7 @@ from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connection_over_transport import ConnectionOverTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
+from pyossl.core.buffers import Bytes
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session
 
@@ -32,13 +33,16 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
         above: asyncio.BaseProtocol,
         server_hostname: Any = None,
         session: Session | None = None,
+        early_data: Bytes | None = None,
         **options: Any,
     ) -> None:
         self._loop = loop
         self._above = above
         self._options = options
         self._below: asyncio.Transport | None = None
-        self.connection = ConnectionOverTransport(context, server_hostname, self._send_below, session=session)
+        self.connection = ConnectionOverTransport(
+            context, server_hostname, self._send_below, session=session, early_data=early_data
+        )
         self.transport: TransportOverTransport | None = None
         self.kept_alive: Any = None
         """An object whose finaliser would close the transport below, for example the writer of a plain stream."""

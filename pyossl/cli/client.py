@@ -15,13 +15,14 @@ import re
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pyossl
 from pyossl import Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
-from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
 from pyossl.cli.failure_report import failure_report
 from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.process import FAILED, print_error
@@ -55,6 +56,12 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--session", metavar="FILE", help="resume the session in this file, and store the newest session there"
     )
+    parser.add_argument(
+        "--early-data",
+        metavar="FILE",
+        help="send the bytes of this file before the server answers, if the session of --session allows it, otherwise "
+        "first after the handshake; anyone can replay early data",
+    )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
     parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
     parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
@@ -75,6 +82,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)
     session, file = None, None
+    early_data = _early_data(arguments)
     if arguments.session:
         file = SessionFile(arguments, address, name)
         session = file.load(context)
@@ -90,6 +98,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             timeout=arguments.timeout,
             message_callback=observed.add,
             session=session,
+            early_data=early_data if session is not None and len(early_data) <= session.max_early_data else None,
         )
     except (pyossl.Error, OSError) as error:
         if not arguments.json:
@@ -107,11 +116,23 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 screen.data(json.dumps(report, indent=2))
             else:
                 _show(connected, observed, notes)
+                if not tls.early_data_accepted:
+                    tls.sendall(early_data)
                 _move_data(tls, screen, arguments.crlf)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
     return 0
+
+
+def _early_data(arguments: argparse.Namespace) -> bytes:
+    """The bytes of the file of ``--early-data``; ``b""`` without the option."""
+    if arguments.early_data is None:
+        return b""
+    if arguments.session is None:
+        raise WrongArgumentError("--early-data needs --session, the file of the session that allows it")
+    with options.errors_as_wrong_arguments():
+        return Path(arguments.early_data).read_bytes()
 
 
 def _print_failure(screen: Screen, report: dict[str, Any], error: Exception) -> int:

@@ -35,6 +35,7 @@ def connect(
     timeout: float,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    early_data: bytes | None = None,
 ) -> ClientConnection:
     """Connects, speaks the STARTTLS dialogue of ``protocol`` if one is given, and performs the handshake.
 
@@ -50,7 +51,7 @@ def connect(
             starttls.negotiate(protocol, sock, name, timeout)
         ready = time.perf_counter()
         peer = _address_text(sock.getpeername())
-        tls = context.wrap_socket(sock, name, message_callback=message_callback, session=session)
+        tls = context.wrap_socket(sock, name, message_callback=message_callback, session=session, early_data=early_data)
         on_failure.pop_all()
     return ClientConnection(tls, peer, connected - start, ready - connected)
 

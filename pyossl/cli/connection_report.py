@@ -42,6 +42,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "session": {
             "resumed": connection.session_reused,
             "lifetime": None if session is None else _lifetime(session),
+            "early_data_accepted": connection.early_data_accepted,
         },
         "handshake": {
             "tcp_ms": round(connected.tcp_seconds * 1000, 3),
@@ -179,6 +180,8 @@ def show(report: dict[str, Any], screen: Screen) -> None:
     screen.field("client cert", client_certificate_text(report["client_certificate"]))
     lifetime = "" if session["lifetime"] is None else f", can be resumed for {session['lifetime']} s"
     screen.field("session", ("resumed" if session["resumed"] else "new") + lifetime)
+    if session["early_data_accepted"] is not None:
+        screen.field("early data", "accepted" if session["early_data_accepted"] else "refused")
     messages = counted(len(handshake["messages"]), "message")
     screen.field(
         "handshake",

@@ -41,6 +41,8 @@ _HANDSHAKE = 10.0
 _STALLED = 1.0
 """The number of seconds that the server waits on a client before it may close it to serve another one."""
 _HTTP = "http/1.1"
+_EARLY_DATA = 16384
+"""The most bytes of early data.  What the server does with them may be done twice: it sends back data, or a file."""
 
 
 def add(commands: Commands) -> None:
@@ -82,6 +84,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
     options.add_algorithms(parser)
+    parser.add_argument(
+        "--early-data",
+        action="store_true",
+        help="take up to 16,384 bytes of early data of clients that resume a session",
+    )
     parser.add_argument(
         "--fingerprints", action="store_true", help="log the JA3 and JA4 fingerprints of each client's ClientHello"
     )
@@ -160,6 +167,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
         if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
             context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
+    if arguments.early_data:
+        context.max_early_data = _EARLY_DATA
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)
     return context, authority_file
@@ -248,6 +257,8 @@ class Client:
         self.address = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "client"
         self.since = time.monotonic()
         self.was_closed_for_another = False
+        self.early_data = b""
+        """The early data that the service has not read yet."""
 
     @property
     def waited(self) -> float:
@@ -256,14 +267,22 @@ class Client:
 
     def handshake(self, timeout: float) -> Socket:
         """Finishes the handshake within ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
         self._tls.settimeout(timeout)
+        if self._tls.context.max_early_data:
+            while data := self._tls.read_early_data():
+                self.early_data += data
+                self._tls.settimeout(max(deadline - time.monotonic(), 0.001))
         self._tls.handshake()
         self.observed.end()
         self.since = time.monotonic()
         return self._tls
 
     def recv(self, size: int) -> bytes:
-        """Calls ``Socket.recv``.  It does not reset the time, because a part of a request is not progress."""
+        """Early data, or ``Socket.recv``.  It does not reset the time: a part of a request is not progress."""
+        if self.early_data:
+            data, self.early_data = self.early_data[:size], self.early_data[size:]
+            return data
         return self._tls.recv(size)
 
     def sendall(self, data: bytes) -> None:
@@ -389,6 +408,8 @@ class Server:
         try:
             tls = self._handshake(client)
             self._log.handshake(client.address, tls, client.observed)
+            if client.early_data:
+                self._log.line(client.address, f"{len(client.early_data)} bytes of early data")
             client.settimeout(self._timeout)
             self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:

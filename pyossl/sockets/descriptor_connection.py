@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyossl.core import lib
+from pyossl.core import ffi, lib
+from pyossl.core.buffers import Bytes
 from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.core.outcome import Want
@@ -45,10 +46,11 @@ class DescriptorConnection(Connection):
         sock: socket.socket,
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
+        early_data: Bytes | None = None,
     ) -> None:
         self._refuse_second_init()
         self._kept = [sock]
-        self._begin(context, server_hostname, message_callback, session)
+        self._begin(context, server_hostname, message_callback, session, early_data=early_data)
 
     def _new(self, ctx: Any) -> Any:
         assert self._kept is not None
@@ -86,6 +88,12 @@ class WaitingConnection(DescriptorConnection):
     def post_handshake(self, what: int, timeout: float) -> None:
         """Does ``what``, a step of pyossl/tls/post_handshake.py.  SSL_do_handshake(3)"""
         self._checked(lib.pyossl_post_handshake_waiting(self._c, what, timeout), OPERATIONS[what], timeout)
+
+    def wait_for_early_data(self, size: int, timeout: float) -> bytes:
+        """Reads up to ``size`` bytes of early data; ``b""`` if no more will come.  SSL_read_early_data(3)"""
+        room, most = self._room_for_early_data(size)
+        result = lib.pyossl_read_early_data_waiting(self._c, room, most, timeout)
+        return bytes(ffi.buffer(room, self._checked(result, "reading early data", timeout)))
 
     def send_some(self, data: Any, size: int, timeout: float) -> int:
         """Sends at least one byte of ``data`` and returns the number sent.  SSL_write_ex(3)"""

@@ -75,13 +75,14 @@ class Socket(PostHandshakeMethods):
         message_callback: Callable[[Message], object] | None,
         session: Session | None,
         timeout: float | None,
+        early_data: Bytes | None = None,
     ) -> None:
         """Makes a ``Socket``, before its handshake, over ``sock``, a connected blocking socket that it then owns.
 
-        - ``context``, ``server_hostname``, ``message_callback``, ``session``: those of ``Connection``.
+        - ``context``, ``server_hostname``, ``message_callback``, ``session``, ``early_data``: those of ``Connection``.
         - ``timeout``: the timeout of each call in seconds; None for no limit.
         """
-        connection = WaitingConnection(context, server_hostname, sock, message_callback, session)
+        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, early_data)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
         self._files = 0
@@ -95,6 +96,19 @@ class Socket(PostHandshakeMethods):
         Raises the errors of ``Connection.handshake``.  SSL_do_handshake(3)
         """
         self.connection.finish_handshake(self._timeout)
+
+    def read_early_data(self, size: int = 16384) -> bytes:
+        """On a server, waits for early data, and returns up to ``size`` bytes; ``b""`` if no more will come.
+
+        Call it before the handshake, until it returns ``b""``: the client has sent none, it was refused, or all of it
+        has been read.  Meanwhile ``sendall`` answers the client at once; ``recv`` raises ``UsageError``.  What it
+        returns may be a replay: see ``Context.max_early_data``.  Finish the handshake before ``close``: otherwise the
+        client gets no close_notify.
+
+        Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for a ``size``
+        below 1, and the errors of ``handshake``.  SSL_read_early_data(3)
+        """
+        return self.connection.wait_for_early_data(size, self._timeout)
 
     def _handshake_before(self, deadline: int) -> None:
         self.connection.finish_handshake(self._timeout, deadline)
@@ -445,10 +459,12 @@ def wrap_socket(
     handshake: bool = True,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    early_data: Bytes | None = None,
 ) -> Socket:
     """Makes a ``Socket``: ``Context.wrap_socket`` calls it with ``context`` and its own arguments.
 
-    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``: see ``Context.wrap_socket``.
+    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``, ``early_data``: see
+    ``Context.wrap_socket``.
     """
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, for example the one of an asyncio transport
@@ -456,7 +472,7 @@ def wrap_socket(
     handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), early_data)
     # If the caller's object were closed, OpenSSL would write to the next file with that number.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -487,6 +503,7 @@ def connect(
     timeout: float | _Default | None = _DEFAULT,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    early_data: Bytes | None = None,
 ) -> Socket:
     """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
@@ -501,6 +518,9 @@ def connect(
       given, it is ``socket.getdefaulttimeout()``.
     - ``message_callback`` is called with each ``Message`` of the protocol that is sent or received.
     - ``session`` is offered for resumption.  It must come from the same context and the same name.
+    - ``early_data`` is sent with the first bytes of the handshake, if the session's ``max_early_data`` allows it:
+      ``early_data_accepted`` says whether the server has taken it.  Send only a request that may be done twice, because
+      anyone can replay it.  SSL_write_early_data(3)
 
     If a name has several addresses, the attempts alternate between IPv6 and IPv4.  The next one begins when the one
     before has failed, or after 250 ms.  The first that is connected is used (RFC 8305).
@@ -526,7 +546,7 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
-        tls = socket_class(sock, context, server_hostname, message_callback, session, limit)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, early_data)
     except BaseException:
         sock.close()
         raise

@@ -32,6 +32,8 @@ receiving bytes from the transport and storing them, so a cancelled read loses n
 bytes at once, the connection gets a portion of them for each step, with a checkpoint between the portions.  Otherwise
 many records without data, for example KeyUpdates, could hold up all other tasks.
 
+*Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.
+
 *Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
 only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
 """
@@ -99,6 +101,8 @@ class AsyncStream(Uncopied):
         self._handshake_lock, self._send_lock, self._receive_lock = library.Lock(), library.Lock(), library.Lock()
         self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
+        self._early = b""  # early data that was read, and not returned yet
+        self._answers_early = False  # early data was accepted: a write need not wait for the handshake
 
     @property
     def is_broken(self) -> bool:
@@ -114,6 +118,26 @@ class AsyncStream(Uncopied):
         if self._has_handshake:
             await self._lowlevel.cancel_shielded_checkpoint()
         await self._ensure_handshake()
+
+    async def read_early_data(self, size: int) -> bytes:
+        """On a server, reads up to ``size`` bytes of early data before the handshake; ``b""`` if no more will come."""
+        with self._receiver:
+            self._check()
+            await self._lowlevel.checkpoint_if_cancelled()
+            if not self._early:
+                await self._acquire(self._handshake_lock)
+                try:
+                    _, self._early = await self._repeat(lambda: self.connection.read_early_data(size))
+                    self._answers_early = bool(self.connection.early_data_accepted)
+                finally:
+                    self._handshake_lock.release()
+            # The data is kept meanwhile, as in read().
+            if self._unsent:
+                await self._flush()
+            else:
+                await self._lowlevel.cancel_shielded_checkpoint()
+            data, self._early = self._early[:size], self._early[size:]
+            return data
 
     async def read(self, size: int) -> bytes:
         """Reads up to ``size`` bytes; ``b""`` after the peer has closed."""
@@ -152,7 +176,7 @@ class AsyncStream(Uncopied):
         with self._sender, memoryview(data).cast("B") as view:
             self._check_writable()
             await self._lowlevel.checkpoint_if_cancelled()
-            if not self._has_handshake:
+            if not self._has_handshake and not self._answers_early:
                 await self._ensure_handshake()
             if not view:
                 await self._lowlevel.cancel_shielded_checkpoint()

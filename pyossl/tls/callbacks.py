@@ -65,6 +65,7 @@ ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | N
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
+AllowEarlyDataCallback = Callable[["Connection", bytes], bool]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
@@ -77,6 +78,7 @@ class ContextCallbacks:
     """The callbacks that the connections of one context share."""
 
     __slots__ = (
+        "allow_early_data",
         "alpn",
         "indicated_name",
         "info",
@@ -96,6 +98,7 @@ class ContextCallbacks:
         self.message: ContextMessageCallback | None = None
         self.psk_client: PSKClientCallback | None = None
         self.psk_server: PSKServerCallback | None = None
+        self.allow_early_data: AllowEarlyDataCallback | None = None
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None

@@ -36,6 +36,7 @@ from typing import Any
 from pyossl.bio.bio import BIO
 from pyossl.core import buffers, ffi, lib, own
 from pyossl.core.arguments import email_address, function, instances
+from pyossl.core.buffers import Bytes
 from pyossl.core.errors import UsageError, check, check_ptr, exception_of, failed
 from pyossl.core.lock import TakenError, ask
 from pyossl.core.methods_in_c import ConnectionMethods
@@ -64,6 +65,10 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     - ``session``: on a client, a ``Session`` of the same context and name, to resume.
     - ``other_names``: more DNS names.  The certificate must have ``server_hostname`` or one of these.
     - ``email``: an email address that the peer's certificate must also have.
+    - ``early_data``: on a client, bytes to send with the first bytes of the handshake, before the server has answered.
+      They need a ``session`` with the same name whose ``max_early_data`` allows them.  Whether the server has taken
+      them is ``early_data_accepted``.  Anyone who records them can send them to the server again: send only a request
+      that may be done twice.  SSL_write_early_data(3)
 
     Raises ``TypeError``, ``ValueError`` or ``UsageError`` for arguments that are invalid or do not fit the context.
     """
@@ -75,6 +80,7 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     _other_names: tuple[str, ...] = ()
     _email: str | None = None
     _indicated: str | None = None
+    _sends_early_data = False
     _kept: list[Any] | None = None
     """The Python objects that C reads from and writes to.  They live as long as C's part of the connection."""
 
@@ -88,12 +94,13 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         session: Session | None = None,
         other_names: Iterable[str] = (),
         email: str | None = None,
+        early_data: Bytes | None = None,
     ) -> None:
         self._refuse_second_init()
         self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
-        self._begin(context, server_hostname, message_callback, session, other_names, email)
+        self._begin(context, server_hostname, message_callback, session, other_names, email, early_data)
         for each in self._bios or ():
             each.serve(self)
 
@@ -105,6 +112,7 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         session: Session | None,
         other_names: Iterable[str] = (),
         email: str | None = None,
+        early_data: Bytes | None = None,
     ) -> None:
         if not isinstance(context, Context):
             raise TypeError(
@@ -140,6 +148,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             lib.pyossl_allow_renegotiations(self._c, *context._renegotiation)
         if session is not None:
             self._offer(session)
+        if early_data is not None:
+            self._keep_early_data(early_data, session)
         if function(message_callback, "message_callback") is not None:
             self._callbacks.message = message_callback
             lib.pyossl_set_message_callback(self._c, 1)
@@ -204,6 +214,25 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
         check(result, "SSL_set_session")
 
+    def _keep_early_data(self, data: Bytes, session: Session | None) -> None:
+        """Keeps early data for the first step of the handshake, if the session allows it."""
+        if self._context.is_server:
+            raise UsageError("early_data is for clients: a server reads it with read_early_data()")
+        with buffers.readable(data) as source:
+            size = len(source)
+            if session is None:
+                raise UsageError("early_data needs the session of an earlier connection: pass session too")
+            if session.server_hostname != (self._name or None):
+                raise ValueError(
+                    f"early data is only for the name of the session, which is {session.server_hostname!r}, "
+                    f"not {self._name!r}"
+                )
+            if size > session.max_early_data:
+                raise ValueError(f"the session allows {session.max_early_data} bytes of early data, not {size}")
+            if size and not lib.pyossl_keep_early_data(self._c, source, size):
+                raise MemoryError("there is no memory for the early data")
+        self._sends_early_data = size > 0
+
     def _switch_context(self, context: Context) -> None:
         """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
@@ -249,6 +278,31 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
         result = function(self._c)
         return None if result == 0 else self._unfinished(result, "the handshake")
+
+    def read_early_data(self, size: int = 16384) -> bytes | Want:
+        """On a server, reads up to ``size`` bytes of early data, before the handshake.
+
+        Call it until it returns ``b""``: the client has sent none, it was refused, or its end has come, for which the
+        server must wait for the client's answer.  Then ``handshake`` and ``read`` go on; before, they raise
+        ``UsageError``.  Otherwise it returns bytes, or a ``Want``.  Meanwhile ``write`` answers the client at once.
+
+        What it returns may be a replay: see ``Context.max_early_data``.  If the context takes no early data, it returns
+        ``b""`` too.  Raises ``UsageError`` on a client and after the handshake has begun without it, ``ValueError`` for
+        a ``size`` below 1, and the exceptions of ``handshake``.  SSL_read_early_data(3)
+        """
+        room, most = self._room_for_early_data(size)
+        result = lib.pyossl_read_early_data(self._c, room, most)
+        if result < 0:
+            return self._unfinished(result, "reading early data")
+        return bytes(ffi.buffer(room, result))
+
+    def _room_for_early_data(self, size: int) -> tuple[Any, int]:
+        most = self._size_to_read(size)
+        if most == 0:
+            raise ValueError("at least 1 byte of early data must be read at a time")
+        if not self._context.is_server:
+            self._ask(_refuse_client)
+        return ffi.new("char[]", most), most
 
     # Data: read, peek, read_into and write are in C
 
@@ -355,6 +409,10 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         if self._c.write_errno:
             return f"can only be read: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
+
+
+def _refuse_client(_: Any) -> None:
+    raise UsageError("read_early_data() is only for servers: this connection is a client's")
 
 
 def _bio_pair(bio: BIO | tuple[BIO, BIO]) -> tuple[BIO, BIO]:

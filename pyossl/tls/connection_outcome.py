@@ -27,6 +27,8 @@ _MISUSES = {
     lib.PYOSSL_WRITE_FIRST: "a write of {pending} bytes must be repeated before the shutdown",
     lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
+    lib.PYOSSL_EARLY_FIRST: "the client may send early data: call read_early_data until it returns b''",
+    lib.PYOSSL_TOO_LATE: "the handshake has begun without early data: read_early_data comes first",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
     lib.PYOSSL_UNFINISHED: "a handshake is not finished: finish it first",
 }
@@ -37,6 +39,7 @@ _NOT_DUE = (
     lib.PYOSSL_TOO_EARLY,
     lib.PYOSSL_READ_FIRST,
     lib.PYOSSL_UNFINISHED,
+    lib.PYOSSL_EARLY_FIRST,
 )
 """The misuses that a peer can cause by sending nothing."""
 

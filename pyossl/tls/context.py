@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-certificate_status.py.
+early_data.py, certificate_status.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from pyossl.core import lib
 from pyossl.core.arguments import flag, instances
+from pyossl.core.buffers import Bytes
 from pyossl.core.errors import Error, UsageError, check
 from pyossl.core.flags import Options
 from pyossl.core.library_context import LibraryContext
@@ -25,6 +26,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
 from pyossl.tls.certificate_status import CertificateStatusSettings
+from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
@@ -64,6 +66,7 @@ class Context(
     ServerNameSettings,
     InfoAndKeyLogSettings,
     PSKSettings,
+    EarlyDataSettings,
     SessionSettings,
     CertificateStatusSettings,
 ):
@@ -213,6 +216,7 @@ class Context(
         handshake: bool = True,
         message_callback: Callable[[Message], object] | None = None,
         session: Session | None = None,
+        early_data: Bytes | None = None,
     ) -> Socket:
         """Makes a ``Socket``, which is TLS over a connected stream socket.
 
@@ -221,6 +225,7 @@ class Context(
         - ``handshake``: True finishes the handshake here; False leaves it to the first call that reads or writes.
         - ``message_callback``: called with each ``Message`` of the protocol.
         - ``session``: on a client a ``Session`` to resume.
+        - ``early_data``: on a client bytes to send before the server answers, as in ``Connection``.
 
         If the handshake fails, the socket is closed and the error of ``Connection.handshake`` is raised.
         SSL_set_fd(3)
@@ -229,7 +234,13 @@ class Context(
             import_module("pyossl.sockets.socket")
         assert self.socket_face is not None
         return self.socket_face(
-            self, sock, server_hostname, handshake=handshake, message_callback=message_callback, session=session
+            self,
+            sock,
+            server_hostname,
+            handshake=handshake,
+            message_callback=message_callback,
+            session=session,
+            early_data=early_data,
         )
 
     def _configure(
@@ -286,6 +297,7 @@ class Context(
             if self._trust is not None:
                 self._trust._freeze()
             if self.is_server:
+                self._freeze_early_data()
                 self._limit_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(

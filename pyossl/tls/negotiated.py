@@ -72,6 +72,7 @@ class Negotiated(Uncopied):
     _other_names: tuple[str, ...]
     _email: str | None
     _indicated: str | None
+    _sends_early_data: bool
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
         """Calls ``function`` under the connection's lock, also when the connection is closed; returns its result."""
@@ -328,6 +329,26 @@ class Negotiated(Uncopied):
         return self._ask(stapled)
 
     @property
+    def early_data_accepted(self) -> bool | None:
+        """Whether the server has accepted the client's early data; None if none was sent.
+
+        On a client False means that the server has not seen the early data, also because the session could not be
+        offered any more: the program sends it again, if it wants
+        to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
+        answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
+        """
+
+        def accepted(ssl: Any) -> bool | None:
+            if self._sends_early_data and not lib.SSL_is_init_finished(ssl):
+                raise UsageError("the handshake is not finished: the server has not said whether it takes early data")
+            status = lib.SSL_get_early_data_status(ssl)
+            if status == lib.SSL_EARLY_DATA_NOT_SENT and not self._sends_early_data:
+                return None
+            return bool(status == lib.SSL_EARLY_DATA_ACCEPTED)
+
+        return self._ask(accepted)
+
+    @property
     def verified_name(self) -> str | None:
         """The name in the peer's certificate that matched; None if no name was compared.  SSL_get0_peername(3)"""
         return self._ask(lambda ssl: text(lib.SSL_get0_peername(ssl))) or None
@@ -432,3 +453,12 @@ class NegotiatedSummary(Uncopied):
     def alpn(self) -> str | None:
         """The application protocol that was selected (ALPN); None for none.  SSL_get0_alpn_selected(3)"""
         return self.connection.alpn
+
+    @property
+    def early_data_accepted(self) -> bool | None:
+        """Whether the server has accepted the client's early data; None if none was sent.
+
+        On a client False means that the server has not seen the early data.  Before the handshake is finished, a client
+        with early data raises ``UsageError``.  SSL_get_early_data_status(3)
+        """
+        return self.connection.early_data_accepted

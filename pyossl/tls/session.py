@@ -143,6 +143,14 @@ class Session(Uncopied):
         return int(lib.SSL_SESSION_get_ticket_lifetime_hint(self._session))
 
     @property
+    def max_early_data(self) -> int:
+        """The most bytes of early data that the server takes with this session; 0 for none.
+
+        SSL_SESSION_get_max_early_data(3)
+        """
+        return int(lib.SSL_SESSION_get_max_early_data(self._session))
+
+    @property
     def time(self) -> datetime.datetime:
         """The time at which the session was made, in UTC.  SSL_SESSION_get_time_ex(3)"""
         seconds = lib.SSL_SESSION_get_time_ex(self._session)

@@ -23,8 +23,8 @@ ANSWERED = {
 }  # fmt: skip
 
 FAIL_AGAIN = {
-    "accept", "decrypt", "encrypt", "handshake", "peek", "read", "read_into", "renegotiate", "request_certificate",
-    "shutdown", "update_keys", "write",
+    "accept", "decrypt", "encrypt", "handshake", "peek", "read", "read_early_data", "read_into", "renegotiate",
+    "request_certificate", "shutdown", "update_keys", "write",
 }  # fmt: skip
 """They report the failure of a dead connection again."""
 

@@ -33,6 +33,7 @@ http {{
     client_max_body_size 0;
     ssl_protocols {protocols};
     {clients}
+    {more}
     add_header Seen "$ssl_protocol $ssl_session_reused $ssl_client_verify $ssl_client_s_dn";
 {servers}
 }}
@@ -75,13 +76,15 @@ class Nginx(ServerPeer):
 
     name = "nginx"
     refusals = None
+    more = ""
+    """More lines of the configuration."""
 
     @contextlib.contextmanager
     def serving(self, service: Service) -> Iterator[Running]:
         with tempfile.TemporaryDirectory() as folder, reserved_port(service.host) as port:
             own = Path(folder)
             address = f"[{service.host}]:{port}" if ":" in service.host else f"{service.host}:{port}"
-            (own / "nginx.conf").write_text(_configuration(service, own, address))
+            (own / "nginx.conf").write_text(_configuration(service, own, address, self.more))
             with Program(*self.command(service), "-c", own / "nginx.conf") as run:
                 # It prints this when it has opened its sockets.
                 run.wait_for(rb"getrlimit\(RLIMIT_NOFILE\)")
@@ -93,7 +96,7 @@ class Nginx(ServerPeer):
         return [program("nginx"), "-e", "stderr"]
 
 
-def _configuration(service: Service, own: Path, address: str) -> str:
+def _configuration(service: Service, own: Path, address: str, more: str) -> str:
     def server(name: str, identity: Identity, default: str) -> str:
         return _SERVER.format(
             address=address,
@@ -112,4 +115,4 @@ def _configuration(service: Service, own: Path, address: str) -> str:
     clients = ""
     if service.clients:
         clients = f"ssl_verify_client on; ssl_verify_depth 5; ssl_client_certificate {service.clients};"
-    return _CONFIGURATION.format(own=own, protocols=protocols, clients=clients, servers=servers)
+    return _CONFIGURATION.format(own=own, protocols=protocols, clients=clients, servers=servers, more=more)

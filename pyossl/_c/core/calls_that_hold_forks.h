@@ -196,6 +196,7 @@
 #undef pyossl_on_client_key
 #undef pyossl_on_password
 #undef pyossl_on_server_key
+#undef pyossl_on_early_data
 #undef pyossl_on_info
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
@@ -238,9 +239,11 @@
 #define SSL_CTX_set_client_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_client_CA_list, __VA_ARGS__)
 #define SSL_CTX_set_default_passwd_cb(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_default_passwd_cb, __VA_ARGS__)
 #define SSL_CTX_set_default_verify_paths(...) PYOSSL_CHANGE(SSL_CTX_set_default_verify_paths, __VA_ARGS__)
+#define SSL_CTX_set_max_early_data(...) PYOSSL_CHANGE(SSL_CTX_set_max_early_data, __VA_ARGS__)
 #define SSL_CTX_set_num_tickets(...) PYOSSL_CHANGE(SSL_CTX_set_num_tickets, __VA_ARGS__)
 #define SSL_CTX_set_options(...) PYOSSL_CHANGE(SSL_CTX_set_options, __VA_ARGS__)
 #define SSL_CTX_set_post_handshake_auth(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_post_handshake_auth, __VA_ARGS__)
+#define SSL_CTX_set_recv_max_early_data(...) PYOSSL_CHANGE(SSL_CTX_set_recv_max_early_data, __VA_ARGS__)
 #define SSL_CTX_set_security_level(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_security_level, __VA_ARGS__)
 #define SSL_CTX_set_session_id_context(...) PYOSSL_CHANGE(SSL_CTX_set_session_id_context, __VA_ARGS__)
 #define SSL_CTX_set_timeout(...) PYOSSL_CHANGE(SSL_CTX_set_timeout, __VA_ARGS__)
@@ -254,6 +257,7 @@
 #define SSL_CTX_use_certificate_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_file, __VA_ARGS__)
 #define pyossl_limit_sessions(...) PYOSSL_CHANGE_VOID(pyossl_limit_sessions, __VA_ARGS__)
 #define pyossl_set_alpn_select(...) PYOSSL_CHANGE_VOID(pyossl_set_alpn_select, __VA_ARGS__)
+#define pyossl_set_allow_early_data(...) PYOSSL_CHANGE_VOID(pyossl_set_allow_early_data, __VA_ARGS__)
 #define pyossl_set_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_callback, __VA_ARGS__)
 #define pyossl_set_cookie_generate_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_generate_callback, __VA_ARGS__)
 #define pyossl_set_cookie_verify_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_verify_callback, __VA_ARGS__)

@@ -136,6 +136,9 @@ int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
 
+/* tls/allow_early_data.c */
+void pyossl_set_allow_early_data(SSL_CTX *context, int asks_python);
+
 /* tls/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
 
@@ -192,6 +195,8 @@ int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session);
 #define PYOSSL_READ_FIRST ...
 #define PYOSSL_REFUSED ...
 #define PYOSSL_UNFINISHED ...
+#define PYOSSL_EARLY_FIRST ...
+#define PYOSSL_TOO_LATE ...
 
 /* tls/handshake.c */
 long long pyossl_handshake(pyossl_connection *connection);
@@ -211,6 +216,10 @@ long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 
 /* tls/write.c */
 long long pyossl_finish_write(pyossl_connection *connection);
+
+/* tls/early_data.c */
+int pyossl_keep_early_data(pyossl_connection *connection, const void *data, size_t size);
+long long pyossl_read_early_data(pyossl_connection *connection, void *buffer, size_t size);
 
 /* tls/shutdown.c */
 long long pyossl_shutdown(pyossl_connection *connection);
@@ -304,6 +313,7 @@ long long pyossl_post_handshake_waiting(pyossl_connection *connection, int what,
 
 /* sockets/read_waiting.c */
 long long pyossl_pending(pyossl_connection *connection);
+long long pyossl_read_early_data_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout);
 
 /* sockets/write_waiting.c */
 long long pyossl_write_some_waiting(pyossl_connection *connection, const void *data, size_t size, double timeout);
@@ -348,6 +358,7 @@ int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int leng
 int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
+int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

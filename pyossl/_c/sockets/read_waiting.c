@@ -154,6 +154,13 @@ static long long pyossl_peek_waiting(pyossl_connection *connection, void *buffer
                                   &deadline);
 }
 
+/* pyossl_read_early_data, with waits: the number of bytes; 0: no more early data will come. */
+static long long pyossl_read_early_data_waiting(pyossl_connection *connection, void *buffer, size_t size, double timeout)
+{
+    long long deadline = 0, result = pyossl_read_early_data(connection, buffer, size);
+    return pyossl_receive_waiting(connection, buffer, size, result, pyossl_read_early_data, timeout, &deadline);
+}
+
 /* Reading and peeking with the connection's own timeout. */
 static long long pyossl_recv(pyossl_connection *connection, void *buffer, size_t size)
 {

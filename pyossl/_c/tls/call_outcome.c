@@ -31,7 +31,9 @@ enum {
     PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: received bytes can be read, nothing can be written */
     PYOSSL_READ_FIRST = -121,   /* in a renegotiation, received data must be read before anything can be written */
     PYOSSL_REFUSED = -131,      /* OpenSSL refuses, and the connection goes on; the reason is in the error queue */
-    PYOSSL_UNFINISHED = -132    /* a handshake must be finished first */
+    PYOSSL_UNFINISHED = -132,   /* a handshake must be finished first */
+    PYOSSL_EARLY_FIRST = -122,  /* early data must be read to its end first */
+    PYOSSL_TOO_LATE = -123      /* the handshake has begun without early data */
 };
 
 /* Begins a call: takes the lock, checks the state, and empties the error queue.  0: the call may go on, until
@@ -230,6 +232,12 @@ static long long pyossl_after_failed_write(pyossl_connection *connection, long l
 /* renegotiation.c */
 static int pyossl_is_renegotiating(pyossl_connection *connection);
 static long long pyossl_renegotiate(pyossl_connection *connection);
+
+/* early_data.c */
+static int pyossl_answers_early(const pyossl_connection *connection);
+static int pyossl_write_answer(pyossl_connection *connection, const char *data, size_t size, size_t *written);
+static long long pyossl_after_early_data(pyossl_connection *connection);
+static void pyossl_forget_early_data(pyossl_connection *connection);
 
 /* After the handshake, OpenSSL need not wait until the transport has taken the bytes that it has written to the BIO. */
 static void pyossl_let_bio_wait(pyossl_connection *connection)

@@ -71,6 +71,10 @@ typedef struct pyossl_connection {
     struct pyossl_live *live;    /* the lock of its present context, which may change; NULL: that is frozen */
     struct pyossl_live *in_context;    /* the step under way is in this lock */
     int requires_certificate;    /* if the peer is verified, whatever the cipher: see required_peer_certificate.c */
+    int early;                   /* PYOSSL_EARLY_x: where the connection is with early data; 0: it has none */
+    int early_unflushed;         /* OpenSSL may hold an answer to early data that the BIO has not taken */
+    unsigned char *early_data;   /* of a client, to be written first in the handshake; owned */
+    size_t early_size;
     int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     int calls_verify;            /* Python answers the verify callback */

@@ -16,6 +16,8 @@ static long long pyossl_go_on(pyossl_connection *connection, int (*function)(SSL
     long long outcome = pyossl_renegotiate(connection);
     int is_held, result;
 
+    if (outcome == 0 && connection->early != 0)
+        outcome = pyossl_after_early_data(connection);
     if (outcome != 0)
         return outcome;
     is_held = pyossl_begin_step(connection);

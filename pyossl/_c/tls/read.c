@@ -53,6 +53,11 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
 
     if (size == 0 || connection->received_end)
         return 0;
+    if (connection->early != 0) {
+        long long outcome = pyossl_after_early_data(connection);
+        if (outcome != 0)
+            return outcome;
+    }
     pyossl_let_bio_wait(connection);
     for (;;) {
         size_t step = 0;

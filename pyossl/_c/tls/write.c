@@ -44,7 +44,8 @@ static long long pyossl_stop_sending(pyossl_connection *connection, const char *
                                      size_t encrypted, int is_kept, long long outcome)
 {
     /* A BIO below can wait for any event: a tunnel may have to read first. */
-    int holds_record = SSL_want(connection->ssl) == SSL_WRITING && SSL_is_init_finished(connection->ssl);
+    int holds_record = SSL_want(connection->ssl) == SSL_WRITING
+        && (SSL_is_init_finished(connection->ssl) || pyossl_answers_early(connection));
 
     pyossl_forget_pending(connection);
     if (connection->dead && connection->socket != NULL)
@@ -65,6 +66,7 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
 {
     pyossl_socket *socket = connection->socket;
     size_t encrypted = connection->gathered, sent = 0;
+    int answers_early = connection->early != 0 && pyossl_answers_early(connection);
     long long outcome = 0;
 
     if (connection->write_errno != 0)
@@ -73,10 +75,14 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         return PYOSSL_SHUT;
     if (connection->write_pending != 0 && !pyossl_is_repeated(connection, data, size, is_kept))
         return PYOSSL_OTHER_WRITE;
-    if (!connection->is_peer_checked && size > 0)    /* the handshake would go straight on to the write */
+    if (answers_early)
+        outcome = 0;    /* the handshake goes on when the early data has been read */
+    else if (!connection->is_peer_checked && size > 0)    /* the handshake would go straight on to the write */
         outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
     else if (connection->renegotiation >= 0 && size > 0)
         outcome = pyossl_renegotiate(connection);
+    if (outcome == 0 && connection->early != 0 && !answers_early && size > 0)
+        outcome = pyossl_after_early_data(connection);
     pyossl_let_bio_wait(connection);
     while (outcome == 0 && sent < size) {
         size_t step = 0;
@@ -88,7 +94,9 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
             if (socket != NULL)
                 socket->gathers = size - sent > PYOSSL_RECORD;
             is_held = pyossl_begin_step(connection);
-            result = SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
+            result = answers_early
+                ? pyossl_write_answer(connection, data + encrypted, size - encrypted, &step)
+                : SSL_write_ex(connection->ssl, data + encrypted, size - encrypted, &step);
             pyossl_end_step(connection, is_held);
             outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
             encrypted += step;
