@@ -39,6 +39,7 @@ from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.peercert import peercert
@@ -51,7 +52,7 @@ class TLSStream(Uncopied, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.
-    - ``hostname``, ``standard_compatible``, ``session`` and ``message_callback`` are those of ``wrap``.
+    - ``hostname``, ``standard_compatible``, ``session``, ``ech`` and ``message_callback`` are those of ``wrap``.
 
     The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
     public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.
@@ -72,12 +73,13 @@ class TLSStream(Uncopied, ByteStream):
         *,
         standard_compatible: bool = True,
         session: Session | None = None,
+        ech: Offered | None = None,
         message_callback: Callable[[Message], object] | None = None,
     ) -> None:
         _check_stream(transport_stream)
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
-        self.connection = Connection(context, hostname, session=session, message_callback=message_callback)
+        self.connection = Connection(context, hostname, session=session, ech=ech, message_callback=message_callback)
         self._async_stream = AsyncStream(
             self.connection,
             anyio,
@@ -97,6 +99,7 @@ class TLSStream(Uncopied, ByteStream):
         ssl_context: Context | None = None,
         standard_compatible: bool = True,
         session: Session | None = None,
+        ech: Offered | None = None,
         message_callback: Callable[[Message], object] | None = None,
     ) -> TLSStream:
         """Finishes the handshake over ``transport_stream``, and returns the TLS stream.
@@ -106,7 +109,7 @@ class TLSStream(Uncopied, ByteStream):
         - ``hostname`` is the name or the IP address that the server's certificate must have.
         - With ``standard_compatible=False``, ``aclose`` sends no close_notify, and an end without the peer's is
           accepted.
-        - ``session`` and ``message_callback`` are those of ``pyossl.Connection``.
+        - ``session``, ``ech`` and ``message_callback`` are those of ``pyossl.Connection``.
 
         Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
         the context is missing or for the other side.  The transport stays open: its owner closes it.
@@ -127,6 +130,7 @@ class TLSStream(Uncopied, ByteStream):
             hostname,
             standard_compatible=standard_compatible,
             session=session,
+            ech=ech,
             message_callback=message_callback,
         )
         try:
@@ -380,6 +384,7 @@ async def connect_tcp(
     tls_hostname: Any = None,
     tls_standard_compatible: bool = True,
     session: Session | None = None,
+    ech: Offered | None = None,
     message_callback: Callable[[Message], object] | None = None,
     **arguments: Any,
 ) -> TLSStream:
@@ -389,7 +394,7 @@ async def connect_tcp(
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
     - ``tls_hostname`` is the name or the IP address that the server's certificate must have; without one,
       ``remote_host``.
-    - ``tls_standard_compatible``, ``session`` and ``message_callback`` are those of ``TLSStream.wrap``.
+    - ``tls_standard_compatible``, ``session``, ``ech`` and ``message_callback`` are those of ``TLSStream.wrap``.
     - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -399,6 +404,8 @@ async def connect_tcp(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
+    if ech is not None:
+        ech = offer_of(ech)
     flag(tls_standard_compatible, "tls_standard_compatible")
     remote_port = integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):
@@ -411,6 +418,7 @@ async def connect_tcp(
         ssl_context=ssl_context,
         standard_compatible=tls_standard_compatible,
         session=session,
+        ech=ech,
         message_callback=message_callback,
     )
 

@@ -217,6 +217,10 @@ def trio_stream() -> Any:
     return ours
 
 
+def _ech_store() -> pyossl.ECHStore:
+    return pyossl.ECHStore.new("cover.example")
+
+
 _NUMBERS = itertools.count(1)
 
 STREAMS: list[Any] = []
@@ -278,6 +282,7 @@ OBJECTS: dict[str, Make] = {
     "Connection": lambda stack: connected()[0],
     "Context": lambda stack: checking(),
     "DatagramBIO": lambda stack: pyossl.DatagramBIO(datagrams(stack)),
+    "ECHStore": lambda stack: pyossl.ECHStore,
     "Extension": lambda stack: OWN.certificate.extensions[0],
     "Listener": impatient,
     "Name": lambda stack: OWN.certificate.subject_name,
@@ -394,6 +399,8 @@ GOOD: dict[str, Make] = {
     "DatagramBIO(sock)": datagrams,
     "DatagramBIO.peer(peer)": constantly(("127.0.0.1", 1)),
     "DigestFilter(name)": constantly("sha256"),
+    "ECHOffer(config_list)": lambda stack: _ech_store().config_list,
+    "ECHStore(sources)": lambda stack: _ech_store().to_pem(),
     "Extension(oid)": constantly("1.2.3"),
     "Extension.copied(pointer)": lambda stack: OWN.certificate.extensions[0]._extension,
     "Listener(sock)": listening,

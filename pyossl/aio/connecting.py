@@ -18,6 +18,7 @@ from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, switch
 from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -41,6 +42,7 @@ async def create_connection(
     interleave: int | None = None,
     all_errors: bool = False,
     session: Session | None = None,
+    ech: Offered | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a host and port, does the TLS handshake, and returns the transport and the protocol.
 
@@ -59,6 +61,7 @@ async def create_connection(
     - ``interleave``: how many addresses of the first family are tried before the families alternate.
     - ``all_errors``: if no address answers, raise an ``ExceptionGroup`` (Python 3.11 or newer).
     - ``session``: a session of the same context and name, which is offered for resumption.
+    - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     Raises ``OSError`` if no address can be connected to, ``ConnectionAbortedError`` if the handshake takes too long,
     ``TypeError`` or ``ValueError`` for unsuitable arguments, and the exceptions of ``Connection.handshake``.
@@ -66,6 +69,8 @@ async def create_connection(
     """
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
+    if ech is not None:
+        ech = offer_of(ech)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if is_callers := sock is not None:
         stream_socket(sock)
@@ -97,7 +102,7 @@ async def create_connection(
         if interleave:
             found = by_turns(found, interleave)
         sock = await first_connected(found, local, happy_eyeballs_delay, all_errors)
-    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, ech, options)
 
 
 def _host_and_port(address: Any) -> tuple[Any, Any]:
@@ -116,6 +121,7 @@ async def create_unix_connection(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
+    ech: Offered | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a Unix socket, does the TLS handshake, and returns the transport and the protocol.
 
@@ -128,11 +134,14 @@ async def create_unix_connection(
     - ``server_hostname``: the name that the server's certificate must be for.  It is required.
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which is offered for resumption.
+    - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
+    if ech is not None:
+        ech = offer_of(ech)
     if server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl")
     check_factory(protocol_factory)
@@ -151,7 +160,7 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, options)
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, session, ech, options)
 
 
 async def _over_socket(
@@ -161,6 +170,7 @@ async def _over_socket(
     context: Context,
     server_hostname: str,
     session: Session | None,
+    ech: Offered | None,
     options: dict[str, float],
 ) -> tuple[Transport, P]:
     """Does the handshake over a connected socket.  If it fails, the socket is closed."""
@@ -170,9 +180,9 @@ async def _over_socket(
         protocol = protocol_factory()
         if has_descriptors(loop):
             given: dict[str, Any] = {"is_callers": is_callers, "waiter": waiter, **options}
-            transport = tls_over_socket(loop, sock, context, protocol, server_hostname, session, **given)
+            transport = tls_over_socket(loop, sock, context, protocol, server_hostname, session, ech, **given)
         else:
-            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, waiter=waiter, **options)
+            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, ech, waiter=waiter, **options)
     except BaseException:
         sock.close()
         raise

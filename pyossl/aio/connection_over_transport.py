@@ -30,6 +30,7 @@ from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
 _threads = threading.local()
@@ -49,8 +50,9 @@ class ConnectionOverTransport(Connection):
         send_below: Callable[[bytes], object],
         *,
         session: Session | None = None,
+        ech: Offered | None = None,
     ) -> None:
-        super().__init__(context, server_hostname, session=session)
+        super().__init__(context, server_hostname, session=session, ech=ech)
         self._send_below = send_below
         self.has_more = False
         """Whether the next read needs no wait."""

@@ -118,6 +118,7 @@ def tls_over_socket(
     protocol: asyncio.BaseProtocol,
     server_hostname: Any = None,
     session: Any = None,
+    ech: Any = None,
     is_callers: bool = False,
     **options: Any,
 ) -> SocketTransport:
@@ -128,7 +129,7 @@ def tls_over_socket(
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventLoopConnection(context, server_hostname, sock, session=session)
+        connection = EventLoopConnection(context, server_hostname, sock, session=session, ech=ech)
         if is_callers:
             connection.check_descriptor()
         transport = SocketTransport(loop, sock, connection, protocol, **options)

@@ -12,6 +12,7 @@ from pyossl.aio.connection_over_transport import ConnectionOverTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
 _ABORT_TIMEOUT = 1.0
@@ -32,13 +33,14 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
         above: asyncio.BaseProtocol,
         server_hostname: Any = None,
         session: Session | None = None,
+        ech: Offered | None = None,
         **options: Any,
     ) -> None:
         self._loop = loop
         self._above = above
         self._options = options
         self._below: asyncio.Transport | None = None
-        self.connection = ConnectionOverTransport(context, server_hostname, self._send_below, session=session)
+        self.connection = ConnectionOverTransport(context, server_hostname, self._send_below, session=session, ech=ech)
         self.transport: TransportOverTransport | None = None
         self.kept_alive: Any = None
         """An object whose finaliser would close the transport below, for example the writer of a plain stream."""

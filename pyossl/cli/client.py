@@ -18,7 +18,7 @@ import threading
 from typing import Any
 
 import pyossl
-from pyossl import Session, Socket
+from pyossl import ECHOffer, Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
@@ -55,6 +55,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--session", metavar="FILE", help="resume the session in this file, and store the newest session there"
     )
+    parser.add_argument(
+        "--ech",
+        metavar="LIST",
+        help="encrypt the server's name, with the configurations (base64) of ech= in its DNS record of type HTTPS",
+    )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
     parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
     parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
@@ -78,6 +83,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.session:
         file = SessionFile(arguments, address, name)
         session = file.load(context)
+    with options.errors_as_wrong_arguments():
+        ech = None if arguments.ech is None else ECHOffer(arguments.ech)
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, new: sessions.append(new)
     observed = ObservedHandshake(context, notes if arguments.trace else None)
@@ -90,6 +97,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             timeout=arguments.timeout,
             message_callback=observed.add,
             session=session,
+            ech=ech,
         )
     except (pyossl.Error, OSError) as error:
         if not arguments.json:

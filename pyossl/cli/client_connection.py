@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pyossl import AlertError, Context, Error, Message, Session, Socket
+from pyossl import AlertError, Context, ECHOffer, Error, Message, Session, Socket
 from pyossl.cli import starttls
 from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.sockets.descriptor_connection import deadline_in
@@ -35,6 +35,7 @@ def connect(
     timeout: float,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    ech: ECHOffer | None = None,
 ) -> ClientConnection:
     """Connects, speaks the STARTTLS dialogue of ``protocol`` if one is given, and performs the handshake.
 
@@ -50,7 +51,7 @@ def connect(
             starttls.negotiate(protocol, sock, name, timeout)
         ready = time.perf_counter()
         peer = _address_text(sock.getpeername())
-        tls = context.wrap_socket(sock, name, message_callback=message_callback, session=session)
+        tls = context.wrap_socket(sock, name, message_callback=message_callback, session=session, ech=ech)
         on_failure.pop_all()
     return ClientConnection(tls, peer, connected - start, ready - connected)
 

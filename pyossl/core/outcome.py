@@ -153,6 +153,7 @@ class Failure(NamedTuple):
     depth: int = 0
     certificate: Certificate | None = None
     reason: str = ""
+    ech_retry_configs: bytes | None = None
 
     def has_reason(self, reason_code: int) -> bool:
         """Whether one of ``records`` has the reason ``reason_code`` of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
@@ -196,3 +197,6 @@ Failure.verify_code.__doc__ = "Why a certificate was refused, an X509_V_ERR_x; 0
 Failure.depth.__doc__ = "The place in the chain of the certificate that was refused; 0 is the peer's own."
 Failure.certificate.__doc__ = "The ``Certificate`` that was refused, or None."
 Failure.reason.__doc__ = "The reason, if pyossl and not OpenSSL reported the failure; else empty."
+Failure.ech_retry_configs.__doc__ = (
+    "The configurations of a verified server that refused Encrypted Client Hello, or None."
+)

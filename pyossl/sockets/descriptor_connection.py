@@ -18,6 +18,7 @@ from pyossl.tls.callbacks import MessageCallback
 from pyossl.tls.connection import Connection
 from pyossl.tls.connection_outcome import WANTS
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ class DescriptorConnection(Connection):
         sock: socket.socket,
         message_callback: MessageCallback | None = None,
         session: Session | None = None,
+        ech: Offered | None = None,
     ) -> None:
         self._refuse_second_init()
         self._kept = [sock]
-        self._begin(context, server_hostname, message_callback, session)
+        self._begin(context, server_hostname, message_callback, session, ech=ech)
 
     def _new(self, ctx: Any) -> Any:
         assert self._kept is not None

@@ -37,6 +37,7 @@ from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, dea
 from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.recv_send import RecvSendMethods
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.reference_name import reference_name
@@ -75,13 +76,14 @@ class Socket(RecvSendMethods):
         message_callback: Callable[[Message], object] | None,
         session: Session | None,
         timeout: float | None,
+        ech: Offered | None = None,
     ) -> None:
         """Makes a ``Socket``, before its handshake, over ``sock``, a connected blocking socket that it then owns.
 
-        - ``context``, ``server_hostname``, ``message_callback``, ``session``: those of ``Connection``.
+        - ``context``, ``server_hostname``, ``message_callback``, ``session``, ``ech``: those of ``Connection``.
         - ``timeout``: the timeout of each call in seconds; None for no limit.
         """
-        connection = WaitingConnection(context, server_hostname, sock, message_callback, session)
+        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, ech)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
         self._files = 0
@@ -445,10 +447,12 @@ def wrap_socket(
     handshake: bool = True,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    ech: Offered | None = None,
 ) -> Socket:
     """Makes a ``Socket``: ``Context.wrap_socket`` calls it with ``context`` and its own arguments.
 
-    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``: see ``Context.wrap_socket``.
+    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session`` and ``ech``: see
+    ``Context.wrap_socket``.
     """
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, for example the one of an asyncio transport
@@ -456,7 +460,7 @@ def wrap_socket(
     handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout())
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), ech)
     # If the caller's object were closed, OpenSSL would write to the next file with that number.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -487,6 +491,7 @@ def connect(
     timeout: float | _Default | None = _DEFAULT,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
+    ech: Offered | None = None,
 ) -> Socket:
     """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
@@ -501,6 +506,7 @@ def connect(
       given, it is ``socket.getdefaulttimeout()``.
     - ``message_callback`` is called with each ``Message`` of the protocol that is sent or received.
     - ``session`` is offered for resumption.  It must come from the same context and the same name.
+    - ``ech`` is the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     If a name has several addresses, the attempts alternate between IPv6 and IPv4.  The next one begins when the one
     before has failed, or after 250 ms.  The first that is connected is used (RFC 8305).
@@ -519,6 +525,8 @@ def connect(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
+    if ech is not None:
+        ech = offer_of(ech)
     if server_hostname is None and isinstance(address, tuple):
         server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
@@ -526,7 +534,7 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
-        tls = socket_class(sock, context, server_hostname, message_callback, session, limit)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, ech)
     except BaseException:
         sock.close()
         raise

@@ -44,6 +44,7 @@ from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.connection_outcome import ConnectionOutcome
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, encrypt_hello, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.reference_name import ReferenceName, reference_name
@@ -62,6 +63,8 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     - ``session``: on a client, a ``Session`` of the same context and name, to resume.
     - ``other_names``: more DNS names.  The certificate must have ``server_hostname`` or one of these.
     - ``email``: an email address that the peer's certificate must also have.
+    - ``ech``: on a client, the server's configurations for Encrypted Client Hello, as base64 or binary, or an
+      ``ECHOffer``.  The handshake raises ``ECHError`` if the server does not accept it.  OpenSSL 4.0 or newer.
 
     Raises ``TypeError``, ``ValueError`` or ``UsageError`` for arguments that are invalid or do not fit the context.
     """
@@ -86,12 +89,13 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         session: Session | None = None,
         other_names: Iterable[str] = (),
         email: str | None = None,
+        ech: Offered | None = None,
     ) -> None:
         self._refuse_second_init()
         self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
-        self._begin(context, server_hostname, message_callback, session, other_names, email)
+        self._begin(context, server_hostname, message_callback, session, other_names, email, ech)
         for each in self._bios or ():
             each.serve(self)
 
@@ -103,6 +107,7 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         session: Session | None,
         other_names: Iterable[str] = (),
         email: str | None = None,
+        ech: Offered | None = None,
     ) -> None:
         if not isinstance(context, Context):
             raise TypeError(
@@ -132,6 +137,9 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
             self._expect_also(instances(other_names, str, "other_names"))
         if email is not None:
             self._expect_email(email)
+        if ech is not None:
+            self._ech = offer_of(ech)
+            encrypt_hello(self._c.ssl, context, self._name, self._ech)
         if context._callbacks.verify is not None:
             self._c.calls_verify = 1
         if session is not None:

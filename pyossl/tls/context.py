@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-certificate_status.py.
+certificate_status.py, ech.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
 from pyossl.tls.certificate_status import CertificateStatusSettings
+from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
@@ -65,6 +66,7 @@ class Context(
     PSKSettings,
     SessionSettings,
     CertificateStatusSettings,
+    ECHSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 
@@ -200,6 +202,7 @@ class Context(
         handshake: bool = True,
         message_callback: Callable[[Message], object] | None = None,
         session: Session | None = None,
+        ech: Offered | None = None,
     ) -> Socket:
         """Makes a ``Socket``, which is TLS over a connected stream socket.
 
@@ -208,6 +211,7 @@ class Context(
         - ``handshake``: True finishes the handshake here; False leaves it to the first call that reads or writes.
         - ``message_callback``: called with each ``Message`` of the protocol.
         - ``session``: on a client a ``Session`` to resume.
+        - ``ech``: on a client the server's configurations for Encrypted Client Hello, as in ``Connection``.
 
         If the handshake fails, the socket is closed and the error of ``Connection.handshake`` is raised.
         SSL_set_fd(3)
@@ -216,7 +220,13 @@ class Context(
             import_module("pyossl.sockets.socket")
         assert self.socket_face is not None
         return self.socket_face(
-            self, sock, server_hostname, handshake=handshake, message_callback=message_callback, session=session
+            self,
+            sock,
+            server_hostname,
+            handshake=handshake,
+            message_callback=message_callback,
+            session=session,
+            ech=ech,
         )
 
     def _configure(

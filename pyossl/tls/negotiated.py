@@ -14,6 +14,7 @@ from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
+from pyossl.tls.ech import ECHOutcome, outcome_of
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
 from pyossl.x509.names import Name, names_in
@@ -235,6 +236,14 @@ class Negotiated(Uncopied):
         algorithm = self._ask(of_ssl)
         require(lib.HAVE_API_3_5, "names of signature algorithms")  # a closed connection says first that it is closed
         return algorithm
+
+    @property
+    def ech(self) -> ECHOutcome:
+        """What became of Encrypted Client Hello, with the true server name and the one that was sent in the clear.
+
+        On a server too; then ``server_hostname`` is the true name.  OpenSSL 4.0 or newer.  SSL_ech_get1_status(3)
+        """
+        return self._ask(outcome_of)
 
     @property
     def alpn(self) -> str | None:
