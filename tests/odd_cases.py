@@ -12,6 +12,7 @@ import enum
 import functools
 import importlib
 import inspect
+import io
 import itertools
 import socket
 import tempfile
@@ -422,6 +423,7 @@ GOOD: dict[str, Make] = {
     "Session.load(data)": lambda stack: session().to_der(),
     "SessionCache.session_id_context(identifier)": constantly(b"x"),
     "Socket(server_hostname)": constantly(None),
+    "Socket.sendfile(file)": lambda stack: io.BytesIO(b"x"),
     "Socket.getsockopt(level)": constantly(socket.SOL_SOCKET),
     "Socket.getsockopt(option)": constantly(socket.SO_KEEPALIVE),
     "Socket.setsockopt(level)": constantly(socket.SOL_SOCKET),

@@ -74,6 +74,7 @@
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
 #include "tls/pre_shared_keys.c"
+#include "tls/record_padding.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"

@@ -30,7 +30,8 @@ class Want(enum.Enum):
     - ``CLIENT_HELLO``: the ClientHello callback has no answer yet.  Repeat the call when it has one.
     - ``RETRY_VERIFY``: the verify callback has no answer yet.  Repeat the call when it has one.  OpenSSL 3.0 or newer.
     - ``ASYNC``: an asynchronous engine or provider has not finished yet.  Repeat the call when it has.
-    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.
+    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.  A ``Context`` refuses the mode that leads to
+      these two, ``Modes.ASYNC``.
 
     SSL_get_error(3)
     """

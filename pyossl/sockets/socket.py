@@ -33,9 +33,10 @@ from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageEr
 from pyossl.core.lock import inherited
 from pyossl.sockets.address import Address, check_one_argument, host_and_port
 from pyossl.sockets.context_side import client_context
-from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
+from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in, seconds_until
 from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.recv_send import RecvSendMethods
+from pyossl.sockets.sending_files import send_file
 from pyossl.tls.context import Context
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
@@ -191,6 +192,35 @@ class Socket(RecvSendMethods):
     def _send_some(self, data: Bytes) -> int:
         with readable(data) as source:
             return self.connection.send_some(source, len(source), self._timeout)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Sends ``count`` bytes of a file from ``offset`` on, and returns their number.
+
+        It is like ``socket.socket.sendfile``.  ``file`` is open in binary mode.  Without ``count`` it is sent to its
+        end.  Afterwards its position is after the last byte that was sent, also if an exception was raised.  The
+        timeout is one deadline for all of this.
+
+        The file is read and encrypted by this process: kernel TLS is never in use over a ``Socket``.  Raises
+        ``ValueError`` for a timeout of 0, for a file in text mode and for a negative number.
+        SSL_write_ex(3), SSL_sendfile(3)
+        """
+        self._check_open()
+        if self.gettimeout() == 0:
+            raise ValueError("sendfile() waits, and the timeout of this socket is 0")
+        limit = self.gettimeout()
+        deadline = 0 if limit is None else deadline_in(limit)
+        return send_file(file, offset, count, lambda data: self._send_before(deadline, data))
+
+    def _send_before(self, deadline: int, data: Bytes) -> int:
+        """Sends some of ``data`` before a deadline, of ``deadline_in``; 0 for none."""
+        left = seconds_until(deadline) if deadline else FOREVER
+        try:
+            if deadline and left <= 0:
+                raise TimeoutError
+            with readable(data) as source:
+                return self.connection.send_some(source, len(source), left)
+        except TimeoutError:
+            raise TimeoutError(f"sending a file timed out after {self.gettimeout()} s") from None
 
     def makefile(
         self,

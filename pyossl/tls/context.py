@@ -6,7 +6,8 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-certificate_status.py, ech.py.
+certificate_status.py, ech.py,
+record_settings.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
+from pyossl.tls.record_settings import RecordSettings
 from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
@@ -67,6 +69,7 @@ class Context(
     SessionSettings,
     CertificateStatusSettings,
     ECHSettings,
+    RecordSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 

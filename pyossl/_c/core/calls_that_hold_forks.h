@@ -177,6 +177,7 @@
 #undef pyossl_on_password
 #undef pyossl_on_server_key
 #undef pyossl_on_info
+#undef pyossl_on_record_padding
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
 #undef pyossl_on_ocsp_request
@@ -214,6 +215,8 @@
 #define SSL_CTX_set1_cert_store(...) PYOSSL_CHANGE_VOID(SSL_CTX_set1_cert_store, __VA_ARGS__)
 #define SSL_CTX_set1_echstore(...) PYOSSL_CHANGE(SSL_CTX_set1_echstore, __VA_ARGS__)
 #define SSL_CTX_set_alpn_protos(...) PYOSSL_CHANGE(SSL_CTX_set_alpn_protos, __VA_ARGS__)
+#define SSL_CTX_set_block_padding(...) PYOSSL_CHANGE(SSL_CTX_set_block_padding, __VA_ARGS__)
+#define SSL_CTX_set_block_padding_ex(...) PYOSSL_CHANGE(SSL_CTX_set_block_padding_ex, __VA_ARGS__)
 #define SSL_CTX_set_cipher_list(...) PYOSSL_CHANGE(SSL_CTX_set_cipher_list, __VA_ARGS__)
 #define SSL_CTX_set_ciphersuites(...) PYOSSL_CHANGE(SSL_CTX_set_ciphersuites, __VA_ARGS__)
 #define SSL_CTX_set_client_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_client_CA_list, __VA_ARGS__)
@@ -225,6 +228,7 @@
 #define SSL_CTX_set_security_level(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_security_level, __VA_ARGS__)
 #define SSL_CTX_set_session_id_context(...) PYOSSL_CHANGE(SSL_CTX_set_session_id_context, __VA_ARGS__)
 #define SSL_CTX_set_timeout(...) PYOSSL_CHANGE(SSL_CTX_set_timeout, __VA_ARGS__)
+#define SSL_CTX_set_tlsext_max_fragment_length(...) PYOSSL_CHANGE(SSL_CTX_set_tlsext_max_fragment_length, __VA_ARGS__)
 #define SSL_CTX_set_tlsext_use_srtp(...) PYOSSL_CHANGE(SSL_CTX_set_tlsext_use_srtp, __VA_ARGS__)
 #define SSL_CTX_set_verify(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify, __VA_ARGS__)
 #define SSL_CTX_set_verify_depth(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify_depth, __VA_ARGS__)
@@ -239,6 +243,7 @@
 #define pyossl_set_cookie_generate_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_generate_callback, __VA_ARGS__)
 #define pyossl_set_cookie_verify_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_verify_callback, __VA_ARGS__)
 #define pyossl_set_ocsp_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_ocsp_callback, __VA_ARGS__)
+#define pyossl_set_record_padding(...) PYOSSL_CHANGE_VOID(pyossl_set_record_padding, __VA_ARGS__)
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
