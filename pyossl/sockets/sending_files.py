@@ -20,7 +20,8 @@ def send_file(file: Any, offset: int, count: int | None, send_some: Callable[[By
     """Sends ``count`` bytes of ``file`` from ``offset`` on, None for all; returns their number.
 
     ``send_some`` sends a part of what it gets, and returns how much.  Afterwards the file's position is after the last
-    byte that was sent.  Raises ``TypeError`` or ``ValueError`` for a file in text mode, or another range.
+    byte that was sent.  A file without positions is sent from where it is.  Raises ``TypeError`` or ``ValueError`` for
+    a file in text mode, or another range.
     """
     start = index(offset, "an offset")
     if not 0 <= start <= _MOST:
@@ -32,8 +33,11 @@ def send_file(file: Any, offset: int, count: int | None, send_some: Callable[[By
         raise ValueError("the file is open in text mode: open it in binary mode")
     if not callable(getattr(file, "read", None)):
         raise TypeError(f"a file is sent, not {type(file).__name__}")
-    if start:
+    seeks = hasattr(file, "seek") and getattr(file, "seekable", lambda: True)()
+    if seeks:
         file.seek(start)
+    elif start:
+        raise ValueError("an offset is given, and the file has no positions, as a pipe has none")
     sent = 0
     try:
         while sent < left and (block := _block(file, min(_BLOCK, left - sent))):
@@ -43,7 +47,7 @@ def send_file(file: Any, offset: int, count: int | None, send_some: Callable[[By
                 block = block[taken:]
         return sent
     finally:
-        if sent and hasattr(file, "seek"):
+        if sent and seeks:
             file.seek(start + sent)
 
 

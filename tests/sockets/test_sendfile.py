@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -47,14 +48,30 @@ def test_a_file_in_memory_can_be_sent(sockets: SocketPair) -> None:
     ours, theirs = sockets
     file = io.BytesIO(b"0123456789")
     file.seek(3)
-    assert ours.sendfile(file) == 7  # from its position on, as for a plain socket
-    assert theirs.recv(100) == b"3456789"
+    assert ours.sendfile(file) == 10  # the offset counts, not the position, as for a file of a plain socket
+    assert theirs.recv(100) == b"0123456789"
+    assert file.tell() == 10
+
+
+def test_a_pipe_is_sent_to_its_end(sockets: SocketPair) -> None:
+    ours, theirs = sockets
+    reader, writer = os.pipe()
+    os.write(writer, b"piped")
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        with pytest.raises(ValueError, match="positions"):
+            ours.sendfile(pipe, 1)
+        assert ours.sendfile(pipe) == 5
+    assert theirs.recv(100) == b"piped"
 
 
 class Endless(io.RawIOBase):
     """A file of zero bytes without an end."""
 
     position = -1
+
+    def seekable(self) -> bool:
+        return True
 
     def read(self, size: int = -1) -> bytes:
         return bytes(size)
