@@ -45,7 +45,7 @@ class RecordSettings(ContextState):
     __slots__ = ()
 
     def set_max_send_fragment(self, size: int) -> None:
-        """Sets how many bytes of data a record holds at most, 512 to 16384; OpenSSL's default is 16384.
+        """Sets that a record holds at most ``size`` bytes of data, 512 to 16384; OpenSSL's default is 16384.
 
         Short records reach the peer's program sooner over a slow network, and cost more work.  Raises ``ValueError``
         for another size.  SSL_CTX_set_max_send_fragment(3)
