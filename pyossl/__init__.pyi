@@ -18,6 +18,7 @@ from pyossl.core.errors import (
     CertificateError as CertificateError,
     ClosedError as ClosedError,
     DecodeError as DecodeError,
+    ECHError as ECHError,
     Error as Error,
     PasswordError as PasswordError,
     TLSError as TLSError,
@@ -39,6 +40,8 @@ from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
+from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
+from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter

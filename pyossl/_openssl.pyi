@@ -2074,6 +2074,8 @@ class _Library:
     SSL_R_DUPLICATE_COMPRESSION_ID: int
     SSL_R_ECC_CERT_NOT_FOR_SIGNING: int
     SSL_R_ECDH_REQUIRED_FOR_SUITEB_MODE: int
+    SSL_R_ECH_DECODE_ERROR: int
+    SSL_R_ECH_REQUIRED: int
     SSL_R_EE_KEY_TOO_SMALL: int
     SSL_R_EMPTY_SRTP_PROTECTION_PROFILE_LIST: int
     SSL_R_ENCRYPTED_LENGTH_TOO_LONG: int
@@ -3827,6 +3829,7 @@ class _Library:
     pyossl_on_ocsp_request: Any
     pyossl_on_ocsp_response: Any
     pyossl_on_password: Any
+    pyossl_on_record_padding: Any
     pyossl_on_server_key: Any
     pyossl_on_servername: Any
     pyossl_on_turn: Any
@@ -3862,6 +3865,7 @@ class _Library:
     def pyossl_set_ocsp_callback(self, a0: Any, /) -> None: ...
     def pyossl_set_ocsp_response(self, a0: Any, a1: Any, a2: int, /) -> int: ...
     def pyossl_set_psk_callback(self, a0: Any, a1: int, a2: int, /) -> int: ...
+    def pyossl_set_record_padding(self, a0: Any, a1: int, /) -> None: ...
     def pyossl_set_server_name(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_set_session(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_set_side(self, a0: Any, a1: int, /) -> int: ...

@@ -41,6 +41,7 @@ from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import PostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.peercert import peercert
@@ -53,7 +54,8 @@ class TLSStream(PostHandshakeMethods, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.
-    - ``hostname``, ``standard_compatible``, ``session``, ``message_callback`` and ``early_data`` are those of ``wrap``.
+    - ``hostname``, ``standard_compatible``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
+      ``wrap``.
 
     A server that takes early data makes the stream with this class itself, which does no handshake, and calls
     ``read_early_data`` first.
@@ -77,6 +79,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         *,
         standard_compatible: bool = True,
         session: Session | None = None,
+        ech: Offered | None = None,
         message_callback: Callable[[Message], object] | None = None,
         early_data: Bytes | None = None,
     ) -> None:
@@ -84,7 +87,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.connection = Connection(
-            context, hostname, session=session, message_callback=message_callback, early_data=early_data
+            context, hostname, session=session, message_callback=message_callback, early_data=early_data, ech=ech
         )
         self._async_stream = AsyncStream(
             self.connection,
@@ -105,6 +108,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         ssl_context: Context | None = None,
         standard_compatible: bool = True,
         session: Session | None = None,
+        ech: Offered | None = None,
         message_callback: Callable[[Message], object] | None = None,
         early_data: Bytes | None = None,
     ) -> TLSStream:
@@ -115,7 +119,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         - ``hostname`` is the name or the IP address that the server's certificate must have.
         - With ``standard_compatible=False``, ``aclose`` sends no close_notify, and an end without the peer's is
           accepted.
-        - ``session``, ``message_callback`` and ``early_data`` are those of ``pyossl.Connection``; its
+        - ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of ``pyossl.Connection``; its
           ``early_data_accepted`` says whether the server has taken the early data.
 
         Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
@@ -137,6 +141,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
             hostname,
             standard_compatible=standard_compatible,
             session=session,
+            ech=ech,
             message_callback=message_callback,
             early_data=early_data,
         )
@@ -403,6 +408,7 @@ async def connect_tcp(
     tls_hostname: Any = None,
     tls_standard_compatible: bool = True,
     session: Session | None = None,
+    ech: Offered | None = None,
     message_callback: Callable[[Message], object] | None = None,
     early_data: Bytes | None = None,
     **arguments: Any,
@@ -413,7 +419,8 @@ async def connect_tcp(
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
     - ``tls_hostname`` is the name or the IP address that the server's certificate must have; without one,
       ``remote_host``.
-    - ``tls_standard_compatible``, ``session``, ``message_callback`` and ``early_data`` are those of ``TLSStream.wrap``.
+    - ``tls_standard_compatible``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
+      ``TLSStream.wrap``.
     - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -423,6 +430,8 @@ async def connect_tcp(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
+    if ech is not None:
+        ech = offer_of(ech)
     flag(tls_standard_compatible, "tls_standard_compatible")
     remote_port = integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):
@@ -435,6 +444,7 @@ async def connect_tcp(
         ssl_context=ssl_context,
         standard_compatible=tls_standard_compatible,
         session=session,
+        ech=ech,
         message_callback=message_callback,
         early_data=early_data,
     )

@@ -133,6 +133,10 @@ class GreenSocket(Socket):
         with self._writes():
             return self._in_steps("writing", super()._send_some, data)
 
+    def _send_before(self, deadline: int, data: Bytes) -> int:
+        with self._writes():
+            return self._until("sending a file", deadline or None, super()._send_some, data)
+
     def shutdown(self, how: int) -> None:
         self._in_steps("the shutdown", super().shutdown, how)
 

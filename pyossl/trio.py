@@ -38,6 +38,7 @@ from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import PostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 
@@ -52,7 +53,8 @@ class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Str
     """A TLS stream over ``transport_stream``.
 
     - ``context`` decides whether it is a client or a server.
-    - ``server_hostname``, ``session``, ``message_callback`` and ``early_data`` are those of ``pyossl.Connection``.
+    - ``server_hostname``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
+      ``pyossl.Connection``.
     - With ``https_compatible``, ``aclose`` sends no close_notify, and an end without the peer's is accepted.  Use it
       only for protocols that mark the end of a message themselves.
 
@@ -74,13 +76,19 @@ class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Str
         server_hostname: Any = None,
         *,
         session: Session | None = None,
+        ech: Offered | None = None,
         message_callback: Callable[[Message], object] | None = None,
         https_compatible: bool = False,
         early_data: Bytes | None = None,
     ) -> None:
         self.transport_stream: _Stream = transport_stream
         self.connection = Connection(
-            context, server_hostname, session=session, message_callback=message_callback, early_data=early_data
+            context,
+            server_hostname,
+            session=session,
+            message_callback=message_callback,
+            early_data=early_data,
+            ech=ech,
         )
         self._https_compatible = flag(https_compatible, "https_compatible")
         if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
@@ -219,6 +227,7 @@ async def open_tcp_stream(
     *,
     server_hostname: Any = None,
     session: Session | None = None,
+    ech: Offered | None = None,
     message_callback: Callable[[Message], object] | None = None,
     https_compatible: bool = False,
     early_data: Bytes | None = None,
@@ -230,8 +239,8 @@ async def open_tcp_stream(
     - ``host`` is a name or an IP address, ``port`` a number.
     - ``context`` is a client's; without one, ``Context.client()``.
     - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, ``host``.
-    - ``session``, ``message_callback``, ``https_compatible`` and ``early_data`` are those of ``TLSStream``.  After
-      ``do_handshake``, ``early_data_accepted`` says whether the server has taken the early data.
+    - ``session``, ``message_callback``, ``https_compatible``, ``early_data`` and ``ech`` are those of ``TLSStream``.
+      After ``do_handshake``, ``early_data_accepted`` says whether the server has taken the early data.
     - ``happy_eyeballs_delay``, in seconds, and ``local_address`` are those of ``trio.open_tcp_stream``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -241,6 +250,8 @@ async def open_tcp_stream(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
+    if ech is not None:
+        ech = offer_of(ech)
     flag(https_compatible, "https_compatible")
     check_host(host_name(host, "a host"))
     port = integer(port, "a port", 0, 0xFFFF)
@@ -258,6 +269,7 @@ async def open_tcp_stream(
             context,
             host if server_hostname is None else server_hostname,
             session=session,
+            ech=ech,
             message_callback=message_callback,
             https_compatible=https_compatible,
             early_data=early_data,

@@ -12,6 +12,7 @@ import enum
 import functools
 import importlib
 import inspect
+import io
 import itertools
 import socket
 import tempfile
@@ -219,6 +220,10 @@ def trio_stream() -> Any:
     return ours
 
 
+def _ech_store() -> pyossl.ECHStore:
+    return pyossl.ECHStore.new("cover.example")
+
+
 _NUMBERS = itertools.count(1)
 
 STREAMS: list[Any] = []
@@ -280,6 +285,7 @@ OBJECTS: dict[str, Make] = {
     "Connection": lambda stack: connected()[0],
     "Context": lambda stack: checking(),
     "DatagramBIO": lambda stack: pyossl.DatagramBIO(datagrams(stack)),
+    "ECHStore": lambda stack: pyossl.ECHStore,
     "Extension": lambda stack: OWN.certificate.extensions[0],
     "LibraryContext": lambda stack: pyossl.LibraryContext(),
     "Listener": impatient,
@@ -397,6 +403,8 @@ GOOD: dict[str, Make] = {
     "DatagramBIO(sock)": datagrams,
     "DatagramBIO.peer(peer)": constantly(("127.0.0.1", 1)),
     "DigestFilter(name)": constantly("sha256"),
+    "ECHOffer(config_list)": lambda stack: _ech_store().config_list,
+    "ECHStore(sources)": lambda stack: _ech_store().to_pem(),
     "Extension(oid)": constantly("1.2.3"),
     "Extension.copied(pointer)": lambda stack: OWN.certificate.extensions[0]._extension,
     "LibraryContext.load(name)": constantly("base"),
@@ -419,6 +427,7 @@ GOOD: dict[str, Make] = {
     "Session.load(data)": lambda stack: session().to_der(),
     "SessionCache.session_id_context(identifier)": constantly(b"x"),
     "Socket(server_hostname)": constantly(None),
+    "Socket.sendfile(file)": lambda stack: io.BytesIO(b"x"),
     "Socket.getsockopt(level)": constantly(socket.SOL_SOCKET),
     "Socket.getsockopt(option)": constantly(socket.SO_KEEPALIVE),
     "Socket.setsockopt(level)": constantly(socket.SOL_SOCKET),

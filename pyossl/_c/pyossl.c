@@ -75,6 +75,7 @@
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
 #include "tls/pre_shared_keys.c"
+#include "tls/record_padding.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/allow_early_data.c"
 #include "tls/switch_context.c"

@@ -19,6 +19,7 @@ from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, sw
 from pyossl.core.buffers import Bytes
 from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.session import Session
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -43,6 +44,7 @@ async def create_connection(
     all_errors: bool = False,
     session: Session | None = None,
     early_data: Bytes | None = None,
+    ech: Offered | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a host and port, does the TLS handshake, and returns the transport and the protocol.
 
@@ -63,6 +65,7 @@ async def create_connection(
     - ``session``: a session of the same context and name, which is offered for resumption.
     - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
       may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
+    - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     Raises ``OSError`` if no address can be connected to, ``ConnectionAbortedError`` if the handshake takes too long,
     ``TypeError`` or ``ValueError`` for unsuitable arguments, and the exceptions of ``Connection.handshake``.
@@ -70,6 +73,8 @@ async def create_connection(
     """
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
+    if ech is not None:
+        ech = offer_of(ech)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if is_callers := sock is not None:
         stream_socket(sock)
@@ -102,7 +107,7 @@ async def create_connection(
             found = by_turns(found, interleave)
         sock = await first_connected(found, local, happy_eyeballs_delay, all_errors)
     return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, options
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, options
     )
 
 
@@ -123,6 +128,7 @@ async def create_unix_connection(
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
     early_data: Bytes | None = None,
+    ech: Offered | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a Unix socket, does the TLS handshake, and returns the transport and the protocol.
 
@@ -137,11 +143,14 @@ async def create_unix_connection(
     - ``session``: a session of the same context and name, which is offered for resumption.
     - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
       may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
+    - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
     loop = asyncio.get_running_loop()
     context = client_context(ssl)
+    if ech is not None:
+        ech = offer_of(ech)
     if server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl")
     check_factory(protocol_factory)
@@ -161,7 +170,7 @@ async def create_unix_connection(
             sock.close()
             raise
     return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, options
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, options
     )
 
 
@@ -173,6 +182,7 @@ async def _over_socket(
     server_hostname: str,
     session: Session | None,
     early_data: Bytes | None,
+    ech: Offered | None,
     options: dict[str, float],
 ) -> tuple[Transport, P]:
     """Does the handshake over a connected socket.  If it fails, the socket is closed."""
@@ -181,10 +191,12 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            given: dict[str, Any] = {"is_callers": is_callers, "early_data": early_data, "waiter": waiter, **options}
-            transport = tls_over_socket(loop, sock, context, protocol, server_hostname, session, **given)
+            given: dict[str, Any] = {"early_data": early_data, "ech": ech, "waiter": waiter, **options}
+            transport = tls_over_socket(
+                loop, sock, context, protocol, server_hostname, session, is_callers=is_callers, **given
+            )
         else:
-            given = {"early_data": early_data, "waiter": waiter, **options}
+            given = {"early_data": early_data, "ech": ech, "waiter": waiter, **options}
             below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
     except BaseException:
         sock.close()

@@ -118,6 +118,7 @@ def tls_over_socket(
     protocol: asyncio.BaseProtocol,
     server_hostname: Any = None,
     session: Any = None,
+    ech: Any = None,
     is_callers: bool = False,
     early_data: Any = None,
     transport_class: type[SocketTransport] = SocketTransport,
@@ -132,7 +133,9 @@ def tls_over_socket(
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventLoopConnection(context, server_hostname, sock, session=session, early_data=early_data)
+        connection = EventLoopConnection(
+            context, server_hostname, sock, session=session, early_data=early_data, ech=ech
+        )
         if is_callers:
             connection.check_descriptor()
         transport = transport_class(loop, sock, connection, protocol, **options)

@@ -25,6 +25,7 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
 LIMIT = 1 << 16
@@ -271,7 +272,7 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
         try:
             side = sslcontext.is_server
             self._transport = await tls_over_transport(
-                below, protocol, sslcontext, side, server_hostname, None, None, options
+                below, protocol, sslcontext, side, server_hostname, None, None, None, options
             )
         except BaseException as error:
             is_told = protocol._is_lost or below.get_protocol() is protocol
@@ -350,6 +351,7 @@ async def open_over(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
+    ech: Offered | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
     """Does a TLS handshake over an existing transport, and returns a reader and a writer.
 
@@ -361,6 +363,7 @@ async def open_over(
     - ``server_hostname``: the name that the server's certificate must be for, for a client.
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which a client offers for resumption.
+    - ``ech``: the configurations for Encrypted Client Hello, for a client, as in ``create_connection``.
 
     Raises the same exceptions as ``start_tls``.  SSL_do_handshake(3)
     """
@@ -372,7 +375,9 @@ async def open_over(
     if isinstance(transport, asyncio.StreamWriter):
         below = transport.transport
     side = any_context(sslcontext).is_server
-    above = await tls_over_transport(below, protocol, sslcontext, side, server_hostname, session, transport, options)
+    above = await tls_over_transport(
+        below, protocol, sslcontext, side, server_hostname, session, ech, transport, options
+    )
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Session, Socket
+from pyossl import ECHOffer, Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -62,6 +62,11 @@ def add(commands: Commands) -> None:
         help="send the bytes of this file before the server answers, if the session of --session allows it, otherwise "
         "first after the handshake; anyone can replay early data",
     )
+    parser.add_argument(
+        "--ech",
+        metavar="LIST",
+        help="encrypt the server's name, with the configurations (base64) of ech= in its DNS record of type HTTPS",
+    )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
     parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
     parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
@@ -86,6 +91,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.session:
         file = SessionFile(arguments, address, name)
         session = file.load(context)
+    with options.errors_as_wrong_arguments():
+        ech = None if arguments.ech is None else ECHOffer(arguments.ech)
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, new: sessions.append(new)
     observed = ObservedHandshake(context, notes if arguments.trace else None)
@@ -99,6 +106,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             message_callback=observed.add,
             session=session,
             early_data=early_data if session is not None and len(early_data) <= session.max_early_data else None,
+            ech=ech,
         )
     except (pyossl.Error, OSError) as error:
         if not arguments.json:

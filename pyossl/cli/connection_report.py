@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pyossl import Connection, Name, Session
+from pyossl import Connection, ECHStatus, Name, Session, features
 from pyossl.cli import code_points
 from pyossl.cli.certificate_report import certificate_report, day, name_list
 from pyossl.cli.certificate_status import ocsp_report, ocsp_text, scts_report, scts_text
@@ -32,6 +32,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "dh_bits": facts.dh_bits,
         "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
         "alpn": connection.alpn,
+        "ech": _ech(connection),
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
         "chain": [certificate_report(each) for each in chain],
@@ -75,6 +76,7 @@ def handshake_report(connection: Connection, observed: ObservedHandshake) -> dic
         "group": connection.group or (None if facts.group is None else code_points.group(facts.group)),
         "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
         "alpn": connection.alpn,
+        "ech": _ech(connection),
         "servername": connection.server_hostname,
         "resumed": connection.session_reused,
         "client_certificate": None
@@ -101,11 +103,27 @@ def handshake_text(connection: Connection, facts: HandshakeFacts) -> str:
         signature and f"signed with {signature}",
         connection.alpn and f"ALPN {connection.alpn}",
         connection.server_hostname and f"for {connection.server_hostname}",
+        _ech_text(_ech(connection)),
         "resumed" if connection.session_reused else None,
         certificate and f"client {certificate.subject}",
         "no client certificate" if is_missing else None,
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _ech(connection: Connection) -> dict[str, Any] | None:
+    """What became of Encrypted Client Hello; None if nothing was tried."""
+    if not features.ech or (ech := connection.ech).status in (ECHStatus.NOT_CONFIGURED, ECHStatus.NOT_TRIED):
+        return None
+    return {"status": ech.status.value, "outer_servername": ech.outer_server_name}
+
+
+def _ech_text(report: dict[str, Any] | None) -> str | None:
+    """What became of Encrypted Client Hello, in a few words; None if nothing was tried."""
+    if report is None:
+        return None
+    shown = f", {report['outer_servername']} in the clear" if report["outer_servername"] else ""
+    return f"ECH {report['status']}{shown}"
 
 
 def _messages(ladder: Ladder) -> dict[str, Any]:
@@ -158,6 +176,8 @@ def show(report: dict[str, Any], screen: Screen) -> None:
     screen.field("group", report["group"] or dh)
     screen.field("signature", report["signature_algorithm"] or "none")
     screen.field("ALPN", report["alpn"] or "none")
+    if (ech := _ech_text(report["ech"])) is not None:
+        screen.field("ECH", ech.removeprefix("ECH "))
     if report["verified"] and session["resumed"]:
         screen.field("verified", "yes, when the session was new", "green")
     elif report["verified"]:

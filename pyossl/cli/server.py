@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Context, Listener, Options, PrivateKey, Socket, load_certificates
+from pyossl import Authority, Context, ECHStore, Listener, Options, PrivateKey, Socket, load_certificates
 from pyossl.cli import file_server, options
 from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
@@ -83,6 +83,12 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
+    parser.add_argument(
+        "--ech-key",
+        action="append",
+        metavar="FILE",
+        help="a key for Encrypted Client Hello, as openssl ech writes it; can be repeated",
+    )
     options.add_algorithms(parser)
     parser.add_argument(
         "--early-data",
@@ -164,6 +170,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             library_context=library_context,
         )
         options.set_algorithms(context, arguments)
+        if arguments.ech_key:
+            context.ech_store = ECHStore(*arguments.ech_key)
         if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
             context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE

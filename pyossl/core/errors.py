@@ -99,6 +99,20 @@ class ClosedError(TLSError):
     """
 
 
+class ECHError(TLSError):
+    """The server did not accept Encrypted Client Hello.  Nothing was sent to it but the encrypted ClientHello.
+
+    ``retry_configs`` is the list of its present configurations, for one more connection, as ``bytes``; None if it sent
+    none, or if its certificate for the public name was not verified.  Do not connect without encryption instead.
+    SSL_ech_get1_retry_config(3)
+    """
+
+    @property
+    def retry_configs(self) -> bytes | None:
+        """The configurations to try again with; None if there are none that are authentic."""
+        return self.failure.ech_retry_configs if self.failure else None
+
+
 class TransportError(TLSError):
     """The transport, or a file, failed; ``errno`` and ``strerror`` give the reason.
 
@@ -256,6 +270,9 @@ def exception_of(failure: Failure) -> TLSError:
     operation, with_peer = failure.operation, failure.with_peer()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _sent_no_certificate(failure):
         return certificate_error(failure)
+    if lib.HAVE_ECH and failure.has_reason(lib.SSL_R_ECH_REQUIRED):
+        again = "try its newer configurations" if failure.ech_retry_configs else "there is no authentic configuration"
+        return ECHError(f"{operation} failed: the server did not accept ECH, {again}{with_peer}", failure)
     if (number := failure.alert) is not None:
         return AlertError(
             f"{operation} failed: the peer sent alert {number} ({alert_description(number)}){with_peer}",

@@ -30,7 +30,8 @@ class Want(enum.Enum):
     - ``CLIENT_HELLO``: the ClientHello callback has no answer yet.  Repeat the call when it has one.
     - ``RETRY_VERIFY``: the verify callback has no answer yet.  Repeat the call when it has one.  OpenSSL 3.0 or newer.
     - ``ASYNC``: an asynchronous engine or provider has not finished yet.  Repeat the call when it has.
-    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.
+    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.  A ``Context`` refuses the mode that leads to
+      these two, ``Modes.ASYNC``.
 
     SSL_get_error(3)
     """
@@ -153,6 +154,7 @@ class Failure(NamedTuple):
     depth: int = 0
     certificate: Certificate | None = None
     reason: str = ""
+    ech_retry_configs: bytes | None = None
 
     def has_reason(self, reason_code: int) -> bool:
         """Whether one of ``records`` has the reason ``reason_code`` of libssl, an SSL_R_x.  ERR_GET_REASON(3)"""
@@ -196,3 +198,6 @@ Failure.verify_code.__doc__ = "Why a certificate was refused, an X509_V_ERR_x; 0
 Failure.depth.__doc__ = "The place in the chain of the certificate that was refused; 0 is the peer's own."
 Failure.certificate.__doc__ = "The ``Certificate`` that was refused, or None."
 Failure.reason.__doc__ = "The reason, if pyossl and not OpenSSL reported the failure; else empty."
+Failure.ech_retry_configs.__doc__ = (
+    "The configurations of a verified server that refused Encrypted Client Hello, or None."
+)

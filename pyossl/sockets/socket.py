@@ -33,10 +33,12 @@ from pyossl.core.errors import ClosedSocketError, NotDueError, TLSError, UsageEr
 from pyossl.core.lock import inherited
 from pyossl.sockets.address import Address, check_one_argument, host_and_port
 from pyossl.sockets.context_side import client_context
-from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
+from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in, seconds_until
 from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.post_handshake import PostHandshakeMethods
+from pyossl.sockets.sending_files import send_file
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
 from pyossl.x509.reference_name import reference_name
@@ -76,13 +78,15 @@ class Socket(PostHandshakeMethods):
         session: Session | None,
         timeout: float | None,
         early_data: Bytes | None = None,
+        ech: Offered | None = None,
     ) -> None:
         """Makes a ``Socket``, before its handshake, over ``sock``, a connected blocking socket that it then owns.
 
-        - ``context``, ``server_hostname``, ``message_callback``, ``session``, ``early_data``: those of ``Connection``.
+        - ``context``, ``server_hostname``, ``message_callback``, ``session``, ``early_data``, ``ech``: those of
+          ``Connection``.
         - ``timeout``: the timeout of each call in seconds; None for no limit.
         """
-        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, early_data)
+        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, early_data, ech)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
         self._files = 0
@@ -203,6 +207,35 @@ class Socket(PostHandshakeMethods):
     def _send_some(self, data: Bytes) -> int:
         with readable(data) as source:
             return self.connection.send_some(source, len(source), self._timeout)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Sends ``count`` bytes of a file from ``offset`` on, and returns their number.
+
+        It is like ``socket.socket.sendfile``.  ``file`` is open in binary mode.  Without ``count`` it is sent to its
+        end.  Afterwards its position is after the last byte that was sent, also if an exception was raised.  The
+        timeout is one deadline for all of this.
+
+        The file is read and encrypted by this process: kernel TLS is never in use over a ``Socket``.  Raises
+        ``ValueError`` for a timeout of 0, for a file in text mode and for a negative number.
+        SSL_write_ex(3), SSL_sendfile(3)
+        """
+        self._check_open()
+        if self.gettimeout() == 0:
+            raise ValueError("sendfile() waits, and the timeout of this socket is 0")
+        limit = self.gettimeout()
+        deadline = 0 if limit is None else deadline_in(limit)
+        return send_file(file, offset, count, lambda data: self._send_before(deadline, data))
+
+    def _send_before(self, deadline: int, data: Bytes) -> int:
+        """Sends some of ``data`` before a deadline, of ``deadline_in``; 0 for none."""
+        left = seconds_until(deadline) if deadline else FOREVER
+        try:
+            if deadline and left <= 0:
+                raise TimeoutError
+            with readable(data) as source:
+                return self.connection.send_some(source, len(source), left)
+        except TimeoutError:
+            raise TimeoutError(f"sending a file timed out after {self.gettimeout()} s") from None
 
     def makefile(
         self,
@@ -460,10 +493,11 @@ def wrap_socket(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
     early_data: Bytes | None = None,
+    ech: Offered | None = None,
 ) -> Socket:
     """Makes a ``Socket``: ``Context.wrap_socket`` calls it with ``context`` and its own arguments.
 
-    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``, ``early_data``: see
+    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``, ``early_data`` and ``ech``: see
     ``Context.wrap_socket``.
     """
     require_plain(sock)
@@ -472,7 +506,7 @@ def wrap_socket(
     handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), early_data)
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), early_data, ech)
     # If the caller's object were closed, OpenSSL would write to the next file with that number.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -504,6 +538,7 @@ def connect(
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
     early_data: Bytes | None = None,
+    ech: Offered | None = None,
 ) -> Socket:
     """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
@@ -521,6 +556,7 @@ def connect(
     - ``early_data`` is sent with the first bytes of the handshake, if the session's ``max_early_data`` allows it:
       ``early_data_accepted`` says whether the server has taken it.  Send only a request that may be done twice, because
       anyone can replay it.  SSL_write_early_data(3)
+    - ``ech`` is the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
 
     If a name has several addresses, the attempts alternate between IPv6 and IPv4.  The next one begins when the one
     before has failed, or after 250 ms.  The first that is connected is used (RFC 8305).
@@ -539,6 +575,8 @@ def connect(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
+    if ech is not None:
+        ech = offer_of(ech)
     if server_hostname is None and isinstance(address, tuple):
         server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
@@ -546,7 +584,7 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
-        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, early_data)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, early_data, ech)
     except BaseException:
         sock.close()
         raise

@@ -1,7 +1,7 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
+session_settings.py, record_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -71,6 +71,7 @@ InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
 NewSessionCallback = Callable[["Connection", "Session"], object]
 MessageCallback = Callable[[Message], object]
+RecordPaddingCallback = Callable[["Connection", int, int], int]
 ContextMessageCallback = Callable[["Connection", Message], object]
 
 
@@ -87,6 +88,7 @@ class ContextCallbacks:
         "new_session",
         "psk_client",
         "psk_server",
+        "record_padding",
         "servername",
         "verify",
     )
@@ -99,6 +101,7 @@ class ContextCallbacks:
         self.psk_client: PSKClientCallback | None = None
         self.psk_server: PSKServerCallback | None = None
         self.allow_early_data: AllowEarlyDataCallback | None = None
+        self.record_padding: RecordPaddingCallback | None = None
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None

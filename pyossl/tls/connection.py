@@ -45,6 +45,7 @@ from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.channel_bindings import ChannelBindings
 from pyossl.tls.context import Context
+from pyossl.tls.ech import Offered, encrypt_hello, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.peer_algorithms import PeerAlgorithms
 from pyossl.tls.post_handshake import PostHandshake
@@ -69,6 +70,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
       They need a ``session`` with the same name whose ``max_early_data`` allows them.  Whether the server has taken
       them is ``early_data_accepted``.  Anyone who records them can send them to the server again: send only a request
       that may be done twice.  SSL_write_early_data(3)
+    - ``ech``: on a client, the server's configurations for Encrypted Client Hello, as base64 or binary, or an
+      ``ECHOffer``.  The handshake raises ``ECHError`` if the server does not accept it.  OpenSSL 4.0 or newer.
 
     Raises ``TypeError``, ``ValueError`` or ``UsageError`` for arguments that are invalid or do not fit the context.
     """
@@ -95,12 +98,13 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         other_names: Iterable[str] = (),
         email: str | None = None,
         early_data: Bytes | None = None,
+        ech: Offered | None = None,
     ) -> None:
         self._refuse_second_init()
         self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
-        self._begin(context, server_hostname, message_callback, session, other_names, email, early_data)
+        self._begin(context, server_hostname, message_callback, session, other_names, email, early_data, ech)
         for each in self._bios or ():
             each.serve(self)
 
@@ -113,6 +117,7 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         other_names: Iterable[str] = (),
         email: str | None = None,
         early_data: Bytes | None = None,
+        ech: Offered | None = None,
     ) -> None:
         if not isinstance(context, Context):
             raise TypeError(
@@ -142,6 +147,9 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             self._expect_also(instances(other_names, str, "other_names"))
         if email is not None:
             self._expect_email(email)
+        if ech is not None:
+            self._ech = offer_of(ech)
+            encrypt_hello(self._c.ssl, context, self._name, self._ech)
         if context._callbacks.verify is not None:
             self._c.calls_verify = 1
         if context._renegotiation is not None:

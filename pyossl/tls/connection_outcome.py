@@ -12,6 +12,7 @@ from pyossl.core.lock import INHERITED
 from pyossl.core.outcome import Failure, Want, record_of
 from pyossl.core.parked_exceptions import take_raised
 from pyossl.tls.callbacks import Callbacks
+from pyossl.tls.ech import ECHOffer, ECHStatus, outcome_of, retry_configs_of
 from pyossl.tls.negotiated import Negotiated
 from pyossl.x509.certificate import borrowed
 
@@ -48,6 +49,7 @@ class ConnectionOutcome(Negotiated):
     """A connection's failures, and the results of its calls."""
 
     _callbacks: Callbacks
+    _ech: ECHOffer | None = None
     _failure: Failure | None = None
     _write_failure: Failure | None = None
 
@@ -104,14 +106,26 @@ class ConnectionOutcome(Negotiated):
 
     def _failure_of(self, operation: str) -> Failure:
         c = self._c
-        return Failure(
+        verify_code = c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl))
+        failure = Failure(
             operation,
             c.error,
             c.sys_errno,
             tuple(record_of(c.records[n]) for n in range(c.record_count)),
             self._name,
-            c.verify_error or (0 if c.closed else lib.SSL_get_verify_result(c.ssl)),
+            verify_code,
             c.verify_depth,
             borrowed(c.verify_certificate),
             "" if c.error else _LOST if c.has_lost_bytes else "a callback raised an exception",
         )
+        return failure if self._ech is None or c.closed else self._with_ech(failure, self._ech)
+
+    def _with_ech(self, failure: Failure, offer: ECHOffer) -> Failure:
+        """The failure of a connection that offered ``offer``, with the facts of a server that refused it."""
+        ssl = self._c.ssl
+        if outcome_of(ssl).status in (ECHStatus.SUCCESS, ECHStatus.BAD_NAME):
+            return failure
+        if failure.verify_code:  # the certificate was compared with the public name
+            return failure._replace(peer=offer.outer_server_name or offer.configs[0].public_name)
+        # Without verification anyone on the path could send configurations of its own, and read the true name.
+        return failure._replace(ech_retry_configs=retry_configs_of(ssl)) if self._context.verifies else failure

@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-early_data.py, certificate_status.py.
+early_data.py, certificate_status.py, ech.py, record_settings.py.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
 from pyossl.tls.certificate_status import CertificateStatusSettings
 from pyossl.tls.early_data import EarlyDataSettings
+from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
+from pyossl.tls.record_settings import RecordSettings
 from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
@@ -69,6 +71,8 @@ class Context(
     EarlyDataSettings,
     SessionSettings,
     CertificateStatusSettings,
+    ECHSettings,
+    RecordSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 
@@ -217,6 +221,7 @@ class Context(
         message_callback: Callable[[Message], object] | None = None,
         session: Session | None = None,
         early_data: Bytes | None = None,
+        ech: Offered | None = None,
     ) -> Socket:
         """Makes a ``Socket``, which is TLS over a connected stream socket.
 
@@ -226,6 +231,7 @@ class Context(
         - ``message_callback``: called with each ``Message`` of the protocol.
         - ``session``: on a client a ``Session`` to resume.
         - ``early_data``: on a client bytes to send before the server answers, as in ``Connection``.
+        - ``ech``: on a client the server's configurations for Encrypted Client Hello, as in ``Connection``.
 
         If the handshake fails, the socket is closed and the error of ``Connection.handshake`` is raised.
         SSL_set_fd(3)
@@ -241,6 +247,7 @@ class Context(
             message_callback=message_callback,
             session=session,
             early_data=early_data,
+            ech=ech,
         )
 
     def _configure(

@@ -12,6 +12,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.callbacks import ContextCallbacks
 
 if TYPE_CHECKING:
+    from pyossl.tls.ech_store import ECHStore
     from pyossl.x509.trust_store import Store
 
 
@@ -26,6 +27,7 @@ class ContextState(Uncopied):
         "_callbacks",
         "_configured",
         "_ctx",
+        "_ech_store",
         "_frozen",
         "_groups",
         "_is_asked_later",
@@ -63,6 +65,7 @@ class ContextState(Uncopied):
         self._wants_hostname = False
         self._frozen = False
         self._alpn: Any = None
+        self._ech_store: ECHStore | None = None
         self._trust: Store | None = None
         self._configured: list[tuple[str, str]] = []
         self._groups: str | None = None

@@ -30,6 +30,7 @@ from pyossl.tls.callbacks import (
 )
 from pyossl.tls.context import Context
 from pyossl.tls.credential_files import load_credentials
+from pyossl.tls.options import refuse_jobs
 from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.names import Name
@@ -127,8 +128,12 @@ class MutableContext(Context):
         return int(lib.SSL_CTX_set_options(self._ctx, options))
 
     def add_modes(self, modes: int) -> int:
-        """Sets modes in addition to those that are set; returns all of them.  SSL_CTX_set_mode(3)"""
+        """Sets modes in addition to those that are set; returns all of them.  ``ValueError`` for ``Modes.ASYNC``.
+
+        SSL_CTX_set_mode(3)
+        """
         self._change()
+        refuse_jobs(modes)
         return int(lib.SSL_CTX_set_mode(self._ctx, modes))
 
     def clear_modes(self, modes: int) -> int:

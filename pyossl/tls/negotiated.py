@@ -14,6 +14,8 @@ from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.context import Context
+from pyossl.tls.ech import ECHOutcome, outcome_of
+from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
 from pyossl.x509.names import Name, names_in
@@ -236,6 +238,37 @@ class Negotiated(Uncopied):
         algorithm = self._ask(of_ssl)
         require(lib.HAVE_API_3_5, "names of signature algorithms")  # a closed connection says first that it is closed
         return algorithm
+
+    @property
+    def max_fragment_length(self) -> int | None:
+        """The length that a record has at most, in bytes, if the client asked for a limit and the server agreed.
+
+        512, 1024, 2048 or 4096; None if there is no such limit.  SSL_SESSION_get_max_fragment_length(3)
+        """
+        return self._ask(lambda ssl: fragment_length_of(lib.SSL_get_session(ssl)))
+
+    @property
+    def uses_ktls_for_send(self) -> bool:
+        """Whether the kernel encrypts what is sent (kernel TLS).
+
+        ``Options.ENABLE_KTLS`` allows it.  OpenSSL starts it in the handshake, if the kernel has the module ``tls`` and
+        knows the cipher, and only over its own socket BIO, ``BIO(lib.BIO_new_socket(…))``: pyossl's sockets and BIOs
+        never use it.  OpenSSL 3.0 or newer; False before.  BIO_get_ktls_send(3)
+        """
+        return self._ask(lambda ssl: bool(lib.HAVE_KTLS and lib.BIO_get_ktls_send(lib.SSL_get_wbio(ssl))))
+
+    @property
+    def uses_ktls_for_recv(self) -> bool:
+        """Whether the kernel decrypts what is received: see ``uses_ktls_for_send``.  BIO_get_ktls_recv(3)"""
+        return self._ask(lambda ssl: bool(lib.HAVE_KTLS and lib.BIO_get_ktls_recv(lib.SSL_get_rbio(ssl))))
+
+    @property
+    def ech(self) -> ECHOutcome:
+        """What became of Encrypted Client Hello, with the true server name and the one that was sent in the clear.
+
+        On a server too; then ``server_hostname`` is the true name.  OpenSSL 4.0 or newer.  SSL_ech_get1_status(3)
+        """
+        return self._ask(outcome_of)
 
     @property
     def alpn(self) -> str | None:

@@ -18,6 +18,19 @@ DEFAULT_MODES = NEEDED_MODES | Modes.RELEASE_BUFFERS
 """RELEASE_BUFFERS frees a buffer of 34 KB while a connection is idle, as most connections are."""
 
 
+def refuse_jobs(modes: int) -> None:
+    """Raises ``ValueError`` if ``modes`` have ``Modes.ASYNC``.
+
+    OpenSSL then makes calls in jobs, which an engine can pause.  A paused read or write goes on with the buffer of the
+    call that has returned, and callbacks run on a stack of 32 KiB (docs/pitfalls.md, 75).  ASYNC_start_job(3)
+    """
+    if modes & Modes.ASYNC:
+        raise ValueError(
+            "Modes.ASYNC cannot be used: a paused call would use its buffer after it has returned, and callbacks in "
+            "Python would run on a stack that is too small"
+        )
+
+
 class OptionSettings(ContextState):
     """The options and modes of a context, and its limit for the peer's certificates."""
 
@@ -62,14 +75,15 @@ class OptionSettings(ContextState):
         """The modes of OpenSSL's calls, a combination of ``Modes``.  Setting them replaces all of them.
 
         Raises ``ValueError`` if a mode is missing that a ``Connection`` relies on: ``ENABLE_PARTIAL_WRITE``,
-        ``ACCEPT_MOVING_WRITE_BUFFER``, ``AUTO_RETRY``.  SSL_CTX_set_mode(3)
+        ``ACCEPT_MOVING_WRITE_BUFFER``, ``AUTO_RETRY``; and for ``ASYNC``, which it cannot work with.
+        SSL_CTX_set_mode(3)
         """
         return Modes(lib.SSL_CTX_get_mode(self._ctx))
 
     @modes.setter
     def modes(self, modes: Modes) -> None:
         self._change()
-        integer(modes, "modes", 0, LARGEST_INT)
+        refuse_jobs(integer(modes, "modes", 0, LARGEST_INT))
         if missing := NEEDED_MODES & ~modes:
             raise ValueError(f"a Connection relies on {missing!r}")
         lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "decrypt": (b"x",),
     "send": (b"x",),
     "sendall": (b"x",),
+    "sendfile": (io.BytesIO(b"x"),),
     "write": (b"x",),
     "receive_data": (b"x",),
     "export_keying_material": ("EXPORTER-x", 32),

@@ -99,6 +99,8 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.Certificate: lambda house: house.own.certificate,
         pyossl.CRL: House.crl,
         pyossl.CertificateRequest: House.request,
+        pyossl.ECHConfig: lambda house: pyossl.ECHConfig("cover.example", "[fe0d]", False, False),
+        pyossl.ECHOutcome: lambda house: pyossl.ECHOutcome(pyossl.ECHStatus.SUCCESS, "a", "b"),
         pyossl.CipherSuite: lambda house: house.client_context.cipher_suites[0],
         pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
         pyossl.ClientHelloExtension: lambda house: pyossl.ClientHelloExtension(16, b"\0\3\2h2"),
@@ -132,6 +134,8 @@ def is_value(kind: type) -> bool:
 VALUES = {
     pyossl.Certificate,
     pyossl.CipherSuite,
+    pyossl.ECHConfig,
+    pyossl.ECHOutcome,
     pyossl.CRL,
     pyossl.CertificateRequest,
     pyossl.ClientHello,

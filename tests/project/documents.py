@@ -34,6 +34,16 @@ PEER_PAGES = {ROOT / "docs" / "howto" / f"{package}.md": package for package in 
 """The pages whose programs need a package, and the package, as ci/peers_pyopenssl.toml names it in ``[programs]``."""
 
 
+NEEDS = {
+    ROOT / "docs" / "howto" / "encrypted-client-hello.md": "ech",
+    ROOT / "examples" / "encrypted_client_hello.py": "ech",
+}
+"""The pages and examples whose programs need a feature that not every OpenSSL has, and its name in ``pyossl.features``.
+
+With another OpenSSL their programs are not run.
+"""
+
+
 class Block(NamedTuple):
     """A fenced block of a document: its language, its text, and the number of its first line."""
 

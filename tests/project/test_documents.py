@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from cli.cli_servers import written
 from project.console_sessions import ConsoleSession, commands as commands_in_consoles
-from project.documents import BLOCKS, DOCUMENTS, PEER_PAGES, ROOT, Block, blocks, matches, programs
+from project.documents import BLOCKS, DOCUMENTS, NEEDS, PEER_PAGES, ROOT, Block, blocks, matches, programs
 from project.example_com import Answering
 
 import pyossl
@@ -55,6 +55,13 @@ NOT_RUN = {
 }
 
 PROGRAMS = list(programs())
+
+
+def needs_more(path: Path) -> bool:
+    """Whether the programs of a page, or an example, need a feature that this OpenSSL does not have."""
+    return path in NEEDS and not pyossl.features[NEEDS[path]]
+
+
 LANGUAGES = ("python", "output", "console", "sh", "c", "text")
 
 
@@ -101,6 +108,8 @@ def world(
 def test_a_program_runs_and_prints_what_the_document_says(
     program: list[Block], world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if needs_more(program[0].document):
+        pytest.skip(f"this OpenSSL has no {NEEDS[program[0].document]}")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in program:
         if block.language == "python":
@@ -196,6 +205,8 @@ def test_the_compiler_agrees_with_a_declaration_and_refuses_it_when_it_is_wrong(
 def test_an_example_prints_what_its_docstring_says(
     example: Path, world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if needs_more(example):
+        pytest.skip(f"this OpenSSL has no {NEEDS[example]}")
     docstring = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))) or ""
     _, says, expected = docstring.partition("\n\nPrints:\n")
     assert says, "the docstring ends with what the example prints"

@@ -49,6 +49,10 @@
 #define OSSL_PROVIDER_available(...) PYOSSL_HELD((OSSL_PROVIDER_available)(__VA_ARGS__))
 #define OSSL_PROVIDER_load(...) PYOSSL_HELD((OSSL_PROVIDER_load)(__VA_ARGS__))
 #define OSSL_PROVIDER_unload(...) PYOSSL_HELD((OSSL_PROVIDER_unload)(__VA_ARGS__))
+#define OSSL_ECHSTORE_free(...) PYOSSL_HELD_VOID((OSSL_ECHSTORE_free)(__VA_ARGS__))
+#define OSSL_ECHSTORE_new_config(...) PYOSSL_HELD((OSSL_ECHSTORE_new_config)(__VA_ARGS__))
+#define OSSL_ECHSTORE_read_echconfiglist(...) PYOSSL_HELD((OSSL_ECHSTORE_read_echconfiglist)(__VA_ARGS__))
+#define OSSL_ECHSTORE_set1_key_and_read_pem(...) PYOSSL_HELD((OSSL_ECHSTORE_set1_key_and_read_pem)(__VA_ARGS__))
 #define OSSL_STORE_INFO_free(...) PYOSSL_HELD_VOID((OSSL_STORE_INFO_free)(__VA_ARGS__))
 #define PEM_read_bio(...) PYOSSL_HELD((PEM_read_bio)(__VA_ARGS__))
 #define PEM_read_bio_DHparams(...) PYOSSL_HELD((PEM_read_bio_DHparams)(__VA_ARGS__))
@@ -198,6 +202,7 @@
 #undef pyossl_on_server_key
 #undef pyossl_on_early_data
 #undef pyossl_on_info
+#undef pyossl_on_record_padding
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
 #undef pyossl_on_ocsp_request
@@ -233,7 +238,10 @@
 #define SSL_CTX_load_verify_locations(...) PYOSSL_CHANGE(SSL_CTX_load_verify_locations, __VA_ARGS__)
 #define SSL_CTX_set0_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set0_CA_list, __VA_ARGS__)
 #define SSL_CTX_set1_cert_store(...) PYOSSL_CHANGE_VOID(SSL_CTX_set1_cert_store, __VA_ARGS__)
+#define SSL_CTX_set1_echstore(...) PYOSSL_CHANGE(SSL_CTX_set1_echstore, __VA_ARGS__)
 #define SSL_CTX_set_alpn_protos(...) PYOSSL_CHANGE(SSL_CTX_set_alpn_protos, __VA_ARGS__)
+#define SSL_CTX_set_block_padding(...) PYOSSL_CHANGE(SSL_CTX_set_block_padding, __VA_ARGS__)
+#define SSL_CTX_set_block_padding_ex(...) PYOSSL_CHANGE(SSL_CTX_set_block_padding_ex, __VA_ARGS__)
 #define SSL_CTX_set_cipher_list(...) PYOSSL_CHANGE(SSL_CTX_set_cipher_list, __VA_ARGS__)
 #define SSL_CTX_set_ciphersuites(...) PYOSSL_CHANGE(SSL_CTX_set_ciphersuites, __VA_ARGS__)
 #define SSL_CTX_set_client_CA_list(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_client_CA_list, __VA_ARGS__)
@@ -247,6 +255,7 @@
 #define SSL_CTX_set_security_level(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_security_level, __VA_ARGS__)
 #define SSL_CTX_set_session_id_context(...) PYOSSL_CHANGE(SSL_CTX_set_session_id_context, __VA_ARGS__)
 #define SSL_CTX_set_timeout(...) PYOSSL_CHANGE(SSL_CTX_set_timeout, __VA_ARGS__)
+#define SSL_CTX_set_tlsext_max_fragment_length(...) PYOSSL_CHANGE(SSL_CTX_set_tlsext_max_fragment_length, __VA_ARGS__)
 #define SSL_CTX_set_tlsext_use_srtp(...) PYOSSL_CHANGE(SSL_CTX_set_tlsext_use_srtp, __VA_ARGS__)
 #define SSL_CTX_set_verify(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify, __VA_ARGS__)
 #define SSL_CTX_set_verify_depth(...) PYOSSL_CHANGE_VOID(SSL_CTX_set_verify_depth, __VA_ARGS__)
@@ -262,6 +271,7 @@
 #define pyossl_set_cookie_generate_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_generate_callback, __VA_ARGS__)
 #define pyossl_set_cookie_verify_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_cookie_verify_callback, __VA_ARGS__)
 #define pyossl_set_ocsp_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_ocsp_callback, __VA_ARGS__)
+#define pyossl_set_record_padding(...) PYOSSL_CHANGE_VOID(pyossl_set_record_padding, __VA_ARGS__)
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)

@@ -132,6 +132,7 @@ int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, s
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
 /* tls/pre_shared_keys.c */
+void pyossl_set_record_padding(SSL_CTX *context, int on);
 int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
@@ -359,6 +360,7 @@ int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
+int pyossl_on_record_padding(void *handle, int type, size_t length);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

@@ -30,6 +30,7 @@ static int pyossl_on_client_key(void *handle, const char *hint, char *identity, 
                                 unsigned char *key, unsigned int room);
 static int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 static int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
+static int pyossl_on_record_padding(void *handle, int type, size_t length);
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
@@ -50,6 +51,7 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_client_key(...) PYOSSL_IN_PYTHON((pyossl_on_client_key)(__VA_ARGS__))
 #define pyossl_on_server_key(...) PYOSSL_IN_PYTHON((pyossl_on_server_key)(__VA_ARGS__))
 #define pyossl_on_early_data(...) PYOSSL_IN_PYTHON((pyossl_on_early_data)(__VA_ARGS__))
+#define pyossl_on_record_padding(...) PYOSSL_IN_PYTHON((pyossl_on_record_padding)(__VA_ARGS__))
 #define pyossl_on_info(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_info)(__VA_ARGS__))
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
