@@ -40,6 +40,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/objects.h>
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
@@ -77,6 +78,8 @@
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
+#include "tls/session_callbacks.c"
+#include "tls/ticket_keys.c"
 #include "tls/diffie_hellman.c"
 #include "tls/distrusted_keys.c"
 

@@ -5,8 +5,8 @@ connection is made from it; then the context is frozen.  OpenSSL would let a pro
 already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
-verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-certificate_status.py.
+verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, info_and_key_log.py,
+pre_shared_keys.py, certificate_status.py.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
 from pyossl.tls.server_name import ServerNameSettings
+from pyossl.tls.session_callbacks import SessionCallbackSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.certificate import Certificate, load_certificates
@@ -64,6 +65,7 @@ class Context(
     InfoAndKeyLogSettings,
     PSKSettings,
     SessionSettings,
+    SessionCallbackSettings,
     CertificateStatusSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)

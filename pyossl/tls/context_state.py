@@ -11,6 +11,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.callbacks import ContextCallbacks
 
 if TYPE_CHECKING:
+    from pyossl.tls.ticket_keys import TicketKeys
     from pyossl.x509.trust_store import Store
 
 
@@ -31,6 +32,7 @@ class ContextState(Uncopied):
         "_is_server",
         "_keeps_default_cache_size",
         "_purpose",
+        "_rotating_ticket_keys",
         "_session_id_context",
         "_sessions",
         "_trust",
@@ -56,6 +58,7 @@ class ContextState(Uncopied):
         self._keeps_default_cache_size = True
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
+        self._rotating_ticket_keys: TicketKeys | None = None
         self._verify_time: int | None = None
         self._callbacks = callbacks
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)

@@ -172,6 +172,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.Connection: lambda house: house.connection,
     pyossl.Context: lambda house: house.client_context,
     pyossl.Session: lambda house: house.session,
+    pyossl.TicketKeys: lambda house: pyossl.TicketKeys(),
     pyossl.Store: lambda house: pyossl.Store.of(house.own.certificate),
     SSL.Connection: House.face,
     SSL.Context: lambda house: SSL.Context(SSL.TLS_METHOD),
