@@ -61,6 +61,7 @@ _HOMES = {
     "tls.ssl_filter": ("SSLFilter",),
     "tls.versions": ("Version",),
     "tls.session": ("Session",),
+    "tls.ticket_keys": ("TicketKeys",),
     "sockets.socket": ("Socket", "connect"),
     "x509.trust_store": ("Store",),
     "x509.load_uri": ("load_uri",),

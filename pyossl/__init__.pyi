@@ -45,6 +45,7 @@ from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
+from pyossl.tls.ticket_keys import TicketKeys as TicketKeys
 from pyossl.tls.versions import Version as Version
 from pyossl.x509.authority import Authority as Authority, Credentials as Credentials, self_signed as self_signed
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates

@@ -297,6 +297,7 @@ OBJECTS: dict[str, Make] = {
     "Session": lambda stack: session(),
     "Socket": tls_socket,
     "Store": lambda stack: pyossl.Store.of(AUTHORITY.certificate),
+    "TicketKeys": lambda stack: pyossl.TicketKeys(),
     "aio.StreamReader": lambda stack: _first(aio_streams(stack)),
     "aio.StreamWriter": lambda stack: _second(aio_streams(stack)),
     "aio.Transport": lambda stack: _transport(aio_streams(stack)),

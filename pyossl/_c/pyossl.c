@@ -41,6 +41,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/objects.h>
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
@@ -80,6 +81,8 @@
 #include "tls/allow_early_data.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
+#include "tls/session_callbacks.c"
+#include "tls/ticket_keys.c"
 #include "tls/diffie_hellman.c"
 #include "tls/distrusted_keys.c"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Context, ECHStore, Listener, Options, PrivateKey, Socket, load_certificates
+from pyossl import Authority, Context, ECHStore, Listener, Options, PrivateKey, Socket, TicketKeys, load_certificates
 from pyossl.cli import file_server, options
 from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
@@ -98,6 +98,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--fingerprints", action="store_true", help="log the JA3 and JA4 fingerprints of each client's ClientHello"
     )
+    parser.add_argument(
+        "--ticket-keys",
+        metavar="FILE",
+        help="encrypt session tickets with the first key in this file, and accept those of the others; 80 bytes each",
+    )
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(
         "--json", action="store_true", help="print each finished and each failed handshake as a line of JSON"
@@ -172,6 +177,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
         options.set_algorithms(context, arguments)
         if arguments.ech_key:
             context.ech_store = ECHStore(*arguments.ech_key)
+        if arguments.ticket_keys is not None:
+            context.rotating_ticket_keys = _ticket_keys(Path(arguments.ticket_keys))
         if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
             context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
@@ -180,6 +187,11 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
     if arguments.keylog:
         options.log_keys(context, arguments.keylog)
     return context, authority_file
+
+
+def _ticket_keys(file: Path) -> TicketKeys:
+    data, length = file.read_bytes(), TicketKeys.LENGTH
+    return TicketKeys(data[place : place + length] for place in range(0, len(data), length))
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:

@@ -1,7 +1,7 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py, record_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
+session_settings.py, session_callbacks.py, record_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -70,6 +70,10 @@ ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
 NewSessionCallback = Callable[["Connection", "Session"], object]
+GetSessionCallback = Callable[["Connection", bytes], "Session | None"]
+RemovedSessionCallback = Callable[["Connection", "Session"], object]
+GenerateTicketCallback = Callable[["Connection"], "bytes | None"]
+DecryptTicketCallback = Callable[["Connection", "Session"], bool]
 MessageCallback = Callable[[Message], object]
 RecordPaddingCallback = Callable[["Connection", int, int], int]
 ContextMessageCallback = Callable[["Connection", Message], object]
@@ -81,6 +85,9 @@ class ContextCallbacks:
     __slots__ = (
         "allow_early_data",
         "alpn",
+        "decrypt_ticket",
+        "generate_ticket",
+        "get_session",
         "indicated_name",
         "info",
         "keylog",
@@ -89,6 +96,7 @@ class ContextCallbacks:
         "psk_client",
         "psk_server",
         "record_padding",
+        "removed_session",
         "servername",
         "verify",
     )
@@ -106,6 +114,10 @@ class ContextCallbacks:
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None
         self.new_session: NewSessionCallback | None = None
+        self.get_session: GetSessionCallback | None = None
+        self.removed_session: RemovedSessionCallback | None = None
+        self.generate_ticket: GenerateTicketCallback | None = None
+        self.decrypt_ticket: DecryptTicketCallback | None = None
 
 
 class Callbacks:

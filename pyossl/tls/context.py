@@ -5,8 +5,8 @@ connection is made from it; then the context is frozen.  OpenSSL would let a pro
 already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
-verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-early_data.py, certificate_status.py, ech.py, record_settings.py.
+verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, info_and_key_log.py,
+pre_shared_keys.py, early_data.py, certificate_status.py, ech.py, record_settings.py.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
 from pyossl.tls.record_settings import RecordSettings
 from pyossl.tls.server_name import ServerNameSettings
+from pyossl.tls.session_callbacks import SessionCallbackSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.certificate import Certificate, load_certificates
@@ -70,6 +71,7 @@ class Context(
     PSKSettings,
     EarlyDataSettings,
     SessionSettings,
+    SessionCallbackSettings,
     CertificateStatusSettings,
     ECHSettings,
     RecordSettings,

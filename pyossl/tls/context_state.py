@@ -13,6 +13,7 @@ from pyossl.tls.callbacks import ContextCallbacks
 
 if TYPE_CHECKING:
     from pyossl.tls.ech_store import ECHStore
+    from pyossl.tls.ticket_keys import TicketKeys
     from pyossl.x509.trust_store import Store
 
 
@@ -36,6 +37,7 @@ class ContextState(Uncopied):
         "_library_context",
         "_purpose",
         "_renegotiation",
+        "_rotating_ticket_keys",
         "_session_id_context",
         "_sessions",
         "_trust",
@@ -73,6 +75,7 @@ class ContextState(Uncopied):
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
         self._renegotiation: tuple[int, bool] | None = None
+        self._rotating_ticket_keys: TicketKeys | None = None
         self._verify_time: int | None = None
         self._callbacks = callbacks
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)

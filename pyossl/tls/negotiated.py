@@ -129,6 +129,16 @@ class Negotiated(Uncopied):
     def _session_of(self, pointer: Any) -> Session:
         return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
 
+    def _found(self, session: object, wanted: bytes) -> Any:
+        """The ``SSL_SESSION *`` of what a get session callback has returned for the id ``wanted``."""
+        if not isinstance(session, Session):
+            raise TypeError(f"a get session callback returns a Session or None, not {session!r:.80}")
+        if session.context is not self._context:
+            raise ValueError("the get session callback returned a session of another context")
+        if session.id != wanted:
+            raise ValueError("the get session callback returned a session with another id")
+        return session._session
+
     @property
     def context(self) -> Context:
         """The context of the connection: the one it was made from, or that a server name callback chose."""

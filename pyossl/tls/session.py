@@ -170,6 +170,16 @@ class Session(Uncopied):
         check(lib.SSL_SESSION_set_timeout(self._session, seconds), "SSL_SESSION_set_timeout")
 
     @property
+    def ticket_data(self) -> bytes:
+        """On a server, the data that ``Context.generate_ticket_callback`` has put into the ticket; ``b""`` for none.
+
+        SSL_SESSION_get0_ticket_appdata(3)
+        """
+        place, length = ffi.new("void **"), ffi.new("size_t *")
+        check(lib.SSL_SESSION_get0_ticket_appdata(self._session, place, length), "SSL_SESSION_get0_ticket_appdata")
+        return bytes(ffi.buffer(place[0], length[0])) if length[0] else b""
+
+    @property
     def cipher(self) -> str | None:
         """The name of the cipher; None if it is unknown.  SSL_SESSION_get0_cipher(3)"""
         cipher = lib.SSL_SESSION_get0_cipher(self._session)

@@ -9,7 +9,7 @@ import os
 
 from pyossl.core import ffi, lib
 from pyossl.core.arguments import LARGEST_INT, email_address, function, integer
-from pyossl.core.errors import check
+from pyossl.core.errors import UsageError, check
 from pyossl.tls.callbacks import NewSessionCallback
 from pyossl.tls.verification import VerificationSettings
 from pyossl.x509.certificate import borrowed
@@ -75,8 +75,8 @@ class SessionSettings(VerificationSettings):
 
         Processes with the same keys, the same certificate and the same verification settings resume each other's
         sessions.  Anyone who has the keys can decrypt the tickets, so replace them often.  New keys must have the
-        length of the old ones: otherwise ``ValueError`` is raised.  Setting them on a client's context raises
-        ``UsageError``.  SSL_CTX_set_tlsext_ticket_keys(3)
+        length of the old ones: otherwise ``ValueError`` is raised.  Setting them on a client's context, or on one with
+        ``rotating_ticket_keys``, which it uses instead, raises ``UsageError``.  SSL_CTX_set_tlsext_ticket_keys(3)
         """
         length = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
         keys = ffi.new("unsigned char[]", length)
@@ -86,6 +86,8 @@ class SessionSettings(VerificationSettings):
     @ticket_keys.setter
     def ticket_keys(self, keys: bytes) -> None:
         self._change_server("ticket_keys")
+        if self._rotating_ticket_keys is not None:
+            raise UsageError("the context has rotating_ticket_keys: its ticket_keys would not be used")
         needed = lib.SSL_CTX_get_tlsext_ticket_keys(self._ctx, ffi.NULL, 0)
         if not isinstance(keys, bytes) or len(keys) != needed:
             raise ValueError(f"ticket keys are {needed} bytes of secret randomness")
@@ -138,6 +140,8 @@ class SessionSettings(VerificationSettings):
         A context with a server name callback is limited too: OpenSSL keeps the sessions of the context that the
         callback chooses in the first context (docs/pitfalls.md, 13).
         """
+        if self._callbacks.get_session or self._callbacks.removed_session:
+            return  # OpenSSL keeps none
         asks = lib.SSL_CTX_get_verify_mode(self._ctx) & lib.SSL_VERIFY_PEER
         if not asks and self._callbacks.servername is None:
             return

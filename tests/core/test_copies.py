@@ -177,6 +177,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.Context: lambda house: house.client_context,
     pyossl.LibraryContext: lambda house: object.__new__(pyossl.LibraryContext),
     pyossl.Session: lambda house: house.session,
+    pyossl.TicketKeys: lambda house: pyossl.TicketKeys(),
     pyossl.Store: lambda house: pyossl.Store.of(house.own.certificate),
     SSL.Connection: House.face,
     SSL.Context: lambda house: SSL.Context(SSL.TLS_METHOD),

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from cli.cli_servers import written
+from interop.programs import where_installed
 from project.console_sessions import ConsoleSession, commands as commands_in_consoles
 from project.documents import BLOCKS, DOCUMENTS, NEEDS, PEER_PAGES, ROOT, Block, blocks, matches, programs
 from project.example_com import Answering
@@ -31,6 +32,8 @@ import pyossl
 
 LINKED = DOCUMENTS + sorted((ROOT / "benchmarks").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PROGRAMS_OF_EXAMPLES = {"fleet.py": "redis-server"}
+"""The programs that examples start, and that are not installed everywhere."""
 
 # Commands of the documents that no test runs, and why.
 NOT_RUN = {
@@ -201,7 +204,14 @@ def test_the_compiler_agrees_with_a_declaration_and_refuses_it_when_it_is_wrong(
         assert "SSL_" in refused.stderr
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=[example.name for example in EXAMPLES])
+def needs(example: Path) -> list[pytest.MarkDecorator]:
+    needed = PROGRAMS_OF_EXAMPLES.get(example.name)
+    return [where_installed(needed)] if needed else []
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(example, id=example.name, marks=needs(example)) for example in EXAMPLES]
+)
 def test_an_example_prints_what_its_docstring_says(
     example: Path, world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,7 @@
 #define PKCS8_encrypt_ex(...) PYOSSL_HELD((PKCS8_encrypt_ex)(__VA_ARGS__))
 #define PKCS8_encrypt(...) PYOSSL_HELD((PKCS8_encrypt)(__VA_ARGS__))
 #define RAND_add(...) PYOSSL_HELD_VOID((RAND_add)(__VA_ARGS__))
+#define RAND_bytes(...) PYOSSL_HELD((RAND_bytes)(__VA_ARGS__))
 #define RAND_status(...) PYOSSL_HELD((RAND_status)(__VA_ARGS__))
 #define SSL_CONF_cmd(...) PYOSSL_HELD((SSL_CONF_cmd)(__VA_ARGS__))
 #define SSL_CTX_free(...) PYOSSL_HELD_VOID((SSL_CTX_free)(__VA_ARGS__))
@@ -188,6 +189,8 @@
 #define pyossl_certificate_facts(...) PYOSSL_HELD((pyossl_certificate_facts)(__VA_ARGS__))
 #define pyossl_count_store(...) PYOSSL_HELD((pyossl_count_store)(__VA_ARGS__))
 #define pyossl_store_crls(...) PYOSSL_HELD((pyossl_store_crls)(__VA_ARGS__))
+#define pyossl_ticket_keys_decrypt(...) PYOSSL_HELD((pyossl_ticket_keys_decrypt)(__VA_ARGS__))
+#define pyossl_ticket_keys_encrypt(...) PYOSSL_HELD((pyossl_ticket_keys_encrypt)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
 #define pyossl_with_extensions(...) PYOSSL_HELD((pyossl_with_extensions)(__VA_ARGS__))
 
@@ -205,6 +208,10 @@
 #undef pyossl_on_record_padding
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
+#undef pyossl_on_get_session
+#undef pyossl_on_removed_session
+#undef pyossl_on_generate_ticket
+#undef pyossl_on_decrypt_ticket
 #undef pyossl_on_ocsp_request
 #undef pyossl_on_ocsp_response
 #undef pyossl_on_cookie_generate
@@ -274,6 +281,9 @@
 #define pyossl_set_record_padding(...) PYOSSL_CHANGE_VOID(pyossl_set_record_padding, __VA_ARGS__)
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
+#define pyossl_keep_sessions_outside(...) PYOSSL_CHANGE_VOID(pyossl_keep_sessions_outside, __VA_ARGS__)
+#define pyossl_set_ticket_callbacks(...) PYOSSL_CHANGE(pyossl_set_ticket_callbacks, __VA_ARGS__)
+#define pyossl_use_ticket_keys(...) PYOSSL_CHANGE(pyossl_use_ticket_keys, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
 #define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
 #define pyossl_context_trusts_system(...) PYOSSL_CHANGE(pyossl_context_trusts_system, __VA_ARGS__)

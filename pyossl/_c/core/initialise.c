@@ -8,9 +8,9 @@ static int pyossl_initialise(void)
         || !pyossl_silence_set_up())
         return 0;
     pyossl_connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    return pyossl_connection_index >= 0 && pyossl_live_set_up() && pyossl_file_set_up() && pyossl_socket_method_new()
-        && pyossl_memory_method_new() && pyossl_queues_method_new()
-        && pyossl_python_method_new();
+    return pyossl_connection_index >= 0 && pyossl_live_set_up() && pyossl_ticket_keys_set_up()
+        && pyossl_file_set_up() && pyossl_socket_method_new() && pyossl_memory_method_new()
+        && pyossl_queues_method_new() && pyossl_python_method_new();
 }
 
 /* Whether the extension can run with a library of this version: 0 if it can; 1 if the library has another major version

@@ -143,6 +143,27 @@ void pyossl_set_allow_early_data(SSL_CTX *context, int asks_python);
 /* tls/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
 
+/* tls/session_callbacks.c */
+int pyossl_lend_session(SSL_SESSION **answer, SSL_SESSION *session);
+void pyossl_keep_sessions_outside(SSL_CTX *context, int gets, int removes);
+int pyossl_set_ticket_callbacks(SSL_CTX *context, int generates, int decrypts);
+
+/* tls/ticket_keys.c */
+typedef ... pyossl_ticket_keys;
+#define PYOSSL_TICKET_KEY ...
+#define PYOSSL_TICKET_KEY_NAME ...
+#define PYOSSL_TICKET_KEY_MAC ...
+#define PYOSSL_MOST_TICKET_KEYS ...
+#define PYOSSL_PROTECTION ...
+pyossl_ticket_keys *pyossl_ticket_keys_new(void);
+void pyossl_ticket_keys_free(pyossl_ticket_keys *keys);
+void pyossl_ticket_keys_replace(pyossl_ticket_keys *keys, const unsigned char *bytes, int count);
+void pyossl_ticket_keys_rotate(pyossl_ticket_keys *keys, const unsigned char *bytes, int kept);
+int pyossl_ticket_keys_copy(pyossl_ticket_keys *keys, unsigned char *room);
+int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys);
+int pyossl_ticket_keys_encrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
+int pyossl_ticket_keys_decrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
+
 /* tls/diffie_hellman.c */
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
@@ -364,6 +385,10 @@ int pyossl_on_record_padding(void *handle, int type, size_t length);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);
+int pyossl_on_get_session(void *handle, const unsigned char *id, int length, SSL_SESSION **answer);
+void pyossl_on_removed_session(void *handle, SSL_SESSION *session);
+int pyossl_on_generate_ticket(void *handle, SSL_SESSION *session);
+int pyossl_on_decrypt_ticket(void *handle, SSL_SESSION *session);
 long long pyossl_on_bio_read(void *handle, void *buffer, size_t size);
 long long pyossl_on_bio_write(void *handle, const void *data, size_t size);
 long long pyossl_on_bio_control(void *handle, int command);

@@ -35,6 +35,7 @@ static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session)
     SSL_SESSION *stored = NULL;
 
     if (peer == NULL || connection == NULL || !connection->requires_certificate || !SSL_is_server(ssl)
+        || (SSL_CTX_get_session_cache_mode(connection->first_context) & SSL_SESS_CACHE_NO_INTERNAL_STORE) != 0
         || (SSL_version(ssl) == TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET)))
         return;
     ERR_set_mark();
