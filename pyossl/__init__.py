@@ -48,6 +48,7 @@ _HOMES = {
     "x509.names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),
     "x509.authority": ("Authority", "Credentials", "self_signed"),
     "x509.keys": ("PrivateKey", "PublicKey"),
+    "x509.ocsp_response": ("OCSPResponse", "OCSPResponseStatus", "OCSPSingleResponse", "OCSPStatus"),
     "sockets.listener": ("Listener", "listen"),
     "tls.message": ("Message",),
     "core.constants": ("openssl_version",),

@@ -64,6 +64,12 @@ from pyossl.x509.names import (
     Name as Name,
     OtherName as OtherName,
 )
+from pyossl.x509.ocsp_response import (
+    OCSPResponse as OCSPResponse,
+    OCSPResponseStatus as OCSPResponseStatus,
+    OCSPSingleResponse as OCSPSingleResponse,
+    OCSPStatus as OCSPStatus,
+)
 from pyossl.x509.pkcs12 import PKCS12 as PKCS12
 from pyossl.x509.trust_store import Store as Store
 

@@ -187,6 +187,10 @@ def datagrams(stack: Stack) -> socket.socket:
     return closed_by(stack, socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
 
+def ocsp_response() -> pyossl.OCSPResponse:
+    return AUTHORITY.ocsp_response(OWN.certificate)
+
+
 def revoked() -> pyossl.CRL:
     return pyossl.CRL.load(crl_der(revoke(make("an issuer", ca=True), {7: None})))
 
@@ -281,6 +285,7 @@ OBJECTS: dict[str, Make] = {
     "Extension": lambda stack: OWN.certificate.extensions[0],
     "Listener": impatient,
     "Name": lambda stack: OWN.certificate.subject_name,
+    "OCSPResponse": lambda stack: ocsp_response(),
     "PKCS12": lambda stack: pyossl.PKCS12(OWN.private_key, OWN.certificate),
     "PrivateKey": lambda stack: OWN.private_key,
     "PublicKey": lambda stack: OWN.private_key.public_key,
@@ -399,6 +404,8 @@ GOOD: dict[str, Make] = {
     "Listener(sock)": listening,
     "Name(der)": lambda stack: OWN.certificate.subject_name.to_der(),
     "Name.copied(pointer)": lambda stack: OWN.certificate.subject_name._name,
+    "OCSPResponse(pointer)": lambda stack: ocsp_response()._response,
+    "OCSPResponse.load(source)": lambda stack: ocsp_response().to_der(),
     "PKCS12.load(password)": constantly("secret"),
     "PKCS12.load(source)": lambda stack: pyossl.PKCS12(OWN.private_key).to_der("secret"),
     "Settings.configure(command)": constantly("CipherString"),

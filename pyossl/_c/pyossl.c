@@ -126,6 +126,7 @@
 #include "tls/ssl_module_calls.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
+#include "x509/ocsp_response.c"
 
 /* sockets: the calls that wait for a descriptor */
 #include "sockets/wait_for_descriptor.c"

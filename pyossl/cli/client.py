@@ -21,7 +21,7 @@ import pyossl
 from pyossl import Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
-from pyossl.cli.command_parser import EXIT_STATUS, Commands, add_command
+from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
 from pyossl.cli.failure_report import failure_report
 from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.process import FAILED, print_error
@@ -56,6 +56,9 @@ def add(commands: Commands) -> None:
         "--session", metavar="FILE", help="resume the session in this file, and store the newest session there"
     )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
+    parser.add_argument(
+        "--require-ocsp", action="store_true", help="refuse a server that staples no OCSP response, or a bad one"
+    )
     parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
     parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
     parser.add_argument("--keylog", metavar="FILE", help="append the connection's secrets to this file, for Wireshark")
@@ -70,6 +73,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     notes = Screen(sys.stderr)
     context = options.client_context(arguments, verify=not arguments.no_verify)
     options.ask_for_certificate_status(context)
+    if arguments.require_ocsp:
+        if arguments.no_verify:
+            raise WrongArgumentError("--require-ocsp needs the verified issuer of the certificate: remove --no-verify")
+        context.verify_ocsp(required=True)
     address = arguments.destination.address(arguments.starttls)
     name = arguments.servername or arguments.destination.host
     if arguments.keylog:

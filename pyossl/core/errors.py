@@ -212,8 +212,9 @@ def certificate_error(failure: Failure) -> CertificateError:
     if _sent_no_certificate(failure):
         return CertificateError(f"certificate verify failed: {reason}", failure)
     peer = f", for {failure.peer!r}" if failure.peer else ""
+    why = f": {failure.reason}" if failure.reason else ""
     return CertificateError(
-        f"certificate verify failed: {reason} (depth {failure.depth}){peer}{_shown(failure)}", failure
+        f"certificate verify failed: {reason}{why} (depth {failure.depth}){peer}{_shown(failure)}", failure
     )
 
 
@@ -256,6 +257,8 @@ def exception_of(failure: Failure) -> TLSError:
     operation, with_peer = failure.operation, failure.with_peer()
     if failure.has_reason(lib.SSL_R_CERTIFICATE_VERIFY_FAILED) or _sent_no_certificate(failure):
         return certificate_error(failure)
+    if failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE) and failure.reason:
+        return certificate_error(failure)  # pyossl has refused the OCSP response
     if (number := failure.alert) is not None:
         return AlertError(
             f"{operation} failed: the peer sent alert {number} ({alert_description(number)}){with_peer}",

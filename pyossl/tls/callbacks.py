@@ -1,7 +1,7 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
+session_settings.py, pre_shared_keys.py, ocsp_stapling.py.  Those for DTLS cookies are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -35,6 +35,7 @@ from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alert import Alert
 from pyossl.tls.message import Message
 from pyossl.x509.certificate import Certificate, borrowed, chain_of
+from pyossl.x509.ocsp_response import OCSPResponse
 
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection
@@ -60,12 +61,16 @@ Verification.depth.__doc__ = "The position of the certificate in the chain; 0 is
 Verification.certificate.__doc__ = "The certificate; None if the error is of no certificate."
 Verification.chain.__doc__ = "The chain as far as it is built, the peer's own certificate first."
 
+OCSPStaple = OCSPResponse | bytes | Sequence["OCSPResponse | bytes"] | None
+"""What a server's callback for OCSP stapling may return."""
 VerifyCallback = Callable[["Connection", Verification], bool]
 ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | None"]
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
+OCSPServerCallback = Callable[["Connection"], "OCSPStaple"]
+OCSPClientCallback = Callable[["Connection", bytes], bool]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
 NewSessionCallback = Callable[["Connection", "Session"], object]
@@ -83,6 +88,8 @@ class ContextCallbacks:
         "keylog",
         "message",
         "new_session",
+        "ocsp_client",
+        "ocsp_server",
         "psk_client",
         "psk_server",
         "servername",
@@ -100,6 +107,8 @@ class ContextCallbacks:
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None
         self.new_session: NewSessionCallback | None = None
+        self.ocsp_client: OCSPClientCallback | None = None
+        self.ocsp_server: OCSPServerCallback | None = None
 
 
 class Callbacks:

@@ -1,33 +1,17 @@
-"""What a client asks a server to send about its certificate: an OCSP response, and timestamps of certificate logs.
-
-SSL_CTX_set_tlsext_status_type(3), RFC 6066, 8, RFC 6962, 3.3
-"""
+"""Timestamps of certificate logs, which a client asks a server to send with its certificate.  RFC 6962, 3.3"""
 
 from __future__ import annotations
 
 from pyossl.core import ffi, lib
-from pyossl.core.errors import UsageError, check, require
+from pyossl.core.errors import check
 from pyossl.core.outcome import take_records
 from pyossl.tls.context_state import ContextState
 
 
 class CertificateStatusSettings(ContextState):
-    """What a client asks a server to send about its certificate."""
+    """What else a client asks a server to send with its certificate."""
 
     __slots__ = ()
-
-    def request_ocsp(self) -> None:
-        """Asks servers to staple an OCSP response about their certificate.
-
-        ``Connection.ocsp_response`` returns it after the handshake.  pyossl does not check it.  Raises ``UsageError``
-        on a server's context, and ``UnsupportedError`` if OpenSSL was built without OCSP.
-        SSL_CTX_set_tlsext_status_type(3)
-        """
-        self._change_client("request_ocsp")
-        require(lib.HAVE_OCSP, "OCSP")
-        check(
-            lib.SSL_CTX_set_tlsext_status_type(self._ctx, lib.TLSEXT_STATUSTYPE_ocsp), "SSL_CTX_set_tlsext_status_type"
-        )
 
     def request_scts(self) -> None:
         """Asks servers to send signed certificate timestamps (RFC 6962) in an extension.
@@ -42,8 +26,3 @@ class CertificateStatusSettings(ContextState):
         kind, none = lib.TLSEXT_TYPE_signed_certificate_timestamp, ffi.NULL
         added = lib.SSL_CTX_add_custom_ext(self._ctx, kind, messages, none, none, none, none, none)
         check(added, "adding the extension for signed certificate timestamps")
-
-    def _change_client(self, setting: str) -> None:
-        self._change()
-        if self.is_server:
-            raise UsageError(f"{setting} is only for clients: this context is a server's")

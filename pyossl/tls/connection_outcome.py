@@ -40,6 +40,8 @@ class ConnectionOutcome(Negotiated):
     _callbacks: Callbacks
     _failure: Failure | None = None
     _write_failure: Failure | None = None
+    _refused_status: Failure | None = None
+    """Why the server's OCSP response was refused: ocsp_stapling.py."""
 
     @property
     def failure(self) -> Failure | None:
@@ -92,7 +94,7 @@ class ConnectionOutcome(Negotiated):
 
     def _failure_of(self, operation: str) -> Failure:
         c = self._c
-        return Failure(
+        failure = Failure(
             operation,
             c.error,
             c.sys_errno,
@@ -102,4 +104,10 @@ class ConnectionOutcome(Negotiated):
             c.verify_depth,
             borrowed(c.verify_certificate),
             "" if c.error else _LOST if c.has_lost_bytes else "a callback raised an exception",
+        )
+        refusal = self._refused_status
+        if refusal is None or not failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE):
+            return failure
+        return failure._replace(
+            verify_code=refusal.verify_code, depth=refusal.depth, certificate=refusal.certificate, reason=refusal.reason
         )

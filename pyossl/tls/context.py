@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-certificate_status.py.
+ocsp_stapling.py, certificate_status.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pyossl.tls.callbacks import ContextCallbacks
 from pyossl.tls.certificate_status import CertificateStatusSettings
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
+from pyossl.tls.ocsp_stapling import OCSPSettings
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
@@ -64,6 +65,7 @@ class Context(
     InfoAndKeyLogSettings,
     PSKSettings,
     SessionSettings,
+    OCSPSettings,
     CertificateStatusSettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)

@@ -75,6 +75,12 @@ class ContextState(Uncopied):
         if not self.is_server:
             raise UsageError(f"{setting} is only for servers: this context is a client's")
 
+    def _change_client(self, setting: str) -> None:
+        """As ``_change``, for a setting that only a client has."""
+        self._change()
+        if self.is_server:
+            raise UsageError(f"{setting} is only for clients: this context is a server's")
+
     @property
     def is_server(self) -> bool:
         """Whether the connections of this context are servers."""

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,43 @@ def test_the_stapled_response_is_shown(stapling: Served, files: Files, version: 
     assert report["scts"] == []
     ran = in_a_pipe(command, stapling.where, "--ca", files.ca, "--max", version, feed=b"GET / HTTP/1.0\r\n\r\n")
     assert "  OCSP            good, from " in ran.output + ran.errors
+
+
+@needs_ocsp
+@each_version
+@pytest.mark.parametrize("command", ["client", "certs"])
+def test_the_stapled_response_is_checked(stapling: Served, files: Files, version: str, command: str) -> None:
+    ocsp = facts(stapling, files, "--max", version, command=command)["ocsp"]
+    assert (ocsp["is_verified"], ocsp["problem"]) == (True, None)
+    ran = in_a_pipe(command, stapling.where, "--ca", files.ca, "--max", version, feed=b"GET / HTTP/1.0\r\n\r\n")
+    assert "(verified)" in ran.output + ran.errors
+
+
+@needs_ocsp
+@pytest.mark.feature("OCSP and certificate timestamps on the command line")
+def test_a_response_can_be_required(stapling: Served, asking: Served, files: Files) -> None:
+    assert facts(stapling, files, "--require-ocsp")["ocsp"]["is_verified"] is True
+    own = ("--cert", files.certificate, "--key", files.key)
+    ran = in_a_pipe("client", asking.where, "--ca", files.ca, *own, "--require-ocsp", "--json")
+    assert ran.status == 1
+    assert "the server has stapled no OCSP response" in json.loads(ran.output)["error"]["message"]
+    ran = in_a_pipe("client", stapling.where, "--require-ocsp", "--no-verify")
+    assert ran.status == 2
+    assert "remove --no-verify" in ran.errors
+
+
+@needs_ocsp
+def test_a_response_that_is_not_accepted_says_why(
+    files: Files, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    response = tmp_path / "response.der"
+    response.write_bytes(ocsp_response(credentials, authority, revoked=True))
+    with s_server(files, "-www", "-status_file", str(response)) as served:
+        ocsp = facts(served, files)["ocsp"]
+        assert ocsp["is_verified"] is False
+        assert "says that it was revoked" in ocsp["problem"]
+        ran = in_a_pipe("client", served.where, "--ca", files.ca, feed=b"GET / HTTP/1.0\r\n\r\n")
+        assert "not accepted: the OCSP response says that it was revoked" in ran.errors
 
 
 @each_version

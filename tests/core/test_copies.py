@@ -80,6 +80,9 @@ class House(NamedTuple):
     def crl(self) -> pyossl.CRL:
         return pyossl.CRL.load(crl_der(revoke(make("CA", ca=True), {7: None})))
 
+    def ocsp_response(self) -> pyossl.OCSPResponse:
+        return self.authority.ocsp_response(self.own.certificate)
+
     def request(self) -> pyossl.CertificateRequest:
         return pyossl.CertificateRequest.create("example.com", private_key=self.own.private_key)
 
@@ -99,6 +102,8 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.Certificate: lambda house: house.own.certificate,
         pyossl.CRL: House.crl,
         pyossl.CertificateRequest: House.request,
+        pyossl.OCSPResponse: House.ocsp_response,
+        pyossl.OCSPSingleResponse: lambda house: house.ocsp_response().single_responses[0],
         pyossl.CipherSuite: lambda house: house.client_context.cipher_suites[0],
         pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
         pyossl.ClientHelloExtension: lambda house: pyossl.ClientHelloExtension(16, b"\0\3\2h2"),
@@ -137,6 +142,8 @@ VALUES = {
     pyossl.ClientHello,
     pyossl.ClientHelloExtension,
     pyossl.Revoked,
+    pyossl.OCSPResponse,
+    pyossl.OCSPSingleResponse,
     pyossl.PublicKey,
     pyossl.Name,
     pyossl.Attribute,

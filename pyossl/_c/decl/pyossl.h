@@ -211,6 +211,8 @@ int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
 /* tls/ocsp_stapling.c */
 void pyossl_set_ocsp_callback(SSL_CTX *context);
 int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length);
+int pyossl_set_ocsp_responses(SSL *ssl, const unsigned char *const *responses, const long *lengths, int count);
+long pyossl_ocsp_response_at(SSL *ssl, int index, unsigned char **copy);
 
 /* tls/dtls.c */
 void pyossl_set_cookie_generate_callback(SSL_CTX *context);
