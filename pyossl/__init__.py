@@ -24,6 +24,7 @@ _HOMES = {
     "tls.callbacks": ("Verification",),
     "tls.client_hello": ("ClientHello", "ClientHelloExtension"),
     "tls.connection": ("Connection",),
+    "tls.certificate_transparency": ("SCT", "SCTSource", "SCTStatus"),
     "tls.cipher_suite": ("CipherSuite",),
     "tls.context": ("Context",),
     "x509.crl": ("CRL", "RevocationReason", "Revoked", "load_crls"),

@@ -393,6 +393,8 @@ GOOD: dict[str, Make] = {
     "Connection(context)": constantly(CLIENT),
     "Connection(server_hostname)": constantly("example.com"),
     "ConnectionMethods.read_into(buffer)": lambda stack: bytearray(9),
+    "TransparencySettings.send_scts(timestamps)": constantly([b"timestamp"]),
+    "TransparencySettings.verify_scts(logs)": constantly(__file__),
     "Context.ca_names(authorities)": constantly([AUTHORITY.certificate]),
     "Context.set_purpose(purpose)": constantly("any"),
     "Context.wrap_socket(handshake)": constantly(False),

@@ -35,6 +35,7 @@
 #include <openssl/bio.h>
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
+#include <openssl/ct.h>
 #include <openssl/dh.h>
 #include <openssl/dsa.h>
 #include <openssl/ec.h>
@@ -74,6 +75,7 @@
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
 #include "tls/pre_shared_keys.c"
+#include "tls/certificate_transparency.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"

@@ -259,6 +259,8 @@ def exception_of(failure: Failure) -> TLSError:
         return certificate_error(failure)
     if failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE) and failure.reason:
         return certificate_error(failure)  # pyossl has refused the OCSP response
+    if failure.verify_code == lib.X509_V_ERR_NO_VALID_SCTS and any(map(failure.has_reason, _NO_SCTS)):
+        return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(
             f"{operation} failed: the peer sent alert {number} ({alert_description(number)}){with_peer}",
@@ -285,6 +287,7 @@ def _reasons(failure: Failure) -> str:
     return reason
 
 
+_NO_SCTS = (lib.SSL_R_CALLBACK_FAILED, lib.SSL_R_NO_VALID_SCTS)
 _NOT_TLS = (
     lib.SSL_R_HTTP_REQUEST,
     lib.SSL_R_HTTPS_PROXY_REQUEST,

@@ -79,7 +79,7 @@ ContextMessageCallback = Callable[["Connection", Message], object]
 
 
 class ContextCallbacks:
-    """The callbacks that the connections of one context share."""
+    """The callbacks that the connections of one context share, and what each connection must know of the context."""
 
     __slots__ = (
         "alpn",
@@ -92,6 +92,7 @@ class ContextCallbacks:
         "ocsp_server",
         "psk_client",
         "psk_server",
+        "requires_scts",
         "servername",
         "verify",
     )
@@ -103,6 +104,7 @@ class ContextCallbacks:
         self.message: ContextMessageCallback | None = None
         self.psk_client: PSKClientCallback | None = None
         self.psk_server: PSKServerCallback | None = None
+        self.requires_scts = False
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None

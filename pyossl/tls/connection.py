@@ -134,6 +134,8 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
             self._expect_email(email)
         if context._callbacks.verify is not None:
             self._c.calls_verify = 1
+        if context._callbacks.requires_scts:
+            self._c.requires_scts = 1
         if session is not None:
             self._offer(session)
         if function(message_callback, "message_callback") is not None:

@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, info_and_key_log.py, pre_shared_keys.py,
-ocsp_stapling.py, certificate_status.py.
+ocsp_stapling.py, certificate_transparency.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pyossl.core.flags import Options
 from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
-from pyossl.tls.certificate_status import CertificateStatusSettings
+from pyossl.tls.certificate_transparency import TransparencySettings
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.ocsp_stapling import OCSPSettings
@@ -66,7 +66,7 @@ class Context(
     PSKSettings,
     SessionSettings,
     OCSPSettings,
-    CertificateStatusSettings,
+    TransparencySettings,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 

@@ -13,6 +13,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
+from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
@@ -355,6 +356,16 @@ class Negotiated(Uncopied):
         the resumption of a session.  OCSP_basic_verify(3)
         """
         return self._ask(lambda ssl: self._ocsp_status)
+
+    @property
+    def scts(self) -> tuple[SCT, ...]:
+        """On a client, the signed certificate timestamps of the server's certificate, from each ``SCTSource``.
+
+        Those of the certificate itself are always here.  Servers send others if the context has ``verify_scts``, which
+        also checks all of them.  Empty if OpenSSL was built without certificate transparency.  Raises ``DecodeError``
+        if they are malformed.  SSL_get0_peer_scts(3)
+        """
+        return self._ask(lambda ssl: () if lib.SSL_is_server(ssl) else scts_of(ssl))
 
     @property
     def verified_name(self) -> str | None:

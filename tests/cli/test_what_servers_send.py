@@ -17,6 +17,7 @@ from cli.cli_servers import Files, Served, files, our_server, s_server
 from cli.ocsp_making import ocsp_response
 from interop.programs import Program
 from served import SECONDS, Task, serving_plain
+from tls.certificate_log import Log
 
 import pyossl
 
@@ -89,6 +90,17 @@ def test_a_response_can_be_required(stapling: Served, asking: Served, files: Fil
     ran = in_a_pipe("client", stapling.where, "--require-ocsp", "--no-verify")
     assert ran.status == 2
     assert "remove --no-verify" in ran.errors
+
+
+@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@pytest.mark.feature("OCSP and certificate timestamps on the command line")
+def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: Path) -> None:
+    logs = Log().list_in(tmp_path / "logs.cnf")
+    ran = in_a_pipe("client", stapling.where, "--ca", files.ca, "--sct-logs", str(logs), "--json")
+    assert ran.status == 1
+    assert json.loads(ran.output)["error"]["verification"]["code"] == pyossl.lib.X509_V_ERR_NO_VALID_SCTS
+    for wrong in (("--sct-logs", str(tmp_path / "missing")), ("--sct-logs", str(logs), "--no-verify")):
+        assert in_a_pipe("client", stapling.where, *wrong).status == 2
 
 
 @needs_ocsp

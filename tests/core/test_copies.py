@@ -103,6 +103,9 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.CRL: House.crl,
         pyossl.CertificateRequest: House.request,
         pyossl.OCSPResponse: House.ocsp_response,
+        pyossl.SCT: lambda house: pyossl.SCT(
+            bytes(32), house.own.certificate.not_before, pyossl.SCTSource.CERTIFICATE, pyossl.SCTStatus.VALID
+        ),
         pyossl.OCSPSingleResponse: lambda house: house.ocsp_response().single_responses[0],
         pyossl.CipherSuite: lambda house: house.client_context.cipher_suites[0],
         pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
@@ -143,6 +146,7 @@ VALUES = {
     pyossl.ClientHelloExtension,
     pyossl.Revoked,
     pyossl.OCSPResponse,
+    pyossl.SCT,
     pyossl.OCSPSingleResponse,
     pyossl.PublicKey,
     pyossl.Name,

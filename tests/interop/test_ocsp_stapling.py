@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from interop.authorities import Identity
 from interop.client_peers import Visit
 from interop.gnutls_peers import GnutlsClient, GnutlsServer
 from interop.nginx_peer import Nginx
-from interop.programs import Finished, Program, program
+from interop.peers import each
+from interop.programs import Finished, Program, program, where_installed
 from interop.pyossl_server import Serve
 from interop.server_peers import ServerPeer, Service, SServer, s_version
 from x509.ocsp_signers import DAY, NOW, responder, signed_by
@@ -19,7 +21,18 @@ import pyossl
 from pyossl import Context, OCSPResponse, OCSPStatus, Version
 
 pytestmark = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
-STAPLING = [SServer(), GnutlsServer(), Nginx()]
+
+
+class SServerWithChain(SServer):
+    """s_server(1) whose chain does not begin with its own certificate again: OpenSSL 3.6 would staple nothing then."""
+
+    def command(self, service: Service) -> list[str | Path]:
+        command = super().command(service)
+        command[command.index("-cert_chain") + 1] = service.identity.certificate.with_suffix(".chain")
+        return command
+
+
+STAPLING = [SServerWithChain(), GnutlsServer(), Nginx()]
 
 
 class House(NamedTuple):
@@ -44,6 +57,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         identities.append(Identity(folder / f"{name}.pem", folder / f"{name}.key"))
         identities[-1].certificate.write_bytes(made.certificate_pem())
         identities[-1].private_key.write_bytes(made.private_key.to_pem())
+        (folder / f"{name}.chain").write_bytes(below.certificate.to_pem())
     below.revoke(pyossl.Certificate.load(folder / "revoked.pem"))
     for name, data in {
         "root.pem": root.certificate.to_pem(),
@@ -62,7 +76,7 @@ def stapled(identity: Identity) -> Path:
 
 
 @pytest.mark.feature("OCSP stapling, both sides", "openssl s_server and s_client", "GnuTLS")
-@pytest.mark.parametrize("peer", STAPLING, ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", each(STAPLING))
 def test_we_check_what_a_server_staples(peer: ServerPeer, version: Version, house: House, folder: Path) -> None:
     context = Context.client(trust=house.root)
     context.verify_ocsp(required=True)
@@ -77,7 +91,7 @@ def test_we_check_what_a_server_staples(peer: ServerPeer, version: Version, hous
 
 
 @pytest.mark.feature("OCSP stapling, checked by the client")
-@pytest.mark.parametrize("peer", [SServer(), Nginx()], ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", each([SServerWithChain(), Nginx()]))
 def test_we_refuse_a_server_that_staples_its_own_revocation(
     peer: ServerPeer, version: Version, house: House, folder: Path
 ) -> None:
@@ -120,10 +134,12 @@ def test_s_client_gets_no_response_if_there_is_none(version: Version, house: Hou
     context = Context.server(*house.good)
     context.ocsp_callback = lambda connection: None
     with serve(context) as server:
-        assert b"OCSP response: no response sent" in s_client(server.address, version, house).output
+        output = s_client(server.address, version, house).output
+        assert re.search(rb"OCSP responses?: no .*(sent|received)", output)
         server.outcome()
 
 
+@where_installed("gnutls-cli")
 @pytest.mark.feature("OCSP stapling, both sides", "GnuTLS")
 @pytest.mark.parametrize("which", ["good", "revoked"])
 def test_gnutls_cli_checks_our_response(which: str, version: Version, house: House, serve: Serve) -> None:

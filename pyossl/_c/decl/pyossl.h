@@ -30,6 +30,7 @@ typedef struct {
     int closed;
     int dead;
     int has_lost_bytes;
+    int requires_scts;
     int parked;
     int keeps_to_records;
     int received_end;
@@ -207,6 +208,18 @@ int pyossl_close(pyossl_connection *connection);
 int pyossl_set_side(pyossl_connection *connection, int is_server);
 int pyossl_set_server_name(pyossl_connection *connection, const char *name);
 int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
+
+/* tls/certificate_transparency.c */
+typedef struct {
+    int source;
+    int status;
+    uint64_t timestamp;
+    unsigned char *log_id;
+    size_t log_id_length;
+} pyossl_sct;
+
+int pyossl_verify_scts(SSL_CTX *context, int required);
+int pyossl_sct_at(SSL *ssl, int index, pyossl_sct *sct);
 
 /* tls/ocsp_stapling.c */
 void pyossl_set_ocsp_callback(SSL_CTX *context);
