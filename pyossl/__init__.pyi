@@ -36,6 +36,7 @@ from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect
 from pyossl.tls.alert import Alert as Alert
 from pyossl.tls.callbacks import Verification as Verification
+from pyossl.tls.certificate_transparency import SCT as SCT, SCTSource as SCTSource, SCTStatus as SCTStatus
 from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection
@@ -68,6 +69,12 @@ from pyossl.x509.names import (
     GeneralNameType as GeneralNameType,
     Name as Name,
     OtherName as OtherName,
+)
+from pyossl.x509.ocsp_response import (
+    OCSPResponse as OCSPResponse,
+    OCSPResponseStatus as OCSPResponseStatus,
+    OCSPSingleResponse as OCSPSingleResponse,
+    OCSPStatus as OCSPStatus,
 )
 from pyossl.x509.pkcs12 import PKCS12 as PKCS12
 from pyossl.x509.trust_store import Store as Store

@@ -190,6 +190,10 @@ def datagrams(stack: Stack) -> socket.socket:
     return closed_by(stack, socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
 
+def ocsp_response() -> pyossl.OCSPResponse:
+    return AUTHORITY.ocsp_response(OWN.certificate)
+
+
 def revoked() -> pyossl.CRL:
     return pyossl.CRL.load(crl_der(revoke(make("an issuer", ca=True), {7: None})))
 
@@ -290,6 +294,7 @@ OBJECTS: dict[str, Make] = {
     "LibraryContext": lambda stack: pyossl.LibraryContext(),
     "Listener": impatient,
     "Name": lambda stack: OWN.certificate.subject_name,
+    "OCSPResponse": lambda stack: ocsp_response(),
     "PKCS12": lambda stack: pyossl.PKCS12(OWN.private_key, OWN.certificate),
     "PrivateKey": lambda stack: OWN.private_key,
     "PublicKey": lambda stack: OWN.private_key.public_key,
@@ -398,6 +403,8 @@ GOOD: dict[str, Make] = {
     "Connection(context)": constantly(CLIENT),
     "Connection(server_hostname)": constantly("example.com"),
     "ConnectionMethods.read_into(buffer)": lambda stack: bytearray(9),
+    "TransparencySettings.send_scts(timestamps)": constantly([b"timestamp"]),
+    "TransparencySettings.verify_scts(logs)": constantly(__file__),
     "Context.ca_names(authorities)": constantly([AUTHORITY.certificate]),
     "Context.set_purpose(purpose)": constantly("any"),
     "Context.wrap_socket(handshake)": constantly(False),
@@ -412,6 +419,8 @@ GOOD: dict[str, Make] = {
     "Listener(sock)": listening,
     "Name(der)": lambda stack: OWN.certificate.subject_name.to_der(),
     "Name.copied(pointer)": lambda stack: OWN.certificate.subject_name._name,
+    "OCSPResponse(pointer)": lambda stack: ocsp_response()._response,
+    "OCSPResponse.load(source)": lambda stack: ocsp_response().to_der(),
     "PKCS12.load(password)": constantly("secret"),
     "PKCS12.load(source)": lambda stack: pyossl.PKCS12(OWN.private_key).to_der("secret"),
     "Settings.configure(command)": constantly("CipherString"),

@@ -36,6 +36,7 @@
 #include <openssl/bio.h>
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
+#include <openssl/ct.h>
 #include <openssl/dh.h>
 #include <openssl/dsa.h>
 #include <openssl/ec.h>
@@ -77,6 +78,7 @@
 #include "tls/callbacks.c"
 #include "tls/pre_shared_keys.c"
 #include "tls/record_padding.c"
+#include "tls/certificate_transparency.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/allow_early_data.c"
 #include "tls/switch_context.c"
@@ -134,6 +136,7 @@
 #include "tls/ssl_module_calls.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
+#include "x509/ocsp_response.c"
 
 /* sockets: the calls that wait for a descriptor */
 #include "sockets/wait_for_descriptor.c"

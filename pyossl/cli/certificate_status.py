@@ -1,7 +1,8 @@
 """What a server sent about its certificate: an OCSP response, and the timestamps of certificate logs (SCTs).
 
-Both are read to be shown.  Their signatures are not checked.  Everything here comes from the peer: malformed data is
-shown as malformed, and never raises an exception.  RFC 6960, 4.2; RFC 6962, 3.2 and 3.3
+Both are read to be shown.  Of an OCSP response, it is also shown whether it passes ``OCSPResponse.verify``, if the
+issuer is known; the signatures of the timestamps are not checked.  Everything here comes from the peer: malformed data
+is shown as malformed, and never raises an exception.  RFC 6960, 4.2; RFC 6962, 3.2 and 3.3
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import datetime
 from typing import Any, NamedTuple
 
-from pyossl import Certificate, Error
+from pyossl import Certificate, CertificateError, Error, OCSPResponse
 
-_SEQUENCE, _INTEGER, _OCTETS, _TIME = 0x30, 0x02, 0x04, 0x18
+_SEQUENCE, _OCTETS, _TIME = 0x30, 0x04, 0x18
 _GOOD, _REVOKED, _UNKNOWN = 0x80, 0xA1, 0x82
 _STATUS = {_GOOD: "good", _REVOKED: "revoked", _UNKNOWN: "unknown"}
 _RESPONSE_STATUS = {
@@ -22,8 +23,6 @@ _RESPONSE_STATUS = {
     6: "unauthorized",
 }
 _SCT_LIST_OID = "1.3.6.1.4.1.11129.2.4.2"
-_FEATURES_OID = "1.3.6.1.5.5.7.1.24"
-_STATUS_REQUEST = 5
 _MALFORMED = "malformed"
 _SCT_HEAD = 1 + 32 + 8
 _LATEST = 253402300799000  # the last millisecond of the year 9999
@@ -77,20 +76,35 @@ def _time(element: _Element) -> datetime.datetime:
 
 
 def ocsp_report(
-    response: bytes | None, certificate: Certificate | None, now: datetime.datetime | None = None
+    response: bytes | None, certificate: Certificate | None, issuer: Certificate | None = None
 ) -> dict[str, Any] | None:
     """The fields of a stapled OCSP response, as JSON values; None if there is none.
 
     ``status`` is ``good``, ``revoked`` or ``unknown``, an error of the responder, or ``malformed``.  ``is_current`` and
-    ``is_for_certificate`` say whether the response is valid at the time ``now``, and has the serial number of
-    ``certificate``.  Its signature is not checked.
+    ``is_for_certificate`` say whether the response is valid now, and has the serial number of ``certificate``.  With
+    ``issuer``, ``is_verified`` says whether it passes ``OCSPResponse.verify``, and ``problem`` says why not.
     """
     if response is None:
         return None
     try:
-        return _ocsp_fields(response, certificate, now or datetime.datetime.now(datetime.timezone.utc))
+        fields = _ocsp_fields(response, certificate, datetime.datetime.now(datetime.timezone.utc))
     except (_MalformedError, IndexError, ValueError):
-        return {"status": _MALFORMED}
+        fields = {"status": _MALFORMED}
+    if certificate is None or issuer is None:
+        return fields
+    problem = _ocsp_problem(response, certificate, issuer)
+    return {**fields, "is_verified": problem is None, "problem": problem}
+
+
+def _ocsp_problem(response: bytes, certificate: Certificate, issuer: Certificate) -> str | None:
+    """Why the response does not show that the certificate is good; None if it does."""
+    try:
+        OCSPResponse.load(response).verify(certificate, issuer)
+    except CertificateError as error:
+        return (error.failure and error.failure.reason) or error.reason
+    except Error as error:
+        return str(error)
+    return None
 
 
 def _ocsp_fields(response: bytes, certificate: Certificate | None, now: datetime.datetime) -> dict[str, Any]:
@@ -126,11 +140,14 @@ def ocsp_text(report: dict[str, Any] | None) -> str:
     text = str(report["status"])
     if "this_update" not in report:
         return text
+    checked = "signature not checked"
+    if "is_verified" in report:
+        checked = "verified" if report["is_verified"] else f"not accepted: {report['problem']}"
     text += f", from {report['this_update'][:10]}"
     text += f" to {report['next_update'][:10]}" if report["next_update"] else " on"
     text += "" if report["is_current"] else ", not valid now"
     text += ", but for another certificate" if report["is_for_certificate"] is False else ""
-    return f"{text} (signature not checked)"
+    return f"{text} ({checked})"
 
 
 def scts_report(extension: bytes | None, certificate: Certificate | None) -> list[dict[str, Any]]:
@@ -178,12 +195,10 @@ def scts_text(report: list[dict[str, Any]]) -> str:
 
 def must_staple(certificate: Certificate) -> bool:
     """Whether the certificate says that its server staples an OCSP response.  RFC 7633"""
-    value = _extension(certificate, _FEATURES_OID)
     try:
-        features = [] if value is None else _elements(_only(value, _SEQUENCE))
-    except _MalformedError:
+        return certificate.must_staple
+    except Error:
         return False
-    return any(int.from_bytes(each.contents, "big") == _STATUS_REQUEST for each in features if each.tag == _INTEGER)
 
 
 def _extension(certificate: Certificate, oid: str) -> bytes | None:

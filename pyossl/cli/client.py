@@ -68,6 +68,14 @@ def add(commands: Commands) -> None:
         help="encrypt the server's name, with the configurations (base64) of ech= in its DNS record of type HTTPS",
     )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
+    parser.add_argument(
+        "--require-ocsp", action="store_true", help="refuse a server that staples no OCSP response, or a bad one"
+    )
+    parser.add_argument(
+        "--sct-logs",
+        metavar="FILE",
+        help="refuse a server without a timestamp of a log in this file, a list as for CTLOG_STORE_load_file(3)",
+    )
     parser.add_argument("--crlf", action="store_true", help="send line ends as CR LF, for text protocols such as SMTP")
     parser.add_argument("--trace", action="store_true", help="show each TLS message with its size and time")
     parser.add_argument("--keylog", metavar="FILE", help="append the connection's secrets to this file, for Wireshark")
@@ -81,7 +89,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
     context = options.client_context(arguments, verify=not arguments.no_verify)
-    options.ask_for_certificate_status(context)
+    if arguments.no_verify and (arguments.require_ocsp or arguments.sct_logs):
+        option = "--require-ocsp" if arguments.require_ocsp else "--sct-logs"
+        raise WrongArgumentError(f"{option} needs the verified issuer of the certificate: remove --no-verify")
+    if arguments.sct_logs:
+        with options.errors_as_wrong_arguments():
+            context.verify_scts(arguments.sct_logs, required=True)
+    options.ask_for_certificate_status(context, scts=not arguments.sct_logs)
+    if arguments.require_ocsp:
+        context.verify_ocsp(required=True)
     address = arguments.destination.address(arguments.starttls)
     name = arguments.servername or arguments.destination.host
     if arguments.keylog:

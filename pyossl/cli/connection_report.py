@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pyossl import Connection, ECHStatus, Name, Session, features
+from pyossl import Certificate, Connection, ECHStatus, Name, Session, features
 from pyossl.cli import code_points
 from pyossl.cli.certificate_report import certificate_report, day, name_list
 from pyossl.cli.certificate_status import ocsp_report, ocsp_text, scts_report, scts_text
@@ -36,7 +36,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
         "chain": [certificate_report(each) for each in chain],
-        "ocsp": ocsp_report(connection.ocsp_response, leaf),
+        "ocsp": ocsp_report(connection.ocsp_response, leaf, _issuer(connection)),
         "scts": scts_report(facts.scts, leaf),
         "client_certificate": _client_certificate(facts, connection.peer_ca_names),
         "offered": facts.offer and facts.offer.as_json(observed.suites),
@@ -51,6 +51,12 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
             **_messages(ladder),
         },
     }
+
+
+def _issuer(connection: Connection) -> Certificate | None:
+    """The issuer of the peer's certificate, if it is verified."""
+    chain = connection.verified_chain if connection.context.verifies else ()
+    return chain[:2][-1] if chain else None
 
 
 def observed_report(observed: ObservedHandshake) -> dict[str, Any]:

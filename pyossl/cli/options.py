@@ -106,11 +106,15 @@ def library_context(arguments: argparse.Namespace) -> LibraryContext | None:
         raise WrongArgumentError(f"--fips cannot be used: {error}") from error
 
 
-def ask_for_certificate_status(context: Context) -> None:
-    """Makes a client ask for an OCSP response and certificate timestamps, in a form that the commands can read."""
+def ask_for_certificate_status(context: Context, *, scts: bool = True) -> None:
+    """Makes a client ask for an OCSP response and certificate timestamps, in a form that the commands can read.
+
+    ``scts`` is False if the context asks for timestamps already.
+    """
     if features.ocsp:
         context.request_ocsp()
-    context.request_scts()
+    if scts:
+        context.request_scts()
     if features.api_3_2:  # no compressed certificates: the timestamps are in the same message
         context.options |= Options.NO_RX_CERTIFICATE_COMPRESSION
 

@@ -226,8 +226,9 @@ def certificate_error(failure: Failure) -> CertificateError:
     if _sent_no_certificate(failure):
         return CertificateError(f"certificate verify failed: {reason}", failure)
     peer = f", for {failure.peer!r}" if failure.peer else ""
+    why = f": {failure.reason}" if failure.reason else ""
     return CertificateError(
-        f"certificate verify failed: {reason} (depth {failure.depth}){peer}{_shown(failure)}", failure
+        f"certificate verify failed: {reason}{why} (depth {failure.depth}){peer}{_shown(failure)}", failure
     )
 
 
@@ -273,6 +274,10 @@ def exception_of(failure: Failure) -> TLSError:
     if lib.HAVE_ECH and failure.has_reason(lib.SSL_R_ECH_REQUIRED):
         again = "try its newer configurations" if failure.ech_retry_configs else "there is no authentic configuration"
         return ECHError(f"{operation} failed: the server did not accept ECH, {again}{with_peer}", failure)
+    if failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE) and failure.reason:
+        return certificate_error(failure)  # pyossl has refused the OCSP response
+    if failure.verify_code == lib.X509_V_ERR_NO_VALID_SCTS and any(map(failure.has_reason, _NO_SCTS)):
+        return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(
             f"{operation} failed: the peer sent alert {number} ({alert_description(number)}){with_peer}",
@@ -299,6 +304,7 @@ def _reasons(failure: Failure) -> str:
     return reason
 
 
+_NO_SCTS = (lib.SSL_R_CALLBACK_FAILED, lib.SSL_R_NO_VALID_SCTS)
 _NOT_TLS = (
     lib.SSL_R_HTTP_REQUEST,
     lib.SSL_R_HTTPS_PROXY_REQUEST,

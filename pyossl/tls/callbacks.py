@@ -1,7 +1,8 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py, session_callbacks.py, record_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
+session_settings.py, session_callbacks.py, pre_shared_keys.py, ocsp_stapling.py, record_settings.py.  Those for DTLS cookies
+are in mutable_context.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -35,6 +36,7 @@ from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alert import Alert
 from pyossl.tls.message import Message
 from pyossl.x509.certificate import Certificate, borrowed, chain_of
+from pyossl.x509.ocsp_response import OCSPResponse
 
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection
@@ -60,6 +62,8 @@ Verification.depth.__doc__ = "The position of the certificate in the chain; 0 is
 Verification.certificate.__doc__ = "The certificate; None if the error is of no certificate."
 Verification.chain.__doc__ = "The chain as far as it is built, the peer's own certificate first."
 
+OCSPStaple = OCSPResponse | bytes | Sequence["OCSPResponse | bytes"] | None
+"""What a server's callback for OCSP stapling may return."""
 VerifyCallback = Callable[["Connection", Verification], bool]
 ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | None"]
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
@@ -67,6 +71,8 @@ PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
 AllowEarlyDataCallback = Callable[["Connection", bytes], bool]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
+OCSPServerCallback = Callable[["Connection"], "OCSPStaple"]
+OCSPClientCallback = Callable[["Connection", bytes], bool]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
 NewSessionCallback = Callable[["Connection", "Session"], object]
@@ -80,7 +86,7 @@ ContextMessageCallback = Callable[["Connection", Message], object]
 
 
 class ContextCallbacks:
-    """The callbacks that the connections of one context share."""
+    """The callbacks that the connections of one context share, and what each connection must know of the context."""
 
     __slots__ = (
         "allow_early_data",
@@ -93,10 +99,13 @@ class ContextCallbacks:
         "keylog",
         "message",
         "new_session",
+        "ocsp_client",
+        "ocsp_server",
         "psk_client",
         "psk_server",
         "record_padding",
         "removed_session",
+        "requires_scts",
         "servername",
         "verify",
     )
@@ -110,6 +119,7 @@ class ContextCallbacks:
         self.psk_server: PSKServerCallback | None = None
         self.allow_early_data: AllowEarlyDataCallback | None = None
         self.record_padding: RecordPaddingCallback | None = None
+        self.requires_scts = False
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None
@@ -118,6 +128,8 @@ class ContextCallbacks:
         self.removed_session: RemovedSessionCallback | None = None
         self.generate_ticket: GenerateTicketCallback | None = None
         self.decrypt_ticket: DecryptTicketCallback | None = None
+        self.ocsp_client: OCSPClientCallback | None = None
+        self.ocsp_server: OCSPServerCallback | None = None
 
 
 class Callbacks:

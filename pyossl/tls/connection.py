@@ -154,6 +154,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             self._c.calls_verify = 1
         if context._renegotiation is not None:
             lib.pyossl_allow_renegotiations(self._c, *context._renegotiation)
+        if context._callbacks.requires_scts:
+            self._c.requires_scts = 1
         if session is not None:
             self._offer(session)
         if early_data is not None:

@@ -52,6 +52,8 @@ class ConnectionOutcome(Negotiated):
     _ech: ECHOffer | None = None
     _failure: Failure | None = None
     _write_failure: Failure | None = None
+    _refused_status: Failure | None = None
+    """Why the server's OCSP response was refused: ocsp_stapling.py."""
 
     @property
     def failure(self) -> Failure | None:
@@ -118,6 +120,8 @@ class ConnectionOutcome(Negotiated):
             borrowed(c.verify_certificate),
             "" if c.error else _LOST if c.has_lost_bytes else "a callback raised an exception",
         )
+        if self._refused_status is not None:
+            failure = _with_refused_status(failure, self._refused_status)
         return failure if self._ech is None or c.closed else self._with_ech(failure, self._ech)
 
     def _with_ech(self, failure: Failure, offer: ECHOffer) -> Failure:
@@ -129,3 +133,12 @@ class ConnectionOutcome(Negotiated):
             return failure._replace(peer=offer.outer_server_name or offer.configs[0].public_name)
         # Without verification anyone on the path could send configurations of its own, and read the true name.
         return failure._replace(ech_retry_configs=retry_configs_of(ssl)) if self._context.verifies else failure
+
+
+def _with_refused_status(failure: Failure, refusal: Failure) -> Failure:
+    """The failure of a connection whose peer's OCSP response was refused, with the reason."""
+    if not failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE):
+        return failure
+    return failure._replace(
+        verify_code=refusal.verify_code, depth=refusal.depth, certificate=refusal.certificate, reason=refusal.reason
+    )

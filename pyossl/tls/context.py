@@ -6,7 +6,7 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, info_and_key_log.py,
-pre_shared_keys.py, early_data.py, certificate_status.py, ech.py, record_settings.py.
+pre_shared_keys.py, early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from pyossl.core.library_context import LibraryContext
 from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
-from pyossl.tls.certificate_status import CertificateStatusSettings
+from pyossl.tls.certificate_transparency import TransparencySettings
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
+from pyossl.tls.ocsp_stapling import OCSPSettings
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_keys import PSKSettings
@@ -72,7 +73,8 @@ class Context(
     EarlyDataSettings,
     SessionSettings,
     SessionCallbackSettings,
-    CertificateStatusSettings,
+    OCSPSettings,
+    TransparencySettings,
     ECHSettings,
     RecordSettings,
 ):

@@ -95,6 +95,12 @@ class ContextState(Uncopied):
         if not self.is_server:
             raise UsageError(f"{setting} is only for servers: this context is a client's")
 
+    def _change_client(self, setting: str) -> None:
+        """As ``_change``, for a setting that only a client has."""
+        self._change()
+        if self.is_server:
+            raise UsageError(f"{setting} is only for clients: this context is a server's")
+
     @property
     def library_context(self) -> LibraryContext | None:
         """The ``LibraryContext`` that the context was made with; None for the default one.  SSL_CTX_new_ex(3)"""

@@ -26,6 +26,8 @@ from pyossl.tls.callbacks import (
     ContextCallbacks,
     ContextMessageCallback,
     IndicatedNameCallback,
+    OCSPClientCallback,
+    OCSPServerCallback,
     VerifyCallback,
 )
 from pyossl.tls.context import Context
@@ -41,8 +43,6 @@ from pyossl.x509.trust_store import Store, default_file
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection
 
-OCSPServerCallback = Callable[["Connection"], bytes]
-OCSPClientCallback = Callable[["Connection", bytes], bool]
 CookieCallback = Callable[["Connection"], bytes]
 CookieVerifyCallback = Callable[["Connection", bytes], bool]
 
@@ -64,14 +64,12 @@ class Method(enum.Enum):
 
 
 class MutableContextCallbacks(ContextCallbacks):
-    """The callbacks of a ``MutableContext``: those of every context, and those for OCSP and DTLS cookies."""
+    """The callbacks of a ``MutableContext``: those of every context, and those for DTLS cookies."""
 
-    __slots__ = ("cookie", "cookie_verify", "ocsp_client", "ocsp_server")
+    __slots__ = ("cookie", "cookie_verify")
 
     def __init__(self) -> None:
         super().__init__()
-        self.ocsp_server: OCSPServerCallback | None = None
-        self.ocsp_client: OCSPClientCallback | None = None
         self.cookie: CookieCallback | None = None
         self.cookie_verify: CookieVerifyCallback | None = None
 
@@ -451,43 +449,9 @@ def _path(path: str | bytes) -> bytes:
     return c_text(os.fsencode(path), "a path")
 
 
-_STAPLED, _NO_STAPLE, _STAPLE_FAILED = lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK, lib.SSL_TLSEXT_ERR_ALERT_FATAL
-
-
 def _of_mutable_context(callbacks: Callbacks) -> MutableContextCallbacks | None:
     of_context = callbacks.of_context
     return of_context if isinstance(of_context, MutableContextCallbacks) else None
-
-
-@callback(_STAPLE_FAILED)
-def pyossl_on_ocsp_request(handle: Any) -> int:
-    callbacks: Callbacks = ffi.from_handle(handle)
-    of_context = _of_mutable_context(callbacks)
-
-    def question(connection: Connection) -> int:
-        function = of_context.ocsp_server if of_context else None
-        response = b"" if function is None else function(connection)
-        if not isinstance(response, bytes):
-            raise TypeError(f"an OCSP callback answers with bytes, not {type(response).__name__}")
-        if not response:
-            return _NO_STAPLE
-        stapled = lib.pyossl_set_ocsp_response(connection._c.ssl, response, len(response)) == 1
-        return _STAPLED if stapled else _STAPLE_FAILED
-
-    return int(callbacks.ask(question, _STAPLE_FAILED))
-
-
-@callback(-1)
-def pyossl_on_ocsp_response(handle: Any, response: Any, length: int) -> int:
-    callbacks: Callbacks = ffi.from_handle(handle)
-    of_context = _of_mutable_context(callbacks)
-    data = bytes(ffi.buffer(response, length)) if length > 0 else b""
-
-    def question(connection: Connection) -> int:
-        function = of_context.ocsp_client if of_context else None
-        return 1 if function is None else int(bool(function(connection, data)))
-
-    return int(callbacks.ask(question, -1))
 
 
 @callback(0)

@@ -13,12 +13,14 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
+from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
 from pyossl.tls.ech import ECHOutcome, outcome_of
 from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
 from pyossl.x509.names import Name, names_in
+from pyossl.x509.ocsp_response import OCSPSingleResponse
 
 _T = TypeVar("_T")
 
@@ -75,6 +77,7 @@ class Negotiated(Uncopied):
     _email: str | None
     _indicated: str | None
     _sends_early_data: bool
+    _ocsp_status: OCSPSingleResponse | None = None
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
         """Calls ``function`` under the connection's lock, also when the connection is closed; returns its result."""
@@ -360,8 +363,8 @@ class Negotiated(Uncopied):
     def ocsp_response(self) -> bytes | None:
         """On a client, the OCSP response that the server stapled, in DER; None for none.
 
-        The server sends one only if the client asked with ``Context.request_ocsp``.  pyossl does not check it.
-        SSL_get_tlsext_status_ocsp_resp(3)
+        The server sends one only if the client asked with ``Context.verify_ocsp``, which checks it, or with
+        ``Context.request_ocsp``, which does not.  SSL_get_tlsext_status_ocsp_resp(3)
         """
 
         def stapled(ssl: Any) -> bytes | None:
@@ -376,8 +379,7 @@ class Negotiated(Uncopied):
         """Whether the server has accepted the client's early data; None if none was sent.
 
         On a client False means that the server has not seen the early data, also because the session could not be
-        offered any more: the program sends it again, if it wants
-        to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
+        offered any more: the program sends it again, if it wants to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
         answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
         """
 
@@ -390,6 +392,43 @@ class Negotiated(Uncopied):
             return bool(status == lib.SSL_EARLY_DATA_ACCEPTED)
 
         return self._ask(accepted)
+
+    @property
+    def ocsp_responses(self) -> tuple[bytes, ...]:
+        """On a client, the OCSP responses that the server stapled, in DER, in the order of its certificates.
+
+        The first one is ``ocsp_response``, about the server's own certificate.  It is ``b""`` for a certificate that
+        has none.  Before OpenSSL 3.6, and in TLS 1.2, there is one at most.  SSL_get0_tlsext_status_ocsp_resp_ex(3)
+        """
+
+        def stapled(ssl: Any) -> tuple[bytes, ...]:
+            found: list[bytes] = []
+            out = ffi.new("unsigned char **")
+            while not lib.SSL_is_server(ssl) and (length := lib.pyossl_ocsp_response_at(ssl, len(found), out)) >= 0:
+                found.append(bytes(ffi.buffer(own(out[0], lib.OPENSSL_free), length)) if length else b"")
+                out[0] = ffi.NULL
+            return tuple(found)
+
+        return self._ask(stapled)
+
+    @property
+    def ocsp_status(self) -> OCSPSingleResponse | None:
+        """On a client whose context has ``verify_ocsp``, what the server's OCSP response says about its certificate.
+
+        It was checked in the handshake, so its status is ``OCSPStatus.GOOD``.  None if the server sent none, and after
+        the resumption of a session.  OCSP_basic_verify(3)
+        """
+        return self._ask(lambda ssl: self._ocsp_status)
+
+    @property
+    def scts(self) -> tuple[SCT, ...]:
+        """On a client, the signed certificate timestamps of the server's certificate, from each ``SCTSource``.
+
+        Those of the certificate itself are always here.  Servers send others if the context has ``verify_scts``, which
+        also checks all of them.  Empty if OpenSSL was built without certificate transparency.  Raises ``DecodeError``
+        if they are malformed.  SSL_get0_peer_scts(3)
+        """
+        return self._ask(lambda ssl: () if lib.SSL_is_server(ssl) else scts_of(ssl))
 
     @property
     def verified_name(self) -> str | None:

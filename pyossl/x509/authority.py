@@ -20,11 +20,11 @@ import time
 from typing import Any, NamedTuple
 
 from pyossl.core import ffi, lib, own
-from pyossl.core.arguments import c_string, instance, instances, integer
-from pyossl.core.errors import check
+from pyossl.core.arguments import c_string, flag, instance, instances, integer
+from pyossl.core.errors import check, check_ptr
 from pyossl.x509 import authority_folder
 from pyossl.x509.asn1 import asn1_integer, asn1_time
-from pyossl.x509.certificate import Certificate, new_x509, of_library
+from pyossl.x509.certificate import STATUS_REQUEST, Certificate, new_x509, of_library
 from pyossl.x509.certificate_request import CertificateRequest
 from pyossl.x509.crl import CRL, RevocationReason, Revoked
 from pyossl.x509.crl_signing import signed_crl
@@ -35,11 +35,14 @@ from pyossl.x509.der_writing import (
     OCTET_STRING,
     SEQUENCE,
     der,
+    integer_der,
     subject_alt_name,
 )
 from pyossl.x509.extensions import Extension, KeyUsage
 from pyossl.x509.keys import Key, PrivateKey
 from pyossl.x509.names import Name
+from pyossl.x509.ocsp_response import OCSPResponse
+from pyossl.x509.ocsp_signing import signed_ocsp_response
 from pyossl.x509.passwords import Password
 from pyossl.x509.signing import LEAST_SECURITY_BITS, digest_for
 
@@ -191,6 +194,7 @@ class Authority:
         not_before: datetime.datetime | None = None,
         not_after: datetime.datetime | None = None,
         private_key: PrivateKey | None = None,
+        must_staple: bool = False,
     ) -> Credentials:
         """Issues a certificate for servers and clients.
 
@@ -198,13 +202,17 @@ class Authority:
         - ``not_before``, ``not_after``: the validity, as aware datetimes; by default from a day ago until a year from
           now.
         - ``private_key``: the key of the certificate; None for a new one on the curve P-256.
+        - ``must_staple``: True says in the certificate that its server always staples an OCSP response (RFC 7633).
 
         Raises ``ValueError`` if there is no name, if a name is not valid in a certificate, or if a datetime has no time
         zone.  X509_sign(3)
         """
         first, last = _validity(not_before, not_after)
+        extensions = _leaf_extensions(names)
+        if flag(must_staple, "must_staple"):
+            extensions.append(Extension("tlsfeature", der(SEQUENCE, integer_der(STATUS_REQUEST))))
         name = names[0] if names else ""
-        return _issue(self.credentials, name, _leaf_extensions(names), first, last, private_key)
+        return _issue(self.credentials, name, extensions, first, last, private_key)
 
     def sign(
         self,
@@ -260,10 +268,7 @@ class Authority:
         have.  X509_CRL_add0_revoked(3)
         """
         if isinstance(certificate, Certificate):
-            if certificate.issuer_name != self.certificate.subject_name or not certificate.is_signed_by(
-                self.credentials.private_key
-            ):
-                raise ValueError(f"this authority has not issued the certificate {certificate.subject!r}")
+            self._check_issued(certificate)
             number = certificate.serial_number
         else:
             number = integer(certificate, "a serial number", 1, _LARGEST_SERIAL_NUMBER)
@@ -275,6 +280,12 @@ class Authority:
         if self._revoked.setdefault(number, entry) is not entry:
             raise ValueError(f"the certificate with the serial number {number:x} is revoked already")
         return entry
+
+    def _check_issued(self, certificate: Certificate) -> None:
+        if certificate.issuer_name != self.certificate.subject_name or not certificate.is_signed_by(
+            self.credentials.private_key
+        ):
+            raise ValueError(f"this authority has not issued the certificate {certificate.subject!r}")
 
     @property
     def revoked(self) -> tuple[Revoked, ...]:
@@ -294,18 +305,32 @@ class Authority:
         usage = self.certificate.key_usage
         if usage is not None and not usage & KeyUsage.CRL_SIGN:
             raise ValueError(f"the certificate {self.certificate.subject!r} does not allow to sign CRLs")
-        first = _now() if last_update is None else last_update
-        asn1_time(first)  # refuses what a CRL cannot hold
-        try:
-            last = first + 7 * _DAY if next_update is None else next_update
-        except OverflowError as error:
-            raise ValueError(f"there is no time seven days after {first}") from error
-        asn1_time(last)
-        if last <= first:
-            raise ValueError(f"the next update, {last}, is not later than the last one, {first}")
+        first, last = _updates(last_update, next_update)
         identifier = [_authority_key_identifier(_identifier_of(self.certificate))]
         number = self._numbers.following()
         return signed_crl(self.certificate, self.credentials.private_key, self.revoked, identifier, first, last, number)
+
+    def ocsp_response(
+        self,
+        certificate: Certificate,
+        *,
+        this_update: datetime.datetime | None = None,
+        next_update: datetime.datetime | None = None,
+    ) -> OCSPResponse:
+        """Makes an OCSP response about a certificate of this authority: revoked if ``revoke`` was called, else good.
+
+        - ``certificate``: the certificate.
+        - ``this_update``: the time of the response, an aware datetime; None for now.
+        - ``next_update``: the time until which it may be used; None for seven days later.
+
+        ``Context.staple_ocsp`` takes it.  The authority signs it with its own key.  Raises ``ValueError`` if this
+        authority has not issued the certificate, if ``next_update`` is not later, or if a datetime has no time zone;
+        and ``UnsupportedError`` if OpenSSL was built without OCSP.  OCSP_basic_sign(3)
+        """
+        self._check_issued(instance(certificate, Certificate, "certificate"))
+        revoked = self._revoked.get(certificate.serial_number)
+        ours, key = self.certificate, self.credentials.private_key
+        return signed_ocsp_response(certificate, ours, ours, key, revoked, *_updates(this_update, next_update))
 
     def __repr__(self) -> str:
         return f"<Authority {self.certificate.subject!r}>"
@@ -346,6 +371,22 @@ def _validity(
 ) -> tuple[datetime.datetime, datetime.datetime]:
     now = _now()
     return now - _DAY if not_before is None else not_before, now + 365 * _DAY if not_after is None else not_after
+
+
+def _updates(
+    first: datetime.datetime | None, last: datetime.datetime | None
+) -> tuple[datetime.datetime, datetime.datetime]:
+    """When a CRL or an OCSP response is issued, and until when it may be used; by default now, and in seven days."""
+    issued = _now() if first is None else first
+    asn1_time(issued)  # refuses what a CRL cannot hold
+    try:
+        due = issued + 7 * _DAY if last is None else last
+    except OverflowError as error:
+        raise ValueError(f"there is no time seven days after {issued}") from error
+    asn1_time(due)
+    if due <= issued:
+        raise ValueError(f"the next update, {due}, is not later than the last one, {issued}")
+    return issued, due
 
 
 def _leaf_extensions(names: tuple[str, ...]) -> list[Extension]:

@@ -271,6 +271,20 @@ class Certificate:
         return _names_of_objects(usage)
 
     @property
+    def must_staple(self) -> bool:
+        """Whether the certificate says that its server always staples an OCSP response (must-staple, RFC 7633).
+
+        ``Context.verify_ocsp`` then requires one.  Raises ``DecodeError`` if the extension is malformed.
+        X509_get_ext_d2i(3)
+        """
+        free = lib.TLS_FEATURE_free
+        features = extension_value(self._x509, lib.NID_tlsfeature, lib.X509_get_ext_d2i, "TLS_FEATURE *", free)
+        if features is None:
+            return False
+        numbers = (lib.sk_ASN1_INTEGER_value(features, n) for n in range(lib.sk_ASN1_INTEGER_num(features)))
+        return any(integer(number) == STATUS_REQUEST for number in numbers)
+
+    @property
     def trusted_uses(self) -> tuple[str, ...] | None:
         """The only purposes that a ``TRUSTED CERTIFICATE`` is trusted for, for example ``serverAuth``.
 
@@ -408,6 +422,8 @@ class Certificate:
         return f"<Certificate {self.subject!r}>"
 
 
+STATUS_REQUEST = 5
+"""The extension of TLS by which a client asks for an OCSP response: RFC 6066, 8."""
 _ALL_USAGES = 0xFFFFFFFF
 _SELF_SIGNED_BY = (lib.NID_subject_key_identifier, lib.NID_authority_key_identifier, lib.NID_key_usage)
 

@@ -12,6 +12,8 @@ import pyossl
 
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
+_DIGESTS: dict[str, hashes.SHA1 | hashes.SHA256] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
+_UNKNOWN = ocsp.OCSPCertStatus.UNKNOWN
 
 
 def ocsp_response(
@@ -19,6 +21,8 @@ def ocsp_response(
     authority: pyossl.Authority,
     *,
     revoked: bool = False,
+    unknown: bool = False,
+    identifier: str = "sha1",
     this_update: datetime.datetime = NOW - DAY,
     next_update: datetime.datetime | None = NOW + DAY,
 ) -> bytes:
@@ -30,8 +34,8 @@ def ocsp_response(
     builder = ocsp.OCSPResponseBuilder().add_response(
         certificate,
         issuer,
-        hashes.SHA1(),
-        ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
+        _DIGESTS[identifier],
+        _UNKNOWN if unknown else ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
         this_update,
         next_update,
         this_update if revoked else None,

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cli.cli_servers import Files, Served, files, our_server, s_server
 from cli.ocsp_making import ocsp_response
 from interop.programs import Program
 from served import SECONDS, Task, serving_plain
+from tls.certificate_log import Log
 
 import pyossl
 
@@ -65,6 +67,54 @@ def test_the_stapled_response_is_shown(stapling: Served, files: Files, version: 
     assert report["scts"] == []
     ran = in_a_pipe(command, stapling.where, "--ca", files.ca, "--max", version, feed=b"GET / HTTP/1.0\r\n\r\n")
     assert "  OCSP            good, from " in ran.output + ran.errors
+
+
+@needs_ocsp
+@each_version
+@pytest.mark.parametrize("command", ["client", "certs"])
+def test_the_stapled_response_is_checked(stapling: Served, files: Files, version: str, command: str) -> None:
+    ocsp = facts(stapling, files, "--max", version, command=command)["ocsp"]
+    assert (ocsp["is_verified"], ocsp["problem"]) == (True, None)
+    ran = in_a_pipe(command, stapling.where, "--ca", files.ca, "--max", version, feed=b"GET / HTTP/1.0\r\n\r\n")
+    assert "(verified)" in ran.output + ran.errors
+
+
+@needs_ocsp
+@pytest.mark.feature("OCSP and certificate timestamps on the command line")
+def test_a_response_can_be_required(stapling: Served, asking: Served, files: Files) -> None:
+    assert facts(stapling, files, "--require-ocsp")["ocsp"]["is_verified"] is True
+    own = ("--cert", files.certificate, "--key", files.key)
+    ran = in_a_pipe("client", asking.where, "--ca", files.ca, *own, "--require-ocsp", "--json")
+    assert ran.status == 1
+    assert "the server has stapled no OCSP response" in json.loads(ran.output)["error"]["message"]
+    ran = in_a_pipe("client", stapling.where, "--require-ocsp", "--no-verify")
+    assert ran.status == 2
+    assert "remove --no-verify" in ran.errors
+
+
+@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@pytest.mark.feature("OCSP and certificate timestamps on the command line")
+def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: Path) -> None:
+    logs = Log().list_in(tmp_path / "logs.cnf")
+    ran = in_a_pipe("client", stapling.where, "--ca", files.ca, "--sct-logs", str(logs), "--json")
+    assert ran.status == 1
+    assert json.loads(ran.output)["error"]["verification"]["code"] == pyossl.lib.X509_V_ERR_NO_VALID_SCTS
+    for wrong in (("--sct-logs", str(tmp_path / "missing")), ("--sct-logs", str(logs), "--no-verify")):
+        assert in_a_pipe("client", stapling.where, *wrong).status == 2
+
+
+@needs_ocsp
+def test_a_response_that_is_not_accepted_says_why(
+    files: Files, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    response = tmp_path / "response.der"
+    response.write_bytes(ocsp_response(credentials, authority, revoked=True))
+    with s_server(files, "-www", "-status_file", str(response)) as served:
+        ocsp = facts(served, files)["ocsp"]
+        assert ocsp["is_verified"] is False
+        assert "says that it was revoked" in ocsp["problem"]
+        ran = in_a_pipe("client", served.where, "--ca", files.ca, feed=b"GET / HTTP/1.0\r\n\r\n")
+        assert "not accepted: the OCSP response says that it was revoked" in ran.errors
 
 
 @each_version

@@ -80,6 +80,9 @@ class House(NamedTuple):
     def crl(self) -> pyossl.CRL:
         return pyossl.CRL.load(crl_der(revoke(make("CA", ca=True), {7: None})))
 
+    def ocsp_response(self) -> pyossl.OCSPResponse:
+        return self.authority.ocsp_response(self.own.certificate)
+
     def request(self) -> pyossl.CertificateRequest:
         return pyossl.CertificateRequest.create("example.com", private_key=self.own.private_key)
 
@@ -101,6 +104,11 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.CertificateRequest: House.request,
         pyossl.ECHConfig: lambda house: pyossl.ECHConfig("cover.example", "[fe0d]", False, False),
         pyossl.ECHOutcome: lambda house: pyossl.ECHOutcome(pyossl.ECHStatus.SUCCESS, "a", "b"),
+        pyossl.OCSPResponse: House.ocsp_response,
+        pyossl.SCT: lambda house: pyossl.SCT(
+            bytes(32), house.own.certificate.not_before, pyossl.SCTSource.CERTIFICATE, pyossl.SCTStatus.VALID
+        ),
+        pyossl.OCSPSingleResponse: lambda house: house.ocsp_response().single_responses[0],
         pyossl.CipherSuite: lambda house: house.client_context.cipher_suites[0],
         pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
         pyossl.ClientHelloExtension: lambda house: pyossl.ClientHelloExtension(16, b"\0\3\2h2"),
@@ -141,6 +149,9 @@ VALUES = {
     pyossl.ClientHello,
     pyossl.ClientHelloExtension,
     pyossl.Revoked,
+    pyossl.OCSPResponse,
+    pyossl.SCT,
+    pyossl.OCSPSingleResponse,
     pyossl.PublicKey,
     pyossl.Name,
     pyossl.Attribute,

@@ -47,6 +47,8 @@ class GnutlsServer(ServerPeer):
             command += ["--require-client-cert", "--verify-client-cert", "--x509cafile", service.clients]
         else:
             command += ["--disable-client-cert"]
+        if service.stapled:
+            command += ["--ocsp-response", service.stapled]
         for protocol in service.alpn:
             command += ["--alpn", protocol]
         return command

@@ -45,6 +45,7 @@ _SERVER = """\
         server_name {name};
         ssl_certificate {certificate};
         ssl_certificate_key {private_key};
+        {stapling}
         root {folder};
         location /upload {{
             root {own};
@@ -104,6 +105,7 @@ def _configuration(service: Service, own: Path, address: str, more: str) -> str:
             name=name,
             certificate=identity.certificate,
             private_key=identity.private_key,
+            stapling=f"ssl_stapling on; ssl_stapling_file {service.stapled};" if service.stapled else "",
             folder=service.folder,
             own=own,
         )

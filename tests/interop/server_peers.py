@@ -31,6 +31,7 @@ class Service:
     - ``version``: the only version that it accepts.
     - ``clients``: the authority whose certificates it requires.
     - ``second``: a name of SNI, and the identity that the server shows for it.
+    - ``stapled``: the file of an OCSP response, for the servers that can staple one.
     - ``sink``: bodies are sent to the server, not fetched.
     """
 
@@ -41,6 +42,7 @@ class Service:
     clients: Path | None = None
     alpn: tuple[str, ...] = ()
     second: tuple[str, Identity] | None = None
+    stapled: Path | None = None
     sink: bool = False
     file: str = "greeting"
 
@@ -123,6 +125,8 @@ class SServer(ServerPeer):
             command += [s_version(service.version)]
         if service.clients:
             command += ["-Verify", "5", "-verify_return_error", "-CAfile", service.clients]
+        if service.stapled:
+            command += ["-status_file", service.stapled, "-status_verbose"]
         if service.alpn:
             command += ["-alpn", ",".join(service.alpn)]
         if service.second:

@@ -15,6 +15,7 @@ typedef ... X509_REQ;
 typedef ... X509_REVOKED;
 typedef struct stack_st_GENERAL_NAME GENERAL_NAMES;
 typedef struct stack_st_ASN1_OBJECT EXTENDED_KEY_USAGE;
+typedef struct stack_st_ASN1_INTEGER TLS_FEATURE;
 struct stack_st_X509_CRL;
 struct stack_st_X509_EXTENSION;
 struct stack_st_X509_OBJECT;

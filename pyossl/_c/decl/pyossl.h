@@ -30,6 +30,7 @@ typedef struct {
     int closed;
     int dead;
     int has_lost_bytes;
+    int requires_scts;
     int parked;
     int keeps_to_records;
     int received_end;
@@ -255,9 +256,23 @@ int pyossl_set_side(pyossl_connection *connection, int is_server);
 int pyossl_set_server_name(pyossl_connection *connection, const char *name);
 int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
 
+/* tls/certificate_transparency.c */
+typedef struct {
+    int source;
+    int status;
+    uint64_t timestamp;
+    unsigned char *log_id;
+    size_t log_id_length;
+} pyossl_sct;
+
+int pyossl_verify_scts(SSL_CTX *context, int required);
+int pyossl_sct_at(SSL *ssl, int index, pyossl_sct *sct);
+
 /* tls/ocsp_stapling.c */
 void pyossl_set_ocsp_callback(SSL_CTX *context);
 int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length);
+int pyossl_set_ocsp_responses(SSL *ssl, const unsigned char *const *responses, const long *lengths, int count);
+long pyossl_ocsp_response_at(SSL *ssl, int index, unsigned char **copy);
 
 /* tls/dtls.c */
 void pyossl_set_cookie_generate_callback(SSL_CTX *context);

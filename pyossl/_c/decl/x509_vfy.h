@@ -124,6 +124,7 @@ int X509_VERIFY_PARAM_set_flags(X509_VERIFY_PARAM *parameters, unsigned long fla
 int X509_VERIFY_PARAM_clear_flags(X509_VERIFY_PARAM *parameters, unsigned long flags);
 unsigned long X509_VERIFY_PARAM_get_flags(const X509_VERIFY_PARAM *parameters);
 int X509_VERIFY_PARAM_set_purpose(X509_VERIFY_PARAM *parameters, int purpose);
+time_t X509_VERIFY_PARAM_get_time(const X509_VERIFY_PARAM *parameters);
 void X509_VERIFY_PARAM_set_time(X509_VERIFY_PARAM *parameters, time_t time);
 int X509_VERIFY_PARAM_set1_email(X509_VERIFY_PARAM *parameters, const char *email, size_t length);
 

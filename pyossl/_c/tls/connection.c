@@ -55,6 +55,7 @@ typedef struct pyossl_connection {
     int has_lost_bytes;          /* that is because there was no memory for bytes */
     int parked;                  /* a callback raised: Python keeps the exception */
     int keeps_to_records;        /* nothing is received ahead: bytes after the close_notify stay on the descriptor */
+    int requires_scts;           /* the peer must have valid certificate timestamps: certificate_transparency.c */
     int is_open;                 /* a read or a write has found the first handshake finished */
     int has_unused_buffers;      /* a message has been read after the handshake: see unused_buffers.c */
     int received_end;            /* the peer's close_notify has been received */

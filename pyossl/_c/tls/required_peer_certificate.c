@@ -79,19 +79,9 @@ static int pyossl_has_peer_certificate(SSL *ssl)
     return certificate != NULL || SSL_get0_peer_rpk(ssl) != NULL;    /* OpenSSL verifies a raw public key too */
 }
 
-/* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the
- * certificate that it must send. */
-static long long pyossl_check_peer_certificate(pyossl_connection *connection)
+/* -SSL_ERROR_SSL, after the connection has been marked as dead, for a reason of libssl's. */
+static long long pyossl_refuse_peer(pyossl_connection *connection, int reason)
 {
-    SSL *ssl = connection->ssl;
-
-    if (connection->is_peer_checked || connection->dead || !SSL_is_init_finished(ssl))
-        return 0;
-    if (!pyossl_needs_peer_certificate(ssl) || pyossl_has_peer_certificate(ssl)
-        || (!SSL_is_server(ssl) && pyossl_has_proved_key(connection))) {
-        connection->is_peer_checked = 1;
-        return 0;
-    }
     pyossl_clear_errors();
     connection->dead = 1;
     connection->error = SSL_ERROR_SSL;
@@ -99,7 +89,26 @@ static long long pyossl_check_peer_certificate(pyossl_connection *connection)
     connection->records = calloc(1, sizeof(pyossl_record));
     if (connection->records != NULL) {
         connection->record_count = 1;
-        connection->records->code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+        connection->records->code = ERR_PACK(ERR_LIB_SSL, 0, reason);
     }
     return -SSL_ERROR_SSL;
+}
+
+/* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the
+ * certificate that it must send, or no timestamps of it. */
+static long long pyossl_check_peer_certificate(pyossl_connection *connection)
+{
+    SSL *ssl = connection->ssl;
+
+    if (connection->is_peer_checked || connection->dead || !SSL_is_init_finished(ssl))
+        return 0;
+    if (pyossl_needs_peer_certificate(ssl) && !pyossl_has_peer_certificate(ssl)) {
+        if (SSL_is_server(ssl) || !pyossl_has_proved_key(connection))
+            return pyossl_refuse_peer(connection, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+    } else if (pyossl_lacks_scts(connection)) {
+        connection->verify_error = X509_V_ERR_NO_VALID_SCTS;
+        return pyossl_refuse_peer(connection, SSL_R_NO_VALID_SCTS);
+    }
+    connection->is_peer_checked = 1;
+    return 0;
 }
