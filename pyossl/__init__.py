@@ -22,6 +22,7 @@ _HOMES = {
     "bio.python_bio": ("PythonBIO",),
     "tls.alert": ("Alert",),
     "tls.callbacks": ("Verification",),
+    "tls.certificate_demand": ("CertificateDemand",),
     "tls.client_hello": ("ClientHello", "ClientHelloExtension"),
     "tls.connection": ("Connection",),
     "tls.cipher_suite": ("CipherSuite",),

@@ -34,6 +34,7 @@ from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect
 from pyossl.tls.alert import Alert as Alert
 from pyossl.tls.callbacks import Verification as Verification
+from pyossl.tls.certificate_demand import CertificateDemand as CertificateDemand
 from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection

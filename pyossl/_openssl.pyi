@@ -1104,11 +1104,14 @@ class _Library:
     def PKCS8_encrypt(self, a0: int, a1: Any, a2: Any, a3: int, a4: Any, a5: int, a6: int, a7: Any, /) -> Any: ...
     PSK_MAX_IDENTITY_LEN: int
     PSK_MAX_PSK_LEN: int
+    PYOSSL_ACCEPTED: int
     PYOSSL_ALPN: int
     PYOSSL_ASKED: int
     PYOSSL_BUSY: int
     PYOSSL_BYTES_PENDING: int
+    PYOSSL_CERTIFICATE: int
     PYOSSL_CERTIFICATE_FAILED: int
+    PYOSSL_CHAIN: int
     PYOSSL_CLOSED: int
     PYOSSL_CREDENTIALS_LOADED: int
     PYOSSL_CREDENTIALS_MISMATCH: int
@@ -1137,6 +1140,7 @@ class _Library:
     PYOSSL_MORE: int
     PYOSSL_MOST_ITERATIONS: int
     PYOSSL_NEW_SESSION: int
+    PYOSSL_NO_ANSWER: int
     PYOSSL_NO_MEMORY: int
     PYOSSL_OTHER_BIO: int
     PYOSSL_OTHER_WRITE: int
@@ -1145,6 +1149,7 @@ class _Library:
     PYOSSL_RAISED: int
     PYOSSL_READ_FIRST: int
     PYOSSL_RECORD: int
+    PYOSSL_REFUSED: int
     PYOSSL_SERVERNAME: int
     PYOSSL_SHUT: int
     PYOSSL_SHUTDOWN_STATE: int
@@ -3805,6 +3810,9 @@ class _Library:
     pyossl_on_bio_control: Any
     pyossl_on_bio_read: Any
     pyossl_on_bio_write: Any
+    pyossl_on_certificate: Any
+    pyossl_on_chain: Any
+    pyossl_on_client_hello: Any
     pyossl_on_client_key: Any
     pyossl_on_cookie_generate: Any
     pyossl_on_cookie_verify: Any
@@ -3874,6 +3882,7 @@ class _Library:
     def pyossl_unwrap(self, a0: Any, a1: float, /) -> int: ...
     def pyossl_use_credentials(self, a0: Any, a1: Any, a2: Any, a3: Any, /) -> int: ...
     def pyossl_use_dh(self, a0: Any, a1: Any, /) -> int: ...
+    def pyossl_use_own_credentials(self, a0: Any, a1: Any, a2: Any, a3: Any, /) -> int: ...
     def pyossl_use_psk_hint(self, a0: Any, a1: Any, /) -> int: ...
     def pyossl_verify_without_distrusted_keys(self, a0: Any, a1: int, /) -> None: ...
     def pyossl_wait_as_caller(self, a0: Any, a1: int, /) -> int: ...

@@ -73,6 +73,7 @@
 #include "tls/live_context.c"
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
+#include "tls/suspending_callbacks.c"
 #include "tls/pre_shared_keys.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/switch_context.c"

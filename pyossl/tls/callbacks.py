@@ -1,7 +1,9 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.
+session_settings.py.  Those for OCSP and DTLS cookies are in mutable_context.py.  Three more have files of their own,
+because they may have no answer yet (suspension.py): client_hello_callback.py, certificate_callback.py and
+chain_callback.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -37,9 +39,15 @@ from pyossl.tls.message import Message
 from pyossl.x509.certificate import Certificate, borrowed, chain_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from pyossl.core.outcome import Want
+    from pyossl.tls.certificate_demand import CertificateDemand
+    from pyossl.tls.client_hello import ClientHello
     from pyossl.tls.connection import Connection
     from pyossl.tls.context import Context
     from pyossl.tls.session import Session
+    from pyossl.x509.authority import Credentials
 
 
 class Verification(NamedTuple):
@@ -62,6 +70,13 @@ Verification.chain.__doc__ = "The chain as far as it is built, the peer's own ce
 
 VerifyCallback = Callable[["Connection", Verification], bool]
 ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | None"]
+ClientHelloCallback = Callable[
+    ["Connection", "ClientHello"], "Context | Alert | Want | Awaitable[Context | Alert | None] | None"
+]
+CertificateCallback = Callable[
+    ["Connection", "CertificateDemand"], "Credentials | Want | Awaitable[Credentials | None] | None"
+]
+ChainCallback = Callable[["Connection", "tuple[Certificate, ...]"], "bool | Want | Awaitable[bool]"]
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
@@ -78,6 +93,9 @@ class ContextCallbacks:
 
     __slots__ = (
         "alpn",
+        "certificate",
+        "chain",
+        "client_hello",
         "indicated_name",
         "info",
         "keylog",
@@ -91,6 +109,9 @@ class ContextCallbacks:
 
     def __init__(self) -> None:
         self.verify: VerifyCallback | None = None
+        self.client_hello: ClientHelloCallback | None = None
+        self.certificate: CertificateCallback | None = None
+        self.chain: ChainCallback | None = None
         self.servername: ServernameCallback | None = None
         self.indicated_name: IndicatedNameCallback | None = None
         self.message: ContextMessageCallback | None = None
@@ -196,13 +217,13 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
             return 1
         callbacks.is_named = True
         connection._indicated = indicated
-        function = callbacks.of_context.servername
+        function = None if connection._is_context_chosen else callbacks.of_context.servername
         context = None if function is None else function(connection, indicated)
         if isinstance(context, Alert):
             alert[0] = int(context)
             return 0
         if context is not None:
-            connection._switch_context(context)
+            connection._switch_context(context, "a server name callback")
         return 1
 
     return int(callbacks.ask(question, 0))

@@ -46,6 +46,7 @@ from pyossl.tls.connection_outcome import ConnectionOutcome
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
+from pyossl.tls.suspension import Suspension
 from pyossl.x509.reference_name import ReferenceName, reference_name
 
 
@@ -73,6 +74,12 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     _other_names: tuple[str, ...] = ()
     _email: str | None = None
     _indicated: str | None = None
+    _awaits = False
+    """Whether the owner of the connection awaits what a callback returns."""
+    _suspension: Suspension | None = None
+    """The answer of a callback that is awaited."""
+    _is_context_chosen = False
+    """Whether the ClientHello callback has chosen the context."""
     _kept: list[Any] | None = None
     """The Python objects that C reads from and writes to.  They live as long as C's part of the connection."""
 
@@ -200,10 +207,10 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
         check(result, "SSL_set_session")
 
-    def _switch_context(self, context: Context) -> None:
+    def _switch_context(self, context: Context, callback: str) -> None:
         """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
-            raise TypeError(f"a server name callback returns a server's Context, an Alert or None, not {context!r}")
+            raise TypeError(f"{callback} returns a server's Context, an Alert or None, not {context!r}")
         if context is self._context:
             return
         check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")

@@ -160,6 +160,7 @@
 #define pyossl_certificate_facts(...) PYOSSL_HELD((pyossl_certificate_facts)(__VA_ARGS__))
 #define pyossl_count_store(...) PYOSSL_HELD((pyossl_count_store)(__VA_ARGS__))
 #define pyossl_store_crls(...) PYOSSL_HELD((pyossl_store_crls)(__VA_ARGS__))
+#define pyossl_use_own_credentials(...) PYOSSL_HELD((pyossl_use_own_credentials)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
 #define pyossl_with_extensions(...) PYOSSL_HELD((pyossl_with_extensions)(__VA_ARGS__))
 
@@ -168,6 +169,9 @@
 #undef pyossl_on_verify
 #undef pyossl_on_servername
 #undef pyossl_on_indicated_name
+#undef pyossl_on_client_hello
+#undef pyossl_on_certificate
+#undef pyossl_on_chain
 #undef pyossl_on_alpn
 #undef pyossl_on_client_key
 #undef pyossl_on_password
