@@ -55,6 +55,7 @@ _HOMES = {
     "core.outcome": ("Failure", "Record", "VerifyCode", "Want"),
     "x509.pkcs12": ("PKCS12",),
     "tls.ssl_filter": ("SSLFilter",),
+    "tls.pre_shared_key": ("PreSharedKey",),
     "tls.versions": ("Version",),
     "tls.session": ("Session",),
     "sockets.socket": ("Socket", "connect"),

@@ -40,6 +40,7 @@ from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExten
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
 from pyossl.tls.message import Message as Message
+from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.versions import Version as Version

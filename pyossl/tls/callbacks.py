@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pyossl.tls.client_hello import ClientHello
     from pyossl.tls.connection import Connection
     from pyossl.tls.context import Context
+    from pyossl.tls.pre_shared_key import PreSharedKey
     from pyossl.tls.session import Session
     from pyossl.x509.authority import Credentials
 
@@ -80,6 +81,8 @@ ChainCallback = Callable[["Connection", "tuple[Certificate, ...]"], "bool | Want
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
+PSKUseSessionCallback = Callable[["Connection", "str | None"], "PreSharedKey | None"]
+PSKFindSessionCallback = Callable[["Connection", bytes], "PreSharedKey | None"]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
 InfoCallback = Callable[["Connection", InfoWhere, int], object]
 KeylogCallback = Callable[["Connection", str], object]
@@ -102,7 +105,9 @@ class ContextCallbacks:
         "message",
         "new_session",
         "psk_client",
+        "psk_find_session",
         "psk_server",
+        "psk_use_session",
         "servername",
         "verify",
     )
@@ -117,6 +122,8 @@ class ContextCallbacks:
         self.message: ContextMessageCallback | None = None
         self.psk_client: PSKClientCallback | None = None
         self.psk_server: PSKServerCallback | None = None
+        self.psk_use_session: PSKUseSessionCallback | None = None
+        self.psk_find_session: PSKFindSessionCallback | None = None
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None

@@ -80,6 +80,8 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     """The answer of a callback that is awaited."""
     _is_context_chosen = False
     """Whether the ClientHello callback has chosen the context."""
+    _psk_identity: Any = None
+    """The bytes of a client's identity, which OpenSSL copies after the callback."""
     _kept: list[Any] | None = None
     """The Python objects that C reads from and writes to.  They live as long as C's part of the connection."""
 

@@ -6,7 +6,8 @@ already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, alpn.py, server_name.py, client_hello_callback.py, certificate_callback.py,
-chain_callback.py, info_and_key_log.py, pre_shared_keys.py, certificate_status.py.
+chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
+certificate_status.py.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
 from pyossl.tls.message import Message
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
-from pyossl.tls.pre_shared_keys import PSKSettings
+from pyossl.tls.pre_shared_sessions import PSKSessionSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.certificate import Certificate, load_certificates
@@ -65,7 +66,7 @@ class Context(
     ClientHelloSettings,
     CertificateChoice,
     InfoAndKeyLogSettings,
-    PSKSettings,
+    PSKSessionSettings,
     ChainSettings,
     SessionSettings,
     CertificateStatusSettings,

@@ -120,6 +120,7 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.TransportError: lambda house: transport_error(0, "why"),
         pyossl.UnsupportedError: lambda house: pyossl.UnsupportedError("QUIC"),
         pyossl.WouldBlockError: lambda house: pyossl.WouldBlockError(pyossl.Want.READ),
+        pyossl.PreSharedKey: lambda house: pyossl.PreSharedKey(b"identity", b"key"),
         type(pyossl.features): lambda house: pyossl.features,
         type(SSL.NO_OVERLAPPING_PROTOCOLS): lambda house: SSL.NO_OVERLAPPING_PROTOCOLS,
         crypto.X509StoreContextError: lambda house: crypto.X509StoreContextError("why", [1, 2, "why"], None),

@@ -176,6 +176,8 @@
 #undef pyossl_on_client_key
 #undef pyossl_on_password
 #undef pyossl_on_server_key
+#undef pyossl_on_use_session
+#undef pyossl_on_find_session
 #undef pyossl_on_info
 #undef pyossl_on_keylog
 #undef pyossl_on_new_session
@@ -241,6 +243,7 @@
 #define pyossl_set_verify_time(...) PYOSSL_CHANGE_VOID(pyossl_set_verify_time, __VA_ARGS__)
 #define pyossl_use_credentials(...) PYOSSL_CHANGE(pyossl_use_credentials, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
+#define pyossl_set_psk_session_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_psk_session_callback, __VA_ARGS__)
 #define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
 #define pyossl_context_trusts_system(...) PYOSSL_CHANGE(pyossl_context_trusts_system, __VA_ARGS__)
 #define pyossl_take_credentials(...) PYOSSL_CHANGE(pyossl_take_credentials, __VA_ARGS__)

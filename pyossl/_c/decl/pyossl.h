@@ -135,6 +135,7 @@ int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
 /* tls/pre_shared_keys.c */
 int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
+void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
 
@@ -340,6 +341,8 @@ int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int leng
 int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
+int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length, SSL_SESSION **session);
+int pyossl_on_find_session(void *handle, const unsigned char *identity, size_t length, SSL_SESSION **session);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

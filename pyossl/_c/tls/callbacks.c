@@ -29,6 +29,9 @@ static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned i
 static int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room,
                                 unsigned char *key, unsigned int room);
 static int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
+static int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length,
+                                 SSL_SESSION **session);
+static int pyossl_on_find_session(void *handle, const unsigned char *identity, size_t length, SSL_SESSION **session);
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
@@ -48,6 +51,8 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_alpn(...) PYOSSL_IN_PYTHON((pyossl_on_alpn)(__VA_ARGS__))
 #define pyossl_on_client_key(...) PYOSSL_IN_PYTHON((pyossl_on_client_key)(__VA_ARGS__))
 #define pyossl_on_server_key(...) PYOSSL_IN_PYTHON((pyossl_on_server_key)(__VA_ARGS__))
+#define pyossl_on_use_session(...) PYOSSL_IN_PYTHON((pyossl_on_use_session)(__VA_ARGS__))
+#define pyossl_on_find_session(...) PYOSSL_IN_PYTHON((pyossl_on_find_session)(__VA_ARGS__))
 #define pyossl_on_info(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_info)(__VA_ARGS__))
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
