@@ -4,6 +4,7 @@ deadline."""
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from served import SECONDS, Task, tcp_pair, until
 
 import pyossl
+import pyossl.greenlets
 from pyossl import Context, Socket, UsageError, Want
 
 
@@ -97,6 +99,31 @@ def test_a_socket_that_does_not_wait_says_what_it_waits_for(callers: Callers) ->
         return error.value.want
 
     until(lambda: wanted() is Want.X509_LOOKUP)
+
+
+def test_a_hub_of_greenlets_waits_a_little_and_asks_again(client_context: Context, server_context: Context) -> None:
+    """A hub knows descriptors alone: it gets ``Want.READ`` and a short limit."""
+    answers = iter([Want.X509_LOOKUP] * 3)
+    waits: list[tuple[Want, float]] = []
+
+    def wait(descriptor: int, want: Want, seconds: float | None) -> None:
+        assert seconds is not None
+        waits.append((want, seconds))
+        reads, writes = ([descriptor], []) if want is Want.READ else ([], [descriptor])
+        select.select(reads, writes, [], seconds)
+
+    server_context.certificate_callback = lambda connection, demand: next(answers, None)
+    first, second = tcp_pair()
+    greeting = Task(lambda: client_context.wrap_socket(first, "example.com"))
+    pyossl.greenlets.wait_with(wait)
+    try:
+        with server_context.wrap_socket(second) as server:
+            server.sendall(b"hello")
+            with greeting.result() as client:
+                assert client.recv(10) == b"hello"
+    finally:
+        pyossl.greenlets.wait_with(None)
+    assert sum(0 < seconds <= 0.01 for want, seconds in waits if want is Want.READ) >= 3
 
 
 def test_closing_in_another_thread_ends_the_wait(callers: Callers) -> None:
