@@ -36,6 +36,7 @@ from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect
 from pyossl.tls.alert import Alert as Alert
 from pyossl.tls.callbacks import Verification as Verification
+from pyossl.tls.certificate_demand import CertificateDemand as CertificateDemand
 from pyossl.tls.certificate_transparency import SCT as SCT, SCTSource as SCTSource, SCTStatus as SCTStatus
 from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
@@ -44,6 +45,7 @@ from pyossl.tls.context import Context as Context
 from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
 from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
+from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.ticket_keys import TicketKeys as TicketKeys

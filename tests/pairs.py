@@ -86,6 +86,9 @@ def pair_with_every_callback(
         context.new_session_callback = lambda connection, session: None
     client_context.verify_callback = lambda connection, verification: verification.ok
     server_context.servername_callback = lambda connection, name: None
+    client_context.chain_callback = lambda connection, chain: True
+    server_context.client_hello_callback = lambda connection, hello: None
+    server_context.certificate_callback = lambda connection, demand: credentials
     server_context.alpn_callback = lambda connection, offered: offered[0]
     client = pyossl.Connection(client_context, "example.com", message_callback=lambda message: None)
     return client, pyossl.Connection(server_context, message_callback=lambda message: None)

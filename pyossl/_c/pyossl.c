@@ -76,6 +76,7 @@
 #include "tls/live_context.c"
 #include "tls/unused_buffers.c"
 #include "tls/callbacks.c"
+#include "tls/suspending_callbacks.c"
 #include "tls/pre_shared_keys.c"
 #include "tls/record_padding.c"
 #include "tls/certificate_transparency.c"

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyossl.aio.fork_count import fork_count
@@ -19,6 +20,7 @@ from pyossl.aio.write_buffer import WriteBuffer
 from pyossl.core.errors import Error, TransportError, TruncationError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import Destination, EventLoopConnection
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport
@@ -50,6 +52,7 @@ class ClosingTransport(LoopCallbacks):
 
     __slots__ = (
         "__weakref__",
+        "_answer",
         "_connection",
         "_destination",
         "_eof_received",
@@ -86,6 +89,8 @@ class ClosingTransport(LoopCallbacks):
         self._forks = fork_count()
         self._state = HANDSHAKE
         self._timer: asyncio.TimerHandle | None = None
+        self._answer: asyncio.Task[None] | None = None
+        """Waits for a callback that has no answer yet."""
         self._write_buffer: WriteBuffer | None = None
         self._write_failure: BaseException | None = None
         self._has_flushed = False
@@ -125,8 +130,33 @@ class ClosingTransport(LoopCallbacks):
         elif want is Want.WRITE:
             self._stop_reader()
             self._start_writer(step)
+        elif want in CALLBACK_WANTS:
+            self._stop_reader()
+            self._stop_writer()
+            if self._answer is None:
+                self._answer = self._loop.create_task(self._await_callback())
+                self._answer.add_done_callback(partial(self._callback_answered, step, operation))
         else:
             self._fail(UsageError(f"{operation} needs {want!r}, which asyncio cannot wait for"), operation)
+
+    async def _await_callback(self) -> None:
+        """Waits for a callback that has no answer yet."""
+        suspension = self._connection._suspension
+        if suspension is not None:
+            await suspension.finish(self._connection)
+        else:
+            await asyncio.sleep(ASK_AGAIN)
+
+    def _callback_answered(self, step: Callable[[], object], operation: str, task: asyncio.Task[None]) -> None:
+        self._answer = None
+        if self._state == CLOSED:
+            return
+        if task.cancelled():
+            self._fail(ConnectionAbortedError(f"{operation}: what a callback awaits was cancelled"), operation)
+        elif (error := task.exception()) is not None:
+            self._fail(error, operation)
+        else:
+            step()
 
     def _read_again_if_needed(self, step: Callable[[], object]) -> None:
         """Calls a reading step soon if there is more to read and the descriptor will not show it."""
@@ -273,6 +303,8 @@ class ClosingTransport(LoopCallbacks):
             self._free()
             return
         self._cancel_timer()
+        if self._answer is not None:
+            self._answer.cancel()
         self._stop_reader()
         self._stop_writer()
         self._write_buffer = None

@@ -43,6 +43,8 @@ _MOST_ANSWERS = 16 * 1024
 class ConnectionOverTransport(Connection):
     """A ``Connection`` with the methods of an ``EventLoopConnection``.  ``send_below`` sends its bytes to the peer."""
 
+    _awaits = True
+
     def __init__(
         self,
         context: Context,

@@ -173,7 +173,7 @@ class Transport(ClosingTransport):
                 self._protocol_failed(error, "data_received" if got.__class__ is bytes else "buffer_updated")
         else:
             self._got_eof()
-        if self._write_wants_read:
+        if self._write_wants_read and self._answer is None:
             self._write_wants_read = False
             self._write_ready()
 
@@ -195,6 +195,13 @@ class Transport(ClosingTransport):
         if want is Want.WRITE:
             self._read_wants_write = True
             self._start_writer(self._write_ready)
+        elif want is not Want.READ:
+            self._wait_for(want, self._read_after_answer, "reading")
+
+    def _read_after_answer(self) -> None:
+        if self.is_reading():
+            self._start_reader(self._read_ready)
+        self._read_ready()
 
     def _got_eof(self) -> None:
         if self._eof_received:  # this step was already due when the end was read
@@ -264,7 +271,7 @@ class Transport(ClosingTransport):
     def _keep_rest(self, data: Bytes, sent: int | Want) -> None:
         """Puts the bytes that a writing step has not sent into the write buffer."""
         self._queue(data, 0 if isinstance(sent, Want) else sent)
-        if sent is Want.READ:
+        if isinstance(sent, Want) and sent is not Want.WRITE:
             self._write_needs_read()
 
     def _write_needs_read(self) -> None:
@@ -318,7 +325,7 @@ class Transport(ClosingTransport):
         if not buffer:
             self._write_buffer = None
             return True
-        if want is Want.READ:
+        if want is not None and want is not Want.WRITE:  # a callback without an answer is awaited where data is read
             self._write_needs_read()
         if buffer.size <= self._low_water:
             self._maybe_resume_protocol()

@@ -22,6 +22,7 @@ from pyossl.tls.context import Context
 from pyossl.tls.ech import Offered
 from pyossl.tls.post_handshake import OPERATIONS
 from pyossl.tls.session import Session
+from pyossl.tls.suspension import CALLBACK_WANTS
 
 if TYPE_CHECKING:
     import socket
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FOREVER = -1.0
 """The timeout of a call without a deadline.  0 is the timeout of a call that does not wait."""
 
-_FD_WANTS = (Want.READ, Want.WRITE)
+_WAITS = (Want.READ, Want.WRITE, *CALLBACK_WANTS)
 _UNREAD = "the peer has sent data that was not read: read until b'' before unwrap()"
 
 
@@ -193,7 +194,7 @@ class WaitingConnection(DescriptorConnection):
         want = WANTS.get(result)
         if want is None:
             return self._error(result, operation)
-        if want in _FD_WANTS:
+        if want in _WAITS:
             return WouldBlockError(want)
         return UsageError(f"{operation} needs {want!r}, and a blocking socket cannot wait for that")
 

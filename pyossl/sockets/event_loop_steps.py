@@ -58,6 +58,7 @@ class Destination:
 class EventLoopConnection(EventLoopMethods, DescriptorConnection):
     """A ``Connection`` over a descriptor, with reads and writes that never wait.  SSL_set_fd(3)"""
 
+    _awaits = True
     has_more = False
     """Whether the next read needs no wait.  The code that reads sets it to False."""
 

@@ -33,6 +33,8 @@ bytes at once, the connection gets a portion of them for each step, with a check
 many records without data, for example KeyUpdates, could hold up all other tasks.
 
 *Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.
+*Callbacks without an answer.*  If a callback returned an awaitable, the task whose step needs the answer awaits it
+(pyossl/tls/suspension.py).  If the callback returned a ``Want``, the step is tried again a little later.
 
 *Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
 only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
@@ -51,6 +53,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.core.outcome import Want
 from pyossl.tls.connection import Connection
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
 
 _T = TypeVar("_T")
 
@@ -84,6 +87,7 @@ class AsyncStream(Uncopied):
         forgives_truncation: bool = False,
     ) -> None:
         self.connection = connection
+        connection._awaits = True
         self.closed = False
         self._library, self._lowlevel = library, library.lowlevel
         self._send, self._receive = send, receive
@@ -346,7 +350,9 @@ class AsyncStream(Uncopied):
                 return waited, result
             self._take_unsent(reads)
             if result is not Want.READ:
-                raise UsageError(f"the connection needs {result!r}, and a stream cannot wait for that")
+                await self._await_callback(result)
+                waited = True
+                continue
             if not reads and self.connection.pending and not self._receiver.is_taken:
                 raise NotDueError("the peer has sent data in a renegotiation: it has to be received first")
             if self._unsent and not (reads and self._is_left_to_writer()):
@@ -354,6 +360,16 @@ class AsyncStream(Uncopied):
             else:
                 await self._receive_once()
             waited = True
+
+    async def _await_callback(self, want: Want) -> None:
+        """Waits for a callback that has no answer yet."""
+        if want not in CALLBACK_WANTS:
+            raise UsageError(f"the connection needs {want!r}, and a stream cannot wait for that")
+        suspension = self.connection._suspension
+        if suspension is not None and not suspension.is_awaited:
+            await suspension.finish(self.connection)
+        else:
+            await self._library.sleep(ASK_AGAIN)
 
     async def _flush_replies(self) -> None:
         """Flushes for a reader, which goes on reading if nothing can be sent."""

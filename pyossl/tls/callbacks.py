@@ -1,8 +1,9 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py, session_callbacks.py, pre_shared_keys.py, ocsp_stapling.py, record_settings.py.  Those for DTLS cookies
-are in mutable_context.py.
+session_settings.py, session_callbacks.py, pre_shared_keys.py, pre_shared_sessions.py, early_data.py, ocsp_stapling.py,
+record_settings.py.  Those for DTLS cookies are in mutable_context.py.  Three more have files of their own, because they
+may have no answer yet (suspension.py): client_hello_callback.py, certificate_callback.py and chain_callback.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -39,9 +40,16 @@ from pyossl.x509.certificate import Certificate, borrowed, chain_of
 from pyossl.x509.ocsp_response import OCSPResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from pyossl.core.outcome import Want
+    from pyossl.tls.certificate_demand import CertificateDemand
+    from pyossl.tls.client_hello import ClientHello
     from pyossl.tls.connection import Connection
     from pyossl.tls.context import Context
+    from pyossl.tls.pre_shared_key import PreSharedKey
     from pyossl.tls.session import Session
+    from pyossl.x509.authority import Credentials
 
 
 class Verification(NamedTuple):
@@ -66,10 +74,19 @@ OCSPStaple = OCSPResponse | bytes | Sequence["OCSPResponse | bytes"] | None
 """What a server's callback for OCSP stapling may return."""
 VerifyCallback = Callable[["Connection", Verification], bool]
 ServernameCallback = Callable[["Connection", "str | None"], "Context | Alert | None"]
+ClientHelloCallback = Callable[
+    ["Connection", "ClientHello"], "Context | Alert | Want | Awaitable[Context | Alert | None] | None"
+]
+CertificateCallback = Callable[
+    ["Connection", "CertificateDemand"], "Credentials | Want | Awaitable[Credentials | None] | None"
+]
+ChainCallback = Callable[["Connection", "tuple[Certificate, ...]"], "bool | Want | Awaitable[bool]"]
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
 AllowEarlyDataCallback = Callable[["Connection", bytes], bool]
+PSKUseSessionCallback = Callable[["Connection", "str | None"], "PreSharedKey | None"]
+PSKFindSessionCallback = Callable[["Connection", bytes], "PreSharedKey | None"]
 ALPNCallback = Callable[["Connection", Sequence[str]], "str | None"]
 OCSPServerCallback = Callable[["Connection"], "OCSPStaple"]
 OCSPClientCallback = Callable[["Connection", bytes], bool]
@@ -91,6 +108,9 @@ class ContextCallbacks:
     __slots__ = (
         "allow_early_data",
         "alpn",
+        "certificate",
+        "chain",
+        "client_hello",
         "decrypt_ticket",
         "generate_ticket",
         "get_session",
@@ -102,7 +122,9 @@ class ContextCallbacks:
         "ocsp_client",
         "ocsp_server",
         "psk_client",
+        "psk_find_session",
         "psk_server",
+        "psk_use_session",
         "record_padding",
         "removed_session",
         "requires_scts",
@@ -112,6 +134,9 @@ class ContextCallbacks:
 
     def __init__(self) -> None:
         self.verify: VerifyCallback | None = None
+        self.client_hello: ClientHelloCallback | None = None
+        self.certificate: CertificateCallback | None = None
+        self.chain: ChainCallback | None = None
         self.servername: ServernameCallback | None = None
         self.indicated_name: IndicatedNameCallback | None = None
         self.message: ContextMessageCallback | None = None
@@ -120,6 +145,8 @@ class ContextCallbacks:
         self.allow_early_data: AllowEarlyDataCallback | None = None
         self.record_padding: RecordPaddingCallback | None = None
         self.requires_scts = False
+        self.psk_use_session: PSKUseSessionCallback | None = None
+        self.psk_find_session: PSKFindSessionCallback | None = None
         self.alpn: ALPNCallback | None = None
         self.info: InfoCallback | None = None
         self.keylog: KeylogCallback | None = None
@@ -226,13 +253,13 @@ def pyossl_on_servername(handle: Any, alert: Any, name: Any, length: int) -> int
             return 1
         callbacks.is_named = True
         connection._indicated = indicated
-        function = callbacks.of_context.servername
+        function = None if connection._is_context_chosen else callbacks.of_context.servername
         context = None if function is None else function(connection, indicated)
         if isinstance(context, Alert):
             alert[0] = int(context)
             return 0
         if context is not None:
-            connection._switch_context(context)
+            connection._switch_context(context, "a server name callback")
         return 1
 
     return int(callbacks.ask(question, 0))

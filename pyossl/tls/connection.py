@@ -50,6 +50,7 @@ from pyossl.tls.message import Message
 from pyossl.tls.peer_algorithms import PeerAlgorithms
 from pyossl.tls.post_handshake import PostHandshake
 from pyossl.tls.session import Session
+from pyossl.tls.suspension import Suspension
 from pyossl.x509.reference_name import ReferenceName, reference_name
 
 
@@ -84,6 +85,14 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     _email: str | None = None
     _indicated: str | None = None
     _sends_early_data = False
+    _awaits = False
+    """Whether the owner of the connection awaits what a callback returns."""
+    _suspension: Suspension | None = None
+    """The answer of a callback that is awaited."""
+    _is_context_chosen = False
+    """Whether the ClientHello callback has chosen the context."""
+    _psk_identity: Any = None
+    """The bytes of a client's identity, which OpenSSL copies after the callback."""
     _kept: list[Any] | None = None
     """The Python objects that C reads from and writes to.  They live as long as C's part of the connection."""
 
@@ -243,10 +252,10 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
                 raise MemoryError("there is no memory for the early data")
         self._sends_early_data = size > 0
 
-    def _switch_context(self, context: Context) -> None:
+    def _switch_context(self, context: Context, callback: str) -> None:
         """Replaces the server's context: its credentials, its trust, and its verification of clients."""
         if not isinstance(context, Context) or not context.is_server:
-            raise TypeError(f"a server name callback returns a server's Context, an Alert or None, not {context!r}")
+            raise TypeError(f"{callback} returns a server's Context, an Alert or None, not {context!r}")
         if context is self._context:
             return
         if context._library_context is not self._context._library_context:

@@ -5,8 +5,9 @@ connection is made from it; then the context is frozen.  OpenSSL would let a pro
 already use, and its manual says that a program must not.
 
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
-verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, info_and_key_log.py,
-pre_shared_keys.py, early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py.
+verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, client_hello_callback.py,
+certificate_callback.py, chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
+early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from pyossl.core.library_context import LibraryContext
 from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
+from pyossl.tls.certificate_callback import CertificateChoice
 from pyossl.tls.certificate_transparency import TransparencySettings
+from pyossl.tls.chain_callback import ChainSettings
+from pyossl.tls.client_hello_callback import ClientHelloSettings
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
@@ -33,9 +37,8 @@ from pyossl.tls.message import Message
 from pyossl.tls.ocsp_stapling import OCSPSettings
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
-from pyossl.tls.pre_shared_keys import PSKSettings
+from pyossl.tls.pre_shared_sessions import PSKSessionSettings
 from pyossl.tls.record_settings import RecordSettings
-from pyossl.tls.server_name import ServerNameSettings
 from pyossl.tls.session_callbacks import SessionCallbackSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
@@ -67,9 +70,11 @@ class Context(
     OptionSettings,
     ConfigurationSettings,
     ALPNSettings,
-    ServerNameSettings,
+    ClientHelloSettings,
+    CertificateChoice,
     InfoAndKeyLogSettings,
-    PSKSettings,
+    PSKSessionSettings,
+    ChainSettings,
     EarlyDataSettings,
     SessionSettings,
     SessionCallbackSettings,
@@ -302,8 +307,9 @@ class Context(
     def _freeze(self) -> Any:
         """Freezes the context and its trust store for a connection; returns the ``SSL_CTX *``."""
         if not self._frozen:
-            if self._callbacks.verify is not None and not self.verifies:
-                raise UsageError("this context does not verify: its verify callback would not be called")
+            if (self._callbacks.verify or self._callbacks.chain) and not self.verifies:
+                which = "verify" if self._callbacks.verify else "chain"
+                raise UsageError(f"this context does not verify: its {which} callback would not be called")
             self._refuse_anonymous()
             if self._trust is not None:
                 self._trust._freeze()

@@ -7,6 +7,8 @@ from pyossl.core.arguments import function
 from pyossl.tls.callbacks import ServernameCallback
 from pyossl.tls.context_state import ContextState
 
+_WHOLE_MESSAGE = 2
+
 
 class ServerNameSettings(ContextState):
     """How a server chooses its context."""
@@ -31,4 +33,10 @@ class ServerNameSettings(ContextState):
         self._change_server("servername_callback")
         function(callback, "a server name callback")
         self._callbacks.servername = callback
-        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_SERVERNAME, callback is not None)
+        self._call_for_client_hello()
+
+    def _call_for_client_hello(self) -> None:
+        """Lets C call Python for the server name, or for the whole ClientHello, as the callbacks that are set need."""
+        callbacks = self._callbacks
+        how = _WHOLE_MESSAGE if callbacks.client_hello is not None else int(callbacks.servername is not None)
+        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_SERVERNAME, how)

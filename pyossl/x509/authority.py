@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, flag, instance, instances, integer
-from pyossl.core.errors import check, check_ptr
+from pyossl.core.errors import check
 from pyossl.x509 import authority_folder
 from pyossl.x509.asn1 import asn1_integer, asn1_time
 from pyossl.x509.certificate import STATUS_REQUEST, Certificate, new_x509, of_library

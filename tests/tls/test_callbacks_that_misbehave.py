@@ -19,7 +19,10 @@ CALLBACKS: dict[str, tuple[str, Any]] = {
     "info_callback": ("client", None),
     "keylog_callback": ("client", None),
     "new_session_callback": ("client", None),
+    "chain_callback": ("client", True),
     "servername_callback": ("server", None),
+    "client_hello_callback": ("server", None),
+    "certificate_callback": ("server", None),
     "alpn_callback": ("server", None),
     "generate_ticket_callback": ("server", None),
 }

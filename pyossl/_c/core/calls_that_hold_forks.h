@@ -200,6 +200,7 @@
 #define pyossl_store_crls(...) PYOSSL_HELD((pyossl_store_crls)(__VA_ARGS__))
 #define pyossl_ticket_keys_decrypt(...) PYOSSL_HELD((pyossl_ticket_keys_decrypt)(__VA_ARGS__))
 #define pyossl_ticket_keys_encrypt(...) PYOSSL_HELD((pyossl_ticket_keys_encrypt)(__VA_ARGS__))
+#define pyossl_use_own_credentials(...) PYOSSL_HELD((pyossl_use_own_credentials)(__VA_ARGS__))
 #define pyossl_trust_system(...) PYOSSL_HELD((pyossl_trust_system)(__VA_ARGS__))
 #define pyossl_with_extensions(...) PYOSSL_HELD((pyossl_with_extensions)(__VA_ARGS__))
 
@@ -208,11 +209,16 @@
 #undef pyossl_on_verify
 #undef pyossl_on_servername
 #undef pyossl_on_indicated_name
+#undef pyossl_on_client_hello
+#undef pyossl_on_certificate
+#undef pyossl_on_chain
 #undef pyossl_on_alpn
 #undef pyossl_on_client_key
 #undef pyossl_on_password
 #undef pyossl_on_server_key
 #undef pyossl_on_early_data
+#undef pyossl_on_use_session
+#undef pyossl_on_find_session
 #undef pyossl_on_info
 #undef pyossl_on_record_padding
 #undef pyossl_on_keylog
@@ -296,6 +302,7 @@
 #define pyossl_set_ticket_callbacks(...) PYOSSL_CHANGE(pyossl_set_ticket_callbacks, __VA_ARGS__)
 #define pyossl_use_ticket_keys(...) PYOSSL_CHANGE(pyossl_use_ticket_keys, __VA_ARGS__)
 #define pyossl_set_psk_callback(...) PYOSSL_CHANGE(pyossl_set_psk_callback, __VA_ARGS__)
+#define pyossl_set_psk_session_callback(...) PYOSSL_CHANGE_VOID(pyossl_set_psk_session_callback, __VA_ARGS__)
 #define pyossl_use_psk_hint(...) PYOSSL_CHANGE(pyossl_use_psk_hint, __VA_ARGS__)
 #define pyossl_context_trusts_system(...) PYOSSL_CHANGE(pyossl_context_trusts_system, __VA_ARGS__)
 #define pyossl_take_credentials(...) PYOSSL_CHANGE(pyossl_take_credentials, __VA_ARGS__)

@@ -112,6 +112,8 @@ void pyossl_set_message_callback(pyossl_connection *connection, int on);
 void pyossl_set_callback(SSL_CTX *context, int which, int on);
 #define PYOSSL_SERVERNAME ...
 #define PYOSSL_INDICATED_NAME ...
+#define PYOSSL_CERTIFICATE ...
+#define PYOSSL_CHAIN ...
 #define PYOSSL_ALPN ...
 #define PYOSSL_INFO ...
 #define PYOSSL_KEYLOG ...
@@ -121,6 +123,12 @@ void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn);
 int pyossl_password_callback(char *buffer, int size, int writing, void *argument);
 void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_connection_info(pyossl_connection *connection, int on);
+
+/* tls/suspending_callbacks.c */
+#define PYOSSL_REFUSED ...
+#define PYOSSL_ACCEPTED ...
+#define PYOSSL_NO_ANSWER ...
+int pyossl_use_own_credentials(SSL *ssl, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
 
 /* tls/live_context.c */
 int pyossl_make_live(SSL_CTX *context);
@@ -135,6 +143,7 @@ int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 /* tls/pre_shared_keys.c */
 void pyossl_set_record_padding(SSL_CTX *context, int on);
 int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
+void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
 
@@ -391,12 +400,17 @@ void pyossl_on_message(void *handle, int outgoing, int version, int content_type
 int pyossl_on_verify(void *handle, int ok, X509_STORE_CTX *store_context);
 int pyossl_on_servername(void *handle, int *alert, const unsigned char *name, size_t length);
 int pyossl_on_indicated_name(void *handle, int *alert, const char *name);
+int pyossl_on_client_hello(void *handle, int *alert, const void *data, size_t length);
+int pyossl_on_certificate(void *handle);
+int pyossl_on_chain(void *handle, X509_STORE_CTX *store_context);
 int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int length);
 int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
 int pyossl_on_record_padding(void *handle, int type, size_t length);
+int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length, SSL_SESSION **session);
+int pyossl_on_find_session(void *handle, const unsigned char *identity, size_t length, SSL_SESSION **session);
 void pyossl_on_info(void *handle, int where, int value);
 void pyossl_on_keylog(void *handle, const char *line);
 void pyossl_on_new_session(void *handle, SSL_SESSION *session);

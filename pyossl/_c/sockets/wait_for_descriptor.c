@@ -116,6 +116,16 @@ static void pyossl_restore_limits(pyossl_connection *connection)
     pyossl_connection_release(connection);
 }
 
+/* How often a callback without an answer is asked again, in milliseconds. */
+enum { PYOSSL_ASK_AGAIN = 10 };
+
+/* Whether a call ended because a callback has no answer yet.  No descriptor shows when it has one. */
+static int pyossl_waits_for_callback(long long outcome)
+{
+    return outcome == -SSL_ERROR_WANT_CLIENT_HELLO_CB || outcome == -SSL_ERROR_WANT_X509_LOOKUP
+        || outcome == -SSL_ERROR_WANT_RETRY_VERIFY;
+}
+
 /* One wait of at most PYOSSL_LONGEST_WAIT.  0: the step can be tried again; PYOSSL_INTERRUPTED: after the handlers of
  * signals; else another PYOSSL_x. */
 static long long pyossl_wait_once(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
@@ -158,6 +168,11 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
         pyossl_connection_release(connection);
         return pyossl_pause(connection);
     }
+    if (pyossl_waits_for_callback(outcome)) {
+        pyossl_connection_release(connection);
+        usleep(1000 * (milliseconds < PYOSSL_ASK_AGAIN ? milliseconds : PYOSSL_ASK_AGAIN));
+        return PYOSSL_PAUSED;
+    }
     poller.fd = connection->fd;
     poller.events = outcome == -SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
     __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
@@ -179,7 +194,7 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
 {
     return timeout != 0 && connection->fd >= 0
-        && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE);
+        && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE || pyossl_waits_for_callback(outcome));
 }
 
 /* Finishes the handshake, before `deadline` if that is not 0; takes the lock for each step.  0, or below 0 the

@@ -31,6 +31,9 @@ static int pyossl_on_client_key(void *handle, const char *hint, char *identity, 
 static int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
 static int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
 static int pyossl_on_record_padding(void *handle, int type, size_t length);
+static int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length,
+                                 SSL_SESSION **session);
+static int pyossl_on_find_session(void *handle, const unsigned char *identity, size_t length, SSL_SESSION **session);
 static void pyossl_on_info(void *handle, int where, int value);
 static void pyossl_on_keylog(void *handle, const char *line);
 static void pyossl_on_new_session(void *handle, SSL_SESSION *session);
@@ -52,6 +55,8 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_server_key(...) PYOSSL_IN_PYTHON((pyossl_on_server_key)(__VA_ARGS__))
 #define pyossl_on_early_data(...) PYOSSL_IN_PYTHON((pyossl_on_early_data)(__VA_ARGS__))
 #define pyossl_on_record_padding(...) PYOSSL_IN_PYTHON((pyossl_on_record_padding)(__VA_ARGS__))
+#define pyossl_on_use_session(...) PYOSSL_IN_PYTHON((pyossl_on_use_session)(__VA_ARGS__))
+#define pyossl_on_find_session(...) PYOSSL_IN_PYTHON((pyossl_on_find_session)(__VA_ARGS__))
 #define pyossl_on_info(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_info)(__VA_ARGS__))
 #define pyossl_on_keylog(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_keylog)(__VA_ARGS__))
 #define pyossl_on_new_session(...) PYOSSL_IN_PYTHON_VOID((pyossl_on_new_session)(__VA_ARGS__))
@@ -65,6 +70,16 @@ static long long pyossl_on_bio_control(void *handle, int command);
 
 static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache_memory.c */
 
+/* suspending_callbacks.c */
+static void pyossl_keep_hello(SSL *ssl, int outgoing, int content_type, const void *data, size_t length,
+                              void *argument);
+static void pyossl_hello_message(int outgoing, int version, int content_type, const void *data, size_t length, SSL *ssl,
+                                 void *argument);
+static int pyossl_ask_client_hello(pyossl_connection *connection, int *alert);
+static int pyossl_choose_certificate(SSL *ssl, void *argument);
+static int pyossl_verify_chain(X509_STORE_CTX *store_context, void *argument);
+static char pyossl_asks_about_hello;
+
 /* Asks Python about one certificate: 1 to accept it, 0 to refuse it. */
 static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context)
 {
@@ -75,6 +90,17 @@ static int pyossl_ask_verify(void *handle, int ok, X509_STORE_CTX *store_context
     ok = pyossl_on_verify(handle, ok, store_context) == 1;
     pyossl_put_back(aside);
     return ok;
+}
+
+/* Remembers the certificate that is refused, and why. */
+static void pyossl_note_refused(pyossl_connection *connection, X509_STORE_CTX *store_context)
+{
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
+
+    connection->verify_error = X509_STORE_CTX_get_error(store_context);
+    connection->verify_depth = X509_STORE_CTX_get_error_depth(store_context);
+    if (certificate != NULL && X509_up_ref(certificate))
+        connection->verify_certificate = certificate;
 }
 
 /* The verify callback of every connection.  It asks the program's own C callback and Python, where they are set, and
@@ -94,13 +120,8 @@ static int pyossl_verify(int ok, X509_STORE_CTX *store_context)
         ok = programs(ok, store_context);
     if (connection->calls_verify)
         ok = pyossl_ask_verify(connection->handle, ok, store_context);
-    if (!ok && connection->verify_certificate == NULL) {
-        X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
-        connection->verify_error = X509_STORE_CTX_get_error(store_context);
-        connection->verify_depth = X509_STORE_CTX_get_error_depth(store_context);
-        if (certificate != NULL && X509_up_ref(certificate))
-            connection->verify_certificate = certificate;
-    }
+    if (!ok && connection->verify_certificate == NULL)
+        pyossl_note_refused(connection, store_context);
     return ok;
 }
 
@@ -115,7 +136,7 @@ static void pyossl_message(int outgoing, int version, int content_type, const vo
                            SSL *ssl, void *argument)
 {
     pyossl_connection *connection = pyossl_connection_of(ssl);
-    (void)argument;
+    pyossl_keep_hello(ssl, outgoing, content_type, data, length, argument);
     if (connection != NULL && connection->handle != NULL) {
         pyossl_aside *aside = pyossl_set_aside();
         pyossl_on_message(connection->handle, outgoing, version, content_type, data, length);
@@ -196,13 +217,16 @@ static int pyossl_ask_servername(SSL *ssl, int *alert, const unsigned char *name
 
 /* Python chooses the context by the server name, before OpenSSL looks at anything else in the ClientHello.  OpenSSL's
  * servername callback (below) comes too late: by then OpenSSL has looked for a session with the first context's session
- * id context, and a client with a session of a context that verifies no client could resume it with one that does. */
+ * id context, and a client with a session of a context that verifies no client could resume it with one that does.  With
+ * an argument, Python is asked about the whole message first. */
 static int pyossl_client_hello(SSL *ssl, int *alert, void *argument)
 {
     const unsigned char *name;
     size_t length;
+    int answer = argument == NULL ? 1 : pyossl_ask_client_hello(pyossl_connection_of(ssl), alert);
 
-    (void)argument;
+    if (answer != 1)
+        return answer == 0 ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_RETRY;
     if (!pyossl_server_name(ssl, &name, &length)) {
         *alert = SSL_AD_DECODE_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
@@ -305,8 +329,10 @@ static int pyossl_new_session(SSL *ssl, SSL_SESSION *session)
 }
 
 enum {
-    PYOSSL_SERVERNAME,
+    PYOSSL_SERVERNAME,    /* 2: with the whole ClientHello */
     PYOSSL_INDICATED_NAME,
+    PYOSSL_CERTIFICATE,
+    PYOSSL_CHAIN,
     PYOSSL_ALPN,
     PYOSSL_INFO,
     PYOSSL_KEYLOG,
@@ -319,11 +345,19 @@ static void pyossl_set_callback(SSL_CTX *context, int which, int on)
 {
     switch (which) {
     case PYOSSL_SERVERNAME:
-        SSL_CTX_set_client_hello_cb(context, on ? pyossl_client_hello : NULL, NULL);
+        SSL_CTX_set_client_hello_cb(context, on ? pyossl_client_hello : NULL, on == 2 ? &pyossl_asks_about_hello : NULL);
         SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_servername : NULL));
+        SSL_CTX_set_msg_callback(context, on == 2 ? pyossl_hello_message : NULL);
+        SSL_CTX_set_msg_callback_arg(context, on == 2 ? &pyossl_asks_about_hello : NULL);
         break;
     case PYOSSL_INDICATED_NAME:
         SSL_CTX_set_tlsext_servername_callback(context, (on ? pyossl_indicated_name : NULL));
+        break;
+    case PYOSSL_CERTIFICATE:
+        SSL_CTX_set_cert_cb(context, on ? pyossl_choose_certificate : NULL, NULL);
+        break;
+    case PYOSSL_CHAIN:
+        SSL_CTX_set_cert_verify_callback(context, on ? pyossl_verify_chain : NULL, NULL);
         break;
     case PYOSSL_ALPN:
         SSL_CTX_set_alpn_select_cb(context, on ? pyossl_alpn_select_by_python : NULL, NULL);

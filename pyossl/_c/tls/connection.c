@@ -78,6 +78,9 @@ typedef struct pyossl_connection {
     size_t early_size;
     int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
+    unsigned char *hello;        /* the ClientHello, until Python has answered for it; owned */
+    size_t hello_size;
+    int has_passed_hello;        /* Python has answered */
     int calls_verify;            /* Python answers the verify callback */
     int verify_error;            /* X509_V_ERR_x of the first certificate that was refused, with its depth */
     int verify_depth;

@@ -48,6 +48,7 @@ static void pyossl_connection_free(pyossl_connection *connection)
     pyossl_free_ssl(connection);
     X509_free(connection->verify_certificate);
     free(connection->records);
+    free(connection->hello);
     pyossl_forget_pending(connection);
     pyossl_forget_early_data(connection);
     /* In a child process, glibc's pthread_cond_destroy would wait for waiting threads, which exist only in the parent.

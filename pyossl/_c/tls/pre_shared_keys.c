@@ -1,11 +1,24 @@
-/* Pre-shared keys, which Python gives: SSL_CTX_set_psk_client_callback(3), SSL_CTX_set_psk_server_callback(3).
+/* Pre-shared keys, which Python gives: SSL_CTX_set_psk_client_callback(3), SSL_CTX_set_psk_server_callback(3), and for
+ * TLS 1.3 alone SSL_CTX_set_psk_use_session_callback(3) and SSL_CTX_set_psk_find_session_callback(3).
  *
- * OpenSSL calls the same two functions for TLS 1.2 and for TLS 1.3.  In TLS 1.3 a key from a client's callback need not
+ * OpenSSL calls the first two functions for TLS 1.2 and for TLS 1.3.  In TLS 1.3 a key from a client's callback need not
  * be used: the server may go on with its certificate, or with a session.  A server's callback is also called with
  * session tickets, if they are no longer than an identity may be (docs/pitfalls.md, 57).
  *
  * 0 bytes mean that there is no key.  In TLS 1.2 the handshake fails then; in TLS 1.3 it goes on without the key.  If
  * Python raises, 0 is returned too, and the call of the connection fails. */
+
+/* Python's answer for TLS 1.3, a session or none; if it has failed, OpenSSL gets neither. */
+static int pyossl_take_session(pyossl_connection *connection, int done, SSL_SESSION **session)
+{
+    if (!done) {
+        SSL_SESSION_free(*session);
+        *session = NULL;
+    }
+    if (*session != NULL)
+        connection->has_given_key = 1;
+    return done;
+}
 
 #if COMPILES(HAVE_PSK)
 
@@ -86,6 +99,52 @@ static int pyossl_longest_identity(void)
 }
 
 #endif
+
+/* A client's key for TLS 1.3: Python makes the session, of which OpenSSL gets a reference, and keeps the identity.
+ * Without a session the handshake goes on without a key. */
+static int pyossl_psk_use_session(SSL *ssl, const EVP_MD *digest, const unsigned char **identity, size_t *length,
+                                  SSL_SESSION **session)
+{
+    pyossl_connection *connection = pyossl_connection_of(ssl);
+    pyossl_aside *aside;
+    int done;
+
+    *identity = NULL;
+    *length = 0;
+    *session = NULL;
+    if (connection == NULL || connection->handle == NULL)
+        return 0;
+    aside = pyossl_set_aside();
+    done = pyossl_on_use_session(connection->handle, digest == NULL ? 0 : EVP_MD_get_size(digest), identity, length,
+                                 session) == 1;
+    pyossl_put_back(aside);
+    return pyossl_take_session(connection, done, session);
+}
+
+/* A server's key for TLS 1.3, by the identity that the client has sent. */
+static int pyossl_psk_find_session(SSL *ssl, const unsigned char *identity, size_t length, SSL_SESSION **session)
+{
+    pyossl_connection *connection = pyossl_connection_of(ssl);
+    pyossl_aside *aside;
+    int done;
+
+    *session = NULL;
+    if (connection == NULL || connection->handle == NULL)
+        return 0;
+    aside = pyossl_set_aside();
+    done = pyossl_on_find_session(connection->handle, identity, length, session) == 1;
+    pyossl_put_back(aside);
+    return pyossl_take_session(connection, done, session);
+}
+
+/* Turns the callback of a client or a server for TLS 1.3 on or off. */
+static void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on)
+{
+    if (is_server)
+        SSL_CTX_set_psk_find_session_callback(context, on ? pyossl_psk_find_session : NULL);
+    else
+        SSL_CTX_set_psk_use_session_callback(context, on ? pyossl_psk_use_session : NULL);
+}
 
 /* Turns the callback of a client or a server on or off.  1: done; 0: this OpenSSL has no pre-shared keys. */
 static int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on)
