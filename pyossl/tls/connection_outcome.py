@@ -73,7 +73,7 @@ class ConnectionOutcome(Negotiated):
             return MemoryError("there is no memory for the bytes that this connection must keep")
         if result == lib.PYOSSL_RAISED:
             return take_raised()
-        if result == lib.PYOSSL_REFUSED:
+        if result == lib.PYOSSL_DENIED:
             return failed(operation)
         if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()

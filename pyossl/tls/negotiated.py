@@ -379,8 +379,8 @@ class Negotiated(Uncopied):
         """Whether the server has accepted the client's early data; None if none was sent.
 
         On a client False means that the server has not seen the early data, also because the session could not be
-        offered any more: the program sends it again, if it wants to, after the handshake.  Before that is finished, a client with early data raises ``UsageError``, because the
-        answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
+        offered any more: the program sends it again, if it wants to, after the handshake.  Before that is finished, a
+        client with early data raises ``UsageError``, because the answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
         """
 
         def accepted(ssl: Any) -> bool | None:

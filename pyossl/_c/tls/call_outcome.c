@@ -30,7 +30,7 @@ enum {
     PYOSSL_ASKED = -118,        /* the call would wait, while Python answers a question: a signal handler calls */
     PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: received bytes can be read, nothing can be written */
     PYOSSL_READ_FIRST = -121,   /* in a renegotiation, received data must be read before anything can be written */
-    PYOSSL_REFUSED = -131,      /* OpenSSL refuses, and the connection goes on; the reason is in the error queue */
+    PYOSSL_DENIED = -131,       /* OpenSSL refuses, and the connection goes on; the reason is in the error queue */
     PYOSSL_UNFINISHED = -132,   /* a handshake must be finished first */
     PYOSSL_EARLY_FIRST = -122,  /* early data must be read to its end first */
     PYOSSL_TOO_LATE = -123      /* the handshake has begun without early data */

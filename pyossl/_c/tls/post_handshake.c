@@ -4,7 +4,7 @@
  * OpenSSL only notes what is to be done, and does it with the next read, write or SSL_do_handshake(3).  Here
  * SSL_do_handshake(3) follows at once, under the same lock.
  *
- * If OpenSSL refuses, the connection goes on: the answer is PYOSSL_REFUSED, and the error queue has the reason.
+ * If OpenSSL refuses, the connection goes on: the answer is PYOSSL_DENIED, and the error queue has the reason.
  *
  * Each of the three sends a record.  If a record of an earlier write waits inside OpenSSL, that write must be repeated
  * first (docs/pitfalls.md, 8).  pyossl's own BIOs take every record, so that none waits there. */
@@ -76,7 +76,7 @@ static long long pyossl_do_post_handshake(pyossl_connection *connection, int wha
         return PYOSSL_OTHER_WRITE;
     pyossl_let_bio_wait(connection);
     if (pyossl_note(connection, what) != 1)
-        return PYOSSL_REFUSED;
+        return PYOSSL_DENIED;
     outcome = pyossl_go_on(connection, SSL_do_handshake);
     if (connection->write_errno != 0)
         return pyossl_after_failed_write(connection, outcome);
