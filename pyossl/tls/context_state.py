@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.core import lib, own
@@ -30,6 +31,7 @@ class ContextState(Uncopied):
         "_is_asked_later",
         "_is_server",
         "_keeps_default_cache_size",
+        "_log_in",
         "_purpose",
         "_session_id_context",
         "_sessions",
@@ -54,6 +56,7 @@ class ContextState(Uncopied):
         self._configured: list[tuple[str, str]] = []
         self._groups: str | None = None
         self._keeps_default_cache_size = True
+        self._log_in: Callable[[], None] | None = None  # of a key in a token
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
         self._verify_time: int | None = None
