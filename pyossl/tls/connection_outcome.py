@@ -12,7 +12,7 @@ from pyossl.core.lock import INHERITED
 from pyossl.core.outcome import Failure, Want, record_of
 from pyossl.core.parked_exceptions import take_raised
 from pyossl.tls.callbacks import Callbacks
-from pyossl.tls.negotiated import Negotiated
+from pyossl.tls.connection_call import ConnectionCall
 from pyossl.x509.certificate import borrowed
 
 WANTS = {-want.value: want for want in Want}
@@ -34,7 +34,7 @@ _NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY
 """The misuses that a peer can cause by sending nothing."""
 
 
-class ConnectionOutcome(Negotiated):
+class ConnectionOutcome(ConnectionCall):
     """A connection's failures, and the results of its calls."""
 
     _callbacks: Callbacks
