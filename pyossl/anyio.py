@@ -38,10 +38,11 @@ from pyossl.sockets.address import check_host
 from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
+from pyossl.streams.post_handshake import PostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
 from pyossl.tls.message import Message
-from pyossl.tls.negotiated import NEGOTIATED, NegotiatedSummary
+from pyossl.tls.negotiated_summary import NEGOTIATED
 from pyossl.tls.session import Session
 from pyossl.x509.peercert import peercert
 from pyossl.x509.reference_name import reference_name
@@ -74,7 +75,7 @@ else:
     )
 
 
-class TLSStream(NegotiatedSummary, ByteStream):
+class TLSStream(PostHandshakeMethods, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.

@@ -97,6 +97,7 @@
 #include "tls/shutdown.c"
 #include "tls/read_after_failed_write.c"
 #include "tls/renegotiation.c"
+#include "tls/post_handshake.c"
 #include "tls/connection_close.c"
 
 /* core: questions that Python answers under the lock of a connection or a BIO */
@@ -133,6 +134,7 @@
 #include "sockets/read_waiting.c"
 #include "sockets/write_waiting.c"
 #include "sockets/shutdown_waiting.c"
+#include "sockets/post_handshake_waiting.c"
 #include "sockets/close_and_detach.c"
 #include "sockets/event_loop_read.c"
 #include "sockets/mutable_connection_calls.c"

@@ -120,6 +120,14 @@ class ConnectionOverTransport(Connection):
         finally:  # after a failure this sends the alert
             self._send_output()
 
+    def _post_handshake(self, what: int) -> Want | None:
+        try:
+            want = super()._post_handshake(what)
+            self._needs_input = self._needs_input or want is Want.READ
+            return want
+        finally:
+            self._send_output()
+
     def receive(self) -> bytes | Want:
         # Not in the thread's place while it is used: a callback may read another connection.
         room, _threads.room = getattr(_threads, "room", None) or room_to_read()[1], None

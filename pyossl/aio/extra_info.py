@@ -8,7 +8,7 @@ from typing import Any
 
 from pyossl.sockets.event_loop_steps import cipher_facts
 from pyossl.tls.connection import Connection
-from pyossl.tls.negotiated import NEGOTIATED
+from pyossl.tls.negotiated_summary import NEGOTIATED
 
 EXTRA_INFO: dict[str, Callable[[Connection], Any]] = {
     **{name: attrgetter(name) for name in NEGOTIATED},

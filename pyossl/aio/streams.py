@@ -23,7 +23,7 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
-from pyossl.tls.negotiated import NegotiatedSummary
+from pyossl.tls.negotiated_summary import NegotiatedSummary
 from pyossl.tls.session import Session
 
 LIMIT = 1 << 16
@@ -206,6 +206,18 @@ class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):
     def is_closing(self) -> bool:
         """Whether ``close`` was called, a write has failed, or the connection is lost."""
         return self._transport.is_closing()
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """``Transport.update_keys``: a new key, with ``request_peer`` of the peer too.  SSL_key_update(3)"""
+        self._transport.update_keys(request_peer=request_peer)
+
+    def renegotiate(self) -> None:
+        """``Transport.renegotiate``: begins another handshake.  SSL_renegotiate(3)"""
+        self._transport.renegotiate()
+
+    def request_certificate(self) -> None:
+        """``Transport.request_certificate``: asks the client for one.  SSL_verify_client_post_handshake(3)"""
+        self._transport.request_certificate()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Information about the connection: ``name`` is one of ``Transport.get_extra_info``; ``default`` if none."""

@@ -23,6 +23,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import constants
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.arguments import check_protocol
@@ -32,6 +34,7 @@ from pyossl.aio.flow_control import HIGH_WATER
 from pyossl.aio.transport_states import FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN
 from pyossl.aio.write_buffer import WriteBuffer, sized_in_bytes
 from pyossl.core.buffers import Bytes
+from pyossl.core.errors import UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
 
@@ -50,6 +53,7 @@ class Transport(ClosingTransport):
     """
 
     __slots__ = (
+        "_begins",
         "_dropped_writes",
         "_eof_written",
         "_paused",
@@ -87,7 +91,7 @@ class Transport(ClosingTransport):
         super().__init__(loop, connection, extra, waiter, server, shutdown_timeout, announced)
         self._set_write_buffer_limits(HIGH_WATER)
         self._paused = self._eof_written = False
-        self._read_wants_write = self._write_wants_read = False
+        self._read_wants_write = self._write_wants_read = self._begins = False
         self._dropped_writes = 0
         self.set_protocol(protocol)
         if server is not None:
@@ -291,6 +295,8 @@ class Transport(ClosingTransport):
         if self._read_wants_write:
             self._read_wants_write = False
             self._call_soon(self._read_ready)
+        if self._begins and not self._goes_on():
+            return
         if self._write_buffer is not None and not self._flush(self._write_buffer):
             return
         self._stop_writer()
@@ -339,6 +345,60 @@ class Transport(ClosingTransport):
                 self._start_writer(self._write_ready)
         except BaseException as error:
             self._fail_writing(error, "the shutdown")
+
+    # Steps after the handshake
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Changes the key with which this side encrypts; with ``request_peer`` the peer changes its key too.
+
+        TLS 1.3 only.  It never waits, like ``write``.  Raises ``UsageError`` if the transport is closing, and the
+        errors of ``Connection.update_keys``.  SSL_key_update(3)
+        """
+        self._begin_step(partial(self._connection.update_keys, request_peer=request_peer))
+
+    def renegotiate(self) -> None:
+        """Begins another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.
+
+        It never waits: the handshake goes on while the transport reads and writes.  Data that is written meanwhile is
+        sent after it.  Raises ``UsageError`` if the transport is closing, and the errors of
+        ``Connection.renegotiate``.  SSL_renegotiate(3)
+        """
+        self._begin_step(self._connection.renegotiate)
+
+    def request_certificate(self) -> None:
+        """On a server with ``verify="later"``, asks the client for its certificate.  TLS 1.3 only.
+
+        The certificate comes with later reads: ``get_extra_info("peercert")`` is None until then.  Raises
+        ``UsageError`` if the transport is closing, and the errors of ``Connection.request_certificate``.
+        SSL_verify_client_post_handshake(3)
+        """
+        self._begin_step(self._connection.request_certificate)
+
+    def _begin_step(self, step: Callable[[], Want | None]) -> None:
+        if self._state != OPEN or self._eof_written:
+            raise UsageError("the transport is closing, or its handshake is not finished")
+        try:
+            want = step()
+        except Exception as error:
+            if self._connection.failure is None:
+                raise  # OpenSSL has refused it, and the connection goes on
+            self._fail_writing(error, "a step after the handshake")
+            return
+        if want is Want.WRITE:
+            self._begins = True
+            self._start_writer(self._write_ready)
+        elif want is Want.READ:
+            self._call_soon(self._read_ready)
+
+    def _goes_on(self) -> bool:
+        """Goes on with a step that had to wait for the transport.  Returns whether it waits no more."""
+        try:
+            self._begins = self._connection.handshake() is Want.WRITE
+        except BaseException as error:
+            self._begins = False
+            self._fail_writing(error, "a step after the handshake")
+            return False
+        return not self._begins
 
     # Information
 

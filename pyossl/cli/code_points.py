@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pyossl.tls.signature_schemes import SIGNATURE_SCHEMES
+
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 """The versions, with the names of OpenSSL, but TLSv1.0 for its TLSv1."""
 
@@ -81,37 +83,41 @@ GROUPS = {
 
 _SHA1, _MD5 = "SHA-1 can be forged", "MD5 can be forged"
 
+_SIGNATURE_ALGORITHMS = {
+    0x0403: ("ECDSA+SHA256",),
+    0x0503: ("ECDSA+SHA384",),
+    0x0603: ("ECDSA+SHA512",),
+    0x0807: ("ed25519",),
+    0x0808: ("ed448",),
+    0x0804: ("rsa_pss_rsae_sha256",),
+    0x0805: ("rsa_pss_rsae_sha384",),
+    0x0806: ("rsa_pss_rsae_sha512",),
+    0x0809: ("rsa_pss_pss_sha256",),
+    0x080A: ("rsa_pss_pss_sha384",),
+    0x080B: ("rsa_pss_pss_sha512",),
+    0x0904: ("mldsa44",),
+    0x0905: ("mldsa65",),
+    0x0906: ("mldsa87",),
+    0x081A: ("ecdsa_brainpoolP256r1tls13_sha256",),
+    0x081B: ("ecdsa_brainpoolP384r1tls13_sha384",),
+    0x081C: ("ecdsa_brainpoolP512r1tls13_sha512",),
+    0x0401: ("RSA+SHA256",),
+    0x0501: ("RSA+SHA384",),
+    0x0601: ("RSA+SHA512",),
+    0x0301: ("RSA+SHA224",),
+    0x0303: ("ECDSA+SHA224",),
+    0x0402: ("DSA+SHA256",),
+    0x0502: ("DSA+SHA384",),
+    0x0602: ("DSA+SHA512",),
+    0x0302: ("DSA+SHA224",),
+    0x0201: ("RSA+SHA1", _SHA1),
+    0x0203: ("ECDSA+SHA1", _SHA1),
+    0x0202: ("DSA+SHA1", _SHA1),
+    0x0101: ("RSA+MD5", _MD5),
+}
+
 SIGNATURE_ALGORITHMS = {
-    0x0403: Algorithm("ecdsa_secp256r1_sha256", "ECDSA+SHA256"),
-    0x0503: Algorithm("ecdsa_secp384r1_sha384", "ECDSA+SHA384"),
-    0x0603: Algorithm("ecdsa_secp521r1_sha512", "ECDSA+SHA512"),
-    0x0807: Algorithm("ed25519", "ed25519"),
-    0x0808: Algorithm("ed448", "ed448"),
-    0x0804: Algorithm("rsa_pss_rsae_sha256", "rsa_pss_rsae_sha256"),
-    0x0805: Algorithm("rsa_pss_rsae_sha384", "rsa_pss_rsae_sha384"),
-    0x0806: Algorithm("rsa_pss_rsae_sha512", "rsa_pss_rsae_sha512"),
-    0x0809: Algorithm("rsa_pss_pss_sha256", "rsa_pss_pss_sha256"),
-    0x080A: Algorithm("rsa_pss_pss_sha384", "rsa_pss_pss_sha384"),
-    0x080B: Algorithm("rsa_pss_pss_sha512", "rsa_pss_pss_sha512"),
-    0x0904: Algorithm("mldsa44", "mldsa44"),
-    0x0905: Algorithm("mldsa65", "mldsa65"),
-    0x0906: Algorithm("mldsa87", "mldsa87"),
-    0x081A: Algorithm("ecdsa_brainpoolP256r1tls13_sha256", "ecdsa_brainpoolP256r1tls13_sha256"),
-    0x081B: Algorithm("ecdsa_brainpoolP384r1tls13_sha384", "ecdsa_brainpoolP384r1tls13_sha384"),
-    0x081C: Algorithm("ecdsa_brainpoolP512r1tls13_sha512", "ecdsa_brainpoolP512r1tls13_sha512"),
-    0x0401: Algorithm("rsa_pkcs1_sha256", "RSA+SHA256"),
-    0x0501: Algorithm("rsa_pkcs1_sha384", "RSA+SHA384"),
-    0x0601: Algorithm("rsa_pkcs1_sha512", "RSA+SHA512"),
-    0x0301: Algorithm("rsa_pkcs1_sha224", "RSA+SHA224"),
-    0x0303: Algorithm("ecdsa_sha224", "ECDSA+SHA224"),
-    0x0402: Algorithm("dsa_sha256", "DSA+SHA256"),
-    0x0502: Algorithm("dsa_sha384", "DSA+SHA384"),
-    0x0602: Algorithm("dsa_sha512", "DSA+SHA512"),
-    0x0302: Algorithm("dsa_sha224", "DSA+SHA224"),
-    0x0201: Algorithm("rsa_pkcs1_sha1", "RSA+SHA1", _SHA1),
-    0x0203: Algorithm("ecdsa_sha1", "ECDSA+SHA1", _SHA1),
-    0x0202: Algorithm("dsa_sha1", "DSA+SHA1", _SHA1),
-    0x0101: Algorithm("rsa_pkcs1_md5", "RSA+MD5", _MD5),
+    number: Algorithm(SIGNATURE_SCHEMES[number], *openssl) for number, openssl in _SIGNATURE_ALGORITHMS.items()
 }
 """The signature algorithms by number.  In TLS 1.2 the curve is not a part of the algorithm."""
 

@@ -226,7 +226,7 @@ class ConnectionIO(FaceMethods, UnusualArguments, Uncopied):
         Raises ``Error`` in older versions.  Not in pyOpenSSL.  SSL_key_update(3)
         """
         with translated:
-            self._tls.update_keys(request=request_peer)
+            self._tls.update_keys(request_peer=request_peer)
 
     # The reason to wait
 

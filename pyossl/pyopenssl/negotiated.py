@@ -125,8 +125,7 @@ class Negotiated(Uncopied):
             return self.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         if self.get_protocol_version() == TLS1_3_VERSION:
             raise ValueError("TLS 1.3 has no tls-unique: ask for tls-exporter")
-        # The first Finished of the handshake: the client's, or the server's where a session is resumed.
-        return self.get_finished() if self._tls.is_client != self._tls.session_reused else self.get_peer_finished()
+        return self._tls.tls_unique
 
     # Certificates
 

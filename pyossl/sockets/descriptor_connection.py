@@ -18,6 +18,7 @@ from pyossl.tls.callbacks import MessageCallback
 from pyossl.tls.connection import Connection
 from pyossl.tls.connection_outcome import WANTS
 from pyossl.tls.context import Context
+from pyossl.tls.post_handshake import OPERATIONS
 from pyossl.tls.session import Session
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class WaitingConnection(DescriptorConnection):
         SSL_do_handshake(3)
         """
         self._checked(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
+
+    def post_handshake(self, what: int, timeout: float) -> None:
+        """Does ``what``, a step of pyossl/tls/post_handshake.py.  SSL_do_handshake(3)"""
+        self._checked(lib.pyossl_post_handshake_waiting(self._c, what, timeout), OPERATIONS[what], timeout)
 
     def send_some(self, data: Any, size: int, timeout: float) -> int:
         """Sends at least one byte of ``data`` and returns the number sent.  SSL_write_ex(3)"""

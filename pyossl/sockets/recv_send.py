@@ -13,10 +13,10 @@ from pyossl.core.buffers import Bytes, readable, writable
 from pyossl.core.methods_in_c import SocketMethods
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.sockets.descriptor_connection import WaitingConnection
-from pyossl.tls.negotiated import NegotiatedSummary
+from pyossl.tls.negotiated_summary import ChannelBindingsSummary
 
 
-class RecvSendMethods(SocketMethods, UnusualArguments, NegotiatedSummary):
+class RecvSendMethods(SocketMethods, UnusualArguments, ChannelBindingsSummary):
     """The methods of ``Socket`` that read and write."""
 
     connection: WaitingConnection

@@ -35,7 +35,7 @@ from pyossl.sockets.address import Address, check_one_argument, host_and_port
 from pyossl.sockets.context_side import client_context
 from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, deadline_in
 from pyossl.sockets.happy_eyeballs import connected
-from pyossl.sockets.recv_send import RecvSendMethods
+from pyossl.sockets.post_handshake import PostHandshakeMethods
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
@@ -54,7 +54,7 @@ _LIMITS = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
 _NEWLINES = ("", "\n", "\r", "\r\n")
 
 
-class Socket(RecvSendMethods):
+class Socket(PostHandshakeMethods):
     """A TLS connection over a connected stream socket, with the methods of a ``socket.socket``.
 
     ``pyossl.connect``, ``Listener.accept`` and ``Context.wrap_socket`` make it.  One thread may read while another

@@ -180,6 +180,20 @@ class AsyncStream(Uncopied):
                 sent += (await self._repeat(partial(self.connection.write, rest)))[1]
         await self._flush()
 
+    async def post_handshake(self, step: Callable[[], Want | None]) -> None:
+        """Does a step of pyossl/tls/post_handshake.py, and sends its bytes.
+
+        A client's renegotiation ends when it is finished.  A reader may go on meanwhile; if there is none, and the peer
+        sends data, it raises ``NotDueError``, and the next reads go on with the renegotiation.
+        """
+        with self._sender:
+            self._check_writable()
+            await self._lowlevel.checkpoint_if_cancelled()
+            await self._ensure_handshake()
+            steps = iter((step,))
+            await self._repeat(lambda: next(steps, self.connection.handshake)())
+            await self._flush()
+
     async def send_eof(self) -> None:
         """Sends close_notify; the peer's data can still be read.  ``NotImplementedError`` before TLS 1.3."""
         with self._sender:
@@ -235,8 +249,8 @@ class AsyncStream(Uncopied):
         if self._send_failure is not None:
             return
         library = self._library
-        # The peer, or another task, has closed first.
-        with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError):
+        # The peer, or another task, has closed first; or a renegotiation is not finished.
+        with contextlib.suppress(library.BrokenResourceError, library.ClosedResourceError, NotDueError):
             await self._close_sending()
 
     def close(self) -> None:

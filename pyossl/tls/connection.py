@@ -42,14 +42,16 @@ from pyossl.core.methods_in_c import ConnectionMethods
 from pyossl.core.outcome import Want
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
-from pyossl.tls.connection_outcome import ConnectionOutcome
+from pyossl.tls.channel_bindings import ChannelBindings
 from pyossl.tls.context import Context
 from pyossl.tls.message import Message
+from pyossl.tls.peer_algorithms import PeerAlgorithms
+from pyossl.tls.post_handshake import PostHandshake
 from pyossl.tls.session import Session
 from pyossl.x509.reference_name import ReferenceName, reference_name
 
 
-class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
+class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorithms, ChannelBindings):
     """A TLS connection, client or server according to its context.  It does no I/O of its own.  SSL_new(3)
 
     - ``context``: a ``Context``, from ``Context.client`` or ``Context.server``.
@@ -134,6 +136,8 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
             self._expect_email(email)
         if context._callbacks.verify is not None:
             self._c.calls_verify = 1
+        if context._renegotiation is not None:
+            lib.pyossl_allow_renegotiations(self._c, *context._renegotiation)
         if session is not None:
             self._offer(session)
         if function(message_callback, "message_callback") is not None:
@@ -210,6 +214,7 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
         if context._groups is not None:
             check(lib.SSL_set1_groups_list(self._c.ssl, context._groups.encode()), "SSL_set1_groups_list")
         self._context = context
+        lib.pyossl_allow_renegotiations(self._c, *(context._renegotiation or (0, False)))
         self._c.calls_verify = context._callbacks.verify is not None
         self._callbacks.of_context = context._callbacks
         if self._email is not None:
@@ -242,28 +247,6 @@ class Connection(ConnectionMethods, UnusualArguments, ConnectionOutcome):
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
         result = function(self._c)
         return None if result == 0 else self._unfinished(result, "the handshake")
-
-    def request_certificate(self) -> Want | None:
-        """On a server with ``verify="later"``, asks the client for its certificate, after the handshake.  TLS 1.3 only.
-
-        Returns None when the request is sent, otherwise the ``Want`` for ``handshake``, which goes on.  The certificate
-        comes with later reads: ``peer_certificate`` is None until then.  A client that has none, or one that does not
-        verify, is refused by a read.  Raises ``Error`` if the client does not allow it, or in TLS 1.2, and
-        ``UsageError`` on a client.  SSL_verify_client_post_handshake(3)
-        """
-        if not self._c.dead:  # otherwise handshake() reports the failure again
-            self._request_certificate()
-        return self.handshake()
-
-    def _request_certificate(self) -> None:
-        def request(ssl: Any) -> None:
-            if not lib.SSL_is_server(ssl):
-                raise UsageError("request_certificate() is only for servers: this connection is a client's")
-            lib.pyossl_clear_errors()
-            if lib.SSL_verify_client_post_handshake(ssl) != 1:
-                raise failed("SSL_verify_client_post_handshake")
-
-        self._ask(request)
 
     # Data: read, peek, read_into and write are in C
 

@@ -7,7 +7,7 @@ failure.  The facts of a failure are taken from C once, so that every later call
 from __future__ import annotations
 
 from pyossl.core import lib
-from pyossl.core.errors import NotDueError, UsageError, exception_of
+from pyossl.core.errors import NotDueError, UsageError, exception_of, failed
 from pyossl.core.lock import INHERITED
 from pyossl.core.outcome import Failure, Want, record_of
 from pyossl.core.parked_exceptions import take_raised
@@ -28,9 +28,16 @@ _MISUSES = {
     lib.PYOSSL_SHUT: "the connection has been shut down: nothing can be written any more",
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
+    lib.PYOSSL_UNFINISHED: "a handshake is not finished: finish it first",
 }
 _LOST = "bytes that had been sent or received are lost: there was no memory for them, or a signal handler raised"
-_NOT_DUE = (lib.PYOSSL_OTHER_WRITE, lib.PYOSSL_WRITE_FIRST, lib.PYOSSL_TOO_EARLY, lib.PYOSSL_READ_FIRST)
+_NOT_DUE = (
+    lib.PYOSSL_OTHER_WRITE,
+    lib.PYOSSL_WRITE_FIRST,
+    lib.PYOSSL_TOO_EARLY,
+    lib.PYOSSL_READ_FIRST,
+    lib.PYOSSL_UNFINISHED,
+)
 """The misuses that a peer can cause by sending nothing."""
 
 
@@ -59,6 +66,8 @@ class ConnectionOutcome(ConnectionCall):
             return MemoryError("there is no memory for the bytes that this connection must keep")
         if result == lib.PYOSSL_RAISED:
             return take_raised()
+        if result == lib.PYOSSL_REFUSED:
+            return failed(operation)
         if result == lib.PYOSSL_PARKED:
             error = self._callbacks.take_parked()
             if error is not None:

@@ -33,6 +33,7 @@ class ContextState(Uncopied):
         "_keeps_default_cache_size",
         "_log_in",
         "_purpose",
+        "_renegotiation",
         "_session_id_context",
         "_sessions",
         "_trust",
@@ -59,6 +60,7 @@ class ContextState(Uncopied):
         self._log_in: Callable[[], None] | None = None  # of a key in a token
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
+        self._renegotiation: tuple[int, bool] | None = None
         self._verify_time: int | None = None
         self._callbacks = callbacks
         lib.SSL_CTX_set_default_passwd_cb(self._ctx, lib.pyossl_password_callback)

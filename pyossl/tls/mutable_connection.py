@@ -363,44 +363,10 @@ class MutableConnection(Connection):
         """What the last call waits for: ``Want.READ``, ``Want.WRITE`` or None.  SSL_want(3)"""
         return self._ask(_wanted)
 
-    # Secrets
-
-    def _secret(self, function: Callable[..., int], of: Any = None) -> bytes | None:
-
-        def secret(ssl: Any) -> bytes | None:
-            session = lib.SSL_get_session(ssl)
-            if session == ffi.NULL:
-                return None
-            source = session if of == "session" else ssl
-            length = function(source, ffi.NULL, 0)
-            out = ffi.new("unsigned char[]", length)
-            return bytes(ffi.buffer(out, function(source, out, length)))
-
-        return self._ask(secret)
-
-    @property
-    def server_random(self) -> bytes | None:
-        """The random bytes of the ServerHello; None before the handshake.  SSL_get_server_random(3)"""
-        return self._secret(lib.SSL_get_server_random)
-
-    @property
-    def client_random(self) -> bytes | None:
-        """The random bytes of the ClientHello; None before the handshake.  SSL_get_client_random(3)"""
-        return self._secret(lib.SSL_get_client_random)
-
     @property
     def master_key(self) -> bytes | None:
-        """The session's secret, with which the connection can be decrypted.  SSL_SESSION_get_master_key(3)"""
-        return self._secret(lib.SSL_SESSION_get_master_key, of="session")
-
-    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
-        """Exports ``length`` bytes of key material (RFC 5705, RFC 8446).  SSL_export_keying_material(3)"""
-        out = ffi.new("unsigned char[]", length)
-        of = b"" if context is None else context
-        self._done(
-            lib.SSL_export_keying_material, out, length, label, len(label), of, len(of), int(context is not None)
-        )
-        return bytes(ffi.buffer(out, length))
+        """``master_secret``, by the name of other APIs.  SSL_SESSION_get_master_key(3)"""
+        return self.master_secret
 
     # Shutdown state, new keys, renegotiation
 
@@ -413,12 +379,12 @@ class MutableConnection(Connection):
         """Sets the value of ``shutdown_state``.  SSL_set_shutdown(3)"""
         self._ask(lambda ssl: lib.SSL_set_shutdown(ssl, state))
 
-    def update_keys(self, *, request: bool = False) -> None:
-        """Changes the key for sending; with ``request`` asks the peer to change its key too.  TLS 1.3 only.
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Changes the key for sending with the next call; with ``request_peer`` the peer changes its key too.
 
-        SSL_key_update(3)
+        TLS 1.3 only.  SSL_key_update(3)
         """
-        kind = lib.SSL_KEY_UPDATE_REQUESTED if request else lib.SSL_KEY_UPDATE_NOT_REQUESTED
+        kind = lib.SSL_KEY_UPDATE_REQUESTED if request_peer else lib.SSL_KEY_UPDATE_NOT_REQUESTED
         self._done(lib.SSL_key_update, kind)
 
     def finish_write(self) -> Want | None:
@@ -430,7 +396,7 @@ class MutableConnection(Connection):
         return self._unfinished(result, "writing") if result < 0 else None
 
     def renegotiate(self) -> None:
-        """Requests another handshake, in TLS 1.2 and earlier.  SSL_renegotiate(3)"""
+        """Requests another handshake with the next call, in TLS 1.2 and earlier.  SSL_renegotiate(3)"""
         self._done(lib.SSL_renegotiate)
 
     @property

@@ -6,7 +6,7 @@ Each property takes the connection's lock for its call of OpenSSL, because anoth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
@@ -128,8 +128,8 @@ class Negotiated(Uncopied):
         """
 
         def shared(ssl: Any) -> tuple[tuple[str, str, int], ...]:
-            ours = {number for number, *_ in _ciphers_in(own(lib.pyossl_connection_ciphers(self._c), _ciphers_free))}
-            theirs = _ciphers_in(lib.SSL_get_client_ciphers(ssl))
+            ours = {number for number, *_ in ciphers_in(own(lib.pyossl_connection_ciphers(self._c), _ciphers_free))}
+            theirs = ciphers_in(lib.SSL_get_client_ciphers(ssl))
             return tuple((name, protocol, bits) for number, name, protocol, bits in theirs if number in ours)
 
         return self._ask(shared)
@@ -293,61 +293,46 @@ class Negotiated(Uncopied):
         """The Finished message that the peer sent; None before it arrives.  SSL_get_peer_finished(3)"""
         return self._finished(lib.SSL_get_peer_finished)
 
-    @property
-    def tls_unique(self) -> bytes | None:
-        """The channel binding of RFC 5929: the first Finished message of the handshake.
+    # Randoms and secrets
 
-        None before the handshake is finished, and in TLS 1.3, which has no such binding.  SSL_get_finished(3)
-        """
+    def _copied(self, function: Callable[..., int], of_session: bool = False) -> bytes | None:
+        """What ``function(pointer, out, size)`` copies from the SSL or its session; None before there is a session."""
 
-        def binding() -> bytes | None:
-            if not self.is_handshake_finished or self.version == "TLSv1.3":
+        def copied(ssl: Any) -> bytes | None:
+            session = lib.SSL_get_session(ssl)
+            if session == ffi.NULL:
                 return None
-            is_ours_first = self.session_reused == self._context.is_server
-            return self.finished if is_ours_first else self.peer_finished
+            source = session if of_session else ssl
+            length = function(source, ffi.NULL, 0)
+            out = ffi.new("unsigned char[]", length)
+            return bytes(ffi.buffer(out, function(source, out, length)))
 
-        return self._in_turn(binding)
+        return self._ask(copied)
+
+    @property
+    def client_random(self) -> bytes | None:
+        """The random bytes of the ClientHello; None before the handshake.  SSL_get_client_random(3)"""
+        return self._copied(lib.SSL_get_client_random)
+
+    @property
+    def server_random(self) -> bytes | None:
+        """The random bytes of the ServerHello; None before the handshake.  SSL_get_server_random(3)"""
+        return self._copied(lib.SSL_get_server_random)
+
+    @property
+    def master_secret(self) -> bytes | None:
+        """The secret of the session, for tools that decrypt; None before the handshake.  Keep it as a private key.
+
+        In TLS 1.2, anyone who has it can decrypt this connection and every other one that resumes the session.  In TLS
+        1.3 it is the secret for resumption, and ``Context.keylog_callback`` has the secrets that decrypt.
+        SSL_SESSION_get_master_key(3)
+        """
+        return self._copied(lib.SSL_SESSION_get_master_key, of_session=True)
 
 
-def _ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
+def ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
     """Number, name, version and bits of each cipher of a ``STACK_OF(SSL_CIPHER) *``; none if it is NULL."""
     for n in range(0 if stack == ffi.NULL else lib.sk_SSL_CIPHER_num(stack)):
         cipher = lib.sk_SSL_CIPHER_value(stack, n)
         name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
-
-
-def _negotiated() -> dict[str, property]:
-    """Each property of ``Negotiated``, by its name."""
-    return {name: each for name, each in vars(Negotiated).items() if isinstance(each, property)}
-
-
-NEGOTIATED = _negotiated()
-"""What each API shows of a connection: the properties of ``Negotiated``."""
-
-
-def _of_the_connection(name: str, original: property) -> property:
-    """A property of a socket or stream that is the property ``name`` of its ``connection``."""
-
-    def ask(self: NegotiatedSummary) -> Any:
-        return getattr(self.connection, name)
-
-    ask.__name__, ask.__qualname__ = name, f"NegotiatedSummary.{name}"
-    ask.__doc__, ask.__annotations__ = original.__doc__, original.fget.__annotations__
-    return property(ask)
-
-
-if TYPE_CHECKING:
-
-    class NegotiatedSummary(Negotiated):
-        """To a type checker, the same properties with the same types."""
-
-        connection: Negotiated
-
-else:
-
-    class NegotiatedSummary(Uncopied):
-        """The properties of a socket or stream that are those of its ``connection``."""
-
-    for _name, _property in NEGOTIATED.items():
-        setattr(NegotiatedSummary, _name, _of_the_connection(_name, _property))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pyossl.core import lib
-from pyossl.core.arguments import LARGEST_INT, integer
+from pyossl.core.arguments import LARGEST_INT, flag, integer
 from pyossl.core.flags import Modes, Options
 from pyossl.tls.context_state import ContextState
 
 _ALL_OPTIONS = 2**64 - 1 if lib.HAVE_OPTIONS_UINT64 else 2**32 - 1
+_CLIENT_RENEGOTIATION = lib.SSL_OP_ALLOW_CLIENT_RENEGOTIATION if lib.HAVE_API_3_0 else 0
+"""OpenSSL 1.1.1 has no such option: a server lets its clients renegotiate."""
+_MOST_RENEGOTIATIONS = 1000
 
 NEEDED_MODES = Modes.ENABLE_PARTIAL_WRITE | Modes.ACCEPT_MOVING_WRITE_BUFFER | Modes.AUTO_RETRY
 """The modes that a ``Connection`` relies on."""
@@ -34,6 +37,25 @@ class OptionSettings(ContextState):
         integer(options, "options", 0, _ALL_OPTIONS)
         lib.SSL_CTX_clear_options(self._ctx, lib.SSL_CTX_get_options(self._ctx) & ~options)
         lib.SSL_CTX_set_options(self._ctx, options)
+
+    def allow_renegotiation(self, most: int = 1, *, by_peer: bool = False) -> None:
+        """Allows each connection to renegotiate, in TLS 1.2 and older.  Without this call, no connection does.
+
+        - ``most``: how often, 1 to 1000.  After that, the connection refuses another handshake.
+        - ``by_peer``: True if the peer may begin one too.  False: only this side, with ``Connection.renegotiate``.
+
+        A handshake costs a server much more than its client, and it changes the results of the negotiation in the
+        middle of a connection: the peer may show another certificate.  TLS 1.3 has no renegotiation.
+        SSL_renegotiate(3), SSL_CTX_set_options(3)
+        """
+        self._change()
+        most, by_peer = integer(most, "most", 1, _MOST_RENEGOTIATIONS), flag(by_peer, "by_peer")
+        self._renegotiation = most, by_peer
+        if by_peer:
+            lib.SSL_CTX_clear_options(self._ctx, lib.SSL_OP_NO_RENEGOTIATION)
+            lib.SSL_CTX_set_options(self._ctx, _CLIENT_RENEGOTIATION)
+        else:
+            lib.SSL_CTX_set_options(self._ctx, lib.SSL_OP_NO_RENEGOTIATION)
 
     @property
     def modes(self) -> Modes:

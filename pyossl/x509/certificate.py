@@ -142,6 +142,21 @@ class Certificate:
         return algorithm_name(algorithm[0])
 
     @property
+    def signature_hash(self) -> str | None:
+        """The hash of the signature, for example ``sha256``; also that in the parameters of RSA-PSS.
+
+        None if the signature algorithm uses no hash of its own, as Ed25519 and ML-DSA, or if OpenSSL does not know it.
+        X509_get_signature_info(3)
+        """
+        digest = ffi.new("int *")
+        take_records()
+        lib.X509_get_signature_info(self._x509, digest, ffi.NULL, ffi.NULL, ffi.NULL)
+        take_records()
+        if digest[0] == lib.NID_undef or lib.EVP_get_digestbynid(digest[0]) == ffi.NULL:
+            return None
+        return text(lib.OBJ_nid2sn(digest[0])).lower()
+
+    @property
     def signature(self) -> bytes:
         """The bytes of the signature.  X509_get0_signature(3)"""
         bits = ffi.new("ASN1_BIT_STRING **")

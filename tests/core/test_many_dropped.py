@@ -25,7 +25,7 @@ import pyossl.anyio
 import pyossl.trio
 
 HOST = "127.0.0.1"
-MANY = 400
+MANY = 200
 FD_SETSIZE = 1024
 AT_ONCE = 50
 """The number of handshakes at a time; the listener's backlog is larger."""

@@ -14,7 +14,7 @@ from interop.server_peers import Refusals, Running, ServerPeer, Service
 
 import pyossl
 
-_PRIORITIES = {
+PRIORITIES = {
     None: "NORMAL",
     pyossl.Version.TLSv1_2: "NORMAL:-VERS-ALL:+VERS-TLS1.2",
     pyossl.Version.TLSv1_3: "NORMAL:-VERS-ALL:+VERS-TLS1.3",
@@ -38,7 +38,7 @@ class GnutlsServer(ServerPeer):
 
     def command(self, service: Service) -> list[str | Path]:
         command: list[str | Path] = [program("gnutls-serv"), "--port", "0", "--http"]
-        command += ["--httpdata", service.folder / service.file, "--priority", _PRIORITIES[service.version]]
+        command += ["--httpdata", service.folder / service.file, "--priority", PRIORITIES[service.version]]
         command += ["--x509certfile", service.identity.certificate, "--x509keyfile", service.identity.private_key]
         if service.second:
             _, identity = service.second
@@ -72,7 +72,7 @@ class GnutlsClient(ClientPeer):
         command: list[str | Path] = [program("gnutls-cli"), "--port", str(port), "--logfile", "/dev/stderr", *more]
         command += ["--x509cafile", visit.trust, "--verify-hostname", visit.server_name]
         command += ["--disable-sni"] if is_address(visit.server_name) else ["--sni-hostname", visit.server_name]
-        command += ["--priority", _PRIORITIES[visit.version]]
+        command += ["--priority", PRIORITIES[visit.version]]
         if visit.identity:
             command += ["--x509certfile", visit.identity.certificate, "--x509keyfile", visit.identity.private_key]
         for protocol in visit.alpn:

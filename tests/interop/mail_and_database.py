@@ -143,10 +143,15 @@ class PostgreSQL(StartTLSPeer):
     )
     answer = re.escape(struct.pack("!HIcI", 2, 1, b"t", 7)) + rb"TLSv1\.[23]"
 
+    def authentication(self, folder: Path) -> list[str | Path]:
+        """The options of initdb(1) for the authentication of clients."""
+        return ["-A", "trust"]
+
     @contextlib.contextmanager
     def running(self, folder: Path, port: int) -> Iterator[Program]:
         programs, user = Path(program("postgres")).resolve().parent, _USER if os.getuid() == 0 else None
-        initialise = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "owner", "--no-sync"]
+        initialise = [programs / "initdb", "-D", folder / "data", "-U", "owner", "--no-sync"]
+        initialise += self.authentication(folder)
         with Program(*initialise, "--no-locale", user=user, folder=folder) as run:
             assert run.finish().status == 0, str(run)
         settings = {

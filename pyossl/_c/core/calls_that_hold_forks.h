@@ -76,6 +76,7 @@
 #define SSL_SESSION_free(...) PYOSSL_HELD_VOID((SSL_SESSION_free)(__VA_ARGS__))
 #define SSL_SESSION_new(...) PYOSSL_HELD((SSL_SESSION_new)(__VA_ARGS__))
 #define SSL_export_keying_material(...) PYOSSL_HELD((SSL_export_keying_material)(__VA_ARGS__))
+#define SSL_export_keying_material_early(...) PYOSSL_HELD((SSL_export_keying_material_early)(__VA_ARGS__))
 #define SSL_free(...) PYOSSL_HELD_VOID((SSL_free)(__VA_ARGS__))
 #define SSL_load_client_CA_file(...) PYOSSL_HELD((SSL_load_client_CA_file)(__VA_ARGS__))
 #define SSL_new(...) PYOSSL_HELD((SSL_new)(__VA_ARGS__))

@@ -34,6 +34,7 @@ typedef struct {
     int keeps_to_records;
     int received_end;
     int write_errno;
+    int handshakes_left;
     int calls_verify;
     int verify_error;
     int verify_depth;
@@ -184,11 +185,21 @@ int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session);
 #define PYOSSL_ASKED ...
 #define PYOSSL_UNWRITTEN ...
 #define PYOSSL_READ_FIRST ...
+#define PYOSSL_REFUSED ...
+#define PYOSSL_UNFINISHED ...
 
 /* tls/handshake.c */
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
+
+/* tls/post_handshake.c */
+#define PYOSSL_UPDATE_KEYS ...
+#define PYOSSL_UPDATE_BOTH_KEYS ...
+#define PYOSSL_RENEGOTIATE ...
+#define PYOSSL_REQUEST_CERTIFICATE ...
+void pyossl_allow_renegotiations(pyossl_connection *connection, int most, int by_peer);
+long long pyossl_post_handshake(pyossl_connection *connection, int what);
 
 /* tls/read.c */
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
@@ -282,6 +293,9 @@ long long pyossl_handshake_waiting(pyossl_connection *connection, double timeout
 int pyossl_is_paused(pyossl_connection *connection);
 void pyossl_restore_limits(pyossl_connection *connection);
 long long pyossl_deadline(double timeout);
+
+/* sockets/post_handshake_waiting.c */
+long long pyossl_post_handshake_waiting(pyossl_connection *connection, int what, double timeout);
 
 /* sockets/read_waiting.c */
 long long pyossl_pending(pyossl_connection *connection);

@@ -34,6 +34,7 @@ EXTENDED_KEY_USAGE *X509_get0_reject_objects(X509 *certificate);
 int X509_sign(X509 *certificate, EVP_PKEY *key, const EVP_MD *digest);
 int X509_verify(X509 *certificate, EVP_PKEY *key);
 void X509_get0_signature(const ASN1_BIT_STRING **signature, const X509_ALGOR **algorithm, const X509 *certificate);
+int X509_get_signature_info(X509 *certificate, int *digest, int *key, int *security_bits, uint32_t *flags);
 void X509_ALGOR_get0(const ASN1_OBJECT **object, int *type, const void **value, const X509_ALGOR *algorithm);
 unsigned char *X509_alias_get0(X509 *certificate, int *length);
 int X509_alias_set1(X509 *certificate, const unsigned char *name, int length);

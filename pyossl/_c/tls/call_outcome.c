@@ -29,7 +29,9 @@ enum {
     PYOSSL_UNREAD = -116,       /* the peer's data comes before its close_notify, and was not read */
     PYOSSL_ASKED = -118,        /* the call would wait, while Python answers a question: a signal handler calls */
     PYOSSL_UNWRITTEN = -119,    /* a write has failed for good: received bytes can be read, nothing can be written */
-    PYOSSL_READ_FIRST = -121    /* in a renegotiation, received data must be read before anything can be written */
+    PYOSSL_READ_FIRST = -121,   /* in a renegotiation, received data must be read before anything can be written */
+    PYOSSL_REFUSED = -131,      /* OpenSSL refuses, and the connection goes on; the reason is in the error queue */
+    PYOSSL_UNFINISHED = -132    /* a handshake must be finished first */
 };
 
 /* Begins a call: takes the lock, checks the state, and empties the error queue.  0: the call may go on, until

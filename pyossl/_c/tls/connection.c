@@ -60,7 +60,11 @@ typedef struct pyossl_connection {
     int received_end;            /* the peer's close_notify has been received */
     int write_errno;             /* errno of a write that failed for good, 0: none; reads go on */
     int reads_alert;             /* after a failed write, an alert that comes next is reported instead */
+    int awaits_renegotiation;    /* the program has asked a client for one, which is not finished */
     int renegotiation;           /* 1: the connection may renegotiate; -1: it may not; 0: not known yet */
+    int counts_handshakes;       /* the number of its handshakes is limited (post_handshake.c): */
+    int handshakes_left;
+    int peer_may_renegotiate;    /* and the peer may begin one */
     int sent_close_notify;       /* our close_notify has been written */
     int flushed_close_notify;    /* the transport has taken it */
     SSL_CTX *first_context;      /* it was made from this one, which has its sessions; borrowed from the SSL */

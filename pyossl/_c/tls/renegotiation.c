@@ -32,7 +32,8 @@ static int pyossl_is_renegotiating(pyossl_connection *connection)
 /* Whether received data must be read before the handshake can go on: waiting for the peer would have no end. */
 static int pyossl_must_read_first(const pyossl_connection *connection)
 {
-    return SSL_pending(connection->ssl) > 0 && !SSL_is_init_finished(connection->ssl);
+    return SSL_pending(connection->ssl) > 0
+        && (!SSL_is_init_finished(connection->ssl) || connection->awaits_renegotiation);
 }
 
 /* Goes on with a renegotiation.  0: a write or SSL_do_handshake(3) may follow; else the answer of the call, for example

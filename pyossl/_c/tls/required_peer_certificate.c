@@ -16,6 +16,20 @@ static void pyossl_reset_peer_check(pyossl_connection *connection)
         || (SSL_get_verify_mode(connection->ssl) & SSL_VERIFY_PEER) == 0;
 }
 
+/* A handshake is finished: another one is refused if there have been as many as are allowed, or if only this side may
+ * begin it (post_handshake.c).  The option is set here and not when a handshake begins, because OpenSSL looks at it
+ * after that.  OpenSSL also reports the end of a handshake when a server has only asked for one: then it is still
+ * pending. */
+static void pyossl_count_handshake(pyossl_connection *connection)
+{
+    if (SSL_renegotiate_pending(connection->ssl))
+        return;
+    if (connection->handshakes_left > 0)
+        connection->handshakes_left--;
+    if (connection->handshakes_left == 0 || !connection->peer_may_renegotiate)
+        SSL_set_options(connection->ssl, SSL_OP_NO_RENEGOTIATION);
+}
+
 /* The info callback of a connection.  A renegotiation is another handshake, so the peer is checked again. */
 static void pyossl_info_of_connection(const SSL *ssl, int where, int value)
 {
@@ -26,6 +40,8 @@ static void pyossl_info_of_connection(const SSL *ssl, int where, int value)
         pyossl_note_message(connection, where);
         if (where & SSL_CB_HANDSHAKE_START)
             pyossl_reset_peer_check(connection);
+        if (where & SSL_CB_HANDSHAKE_DONE && connection->counts_handshakes)
+            pyossl_count_handshake(connection);
     }
     if (of_context != NULL)
         of_context(ssl, where, value);
