@@ -14,7 +14,7 @@ import pyossl
 
 ca = pyossl.Authority()
 own, alice = ca.issue("localhost"), ca.issue("alice.example")
-server_context = pyossl.Context.server(own.certificate, own.private_key, trust=ca.certificate, verify=True)
+server_context = pyossl.Context.server(own, trust=ca.certificate, verify=True)
 
 
 def greet(listener: pyossl.Listener, clients: int) -> None:
@@ -24,7 +24,7 @@ def greet(listener: pyossl.Listener, clients: int) -> None:
         try:
             with tls:
                 tls.handshake()
-                certificate = tls.connection.peer_certificate
+                certificate = tls.peer_certificate
                 tls.sendall(f"hello, {certificate.subject}".encode())
         except pyossl.Error:
             pass  # no certificate, or one of another CA: the client gets an alert
@@ -39,7 +39,7 @@ with pyossl.listen(("127.0.0.1", 0), server_context) as listener:
     server = threading.Thread(target=greet, args=[listener, 2])
     server.start()
 
-    known = pyossl.Context.client(trust=ca.certificate, certificate=alice.certificate, private_key=alice.private_key)
+    known = pyossl.Context.client(trust=ca.certificate, credentials=alice)
     print(ask(listener, known))
 
     unknown = pyossl.Context.client(trust=ca.certificate)

@@ -50,12 +50,13 @@ from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.ticket_keys import TicketKeys as TicketKeys
 from pyossl.tls.versions import Version as Version
-from pyossl.x509.authority import Authority as Authority, Credentials as Credentials, self_signed as self_signed
+from pyossl.x509.authority import Authority as Authority, self_signed as self_signed
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.certificate_request import (
     CertificateRequest as CertificateRequest,
     CertificateRequestBuilder as CertificateRequestBuilder,
 )
+from pyossl.x509.credentials import Credentials as Credentials
 from pyossl.x509.crl import (
     CRL as CRL,
     RevocationReason as RevocationReason,

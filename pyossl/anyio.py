@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 try:
     import anyio
     import anyio.lowlevel
+    from anyio import TypedAttributeSet, typed_attribute
     from anyio.abc import (
         AnyByteStream,
         AnyByteStreamConnectable,
@@ -43,11 +44,37 @@ from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
+from pyossl.tls.negotiated_summary import NEGOTIATED
 from pyossl.tls.session import Session
 from pyossl.x509.peercert import peercert
 from pyossl.x509.reference_name import reference_name
 
-__all__ = ["TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connect_tcp"]
+__all__ = ["NegotiatedAttribute", "TLSAttribute", "TLSConnectable", "TLSListener", "TLSStream", "connect_tcp"]
+
+
+if TYPE_CHECKING:
+
+    class _AnyName(type):
+        def __getattr__(cls, name: str) -> Any: ...
+
+    class NegotiatedAttribute(TypedAttributeSet, metaclass=_AnyName):
+        """A typed attribute for each property of ``pyossl.Connection`` that its handshake determines."""
+
+else:
+    NegotiatedAttribute = type(
+        "NegotiatedAttribute",
+        (TypedAttributeSet,),
+        {
+            "__doc__": """A typed attribute for each property of ``pyossl.Connection`` that its handshake determines.
+
+    For example ``stream.extra(NegotiatedAttribute.verified_chain)``.  A stream of anyio's over a ``TLSStream`` has them
+    too.  The value is that of the connection's property.
+    """,
+            "__module__": __name__,
+            "__annotations__": {name: each.fget.__annotations__["return"] for name, each in NEGOTIATED.items()},
+            **{name: typed_attribute() for name in NEGOTIATED},
+        },
+    )
 
 
 class TLSStream(PostHandshakeMethods, ByteStream):
@@ -61,7 +88,9 @@ class TLSStream(PostHandshakeMethods, ByteStream):
     ``read_early_data`` first.
 
     The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
-    public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.
+    public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.  What the handshake determined is
+    in properties, for example ``version`` and ``verified_chain``, and in the typed attributes of
+    ``NegotiatedAttribute``, which streams over this one have too.
 
     Every method raises ``anyio.ClosedResourceError`` after ``aclose``, and ``anyio.BrokenResourceError`` if TLS or the
     transport has failed.  If TLS failed, its ``__cause__`` is the ``pyossl.Error``.
@@ -86,7 +115,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         _check_stream(transport_stream)
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
-        self.connection = Connection(
+        self.connection: Connection = Connection(
             context, hostname, session=session, message_callback=message_callback, early_data=early_data, ech=ech
         )
         self._async_stream = AsyncStream(
@@ -226,6 +255,7 @@ class TLSStream(PostHandshakeMethods, ByteStream):
         connection = self.connection
         attributes: dict[Any, Callable[[], Any]] = {
             **self.transport_stream.extra_attributes,
+            **{getattr(NegotiatedAttribute, name): partial(getattr, connection, name) for name in NEGOTIATED},
             TLSAttribute.alpn_protocol: lambda: connection.alpn,
             TLSAttribute.cipher: lambda: (connection.cipher, connection.cipher_version, connection.cipher_bits),
             TLSAttribute.peer_certificate: lambda: _peer_certificate(connection),

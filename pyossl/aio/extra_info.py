@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from pyossl.sockets.event_loop_steps import cipher_facts
 from pyossl.tls.connection import Connection
+from pyossl.tls.negotiated_summary import NEGOTIATED
 
 EXTRA_INFO: dict[str, Callable[[Connection], Any]] = {
+    **{name: attrgetter(name) for name in NEGOTIATED},
     "cipher": cipher_facts,
     "compression": lambda connection: None,
     "connection": lambda connection: connection,

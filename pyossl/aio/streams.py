@@ -24,8 +24,10 @@ from pyossl.core.arguments import flag, integer
 from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError
+from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.ech import Offered
+from pyossl.tls.negotiated_summary import NegotiatedSummary
 from pyossl.tls.session import Session
 
 LIMIT = 1 << 16
@@ -151,8 +153,10 @@ class EarlyStreamProtocol(StreamProtocol, EarlyDataProtocol):
         self.early_data_ended = reader.early_data_ended  # type: ignore[method-assign]
 
 
-class StreamWriter(Uncopied, asyncio.StreamWriter):
+class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):
     """Writes to a TLS connection, like ``asyncio.StreamWriter``.  ``open_connection`` and ``start_server`` make it.
+
+    It has the properties of its ``connection``: ``version``, ``alpn``, ``peer_certificate`` and the others.
 
     A writer that is dropped without ``close`` warns with a ``ResourceWarning`` and closes its connection.
     SSL_write_ex(3)
@@ -178,6 +182,11 @@ class StreamWriter(Uncopied, asyncio.StreamWriter):
     def transport(self) -> Transport:
         """The TLS transport below the stream."""
         return self._transport
+
+    @property
+    def connection(self) -> Connection:  # type: ignore[override]  # a property, because start_tls changes the transport
+        """The ``pyossl.Connection`` of the stream."""
+        return self._transport._connection
 
     def write(self, data: Bytes) -> None:
         """Encrypts and sends bytes.  It never waits: bytes that cannot be sent at once stay in a buffer.

@@ -422,6 +422,8 @@ class Transport(ClosingTransport):
         - ``"peercert"``: the peer's ``pyossl.Certificate``, None if it sent none
         - ``"cipher"``: a tuple of the cipher's name, the protocol version and the number of secret bits
         - ``"compression"``: None
+        - the name of each property of ``pyossl.Connection`` that its handshake determines, for example ``"version"``,
+          ``"alpn"``, ``"server_hostname"`` and ``"verified_chain"``; ``"cipher"`` is asyncio's, above
         """
         if name in self._extra:
             return self._extra[name]

@@ -8,11 +8,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyossl import Certificate, Connection, Context, DecodeError, Error, LibraryContext, Options, features
+from pyossl import (
+    Certificate,
+    Connection,
+    Context,
+    DecodeError,
+    Error,
+    LibraryContext,
+    Options,
+    PasswordError,
+    features,
+)
 from pyossl.cli import starttls
 from pyossl.cli.command_parser import WrongArgumentError
 from pyossl.cli.host_and_port import HostAndPort, server_name
 from pyossl.cli.tls_versions import ALL_VERSIONS
+from pyossl.x509.uris import has_pin, is_uri
 
 _PRIVATE = 0o600
 _MOST_SECONDS = 1e9  # the system's clocks do not count many more
@@ -42,7 +53,7 @@ def add_client(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ca",
         metavar="FILE",
-        help="trust the certificates in this file (PEM) or directory instead of the system's",
+        help="trust the certificates in this file (PEM), directory or URI instead of the system's",
     )
     parser.add_argument(
         "--servername", type=server_name, metavar="NAME", help="the name of the server if it is not HOST"
@@ -56,10 +67,14 @@ def add_client(parser: argparse.ArgumentParser) -> None:
 
 def add_credentials(parser: argparse.ArgumentParser, certificate: str) -> None:
     """Adds the options for a certificate and its key.  ``certificate`` is the help text of ``--cert``."""
-    parser.add_argument("--cert", metavar="FILE", help=certificate)
-    parser.add_argument("--key", metavar="FILE", help="its private key (PEM or DER; default: in the file of --cert)")
+    parser.add_argument("--cert", metavar="FILE", help=f"{certificate}, or its URI")
     parser.add_argument(
-        "--password-file", metavar="FILE", help="the first line of this file is the password of the key"
+        "--key",
+        metavar="FILE",
+        help="its private key (PEM or DER; default: in the file of --cert), or its URI, for example pkcs11:object=key",
+    )
+    parser.add_argument(
+        "--password-file", metavar="FILE", help="the first line of this file is the password of the key, or the PIN"
     )
 
 
@@ -158,14 +173,22 @@ def errors_as_wrong_arguments(arguments: argparse.Namespace | None = None) -> It
     except OSError as error:
         raise WrongArgumentError(str(error)) from error
     except (ValueError, DecodeError) as error:
-        raise WrongArgumentError((arguments and _option_to_add(arguments)) or str(error)) from error
+        raise WrongArgumentError((arguments and _option_to_add(arguments, error)) or str(error)) from error
 
 
-def _option_to_add(arguments: argparse.Namespace) -> str | None:
+def _pin_to_add(arguments: argparse.Namespace, key: str) -> str | None:
+    if arguments.password_file is not None or has_pin(key):
+        return None
+    return f"the token of {key!r} needs its PIN; give the file of the PIN with --password-file"
+
+
+def _option_to_add(arguments: argparse.Namespace, error: Exception) -> str | None:
     """A message that says which option for the key is missing, or None if none is."""
     certificate, key = arguments.cert, arguments.key or arguments.cert
     if key is None:
         return None
+    if is_uri(key):
+        return _pin_to_add(arguments, key) if isinstance(error, PasswordError) else None
     try:
         if not Path(key).is_file():
             return None

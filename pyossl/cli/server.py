@@ -22,7 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import Authority, Context, ECHStore, Listener, Options, PrivateKey, Socket, TicketKeys, load_certificates
+from pyossl import (
+    Authority,
+    Context,
+    ECHStore,
+    Listener,
+    Options,
+    PrivateKey,
+    Socket,
+    Store,
+    TicketKeys,
+    load_certificates,
+)
 from pyossl.cli import file_server, options
 from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
@@ -33,6 +44,7 @@ from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen
 from pyossl.cli.tls_versions import ALL_VERSIONS
 from pyossl.sockets.listener import OUT_OF_RESOURCES
+from pyossl.x509.uris import is_uri
 
 _CHUNK = 65536
 _MOST_CLIENTS = 256
@@ -79,7 +91,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--write-ca", metavar="FILE", help="write the development authority's certificate to this file")
     parser.add_argument(
-        "--ca", metavar="FILE", help="require a client certificate that leads to one of the certificates in this file"
+        "--ca",
+        metavar="FILE",
+        help="require a client certificate that leads to one of the certificates in this file, directory or URI",
     )
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
@@ -153,19 +167,18 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
     library_context = options.library_context(arguments)
     authority_file = None
     source: Any = certificate
-    private_key: Any = key
     if certificate is None:
         authority = Authority("pyossl development CA", private_key=PrivateKey.generate(library_context=library_context))
         with options.errors_as_wrong_arguments():
             credentials = authority.issue(*_names(arguments))
-        source, private_key = (credentials.certificate, *credentials.chain), credentials.private_key
+        source = credentials
         authority_file = arguments.write_ca or at_the_end.enter_context(_temporary_file())
         with options.errors_as_wrong_arguments():
             Path(authority_file).write_bytes(authority.certificate.to_pem())
     with options.errors_as_wrong_arguments(arguments):
         context = Context.server(
             source,
-            private_key,
+            key,
             password=password,
             trust=arguments.ca,
             verify=arguments.ca is not None,
@@ -179,7 +192,10 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             context.ech_store = ECHStore(*arguments.ech_key)
         if arguments.ticket_keys is not None:
             context.rotating_ticket_keys = _ticket_keys(Path(arguments.ticket_keys))
-        if arguments.ca is not None and Path(arguments.ca).is_file():  # so that clients can choose their certificate
+        # So that clients can choose their certificate.
+        if arguments.ca is not None and is_uri(arguments.ca):
+            context.ca_names = Store.of(arguments.ca).certificates
+        elif arguments.ca is not None and Path(arguments.ca).is_file():
             context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
     if arguments.early_data:

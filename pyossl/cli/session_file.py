@@ -10,9 +10,10 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from pyossl import Context, DecodeError, Session
+from pyossl import Certificate, Context, DecodeError, Session, load_uri
 from pyossl.cli.command_parser import WrongArgumentError
 from pyossl.cli.options import errors_as_wrong_arguments, write_private
+from pyossl.x509.uris import directory_of, is_uri
 
 
 class SessionFile:
@@ -51,5 +52,8 @@ class SessionFile:
 
 
 def _digest(file: str) -> str:
-    path = Path(file)
+    if is_uri(file) and directory_of(file) is None:
+        certificates = load_uri(file, kind=Certificate)
+        return hashlib.sha256(b"".join(each.to_der() for each in certificates)).hexdigest()
+    path = Path(directory_of(file) or file)
     return "a directory" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()

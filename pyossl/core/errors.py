@@ -312,9 +312,12 @@ _NOT_TLS = (
 )
 
 
-def failed(operation: str, kind: type[Error] = Error) -> Error:
-    """Empties the error queue and returns the exception for a call without I/O that has just failed."""
-    failure = Failure(operation, records=take_records())
+def failed(operation: str, kind: type[Error] = Error, records: tuple[Record, ...] | None = None) -> Error:
+    """Empties the error queue and returns the exception for a call without I/O that has just failed.
+
+    ``records`` are the entries that were taken from the queue before; None for those that are there now.
+    """
+    failure = Failure(operation, records=take_records() if records is None else records)
     if kind in (Error, TLSError) and (number := failure.system_errno):
         return transport_error(number, f"{os.strerror(number)}: {operation} failed", failure)
     return kind(f"{operation} failed: {_reasons(failure)}", failure)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from pyossl.streams.async_stream import AsyncStream
-from pyossl.tls.channel_bindings import ChannelBindingsSummary
 from pyossl.tls.connection import Connection
+from pyossl.tls.negotiated_summary import ChannelBindingsSummary
 
 
 class PostHandshakeMethods(ChannelBindingsSummary):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pyossl.tls.context import Context
     from pyossl.tls.pre_shared_key import PreSharedKey
     from pyossl.tls.session import Session
-    from pyossl.x509.authority import Credentials
+    from pyossl.x509.credentials import Credentials
 
 
 class Verification(NamedTuple):

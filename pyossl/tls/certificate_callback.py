@@ -70,7 +70,7 @@ def pyossl_on_certificate(handle: Any) -> int:
 
 
 def _use(ssl: Any, answer: Any) -> None:
-    from pyossl.x509.authority import Credentials  # with all that makes certificates, which few programs need
+    from pyossl.x509.credentials import Credentials  # with all that makes certificates, which few programs need
 
     if not isinstance(answer, Credentials):
         raise TypeError(f"{_WHAT} returns Credentials, None or {Want.X509_LOOKUP!r}, not {answer!r:.80}")

@@ -13,7 +13,7 @@ from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, integer, octets
 from pyossl.core.errors import Error, NotDueError, failed
 from pyossl.core.outcome import take_records
-from pyossl.tls.negotiated import Negotiated, NegotiatedSummary
+from pyossl.tls.negotiated import Negotiated
 from pyossl.x509.certificate import Certificate, borrowed
 
 ChannelBinding = Literal["tls-exporter", "tls-server-end-point", "tls-unique"]
@@ -174,26 +174,6 @@ _BINDINGS = {
     "tls-server-end-point": ChannelBindings._server_end_point_binding,
     "tls-unique": ChannelBindings._unique_binding,
 }
-
-
-class ChannelBindingsSummary(NegotiatedSummary):
-    """The methods of a socket or stream that export keys of its ``connection``."""
-
-    connection: ChannelBindings
-
-    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
-        """``Connection.export_keying_material`` of the connection: ``length`` bytes for the purpose ``label``.
-
-        ``context``: bytes that are mixed in.  SSL_export_keying_material(3)
-        """
-        return self.connection.export_keying_material(label, length, context)
-
-    def channel_binding(self, kind: ChannelBinding = "tls-exporter") -> bytes:
-        """``Connection.channel_binding`` of the connection: the bytes of this ``kind`` that bind a login to it.
-
-        SSL_export_keying_material(3)
-        """
-        return self.connection.channel_binding(kind)
 
 
 def _check_finished(ssl: Any) -> None:

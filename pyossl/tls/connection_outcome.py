@@ -12,8 +12,8 @@ from pyossl.core.lock import INHERITED
 from pyossl.core.outcome import Failure, Want, record_of
 from pyossl.core.parked_exceptions import take_raised
 from pyossl.tls.callbacks import Callbacks
+from pyossl.tls.connection_call import ConnectionCall
 from pyossl.tls.ech import ECHOffer, ECHStatus, outcome_of, retry_configs_of
-from pyossl.tls.negotiated import Negotiated
 from pyossl.x509.certificate import borrowed
 
 WANTS = {-want.value: want for want in Want}
@@ -45,7 +45,7 @@ _NOT_DUE = (
 """The misuses that a peer can cause by sending nothing."""
 
 
-class ConnectionOutcome(Negotiated):
+class ConnectionOutcome(ConnectionCall):
     """A connection's failures, and the results of its calls."""
 
     _callbacks: Callbacks

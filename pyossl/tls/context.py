@@ -12,13 +12,12 @@ early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_set
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from pyossl.core import lib
-from pyossl.core.arguments import flag, instances
+from pyossl.core.arguments import flag
 from pyossl.core.buffers import Bytes
 from pyossl.core.errors import Error, UsageError, check
 from pyossl.core.flags import Options
@@ -30,6 +29,8 @@ from pyossl.tls.certificate_callback import CertificateChoice
 from pyossl.tls.certificate_transparency import TransparencySettings
 from pyossl.tls.chain_callback import ChainSettings
 from pyossl.tls.client_hello_callback import ClientHelloSettings
+from pyossl.tls.context_call import ContextCall
+from pyossl.tls.credentials import CertificateSource, KeySource, credentials_of, shown
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
@@ -42,10 +43,9 @@ from pyossl.tls.record_settings import RecordSettings
 from pyossl.tls.session_callbacks import SessionCallbackSettings
 from pyossl.tls.session_settings import SessionSettings
 from pyossl.tls.versions import Version, VersionSettings
-from pyossl.x509.certificate import Certificate, load_certificates
-from pyossl.x509.keys import PrivateKey, check_library
+from pyossl.x509.credentials import Credentials
+from pyossl.x509.keys import check_library
 from pyossl.x509.passwords import Password
-from pyossl.x509.pem_and_der import Source, describe
 from pyossl.x509.trust_store import Store, Trust
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from pyossl.sockets.socket import Socket
     from pyossl.tls.session import Session
 
-CertificateSource = Source | Certificate | Sequence[Certificate]
 ClientVerification = bool | Literal["optional", "later"]
 
 USE_CLIENT = "use Context.client()"
@@ -82,6 +81,7 @@ class Context(
     TransparencySettings,
     ECHSettings,
     RecordSettings,
+    ContextCall,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
 
@@ -122,8 +122,9 @@ class Context(
         *,
         trust: Trust | Store = None,
         certificate: CertificateSource | None = None,
-        private_key: Source | PrivateKey | None = None,
+        private_key: KeySource | None = None,
         password: Password | None = None,
+        credentials: Credentials | None = None,
         alpn: Iterable[str] = (),
         minimum_version: Version | None = None,
         maximum_version: Version | None = None,
@@ -133,12 +134,14 @@ class Context(
     ) -> Context:
         """Makes a client's context, which verifies the server's certificate and compares its name.
 
-        - ``trust``: the trusted authorities.  None for the system's trust store; or the path of a file or directory,
-          PEM or DER bytes, a ``Certificate``, several of these, or a ``Store``.
+        - ``trust``: the trusted authorities.  None for the system's trust store; or the path of a file or directory, a
+          URI, PEM or DER bytes, a ``Certificate``, several of these, or a ``Store``.
         - ``certificate``: the client's own certificate followed by its chain, for servers that ask for one: the path
-          of a PEM file, PEM or DER bytes, a ``Certificate``, or a sequence of them.
-        - ``private_key``: the key of ``certificate``: the path of a PEM file, bytes, or a ``PrivateKey``.
-        - ``password``: the password of an encrypted key, or a function that returns it.
+          of a PEM file, a URI, PEM or DER bytes, a ``Certificate``, or a sequence of them.
+        - ``private_key``: the key of ``certificate``: the path of a PEM file, a URI such as
+          ``pkcs11:token=mine;object=key``, bytes, or a ``PrivateKey``.  The URIs are those of ``load_uri``.
+        - ``password``: the password of an encrypted key, the PIN of a token, or a function that returns it.
+        - ``credentials``: a ``Credentials``, for example of ``Authority.issue``, instead of the three.
         - ``alpn``: the application protocols to offer, the preferred one first, for example ``["h2", "http/1.1"]``.
         - ``minimum_version``, ``maximum_version``: the oldest and the newest ``Version`` to use.
         - ``verify``: False accepts every certificate, so that anyone can impersonate the server.
@@ -148,8 +151,9 @@ class Context(
           same.
 
         ``verify`` and ``check_hostname`` must be True or False.  Raises ``OSError`` for a file that cannot be read,
-        ``DecodeError`` for a malformed one, ``PasswordError`` if the password is missing or wrong, ``Error`` if key
-        and certificate do not belong together, ``TypeError`` or ``ValueError`` for any other invalid argument.
+        ``DecodeError`` for a malformed one and for a URI that names no object or several, ``PasswordError`` if the
+        password is missing or wrong, ``UnsupportedError`` for a URI that this OpenSSL has no loader for, ``Error`` if
+        key and certificate do not belong together, ``TypeError`` or ``ValueError`` for any other invalid argument.
         SSL_CTX_set_verify(3)
         """
         flag(verify, "verify")
@@ -159,16 +163,18 @@ class Context(
         context._wants_hostname = check_hostname
         if verify or trust is not None:
             context._set_trust(context._store_for(trust))
-        context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
+        own = credentials_of(certificate, private_key, password, credentials, context._library_context)
+        context._configure(own, shown(private_key), alpn, minimum_version, maximum_version)
         return context
 
     @classmethod
     def server(
         cls,
-        certificate: CertificateSource | None = None,
-        private_key: Source | PrivateKey | None = None,
+        certificate: CertificateSource | Credentials | None = None,
+        private_key: KeySource | None = None,
         *,
         password: Password | None = None,
+        credentials: Credentials | None = None,
         trust: Trust | Store = None,
         verify: ClientVerification = False,
         alpn: Iterable[str] = (),
@@ -176,14 +182,17 @@ class Context(
         maximum_version: Version | None = None,
         library_context: LibraryContext | None = None,
     ) -> Context:
-        """Makes a server's context.  ``certificate`` and ``private_key`` are required.
+        """Makes a server's context.  ``certificate`` and ``private_key`` are required, or ``credentials``.
 
-        - ``certificate``: the server's own certificate followed by its chain: the path of a PEM file, PEM or DER
-          bytes, a ``Certificate``, or a sequence of them.
-        - ``private_key``: the key of ``certificate``: the path of a PEM file, bytes, or a ``PrivateKey``.
-        - ``password``: the password of an encrypted key, or a function that returns it.
-        - ``trust``: the authorities of clients' certificates: the path of a file or directory, PEM or DER bytes, a
-          ``Certificate``, several of these, or a ``Store``.
+        - ``certificate``: the server's own certificate followed by its chain: the path of a PEM file, a URI, PEM or DER
+          bytes, a ``Certificate``, or a sequence of them.  Or the ``Credentials`` that have the key too, for example of
+          ``Authority.issue``.
+        - ``private_key``: the key of ``certificate``: the path of a PEM file, a URI such as
+          ``pkcs11:token=mine;object=key``, bytes, or a ``PrivateKey``.  The URIs are those of ``load_uri``.
+        - ``password``: the password of an encrypted key, the PIN of a token, or a function that returns it.
+        - ``credentials``: a ``Credentials`` instead of the three.
+        - ``trust``: the authorities of clients' certificates: the path of a file or directory, a URI, PEM or DER bytes,
+          a ``Certificate``, several of these, or a ``Store``.
         - ``verify``: False does not ask clients for a certificate.  True asks for one, and refuses clients without
           one.  ``"optional"`` asks for one, and accepts clients without one.  ``"later"`` is as True, but in TLS 1.3
           clients are not asked in the handshake, only when ``Connection.request_certificate`` is called.  All but False
@@ -203,7 +212,7 @@ class Context(
                 f"verify={verify!r} needs trust: the authorities whose certificates clients may show, "
                 'for example trust="clients-ca.pem"'
             )
-        if certificate is None and private_key is None:
+        if certificate is None and private_key is None and credentials is None:
             raise TypeError(
                 'a server needs its certificate and private key: Context.server("chain.pem", "key.pem"); '
                 "pyossl.self_signed() makes both for a test"
@@ -215,7 +224,8 @@ class Context(
             context._set_verification(lib.SSL_VERIFY_PEER | required | later)
         if trust is not None:
             context._set_trust(context._store_for(trust))
-        context._configure(certificate, private_key, password, alpn, minimum_version, maximum_version)
+        own = credentials_of(certificate, private_key, password, credentials, context._library_context)
+        context._configure(own, shown(private_key), alpn, minimum_version, maximum_version)
         return context
 
     socket_face: ClassVar[Callable[..., Socket] | None] = None
@@ -261,18 +271,15 @@ class Context(
 
     def _configure(
         self,
-        certificate: CertificateSource | None,
-        private_key: Source | PrivateKey | None,
-        password: Password | None,
+        credentials: Credentials | None,
+        where: str,
         alpn: Iterable[str],
         minimum_version: Version | None,
         maximum_version: Version | None,
     ) -> None:
         self._set_versions(minimum_version, maximum_version)
-        if (certificate is None) != (private_key is None):
-            raise ValueError(_half_of_credentials(certificate))
-        if certificate is not None and private_key is not None:
-            self._set_credentials(certificate, private_key, password)
+        if credentials is not None:
+            self._set_credentials(credentials, where)
         if protocols := checked_protocols(alpn):
             self._set_alpn(protocols)
 
@@ -283,26 +290,20 @@ class Context(
             raise UsageError("the store and the context have different library contexts: give both the same")
         return trust
 
-    def _set_credentials(
-        self, certificate: CertificateSource, private_key: Source | PrivateKey, password: Password | None
-    ) -> None:
+    def _set_credentials(self, credentials: Credentials, where: str) -> None:
+        certificate, key, chain = credentials
         library_context = self._library_context
-        chain = _chain(certificate, library_context)
-        if isinstance(private_key, PrivateKey):
-            key = private_key
-            check_library(key, library_context, "the context")
-        else:
-            key = PrivateKey.load(private_key, password, library_context=library_context)
-        x509, *issuers = [each._x509_in(library_context) for each in chain]
+        check_library(key, library_context, "the context")
+        x509, *issuers = [each._x509_in(library_context) for each in (certificate, *chain)]
         take_records()
         check(lib.SSL_CTX_use_certificate(self._ctx, x509), "using the certificate")
         if lib.X509_check_private_key(x509, key._key) != 1:
-            named = "" if isinstance(private_key, PrivateKey) else f" in {describe(private_key)}"
-            raise _mismatch(f"the private key{named} does not belong to the certificate {chain[0].subject!r}")
+            raise _mismatch(f"the private key{where} does not belong to the certificate {certificate.subject!r}")
         check(lib.SSL_CTX_use_PrivateKey(self._ctx, key._key), "using the private key")
         check(lib.SSL_CTX_clear_chain_certs(self._ctx), "SSL_CTX_clear_chain_certs")
         for issuer in issuers:
             check(lib.SSL_CTX_add1_chain_cert(self._ctx, issuer), "adding a certificate of the chain")
+        self._log_in = key._log_in
 
     def _freeze(self) -> Any:
         """Freezes the context and its trust store for a connection; returns the ``SSL_CTX *``."""
@@ -322,30 +323,14 @@ class Context(
                     "SSL_CTX_set_session_id_context",
                 )
             self._frozen = True
+        if self._log_in is not None:
+            self._log_in()
         return self._ctx
 
     def __repr__(self) -> str:
         return f"<Context {'server' if self.is_server else 'client'}{'' if self.verifies else ', verify=False'}>"
 
 
-def _half_of_credentials(certificate: CertificateSource | None) -> str:
-    """The message where a certificate has no key, or a key no certificate."""
-    missing, given = ("certificate", "private_key") if certificate is None else ("private_key", "certificate")
-    both = "" if certificate is None else "; if one PEM file holds both, pass its path for both"
-    return f"certificate and private_key go together: {given} is given, and {missing} is missing{both}"
-
-
 def _mismatch(message: str) -> Error:
     take_records()
     return Error(message)
-
-
-def _chain(certificate: CertificateSource, library_context: LibraryContext | None) -> Sequence[Certificate]:
-    if isinstance(certificate, Certificate):
-        return (certificate,)
-    if isinstance(certificate, (str, bytes, os.PathLike)):
-        return load_certificates(certificate, library_context=library_context)
-    chain = instances(certificate, Certificate, "the certificates of a chain")
-    if not chain:
-        raise ValueError("the chain is empty")
-    return chain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyossl.core import ffi, lib, own
@@ -35,6 +36,7 @@ class ContextState(Uncopied):
         "_is_server",
         "_keeps_default_cache_size",
         "_library_context",
+        "_log_in",
         "_purpose",
         "_renegotiation",
         "_rotating_ticket_keys",
@@ -72,6 +74,7 @@ class ContextState(Uncopied):
         self._configured: list[tuple[str, str]] = []
         self._groups: str | None = None
         self._keeps_default_cache_size = True
+        self._log_in: Callable[[], None] | None = None  # of a key in a token
         self._session_id_context = self._sessions = b""
         self._purpose: str | None = None
         self._renegotiation: tuple[int, bool] | None = None

@@ -12,12 +12,12 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, c_text, function as checked_function, integer
-from pyossl.core.errors import check, check_ptr, failed, require
+from pyossl.core.errors import UsageError, check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.alpn import wire_format
@@ -43,6 +43,7 @@ from pyossl.x509.trust_store import Store, default_file
 if TYPE_CHECKING:
     from pyossl.tls.connection import Connection
 
+_T = TypeVar("_T")
 CookieCallback = Callable[["Connection"], bytes]
 CookieVerifyCallback = Callable[["Connection", bytes], bool]
 
@@ -105,6 +106,12 @@ class MutableContext(Context):
         # The session id context is what the program sets: programs of pyOpenSSL share their sessions by it.
         self._frozen = not self._is_live
         return self._ctx
+
+    def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """As ``Context.call``.  Raises ``UsageError`` on a live context: no lock would keep its connections apart."""
+        if self._is_live:
+            raise UsageError("a live context has no call(): its connections may be using it")
+        return super().call(function, *arguments)
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> int:
         """Calls a function of OpenSSL that returns 1 or more for success; raises ``Error`` for 0 and below."""

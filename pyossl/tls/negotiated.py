@@ -12,7 +12,6 @@ from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
-from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
 from pyossl.tls.ech import ECHOutcome, outcome_of
@@ -28,47 +27,9 @@ _in_turn, _ask_number = lib.pyossl_in_turn, lib.pyossl_ask
 _session, _session_free = lib.pyossl_session, lib.SSL_SESSION_free
 _ciphers_free = lib.sk_SSL_CIPHER_free
 
-_REFUSED_FUNCTIONS = frozenset(
-    (
-        "SSL_accept",
-        "SSL_clear",
-        "SSL_connect",
-        "SSL_do_handshake",
-        "SSL_free",
-        "SSL_peek",
-        "SSL_peek_ex",
-        "SSL_read",
-        "SSL_read_early_data",
-        "SSL_read_ex",
-        "SSL_renegotiate",
-        "SSL_renegotiate_abbreviated",
-        "SSL_sendfile",
-        "SSL_set0_rbio",
-        "SSL_set0_wbio",
-        "SSL_set_SSL_CTX",
-        "SSL_set_bio",
-        "SSL_set_ex_data",
-        "SSL_set_fd",
-        "SSL_set_mode",
-        "SSL_set_msg_callback",
-        "SSL_set_msg_callback_arg",
-        "SSL_set_rfd",
-        "SSL_set_verify",
-        "SSL_set_wfd",
-        "SSL_shutdown",
-        "SSL_stateless",
-        "SSL_verify_client_post_handshake",
-        "SSL_write",
-        "SSL_write_early_data",
-        "SSL_write_ex",
-        "SSL_write_ex2",
-    )
-)
-"""The functions that ``call`` refuses: they do I/O, or change parts of the SSL that pyossl relies on."""
-
 
 class Negotiated(Uncopied):
-    """The properties of a connection that its handshake determines, and ``call`` for all other functions."""
+    """The properties of a connection that its handshake determines."""
 
     _c: Any
     _context: Context
@@ -108,26 +69,6 @@ class Negotiated(Uncopied):
         """The exception for a connection whose SSL cannot be used: closed, or the parent process's."""
         is_inherited = lib.pyossl_is_inherited(self._c)
         return inherited() if is_inherited else UsageError("the connection is closed")
-
-    def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Calls ``function(ssl, *arguments)`` and returns its result, for functions of OpenSSL without a method here.
-
-        - ``function``: a function of ``pyossl.lib``, or a function of the program.
-        - ``arguments``: the arguments after the ``SSL *``.
-
-        The connection's lock is held, and OpenSSL's error queue is empty before the call and is not read after it.  The
-        program must not keep ``ssl`` or any pointer that OpenSSL lends from it: copy the data.  Functions that read,
-        write, do the handshake, free the SSL, or replace a part that pyossl relies on raise ``UsageError``.  So does
-        any call on a closed connection, or on one of the parent process.  SSL_get_ex_data(3)
-        """
-        if getattr(function, "__name__", "") in _REFUSED_FUNCTIONS:
-            raise UsageError(f"{function.__name__} cannot be called in this way: use the methods of the connection")
-
-        def called(ssl: Any) -> _T:
-            take_records()
-            return function(ssl, *arguments)
-
-        return self._ask(called)
 
     def _session_of(self, pointer: Any) -> Session:
         return session_of(pointer, self._context, self._name or None, self._other_names, self._email)
@@ -380,7 +321,8 @@ class Negotiated(Uncopied):
 
         On a client False means that the server has not seen the early data, also because the session could not be
         offered any more: the program sends it again, if it wants to, after the handshake.  Before that is finished, a
-        client with early data raises ``UsageError``, because the answer is not known.  A server knows it after the first ``read_early_data``.  SSL_get_early_data_status(3)
+        client with early data raises ``UsageError``, because the answer is not known.  A server knows it after the
+        first ``read_early_data``.  SSL_get_early_data_status(3)
         """
 
         def accepted(ssl: Any) -> bool | None:
@@ -498,49 +440,3 @@ def ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         cipher = lib.sk_SSL_CIPHER_value(stack, n)
         name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
-
-
-class NegotiatedSummary(Uncopied):
-    """The properties of a socket or stream that are those of its ``connection``."""
-
-    connection: Negotiated
-
-    @property
-    def context(self) -> Context:
-        """The context of the connection: the one it was made from, or that a server name callback chose."""
-        return self.connection.context
-
-    @property
-    def version(self) -> str | None:
-        """The protocol version in use, for example ``TLSv1.3``; None before it is negotiated.  SSL_get_version(3)"""
-        return self.connection.version
-
-    @property
-    def cipher(self) -> str | None:
-        """The name of the cipher, for example ``TLS_AES_256_GCM_SHA384``; None before it is negotiated.
-
-        SSL_get_current_cipher(3)
-        """
-        return self.connection.cipher
-
-    @property
-    def group(self) -> str | None:
-        """The group of the key exchange, for example ``x25519``.
-
-        None if no group was used, and on a server with OpenSSL 1.1.1.  SSL_get0_group_name(3)
-        """
-        return self.connection.group
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol that was selected (ALPN); None for none.  SSL_get0_alpn_selected(3)"""
-        return self.connection.alpn
-
-    @property
-    def early_data_accepted(self) -> bool | None:
-        """Whether the server has accepted the client's early data; None if none was sent.
-
-        On a client False means that the server has not seen the early data.  Before the handshake is finished, a client
-        with early data raises ``UsageError``.  SSL_get_early_data_status(3)
-        """
-        return self.connection.early_data_accepted

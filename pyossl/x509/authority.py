@@ -17,7 +17,7 @@ import datetime
 import itertools
 import os
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, flag, instance, instances, integer
@@ -26,6 +26,7 @@ from pyossl.x509 import authority_folder
 from pyossl.x509.asn1 import asn1_integer, asn1_time
 from pyossl.x509.certificate import STATUS_REQUEST, Certificate, new_x509, of_library
 from pyossl.x509.certificate_request import CertificateRequest
+from pyossl.x509.credentials import Credentials
 from pyossl.x509.crl import CRL, RevocationReason, Revoked
 from pyossl.x509.crl_signing import signed_crl
 from pyossl.x509.der_writing import (
@@ -51,26 +52,6 @@ _DAY = datetime.timedelta(days=1)
 _LONGEST_COMMON_NAME = 64
 _LARGEST_SERIAL_NUMBER = (1 << 159) - 1
 """RFC 5280, 4.1.2.2: 20 octets."""
-
-
-class Credentials(NamedTuple):
-    """A certificate with its private key and chain.
-
-    For a context: ``Context.server((made.certificate, *made.chain), made.private_key)``.
-    """
-
-    certificate: Certificate
-    private_key: PrivateKey
-    chain: tuple[Certificate, ...] = ()
-
-    def certificate_pem(self) -> bytes:
-        """The certificate and its chain in PEM, as server configurations expect them."""
-        return b"".join(each.to_pem() for each in (self.certificate, *self.chain))
-
-
-Credentials.certificate.__doc__ = "The certificate."
-Credentials.private_key.__doc__ = "The private key of the certificate."
-Credentials.chain.__doc__ = "The authorities' certificates between this one and the root, without the root."
 
 
 class Authority:

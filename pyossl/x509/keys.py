@@ -184,6 +184,8 @@ class PrivateKey(Unpickled, Key):
     """A private key.  It cannot be pickled, because it is secret.  EVP_PKEY(3)"""
 
     _instead = "they are secret; store the result of to_pem() or to_der(), with a password if others can read it"
+    _log_in: Callable[[], None] | None = None
+    """Of a key in a token: logs in to the token, if this process was forked since the key was loaded."""
 
     @classmethod
     def load(

@@ -8,7 +8,6 @@ goes to OpenSSL's decoders, which try every type.  OSSL_STORE_open(3) opens dire
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -34,6 +33,7 @@ from pyossl.x509.keys import PrivateKey, PublicKey, check_pem_headers, is_privat
 from pyossl.x509.passwords import Password, check_iterations, password_bytes
 from pyossl.x509.pem_and_der import Block, bio_contents, describe, element_end, pem_blocks, pem_text
 from pyossl.x509.pkcs12 import PKCS12
+from pyossl.x509.uris import has_pin, paths_of, scheme_of, without_pin, without_pin_attributes
 
 Stored = PrivateKey | PublicKey | Certificate | CRL
 """The types of the objects that ``load_uri`` returns, besides the URIs (``str``) in a directory."""
@@ -54,7 +54,8 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
       openssl.cnf loads, adds ``pkcs11:token=mine;object=key``.  Such a key stays in the token: it can sign but cannot
       be written.
     - ``password``: a password or PIN as ``str`` or ``bytes``, or a function that returns one and is called only if it
-      is needed.  pyossl never prompts on a terminal.
+      is needed.  pyossl never prompts on a terminal.  A private key in a token keeps it: a child process needs it to
+      log in again, and calls the function again.
     - ``kind``: ``PrivateKey``, ``PublicKey``, ``Certificate`` or ``CRL``; None for all.
 
     Raises
@@ -70,12 +71,13 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     if kind not in (None, PrivateKey, PublicKey, Certificate, CRL):
         raise TypeError(f"kind is PrivateKey, PublicKey, Certificate, CRL or None, not {kind!r:.80}")
     place = _file_or_uri(uri)
-    what = f"loading {uri!r}"
+    shown = without_pin(uri)
+    what = f"loading {shown!r}"
     search: Callable[[str | bytes | None], _Found]
     if isinstance(place, bytes):
         pieces, malformed = _split(place, what)
         if kind in (None, PrivateKey):
-            check_iterations(sum(map(iterations_of, pieces)), f"the file {uri!r}")
+            check_iterations(sum(map(iterations_of, pieces)), f"the file {shown!r}")
         search = partial(_search_file, pieces, malformed, kind, what)
     else:
         search = partial(_search_store, partial(_open_store, place), kind, what)
@@ -83,15 +85,18 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     found = search(known)
     if found.asked and not found.objects and callable(password):
         found = search(known := password())
-    # A token's provider reports no error for a wrong PIN: it finds no object.
+    if isinstance(place, str) and not found.objects and (found.asked or has_pin(place)):
+        found = found._replace(asked=_asks_for_pin(place, kind, what))
     if found.asked and (not found.objects or (found.error and kind is None)):
-        why = "needs a password" if known is None else "was not opened by this password"
+        why = "needs a password" if known is None and not has_pin(uri) else "was not opened by this password"
         reason = found.error or f"{what} failed"
-        raise PasswordError(f"{uri!r} {why}: {reason}", found.error.failure if found.error else None)
+        raise PasswordError(f"{shown!r} {why}: {reason}", found.error.failure if found.error else None)
     if found.error and (kind is None or (isinstance(place, bytes) and not found.objects)):
         raise found.error
     if not found.objects:
         raise DecodeError(f"{what} failed: there is no {kind.__name__ if kind else 'key, certificate or CRL'}")
+    if isinstance(place, str) and scheme_of(place):
+        _remember_login(found.objects, uri, password)
     return found.objects
 
 
@@ -117,9 +122,9 @@ def _file_or_uri(uri: str) -> bytes | str:
     OSSL_STORE_open would open a file too.  The URI of a directory gets a slash at its end, so that it cannot open one.
     """
     c_string(uri, "a URI")
-    paths = _paths(uri)
+    paths = paths_of(uri)
     path = next(filter(os.path.exists, paths), None)
-    if path is None and (_SCHEME.match(uri) or not paths):
+    if path is None and (scheme_of(uri) or not paths):
         return uri
     path = path or paths[-1]
     if os.path.isdir(path):
@@ -133,17 +138,6 @@ def _file_or_uri(uri: str) -> bytes | str:
     if len(data) > _LARGEST_FILE:
         raise DecodeError(f"loading {uri!r} failed: the file has more than {_LARGEST_FILE} bytes")
     return data
-
-
-def _paths(uri: str) -> list[str]:
-    """The paths that OpenSSL tries for a URI, in order: a URI may also be a path as it is written."""
-    if uri[:5].lower() != "file:":
-        return [uri]
-    path = uri[5:]
-    if not path.startswith("//"):
-        return [uri, path] if path.startswith("/") else [uri]
-    authority, slash, rest = path[2:].partition("/")
-    return [slash + rest] if authority.lower() in ("", "localhost") and slash else []
 
 
 _LARGEST_FILE = 1 << 28
@@ -313,8 +307,60 @@ def _search_store(
                 objects.append(found)
         elif lib.ERR_peek_error() != 0 and kind is None:
             break
-    error = failed(what, DecodeError) if lib.ERR_peek_error() != 0 else None
+    error = _failed(what, DecodeError) if lib.ERR_peek_error() != 0 else None
     return _Found(objects, bool(answer.asked), error)
+
+
+def _asks_for_pin(uri: str, kind: type[Any] | None, what: str) -> bool:
+    """Whether a token still asks for its PIN: then the one that it was given was wrong.
+
+    A token's provider reports no error for a wrong PIN: it finds no object.  No PIN is tried here, because tokens count
+    the wrong ones.
+    """
+    return _search_store(partial(_open_store, without_pin_attributes(uri)), kind, what, None).asked
+
+
+def _remember_login(objects: list[Any], uri: str, password: Password | None) -> None:
+    """Keeps what a child process needs to use the private keys of a token, and ends all prompts for its PIN.
+
+    A child process is not logged in.  If it uses a key nevertheless, pkcs11-provider prompts on the terminal, in the
+    middle of a handshake (docs/pitfalls.md, 50).
+    """
+    keys = [each for each in objects if isinstance(each, PrivateKey)]
+    if keys:
+        lib.pyossl_silence_stays()
+    log_in = _TokenLogin(uri, password)
+    for key in keys:
+        key._log_in = log_in
+
+
+class _TokenLogin:
+    """Logs in to a token again, once in each process that was forked since."""
+
+    def __init__(self, uri: str, password: Password | None) -> None:
+        self._uri, self._password = uri, password
+        self._process = os.getpid()
+        self._refusal: PasswordError | None = None
+
+    def __call__(self) -> None:
+        """Raises the exceptions of ``load_uri``, and that of the function that returns the PIN.
+
+        A PIN that was refused is not tried again: a token locks itself after a few wrong ones.
+        """
+        process = os.getpid()
+        if process == self._process:
+            if self._refusal is not None:
+                raise self._refusal
+            return
+        try:
+            load_uri(self._uri, self._password, kind=PrivateKey)
+        except PasswordError as error:
+            self._refusal = error
+            raise
+        else:
+            self._refusal = None
+        finally:
+            self._process = process
 
 
 def _open_store(uri: str, method: Any, answer: Any) -> Any:
@@ -353,20 +399,25 @@ def _object_in(info: Any) -> Stored | str | None:
 
 
 _NO_SUCH_STORE = (lib.OSSL_STORE_R_UNREGISTERED_SCHEME, lib.ERR_R_UNSUPPORTED)
-_SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 def _open_error(uri: str) -> Exception:
-    error = failed(f"opening {uri!r}")
-    if not _SCHEME.match(uri):
+    error = _failed(f"opening {without_pin(uri)!r}")
+    scheme = scheme_of(uri)
+    if scheme is None:
         return error
     for record in error.records:
         # OpenSSL tries the URI as a path first, so the queue begins with the error of a missing file.
         if record.library_code == lib.ERR_LIB_OSSL_STORE and record.reason_code in _NO_SUCH_STORE:
-            scheme = uri.partition(":")[0]
             unsupported = UnsupportedError(
                 f"store for URIs that begin with {scheme!r}: openssl.cnf may load a provider"
             )
             unsupported.failure = error.failure
             return unsupported
     return error
+
+
+def _failed(operation: str, kind: type[Error] = Error) -> Error:
+    """As ``failed``.  OpenSSL quotes URIs in its entries: they do not keep the PIN of one."""
+    records = tuple(each._replace(data=without_pin(each.data)) for each in take_records())
+    return failed(operation, kind, records)

@@ -38,14 +38,16 @@ from pyossl.x509.certificate import (
     stack_of_certificates,
 )
 from pyossl.x509.crl import CRL, crls_of_owned, load_crls, stack_of_crls
+from pyossl.x509.load_uri import load_uri
 from pyossl.x509.pem_and_der import Source, pem_file
 from pyossl.x509.reference_name import reference_name
+from pyossl.x509.uris import directory_of, is_uri
 
 Trust = None | Source | Certificate | Iterable[Source | Certificate]
 """The certificates to trust.
 
-None for the system's trust store; the path of a file or directory; PEM or DER as ``bytes``; a ``Certificate``; or
-several of these.
+None for the system's trust store; the path of a file or directory; a URI; PEM or DER as ``bytes``; a ``Certificate``;
+or several of these.
 """
 
 
@@ -163,7 +165,7 @@ class Store(Uncopied):
         """A store for ``trust``.
 
         - None: the system's trust store, ``Store.system()``.
-        - A path, ``bytes`` or a ``Certificate``: a new store with these certificates, as ``add`` accepts them.
+        - A path, a URI, ``bytes`` or a ``Certificate``: a new store with these certificates, as ``add`` accepts them.
         - An iterable of these: a new store with all of them.
 
         ``library_context`` is the ``LibraryContext`` whose algorithms verify certificates; None for the default one.
@@ -187,7 +189,8 @@ class Store(Uncopied):
         """Trusts one or more certificates.
 
         ``source`` is a ``Certificate``; the path of a file, or PEM or DER as ``bytes``, with one or more certificates;
-        or the path of a directory, which OpenSSL searches by the hash of a name (``openssl rehash``).
+        the path of a directory, which OpenSSL searches by the hash of a name (``openssl rehash``); or a URI of these or
+        of a store, for example ``pkcs11:token=authorities``, all of whose certificates are trusted.
 
         A ``TRUSTED CERTIFICATE`` is trusted only for its ``trusted_uses`` and never for its ``rejected_uses``, as by
         ``openssl verify``.
@@ -206,6 +209,10 @@ class Store(Uncopied):
             check(lib.X509_STORE_add_cert(self._store, x509), "X509_STORE_add_cert")
         elif not isinstance(source, (str, bytes, os.PathLike)):  # os.path accepts a file descriptor too
             raise TypeError(f"a trusted certificate is a Certificate, a path or bytes, not {type(source).__name__}")
+        elif isinstance(source, str) and is_uri(source):
+            directory = directory_of(source)
+            for each in load_uri(source, kind=Certificate) if directory is None else (directory,):
+                self.add(each)
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(checked_path(source, "a directory"))
             check(

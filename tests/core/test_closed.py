@@ -18,7 +18,7 @@ import pyossl
 ANSWERED = {
     pyossl.Socket: {
         "close", "connection", "context", "detach", "family", "fileno", "getblocking", "gettimeout", "proto",
-        "setblocking", "settimeout", "timeout", "type",
+        "server_hostname", "setblocking", "settimeout", "timeout", "type",
     },
     pyossl.Connection: {"close", "closed", "context", "failure", "is_inherited", "server_hostname"},
 }  # fmt: skip

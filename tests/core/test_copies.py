@@ -202,7 +202,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     crypto.X509StoreContext: lambda house: crypto.X509StoreContext(crypto.X509Store(), crypto.X509()),
 }
 
-NAMESPACES = {crypto.X509StoreFlags, SSL.X509VerificationCodes}
+NAMESPACES = {crypto.X509StoreFlags, SSL.X509VerificationCodes, pyossl.anyio.NegotiatedAttribute}
 """Classes that only hold constants."""
 
 BARE = {kind for kind in CLASSES if not is_value(kind) and kind not in SECRETS and kind not in REFUSED} - NAMESPACES

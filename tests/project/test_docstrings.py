@@ -46,7 +46,9 @@ VALUES = {name: kind for name, member, kind in each_member() if is_plain(member)
 def holds_constants(kind: type) -> bool:
     """Whether a class has constants alone.  No program makes an object of it."""
     own = [member for name, member in vars(kind).items() if not name.startswith("_")]
-    return issubclass(kind, enum.Enum) or (bool(own) and all(isinstance(member, int) for member in own))
+    # A typed attribute of anyio's is a plain object.
+    constants = all(isinstance(member, int) or type(member) is object for member in own)
+    return issubclass(kind, enum.Enum) or (bool(own) and constants)
 
 
 def unnamed(function: Any, doc: str) -> list[str]:

@@ -1,9 +1,8 @@
-"""Loading by URI: files in every format, and PKCS#11 tokens where pkcs11-provider is installed."""
+"""Loading by URI: files in every format.  PKCS#11 tokens: tests/interop/test_tokens.py"""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -286,82 +285,3 @@ def test_many_loads_at_once_leave_what_asks_as_it_was(folder: Path) -> None:
         thread.join()
     assert len(counts) == 160
     assert lib.UI_get_default_method() == its_own
-
-
-# PKCS#11
-
-MODULES = [*Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"), *Path("/usr/lib").glob("softhsm/libsofthsm2.so")]
-PROVIDERS = list(Path("/usr/lib").glob("*/ossl-modules/pkcs11.so"))
-CONFIGURATION = """\
-openssl_conf = all
-[all]
-providers = both
-[both]
-default = its_own
-pkcs11 = the_token_s
-[its_own]
-activate = 1
-[the_token_s]
-module = {provider}
-pkcs11-module-path = {module}
-pkcs11-module-quirks = no-deinit
-activate = 1
-"""
-SCRIPT = """
-import sys
-import pyossl
-from pyossl import Certificate, PrivateKey, load_uri
-
-token, certificate, trust = "pkcs11:token=ours", *sys.argv[1:]
-for pin in (None, "4321"):
-    try:
-        load_uri(f"{token};object=key;type=private", pin, kind=PrivateKey)
-    except pyossl.PasswordError as error:
-        print("refused", "needs a password" in str(error))
-(key,) = load_uri(f"{token};object=key;type=private", lambda: "1234", kind=PrivateKey)
-try:
-    key.to_pem()
-except pyossl.Error:
-    print("stays where it is")
-server = pyossl.Context.server(certificate, key)
-client = pyossl.Context.client(trust=trust)
-ours, theirs = pyossl.BIO.pair()
-first = pyossl.Connection(client, "localhost", bio=ours)
-second = pyossl.Connection(server, bio=theirs)
-for _ in range(10):
-    if (first.handshake(), second.handshake()) == (None, None):
-        print("signed", first.version, first.peer_certificate == Certificate.load(certificate))
-        break
-"""
-
-
-@pytest.mark.skipif(
-    not (MODULES and PROVIDERS),
-    reason="needs a PKCS#11 module and pkcs11-provider: Debian's softhsm2 and pkcs11-provider, from trixie on",
-)
-@pytest.mark.feature("PKCS#11 keys by URI")
-def test_a_key_in_a_token_signs_a_handshake(tmp_path: Path, authority: pyossl.Authority) -> None:
-    """In a process of its own, because openssl.cnf loads the provider."""
-    own = authority.issue("localhost")
-    for name, data in {
-        "key.pem": own.private_key.to_pem(),
-        "certificate.pem": own.certificate.to_pem(),
-        "trust.pem": authority.certificate.to_pem(),
-        "softhsm2.conf": f"directories.tokendir = {tmp_path / 'tokens'}\n".encode(),
-        "openssl.cnf": CONFIGURATION.format(provider=PROVIDERS[0], module=MODULES[0]).encode(),
-    }.items():
-        (tmp_path / name).write_bytes(data)
-    (tmp_path / "tokens").mkdir()
-    own_token = {**os.environ, "SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
-    for arguments in (
-        ["--init-token", "--free", "--label", "ours", "--pin", "1234", "--so-pin", "5678"],
-        ["--import", str(tmp_path / "key.pem"), "--token", "ours", "--label", "key", "--id", "01", "--pin", "1234"],
-    ):
-        subprocess.run(["softhsm2-util", *arguments], env=own_token, check=True, capture_output=True)
-    environment = {**own_token, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "certificate.pem"), str(tmp_path / "trust.pem")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    said = ["refused True", "refused False", "stays where it is", "signed TLSv1.3 True"]
-    assert done.stdout.splitlines() == said
-    assert "Enter PIN" not in done.stderr, "the provider asks a terminal where there is none to answer"

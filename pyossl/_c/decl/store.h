@@ -9,6 +9,7 @@ typedef ... OSSL_STORE_INFO;
 #define OSSL_STORE_R_UNREGISTERED_SCHEME ...
 
 OSSL_STORE_CTX *OSSL_STORE_open(const char *uri, const UI_METHOD *ui_method, void *ui_data, OSSL_STORE_INFO *(*post_process)(OSSL_STORE_INFO *, void *), void *post_process_data);
+void pyossl_silence_stays(void);
 OSSL_STORE_CTX *pyossl_store_open(const char *uri, const UI_METHOD *method, void *data);
 OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store);
 #if HAVE_API_3_0

@@ -7,9 +7,10 @@
 
 static struct {
     pthread_mutex_t mutex;
-    int loads;                   /* in progress */
+    int loads;                   /* in progress; one more if the silence stays */
+    int stays;                   /* the default stays UI_null(3), here and in child processes */
     const UI_METHOD *default_method;
-} pyossl_silence = { PTHREAD_MUTEX_INITIALIZER, 0, NULL };
+} pyossl_silence = { PTHREAD_MUTEX_INITIALIZER, 0, 0, NULL };
 
 static void pyossl_silence_begins(void)
 {
@@ -24,8 +25,24 @@ static void pyossl_silence_begins(void)
 static void pyossl_silence_ends(void)
 {
     pthread_mutex_lock(&pyossl_silence.mutex);
-    if (pyossl_silence.loads > 0 && --pyossl_silence.loads == 0)    /* 0 if a load forked and continues in the child */
+    /* If a load forked and continues in the child, it is not counted there. */
+    if (pyossl_silence.loads > pyossl_silence.stays && --pyossl_silence.loads == 0)
         UI_set_default_method(pyossl_silence.default_method);
+    pthread_mutex_unlock(&pyossl_silence.mutex);
+}
+
+/* Called once a private key in a token is loaded.  Its provider may need the PIN again when the key signs: in a child
+ * process, or when the token was removed and comes back.  Then it must not prompt in the middle of a handshake. */
+static void pyossl_silence_stays(void)
+{
+    pthread_mutex_lock(&pyossl_silence.mutex);
+    if (!pyossl_silence.stays) {
+        pyossl_silence.stays = 1;
+        if (pyossl_silence.loads++ == 0) {
+            pyossl_silence.default_method = UI_get_default_method();
+            UI_set_default_method(UI_null());
+        }
+    }
     pthread_mutex_unlock(&pyossl_silence.mutex);
 }
 
@@ -42,9 +59,9 @@ static void pyossl_silence_in_parent(void)
 
 static void pyossl_silence_in_child(void)
 {
-    if (pyossl_silence.loads > 0)
+    if (pyossl_silence.loads > 0 && !pyossl_silence.stays)
         UI_set_default_method(pyossl_silence.default_method);
-    pyossl_silence.loads = 0;
+    pyossl_silence.loads = pyossl_silence.stays;
     pthread_mutex_unlock(&pyossl_silence.mutex);
 }
 
