@@ -39,7 +39,7 @@ from pyossl.sockets.address import check_host
 from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
-from pyossl.streams.post_handshake import PostHandshakeMethods
+from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
 from pyossl.tls.ech import Offered, offer_of
@@ -77,7 +77,7 @@ else:
     )
 
 
-class TLSStream(PostHandshakeMethods, ByteStream):
+class TLSStream(AsyncPostHandshakeMethods, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.

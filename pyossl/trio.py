@@ -35,7 +35,7 @@ from pyossl.sockets.address import check_host
 from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
-from pyossl.streams.post_handshake import PostHandshakeMethods
+from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.ech import Offered, offer_of
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds, as in trio and RFC 8305
 
 
-class TLSStream(PostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Stream]):
+class TLSStream(AsyncPostHandshakeMethods, trio.abc.HalfCloseableStream, Generic[_Stream]):
     """A TLS stream over ``transport_stream``.
 
     - ``context`` decides whether it is a client or a server.

@@ -37,6 +37,7 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.errors import UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
+from pyossl.tls.post_handshake import key_update
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport
@@ -361,7 +362,7 @@ class Transport(ClosingTransport):
         TLS 1.3 only.  It never waits, like ``write``.  Raises ``UsageError`` if the transport is closing, and the
         errors of ``Connection.update_keys``.  SSL_key_update(3)
         """
-        self._begin_step(partial(self._connection.update_keys, request_peer=request_peer))
+        self._begin_step(partial(self._connection._post_handshake, key_update(request_peer)))
 
     def renegotiate(self) -> None:
         """Begins another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.

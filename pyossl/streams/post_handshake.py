@@ -7,9 +7,10 @@ from functools import partial
 from pyossl.streams.async_stream import AsyncStream
 from pyossl.tls.connection import Connection
 from pyossl.tls.negotiated_summary import ChannelBindingsSummary
+from pyossl.tls.post_handshake import key_update
 
 
-class PostHandshakeMethods(ChannelBindingsSummary):
+class AsyncPostHandshakeMethods(ChannelBindingsSummary):
     """The methods of a stream that begin something after the handshake."""
 
     connection: Connection
@@ -21,7 +22,7 @@ class PostHandshakeMethods(ChannelBindingsSummary):
         TLS 1.3 only.  Another task may receive meanwhile, but not send.  Raises the errors of
         ``Connection.update_keys``.  SSL_key_update(3)
         """
-        await self._async_stream.post_handshake(partial(self.connection.update_keys, request_peer=request_peer))
+        await self._async_stream.post_handshake(partial(self.connection._post_handshake, key_update(request_peer)))
 
     async def renegotiate(self) -> None:
         """Does another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.

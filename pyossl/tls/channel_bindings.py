@@ -51,7 +51,7 @@ class ChannelBindings(Negotiated):
         SSL_export_keying_material_early(3)
         """
         label, length = _checked_label(label), integer(length, "length", 1, _LARGEST_EXPORT)
-        mixed_in = _checked_context(context) or b""
+        mixed_in = _checked_context(octets(context, "context")) or b""
         out = ffi.new("unsigned char[]", length)
 
         def exported(ssl: Any) -> bytes:

@@ -154,12 +154,16 @@ def test_a_client_renegotiates_while_a_thread_reads_what_the_server_sends(
     data = os.urandom(SIZE)
 
     def renegotiate() -> None:
-        step = client.renegotiate
+        step, end = client.renegotiate, time.monotonic() + 2 * SECONDS
         while True:
             try:
                 step()
                 return
             except NotDueError:  # there is data, and just now the other thread does not wait for it
+                if time.monotonic() > end:
+                    for task in (reading, serving, writing):
+                        task.result(0.1)  # raises what has ended it
+                    raise
                 time.sleep(0.001)
                 step = client.handshake
 

@@ -125,6 +125,9 @@ async def test_what_openssl_refuses_leaves_the_stream_as_it_is(contexts: Context
                 await begin()
         with pytest.raises(pyossl.UsageError, match="only for servers"):
             await client.request_certificate()
+        for wrong in (None, 1, "yes"):
+            with pytest.raises(TypeError, match="request_peer"):
+                await client.update_keys(request_peer=wrong)  # type: ignore[arg-type]
         await client.send(b"still here")
         assert await server.receive() == b"still here"
         await close(client, server)

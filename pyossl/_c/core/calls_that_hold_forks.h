@@ -147,6 +147,7 @@
 #define X509_get_ext_d2i(...) PYOSSL_HELD((X509_get_ext_d2i)(__VA_ARGS__))
 #define X509_get_extension_flags(...) PYOSSL_HELD((X509_get_extension_flags)(__VA_ARGS__))
 #define X509_get_key_usage(...) PYOSSL_HELD((X509_get_key_usage)(__VA_ARGS__))
+#define X509_get_signature_info(...) PYOSSL_HELD((X509_get_signature_info)(__VA_ARGS__))
 #define X509_get_pathlen(...) PYOSSL_HELD((X509_get_pathlen)(__VA_ARGS__))
 #define X509_new(...) PYOSSL_HELD((X509_new)(__VA_ARGS__))
 #define X509_print(...) PYOSSL_HELD((X509_print)(__VA_ARGS__))
