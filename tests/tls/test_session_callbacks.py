@@ -72,6 +72,13 @@ def refused(client_context: Context, server_context: Context, kind: type[BaseExc
         server.handshake()
 
 
+def make_old(session: Session) -> None:
+    set_time = getattr(
+        lib, "SSL_SESSION_set_time" if hasattr(lib, "SSL_SESSION_set_time") else "SSL_SESSION_set_time_ex"
+    )
+    set_time(session._session, 1_000_000)
+
+
 # The cache
 
 
@@ -156,7 +163,7 @@ def test_a_session_that_is_too_old_is_not_resumed_and_in_tls_1_2_removed(
     client, _ = meet(context, server)
     for stored in cache.stored:
         session = Session.load(cache.stored[stored], server)
-        lib.SSL_SESSION_set_time(session._session, 1_000_000)
+        make_old(session)
         cache.stored[stored] = session.to_der()
     again, _ = meet(context, server, session=session_of(client))
     assert not again.session_reused
@@ -322,7 +329,7 @@ def test_an_exception_is_raised_by_the_call_of_the_connection(
     for name in cache.stored:
         session = Session.load(cache.stored[name], server)
         if which == "removed_session_callback":
-            lib.SSL_SESSION_set_time(session._session, 1_000_000)
+            make_old(session)
         cache.stored[name] = session.to_der()
     theirs = Connection(server)
     ours = Connection(context, "example.com", session=None if which[:3] == "new" else session_of(client))
