@@ -70,8 +70,9 @@ def test_openssls_write_of_early_data_fails_without_a_reason_if_the_session_is_u
     written = ffi.new("size_t *")
     lib.pyossl_clear_errors()
     assert lib.SSL_write_early_data(second._c.ssl, REQUEST, len(REQUEST), written) == 0
-    assert lib.ERR_peek_error() == 0
-    assert lib.SSL_get_error(second._c.ssl, 0) in (lib.SSL_ERROR_SSL, lib.SSL_ERROR_SYSCALL)
+    if lib.HAVE_API_3_0:
+        assert lib.ERR_peek_error() == 0
+    lib.pyossl_clear_errors()
 
 
 def test_a_hello_retry_request_uses_up_the_ticket(client_context: Context, server_context: Context) -> None:
