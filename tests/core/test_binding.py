@@ -73,7 +73,7 @@ def test_a_name_that_is_not_declared_is_named_and_fails_the_command(tmp_path: Pa
 @pytest.mark.parametrize(
     ("flag", "name"),
     [
-        ("HAVE_API_3_0", "SSL_CTX_new_ex"),
+        ("HAVE_PROVIDERS", "OSSL_LIB_CTX_new"),
         ("HAVE_API_3_2", "SSL_new_stream"),
         ("HAVE_QUIC", "OSSL_QUIC_client_method"),
         ("HAVE_SSL_POLL", "SSL_poll"),
