@@ -119,8 +119,9 @@ class RecordSettings(ContextState):
 
         OpenSSL does this only with the ciphers of an engine that can encrypt several records in one call, in TLS 1.1
         and 1.2, and has no function that says whether it does.  Its own ciphers, those of providers, and OpenSSL 4.0,
-        which has no engines, never do: then the records have that size too, and are encrypted one after the other.
-        Raises ``ValueError`` for other numbers, also for a ``size`` above ``set_max_send_fragment``.
+        which has no engines, never do: then the records are encrypted one after the other, from OpenSSL 3.0 on in that
+        size, and before in their usual one.  Raises ``ValueError`` for other numbers, also for a ``size`` above that of
+        ``set_max_send_fragment``.
         SSL_CTX_set_max_pipelines(3), SSL_CTX_set_split_send_fragment(3)
         """
         self._change()
