@@ -346,9 +346,14 @@ class Negotiated(Uncopied):
         def stapled(ssl: Any) -> tuple[bytes, ...]:
             found: list[bytes] = []
             out = ffi.new("unsigned char **")
-            while not lib.SSL_is_server(ssl) and (length := lib.pyossl_ocsp_response_at(ssl, len(found), out)) >= 0:
+            if lib.SSL_is_server(ssl):
+                return ()
+            while (length := lib.pyossl_ocsp_response_at(ssl, len(found), out)) >= 0:
                 found.append(bytes(ffi.buffer(own(out[0], lib.OPENSSL_free), length)) if length else b"")
                 out[0] = ffi.NULL
+            if length < -1:
+                take_records()
+                raise MemoryError("there is no memory for an OCSP response")
             return tuple(found)
 
         return self._ask(stapled)

@@ -256,7 +256,7 @@ def test_a_child_process_goes_on_whatever_threads_of_its_parent_did(
         thread.join(SECONDS)
 
 
-READS = re.compile("SSL_CTX_(get|sess_get|sess_number|new$|free$|check_private_key$|config$)")
+READS = re.compile("SSL_CTX_(get|has|ct_is|sess_get|sess_number|new$|free$|check_private_key$|config$)")
 """Functions that read one field, or that are called before the first connection is made."""
 
 

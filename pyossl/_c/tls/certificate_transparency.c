@@ -1,8 +1,8 @@
 /* Certificate transparency: the timestamps that a server has sent, and a check that OpenSSL leaves out.
  *
  * OpenSSL checks no timestamps, and calls no callback, if the chain that it has verified is only the server's own
- * certificate: there is no issuer, whose key a log's signature may cover (docs/pitfalls.md, 79).  A client that requires
- * timestamps must not accept such a server. */
+ * certificate: there is no issuer, whose key a log's signature may cover (docs/pitfalls.md, 79).  A client that
+ * requires timestamps must not accept such a server. */
 
 typedef struct {
     int source;

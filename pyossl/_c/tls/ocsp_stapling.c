@@ -69,12 +69,16 @@ static long pyossl_copy_ocsp_response(SSL *ssl, int index, unsigned char **copy)
 {
     STACK_OF(OCSP_RESPONSE) *stack = NULL;
     OCSP_RESPONSE *response;
+    int length;
 
     (void)SSL_get0_tlsext_status_ocsp_resp_ex(ssl, &stack);
     if (stack == NULL || index >= sk_OCSP_RESPONSE_num(stack))
         return -1;
     response = sk_OCSP_RESPONSE_value(stack, index);
-    return response == NULL ? 0 : i2d_OCSP_RESPONSE(response, copy);
+    if (response == NULL)
+        return 0;
+    length = i2d_OCSP_RESPONSE(response, copy);
+    return length > 0 ? length : -2;
 }
 
 #else
@@ -100,8 +104,8 @@ static int pyossl_set_ocsp_responses(SSL *ssl, const unsigned char *const *respo
     return HAVE_OCSP_MULTI_STAPLING ? pyossl_put_ocsp_responses(ssl, responses, lengths, count) : 0;
 }
 
-/* A copy, for OPENSSL_free(3), of the response about the certificate at this index of the server's chain, and its length.
- * 0: there is none; -1: there is none, and none behind it. */
+/* A copy, for OPENSSL_free(3), of the response about the certificate at this index of the server's chain, and its
+ * length. 0: there is none; -1: there is none, and none behind it; -2: no memory. */
 static long pyossl_ocsp_response_at(SSL *ssl, int index, unsigned char **copy)
 {
     unsigned char *response = NULL;
@@ -113,5 +117,5 @@ static long pyossl_ocsp_response_at(SSL *ssl, int index, unsigned char **copy)
     if (length <= 0)
         return -1;
     *copy = OPENSSL_memdup(response, (size_t)length);
-    return *copy == NULL ? -1 : length;
+    return *copy == NULL ? -2 : length;
 }
