@@ -12,6 +12,7 @@ from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError, require
 from pyossl.core.lock import ask, inherited
+from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
 from pyossl.tls.ech import ECHOutcome, outcome_of
