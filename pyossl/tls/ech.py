@@ -33,7 +33,7 @@ from pyossl.tls.ech_store import ECHConfig, ECHStore, config_list_of, configs_of
 from pyossl.tls.versions import Version, VersionSettings
 from pyossl.x509.reference_name import reference_name
 
-_FEATURE = "Encrypted Client Hello"
+ECH = "Encrypted Client Hello"
 
 
 class ECHStatus(enum.Enum):
@@ -116,7 +116,7 @@ class ECHOffer(Uncopied):
             self._outer = name.text
         self._alpn = checked_protocols(outer_alpn)
         binary = config_list_of(config_list)
-        require(lib.HAVE_ECH, _FEATURE)
+        require(lib.HAVE_ECH, ECH)
         self._store = new_store()
         read_config_list(self._store, binary)
         self._config_list = binary
@@ -172,8 +172,7 @@ def encrypt_hello(ssl: Any, context: VersionSettings, name: str, offer: ECHOffer
 
 
 def outcome_of(ssl: Any) -> ECHOutcome:
-    """What became of Encrypted Client Hello on an ``SSL *``.  SSL_ech_get1_status(3)"""
-    require(lib.HAVE_ECH, _FEATURE)
+    """What became of Encrypted Client Hello on an ``SSL *``, with an OpenSSL that has it.  SSL_ech_get1_status(3)"""
     names = ffi.new("char *[2]")
     result = lib.SSL_ech_get1_status(ssl, names, names + 1)
     inner, outer = (own(name, lib.OPENSSL_free) for name in names)
@@ -216,7 +215,7 @@ class ECHSettings(ContextState):
         self._change_server("ech_store")
         if store is not None:
             instance(store, ECHStore, "ech_store")
-        require(lib.HAVE_ECH, _FEATURE)
+        require(lib.HAVE_ECH, ECH)
         take_records()
         pointer = ffi.NULL if store is None else store._store
         check(lib.SSL_CTX_set1_echstore(self._ctx, pointer), "SSL_CTX_set1_echstore")

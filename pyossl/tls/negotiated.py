@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.copying import Uncopied
-from pyossl.core.errors import UsageError, require
+from pyossl.core.errors import UnsupportedError, UsageError, require
 from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
-from pyossl.tls.ech import ECHOutcome, outcome_of
+from pyossl.tls.ech import ECH, ECHOutcome, outcome_of
 from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
@@ -207,7 +207,7 @@ class Negotiated(Uncopied):
         """Whether the kernel encrypts what is sent (kernel TLS).
 
         ``Options.ENABLE_KTLS`` allows it.  OpenSSL starts it in the handshake, if the kernel has the module ``tls`` and
-        knows the cipher, and only over its own socket BIO, ``BIO(lib.BIO_new_socket(…))``: pyossl's sockets and BIOs
+        knows the cipher, and only over its own socket BIO, that of BIO_new_socket(3): pyossl's sockets and BIOs
         never use it.  OpenSSL 3.0 or newer; False before.  BIO_get_ktls_send(3)
         """
         return self._ask(lambda ssl: bool(lib.HAVE_KTLS and lib.BIO_get_ktls_send(lib.SSL_get_wbio(ssl))))
@@ -223,7 +223,10 @@ class Negotiated(Uncopied):
 
         On a server too; then ``server_hostname`` is the true name.  OpenSSL 4.0 or newer.  SSL_ech_get1_status(3)
         """
-        return self._ask(outcome_of)
+        outcome = self._ask(lambda ssl: outcome_of(ssl) if lib.HAVE_ECH else None)
+        if outcome is None:  # a closed connection says first that it is closed
+            raise UnsupportedError(ECH)
+        return outcome
 
     @property
     def alpn(self) -> str | None:

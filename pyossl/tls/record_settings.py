@@ -63,10 +63,10 @@ class RecordSettings(ContextState):
         SSL_CTX_set_tlsext_max_fragment_length(3), RFC 6066, 4
         """
         self._change()
-        if self.is_server:
-            raise UsageError("set_max_fragment_length is only for clients: a server agrees to what a client asks for")
         if length is not None:
             integer(length, "a fragment length", _SHORTEST_FRAGMENT, _LONGEST)
+        if self.is_server:
+            raise UsageError("set_max_fragment_length is only for clients: a server agrees to what a client asks for")
         if length not in _LENGTHS:
             raise ValueError(f"a fragment length is 512, 1024, 2048, 4096 or None, not {length}")
         take_records()
