@@ -132,7 +132,7 @@ class LibraryContext(Uncopied):
             self._loaded[name] = _load(library, wanted)
 
     def unload(self, name: str) -> None:
-        """Unloads a provider that ``load`` has loaded.
+        """Unloads the provider ``name``, which ``load`` has loaded.
 
         Connections that have their keys already go on.  OpenSSL may also use other algorithms of the provider that it
         has looked up before; what needs a new one fails.  Raises ``ValueError`` if ``load`` has not loaded it, and

@@ -324,7 +324,7 @@ def _remember_login(objects: list[Any], uri: str, password: Password | None) -> 
     """Keeps what a child process needs to use the private keys of a token, and ends all prompts for its PIN.
 
     A child process is not logged in.  If it uses a key nevertheless, pkcs11-provider prompts on the terminal, in the
-    middle of a handshake (docs/pitfalls.md, 50).
+    middle of a handshake (docs/pitfalls.md, 82).
     """
     keys = [each for each in objects if isinstance(each, PrivateKey)]
     if keys:

@@ -22,8 +22,9 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
-from odd_cases import CASES, OBJECTS, STREAMS, TRIED, Case, attempt, good, short
+from odd_cases import OBJECTS, STREAMS, attempt, good, short
 from odd_values import LISTED, OWN, why_refused
+from public_functions import CASES, TRIED, Case
 
 import pyossl
 import pyossl.aio

@@ -43,7 +43,7 @@ SERVERS = (
 )
 
 
-@pytest.mark.feature("record length and maximum fragment length", "openssl s_server and gnutls-serv")
+@pytest.mark.feature("record length and maximum fragment length", "openssl s_server and s_client", "GnuTLS")
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_agrees_to_the_length_that_we_ask_for(server: ServerPeer, identity: Identity, folder: Path) -> None:
     context = Context.client(trust=str(identity.certificate), verify=False)
@@ -65,7 +65,7 @@ def test_a_server_agrees_to_the_length_that_we_ask_for(server: ServerPeer, ident
     assert max(received) < 512 + 256
 
 
-@pytest.mark.feature("record padding", "openssl s_server")
+@pytest.mark.feature("record padding", "openssl s_server and s_client")
 def test_s_server_reads_padded_records(identity: Identity, folder: Path) -> None:
     context = Context.client(trust=str(identity.certificate), verify=False)
     context.minimum_version = pyossl.Version.TLSv1_3

@@ -65,7 +65,7 @@ def test_a_missing_pin_is_told(token: Token) -> None:
 
 @pytest.mark.parametrize("case", ["give_no_pin", "refuse_wrong_pins", "fork_within_a_connection"])
 def test_nothing_asks_a_terminal_for_the_pin(case: str, token: Token) -> None:
-    """docs/pitfalls.md, 50: not even in the middle of a handshake in a child process."""
+    """docs/pitfalls.md, 82: not even in the middle of a handshake in a child process."""
     on_a_terminal = f"import pty, sys; pty.spawn([sys.executable, {str(PROGRAM)!r}, {case!r}])"
     done = subprocess.run(
         [sys.executable, "-c", on_a_terminal],
@@ -94,7 +94,7 @@ def test_a_uri_has_to_name_one_key_and_one_certificate(token: Token) -> None:
 @pytest.mark.feature("a child process logs in to the token of its keys")
 @PINS
 def test_a_prefork_server_signs_in_its_children(given: str, token: Token) -> None:
-    """docs/pitfalls.md, 50: a child is not logged in.  pyossl logs in there once, and asks a function again."""
+    """docs/pitfalls.md, 82: a child is not logged in.  pyossl logs in there once, and asks a function again."""
     child = ["child", *asked(given), "TLSv1.3", "TLSv1.3"]
     assert token.run("fork_and_serve", GIVEN=given) == [*asked(given), "TLSv1.3", *child, *child, "parent", "TLSv1.3"]
 

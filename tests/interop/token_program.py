@@ -123,7 +123,7 @@ def find_nothing_or_several() -> None:
 def fork_and_serve() -> None:
     """A prefork server: the context is made, and used, before the forks.
 
-    Each process has a client's context of its own, with keys that were not used before the fork: docs/pitfalls.md, 50.
+    Each process has a client's context of its own, with keys that were not used before the fork: docs/pitfalls.md, 82.
     """
     serving = server(os.environ["GIVEN"])
     report(partial(version_between, serving, Context.client(trust=TRUST)))

@@ -10,6 +10,7 @@ from pyossl.tls.mutable_context import Method, MutableContext
 
 
 def test_a_context_makes_no_jobs(client_context: Context) -> None:
+    """docs/pitfalls.md, 75"""
     before = client_context.modes
     with pytest.raises(ValueError, match=r"Modes\.ASYNC"):
         client_context.modes |= Modes.ASYNC

@@ -356,6 +356,7 @@ def test_a_retired_key_still_decrypts_and_is_not_sent(
 
 
 def test_several_keys_are_published_together(store: ECHStore, older: ECHStore) -> None:
+    """docs/pitfalls.md, 74"""
     both = ECHStore(store.to_pem(), older.to_pem())
     assert both.config_list[2:] == store.config_list[2:] + older.config_list[2:]
     assert [each.public_name for each in ECHOffer(both.config_list).configs] == [PUBLIC, PUBLIC]

@@ -72,7 +72,7 @@ def test_both_sides_may_update_at_once_again_and_again(both: Pair, request_peer:
 
 
 def test_openssl_does_not_limit_the_number_of_key_updates(both: Pair) -> None:
-    """docs/pitfalls.md: a peer may send them without end; each costs as much as another record."""
+    """docs/pitfalls.md, 64: a peer may send them without end; each costs as much as another record."""
     client, server = both
     for _ in range(2000):
         client.update_keys()

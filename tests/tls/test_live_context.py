@@ -256,7 +256,7 @@ def test_a_child_process_goes_on_whatever_threads_of_its_parent_did(
         thread.join(SECONDS)
 
 
-READS = re.compile("SSL_CTX_(get|has|ct_is|sess_get|sess_number|new$|free$|check_private_key$|config$)")
+READS = re.compile("SSL_CTX_(get|has|ct_is|sess_get|sess_number|new$|new_ex$|free$|check_private_key$|config$)")
 """Functions that read one field, or that are called before the first connection is made."""
 
 
@@ -276,10 +276,13 @@ def test_every_call_of_python_that_changes_a_context_has_its_lock() -> None:
         "SSL_CTX_set1_groups_list",
         "SSL_CTX_set1_sigalgs_list",
         "SSL_CTX_set_max_cert_list",
+        "SSL_CTX_set_max_pipelines",
         "SSL_CTX_set_max_proto_version",
+        "SSL_CTX_set_max_send_fragment",
         "SSL_CTX_set_min_proto_version",
         "SSL_CTX_set_mode",
         "SSL_CTX_set_session_cache_mode",
+        "SSL_CTX_set_split_send_fragment",
         "SSL_CTX_set_tlsext_status_type",
         "SSL_CTX_set_tlsext_ticket_keys",
     }  # macros of OpenSSL's for SSL_CTX_ctrl, which has the lock

@@ -190,6 +190,10 @@ def test_a_bad_response_is_refused(
     response, why = bad_responses(ca, own)[which]
     context = verifying(ca, version, required=required)
     client, server = Connection(context, "example.com"), Connection(serving(own, response))
+    if pyossl.features.ocsp_multi_stapling and which == "followed by a byte":
+        shake_hands(client, server)  # the server sends what it has read: the response without the byte
+        assert client.ocsp_response == response[:-1]
+        return
     if pyossl.features.ocsp_multi_stapling and why in ("malformed", "other certificates"):
         # The server does not send it: docs/pitfalls.md, 78.
         if not required:

@@ -71,6 +71,7 @@ def test_a_side_that_allows_it_begins_another_handshake(contexts: Contexts, begi
 
 @pytest.mark.parametrize("begin", [begun_by_client, begun_by_server])
 def test_there_are_as_many_as_both_sides_allow(contexts: Contexts, begin: Any) -> None:
+    """docs/pitfalls.md, 63"""
     beginner, other = (0, 1) if begin is begun_by_client else (1, 0)
     contexts[beginner].allow_renegotiation(1000)
     contexts[other].allow_renegotiation(3, by_peer=True)
@@ -258,7 +259,7 @@ def test_a_frozen_context_cannot_allow_it(contexts: Contexts) -> None:
 
 
 def test_it_begins_when_a_record_that_has_come_in_part_is_read(contexts: Contexts) -> None:
-    """OpenSSL only notes it until then, and SSL_do_handshake(3) reports success."""
+    """docs/pitfalls.md, 62.  OpenSSL only notes it until then, and SSL_do_handshake(3) reports success."""
     contexts[0].allow_renegotiation()
     contexts[1].allow_renegotiation(by_peer=True)
     client, server = meet(*contexts)
