@@ -292,17 +292,19 @@ def test_no_flipped_bit_of_a_stored_session_does_more_than_end_a_handshake(
     client, _ = meet(context, server)
     session = session_of(client)
     whole = dict(cache.stored)
-    length = min(map(len, whole.values()))
-    for place in range(0, length, 7):
-        cache.stored = {
-            name: der[:place] + bytes([der[place] ^ 1 << place % 8]) + der[place + 1 :] for name, der in whole.items()
-        }
+    for place in range(0, max(map(len, whole.values())), 7):
+        cache.stored = {name: _flipped(der, place) for name, der in whole.items()}
         client, theirs = Connection(context, "example.com", session=session), Connection(server)
         try:
             shake_hands(client, theirs)
         except (pyossl.Error, DecodeError, ValueError):
             session = session_of(meet(context, server)[0])
             whole = {session.id: cache.stored[session.id]} if version is Version.TLSv1_2 else whole
+
+
+def _flipped(der: bytes, place: int) -> bytes:
+    place %= len(der)
+    return der[:place] + bytes([der[place] ^ 1 << place % 8]) + der[place + 1 :]
 
 
 @pytest.mark.parametrize(
