@@ -122,7 +122,7 @@ static long long pyossl_mutable_read(pyossl_connection *connection, void *buffer
             return result;
     }
     result = result == 1 ? pyossl_read_ahead(connection, buffer, size) : pyossl_read(connection, buffer, size);
-    while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0)
+    while (result < 0 && (result = pyossl_for_a_read(pyossl_wait_as_caller(connection, result))) == 0)
         result = pyossl_read(connection, buffer, size);
     return result;
 }
@@ -134,7 +134,7 @@ static long long pyossl_mutable_peek(pyossl_connection *connection, void *buffer
 
     do {
         result = pyossl_peek(connection, buffer, size);
-    } while (result < 0 && (result = pyossl_wait_as_caller(connection, result)) == 0);
+    } while (result < 0 && (result = pyossl_for_a_read(pyossl_wait_as_caller(connection, result))) == 0);
     return result;
 }
 

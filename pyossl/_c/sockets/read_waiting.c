@@ -125,7 +125,7 @@ static long long pyossl_receive_waiting(pyossl_connection *connection, void *buf
                                         pyossl_read_call *step, double timeout, long long *deadline)
 {
     while (result < 0 && pyossl_may_wait(connection, result, timeout)) {
-        result = pyossl_wait(connection, result, timeout, deadline);
+        result = pyossl_for_a_read(pyossl_wait(connection, result, timeout, deadline));
         if (result == 0)
             result = step(connection, buffer, size);
     }

@@ -190,6 +190,12 @@ static long long pyossl_wait(pyossl_connection *connection, long long outcome, d
     return pyossl_after_wait(pyossl_wait_once(connection, outcome, timeout, deadline));
 }
 
+/* The result of a wait, for a read: it takes the data that must be read first, which a step of another thread has met. */
+static long long pyossl_for_a_read(long long waited)
+{
+    return waited == PYOSSL_READ_FIRST ? 0 : waited;
+}
+
 /* Whether a step with this outcome is repeated after a wait. */
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
 {
