@@ -5,6 +5,7 @@ So each of them, with its docstring and its type, is written once, and no API la
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pyossl.core.copying import Uncopied
@@ -27,9 +28,12 @@ def _of_the_connection(name: str, original: property) -> property:
     def ask(self: NegotiatedSummary) -> Any:
         return getattr(self.connection, name)
 
-    ask.__name__, ask.__qualname__ = name, f"NegotiatedSummary.{name}"
-    ask.__doc__, ask.__annotations__ = original.__doc__, original.fget.__annotations__
-    return property(ask)
+    getter: Any = original.fget
+    # With the names of the other module, its annotations mean what they mean there.
+    same = FunctionType(ask.__code__, getter.__globals__, name, None, ask.__closure__)
+    same.__qualname__ = f"NegotiatedSummary.{name}"
+    same.__doc__, same.__annotations__ = original.__doc__, getter.__annotations__
+    return property(same)
 
 
 if TYPE_CHECKING:
