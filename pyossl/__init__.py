@@ -27,6 +27,7 @@ _HOMES = {
     "tls.client_hello": ("ClientHello", "ClientHelloExtension"),
     "tls.connection": ("Connection",),
     "tls.certificate_transparency": ("SCT", "SCTSource", "SCTStatus"),
+    "tls.raw_public_keys": ("CertificateType",),
     "tls.ech": ("ECHOffer", "ECHOutcome", "ECHStatus"),
     "tls.ech_store": ("ECHConfig", "ECHStore"),
     "tls.cipher_suite": ("CipherSuite",),

@@ -46,6 +46,7 @@ from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHSt
 from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
 from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
+from pyossl.tls.raw_public_keys import CertificateType as CertificateType
 from pyossl.tls.session import Session as Session
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.ticket_keys import TicketKeys as TicketKeys

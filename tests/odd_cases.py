@@ -330,6 +330,7 @@ GOOD: dict[str, Make] = {
     "PrivateKey.load(password)": constantly("secret"),
     "PublicKey.borrowed(pointer)": lambda stack: OWN.private_key._key,
     "PublicKey.from_cryptography(key)": lambda stack: OWN.private_key.public_key.to_cryptography(),
+    "RawPublicKeySettings.expect_public_keys(keys)": constantly([OWN.private_key.public_key]),
     "PublicKey.load(source)": lambda stack: OWN.private_key.public_key.to_pem(),
     "Session(context)": constantly(CLIENT),
     "Session(pointer)": lambda stack: session()._session,

@@ -82,6 +82,7 @@
 #include "tls/certificate_transparency.c"
 #include "tls/required_peer_certificate.c"
 #include "tls/allow_early_data.c"
+#include "tls/raw_public_keys.c"
 #include "tls/switch_context.c"
 #include "tls/session_cache_memory.c"
 #include "tls/session_callbacks.c"

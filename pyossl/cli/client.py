@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import ECHOffer, Session, Socket
+from pyossl import ECHOffer, PublicKey, Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -67,6 +67,12 @@ def add(commands: Commands) -> None:
         metavar="LIST",
         help="encrypt the server's name, with the configurations (base64) of ech= in its DNS record of type HTTPS",
     )
+    parser.add_argument(
+        "--public-key",
+        action="append",
+        metavar="FILE",
+        help="accept only a server that shows this raw public key (PEM), without a certificate; can be repeated",
+    )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
     parser.add_argument(
         "--require-ocsp", action="store_true", help="refuse a server that staples no OCSP response, or a bad one"
@@ -92,6 +98,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.no_verify and (arguments.require_ocsp or arguments.sct_logs):
         option = "--require-ocsp" if arguments.require_ocsp else "--sct-logs"
         raise WrongArgumentError(f"{option} needs the verified issuer of the certificate: remove --no-verify")
+    if arguments.public_key:
+        if arguments.no_verify:
+            raise WrongArgumentError("--public-key verifies the server's key: remove --no-verify")
+        with options.errors_as_wrong_arguments():
+            context.expect_public_keys(PublicKey.load(file) for file in arguments.public_key)
     if arguments.sct_logs:
         with options.errors_as_wrong_arguments():
             context.verify_scts(arguments.sct_logs, required=True)

@@ -35,6 +35,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "ech": _ech(connection),
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
+        "raw_public_key": _raw_public_key(connection),
         "chain": [certificate_report(each) for each in chain],
         "ocsp": ocsp_report(connection.ocsp_response, leaf, _issuer(connection)),
         "scts": scts_report(facts.scts, leaf),
@@ -51,6 +52,12 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
             **_messages(ladder),
         },
     }
+
+
+def _raw_public_key(connection: Connection) -> dict[str, Any] | None:
+    """The key that a server has shown without a certificate; None if it has a certificate."""
+    key = None if connection.peer_certificate is not None else connection.peer_public_key
+    return None if key is None else {"type": key.type, "bits": key.bits, "pem": key.to_pem().decode()}
 
 
 def _issuer(connection: Connection) -> Certificate | None:
@@ -186,10 +193,14 @@ def show(report: dict[str, Any], screen: Screen) -> None:
         screen.field("ECH", ech.removeprefix("ECH "))
     if report["verified"] and session["resumed"]:
         screen.field("verified", "yes, when the session was new", "green")
+    elif report["verified"] and report["raw_public_key"]:
+        screen.field("verified", "yes, by its raw public key", "green")
     elif report["verified"]:
         screen.field("verified", f"yes, as {report['verified_name'] or report['servername']}", "green")
     else:
         screen.field("verified", "no: --no-verify accepts every certificate", "yellow")
+    if (raw := report["raw_public_key"]) is not None:
+        screen.field("public key", f"{raw['type']} {raw['bits']} bits, without a certificate")
     for place, certificate in enumerate(chain):
         screen.field("certificate" if place == 0 else "issued by", certificate["subject"] or "(no subject)")
         if place == 0:

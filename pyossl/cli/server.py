@@ -24,6 +24,7 @@ from typing import Any
 import pyossl
 from pyossl import (
     Authority,
+    CertificateType,
     Context,
     ECHStore,
     Listener,
@@ -102,6 +103,17 @@ def add(commands: Commands) -> None:
         action="append",
         metavar="FILE",
         help="a key for Encrypted Client Hello, as openssl ech writes it; can be repeated",
+    )
+    parser.add_argument(
+        "--raw-public-key",
+        action="store_true",
+        help="show clients that take raw public keys the key of the certificate, without the certificate",
+    )
+    parser.add_argument(
+        "--compress",
+        type=options.protocols,
+        metavar="NAMES",
+        help="compress the certificate with these algorithms, separated by commas: zlib, brotli or zstd",
     )
     options.add_algorithms(parser)
     parser.add_argument(
@@ -188,6 +200,10 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
             library_context=library_context,
         )
         options.set_algorithms(context, arguments)
+        if arguments.raw_public_key:
+            context.use_raw_public_key(types=[CertificateType.RAW_PUBLIC_KEY, CertificateType.X509])
+        if arguments.compress:
+            context.set_certificate_compression(arguments.compress)
         if arguments.ech_key:
             context.ech_store = ECHStore(*arguments.ech_key)
         if arguments.ticket_keys is not None:

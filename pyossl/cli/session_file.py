@@ -25,6 +25,7 @@ class SessionFile:
         made_for = [f"{address[0]}:{address[1]}", name, f"verify={not arguments.no_verify}"]
         for file in (arguments.ca, arguments.cert):
             made_for.append("none" if file is None else f"{Path(file).resolve()} {_digest(file)}")
+        made_for += sorted(_digest(file) for file in arguments.public_key or ())
         self._line = (
             f"pyossl session with {address[0]}:{address[1]} {hashlib.sha256(repr(made_for).encode()).hexdigest()}"
         )

@@ -154,6 +154,7 @@ class TransparencySettings(ContextState):
         take_records()
         used = lib.SSL_CTX_use_serverinfo_ex(self._ctx, lib.SSL_SERVERINFOV2, data, len(data))
         check(used, "SSL_CTX_use_serverinfo_ex")
+        self._sends_scts = True
 
 
 def scts_of(ssl: Any) -> tuple[SCT, ...]:

@@ -229,8 +229,11 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
         if self._email not in (None, session.email):
             raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
-        if (result := lib.pyossl_offer_session(self._c, session._session)) == 0:
+        result = lib.pyossl_offer_session(self._c, session._session)
+        if result == 0:
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
+        if result == _OTHER_KEY:
+            raise ValueError("the session is of a connection whose peer did not show a key that this context expects")
         check(result, "SSL_set_session")
 
     def _keep_early_data(self, data: Bytes, session: Session | None) -> None:
@@ -428,6 +431,9 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         if self._c.write_errno:
             return f"can only be read: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
+
+
+_OTHER_KEY = 2  # of pyossl_offer_session
 
 
 def _refuse_client(_: Any) -> None:

@@ -7,7 +7,8 @@ already use, and its manual says that a program must not.
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, client_hello_callback.py,
 certificate_callback.py, chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
-early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py.
+early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py, certificate_compression.py,
+raw_public_keys.py.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.alpn import ALPNSettings, checked_protocols
 from pyossl.tls.callbacks import ContextCallbacks
 from pyossl.tls.certificate_callback import CertificateChoice
+from pyossl.tls.certificate_compression import CompressionSettings
 from pyossl.tls.certificate_transparency import TransparencySettings
 from pyossl.tls.chain_callback import ChainSettings
 from pyossl.tls.client_hello_callback import ClientHelloSettings
@@ -39,6 +41,7 @@ from pyossl.tls.ocsp_stapling import OCSPSettings
 from pyossl.tls.openssl_configuration import ConfigurationSettings
 from pyossl.tls.options import DEFAULT_MODES, OptionSettings
 from pyossl.tls.pre_shared_sessions import PSKSessionSettings
+from pyossl.tls.raw_public_keys import RawPublicKeySettings
 from pyossl.tls.record_settings import RecordSettings
 from pyossl.tls.session_callbacks import SessionCallbackSettings
 from pyossl.tls.session_settings import SessionSettings
@@ -81,6 +84,8 @@ class Context(
     TransparencySettings,
     ECHSettings,
     RecordSettings,
+    CompressionSettings,
+    RawPublicKeySettings,
     ContextCall,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
@@ -100,6 +105,8 @@ class Context(
         library_context: LibraryContext | None = None,
     ) -> None:
         """Makes a context that has no certificate and does not verify: use ``client`` or ``server`` instead.
+
+        Only a server without a certificate is made with it, for raw public keys or pre-shared keys.
 
         ``is_server`` is True or False; ``library_context`` is as in ``client``.  Raises ``TypeError`` without
         ``is_server``, and for other arguments (``misplaced``).
@@ -316,6 +323,7 @@ class Context(
                 self._trust._freeze()
             if self.is_server:
                 self._freeze_early_data()
+                self._freeze_compression()
                 self._limit_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(

@@ -27,9 +27,11 @@ class ContextState(Uncopied):
         "__weakref__",
         "_alpn",
         "_callbacks",
+        "_compresses",
         "_configured",
         "_ctx",
         "_ech_store",
+        "_expected_keys",
         "_frozen",
         "_groups",
         "_is_asked_later",
@@ -38,8 +40,10 @@ class ContextState(Uncopied):
         "_library_context",
         "_log_in",
         "_purpose",
+        "_raw_key",
         "_renegotiation",
         "_rotating_ticket_keys",
+        "_sends_scts",
         "_session_id_context",
         "_sessions",
         "_trust",
@@ -70,6 +74,8 @@ class ContextState(Uncopied):
         self._frozen = False
         self._alpn: Any = None
         self._ech_store: ECHStore | None = None
+        self._raw_key = self._expected_keys = b""
+        self._compresses = self._sends_scts = False
         self._trust: Store | None = None
         self._configured: list[tuple[str, str]] = []
         self._groups: str | None = None

@@ -52,7 +52,7 @@ def credentials_of(
         return None
     known = _AskedOnce(password) if callable(password) else password
     first, *chain = _chain(certificate, known, library_context)
-    key = _key(private_key, known, library_context)
+    key = key_of(private_key, known, library_context)
     if isinstance(known, _AskedOnce):
         known.loaded()
     return Credentials(first, key, tuple(chain))
@@ -120,7 +120,8 @@ def _certificates(
     return load_certificates(source, library_context=library_context)
 
 
-def _key(source: KeySource, password: Password | None, library_context: LibraryContext | None) -> PrivateKey:
+def key_of(source: KeySource, password: Password | None, library_context: LibraryContext | None) -> PrivateKey:
+    """The private key that an argument of ``Context.client`` or ``Context.server`` gives."""
     if isinstance(source, PrivateKey):
         return source
     if isinstance(source, str) and is_uri(source):

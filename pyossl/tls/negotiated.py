@@ -16,9 +16,11 @@ from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
 from pyossl.tls.ech import ECH, ECHOutcome, outcome_of
+from pyossl.tls.raw_public_keys import CertificateType, certificate_type_of
 from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
 from pyossl.x509.certificate import Certificate, chain_of
+from pyossl.x509.keys import PublicKey
 from pyossl.x509.names import Name, names_in
 from pyossl.x509.ocsp_response import OCSPSingleResponse
 
@@ -279,6 +281,43 @@ class Negotiated(Uncopied):
             return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
 
         return self._ask(shown)
+
+    @property
+    def peer_public_key(self) -> PublicKey | None:
+        """The peer's public key, which it has shown without a certificate or in its certificate; None for none.
+
+        SSL_get0_peer_rpk(3), X509_get0_pubkey(3)
+        """
+
+        def shown(ssl: Any) -> PublicKey | None:
+            pointer = lib.SSL_get0_peer_rpk(ssl) if lib.HAVE_RAW_PUBLIC_KEYS else ffi.NULL
+            return None if pointer == ffi.NULL else PublicKey.borrowed(pointer)
+
+        if (raw := self._ask(shown)) is not None:
+            return raw
+        return None if (certificate := self.peer_certificate) is None else certificate.public_key
+
+    @property
+    def server_certificate_type(self) -> CertificateType:
+        """What the server shows to prove who it is: a certificate or a raw public key.
+
+        It is ``X509`` until a handshake has negotiated something else.  OpenSSL 3.2 or newer; with older ones it raises
+        ``UnsupportedError``.  SSL_get_negotiated_server_cert_type(3)
+        """
+        return self._certificate_type(of_server=True)
+
+    @property
+    def client_certificate_type(self) -> CertificateType:
+        """What the client shows, if the server asks for it: see ``server_certificate_type``.
+
+        SSL_get_negotiated_client_cert_type(3)
+        """
+        return self._certificate_type(of_server=False)
+
+    def _certificate_type(self, *, of_server: bool) -> CertificateType:
+        kind = self._ask(lambda ssl: certificate_type_of(ssl, of_server=of_server))
+        require(lib.HAVE_RAW_PUBLIC_KEYS, "raw public keys")  # a closed connection says first that it is closed
+        return kind
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:

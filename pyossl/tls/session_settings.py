@@ -164,13 +164,15 @@ class SessionSettings(VerificationSettings):
         certificate = borrowed(lib.SSL_CTX_get0_certificate(self._ctx))
         parts = [
             b"pyossl",
-            certificate.to_der() if certificate else b"",
+            certificate.to_der() if certificate else self._raw_key,
             repr(self._configured).encode(),
         ]
         mode = lib.SSL_CTX_get_verify_mode(self._ctx)
         if mode & lib.SSL_VERIFY_PEER:
             asked = mode, self.verify_depth, int(self.verify_flags), self._purpose, self._verify_time
             parts.append(repr((*asked, self.security_level)).encode())
+            if self._expected_keys:
+                parts.append(self._expected_keys)
             if self._callbacks.verify is not None:
                 parts.append(os.urandom(16))
             if self._trust is not None:

@@ -37,6 +37,10 @@ PEER_PAGES = {ROOT / "docs" / "howto" / f"{package}.md": package for package in 
 NEEDS = {
     ROOT / "docs" / "howto" / "encrypted-client-hello.md": "ech",
     ROOT / "examples" / "encrypted_client_hello.py": "ech",
+    ROOT / "docs" / "howto" / "raw-public-keys.md": "raw_public_keys",
+    ROOT / "examples" / "raw_public_keys.py": "raw_public_keys",
+    ROOT / "docs" / "howto" / "certificate-compression.md": "certificate_compression",
+    ROOT / "examples" / "certificate_compression.py": "certificate_compression",
 }
 """The pages and examples whose programs need a feature that not every OpenSSL has, and its name in ``pyossl.features``.
 

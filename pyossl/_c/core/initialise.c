@@ -9,7 +9,7 @@ static int pyossl_initialise(void)
         return 0;
     pyossl_connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     return pyossl_connection_index >= 0 && pyossl_live_set_up() && pyossl_ticket_keys_set_up()
-        && pyossl_file_set_up() && pyossl_socket_method_new() && pyossl_memory_method_new()
+        && pyossl_expected_keys_set_up() && pyossl_file_set_up() && pyossl_socket_method_new() && pyossl_memory_method_new()
         && pyossl_queues_method_new() && pyossl_python_method_new();
 }
 

@@ -158,6 +158,9 @@ int pyossl_lend_session(SSL_SESSION **answer, SSL_SESSION *session);
 void pyossl_keep_sessions_outside(SSL_CTX *context, int gets, int removes);
 int pyossl_set_ticket_callbacks(SSL_CTX *context, int generates, int decrypts);
 
+/* tls/raw_public_keys.c */
+int pyossl_expect_keys(SSL_CTX *context, int mode, EVP_PKEY **keys, size_t count, int takes_certificates);
+
 /* tls/ticket_keys.c */
 typedef ... pyossl_ticket_keys;
 #define PYOSSL_TICKET_KEY ...

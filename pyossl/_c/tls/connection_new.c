@@ -156,7 +156,7 @@ static int pyossl_set_expected_peer(pyossl_connection *connection, const char *n
 }
 
 /* Offers a session for resumption.  1: done; 0: the peer of that session was not verified, and this connection verifies
- * its peer; below 0: it failed. */
+ * its peer; 2: it verifies, and does not accept the peer's raw public key (or certificate); below 0: it failed. */
 static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session)
 {
     SSL *ssl = connection->ssl;
@@ -164,5 +164,9 @@ static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *sess
     pyossl_clear_errors();
     if (SSL_set_session(ssl, session) != 1)
         return -1;
-    return (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0 || SSL_get_verify_result(ssl) == X509_V_OK;
+    if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0)
+        return 1;
+    if (SSL_get_verify_result(ssl) != X509_V_OK)
+        return 0;
+    return pyossl_session_fits_keys(ssl, session) ? 1 : 2;
 }

@@ -25,7 +25,8 @@ static int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context
     SSL_clear_options(ssl, SSL_get_options(ssl) & ~SSL_CTX_get_options(context));
     SSL_set_options(ssl, SSL_CTX_get_options(context));
     SSL_set_max_cert_list(ssl, SSL_CTX_get_max_cert_list(context));
-    return copied && SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(context)) == 1
+    return copied && pyossl_take_certificate_types(ssl, context)
+        && SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(context)) == 1
         && SSL_set_min_proto_version(ssl, SSL_CTX_get_min_proto_version(context)) == 1
         && SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(context)) == 1;
 }
