@@ -1,7 +1,7 @@
 """The file of ``--session``: a line that says which connections may resume the session, and the session in PEM.
 
 A resumed connection does not verify the server again.  Therefore the client offers a session only to the same server
-and name, with the same trusted certificates and the same client certificate.
+and name, with the same trusted certificates, TLSA records and client certificate.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class SessionFile:
         made_for = [f"{address[0]}:{address[1]}", name, f"verify={not arguments.no_verify}"]
         for file in (arguments.ca, arguments.cert):
             made_for.append("none" if file is None else f"{Path(file).resolve()} {_digest(file)}")
+        if arguments.dane is not None:
+            made_for.append(repr(sorted(arguments.dane)))
         self._line = (
             f"pyossl session with {address[0]}:{address[1]} {hashlib.sha256(repr(made_for).encode()).hexdigest()}"
         )

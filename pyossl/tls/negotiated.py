@@ -15,6 +15,7 @@ from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
+from pyossl.tls.dane import DANEMatch, match_of
 from pyossl.tls.ech import ECHOutcome, outcome_of
 from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
@@ -224,6 +225,15 @@ class Negotiated(Uncopied):
         On a server too; then ``server_hostname`` is the true name.  OpenSSL 4.0 or newer.  SSL_ech_get1_status(3)
         """
         return self._ask(outcome_of)
+
+    @property
+    def dane_match(self) -> DANEMatch | None:
+        """On a client with ``dane``, the TLSA record that matched, the place in the chain, and the certificate.
+
+        None without TLSA records, before the server is verified, and if a session was resumed: then the server was
+        verified by the same records when the session was new.  SSL_get0_dane_authority(3)
+        """
+        return self._ask(match_of)
 
     @property
     def alpn(self) -> str | None:
