@@ -316,6 +316,24 @@ def test_with_usages_2_and_3_no_timestamps_can_be_required(
             Connection(client_context, NAME, dane=[server.record(1), server.record(usage)])
 
 
+@pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+@pytest.mark.parametrize("checks", [True, False])
+def test_records_are_those_of_the_encrypted_name(
+    checks: bool, authority: pyossl.Authority, stranger: Server, trusting_nobody: Context
+) -> None:
+    server = server_of(authority, NAME, "cover.example")
+    server.context.ech_store = keys = pyossl.ECHStore.new("cover.example")
+    dane = DANE(server.record(3), ee_name_checks=checks)
+    client = connected(trusting_nobody, server, dane, ech=keys.config_list)
+    assert client.ech.status is not pyossl.ECHStatus.FAILED
+    assert client.dane_match == DANEMatch(server.record(3), 0, server.own)
+    assert refused(trusting_nobody, server, stranger.record(3), ech=keys.config_list) == NO_MATCH
+    other = pyossl.ECHStore.new("cover.example").config_list
+    with pytest.raises(pyossl.ECHError):
+        connected(trusting_nobody, server, dane, ech=other)
+    assert refused(trusting_nobody, server, stranger.record(3), ech=other) == NO_MATCH
+
+
 # Resumption
 
 
