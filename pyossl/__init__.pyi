@@ -42,6 +42,7 @@ from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
+from pyossl.tls.dane import DANE as DANE, DANEMatch as DANEMatch
 from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
 from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
@@ -81,6 +82,7 @@ from pyossl.x509.ocsp_response import (
     OCSPStatus as OCSPStatus,
 )
 from pyossl.x509.pkcs12 import PKCS12 as PKCS12
+from pyossl.x509.tlsa_record import TLSARecord as TLSARecord
 from pyossl.x509.trust_store import Store as Store
 
 __version__: str

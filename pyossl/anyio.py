@@ -42,6 +42,7 @@ from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.dane import Records, records_of
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.negotiated_summary import NEGOTIATED
@@ -81,8 +82,8 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
     """A TLS stream over ``transport_stream``.  ``wrap`` and ``connect_tcp`` make it.
 
     - ``context`` decides whether it is a client or a server.
-    - ``hostname``, ``standard_compatible``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
-      ``wrap``.
+    - ``hostname``, ``standard_compatible``, ``session``, ``message_callback``, ``early_data``, ``ech`` and ``dane`` are
+      those of ``wrap``.
 
     A server that takes early data makes the stream with this class itself, which does no handshake, and calls
     ``read_early_data`` first.
@@ -109,6 +110,7 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
         standard_compatible: bool = True,
         session: Session | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
         message_callback: Callable[[Message], object] | None = None,
         early_data: Bytes | None = None,
     ) -> None:
@@ -116,7 +118,13 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
         self.transport_stream = transport_stream
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.connection: Connection = Connection(
-            context, hostname, session=session, message_callback=message_callback, early_data=early_data, ech=ech
+            context,
+            hostname,
+            session=session,
+            message_callback=message_callback,
+            early_data=early_data,
+            ech=ech,
+            dane=dane,
         )
         self._async_stream = AsyncStream(
             self.connection,
@@ -138,6 +146,7 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
         standard_compatible: bool = True,
         session: Session | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
         message_callback: Callable[[Message], object] | None = None,
         early_data: Bytes | None = None,
     ) -> TLSStream:
@@ -148,8 +157,8 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
         - ``hostname`` is the name or the IP address that the server's certificate must have.
         - With ``standard_compatible=False``, ``aclose`` sends no close_notify, and an end without the peer's is
           accepted.
-        - ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of ``pyossl.Connection``; its
-          ``early_data_accepted`` says whether the server has taken the early data.
+        - ``session``, ``message_callback``, ``early_data``, ``ech`` and ``dane`` are those of ``pyossl.Connection``.
+          Its ``early_data_accepted`` says whether the server has taken the early data.
 
         Raises ``pyossl.Error`` if TLS fails, ``BrokenResourceError`` if the transport fails or ends, ``UsageError`` if
         the context is missing or for the other side.  The transport stays open: its owner closes it.
@@ -171,6 +180,7 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
             standard_compatible=standard_compatible,
             session=session,
             ech=ech,
+            dane=dane,
             message_callback=message_callback,
             early_data=early_data,
         )
@@ -439,6 +449,7 @@ async def connect_tcp(
     tls_standard_compatible: bool = True,
     session: Session | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
     message_callback: Callable[[Message], object] | None = None,
     early_data: Bytes | None = None,
     **arguments: Any,
@@ -449,8 +460,8 @@ async def connect_tcp(
     - ``ssl_context`` is a client's; without one, ``Context.client()``.
     - ``tls_hostname`` is the name or the IP address that the server's certificate must have; without one,
       ``remote_host``.
-    - ``tls_standard_compatible``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
-      ``TLSStream.wrap``.
+    - ``tls_standard_compatible``, ``session``, ``message_callback``, ``early_data``, ``ech`` and ``dane`` are those
+      of ``TLSStream.wrap``.
     - Other arguments are those of ``anyio.connect_tcp``: ``local_host``, ``local_port``, ``happy_eyeballs_delay``.
 
     Raises ``OSError`` if no connection can be made, ``UsageError`` for a server's context, ``TypeError`` or
@@ -462,6 +473,8 @@ async def connect_tcp(
         instance(session, Session, "session")
     if ech is not None:
         ech = offer_of(ech)
+    if dane is not None:
+        dane = records_of(dane)
     flag(tls_standard_compatible, "tls_standard_compatible")
     remote_port = integer(remote_port, "a port", 0, 0xFFFF)
     if isinstance(remote_host, str):
@@ -475,6 +488,7 @@ async def connect_tcp(
         standard_compatible=tls_standard_compatible,
         session=session,
         ech=ech,
+        dane=dane,
         message_callback=message_callback,
         early_data=early_data,
     )

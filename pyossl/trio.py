@@ -38,6 +38,7 @@ from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records, records_of
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
@@ -53,7 +54,7 @@ class TLSStream(AsyncPostHandshakeMethods, trio.abc.HalfCloseableStream, Generic
     """A TLS stream over ``transport_stream``.
 
     - ``context`` decides whether it is a client or a server.
-    - ``server_hostname``, ``session``, ``message_callback``, ``early_data`` and ``ech`` are those of
+    - ``server_hostname``, ``session``, ``message_callback``, ``early_data``, ``ech`` and ``dane`` are those of
       ``pyossl.Connection``.
     - With ``https_compatible``, ``aclose`` sends no close_notify, and an end without the peer's is accepted.  Use it
       only for protocols that mark the end of a message themselves.
@@ -77,6 +78,7 @@ class TLSStream(AsyncPostHandshakeMethods, trio.abc.HalfCloseableStream, Generic
         *,
         session: Session | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
         message_callback: Callable[[Message], object] | None = None,
         https_compatible: bool = False,
         early_data: Bytes | None = None,
@@ -89,6 +91,7 @@ class TLSStream(AsyncPostHandshakeMethods, trio.abc.HalfCloseableStream, Generic
             message_callback=message_callback,
             early_data=early_data,
             ech=ech,
+            dane=dane,
         )
         self._https_compatible = flag(https_compatible, "https_compatible")
         if isinstance(transport_stream, type) or not hasattr(transport_stream, "send_all"):
@@ -228,6 +231,7 @@ async def open_tcp_stream(
     server_hostname: Any = None,
     session: Session | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
     message_callback: Callable[[Message], object] | None = None,
     https_compatible: bool = False,
     early_data: Bytes | None = None,
@@ -239,7 +243,8 @@ async def open_tcp_stream(
     - ``host`` is a name or an IP address, ``port`` a number.
     - ``context`` is a client's; without one, ``Context.client()``.
     - ``server_hostname`` is the name or the IP address that the server's certificate must have; without one, ``host``.
-    - ``session``, ``message_callback``, ``https_compatible``, ``early_data`` and ``ech`` are those of ``TLSStream``.
+    - ``session``, ``message_callback``, ``https_compatible``, ``early_data``, ``ech`` and ``dane`` are those of
+      ``TLSStream``.
       After ``do_handshake``, ``early_data_accepted`` says whether the server has taken the early data.
     - ``happy_eyeballs_delay``, in seconds, and ``local_address`` are those of ``trio.open_tcp_stream``.
 
@@ -252,6 +257,8 @@ async def open_tcp_stream(
         instance(session, Session, "session")
     if ech is not None:
         ech = offer_of(ech)
+    if dane is not None:
+        dane = records_of(dane)
     flag(https_compatible, "https_compatible")
     check_host(host_name(host, "a host"))
     port = integer(port, "a port", 0, 0xFFFF)
@@ -270,6 +277,7 @@ async def open_tcp_stream(
             host if server_hostname is None else server_hostname,
             session=session,
             ech=ech,
+            dane=dane,
             message_callback=message_callback,
             https_compatible=https_compatible,
             early_data=early_data,

@@ -100,6 +100,7 @@
 /* tls: the calls of a connection, none of which waits for a descriptor */
 #include "tls/connection_lock.c"
 #include "tls/connection_new.c"
+#include "tls/dane.c"
 #include "tls/call_outcome.c"
 #include "tls/handshake.c"
 #include "tls/read.c"

@@ -19,6 +19,7 @@ from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, sw
 from pyossl.core.buffers import Bytes
 from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records, records_of
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.session import Session
 
@@ -45,6 +46,7 @@ async def create_connection(
     session: Session | None = None,
     early_data: Bytes | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a host and port, does the TLS handshake, and returns the transport and the protocol.
 
@@ -66,6 +68,7 @@ async def create_connection(
     - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
       may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
     - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
+    - ``dane``: the server's TLSA records, as in ``Connection``.
 
     Raises ``OSError`` if no address can be connected to, ``ConnectionAbortedError`` if the handshake takes too long,
     ``TypeError`` or ``ValueError`` for unsuitable arguments, and the exceptions of ``Connection.handshake``.
@@ -75,6 +78,8 @@ async def create_connection(
     context = client_context(ssl)
     if ech is not None:
         ech = offer_of(ech)
+    if dane is not None:
+        dane = records_of(dane)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     if is_callers := sock is not None:
         stream_socket(sock)
@@ -107,7 +112,7 @@ async def create_connection(
             found = by_turns(found, interleave)
         sock = await first_connected(found, local, happy_eyeballs_delay, all_errors)
     return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, options
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, dane, options
     )
 
 
@@ -129,6 +134,7 @@ async def create_unix_connection(
     session: Session | None = None,
     early_data: Bytes | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
 ) -> tuple[Transport, P]:
     """Connects to a Unix socket, does the TLS handshake, and returns the transport and the protocol.
 
@@ -144,6 +150,7 @@ async def create_unix_connection(
     - ``early_data``: bytes to send before the server answers, if the session's ``max_early_data`` allows it, and that
       may be done twice.  The connection's ``early_data_accepted`` says whether the server has taken them.
     - ``ech``: the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
+    - ``dane``: the server's TLSA records, as in ``Connection``.
 
     Raises the same exceptions as ``create_connection``.  SSL_connect(3)
     """
@@ -151,6 +158,8 @@ async def create_unix_connection(
     context = client_context(ssl)
     if ech is not None:
         ech = offer_of(ech)
+    if dane is not None:
+        dane = records_of(dane)
     if server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl")
     check_factory(protocol_factory)
@@ -170,7 +179,7 @@ async def create_unix_connection(
             sock.close()
             raise
     return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, options
+        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, dane, options
     )
 
 
@@ -183,6 +192,7 @@ async def _over_socket(
     session: Session | None,
     early_data: Bytes | None,
     ech: Offered | None,
+    dane: Records | None,
     options: dict[str, float],
 ) -> tuple[Transport, P]:
     """Does the handshake over a connected socket.  If it fails, the socket is closed."""
@@ -191,12 +201,12 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            given: dict[str, Any] = {"early_data": early_data, "ech": ech, "waiter": waiter, **options}
+            given: dict[str, Any] = {"early_data": early_data, "ech": ech, "dane": dane, "waiter": waiter, **options}
             transport = tls_over_socket(
                 loop, sock, context, protocol, server_hostname, session, is_callers=is_callers, **given
             )
         else:
-            given = {"early_data": early_data, "ech": ech, "waiter": waiter, **options}
+            given = {"early_data": early_data, "ech": ech, "dane": dane, "waiter": waiter, **options}
             below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
     except BaseException:
         sock.close()

@@ -30,6 +30,7 @@ from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
@@ -54,8 +55,9 @@ class ConnectionOverTransport(Connection):
         session: Session | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
     ) -> None:
-        super().__init__(context, server_hostname, session=session, early_data=early_data, ech=ech)
+        super().__init__(context, server_hostname, session=session, early_data=early_data, ech=ech, dane=dane)
         self._send_below = send_below
         self.has_more = False
         """Whether the next read needs no wait."""

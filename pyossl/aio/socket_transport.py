@@ -119,6 +119,7 @@ def tls_over_socket(
     server_hostname: Any = None,
     session: Any = None,
     ech: Any = None,
+    dane: Any = None,
     is_callers: bool = False,
     early_data: Any = None,
     transport_class: type[SocketTransport] = SocketTransport,
@@ -134,7 +135,7 @@ def tls_over_socket(
         sock.setblocking(False)
         send_at_once(sock)
         connection = EventLoopConnection(
-            context, server_hostname, sock, session=session, early_data=early_data, ech=ech
+            context, server_hostname, sock, session=session, early_data=early_data, ech=ech, dane=dane
         )
         if is_callers:
             connection.check_descriptor()

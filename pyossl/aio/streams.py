@@ -26,6 +26,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import UsageError
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.negotiated_summary import NegotiatedSummary
 from pyossl.tls.session import Session
@@ -281,7 +282,7 @@ class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):
         try:
             side = sslcontext.is_server
             self._transport = await tls_over_transport(
-                below, protocol, sslcontext, side, server_hostname, None, None, None, options
+                below, protocol, sslcontext, side, server_hostname, None, None, None, None, options
             )
         except BaseException as error:
             is_told = protocol._is_lost or below.get_protocol() is protocol
@@ -361,6 +362,7 @@ async def open_over(
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
     """Does a TLS handshake over an existing transport, and returns a reader and a writer.
 
@@ -373,6 +375,7 @@ async def open_over(
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which a client offers for resumption.
     - ``ech``: the configurations for Encrypted Client Hello, for a client, as in ``create_connection``.
+    - ``dane``: the server's TLSA records, for a client, as in ``create_connection``.
 
     Raises the same exceptions as ``start_tls``.  SSL_do_handshake(3)
     """
@@ -385,7 +388,7 @@ async def open_over(
         below = transport.transport
     side = any_context(sslcontext).is_server
     above = await tls_over_transport(
-        below, protocol, sslcontext, side, server_hostname, session, ech, transport, options
+        below, protocol, sslcontext, side, server_hostname, session, ech, dane, transport, options
     )
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)

@@ -12,6 +12,7 @@ from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.errors import UsageError
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
@@ -27,6 +28,7 @@ async def start_tls(
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
 ) -> Transport:
     """Does a TLS handshake over ``transport``, and returns the TLS transport, which ``protocol`` must use from then on.
 
@@ -38,6 +40,7 @@ async def start_tls(
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which a client offers for resumption.
     - ``ech``: the configurations for Encrypted Client Hello, for a client, as in ``create_connection``.
+    - ``dane``: the server's TLSA records, for a client, as in ``create_connection``.
 
     Unread bytes in a stream's reader were received without TLS.  A server goes on with them if they begin like a
     client's handshake.  Otherwise ``Error`` is raised.  If your own protocol keeps bytes, it must refuse them itself.
@@ -48,7 +51,7 @@ async def start_tls(
     """
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     return await tls_over_transport(
-        transport, protocol, sslcontext, server_side, server_hostname, session, ech, None, options
+        transport, protocol, sslcontext, server_side, server_hostname, session, ech, dane, None, options
     )
 
 
@@ -60,6 +63,7 @@ async def tls_over_transport(
     server_hostname: str | None,
     session: Session | None,
     ech: Offered | None,
+    dane: Records | None,
     kept_alive: Any,
     options: dict[str, float],
 ) -> Transport:
@@ -72,7 +76,7 @@ async def tls_over_transport(
     former = transport.get_protocol()
     if isinstance(former, ProtocolBelowTLS):
         raise UsageError("there is already TLS over this transport: pass the TLS transport instead")
-    given: dict[str, Any] = {"ech": ech, "waiter": waiter, "announced": False, **options}
+    given: dict[str, Any] = {"ech": ech, "dane": dane, "waiter": waiter, "announced": False, **options}
     below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
     if transport.is_closing():
         raise _already_closing(former, protocol)

@@ -13,6 +13,7 @@ from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
 from pyossl.core.buffers import Bytes
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.session import Session
 
@@ -36,6 +37,7 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
         session: Session | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
         **options: Any,
     ) -> None:
         self._loop = loop
@@ -43,7 +45,7 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
         self._options = options
         self._below: asyncio.Transport | None = None
         self.connection = ConnectionOverTransport(
-            context, server_hostname, self._send_below, session=session, early_data=early_data, ech=ech
+            context, server_hostname, self._send_below, session=session, early_data=early_data, ech=ech, dane=dane
         )
         self.transport: TransportOverTransport | None = None
         self.kept_alive: Any = None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import ECHOffer, PublicKey, Session, Socket
+from pyossl import DANE, ECHOffer, PublicKey, Session, Socket
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -73,6 +73,12 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="accept only a server that shows this raw public key (PEM), without a certificate; can be repeated",
     )
+    parser.add_argument(
+        "--dane",
+        metavar="RECORD",
+        action="append",
+        help="verify the server by this TLSA record of the DNS, for example '3 1 1 5c3b…'; can be repeated",
+    )
     parser.add_argument("--no-verify", action="store_true", help="accept every certificate")
     parser.add_argument(
         "--require-ocsp", action="store_true", help="refuse a server that staples no OCSP response, or a bad one"
@@ -103,6 +109,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             raise WrongArgumentError("--public-key verifies the server's key: remove --no-verify")
         with options.errors_as_wrong_arguments():
             context.expect_public_keys(PublicKey.load(file) for file in arguments.public_key)
+    if arguments.no_verify and arguments.dane:
+        raise WrongArgumentError("--dane verifies the server: remove --no-verify")
     if arguments.sct_logs:
         with options.errors_as_wrong_arguments():
             context.verify_scts(arguments.sct_logs, required=True)
@@ -120,6 +128,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         session = file.load(context)
     with options.errors_as_wrong_arguments():
         ech = None if arguments.ech is None else ECHOffer(arguments.ech)
+        dane = None if arguments.dane is None else DANE(arguments.dane)
+    for record, reason in () if dane is None else dane.unusable:
+        notes.field("ignored", f"TLSA record {record}: {reason}", "yellow")
     sessions: list[Session] = []
     context.new_session_callback = lambda connection, new: sessions.append(new)
     observed = ObservedHandshake(context, notes if arguments.trace else None)
@@ -134,6 +145,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             session=session,
             early_data=early_data if session is not None and len(early_data) <= session.max_early_data else None,
             ech=ech,
+            dane=dane,
         )
     except (pyossl.Error, OSError) as error:
         if not arguments.json:

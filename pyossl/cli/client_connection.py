@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pyossl import AlertError, Context, ECHOffer, Error, Message, Session, Socket
+from pyossl import DANE, AlertError, Context, ECHOffer, Error, Message, Session, Socket
 from pyossl.cli import starttls
 from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.sockets.descriptor_connection import deadline_in
@@ -37,6 +37,7 @@ def connect(
     session: Session | None = None,
     early_data: bytes | None = None,
     ech: ECHOffer | None = None,
+    dane: DANE | None = None,
 ) -> ClientConnection:
     """Connects, speaks the STARTTLS dialogue of ``protocol`` if one is given, and performs the handshake.
 
@@ -53,7 +54,13 @@ def connect(
         ready = time.perf_counter()
         peer = _address_text(sock.getpeername())
         tls = context.wrap_socket(
-            sock, name, message_callback=message_callback, session=session, early_data=early_data, ech=ech
+            sock,
+            name,
+            message_callback=message_callback,
+            session=session,
+            early_data=early_data,
+            ech=ech,
+            dane=dane,
         )
         on_failure.pop_all()
     return ClientConnection(tls, peer, connected - start, ready - connected)

@@ -33,6 +33,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "signature_algorithm": _signature_algorithm(facts.server_signature_algorithm),
         "alpn": connection.alpn,
         "ech": _ech(connection),
+        "dane": _dane(connection),
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
         "raw_public_key": _raw_public_key(connection),
@@ -139,6 +140,12 @@ def _ech_text(report: dict[str, Any] | None) -> str | None:
     return f"ECH {report['status']}{shown}"
 
 
+def _dane(connection: Connection) -> dict[str, Any] | None:
+    """The TLSA record that the server was verified by; None for none."""
+    match = connection.dane_match
+    return None if match is None else {"record": str(match.record), "depth": match.depth}
+
+
 def _messages(ladder: Ladder) -> dict[str, Any]:
     return {
         "ms": round(ladder.milliseconds, 3),
@@ -191,6 +198,8 @@ def show(report: dict[str, Any], screen: Screen) -> None:
     screen.field("ALPN", report["alpn"] or "none")
     if (ech := _ech_text(report["ech"])) is not None:
         screen.field("ECH", ech.removeprefix("ECH "))
+    if report["dane"] is not None:
+        screen.field("DANE", f"{report['dane']['record']} (depth {report['dane']['depth']})")
     if report["verified"] and session["resumed"]:
         screen.field("verified", "yes, when the session was new", "green")
     elif report["verified"] and report["raw_public_key"]:

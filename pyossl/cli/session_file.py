@@ -1,7 +1,7 @@
 """The file of ``--session``: a line that says which connections may resume the session, and the session in PEM.
 
 A resumed connection does not verify the server again.  Therefore the client offers a session only to the same server
-and name, with the same trusted certificates and the same client certificate.
+and name, with the same trusted certificates, TLSA records and client certificate.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class SessionFile:
         for file in (arguments.ca, arguments.cert):
             made_for.append("none" if file is None else f"{Path(file).resolve()} {_digest(file)}")
         made_for += sorted(_digest(file) for file in arguments.public_key or ())
+        if arguments.dane is not None:
+            made_for.append(repr(sorted(arguments.dane)))
         self._line = (
             f"pyossl session with {address[0]}:{address[1]} {hashlib.sha256(repr(made_for).encode()).hexdigest()}"
         )

@@ -19,6 +19,7 @@ from pyossl.tls.callbacks import MessageCallback
 from pyossl.tls.connection import Connection
 from pyossl.tls.connection_outcome import WANTS
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.post_handshake import OPERATIONS
 from pyossl.tls.session import Session
@@ -50,10 +51,11 @@ class DescriptorConnection(Connection):
         session: Session | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
     ) -> None:
         self._refuse_second_init()
         self._kept = [sock]
-        self._begin(context, server_hostname, message_callback, session, early_data=early_data, ech=ech)
+        self._begin(context, server_hostname, message_callback, session, early_data=early_data, ech=ech, dane=dane)
 
     def _new(self, ctx: Any) -> Any:
         assert self._kept is not None

@@ -38,6 +38,7 @@ from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.post_handshake import PostHandshakeMethods
 from pyossl.sockets.sending_files import send_file
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records, records_of
 from pyossl.tls.ech import Offered, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.session import Session
@@ -77,16 +78,15 @@ class Socket(PostHandshakeMethods):
         message_callback: Callable[[Message], object] | None,
         session: Session | None,
         timeout: float | None,
-        early_data: Bytes | None = None,
-        ech: Offered | None = None,
+        **offered: Any,
     ) -> None:
         """Makes a ``Socket``, before its handshake, over ``sock``, a connected blocking socket that it then owns.
 
-        - ``context``, ``server_hostname``, ``message_callback``, ``session``, ``early_data``, ``ech``: those of
-          ``Connection``.
+        - ``context``, ``server_hostname``, ``message_callback``, ``session``: those of ``Connection``.
         - ``timeout``: the timeout of each call in seconds; None for no limit.
+        - ``offered``: ``early_data``, ``ech`` and ``dane`` of ``Connection``.
         """
-        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, early_data, ech)
+        connection = WaitingConnection(context, server_hostname, sock, message_callback, session, **offered)
         super().__init__(connection, _seconds(timeout))
         self._sock = sock
         self._files = 0
@@ -492,13 +492,12 @@ def wrap_socket(
     handshake: bool = True,
     message_callback: Callable[[Message], object] | None = None,
     session: Session | None = None,
-    early_data: Bytes | None = None,
-    ech: Offered | None = None,
+    **offered: Any,
 ) -> Socket:
     """Makes a ``Socket``: ``Context.wrap_socket`` calls it with ``context`` and its own arguments.
 
-    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session``, ``early_data`` and ``ech``: see
-    ``Context.wrap_socket``.
+    ``sock``, ``server_hostname``, ``handshake``, ``message_callback``, ``session`` and the arguments in ``offered``,
+    ``early_data``, ``ech`` and ``dane``: see ``Context.wrap_socket``.
     """
     require_plain(sock)
     if not hasattr(sock, "detach"):  # an object that only shows a socket, for example the one of an asyncio transport
@@ -506,7 +505,7 @@ def wrap_socket(
     handshake = switch(handshake, "handshake")
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"TLS needs a stream socket, and this one is {sock.type!r}")
-    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), early_data, ech)
+    tls = socket_class(sock, context, server_hostname, message_callback, session, sock.gettimeout(), **offered)
     # If the caller's object were closed, OpenSSL would write to the next file with that number.
     tls._sock = _taken_over(sock)
     tls.connection.keep(tls._sock)
@@ -539,6 +538,7 @@ def connect(
     session: Session | None = None,
     early_data: Bytes | None = None,
     ech: Offered | None = None,
+    dane: Records | None = None,
 ) -> Socket:
     """Connects to ``address``, finishes the handshake, and returns the ``Socket``.
 
@@ -557,6 +557,7 @@ def connect(
       ``early_data_accepted`` says whether the server has taken it.  Send only a request that may be done twice, because
       anyone can replay it.  SSL_write_early_data(3)
     - ``ech`` is the server's list of configurations for Encrypted Client Hello, or an ``ECHOffer``.
+    - ``dane`` is the server's TLSA records, as in ``Connection``.
 
     If a name has several addresses, the attempts alternate between IPv6 and IPv4.  The next one begins when the one
     before has failed, or after 250 ms.  The first that is connected is used (RFC 8305).
@@ -575,8 +576,8 @@ def connect(
     function(message_callback, "message_callback")
     if session is not None:
         instance(session, Session, "session")
-    if ech is not None:
-        ech = offer_of(ech)
+    ech, dane = None if ech is None else offer_of(ech), None if dane is None else records_of(dane)
+    offered = {"early_data": early_data, "ech": ech, "dane": dane}
     if server_hostname is None and isinstance(address, tuple):
         server_hostname, _ = host_and_port(address)
     if server_hostname is not None:
@@ -584,7 +585,7 @@ def connect(
     deadline = 0 if limit is None else deadline_in(limit)
     sock = connected(address, limit, deadline or None)
     try:
-        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, early_data, ech)
+        tls = socket_class(sock, context, server_hostname, message_callback, session, limit, **offered)
     except BaseException:
         sock.close()
         raise

@@ -45,6 +45,7 @@ from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.channel_bindings import ChannelBindings
 from pyossl.tls.context import Context
+from pyossl.tls.dane import Records, records_of, use_records
 from pyossl.tls.ech import Offered, encrypt_hello, offer_of
 from pyossl.tls.message import Message
 from pyossl.tls.peer_algorithms import PeerAlgorithms
@@ -73,6 +74,9 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
       that may be done twice.  SSL_write_early_data(3)
     - ``ech``: on a client, the server's configurations for Encrypted Client Hello, as base64 or binary, or an
       ``ECHOffer``.  The handshake raises ``ECHError`` if the server does not accept it.  OpenSSL 4.0 or newer.
+    - ``dane``: on a client, the server's TLSA records from a resolver that checks DNSSEC: a ``TLSARecord``, its text
+      ``"3 1 1 5c3b…"``, several of these, or a ``DANE``.  One must match, or the handshake raises ``CertificateError``.
+      ``dane_match`` is the one that did.
 
     Raises ``TypeError``, ``ValueError`` or ``UsageError`` for arguments that are invalid or do not fit the context.
     """
@@ -85,6 +89,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     _email: str | None = None
     _indicated: str | None = None
     _sends_early_data = False
+    _binding = b""
+    """What the sessions of this connection are bound to: the TLSA records of the server.  pyossl/_c/tls/dane.c"""
     _awaits = False
     """Whether the owner of the connection awaits what a callback returns."""
     _suspension: Suspension | None = None
@@ -108,12 +114,13 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         email: str | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
     ) -> None:
         self._refuse_second_init()
         self._bios = None if bio is None else _bio_pair(bio)
         if self._bios is not None:
             self._kept = [*self._bios[0].kept(), *self._bios[1].kept()]
-        self._begin(context, server_hostname, message_callback, session, other_names, email, early_data, ech)
+        self._begin(context, server_hostname, message_callback, session, other_names, email, early_data, ech, dane)
         for each in self._bios or ():
             each.serve(self)
 
@@ -127,6 +134,7 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         email: str | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
     ) -> None:
         if not isinstance(context, Context):
             raise TypeError(
@@ -150,6 +158,8 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
                 "server_hostname is missing: this context compares it with the server's certificate "
                 "(Context.client(check_hostname=False) does not)"
             )
+        if dane is not None:  # before the other names: SSL_dane_enable(3) removes them
+            self._binding = use_records(self._c.ssl, context, self._name, records_of(dane))
         if isinstance(other_names, (str, bytes)):
             raise TypeError(f"other_names are several DNS names, not one {type(other_names).__name__}")
         if other_names != ():
@@ -229,10 +239,12 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             raise ValueError(f"the session may be with one of {sorted(others)}, which this connection does not expect")
         if self._email not in (None, session.email):
             raise ValueError(f"the peer of the session was not asked for the email address {self._email!r}")
-        result = lib.pyossl_offer_session(self._c, session._session)
-        if result == 0:
+        result = lib.pyossl_offer_session(self._c, session._session, self._binding, len(self._binding))
+        if result == lib.PYOSSL_UNVERIFIED_SESSION:
             raise ValueError("the session is of a connection whose peer was not verified, and this context verifies")
-        if result == _OTHER_KEY:
+        if result == lib.PYOSSL_OTHER_RECORDS:
+            raise ValueError("the peer of the session was verified with other TLSA records (dane), or without any")
+        if result == lib.PYOSSL_OTHER_KEY:
             raise ValueError("the session is of a connection whose peer did not show a key that this context expects")
         check(result, "SSL_set_session")
 
@@ -431,9 +443,6 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         if self._c.write_errno:
             return f"can only be read: {exception_of(self._fail_write('writing'))}"
         return f"{self.version} {self.cipher}" if self.is_handshake_finished else self.state
-
-
-_OTHER_KEY = 2  # of pyossl_offer_session
 
 
 def _refuse_client(_: Any) -> None:

@@ -33,6 +33,7 @@ from pyossl.tls.chain_callback import ChainSettings
 from pyossl.tls.client_hello_callback import ClientHelloSettings
 from pyossl.tls.context_call import ContextCall
 from pyossl.tls.credentials import CertificateSource, KeySource, credentials_of, shown
+from pyossl.tls.dane import Records
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
@@ -248,6 +249,7 @@ class Context(
         session: Session | None = None,
         early_data: Bytes | None = None,
         ech: Offered | None = None,
+        dane: Records | None = None,
     ) -> Socket:
         """Makes a ``Socket``, which is TLS over a connected stream socket.
 
@@ -258,6 +260,7 @@ class Context(
         - ``session``: on a client a ``Session`` to resume.
         - ``early_data``: on a client bytes to send before the server answers, as in ``Connection``.
         - ``ech``: on a client the server's configurations for Encrypted Client Hello, as in ``Connection``.
+        - ``dane``: on a client the server's TLSA records, as in ``Connection``.
 
         If the handshake fails, the socket is closed and the error of ``Connection.handshake`` is raised.
         SSL_set_fd(3)
@@ -274,6 +277,7 @@ class Context(
             session=session,
             early_data=early_data,
             ech=ech,
+            dane=dane,
         )
 
     def _configure(

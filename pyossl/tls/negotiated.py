@@ -15,6 +15,7 @@ from pyossl.core.lock import ask, inherited
 from pyossl.core.outcome import take_records
 from pyossl.tls.certificate_transparency import SCT, scts_of
 from pyossl.tls.context import Context
+from pyossl.tls.dane import DANEMatch, match_of
 from pyossl.tls.ech import ECH, ECHOutcome, outcome_of
 from pyossl.tls.raw_public_keys import CertificateType, certificate_type_of
 from pyossl.tls.record_settings import fragment_length_of
@@ -229,6 +230,15 @@ class Negotiated(Uncopied):
         if outcome is None:  # a closed connection says first that it is closed
             raise UnsupportedError(ECH)
         return outcome
+
+    @property
+    def dane_match(self) -> DANEMatch | None:
+        """On a client with ``dane``, the TLSA record that matched, the place in the chain, and the certificate.
+
+        None without TLSA records, before the server is verified, and if a session was resumed: then the server was
+        verified by the same records when the session was new.  SSL_get0_dane_authority(3)
+        """
+        return self._ask(match_of)
 
     @property
     def alpn(self) -> str | None:

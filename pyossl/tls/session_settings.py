@@ -12,7 +12,7 @@ from pyossl.core.arguments import LARGEST_INT, email_address, function, integer
 from pyossl.core.errors import UsageError, check
 from pyossl.tls.callbacks import NewSessionCallback
 from pyossl.tls.verification import VerificationSettings
-from pyossl.x509.certificate import borrowed
+from pyossl.x509.certificate import borrowed, digest
 
 MOST_SESSIONS = 256
 """The default size of the cache of a server that may ask clients for certificates.
@@ -189,7 +189,4 @@ class SessionSettings(VerificationSettings):
 
 def digest_of(*parts: bytes) -> bytes:
     """The SHA-256 of several byte strings, each preceded by its length.  EVP_Digest(3)"""
-    data = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    digest, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
-    check(lib.EVP_Digest(data, len(data), digest, length, lib.EVP_sha256(), ffi.NULL), "EVP_Digest")
-    return bytes(ffi.buffer(digest, length[0]))
+    return digest(b"".join(len(part).to_bytes(8, "big") + part for part in parts), "sha256")

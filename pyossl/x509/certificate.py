@@ -469,6 +469,14 @@ def digest_named(name: str) -> Any:
     return algorithm
 
 
+def digest(data: bytes, name: str) -> bytes:
+    """The digest of ``data`` with the algorithm that OpenSSL calls ``name``.  EVP_Digest(3)"""
+    out, length = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE), ffi.new("unsigned int *")
+    take_records()
+    check(lib.EVP_Digest(data, len(data), out, length, digest_named(name), ffi.NULL), "EVP_Digest")
+    return bytes(ffi.buffer(out, length[0]))
+
+
 def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
     """The digest that X509_digest(3) or a similar function computes with the algorithm of that name."""
     algorithm = digest_named(digest)

@@ -102,6 +102,8 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.Certificate: lambda house: house.own.certificate,
         pyossl.CRL: House.crl,
         pyossl.CertificateRequest: House.request,
+        pyossl.DANEMatch: lambda house: pyossl.DANEMatch(pyossl.TLSARecord(3, 1, 1, b"x"), 0, house.own.certificate),
+        pyossl.TLSARecord: lambda house: pyossl.TLSARecord(3, 1, 1, b"x"),
         pyossl.ECHConfig: lambda house: pyossl.ECHConfig("cover.example", "[fe0d]", False, False),
         pyossl.ECHOutcome: lambda house: pyossl.ECHOutcome(pyossl.ECHStatus.SUCCESS, "a", "b"),
         pyossl.OCSPResponse: House.ocsp_response,
@@ -144,6 +146,8 @@ def is_value(kind: type) -> bool:
 VALUES = {
     pyossl.Certificate,
     pyossl.CipherSuite,
+    pyossl.DANEMatch,
+    pyossl.TLSARecord,
     pyossl.ECHConfig,
     pyossl.ECHOutcome,
     pyossl.CRL,

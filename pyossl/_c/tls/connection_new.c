@@ -155,18 +155,29 @@ static int pyossl_set_expected_peer(pyossl_connection *connection, const char *n
     return (is_address ? SSL_set1_ipaddr(ssl, name) : SSL_set1_dnsname(ssl, name)) == 1;
 }
 
-/* Offers a session for resumption.  1: done; 0: the peer of that session was not verified, and this connection verifies
- * its peer; 2: it verifies, and does not accept the peer's raw public key (or certificate); below 0: it failed. */
-static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session)
+enum {
+    PYOSSL_UNVERIFIED_SESSION = -1,    /* its peer was not verified, and this connection verifies its peer */
+    PYOSSL_OTHER_RECORDS = -2,         /* its peer was verified with other TLSA records, or with or without any */
+    PYOSSL_OTHER_KEY = -3              /* its peer did not show a raw public key, or a certificate, that is accepted */
+};
+
+/* Offers a session for resumption.  `binding` is the session id context of this connection: see tls/dane.c.  1: done; 0:
+ * it failed; below 0: the session must not be resumed. */
+static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session, const unsigned char *binding,
+                                unsigned int size)
 {
     SSL *ssl = connection->ssl;
+    unsigned int length;
+    const unsigned char *of_session = SSL_SESSION_get0_id_context(session, &length);
 
+    if (length != size || memcmp(of_session, binding, size) != 0)
+        return PYOSSL_OTHER_RECORDS;
     pyossl_clear_errors();
     if (SSL_set_session(ssl, session) != 1)
-        return -1;
+        return 0;
     if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0)
         return 1;
     if (SSL_get_verify_result(ssl) != X509_V_OK)
-        return 0;
-    return pyossl_session_fits_keys(ssl, session) ? 1 : 2;
+        return PYOSSL_UNVERIFIED_SESSION;
+    return pyossl_session_fits_keys(ssl, session) ? 1 : PYOSSL_OTHER_KEY;
 }

@@ -37,3 +37,10 @@ static X509 *pyossl_copy_certificate(X509 *certificate)
     OPENSSL_free(encoded);
     return copy;
 }
+
+/* The public key of a certificate in DER (SubjectPublicKeyInfo), the same bytes as in the certificate, also if OpenSSL
+ * cannot read the key.  Like i2d_X509_PUBKEY(3). */
+static int pyossl_certificate_key_der(const X509 *certificate, unsigned char **out)
+{
+    return i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), out);
+}
