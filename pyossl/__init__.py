@@ -31,6 +31,7 @@ _HOMES = {
     "tls.ech_store": ("ECHConfig", "ECHStore"),
     "tls.cipher_suite": ("CipherSuite",),
     "tls.context": ("Context",),
+    "tls.custom_extension": ("CustomExtension",),
     "x509.crl": ("CRL", "RevocationReason", "Revoked", "load_crls"),
     "x509.certificate_request": ("CertificateRequest", "CertificateRequestBuilder"),
     "core.errors": (
@@ -49,7 +50,7 @@ _HOMES = {
         "WouldBlockError",
     ),
     "x509.extensions": ("Extension", "KeyUsage"),
-    "core.flags": ("InfoWhere", "Modes", "Options", "VerifyFlags"),
+    "core.flags": ("ExtensionContext", "InfoWhere", "Modes", "Options", "VerifyFlags"),
     "core.features": ("features",),
     "core.library_context": ("LibraryContext",),
     "x509.names": ("Attribute", "GeneralName", "GeneralNameType", "Name", "OtherName"),

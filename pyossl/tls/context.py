@@ -7,7 +7,8 @@ already use, and its manual says that a program must not.
 The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
 verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, client_hello_callback.py,
 certificate_callback.py, chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
-early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py.
+early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py,
+custom_extensions.py.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pyossl.tls.chain_callback import ChainSettings
 from pyossl.tls.client_hello_callback import ClientHelloSettings
 from pyossl.tls.context_call import ContextCall
 from pyossl.tls.credentials import CertificateSource, KeySource, credentials_of, shown
+from pyossl.tls.custom_extensions import CustomExtensionSettings
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
 from pyossl.tls.info_and_key_log import InfoAndKeyLogSettings
@@ -81,6 +83,7 @@ class Context(
     TransparencySettings,
     ECHSettings,
     RecordSettings,
+    CustomExtensionSettings,
     ContextCall,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
@@ -316,6 +319,7 @@ class Context(
                 self._trust._freeze()
             if self.is_server:
                 self._freeze_early_data()
+                self._freeze_extensions()
                 self._limit_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(
