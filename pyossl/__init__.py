@@ -63,6 +63,7 @@ _HOMES = {
     "core.constants": ("openssl_version",),
     "core.outcome": ("Failure", "Record", "VerifyCode", "Want"),
     "x509.pkcs12": ("PKCS12",),
+    "tls.srtp": ("SRTPKeys",),
     "tls.ssl_filter": ("SSLFilter",),
     "tls.pre_shared_key": ("PreSharedKey",),
     "tls.versions": ("Version",),

@@ -54,6 +54,7 @@ from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
 from pyossl.tls.message import Message as Message
 from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
 from pyossl.tls.session import Session as Session
+from pyossl.tls.srtp import SRTPKeys as SRTPKeys
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.ticket_keys import TicketKeys as TicketKeys
 from pyossl.tls.versions import Version as Version

@@ -194,6 +194,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.Connection: lambda house: house.connection,
     pyossl.Context: lambda house: house.client_context,
     pyossl.LibraryContext: lambda house: object.__new__(pyossl.LibraryContext),
+    pyossl.SRTPKeys: lambda house: pyossl.SRTPKeys("SRTP_AEAD_AES_128_GCM", bytes(56)),
     pyossl.Session: lambda house: house.session,
     pyossl.TicketKeys: lambda house: pyossl.TicketKeys(),
     pyossl.Store: lambda house: pyossl.Store.of(house.own.certificate),

@@ -37,6 +37,8 @@ PEER_PAGES = {ROOT / "docs" / "howto" / f"{package}.md": package for package in 
 NEEDS = {
     ROOT / "docs" / "howto" / "encrypted-client-hello.md": "ech",
     ROOT / "examples" / "encrypted_client_hello.py": "ech",
+    ROOT / "docs" / "howto" / "srtp-keys.md": "srtp",
+    ROOT / "examples" / "srtp_keys.py": "srtp",
 }
 """The pages and examples whose programs need a feature that not every OpenSSL has, and its name in ``pyossl.features``.
 
