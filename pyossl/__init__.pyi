@@ -29,7 +29,13 @@ from pyossl.core.errors import (
     WouldBlockError as WouldBlockError,
 )
 from pyossl.core.features import features as features
-from pyossl.core.flags import InfoWhere as InfoWhere, Modes as Modes, Options as Options, VerifyFlags as VerifyFlags
+from pyossl.core.flags import (
+    ExtensionContext as ExtensionContext,
+    InfoWhere as InfoWhere,
+    Modes as Modes,
+    Options as Options,
+    VerifyFlags as VerifyFlags,
+)
 from pyossl.core.library_context import LibraryContext as LibraryContext
 from pyossl.core.outcome import Failure as Failure, Record as Record, VerifyCode as VerifyCode, Want as Want
 from pyossl.sockets.listener import Listener as Listener, listen as listen
@@ -42,6 +48,7 @@ from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
 from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
 from pyossl.tls.connection import Connection as Connection
 from pyossl.tls.context import Context as Context
+from pyossl.tls.custom_extension import CustomExtension as CustomExtension
 from pyossl.tls.dane import DANE as DANE, DANEMatch as DANEMatch
 from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
 from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
@@ -49,6 +56,7 @@ from pyossl.tls.message import Message as Message
 from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
 from pyossl.tls.raw_public_keys import CertificateType as CertificateType
 from pyossl.tls.session import Session as Session
+from pyossl.tls.srtp import SRTPKeys as SRTPKeys
 from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.ticket_keys import TicketKeys as TicketKeys
 from pyossl.tls.versions import Version as Version

@@ -78,6 +78,7 @@
 #include "tls/callbacks.c"
 #include "tls/suspending_callbacks.c"
 #include "tls/pre_shared_keys.c"
+#include "tls/custom_extensions.c"
 #include "tls/record_padding.c"
 #include "tls/certificate_transparency.c"
 #include "tls/required_peer_certificate.c"

@@ -148,3 +148,33 @@ class InfoWhere(enum.IntFlag):
     ALERT = lib.SSL_CB_ALERT
     HANDSHAKE_START = lib.SSL_CB_HANDSHAKE_START
     HANDSHAKE_DONE = lib.SSL_CB_HANDSHAKE_DONE
+
+
+class ExtensionContext(enum.IntFlag):
+    """The messages and versions that an extension is for: ``ExtensionContext.CLIENT_HELLO`` is SSL_EXT_CLIENT_HELLO.
+
+    - ``CLIENT_HELLO``: the first message of a client.
+    - ``TLS1_2_SERVER_HELLO``, ``TLS1_3_ENCRYPTED_EXTENSIONS``: a server's answer, in TLS 1.2 and in TLS 1.3.
+    - ``TLS1_3_SERVER_HELLO``, ``TLS1_3_HELLO_RETRY_REQUEST``: other answers of a server, which are not encrypted.
+    - ``TLS1_3_CERTIFICATE``: the certificates of both sides, each of which has extensions of its own.
+    - ``TLS1_3_CERTIFICATE_REQUEST``: a server asks for the client's certificate.
+    - ``TLS1_3_NEW_SESSION_TICKET``: a server's session ticket.
+    - ``TLS_ONLY``, ``DTLS_ONLY``, ``TLS1_2_AND_BELOW_ONLY``, ``TLS1_3_ONLY``: only in these protocols.
+    - ``IGNORE_ON_RESUMPTION``: not if a session is resumed.
+
+    SSL_CTX_add_custom_ext(3)
+    """
+
+    TLS_ONLY = lib.SSL_EXT_TLS_ONLY
+    DTLS_ONLY = lib.SSL_EXT_DTLS_ONLY
+    TLS1_2_AND_BELOW_ONLY = lib.SSL_EXT_TLS1_2_AND_BELOW_ONLY
+    TLS1_3_ONLY = lib.SSL_EXT_TLS1_3_ONLY
+    IGNORE_ON_RESUMPTION = lib.SSL_EXT_IGNORE_ON_RESUMPTION
+    CLIENT_HELLO = lib.SSL_EXT_CLIENT_HELLO
+    TLS1_2_SERVER_HELLO = lib.SSL_EXT_TLS1_2_SERVER_HELLO
+    TLS1_3_SERVER_HELLO = lib.SSL_EXT_TLS1_3_SERVER_HELLO
+    TLS1_3_ENCRYPTED_EXTENSIONS = lib.SSL_EXT_TLS1_3_ENCRYPTED_EXTENSIONS
+    TLS1_3_HELLO_RETRY_REQUEST = lib.SSL_EXT_TLS1_3_HELLO_RETRY_REQUEST
+    TLS1_3_CERTIFICATE = lib.SSL_EXT_TLS1_3_CERTIFICATE
+    TLS1_3_NEW_SESSION_TICKET = lib.SSL_EXT_TLS1_3_NEW_SESSION_TICKET
+    TLS1_3_CERTIFICATE_REQUEST = lib.SSL_EXT_TLS1_3_CERTIFICATE_REQUEST

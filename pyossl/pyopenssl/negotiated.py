@@ -65,7 +65,7 @@ class Negotiated(Uncopied):
 
     def get_selected_srtp_profile(self) -> bytes:
         """The name of the SRTP profile, ``b""`` if none was negotiated.  SSL_get_selected_srtp_profile(3)"""
-        return self._tls.srtp_profile
+        return (self._tls.srtp_profile or "").encode()
 
     def get_group_name(self) -> str | None:
         """The name of the group of the key exchange, for example ``x25519``.

@@ -2,8 +2,9 @@
 
 A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
 session_settings.py, session_callbacks.py, pre_shared_keys.py, pre_shared_sessions.py, early_data.py, ocsp_stapling.py,
-record_settings.py.  Those for DTLS cookies are in mutable_context.py.  Three more have files of their own, because they
-may have no answer yet (suspension.py): client_hello_callback.py, certificate_callback.py and chain_callback.py.
+record_settings.py, custom_extensions.py.  Those for DTLS cookies are in mutable_context.py.  Three more have files of
+their own, because they may have no answer yet (suspension.py): client_hello_callback.py, certificate_callback.py and
+chain_callback.py.
 
 The life of a callback, in seven steps
 --------------------------------------
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from pyossl.tls.client_hello import ClientHello
     from pyossl.tls.connection import Connection
     from pyossl.tls.context import Context
+    from pyossl.tls.custom_extension import CustomExtension
     from pyossl.tls.pre_shared_key import PreSharedKey
     from pyossl.tls.session import Session
     from pyossl.x509.credentials import Credentials
@@ -84,6 +86,8 @@ ChainCallback = Callable[["Connection", "tuple[Certificate, ...]"], "bool | Want
 IndicatedNameCallback = Callable[["Connection", "bytes | None"], "int | None"]
 PSKClientCallback = Callable[["Connection", "bytes | None"], "tuple[bytes, bytes] | None"]
 PSKServerCallback = Callable[["Connection", bytes], "bytes | None"]
+AddExtensionCallback = Callable[["Connection", "CustomExtension"], "bytes | Alert | None"]
+ParseExtensionCallback = Callable[["Connection", "CustomExtension"], "Alert | None"]
 AllowEarlyDataCallback = Callable[["Connection", bytes], bool]
 PSKUseSessionCallback = Callable[["Connection", "str | None"], "PreSharedKey | None"]
 PSKFindSessionCallback = Callable[["Connection", bytes], "PreSharedKey | None"]
@@ -112,6 +116,7 @@ class ContextCallbacks:
         "chain",
         "client_hello",
         "decrypt_ticket",
+        "extensions",
         "generate_ticket",
         "get_session",
         "indicated_name",
@@ -145,6 +150,7 @@ class ContextCallbacks:
         self.allow_early_data: AllowEarlyDataCallback | None = None
         self.record_padding: RecordPaddingCallback | None = None
         self.requires_scts = False
+        self.extensions: dict[int, tuple[AddExtensionCallback | None, ParseExtensionCallback | None]] = {}
         self.psk_use_session: PSKUseSessionCallback | None = None
         self.psk_find_session: PSKFindSessionCallback | None = None
         self.alpn: ALPNCallback | None = None

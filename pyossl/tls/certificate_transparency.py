@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 from pyossl.core import ffi, lib
 from pyossl.core.arguments import flag, iterated, octets, path
 from pyossl.core.errors import DecodeError, UsageError, check, failed, require
+from pyossl.core.flags import ExtensionContext
 from pyossl.core.outcome import take_records
 from pyossl.tls.context_state import ContextState
+from pyossl.tls.custom_extensions import TIMESTAMP_MESSAGES
 
 _LONGEST_LIST = 0xFFFF
 _LENGTH = 2
@@ -91,9 +93,8 @@ class TransparencySettings(ContextState):
             raise UsageError("request_scts cannot follow verify_scts, which asks for the timestamps too")
         take_records()
         # Not SSL_CTX_enable_ct(3): with it, OpenSSL refuses a server whose timestamps are malformed.
-        messages = lib.SSL_EXT_CLIENT_HELLO | lib.SSL_EXT_TLS1_2_SERVER_HELLO | lib.SSL_EXT_TLS1_3_CERTIFICATE
-        kind, none = lib.TLSEXT_TYPE_signed_certificate_timestamp, ffi.NULL
-        added = lib.SSL_CTX_add_custom_ext(self._ctx, kind, messages, none, none, none, none, none)
+        kind = lib.TLSEXT_TYPE_signed_certificate_timestamp
+        added = lib.pyossl_add_extension(self._ctx, kind, TIMESTAMP_MESSAGES, False, False)
         check(added, "adding the extension for signed certificate timestamps")
 
     def verify_scts(self, logs: str | os.PathLike[str], *, required: bool) -> None:
@@ -119,7 +120,7 @@ class TransparencySettings(ContextState):
         if not lib.SSL_CTX_get_verify_mode(self._ctx) & lib.SSL_VERIFY_PEER:
             raise UsageError("this context does not verify: timestamps are of a verified certificate")
         if lib.SSL_CTX_has_client_custom_ext(self._ctx, lib.TLSEXT_TYPE_signed_certificate_timestamp):
-            raise UsageError("verify_scts cannot follow request_scts: it asks for the timestamps itself")
+            raise UsageError("verify_scts cannot follow request_scts or add_extension: it asks for timestamps itself")
         with open(file, "rb"):  # OpenSSL does not say why it cannot read the file
             pass
         take_records()
@@ -147,14 +148,14 @@ class TransparencySettings(ContextState):
                 f"timestamps are one or more, none is empty, and all have {_LONGEST_LIST - 4} bytes at most"
             )
         body = len(items).to_bytes(_LENGTH, "big") + items
-        messages = lib.SSL_EXT_CLIENT_HELLO | lib.SSL_EXT_TLS1_2_SERVER_HELLO | lib.SSL_EXT_TLS1_3_CERTIFICATE
-        messages |= lib.SSL_EXT_IGNORE_ON_RESUMPTION
+        messages = int(TIMESTAMP_MESSAGES | ExtensionContext.IGNORE_ON_RESUMPTION)
         kind = lib.TLSEXT_TYPE_signed_certificate_timestamp
         data = messages.to_bytes(4, "big") + kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
         take_records()
         used = lib.SSL_CTX_use_serverinfo_ex(self._ctx, lib.SSL_SERVERINFOV2, data, len(data))
         check(used, "SSL_CTX_use_serverinfo_ex")
         self._sends_scts = True
+        self._callbacks.extensions[kind] = None, None
 
 
 def scts_of(ssl: Any) -> tuple[SCT, ...]:

@@ -45,6 +45,7 @@ from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.tls.callbacks import Callbacks
 from pyossl.tls.channel_bindings import ChannelBindings
 from pyossl.tls.context import Context
+from pyossl.tls.custom_extensions import check_chosen
 from pyossl.tls.dane import Records, records_of, use_records
 from pyossl.tls.ech import Offered, encrypt_hello, offer_of
 from pyossl.tls.message import Message
@@ -275,7 +276,9 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
             return
         if context._library_context is not self._context._library_context:
             raise UsageError("a server name callback returned a context of another library context")
-        check(lib.pyossl_switch_context(self._c, context._freeze()), "SSL_set_SSL_CTX")
+        pointer = context._freeze()
+        check_chosen(self._callbacks.of_context, context._callbacks)
+        check(lib.pyossl_switch_context(self._c, pointer), "SSL_set_SSL_CTX")
         if context._groups is not None:
             check(lib.SSL_set1_groups_list(self._c.ssl, context._groups.encode()), "SSL_set1_groups_list")
         self._context = context

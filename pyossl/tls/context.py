@@ -8,7 +8,7 @@ The settings are in one file for each subject: versions.py, ciphers_and_groups.p
 verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, client_hello_callback.py,
 certificate_callback.py, chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
 early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py, certificate_compression.py,
-raw_public_keys.py.
+raw_public_keys.py, custom_extensions.py.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pyossl.tls.chain_callback import ChainSettings
 from pyossl.tls.client_hello_callback import ClientHelloSettings
 from pyossl.tls.context_call import ContextCall
 from pyossl.tls.credentials import CertificateSource, KeySource, credentials_of, shown
+from pyossl.tls.custom_extensions import CustomExtensionSettings
 from pyossl.tls.dane import Records
 from pyossl.tls.early_data import EarlyDataSettings
 from pyossl.tls.ech import ECHSettings, Offered
@@ -87,6 +88,7 @@ class Context(
     RecordSettings,
     CompressionSettings,
     RawPublicKeySettings,
+    CustomExtensionSettings,
     ContextCall,
 ):
     """The settings that the connections of one client or one server share.  SSL_CTX_new(3)
@@ -328,6 +330,7 @@ class Context(
             if self.is_server:
                 self._freeze_early_data()
                 self._freeze_compression()
+                self._freeze_extensions()
                 self._limit_sessions()
                 self._sessions = self._session_id_context or self._sessions_digest()
                 check(

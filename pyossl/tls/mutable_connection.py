@@ -22,9 +22,9 @@ from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
 from pyossl.tls.alpn import wire_format
 from pyossl.tls.callbacks import Callbacks, InfoCallback, VerifyCallback
-from pyossl.tls.connection import Connection
 from pyossl.tls.mutable_context import MutableContext, MutableContextCallbacks
 from pyossl.tls.session import Session
+from pyossl.tls.srtp import SRTPConnection
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
 from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.names import Name
@@ -44,7 +44,7 @@ _handshake, _shutdown = lib.pyossl_mutable_handshake, lib.pyossl_mutable_shutdow
 _set_side, _address = lib.pyossl_set_side, lib.pyossl_address
 
 
-class MutableConnection(Connection):
+class MutableConnection(SRTPConnection):
     """A connection whose side is set by ``set_accept_state`` or ``set_connect_state``.  SSL_new(3)
 
     - ``context``: the ``MutableContext``.
@@ -348,16 +348,6 @@ class MutableConnection(Connection):
     def alpn_selected(self) -> bytes:
         """The application protocol that was selected; ``b""`` for none.  SSL_get0_alpn_selected(3)"""
         return (self.alpn or "").encode("latin-1")
-
-    @property
-    def srtp_profile(self) -> bytes:
-        """The name of the SRTP profile that was selected; ``b""`` for none.  SSL_get_selected_srtp_profile(3)"""
-
-        def selected(ssl: Any) -> bytes:
-            profile = lib.SSL_get_selected_srtp_profile(ssl)
-            return b"" if profile == ffi.NULL else bytes(ffi.string(profile.name))
-
-        return self._ask(selected)
 
     @property
     def wants(self) -> Want | None:

@@ -30,9 +30,9 @@ from pyossl.tls.callbacks import (
     OCSPServerCallback,
     VerifyCallback,
 )
-from pyossl.tls.context import Context
 from pyossl.tls.credential_files import load_credentials
 from pyossl.tls.options import refuse_jobs
+from pyossl.tls.srtp import SRTPContext
 from pyossl.x509.certificate import Certificate, stack_of_certificates
 from pyossl.x509.keys import PrivateKey, check_library
 from pyossl.x509.names import Name
@@ -75,7 +75,7 @@ class MutableContextCallbacks(ContextCallbacks):
         self.cookie_verify: CookieVerifyCallback | None = None
 
 
-class MutableContext(Context):
+class MutableContext(SRTPContext):
     """A context that is set up call by call, and whose connections may be clients or servers.  SSL_CTX_new(3)
 
     - ``method``: the ``Method`` of SSL_CTX_new(3).
@@ -91,10 +91,12 @@ class MutableContext(Context):
 
     def __init__(self, method: Method, *, live: bool = False) -> None:
         self._check_new()
-        if method.name.startswith("DTLS"):
+        self._is_dtls = method.name.startswith("DTLS")
+        if self._is_dtls:
             require(lib.HAVE_DTLS, "DTLS")
         self._begin(getattr(lib, method.value)(), MutableContextCallbacks(), is_server=False)
         self._is_live = live
+        self._srtp_profiles = ()
         if live:
             check(lib.pyossl_make_live(self._ctx), "making a lock")
         lib.SSL_CTX_set_mode(
@@ -406,13 +408,6 @@ class MutableContext(Context):
         self._change()
         self._callbacks.message = checked_function(callback, "a message callback")
         lib.pyossl_set_callback(self._ctx, lib.PYOSSL_MESSAGE, callback is not None)
-
-    def use_srtp(self, profiles: bytes) -> None:
-        """Sets the SRTP profiles, separated by colons.  SSL_CTX_set_tlsext_use_srtp(3)"""
-        self._change()
-        take_records()
-        if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, c_text(profiles, "a list of SRTP profiles")) != 0:
-            raise failed("SSL_CTX_set_tlsext_use_srtp")
 
     def _change_server(self, setting: str) -> None:
         # The side of a connection is set later.

@@ -113,6 +113,9 @@ def sample(kind: type[Any]) -> Callable[[House], Any]:
         pyossl.OCSPSingleResponse: lambda house: house.ocsp_response().single_responses[0],
         pyossl.CipherSuite: lambda house: house.client_context.cipher_suites[0],
         pyossl.CertificateDemand: lambda house: pyossl.CertificateDemand("example.com", (0x0403,), ()),
+        pyossl.CustomExtension: lambda house: pyossl.CustomExtension(
+            65280, pyossl.ExtensionContext.TLS1_3_CERTIFICATE, b"x", house.own.certificate, 0
+        ),
         pyossl.ClientHello: lambda house: pyossl.ClientHello("t", 0x303, bytes(32), b"", (0x1301,), b"\0", ()),
         pyossl.ClientHelloExtension: lambda house: pyossl.ClientHelloExtension(16, b"\0\3\2h2"),
         pyossl.Revoked: lambda house: pyossl.Revoked(7, house.own.certificate.not_before, None),
@@ -153,6 +156,7 @@ VALUES = {
     pyossl.CRL,
     pyossl.CertificateRequest,
     pyossl.CertificateDemand,
+    pyossl.CustomExtension,
     pyossl.ClientHello,
     pyossl.ClientHelloExtension,
     pyossl.Revoked,
@@ -194,6 +198,7 @@ REFUSED: dict[type, Callable[[House], Any]] = {
     pyossl.Connection: lambda house: house.connection,
     pyossl.Context: lambda house: house.client_context,
     pyossl.LibraryContext: lambda house: object.__new__(pyossl.LibraryContext),
+    pyossl.SRTPKeys: lambda house: pyossl.SRTPKeys("SRTP_AEAD_AES_128_GCM", bytes(56)),
     pyossl.Session: lambda house: house.session,
     pyossl.TicketKeys: lambda house: pyossl.TicketKeys(),
     pyossl.Store: lambda house: pyossl.Store.of(house.own.certificate),

@@ -41,6 +41,8 @@ NEEDS = {
     ROOT / "examples" / "raw_public_keys.py": "raw_public_keys",
     ROOT / "docs" / "howto" / "certificate-compression.md": "certificate_compression",
     ROOT / "examples" / "certificate_compression.py": "certificate_compression",
+    ROOT / "docs" / "howto" / "srtp-keys.md": "srtp",
+    ROOT / "examples" / "srtp_keys.py": "srtp",
 }
 """The pages and examples whose programs need a feature that not every OpenSSL has, and its name in ``pyossl.features``.
 

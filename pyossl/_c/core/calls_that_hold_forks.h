@@ -219,6 +219,8 @@
 #undef pyossl_on_client_key
 #undef pyossl_on_password
 #undef pyossl_on_server_key
+#undef pyossl_on_add_extension
+#undef pyossl_on_parse_extension
 #undef pyossl_on_early_data
 #undef pyossl_on_use_session
 #undef pyossl_on_find_session
@@ -296,6 +298,7 @@
 #define SSL_CTX_use_serverinfo_ex(...) PYOSSL_CHANGE(SSL_CTX_use_serverinfo_ex, __VA_ARGS__)
 #define SSL_CTX_use_certificate_file(...) PYOSSL_CHANGE(SSL_CTX_use_certificate_file, __VA_ARGS__)
 #define pyossl_expect_keys(...) PYOSSL_CHANGE(pyossl_expect_keys, __VA_ARGS__)
+#define pyossl_add_extension(...) PYOSSL_CHANGE(pyossl_add_extension, __VA_ARGS__)
 #define pyossl_limit_sessions(...) PYOSSL_CHANGE_VOID(pyossl_limit_sessions, __VA_ARGS__)
 #define pyossl_set_alpn_select(...) PYOSSL_CHANGE_VOID(pyossl_set_alpn_select, __VA_ARGS__)
 #define pyossl_set_allow_early_data(...) PYOSSL_CHANGE_VOID(pyossl_set_allow_early_data, __VA_ARGS__)

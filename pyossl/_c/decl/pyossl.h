@@ -147,6 +147,10 @@ void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
 
+/* tls/custom_extensions.c */
+int pyossl_add_extension(SSL_CTX *context, unsigned int type, unsigned int messages, int adds, int parses);
+int pyossl_give_extension(pyossl_connection *connection, const unsigned char *data, size_t length);
+
 /* tls/allow_early_data.c */
 void pyossl_set_allow_early_data(SSL_CTX *context, int asks_python);
 
@@ -417,6 +421,8 @@ int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned int leng
 int pyossl_on_password(void *handle, char *buffer, int size);
 int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room, unsigned char *key, unsigned int room);
 int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
+int pyossl_on_add_extension(void *handle, unsigned int type, unsigned int message, X509 *certificate, size_t depth, int *alert);
+int pyossl_on_parse_extension(void *handle, unsigned int type, unsigned int message, const unsigned char *data, size_t length, X509 *certificate, size_t depth, int *alert);
 int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
 int pyossl_on_record_padding(void *handle, int type, size_t length);
 int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length, SSL_SESSION **session);

@@ -29,6 +29,10 @@ static int pyossl_on_alpn(void *handle, const unsigned char *offered, unsigned i
 static int pyossl_on_client_key(void *handle, const char *hint, char *identity, unsigned int identity_room,
                                 unsigned char *key, unsigned int room);
 static int pyossl_on_server_key(void *handle, const char *identity, unsigned char *key, unsigned int room);
+static int pyossl_on_add_extension(void *handle, unsigned int type, unsigned int message, X509 *certificate, size_t depth,
+                                   int *alert);
+static int pyossl_on_parse_extension(void *handle, unsigned int type, unsigned int message, const unsigned char *data,
+                                     size_t length, X509 *certificate, size_t depth, int *alert);
 static int pyossl_on_early_data(void *handle, const unsigned char *random, size_t length);
 static int pyossl_on_record_padding(void *handle, int type, size_t length);
 static int pyossl_on_use_session(void *handle, int digest_size, const unsigned char **identity, size_t *length,
@@ -53,6 +57,8 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_alpn(...) PYOSSL_IN_PYTHON((pyossl_on_alpn)(__VA_ARGS__))
 #define pyossl_on_client_key(...) PYOSSL_IN_PYTHON((pyossl_on_client_key)(__VA_ARGS__))
 #define pyossl_on_server_key(...) PYOSSL_IN_PYTHON((pyossl_on_server_key)(__VA_ARGS__))
+#define pyossl_on_add_extension(...) PYOSSL_IN_PYTHON((pyossl_on_add_extension)(__VA_ARGS__))
+#define pyossl_on_parse_extension(...) PYOSSL_IN_PYTHON((pyossl_on_parse_extension)(__VA_ARGS__))
 #define pyossl_on_early_data(...) PYOSSL_IN_PYTHON((pyossl_on_early_data)(__VA_ARGS__))
 #define pyossl_on_record_padding(...) PYOSSL_IN_PYTHON((pyossl_on_record_padding)(__VA_ARGS__))
 #define pyossl_on_use_session(...) PYOSSL_IN_PYTHON((pyossl_on_use_session)(__VA_ARGS__))

@@ -76,6 +76,8 @@ typedef struct pyossl_connection {
     int early_unflushed;         /* OpenSSL may hold an answer to early data that the BIO has not taken */
     unsigned char *early_data;   /* of a client, to be written first in the handshake; owned */
     size_t early_size;
+    unsigned char *extension;    /* the bytes of an extension that OpenSSL is writing; owned */
+    size_t extension_size;
     int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     unsigned char *hello;        /* the ClientHello, until Python has answered for it; owned */

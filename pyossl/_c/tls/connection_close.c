@@ -51,6 +51,7 @@ static void pyossl_connection_free(pyossl_connection *connection)
     free(connection->hello);
     pyossl_forget_pending(connection);
     pyossl_forget_early_data(connection);
+    pyossl_forget_extension(connection);
     /* In a child process, glibc's pthread_cond_destroy would wait for waiting threads, which exist only in the parent.
      * The lock of a BIO may have been freed before. */
     if (!pyossl_lock_is_inherited(&connection->own_lock))
