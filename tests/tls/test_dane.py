@@ -292,6 +292,15 @@ def test_a_connection_that_could_evade_its_records_is_refused(
     check(client_context, "127.0.0.1", "needs the server's DNS name")
 
 
+@pytest.mark.skipif(not pyossl.features.raw_public_keys, reason="this OpenSSL has no raw public keys")
+def test_records_and_expected_keys_are_not_used_together(server: Server, authority: pyossl.Authority) -> None:
+    """A raw key that a record matches would be accepted, although the context expects another one."""
+    context = Context.client(trust=authority.certificate)
+    context.expect_public_keys([pyossl.PrivateKey.generate("ED25519").public_key])
+    with pytest.raises(UsageError, match="raw public key"):
+        Connection(context, NAME, dane=server.record(3))
+
+
 @pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
 @pytest.mark.parametrize("callback", ["psk_client_callback", "psk_use_session_callback"])
 def test_a_pre_shared_key_would_evade_the_records(callback: str, server: Server, client_context: Context) -> None:
