@@ -135,9 +135,7 @@ def use_records(ssl: Any, context: SessionSettings, name: str, dane: DANE) -> by
     if context._callbacks.psk_client is not None or context._callbacks.psk_use_session is not None:
         raise UsageError("dane is given, and with a pre-shared key there is no certificate that a record could match")
     if context._expected_keys:
-        raise UsageError(
-            "dane is given, and OpenSSL would accept a raw public key that a record matches: expect no keys"
-        )
+        raise UsageError("dane and expect_public_keys exclude each other: a raw key that a record matches would do")
     if context._callbacks.requires_scts and any(record.usage >= _DANE_TA for record in dane._records):
         raise UsageError("this context requires certificate timestamps: OpenSSL checks none with the usages 2 and 3")
     _enable(ssl, name, dane._ee_name_checks, dane._binding)

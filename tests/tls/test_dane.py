@@ -297,7 +297,7 @@ def test_records_and_expected_keys_are_not_used_together(server: Server, authori
     """A raw key that a record matches would be accepted, although the context expects another one."""
     context = Context.client(trust=authority.certificate)
     context.expect_public_keys([pyossl.PrivateKey.generate("ED25519").public_key])
-    with pytest.raises(UsageError, match="raw public key"):
+    with pytest.raises(UsageError, match="expect_public_keys"):
         Connection(context, NAME, dane=server.record(3))
 
 
