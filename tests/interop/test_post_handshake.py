@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from interop.authorities import Authority, Identity
 from interop.gnutls_peers import PRIORITIES
-from interop.programs import DEADLINE, Program, program
+from interop.programs import DEADLINE, Program, program, where_installed
 from interop.server_peers import Service, SServer, s_version
 from served import until
 
@@ -209,6 +209,7 @@ def test_s_server_asks_for_a_renegotiation_and_so_do_we(
         run.wait_for(b"after that")
 
 
+@where_installed("gnutls-cli")
 @KEY_UPDATES
 def test_gnutls_updates_keys(identity: Identity, trustme_authority: Authority) -> None:
     with (
@@ -219,6 +220,7 @@ def test_gnutls_updates_keys(identity: Identity, trustme_authority: Authority) -
         dialogue(run, b"", b"^rekey^", b"^rekey1^", b"^rekey^")
 
 
+@where_installed("gnutls-cli")
 @RENEGOTIATION
 def test_gnutls_renegotiates(identity: Identity, trustme_authority: Authority) -> None:
     with (
@@ -229,6 +231,7 @@ def test_gnutls_renegotiates(identity: Identity, trustme_authority: Authority) -
         dialogue(run, b"", b"^renegotiate^", b"^renegotiate^")
 
 
+@where_installed("gnutls-cli")
 @pytest.mark.feature("channel bindings tls-exporter, tls-server-end-point, tls-unique", "GnuTLS")
 @pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 def test_gnutls_has_our_channel_bindings(identity: Identity, trustme_authority: Authority, version: Version) -> None:
