@@ -208,6 +208,15 @@ def test_a_response_that_ends_before_it_begins_is_refused(ca: Authority, own: Cr
     assert "ends before it begins" in str(refusal(response, own, ca))
 
 
+def test_the_first_and_the_last_time_of_all_are_compared_too(ca: Authority, own: Credentials) -> None:
+    first = datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)
+    last = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
+    response = signed_by(ca.credentials, own.certificate, ca.certificate, this_update=first, next_update=last)
+    assert response.verify(own.certificate, ca.certificate).next_update == last
+    response = signed_by(ca.credentials, own.certificate, ca.certificate, next_update=first)
+    assert "was valid until" in str(refusal(response, own, ca))
+
+
 def test_a_responder_that_does_not_know_the_certificate_is_no_good(ca: Authority, own: Credentials) -> None:
     response = OCSPResponse.load(ocsp_response(own, ca, unknown=True))
     assert response.single_responses[0].status is OCSPStatus.UNKNOWN
