@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pairs import meet, shake_hands
+from pairs import carry, meet, shake_hands
 from tls.certificate_log import DAY, NOW, Log
 
 import pyossl
@@ -19,6 +19,7 @@ from pyossl import (
     SCTStatus,
     UsageError,
     Version,
+    ffi,
     lib,
 )
 
@@ -117,6 +118,54 @@ def test_a_server_whose_own_certificate_is_trusted_is_refused_where_openssl_chec
     permissive.verify_scts(logs, required=False)
     client, _ = meet(permissive, serving(own, log.timestamp(own.certificate)))
     assert client.scts[0].status is SCTStatus.NOT_SET
+
+
+@VERSIONS
+def test_such_a_server_is_refused_before_it_gives_a_session_that_could_be_resumed(version: Version, logs: Path) -> None:
+    own, sessions = pyossl.self_signed("example.com"), []
+    context = Context.client(trust=own.certificate, maximum_version=version)
+    context.verify_scts(logs, required=True)
+    context.new_session_callback = lambda connection, session: sessions.append(session.to_der())
+    client, server = Connection(context, "example.com"), Connection(serving(own))
+    with pytest.raises(CertificateError) as refused:
+        shake_hands(client, server)
+    assert sessions == []
+    assert refused.value.certificate == own.certificate
+    carry(client, server)
+    with pytest.raises(pyossl.AlertError):
+        server.handshake()
+
+
+def test_a_chain_that_only_the_programs_own_c_callback_accepts_needs_timestamps_too(logs: Path) -> None:
+    """OpenSSL checks none if the result of the verification is an error that the callback has left."""
+    own = Authority("below a root", parent=Authority("a root")).issue("example.com")
+    accept = ffi.callback("int(int, X509_STORE_CTX *)", lambda ok, store_context: 1)
+    context = checking(Authority("another root"), logs)
+    lib.SSL_CTX_set_verify(context._ctx, lib.SSL_VERIFY_PEER, accept)
+    refusal(context, serving(own))
+
+
+@VERSIONS
+def test_a_chain_callback_is_asked_about_a_chain_with_timestamps_alone(
+    version: Version, ca: Authority, own: Credentials, log: Log, logs: Path
+) -> None:
+    asked: list[int] = []
+    for changed in (False, True):
+        context = checking(ca, logs, version)
+        context.chain_callback = lambda connection, chain: not asked.append(len(chain))
+        if changed:
+            context.chain_callback = None
+        meet(context, serving(own, log.timestamp(own.certificate)))
+    assert asked == [2]
+    alone = pyossl.self_signed("example.com")
+    for changed in (False, True):
+        context = Context.client(trust=alone.certificate, maximum_version=version)
+        context.verify_scts(logs, required=True)
+        context.chain_callback = lambda connection, chain: not asked.append(len(chain))
+        if changed:
+            context.chain_callback = None
+        refusal(context, serving(alone))
+    assert asked == [2]
 
 
 @VERSIONS
