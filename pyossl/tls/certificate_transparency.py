@@ -107,6 +107,8 @@ class TransparencySettings(ContextState):
         Servers are asked for timestamps in an extension; ``request_ocsp`` or ``verify_ocsp`` also asks for an OCSP
         response, which can have some.  A resumed session is not checked again.  A server whose own certificate is
         trusted, so that no issuer is in its chain, is refused if timestamps are required: they cannot be checked.
+        One that shows a raw public key is refused too.  A server that proves to know a pre-shared key has no
+        certificate, and is accepted without a timestamp.
 
         Raises ``OSError`` if the file cannot be read, ``DecodeError`` if it is malformed, ``UsageError`` on a server's
         context, if the context does not verify, and after ``request_scts``, and ``UnsupportedError`` if OpenSSL was

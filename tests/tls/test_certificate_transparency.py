@@ -178,6 +178,34 @@ def test_a_resumed_session_is_not_checked_again(
     assert again.session_reused
 
 
+@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+def test_a_server_with_a_pre_shared_key_has_no_certificate_that_needs_timestamps(logs: Path) -> None:
+    key = bytes(range(32))
+    server_context = Context(is_server=True)
+    server_context.psk_server_callback = lambda connection, identity: key
+    context = Context.client(trust=pyossl.Store.empty())
+    context.psk_client_callback = lambda connection, hint: (b"us", key)
+    context.verify_scts(logs, required=True)
+    client, _ = meet(context, server_context)
+    assert client.peer_certificate is None
+
+
+@pytest.mark.skipif(not pyossl.features.raw_public_keys, reason="this OpenSSL has no raw public keys")
+@VERSIONS
+def test_a_server_with_a_raw_public_key_is_refused_if_timestamps_are_required(version: Version, logs: Path) -> None:
+    key = pyossl.PrivateKey.generate()
+    server_context = Context(is_server=True)
+    server_context.use_raw_public_key(key)
+    for required in (False, True):
+        context = Context.client(trust=pyossl.Store.empty(), maximum_version=version)
+        context.expect_public_keys([key.public_key])
+        context.verify_scts(logs, required=required)
+        if required:
+            refusal(context, server_context)
+        else:
+            meet(context, server_context)
+
+
 def test_a_client_that_does_not_ask_gets_none(ca: Authority, own: Credentials, log: Log) -> None:
     client, _ = meet(Context.client(trust=ca.certificate), serving(own, log.timestamp(own.certificate)))
     assert client.scts == ()

@@ -254,6 +254,23 @@ def test_an_optional_client_may_show_nothing_and_no_other_key(
     refused(stranger, server)
 
 
+@HAVE
+@VERSIONS
+@pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+def test_an_ocsp_response_is_required_of_a_certificate_and_not_of_a_raw_key(
+    version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    with_either = Context.server(credentials)
+    with_either.use_raw_public_key(types=BOTH)
+    client = only(Context.client(trust=authority.certificate), version)
+    client.expect_public_keys([credentials.private_key.public_key], types=BOTH)
+    client.verify_ocsp(required=True)
+    one, _ = meet(client, with_either)
+    assert one.server_certificate_type is RAW
+    assert one.ocsp_status is None
+    assert "has stapled no OCSP response" in refused(client, Context.server(credentials))
+
+
 # The traps of OpenSSL's own functions
 
 
