@@ -134,7 +134,11 @@ class OCSPResponse:
 
     @property
     def text(self) -> str:
-        """A description of the whole response, for people to read.  Do not parse it.  OCSP_RESPONSE_print(3)"""
+        """A description of the whole response, for people to read.  Do not parse it.
+
+        Raises ``Error`` if OpenSSL cannot print it, for example because a time in it is malformed.
+        OCSP_RESPONSE_print(3)
+        """
         printed = output_of(lib.OCSP_RESPONSE_print, self._response, 0).decode("utf-8", "backslashreplace")
         take_records()
         return printed

@@ -54,6 +54,14 @@ def test_a_response_says_what_the_authority_put_in(ca: Authority, own: Credentia
     assert response.verify(own.certificate, ca.certificate) == single
 
 
+def test_a_response_with_a_malformed_time_has_no_text(ca: Authority, own: Credentials) -> None:
+    encoded = ca.ocsp_response(own.certificate).to_der()
+    time = encoded.index(b"\x18\x0f20")  # the first GeneralizedTime: when the response was signed
+    malformed = encoded[: time + 2] + b"\xff" + encoded[time + 3 :]
+    with pytest.raises(pyossl.Error):
+        _ = OCSPResponse.load(malformed).text
+
+
 def test_a_revoked_certificate_has_a_time_and_a_reason() -> None:
     ca = Authority()
     own = ca.issue("example.com")
