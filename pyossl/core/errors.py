@@ -276,7 +276,7 @@ def exception_of(failure: Failure) -> TLSError:
         return ECHError(f"{operation} failed: the server did not accept ECH, {again}{with_peer}", failure)
     if failure.has_reason(lib.SSL_R_INVALID_STATUS_RESPONSE) and failure.reason:
         return certificate_error(failure)  # pyossl has refused the OCSP response
-    if failure.verify_code == lib.X509_V_ERR_NO_VALID_SCTS and any(map(failure.has_reason, _NO_SCTS)):
+    if failure.verify_code == lib.X509_V_ERR_NO_VALID_SCTS and failure.has_reason(lib.SSL_R_CALLBACK_FAILED):
         return certificate_error(failure)
     if (number := failure.alert) is not None:
         return AlertError(
@@ -304,7 +304,6 @@ def _reasons(failure: Failure) -> str:
     return reason
 
 
-_NO_SCTS = (lib.SSL_R_CALLBACK_FAILED, lib.SSL_R_NO_VALID_SCTS)
 _NOT_TLS = (
     lib.SSL_R_HTTP_REQUEST,
     lib.SSL_R_HTTPS_PROXY_REQUEST,

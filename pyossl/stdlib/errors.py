@@ -187,7 +187,9 @@ def fill(kind: type[OSError], number: int, words: str | None, code: int = 0, ver
     error = kind(number, f"{words} (_ssl.c:{LINE})")
     error.reason, error.library = reason, library  # type: ignore[attr-defined]  # SSLError's own
     if verdict is not None:
-        error.verify_code, error.verify_message = verdict.code, verdict.message  # type: ignore[attr-defined]  # its own
+        # type: ignore, because ``kind`` is SSLCertVerificationError then, which has these two, and OSError has not
+        error.verify_code = verdict.code  # type: ignore[attr-defined]
+        error.verify_message = verdict.message  # type: ignore[attr-defined]
     return error
 
 

@@ -5,7 +5,7 @@ SSL_CTX_set_ct_validation_callback(3), SSL_CTX_set_ctlog_list_file(3)
 A server's timestamps (signed certificate timestamps, SCTs) are in its certificate, in an extension of TLS, or in its
 OCSP response.  OpenSSL checks their signatures with the keys of the logs that the program trusts.  It checks nothing if
 the certificate itself is trusted, so that its chain has no issuer (docs/pitfalls.md, 79).  Where timestamps are
-required, pyossl refuses such a server after the handshake (pyossl/_c/tls/certificate_transparency.c).
+required, pyossl refuses such a server (pyossl/_c/tls/certificate_transparency.c).
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ class TransparencySettings(ContextState):
         Servers are asked for timestamps in an extension; ``request_ocsp`` or ``verify_ocsp`` also asks for an OCSP
         response, which can have some.  A resumed session is not checked again.  A server whose own certificate is
         trusted, so that no issuer is in its chain, is refused if timestamps are required: they cannot be checked.
+        One that shows a raw public key is refused too.  A server that proves to know a pre-shared key has no
+        certificate, and is accepted without a timestamp.
 
         Raises ``OSError`` if the file cannot be read, ``DecodeError`` if it is malformed, ``UsageError`` on a server's
         context, if the context does not verify, and after ``request_scts``, and ``UnsupportedError`` if OpenSSL was

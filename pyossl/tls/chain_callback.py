@@ -49,7 +49,8 @@ class ChainSettings(VerificationSettings):
         if callback is not None and not self.verifies:
             raise UsageError("this context does not verify: a chain callback would not be called")
         self._callbacks.chain = callback
-        lib.pyossl_set_callback(self._ctx, lib.PYOSSL_CHAIN, callback is not None)
+        if callback is not None:  # it stays on: verify_scts may need it too
+            lib.pyossl_set_callback(self._ctx, lib.PYOSSL_CHAIN, True)
 
 
 @callback(lib.PYOSSL_REFUSED)

@@ -61,8 +61,7 @@ class DANE(Uncopied):
 
     def __init__(self, records: str | TLSARecord | Iterable[str | TLSARecord], *, ee_name_checks: bool = True) -> None:
         self._ee_name_checks = flag(ee_name_checks, "ee_name_checks")
-        alone = isinstance(records, (str, TLSARecord))
-        several: Iterable[Any] = (records,) if alone else iterated(records, "dane")  # type: ignore[arg-type]
+        several = (records,) if isinstance(records, (str, TLSARecord)) else iterated(records, "dane")
         tried = dict.fromkeys(map(_record_of, several))
         reasons = _reasons_against(tried)
         self._records = tuple(record for record in tried if record not in reasons)

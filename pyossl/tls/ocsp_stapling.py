@@ -146,7 +146,8 @@ class OCSPSettings(ContextState):
         other certificates of the chain are checked too; they are never required.
 
         A resumed session is not checked again: its certificate was checked when it was made.  A server that proves to
-        know a pre-shared key has no certificate to check.
+        know a pre-shared key, or shows an expected raw public key, has no certificate to check: it is accepted without
+        a response, also if one is required.
 
         Raises ``UsageError`` on a server's context and if the context does not verify, and ``UnsupportedError`` if
         OpenSSL was built without OCSP.  SSL_CTX_set_tlsext_status_cb(3)

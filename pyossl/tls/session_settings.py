@@ -98,10 +98,10 @@ class SessionSettings(VerificationSettings):
         """1 to 32 bytes that keep a server's sessions apart from those of other contexts.
 
         Empty (the default): derived from the certificate and the verification settings at the first connection.  The
-        derived value is the same in every process, except if the context has a verify callback, or a trust store with
-        a directory, CRLs, flags or a time of its own.  Set it to let several processes resume such sessions; the
-        program must then make sure that all of them have the same verification settings.  Setting it on a client's
-        context raises ``UsageError``.  SSL_CTX_set_session_id_context(3)
+        derived value is the same in every process, except if the context has a verify callback or a chain callback, or
+        a trust store with a directory, CRLs, flags or a time of its own.  Set it to let several processes resume such
+        sessions; the program must then make sure that all of them have the same verification settings.  Setting it on
+        a client's context raises ``UsageError``.  SSL_CTX_set_session_id_context(3)
         """
         return self._session_id_context
 
@@ -157,9 +157,9 @@ class SessionSettings(VerificationSettings):
         It is the same in another process, so that processes with the same ticket keys resume each other's sessions.
 
         A resumed handshake does not verify the peer again.  So a context must not resume the sessions of a context
-        that verifies less.  What a verify callback accepts is unknown: a context with one resumes only its own
-        sessions.  (A server that verifies clients, and has no session id context, refuses every resumption.)
-        docs/pitfalls.md, 12
+        that verifies less.  What a verify callback or a chain callback accepts is unknown: a context with one
+        resumes only its own sessions.  (A server that verifies clients, and has no session id context, refuses every
+        resumption.)  docs/pitfalls.md, 12
         """
         certificate = borrowed(lib.SSL_CTX_get0_certificate(self._ctx))
         parts = [
@@ -173,7 +173,7 @@ class SessionSettings(VerificationSettings):
             parts.append(repr((*asked, self.security_level)).encode())
             if self._expected_keys:
                 parts.append(self._expected_keys)
-            if self._callbacks.verify is not None:
+            if self._callbacks.verify is not None or self._callbacks.chain is not None:
                 parts.append(os.urandom(16))
             if self._trust is not None:
                 parts.append(self._trust.identity)

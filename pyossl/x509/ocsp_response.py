@@ -134,7 +134,11 @@ class OCSPResponse:
 
     @property
     def text(self) -> str:
-        """A description of the whole response, for people to read.  Do not parse it.  OCSP_RESPONSE_print(3)"""
+        """A description of the whole response, for people to read.  Do not parse it.
+
+        Raises ``Error`` if OpenSSL cannot print it, for example because a time in it is malformed.
+        OCSP_RESPONSE_print(3)
+        """
         printed = output_of(lib.OCSP_RESPONSE_print, self._response, 0).decode("utf-8", "backslashreplace")
         take_records()
         return printed
@@ -335,11 +339,11 @@ def _check(
     single: OCSPSingleResponse, certificate: Certificate, now: datetime.datetime, leeway: datetime.timedelta
 ) -> None:
     """Raises ``CertificateError`` unless the single response is valid now and says good."""
-    if now < single.this_update - leeway:
+    if single.this_update - now > leeway:
         raise refused(f"the OCSP response is valid only from {single.this_update:{_UTC}}", certificate)
     if single.next_update is None:
         raise refused("the OCSP response does not say until when it is valid", certificate)
-    if now > single.next_update + leeway:
+    if now - single.next_update > leeway:
         raise refused(f"the OCSP response was valid until {single.next_update:{_UTC}}", certificate)
     if single.next_update < single.this_update:
         raise refused("the OCSP response ends before it begins", certificate)

@@ -1,4 +1,4 @@
-"""Certificate compression: who compresses for whom, what a compressed certificate lacks, and hostile messages."""
+"""Certificate compression: when each side compresses, what OpenSSL leaves out then, and malformed messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def server(authority: pyossl.Authority, credentials: pyossl.Credentials) -> Cont
     return Context.server(credentials, trust=authority.certificate, verify="optional")
 
 
-# Who compresses
+# When each side compresses
 
 
 @EACH
@@ -146,7 +146,7 @@ def test_a_server_without_a_certificate_takes_compressed_ones(authority: pyossl.
     Context(is_server=True).set_certificate_compression(AVAILABLE)
 
 
-# What a compressed certificate lacks
+# What OpenSSL leaves out of a compressed certificate
 
 
 def staple(server: Context, authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
@@ -197,7 +197,7 @@ def test_openssl_leaves_the_ocsp_response_out_of_a_compressed_certificate(
         assert (client.ocsp_response is None) is compressed
 
 
-# Hostile messages
+# Malformed messages
 
 
 def bomb(credentials: pyossl.Credentials, data: bytes, claimed: int) -> Context:

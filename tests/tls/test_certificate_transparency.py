@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pairs import meet, shake_hands
+from pairs import carry, meet, shake_hands
 from tls.certificate_log import DAY, NOW, Log
 
 import pyossl
@@ -19,6 +19,7 @@ from pyossl import (
     SCTStatus,
     UsageError,
     Version,
+    ffi,
     lib,
 )
 
@@ -120,6 +121,54 @@ def test_a_server_whose_own_certificate_is_trusted_is_refused_where_openssl_chec
 
 
 @VERSIONS
+def test_such_a_server_is_refused_before_it_gives_a_session_that_could_be_resumed(version: Version, logs: Path) -> None:
+    own, sessions = pyossl.self_signed("example.com"), []
+    context = Context.client(trust=own.certificate, maximum_version=version)
+    context.verify_scts(logs, required=True)
+    context.new_session_callback = lambda connection, session: sessions.append(session.to_der())
+    client, server = Connection(context, "example.com"), Connection(serving(own))
+    with pytest.raises(CertificateError) as refused:
+        shake_hands(client, server)
+    assert sessions == []
+    assert refused.value.certificate == own.certificate
+    carry(client, server)
+    with pytest.raises(pyossl.AlertError):
+        server.handshake()
+
+
+def test_a_chain_that_only_the_programs_own_c_callback_accepts_needs_timestamps_too(logs: Path) -> None:
+    """OpenSSL checks none if the result of the verification is an error that the callback has left."""
+    own = Authority("below a root", parent=Authority("a root")).issue("example.com")
+    accept = ffi.callback("int(int, X509_STORE_CTX *)", lambda ok, store_context: 1)
+    context = checking(Authority("another root"), logs)
+    lib.SSL_CTX_set_verify(context._ctx, lib.SSL_VERIFY_PEER, accept)
+    refusal(context, serving(own))
+
+
+@VERSIONS
+def test_a_chain_callback_is_asked_about_a_chain_with_timestamps_alone(
+    version: Version, ca: Authority, own: Credentials, log: Log, logs: Path
+) -> None:
+    asked: list[int] = []
+    for changed in (False, True):
+        context = checking(ca, logs, version)
+        context.chain_callback = lambda connection, chain: not asked.append(len(chain))
+        if changed:
+            context.chain_callback = None
+        meet(context, serving(own, log.timestamp(own.certificate)))
+    assert asked == [2]
+    alone = pyossl.self_signed("example.com")
+    for changed in (False, True):
+        context = Context.client(trust=alone.certificate, maximum_version=version)
+        context.verify_scts(logs, required=True)
+        context.chain_callback = lambda connection, chain: not asked.append(len(chain))
+        if changed:
+            context.chain_callback = None
+        refusal(context, serving(alone))
+    assert asked == [2]
+
+
+@VERSIONS
 def test_a_resumed_session_is_not_checked_again(
     version: Version, ca: Authority, own: Credentials, log: Log, logs: Path
 ) -> None:
@@ -127,6 +176,34 @@ def test_a_resumed_session_is_not_checked_again(
     client, _ = meet(context, server_context)
     again, _ = meet(context, server_context, session=client.session)
     assert again.session_reused
+
+
+@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+def test_a_server_with_a_pre_shared_key_has_no_certificate_that_needs_timestamps(logs: Path) -> None:
+    key = bytes(range(32))
+    server_context = Context(is_server=True)
+    server_context.psk_server_callback = lambda connection, identity: key
+    context = Context.client(trust=pyossl.Store.empty())
+    context.psk_client_callback = lambda connection, hint: (b"us", key)
+    context.verify_scts(logs, required=True)
+    client, _ = meet(context, server_context)
+    assert client.peer_certificate is None
+
+
+@pytest.mark.skipif(not pyossl.features.raw_public_keys, reason="this OpenSSL has no raw public keys")
+@VERSIONS
+def test_a_server_with_a_raw_public_key_is_refused_if_timestamps_are_required(version: Version, logs: Path) -> None:
+    key = pyossl.PrivateKey.generate()
+    server_context = Context(is_server=True)
+    server_context.use_raw_public_key(key)
+    for required in (False, True):
+        context = Context.client(trust=pyossl.Store.empty(), maximum_version=version)
+        context.expect_public_keys([key.public_key])
+        context.verify_scts(logs, required=required)
+        if required:
+            refusal(context, server_context)
+        else:
+            meet(context, server_context)
 
 
 def test_a_client_that_does_not_ask_gets_none(ca: Authority, own: Credentials, log: Log) -> None:

@@ -1,4 +1,4 @@
-"""Raw public keys: who is accepted, what is negotiated, sessions, and what fails closed."""
+"""Raw public keys: which peers are accepted, what is negotiated, callbacks, sessions, and mistakes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def refused(client: Context, server: Context, **options: Any) -> str:
     return str(raised.value)
 
 
-# Who is accepted
+# Which peers are accepted
 
 
 @HAVE
@@ -144,7 +144,7 @@ def test_a_key_that_is_too_weak_is_refused_although_it_is_expected(key: PrivateK
 
 @HAVE
 @VERSIONS
-def test_who_expects_raw_keys_alone_refuses_a_trusted_certificate(
+def test_a_context_that_expects_raw_keys_alone_refuses_a_trusted_certificate(
     version: Version, key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     with_certificate = only(Context.server(credentials), version)
@@ -166,7 +166,7 @@ def test_a_client_that_knows_no_raw_keys_is_refused_by_a_server_without_a_certif
 
 
 @HAVE
-def test_who_expects_no_raw_keys_gets_none(key: PrivateKey, credentials: pyossl.Credentials) -> None:
+def test_a_context_that_expects_no_raw_keys_accepts_none(key: PrivateKey, credentials: pyossl.Credentials) -> None:
     """A client that was told by OpenSSL's own function to take raw keys verifies them all the same."""
     client = Context.client(trust=Store.empty(), check_hostname=False)
     client.call(lib.SSL_CTX_set1_server_cert_type, bytes([lib.TLSEXT_cert_type_rpk]), 1)
@@ -252,6 +252,23 @@ def test_an_optional_client_may_show_nothing_and_no_other_key(
     stranger = Context.client(trust=authority.certificate)
     stranger.use_raw_public_key(other)
     refused(stranger, server)
+
+
+@HAVE
+@VERSIONS
+@pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+def test_an_ocsp_response_is_required_of_a_certificate_and_not_of_a_raw_key(
+    version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    with_either = Context.server(credentials)
+    with_either.use_raw_public_key(types=BOTH)
+    client = only(Context.client(trust=authority.certificate), version)
+    client.expect_public_keys([credentials.private_key.public_key], types=BOTH)
+    client.verify_ocsp(required=True)
+    one, _ = meet(client, with_either)
+    assert one.server_certificate_type is RAW
+    assert one.ocsp_status is None
+    assert "has stapled no OCSP response" in refused(client, Context.server(credentials))
 
 
 # The traps of OpenSSL's own functions

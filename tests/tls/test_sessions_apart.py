@@ -66,6 +66,10 @@ def the_callback(context: Context) -> None:
     context.verify_callback = lambda connection, verification: verification.ok
 
 
+def the_chain_callback(context: Context) -> None:
+    context.chain_callback = lambda connection, chain: True
+
+
 DIFFERENCES: dict[str, Callable[[Context], object]] = {
     "depth": lambda context: setattr(context, "verify_depth", 3),
     "flags": lambda context: setattr(context, "verify_flags", context.verify_flags | VerifyFlags.X509_STRICT),
@@ -73,7 +77,8 @@ DIFFERENCES: dict[str, Callable[[Context], object]] = {
     "time": lambda context: context.set_verify_time(datetime.datetime.now(datetime.timezone.utc)),
     "security level": lambda context: setattr(context, "security_level", context.security_level - 1),
     "signature algorithms": lambda context: context.set_client_sigalgs("ECDSA+SHA256:ECDSA+SHA384"),
-    "callback": the_callback,
+    "verify callback": the_callback,
+    "chain callback": the_chain_callback,
 }
 
 
@@ -96,12 +101,31 @@ def test_contexts_that_verify_differently_do_not(
     assert not is_resumed(client, session, pyossl.Connection(new_server()))
 
 
-def test_two_callbacks_of_one_name_are_two(client: Context, new_server: Callable[..., Context]) -> None:
+@pytest.mark.parametrize("set_callback", [the_callback, the_chain_callback])
+def test_two_callbacks_of_one_name_are_two(
+    set_callback: Callable[[Context], None], client: Context, new_server: Callable[..., Context]
+) -> None:
     lax, strict = new_server(), new_server()
-    the_callback(lax)
-    the_callback(strict)
+    set_callback(lax)
+    set_callback(strict)
     session = connect(pyossl.Connection(client, "example.com"), pyossl.Connection(lax))
     assert not is_resumed(client, session, pyossl.Connection(strict))
+
+
+def test_a_client_that_a_chain_callback_refuses_is_refused_with_the_session_of_another_name_too(
+    client: Context, new_server: Callable[..., Context]
+) -> None:
+    """The two names have one certificate.  A third context chooses theirs, and its ticket keys are in force."""
+    lax, strict, first = new_server(), new_server(), new_server()
+    strict.chain_callback = lambda connection, chain: False
+    first.servername_callback = lambda connection, name: strict if name == "example.com" else lax
+    session = connect(pyossl.Connection(client, "lax.example", other_names=["example.com"]), pyossl.Connection(first))
+    session = Session.load(session.to_der(), client, "example.com")
+    server = pyossl.Connection(first)
+    with pytest.raises(pyossl.CertificateError) as refused:
+        shake_hands(pyossl.Connection(client, "example.com", session=session), server)
+    assert refused.value.failure == server.failure
+    assert not server.is_handshake_finished
 
 
 def test_two_contexts_with_callbacks_share_sessions_if_both_have_one_session_id_context(

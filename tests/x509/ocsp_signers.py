@@ -44,6 +44,6 @@ def signed_by(
     next_update: datetime.datetime | None = NOW + DAY,
     digest: Any = None,
 ) -> OCSPResponse:
-    """A response about ``certificate`` of ``issuer``, signed by whoever ``signer`` is."""
+    """A response about a certificate of ``issuer``, signed by ``signer``, also if that one has no right to sign it."""
     times = this_update, next_update
     return signed_ocsp_response(certificate, issuer, signer.certificate, signer.private_key, revoked, *times, digest)

@@ -54,6 +54,14 @@ def test_a_response_says_what_the_authority_put_in(ca: Authority, own: Credentia
     assert response.verify(own.certificate, ca.certificate) == single
 
 
+def test_a_response_with_a_malformed_time_has_no_text(ca: Authority, own: Credentials) -> None:
+    encoded = ca.ocsp_response(own.certificate).to_der()
+    time = encoded.index(b"\x18\x0f20")  # the first GeneralizedTime: when the response was signed
+    malformed = encoded[: time + 2] + b"\xff" + encoded[time + 3 :]
+    with pytest.raises(pyossl.Error):
+        _ = OCSPResponse.load(malformed).text
+
+
 def test_a_revoked_certificate_has_a_time_and_a_reason() -> None:
     ca = Authority()
     own = ca.issue("example.com")
@@ -206,6 +214,15 @@ def test_a_response_that_ends_before_it_begins_is_refused(ca: Authority, own: Cr
     times = {"this_update": now, "next_update": now - MINUTE}
     response = signed_by(ca.credentials, own.certificate, ca.certificate, **times)
     assert "ends before it begins" in str(refusal(response, own, ca))
+
+
+def test_the_first_and_the_last_time_of_all_are_compared_too(ca: Authority, own: Credentials) -> None:
+    first = datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)
+    last = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
+    response = signed_by(ca.credentials, own.certificate, ca.certificate, this_update=first, next_update=last)
+    assert response.verify(own.certificate, ca.certificate).next_update == last
+    response = signed_by(ca.credentials, own.certificate, ca.certificate, next_update=first)
+    assert "was valid until" in str(refusal(response, own, ca))
 
 
 def test_a_responder_that_does_not_know_the_certificate_is_no_good(ca: Authority, own: Credentials) -> None:

@@ -1,8 +1,10 @@
 /* Certificate transparency: the timestamps that a server has sent, and a check that OpenSSL leaves out.
  *
  * OpenSSL checks no timestamps, and calls no callback, if the chain that it has verified is only the server's own
- * certificate: there is no issuer, whose key a log's signature may cover (docs/pitfalls.md, 79).  A client that
- * requires timestamps must not accept such a server. */
+ * certificate: there is no issuer, whose key a log's signature may cover (docs/pitfalls.md, 79).  Nor does it if a
+ * callback has accepted the chain and left the error in the result.  A client that requires timestamps must not accept
+ * such a server.  So its chain is looked at when OpenSSL has verified it, before there is a session that could be resumed
+ * (pyossl_verify_chain in suspending_callbacks.c). */
 
 typedef struct {
     int source;
@@ -88,13 +90,15 @@ static int pyossl_sct_at(SSL *ssl, int index, pyossl_sct *sct)
 /* SSL_CTX_set_ct_validation_callback(3).  1: done; 0: it failed, or this OpenSSL has no certificate transparency. */
 static int pyossl_verify_scts(SSL_CTX *context, int required)
 {
+    if (required)
+        pyossl_set_callback(context, PYOSSL_CHAIN, 1);
     return HAVE_CT ? pyossl_check_scts(context, required) : 0;
 }
 
-/* Whether this connection requires timestamps and OpenSSL has not checked any, in a handshake that is finished. */
-static int pyossl_lacks_scts(const pyossl_connection *connection)
+/* Whether this connection requires timestamps and OpenSSL will not check any of this chain, which is verified. */
+static int pyossl_lacks_scts(const pyossl_connection *connection, X509_STORE_CTX *store_context)
 {
-    const SSL *ssl = connection->ssl;
-
-    return connection->requires_scts && !SSL_session_reused(ssl) && sk_X509_num(SSL_get0_verified_chain(ssl)) <= 1;
+    return connection->requires_scts
+        && (sk_X509_num(X509_STORE_CTX_get0_chain(store_context)) <= 1
+            || X509_STORE_CTX_get_error(store_context) != X509_V_OK);
 }

@@ -79,8 +79,8 @@ static int pyossl_has_peer_certificate(SSL *ssl)
     return certificate != NULL || SSL_get0_peer_rpk(ssl) != NULL;    /* OpenSSL verifies a raw public key too */
 }
 
-/* -SSL_ERROR_SSL, after the connection has been marked as dead, for a reason of libssl's. */
-static long long pyossl_refuse_peer(pyossl_connection *connection, int reason)
+/* -SSL_ERROR_SSL, after the connection has been marked as dead. */
+static long long pyossl_refuse_peer(pyossl_connection *connection)
 {
     pyossl_clear_errors();
     connection->dead = 1;
@@ -89,26 +89,22 @@ static long long pyossl_refuse_peer(pyossl_connection *connection, int reason)
     connection->records = calloc(1, sizeof(pyossl_record));
     if (connection->records != NULL) {
         connection->record_count = 1;
-        connection->records->code = ERR_PACK(ERR_LIB_SSL, 0, reason);
+        connection->records->code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
     }
     return -SSL_ERROR_SSL;
 }
 
 /* 0; or -SSL_ERROR_SSL, and the connection is dead, if the handshake is finished and the peer has not sent the
- * certificate that it must send, or no timestamps of it. */
+ * certificate that it must send. */
 static long long pyossl_check_peer_certificate(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
 
     if (connection->is_peer_checked || connection->dead || !SSL_is_init_finished(ssl))
         return 0;
-    if (pyossl_needs_peer_certificate(ssl) && !pyossl_has_peer_certificate(ssl)) {
-        if (SSL_is_server(ssl) || !pyossl_has_proved_key(connection))
-            return pyossl_refuse_peer(connection, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
-    } else if (pyossl_lacks_scts(connection)) {
-        connection->verify_error = X509_V_ERR_NO_VALID_SCTS;
-        return pyossl_refuse_peer(connection, SSL_R_NO_VALID_SCTS);
-    }
+    if (pyossl_needs_peer_certificate(ssl) && !pyossl_has_peer_certificate(ssl)
+        && (SSL_is_server(ssl) || !pyossl_has_proved_key(connection)))
+        return pyossl_refuse_peer(connection);
     connection->is_peer_checked = 1;
     return 0;
 }

@@ -113,24 +113,29 @@ static int pyossl_retry_verify(SSL *ssl)
     return 0;
 }
 
-/* SSL_CTX_set_cert_verify_callback(3): asks Python about a chain that OpenSSL has accepted. */
+static int pyossl_lacks_scts(const pyossl_connection *connection, X509_STORE_CTX *store_context);
+
+/* SSL_CTX_set_cert_verify_callback(3): asks Python about a chain that OpenSSL has accepted, if it can have the
+ * timestamps that are required. */
 static int pyossl_verify_chain(X509_STORE_CTX *store_context, void *argument)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx());
     pyossl_connection *connection = pyossl_connection_of(ssl);
-    int answer = PYOSSL_REFUSED;
+    int answer = PYOSSL_REFUSED, error = X509_V_ERR_APPLICATION_VERIFICATION;
 
     (void)argument;
     if (X509_verify_cert(store_context) <= 0)
         return 0;
-    if (connection != NULL && connection->handle != NULL) {
+    if (connection != NULL && pyossl_lacks_scts(connection, store_context)) {
+        error = X509_V_ERR_NO_VALID_SCTS;
+    } else if (connection != NULL && connection->handle != NULL) {
         pyossl_aside *aside = pyossl_set_aside();
         answer = pyossl_on_chain(connection->handle, store_context);
         pyossl_put_back(aside);
     }
     if (answer == PYOSSL_ACCEPTED || (answer == PYOSSL_NO_ANSWER && pyossl_retry_verify(ssl)))
         return 1;
-    X509_STORE_CTX_set_error(store_context, X509_V_ERR_APPLICATION_VERIFICATION);
+    X509_STORE_CTX_set_error(store_context, error);
     X509_STORE_CTX_set_error_depth(store_context, 0);
     X509_STORE_CTX_set_current_cert(store_context, X509_STORE_CTX_get0_cert(store_context));
     if (connection != NULL)
