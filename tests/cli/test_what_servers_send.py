@@ -104,6 +104,22 @@ def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: P
 
 
 @needs_ocsp
+@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@each_version
+def test_a_session_from_before_something_was_required_is_not_resumed(
+    version: str, files: Files, tmp_path: Path
+) -> None:
+    logs = Log().list_in(tmp_path / "logs.cnf")
+    session = "--session", str(tmp_path / "session.pem"), "--max", version
+    with our_server("--cert", files.certificate, "--key", files.key) as served:
+        assert facts(served, files, *session)["session"]["resumed"] is False
+        assert facts(served, files, *session)["session"]["resumed"] is True
+        for required in (["--require-ocsp"], ["--sct-logs", str(logs)]):
+            ran = in_a_pipe("client", served.where, "--ca", files.ca, *session, *required, "--json")
+            assert ran.status == 1, ran
+
+
+@needs_ocsp
 def test_a_response_that_is_not_accepted_says_why(
     files: Files, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Path
 ) -> None:
