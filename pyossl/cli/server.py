@@ -111,7 +111,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--compress",
-        type=options.protocols,
+        type=lambda names: names.split(","),
         metavar="NAMES",
         help="compress the certificate with these algorithms, separated by commas: zlib, brotli or zstd",
     )
