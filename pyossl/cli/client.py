@@ -100,21 +100,15 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
+    _check_what_is_verified(arguments)
     context = options.client_context(arguments, verify=not arguments.no_verify)
-    if arguments.no_verify and (arguments.require_ocsp or arguments.sct_logs):
-        option = "--require-ocsp" if arguments.require_ocsp else "--sct-logs"
-        raise WrongArgumentError(f"{option} needs the verified issuer of the certificate: remove --no-verify")
     if arguments.public_key:
-        if arguments.no_verify:
-            raise WrongArgumentError("--public-key verifies the server's key: remove --no-verify")
         with options.errors_as_wrong_arguments():
             context.expect_public_keys(PublicKey.load(file) for file in arguments.public_key)
-    if arguments.no_verify and arguments.dane:
-        raise WrongArgumentError("--dane verifies the server: remove --no-verify")
-    if arguments.sct_logs:
+    if arguments.sct_logs is not None:
         with options.errors_as_wrong_arguments():
             context.verify_scts(arguments.sct_logs, required=True)
-    options.ask_for_certificate_status(context, scts=not arguments.sct_logs)
+    options.ask_for_certificate_status(context, scts=arguments.sct_logs is None)
     if arguments.require_ocsp:
         context.verify_ocsp(required=True)
     address = arguments.destination.address(arguments.starttls)
@@ -170,6 +164,23 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             if file is not None and sessions:
                 file.save(sessions[-1])
     return 0
+
+
+def _check_what_is_verified(arguments: argparse.Namespace) -> None:
+    """Raises ``WrongArgumentError`` if an option verifies what another one excludes."""
+    of_certificates = {
+        "--require-ocsp": arguments.require_ocsp,
+        "--sct-logs": arguments.sct_logs is not None,
+        "--dane": arguments.dane is not None,
+    }
+    for option, is_given in {**of_certificates, "--public-key": arguments.public_key is not None}.items():
+        if is_given and arguments.no_verify:
+            raise WrongArgumentError(f"{option} verifies the server: remove --no-verify")
+    for option, is_given in of_certificates.items():
+        if is_given and arguments.public_key is not None:
+            raise WrongArgumentError(
+                f"{option} verifies a certificate, and --public-key accepts none: give one of them"
+            )
 
 
 def _early_data(arguments: argparse.Namespace) -> bytes:

@@ -50,6 +50,9 @@ def test_wrong_options_connect_to_nothing(tmp_path: Path) -> None:
     (key := tmp_path / "key.pem").write_bytes(PrivateKey.generate().public_key.to_pem())
     for options, message in (
         (["--public-key", str(key), "--no-verify"], "remove --no-verify"),
+        (["--public-key", str(key), "--require-ocsp"], "--require-ocsp verifies a certificate"),
+        (["--public-key", str(key), "--sct-logs", "logs.cnf"], "--sct-logs verifies a certificate"),
+        (["--public-key", str(key), "--dane", "3 1 1 " + "ab" * 32], "--dane verifies a certificate"),
         (["--public-key", str(tmp_path / "none.pem")], "none.pem"),
     ):
         ran = in_a_pipe("client", "localhost:1", *options)

@@ -99,7 +99,11 @@ def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: P
     ran = in_a_pipe("client", stapling.where, "--ca", files.ca, "--sct-logs", str(logs), "--json")
     assert ran.status == 1
     assert json.loads(ran.output)["error"]["verification"]["code"] == pyossl.lib.X509_V_ERR_NO_VALID_SCTS
-    for wrong in (("--sct-logs", str(tmp_path / "missing")), ("--sct-logs", str(logs), "--no-verify")):
+    for wrong in (
+        ["--sct-logs", str(tmp_path / "missing")],
+        ["--sct-logs", str(logs), "--no-verify"],
+        ["--sct-logs", ""],
+    ):
         assert in_a_pipe("client", stapling.where, *wrong).status == 2
 
 
