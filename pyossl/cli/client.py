@@ -157,9 +157,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 screen.data(json.dumps(report, indent=2))
             else:
                 _show(connected, observed, notes)
-                if not tls.early_data_accepted:
-                    tls.sendall(early_data)
-                _move_data(tls, screen, arguments.crlf)
+                _move_data(tls, screen, b"" if tls.early_data_accepted else early_data, arguments.crlf)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
@@ -204,18 +202,19 @@ def _show(connected: ClientConnection, observed: ObservedHandshake, notes: Scree
     notes.line()
 
 
-def _move_data(tls: Socket, screen: Screen, crlf: bool) -> None:
-    """Sends standard input to the peer, and writes the peer's data to standard output, until the peer closes."""
+def _move_data(tls: Socket, screen: Screen, first: bytes, crlf: bool) -> None:
+    """Sends ``first`` and standard input, and writes the peer's data to standard output, until the peer closes."""
     tls.settimeout(None)
-    sender = threading.Thread(target=_send_input, args=[tls, crlf], daemon=True)
+    sender = threading.Thread(target=_send_data, args=[tls, first, crlf], daemon=True)
     sender.start()
     while data := tls.recv(_CHUNK):
         screen.raw(data)
 
 
-def _send_input(tls: Socket, crlf: bool) -> None:
+def _send_data(tls: Socket, first: bytes, crlf: bool) -> None:
     # os.read, not sys.stdin: a thread that waits in a buffered read holds its lock, and Python then aborts at exit.
     with contextlib.suppress(pyossl.Error, OSError):  # the reading thread gets the error too, and reports it
+        tls.sendall(first)
         before = b""
         # sys.stdin is None if the shell has closed it.  Its number may belong to another file now.
         while data := os.read(sys.stdin.fileno(), _CHUNK) if sys.stdin else b"":
