@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import DANE, ECHOffer, PublicKey, Session, Socket
+from pyossl import DANE, ECHOffer, PublicKey, Session, Socket, UsageError
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -141,6 +141,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             ech=ech,
             dane=dane,
         )
+    except UsageError as error:  # such as --dane with an address, which has no DNS name
+        raise WrongArgumentError(str(error)) from error
     except (pyossl.Error, OSError) as error:
         if not arguments.json:
             raise
