@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import DANE, ECHOffer, PublicKey, Session, Socket
+from pyossl import DANE, ECHOffer, PublicKey, Session, Socket, UsageError
 from pyossl.cli import connection_report, options
 from pyossl.cli.client_connection import ClientConnection, close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -100,21 +100,15 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the command and returns its exit status."""
     notes = Screen(sys.stderr)
+    _check_what_is_verified(arguments)
     context = options.client_context(arguments, verify=not arguments.no_verify)
-    if arguments.no_verify and (arguments.require_ocsp or arguments.sct_logs):
-        option = "--require-ocsp" if arguments.require_ocsp else "--sct-logs"
-        raise WrongArgumentError(f"{option} needs the verified issuer of the certificate: remove --no-verify")
     if arguments.public_key:
-        if arguments.no_verify:
-            raise WrongArgumentError("--public-key verifies the server's key: remove --no-verify")
         with options.errors_as_wrong_arguments():
             context.expect_public_keys(PublicKey.load(file) for file in arguments.public_key)
-    if arguments.no_verify and arguments.dane:
-        raise WrongArgumentError("--dane verifies the server: remove --no-verify")
-    if arguments.sct_logs:
+    if arguments.sct_logs is not None:
         with options.errors_as_wrong_arguments():
             context.verify_scts(arguments.sct_logs, required=True)
-    options.ask_for_certificate_status(context, scts=not arguments.sct_logs)
+    options.ask_for_certificate_status(context, scts=arguments.sct_logs is None)
     if arguments.require_ocsp:
         context.verify_ocsp(required=True)
     address = arguments.destination.address(arguments.starttls)
@@ -147,6 +141,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             ech=ech,
             dane=dane,
         )
+    except UsageError as error:  # such as --dane with an address, which has no DNS name
+        raise WrongArgumentError(str(error)) from error
     except (pyossl.Error, OSError) as error:
         if not arguments.json:
             raise
@@ -163,13 +159,28 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 screen.data(json.dumps(report, indent=2))
             else:
                 _show(connected, observed, notes)
-                if not tls.early_data_accepted:
-                    tls.sendall(early_data)
-                _move_data(tls, screen, arguments.crlf)
+                _move_data(tls, screen, b"" if tls.early_data_accepted else early_data, arguments.crlf)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
     return 0
+
+
+def _check_what_is_verified(arguments: argparse.Namespace) -> None:
+    """Raises ``WrongArgumentError`` if an option verifies what another one excludes."""
+    of_certificates = {
+        "--require-ocsp": arguments.require_ocsp,
+        "--sct-logs": arguments.sct_logs is not None,
+        "--dane": arguments.dane is not None,
+    }
+    for option, is_given in {**of_certificates, "--public-key": arguments.public_key is not None}.items():
+        if is_given and arguments.no_verify:
+            raise WrongArgumentError(f"{option} verifies the server: remove --no-verify")
+    for option, is_given in of_certificates.items():
+        if is_given and arguments.public_key is not None:
+            raise WrongArgumentError(
+                f"{option} verifies a certificate, and --public-key accepts none: give one of them"
+            )
 
 
 def _early_data(arguments: argparse.Namespace) -> bytes:
@@ -193,18 +204,19 @@ def _show(connected: ClientConnection, observed: ObservedHandshake, notes: Scree
     notes.line()
 
 
-def _move_data(tls: Socket, screen: Screen, crlf: bool) -> None:
-    """Sends standard input to the peer, and writes the peer's data to standard output, until the peer closes."""
+def _move_data(tls: Socket, screen: Screen, first: bytes, crlf: bool) -> None:
+    """Sends ``first`` and standard input, and writes the peer's data to standard output, until the peer closes."""
     tls.settimeout(None)
-    sender = threading.Thread(target=_send_input, args=[tls, crlf], daemon=True)
+    sender = threading.Thread(target=_send_data, args=[tls, first, crlf], daemon=True)
     sender.start()
     while data := tls.recv(_CHUNK):
         screen.raw(data)
 
 
-def _send_input(tls: Socket, crlf: bool) -> None:
+def _send_data(tls: Socket, first: bytes, crlf: bool) -> None:
     # os.read, not sys.stdin: a thread that waits in a buffered read holds its lock, and Python then aborts at exit.
     with contextlib.suppress(pyossl.Error, OSError):  # the reading thread gets the error too, and reports it
+        tls.sendall(first)
         before = b""
         # sys.stdin is None if the shell has closed it.  Its number may belong to another file now.
         while data := os.read(sys.stdin.fileno(), _CHUNK) if sys.stdin else b"":

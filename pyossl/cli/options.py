@@ -17,6 +17,7 @@ from pyossl import (
     LibraryContext,
     Options,
     PasswordError,
+    UnsupportedError,
     features,
 )
 from pyossl.cli import starttls
@@ -172,7 +173,7 @@ def errors_as_wrong_arguments(arguments: argparse.Namespace | None = None) -> It
         yield
     except OSError as error:
         raise WrongArgumentError(str(error)) from error
-    except (ValueError, DecodeError) as error:
+    except (ValueError, DecodeError, UnsupportedError) as error:
         raise WrongArgumentError((arguments and _option_to_add(arguments, error)) or str(error)) from error
 
 

@@ -111,7 +111,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--compress",
-        type=options.protocols,
+        type=lambda names: names.split(","),
         metavar="NAMES",
         help="compress the certificate with these algorithms, separated by commas: zlib, brotli or zstd",
     )
@@ -322,7 +322,9 @@ class Client:
         deadline = time.monotonic() + timeout
         self._tls.settimeout(timeout)
         if self._tls.context.max_early_data:
-            while data := self._tls.read_early_data():
+            data = None
+            while data != b"":
+                data = self._tls.read_early_data()
                 self.early_data += data
                 self._tls.settimeout(max(deadline - time.monotonic(), 0.001))
         self._tls.handshake()

@@ -1,7 +1,7 @@
 """The file of ``--session``: a line that says which connections may resume the session, and the session in PEM.
 
 A resumed connection does not verify the server again.  Therefore the client offers a session only to the same server
-and name, with the same trusted certificates, TLSA records and client certificate.
+and name, with the same client certificate, and if the server was verified in the same way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class SessionFile:
         self._path = Path(arguments.session)
         self._name = name
         made_for = [f"{address[0]}:{address[1]}", name, f"verify={not arguments.no_verify}"]
-        for file in (arguments.ca, arguments.cert):
+        made_for += [f"ocsp={arguments.require_ocsp}", f"fips={arguments.fips}"]
+        for file in (arguments.ca, arguments.cert, arguments.sct_logs):
             made_for.append("none" if file is None else f"{Path(file).resolve()} {_digest(file)}")
         made_for += sorted(_digest(file) for file in arguments.public_key or ())
         if arguments.dane is not None:

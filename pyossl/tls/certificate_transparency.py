@@ -115,7 +115,7 @@ class TransparencySettings(ContextState):
         built without certificate transparency.  SSL_CTX_set_ct_validation_callback(3)
         """
         self._change()
-        file = os.fsencode(path(logs, "the list of logs"))
+        file = path(logs, "the list of logs")
         flag(required, "required")
         self._change_client("verify_scts")
         require(lib.HAVE_CT, "certificate transparency")
@@ -126,8 +126,8 @@ class TransparencySettings(ContextState):
         with open(file, "rb"):  # OpenSSL does not say why it cannot read the file
             pass
         take_records()
-        if lib.SSL_CTX_set_ctlog_list_file(self._ctx, file) != 1:
-            raise failed(f"reading the list of logs {os.fsdecode(file)}", DecodeError)
+        if lib.SSL_CTX_set_ctlog_list_file(self._ctx, os.fsencode(file)) != 1:
+            raise failed(f"reading the list of logs {os.fsdecode(file)!r}", DecodeError)
         check(lib.pyossl_verify_scts(self._ctx, required), "SSL_CTX_set_ct_validation_callback")
         self._callbacks.requires_scts = required
 

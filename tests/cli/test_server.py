@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -432,6 +433,27 @@ def test_what_a_client_sends_after_the_handshake_is_not_kept(
         assert server.recv(1) == b""
         server.close()
     assert len(observed.ladder.rungs) == kept > 0
+
+
+def test_waiting_for_early_data_is_a_part_of_the_time_for_the_handshake(server_context: pyossl.Context) -> None:
+    server_context.max_early_data = 100
+    left: list[float] = []
+
+    class Slow:
+        """Stands for a socket whose client sends nothing for a while, and then no early data."""
+
+        context = server_context
+        settimeout = staticmethod(left.append)
+        handshake = staticmethod(lambda: None)
+
+        def read_early_data(self) -> bytes:
+            time.sleep(0.1)
+            return b""
+
+    slow: Any = Slow()
+    command.Client(slow, "client", ObservedHandshake(server_context)).handshake(SECONDS)
+    assert left[0] == SECONDS
+    assert left[-1] <= SECONDS - 0.1
 
 
 def test_a_handshake_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch, server_context: pyossl.Context) -> None:

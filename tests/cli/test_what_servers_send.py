@@ -99,8 +99,28 @@ def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: P
     ran = in_a_pipe("client", stapling.where, "--ca", files.ca, "--sct-logs", str(logs), "--json")
     assert ran.status == 1
     assert json.loads(ran.output)["error"]["verification"]["code"] == pyossl.lib.X509_V_ERR_NO_VALID_SCTS
-    for wrong in (("--sct-logs", str(tmp_path / "missing")), ("--sct-logs", str(logs), "--no-verify")):
+    for wrong in (
+        ["--sct-logs", str(tmp_path / "missing")],
+        ["--sct-logs", str(logs), "--no-verify"],
+        ["--sct-logs", ""],
+    ):
         assert in_a_pipe("client", stapling.where, *wrong).status == 2
+
+
+@needs_ocsp
+@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@each_version
+def test_a_session_from_before_something_was_required_is_not_resumed(
+    version: str, files: Files, tmp_path: Path
+) -> None:
+    logs = Log().list_in(tmp_path / "logs.cnf")
+    session = "--session", str(tmp_path / "session.pem"), "--max", version
+    with our_server("--cert", files.certificate, "--key", files.key) as served:
+        assert facts(served, files, *session)["session"]["resumed"] is False
+        assert facts(served, files, *session)["session"]["resumed"] is True
+        for required in (["--require-ocsp"], ["--sct-logs", str(logs)]):
+            ran = in_a_pipe("client", served.where, "--ca", files.ca, *session, *required, "--json")
+            assert ran.status == 1, ran
 
 
 @needs_ocsp

@@ -236,8 +236,9 @@ def test_before_the_handshake_there_are_none(ca: Authority, logs: Path) -> None:
 
 def test_bad_lists_of_logs_are_refused(tmp_path: Path) -> None:
     context = Context.client()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as missing:
         context.verify_scts(tmp_path / "missing", required=True)
+    assert missing.value.filename == str(tmp_path / "missing")
     for number, text in enumerate(("", "enabled_logs = ours\n", "enabled_logs = ours\n[ours]\nkey = AAAA\n", "\0")):
         (tmp_path / str(number)).write_text(text)
         with pytest.raises(pyossl.DecodeError, match="reading the list of logs"):

@@ -8,7 +8,7 @@ import pytest
 from pairs import carry, meet, shake_hands
 
 import pyossl
-from pyossl import Connection, Context, UsageError, Version, Want, lib
+from pyossl import Connection, Context, UsageError, Version, Want, ffi, lib
 
 VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
@@ -104,6 +104,26 @@ def test_a_server_cannot_answer_later_and_does_not_accept_the_client(
     with pytest.raises(UsageError, match="OpenSSL cannot verify a client later"):
         shake_hands(client, server)
     assert not server.is_handshake_finished
+
+
+@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@VERSIONS
+def test_openssls_server_accepts_a_client_that_it_is_to_verify_later(
+    version: Version, mutual: tuple[Context, Context], authority: pyossl.Authority
+) -> None:
+    """docs/pitfalls.md, 80"""
+
+    @ffi.callback("int(X509_STORE_CTX *, void *)")  # type: ignore[untyped-decorator]  # cffi's own
+    def later(store_context: Any, argument: Any) -> int:
+        ssl = lib.X509_STORE_CTX_get_ex_data(store_context, lib.SSL_get_ex_data_X509_STORE_CTX_idx())
+        return int(lib.SSL_set_retry_verify(ssl))
+
+    stranger = pyossl.self_signed("stranger.example")
+    client_context = Context.client(trust=authority.certificate, credentials=stranger, maximum_version=version)
+    lib.SSL_CTX_set_cert_verify_callback(mutual[1]._ctx, later, ffi.NULL)
+    _, server = meet(client_context, mutual[1])
+    assert server.peer_certificate == stranger.certificate
+    assert lib.SSL_get_verify_result(server._c.ssl) == lib.X509_V_OK
 
 
 @pytest.mark.skipif(lib.HAVE_RETRY_VERIFY, reason="this OpenSSL can verify later")

@@ -57,6 +57,26 @@ def test_of_replays_in_several_threads_at_most_one_is_accepted(
         assert sorted(got) == [b"", b"", b"", REQUEST]
 
 
+@pytest.mark.parametrize("has_store", [False, True])
+def test_another_server_with_the_ticket_keys_resumes_only_with_a_store_for_both(
+    has_store: bool, client_context: Context, credentials: pyossl.Credentials
+) -> None:
+    """OpenSSL's protection takes a ticket only from the cache of the server that made it."""
+    keys, servers = pyossl.TicketKeys(), (early_server(credentials), early_server(credentials))
+    for each in servers:
+        each.rotating_ticket_keys = keys
+        if has_store:
+            each.options |= Options.NO_ANTI_REPLAY
+            each.allow_early_data_callback = lambda connection, client_random: True
+    session = session_for(client_context, servers[0])
+    client = Connection(client_context, "example.com", session=session, early_data=REQUEST)
+    server = Connection(servers[1])
+    server.receive_data(first_flight(client))
+    assert server.read_early_data() == (REQUEST if has_store else b"")
+    assert read_to_end(client, server) == b""
+    assert client.early_data_accepted is server.session_reused is has_store
+
+
 @pytest.mark.feature("replayed early data is refused")
 def test_a_child_process_takes_no_early_data_of_its_parents_sessions(
     client_context: Context, server_context: Context
