@@ -105,6 +105,7 @@ class AsyncStream(Uncopied):
         self._handshake_lock, self._send_lock, self._receive_lock = library.Lock(), library.Lock(), library.Lock()
         self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
+        self._answer: Any = None  # the cancel scope in which a task awaits a callback
         self._early = b""  # early data that was read, and not returned yet
         self._answers_early = False  # early data was accepted: a write need not wait for the handshake
 
@@ -285,6 +286,8 @@ class AsyncStream(Uncopied):
         """Frees the connection; tasks in other methods raise ``ClosedResourceError``."""
         self.closed = True
         self.connection.close()
+        if self._answer is not None:
+            self._answer.cancel()
 
     # The steps
 
@@ -367,7 +370,9 @@ class AsyncStream(Uncopied):
             raise UsageError(f"the connection needs {want!r}, and a stream cannot wait for that")
         suspension = self.connection._suspension
         if suspension is not None and not suspension.is_awaited:
-            await suspension.finish(self.connection)
+            with self._library.CancelScope() as self._answer:
+                await suspension.finish(self.connection)
+            self._answer = None
         else:
             await self._library.sleep(ASK_AGAIN)
 
