@@ -234,6 +234,7 @@ class AsyncStream(Uncopied):
                 return
             if self.connection.version != "TLSv1.3":
                 raise NotImplementedError(f"{self.connection.version} has no half-close: the peer would close too")
+            await self._repeat(self.connection.handshake)  # the server may have asked for a certificate
             await self._close_sending()
 
     async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:

@@ -235,6 +235,38 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
     run(main)
 
 
+def test_a_client_that_is_asked_ends_its_side_after_the_answer(
+    authority: pyossl.Authority, credentials: Credentials
+) -> None:
+    own = authority.issue("client")
+
+    async def main() -> None:
+        asked = trio.Event()
+
+        async def choose(connection: Connection, demand: CertificateDemand) -> Credentials:
+            asked.set()
+            await trio.sleep(0.01)
+            return own
+
+        client, server = streams(*asking(authority, credentials, choose))
+        await trio_pairs.shake_hands(client, server)
+        await server.request_certificate()
+
+        async def end() -> None:
+            await asked.wait()
+            await client.send_eof()
+
+        async def answer() -> None:
+            assert await server.receive_some(100) == b""
+            await server.send_all(b"answer")
+
+        _, _, data = await trio_pairs.both(end(), answer(), client.receive_some(100))
+        assert data == b"answer"
+        assert server.connection.peer_certificate == own.certificate
+
+    run(main)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
