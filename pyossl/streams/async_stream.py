@@ -33,8 +33,10 @@ bytes at once, the connection gets a portion of them for each step, with a check
 many records without data, for example KeyUpdates, could hold up all other tasks.
 
 *Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.
+
 *Callbacks without an answer.*  If a callback returned an awaitable, the task whose step needs the answer awaits it
-(pyossl/tls/suspension.py).  If the callback returned a ``Want``, the step is tried again a little later.
+(pyossl/tls/suspension.py), until the stream is closed.  If the callback returned a ``Want``, the step is tried again a
+little later.
 
 *Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
 only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
