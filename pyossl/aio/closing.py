@@ -154,6 +154,8 @@ class ClosingTransport(LoopCallbacks):
     def _callback_answered(self, step: Callable[[], object], operation: str, task: asyncio.Task[None]) -> None:
         self._answer = None
         if self._state == CLOSED:
+            if self._connection._suspension is not None:  # the task was cancelled before it began
+                self._connection._suspension.drop()
             return
         if task.cancelled():
             self._fail(ConnectionAbortedError(f"{operation}: what a callback awaits was cancelled"), operation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -272,6 +273,29 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
 
     run(main())
     assert shown == [own.certificate]
+
+
+@pytest.mark.filterwarnings("always::RuntimeWarning")
+def test_a_server_that_aborts_at_once_leaves_no_coroutine_that_was_never_awaited(
+    run: Run[Any], connect: Connect, recwarn: pytest.WarningsRecorder, credentials: Credentials
+) -> None:
+    async def answer() -> Credentials:
+        return credentials
+
+    async def main() -> None:
+        def choose(connection: Connection, demand: CertificateDemand) -> Awaitable[Credentials]:
+            asyncio.get_running_loop().call_soon(server.abort_clients)
+            return answer()
+
+        context = Context(is_server=True)
+        context.certificate_callback = choose
+        async with await pyossl.aio.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+            with pytest.raises((pyossl.TruncationError, pyossl.TransportError)):
+                await connect(server, server_hostname="example.com")
+
+    run(main())
+    gc.collect()
+    assert [each for each in recwarn if "never awaited" in str(each.message)] == []
 
 
 @pytest.mark.parametrize("closes", [False, True])
