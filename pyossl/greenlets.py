@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from pyossl.sockets import socket as sockets, wait_hook
 from pyossl.sockets.descriptor_connection import FOREVER, deadline_in
 from pyossl.sockets.socket import Socket
 from pyossl.sockets.wait_hook import Wait as Wait
+from pyossl.tls.post_handshake import OPERATIONS
 
 __all__ = ["GreenSocket", "Wait", "use_eventlet", "use_gevent", "wait_with"]
 
@@ -137,6 +139,20 @@ class GreenSocket(Socket):
         with self._writes():
             return self._until("sending a file", deadline or None, super()._send_some, data)
 
+    def _post_handshake(self, what: int) -> None:
+        if self._limit == 0:
+            super()._post_handshake(what)
+            return
+        steps = iter((partial(self.connection._post_handshake, what),))
+
+        def step() -> None:
+            """Begins in the first call, and goes on in the others."""
+            if (want := next(steps, self.connection.handshake)()) is not None:
+                raise WouldBlockError(want)
+
+        with self._writes():
+            self._in_steps(OPERATIONS[what], step)
+
     def shutdown(self, how: int) -> None:
         self._in_steps("the shutdown", super().shutdown, how)
 
@@ -163,6 +179,8 @@ class GreenSocket(Socket):
             self._wait(operation, want, deadline)
 
     def _wait(self, operation: str, want: Want, deadline: int | None) -> None:
+        if want is Want.READ and not self._waiters:
+            self.connection.check_nothing_to_read_first()
         self._waiters += 1
         try:
             wait_hook.until_ready(self._sock.fileno(), want, deadline, want is Want.READ and self.connection.is_paused)

@@ -17,7 +17,7 @@ from pyossl.aio.fork_count import fork_count
 from pyossl.aio.loop_callbacks import LoopCallbacks
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN, STATE_NAMES
 from pyossl.aio.write_buffer import WriteBuffer
-from pyossl.core.errors import Error, TransportError, TruncationError, UsageError
+from pyossl.core.errors import Error, NotDueError, TransportError, TruncationError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import Destination, EventLoopConnection
 from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
@@ -119,6 +119,10 @@ class ClosingTransport(LoopCallbacks):
         """Reads and delivers once."""
         raise NotImplementedError
 
+    def _write_ready(self) -> None:
+        """Sends from the write buffer; if it is empty after ``close``, shuts down."""
+        raise NotImplementedError
+
     # Waiting
 
     def _wait_for(self, want: Want, step: Callable[[], object], operation: str) -> None:
@@ -150,6 +154,8 @@ class ClosingTransport(LoopCallbacks):
     def _callback_answered(self, step: Callable[[], object], operation: str, task: asyncio.Task[None]) -> None:
         self._answer = None
         if self._state == CLOSED:
+            if self._connection._suspension is not None:  # the task was cancelled before it began
+                self._connection._suspension.drop()
             return
         if task.cancelled():
             self._fail(ConnectionAbortedError(f"{operation}: what a callback awaits was cancelled"), operation)
@@ -179,7 +185,7 @@ class ClosingTransport(LoopCallbacks):
         """Sends the write buffer, then close_notify, waits for the peer's, and then calls ``connection_lost(None)``.
 
         If the peer does nothing for ``ssl_shutdown_timeout`` seconds, ``connection_lost`` gets a ``TimeoutError``.  A
-        handshake that is not finished is aborted.  SSL_shutdown(3)
+        handshake that is not finished is aborted, unless the write buffer waits for it.  SSL_shutdown(3)
         """
         if self._state >= FLUSHING:
             return
@@ -195,8 +201,8 @@ class ClosingTransport(LoopCallbacks):
             self._lose(None)
             return
         self._timer = self._loop.call_later(self._shutdown_timeout, self._shutdown_timed_out)
-        if self._write_buffer is None:
-            self._shut_down()
+        if self._write_buffer is None or not self._watches_writer:
+            self._write_ready()
 
     def _shut_down(self) -> None:
         if self._state == CLOSED:
@@ -211,6 +217,8 @@ class ClosingTransport(LoopCallbacks):
                 self._peer_closed()
             else:
                 self._wait_for(done, self._shut_down, "the shutdown")
+        except NotDueError:  # another handshake is not finished
+            self._lose(None)
         except BaseException as error:
             self._fail(error, "the shutdown")
 

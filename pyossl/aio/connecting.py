@@ -111,9 +111,8 @@ async def create_connection(
         if interleave:
             found = by_turns(found, interleave)
         sock = await first_connected(found, local, happy_eyeballs_delay, all_errors)
-    return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, dane, options
-    )
+    offered = {"session": session, "early_data": early_data, "ech": ech, "dane": dane}
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, offered, options)
 
 
 def _host_and_port(address: Any) -> tuple[Any, Any]:
@@ -178,9 +177,8 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-    return await _over_socket(
-        protocol_factory, sock, is_callers, context, server_hostname, session, early_data, ech, dane, options
-    )
+    offered = {"session": session, "early_data": early_data, "ech": ech, "dane": dane}
+    return await _over_socket(protocol_factory, sock, is_callers, context, server_hostname, offered, options)
 
 
 async def _over_socket(
@@ -189,11 +187,8 @@ async def _over_socket(
     is_callers: bool,
     context: Context,
     server_hostname: str,
-    session: Session | None,
-    early_data: Bytes | None,
-    ech: Offered | None,
-    dane: Records | None,
-    options: dict[str, float],
+    offered: dict[str, Any],
+    options: dict[str, Any],
 ) -> tuple[Transport, P]:
     """Does the handshake over a connected socket.  If it fails, the socket is closed."""
     loop = asyncio.get_running_loop()
@@ -201,13 +196,11 @@ async def _over_socket(
     try:
         protocol = protocol_factory()
         if has_descriptors(loop):
-            given: dict[str, Any] = {"early_data": early_data, "ech": ech, "dane": dane, "waiter": waiter, **options}
             transport = tls_over_socket(
-                loop, sock, context, protocol, server_hostname, session, is_callers=is_callers, **given
+                loop, sock, context, protocol, server_hostname, offered, is_callers, waiter=waiter, **options
             )
         else:
-            given = {"early_data": early_data, "ech": ech, "dane": dane, "waiter": waiter, **options}
-            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
+            below = ProtocolBelowTLS(loop, context, protocol, server_hostname, offered, waiter=waiter, **options)
     except BaseException:
         sock.close()
         raise

@@ -30,9 +30,6 @@ from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
-from pyossl.tls.dane import Records
-from pyossl.tls.ech import Offered
-from pyossl.tls.session import Session
 
 _threads = threading.local()
 """``room`` is a buffer that all connections of a thread read into, one after the other: an idle one needs none."""
@@ -51,13 +48,9 @@ class ConnectionOverTransport(Connection):
         context: Context,
         server_hostname: Any,
         send_below: Callable[[bytes], object],
-        *,
-        session: Session | None = None,
-        early_data: Bytes | None = None,
-        ech: Offered | None = None,
-        dane: Records | None = None,
+        **offered: Any,
     ) -> None:
-        super().__init__(context, server_hostname, session=session, early_data=early_data, ech=ech, dane=dane)
+        super().__init__(context, server_hostname, **offered)
         self._send_below = send_below
         self.has_more = False
         """Whether the next read needs no wait."""

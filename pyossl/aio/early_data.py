@@ -133,12 +133,17 @@ class EarlySocketTransport(SocketTransport):
         self._early = OVER
         self._cancel_early_timer()
         if self._state == FLUSHING:
-            if self._write_buffer is None:
-                self._shut_down()
+            self._write_ready()
             return
         if self._eof_written and self._write_buffer is None and self._state == OPEN:
             self._send_close_notify()
         self._call_soon(self._read_ready)
+
+    def _read_to_flush(self) -> None:
+        if self._early == OVER:
+            super()._read_to_flush()
+        else:
+            self._read_ready()
 
     # The end
 

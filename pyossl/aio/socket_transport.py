@@ -117,26 +117,21 @@ def tls_over_socket(
     context: Any,
     protocol: asyncio.BaseProtocol,
     server_hostname: Any = None,
-    session: Any = None,
-    ech: Any = None,
-    dane: Any = None,
+    offered: dict[str, Any] | None = None,
     is_callers: bool = False,
-    early_data: Any = None,
     transport_class: type[SocketTransport] = SocketTransport,
     **options: Any,
 ) -> SocketTransport:
     """A transport over a connected socket, which begins its handshake.  If that fails, the socket is closed.
 
+    - ``offered``: the other arguments of ``Connection``, for example ``session``.
     - ``is_callers``: the program has the socket object too, and may close it.
-    - ``early_data``: that of ``Connection``.
     - ``transport_class``: the class of the transport.
     """
     try:
         sock.setblocking(False)
         send_at_once(sock)
-        connection = EventLoopConnection(
-            context, server_hostname, sock, session=session, early_data=early_data, ech=ech, dane=dane
-        )
+        connection = EventLoopConnection(context, server_hostname, sock, **(offered or {}))
         if is_callers:
             connection.check_descriptor()
         transport = transport_class(loop, sock, connection, protocol, **options)

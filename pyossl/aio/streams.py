@@ -282,7 +282,7 @@ class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):
         try:
             side = sslcontext.is_server
             self._transport = await tls_over_transport(
-                below, protocol, sslcontext, side, server_hostname, None, None, None, None, options
+                below, protocol, sslcontext, side, server_hostname, {}, None, options
             )
         except BaseException as error:
             is_told = protocol._is_lost or below.get_protocol() is protocol
@@ -387,9 +387,8 @@ async def open_over(
     if isinstance(transport, asyncio.StreamWriter):
         below = transport.transport
     side = any_context(sslcontext).is_server
-    above = await tls_over_transport(
-        below, protocol, sslcontext, side, server_hostname, session, ech, dane, transport, options
-    )
+    offered = {"session": session, "ech": ech, "dane": dane}
+    above = await tls_over_transport(below, protocol, sslcontext, side, server_hostname, offered, transport, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
 

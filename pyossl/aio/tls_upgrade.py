@@ -50,8 +50,9 @@ async def start_tls(
     unsuitable arguments, and the exceptions of ``Connection.handshake``.  SSL_do_handshake(3)
     """
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
+    offered = {"session": session, "ech": ech, "dane": dane}
     return await tls_over_transport(
-        transport, protocol, sslcontext, server_side, server_hostname, session, ech, dane, None, options
+        transport, protocol, sslcontext, server_side, server_hostname, offered, None, options
     )
 
 
@@ -61,13 +62,15 @@ async def tls_over_transport(
     sslcontext: Context,
     server_side: bool,
     server_hostname: str | None,
-    session: Session | None,
-    ech: Offered | None,
-    dane: Records | None,
+    offered: dict[str, Any],
     kept_alive: Any,
     options: dict[str, float],
 ) -> Transport:
-    """Does the work of ``start_tls``.  ``kept_alive`` must not be finalised while the transport below is in use."""
+    """Does the work of ``start_tls``.
+
+    - ``offered``: the other arguments of ``Connection``, for example ``session``.
+    - ``kept_alive``: an object that must not be finalised while the transport below is in use.
+    """
     context = context_for_side(sslcontext, server_side)
     check_protocol(protocol)
     check_transport(transport)
@@ -76,8 +79,8 @@ async def tls_over_transport(
     former = transport.get_protocol()
     if isinstance(former, ProtocolBelowTLS):
         raise UsageError("there is already TLS over this transport: pass the TLS transport instead")
-    given: dict[str, Any] = {"ech": ech, "dane": dane, "waiter": waiter, "announced": False, **options}
-    below = ProtocolBelowTLS(loop, context, protocol, server_hostname, session, **given)
+    given: dict[str, Any] = {"waiter": waiter, "announced": False, **options}
+    below = ProtocolBelowTLS(loop, context, protocol, server_hostname, offered, **given)
     if transport.is_closing():
         raise _already_closing(former, protocol)
     below.kept_alive = former, kept_alive

@@ -34,7 +34,7 @@ from pyossl.aio.flow_control import HIGH_WATER
 from pyossl.aio.transport_states import FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN
 from pyossl.aio.write_buffer import WriteBuffer, sized_in_bytes
 from pyossl.core.buffers import Bytes
-from pyossl.core.errors import UsageError
+from pyossl.core.errors import NotDueError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
 from pyossl.tls.post_handshake import key_update
@@ -197,12 +197,15 @@ class Transport(ClosingTransport):
             self._read_wants_write = True
             self._start_writer(self._write_ready)
         elif want is not Want.READ:
-            self._wait_for(want, self._read_after_answer, "reading")
+            self._wait_for(want, self._go_on_after_answer, "reading")
 
-    def _read_after_answer(self) -> None:
+    def _go_on_after_answer(self) -> None:
+        """Goes on in both directions: neither was watched while a callback had no answer."""
         if self.is_reading():
             self._start_reader(self._read_ready)
         self._read_ready()
+        if self._answer is None:
+            self._write_ready()
 
     def _got_eof(self) -> None:
         if self._eof_received:  # this step was already due when the end was read
@@ -273,12 +276,35 @@ class Transport(ClosingTransport):
         """Puts the bytes that a writing step has not sent into the write buffer."""
         self._queue(data, 0 if isinstance(sent, Want) else sent)
         if isinstance(sent, Want) and sent is not Want.WRITE:
-            self._write_needs_read()
+            self._wait_to_write(sent)
 
-    def _write_needs_read(self) -> None:
-        self._write_wants_read = True
+    def _wait_to_write(self, want: Want) -> None:
+        """Waits for the peer's part of a handshake, or for a callback, before anything can be written."""
         self._stop_writer()
-        self._call_soon(self._read_ready)  # in a renegotiation the write may have met data, which must be read first
+        if want is not Want.READ:
+            self._wait_for(want, self._go_on_after_answer, "writing")
+            return
+        self._write_wants_read = True
+        step = self._read_ready
+        if self._state == FLUSHING:
+            step = self._read_to_flush
+            self._start_reader(step)
+        if self._connection.pending or self._connection.has_more:  # the write has met data, which must be read first
+            self._call_soon(step)
+
+    def _read_to_flush(self) -> None:
+        """Goes on with a handshake after ``close``, and drops the data that comes before the peer's part of it."""
+        if self._state != FLUSHING or not self._write_wants_read:
+            return
+        self._write_wants_read = False
+        self._stop_reader()  # if the write needs it again, it starts it again
+        try:
+            got = self._connection.receive()
+        except BaseException as error:
+            self._fail(error, "reading")
+            return
+        self._has_dropped |= isinstance(got, bytes) and got != b""
+        self._write_ready()
 
     def _write_later(self, data: Bytes) -> None:
         if self._eof_written:
@@ -326,8 +352,10 @@ class Transport(ClosingTransport):
         if not buffer:
             self._write_buffer = None
             return True
-        if want is not None and want is not Want.WRITE:  # a callback without an answer is awaited where data is read
-            self._write_needs_read()
+        if want is not None and want is not Want.WRITE:
+            self._wait_to_write(want)
+        elif not self._watches_writer:
+            self._start_writer(self._write_ready)
         if buffer.size <= self._low_water:
             self._maybe_resume_protocol()
         return False
@@ -351,6 +379,8 @@ class Transport(ClosingTransport):
         try:
             if self._connection.shutdown() is Want.WRITE:
                 self._start_writer(self._write_ready)
+        except NotDueError:  # another handshake is not finished
+            self._wait_to_write(Want.READ)
         except BaseException as error:
             self._fail_writing(error, "the shutdown")
 

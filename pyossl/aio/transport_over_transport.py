@@ -11,11 +11,7 @@ from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connection_over_transport import ConnectionOverTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
-from pyossl.core.buffers import Bytes
 from pyossl.tls.context import Context
-from pyossl.tls.dane import Records
-from pyossl.tls.ech import Offered
-from pyossl.tls.session import Session
 
 _ABORT_TIMEOUT = 1.0
 """How many seconds a transport has after ``abort`` to call ``connection_lost``, which takes one turn of the loop."""
@@ -25,7 +21,7 @@ _MOST_UNREAD = 1 << 20
 class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
     """The protocol of the transport below.  It makes the TLS transport when that transport is connected.
 
-    ``above`` is the protocol of the TLS transport.
+    ``above`` is the protocol of the TLS transport, ``offered`` the other arguments of ``Connection``.
     """
 
     def __init__(
@@ -34,19 +30,14 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
         context: Context,
         above: asyncio.BaseProtocol,
         server_hostname: Any = None,
-        session: Session | None = None,
-        early_data: Bytes | None = None,
-        ech: Offered | None = None,
-        dane: Records | None = None,
+        offered: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self._loop = loop
         self._above = above
         self._options = options
         self._below: asyncio.Transport | None = None
-        self.connection = ConnectionOverTransport(
-            context, server_hostname, self._send_below, session=session, early_data=early_data, ech=ech, dane=dane
-        )
+        self.connection = ConnectionOverTransport(context, server_hostname, self._send_below, **(offered or {}))
         self.transport: TransportOverTransport | None = None
         self.kept_alive: Any = None
         """An object whose finaliser would close the transport below, for example the writer of a plain stream."""

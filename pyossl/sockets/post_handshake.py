@@ -16,7 +16,7 @@ class PostHandshakeMethods(RecvSendMethods):
         TLS 1.3 only.  It waits only for room in the transport, as ``send`` does.  Another thread may read or write
         meanwhile.  Raises the errors of ``Connection.update_keys`` and ``sendall``.  SSL_key_update(3)
         """
-        self.connection.post_handshake(key_update(request_peer), self._timeout)
+        self._post_handshake(key_update(request_peer))
 
     def renegotiate(self) -> None:
         """Does another handshake, if ``Context.allow_renegotiation`` allows one.  TLS 1.2 and older only.
@@ -26,7 +26,7 @@ class PostHandshakeMethods(RecvSendMethods):
         After that, and after ``TimeoutError`` and ``WouldBlockError``, the renegotiation has begun: read the data, and
         call ``handshake``, which goes on with it.  Raises the errors of ``Connection.renegotiate``.  SSL_renegotiate(3)
         """
-        self.connection.post_handshake(lib.PYOSSL_RENEGOTIATE, self._timeout)
+        self._post_handshake(lib.PYOSSL_RENEGOTIATE)
 
     def request_certificate(self) -> None:
         """On a server with ``verify="later"``, asks the client for its certificate.  TLS 1.3 only.
@@ -34,4 +34,7 @@ class PostHandshakeMethods(RecvSendMethods):
         The certificate comes with later reads: ``connection.peer_certificate`` is None until then.  Raises the errors
         of ``Connection.request_certificate``.  SSL_verify_client_post_handshake(3)
         """
-        self.connection.post_handshake(self.connection._certificate_request(), self._timeout)
+        self._post_handshake(self.connection._certificate_request())
+
+    def _post_handshake(self, what: int) -> None:
+        self.connection.post_handshake(what, self._timeout)

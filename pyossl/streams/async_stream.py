@@ -33,8 +33,10 @@ bytes at once, the connection gets a portion of them for each step, with a check
 many records without data, for example KeyUpdates, could hold up all other tasks.
 
 *Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.
+
 *Callbacks without an answer.*  If a callback returned an awaitable, the task whose step needs the answer awaits it
-(pyossl/tls/suspension.py).  If the callback returned a ``Want``, the step is tried again a little later.
+(pyossl/tls/suspension.py), until the stream is closed.  If the callback returned a ``Want``, the step is tried again a
+little later.
 
 *Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
 only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
@@ -105,6 +107,7 @@ class AsyncStream(Uncopied):
         self._handshake_lock, self._send_lock, self._receive_lock = library.Lock(), library.Lock(), library.Lock()
         self._sender, self._receiver = _Direction("sending on", busy), _Direction("receiving from", busy)
         self._writing = False
+        self._answer: Any = None  # the cancel scope in which a task awaits a callback
         self._early = b""  # early data that was read, and not returned yet
         self._answers_early = False  # early data was accepted: a write need not wait for the handshake
 
@@ -233,6 +236,7 @@ class AsyncStream(Uncopied):
                 return
             if self.connection.version != "TLSv1.3":
                 raise NotImplementedError(f"{self.connection.version} has no half-close: the peer would close too")
+            await self._repeat(self.connection.handshake)  # the server may have asked for a certificate
             await self._close_sending()
 
     async def wait_writable(self, wait: Callable[[], Awaitable[None]]) -> None:
@@ -285,6 +289,8 @@ class AsyncStream(Uncopied):
         """Frees the connection; tasks in other methods raise ``ClosedResourceError``."""
         self.closed = True
         self.connection.close()
+        if self._answer is not None:
+            self._answer.cancel()
 
     # The steps
 
@@ -367,7 +373,9 @@ class AsyncStream(Uncopied):
             raise UsageError(f"the connection needs {want!r}, and a stream cannot wait for that")
         suspension = self.connection._suspension
         if suspension is not None and not suspension.is_awaited:
-            await suspension.finish(self.connection)
+            with self._library.CancelScope() as self._answer:
+                await suspension.finish(self.connection)
+            self._answer = None
         else:
             await self._library.sleep(ASK_AGAIN)
 

@@ -18,6 +18,7 @@ from looped import Run, close, echo, port_of, until
 import pyossl
 import pyossl.aio
 from pyossl import Context, Version
+from pyossl.aio.transport import Transport
 
 HOST = "127.0.0.1"
 Start = Callable[..., Any]
@@ -218,6 +219,105 @@ def test_a_connection_can_be_closed_in_the_middle_of_a_renegotiation(
                 await writer.wait_closed()
 
     closed: list[bool] = []
+    run(main())
+
+
+@pytest.mark.parametrize("then", ["nothing", "write_eof", "close"])
+@pytest.mark.parametrize("size", [4, 8 << 20], ids=["short", "more than the kernel takes"])
+def test_what_was_written_in_a_renegotiation_is_sent_after_it(
+    run: Run[Any], renegotiating: tuple[Context, Context], then: str, size: int
+) -> None:
+    client_context, server_context = renegotiating
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        writer.write(b"data that comes before the answer")
+        await may_read.wait()
+        writer.transport.resume_reading()
+        got.append(await reader.readexactly(size))
+        if then != "nothing":
+            assert await reader.read() == b""
+        done.set()
+        await close(writer)
+
+    async def main() -> None:
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
+            _, writer = await pyossl.aio.open_connection(
+                HOST, port_of(server), ssl=client_context, server_hostname="example.com"
+            )
+            writer.renegotiate()
+            writer.write(bytes(size))
+            if then == "write_eof":
+                writer.write_eof()
+            elif then == "close":
+                writer.close()
+            may_read.set()
+            await asyncio.wait_for(done.wait(), 10)
+            await close(writer)
+
+    got: list[bytes] = []
+    may_read, done = asyncio.Event(), asyncio.Event()
+    run(main())
+    assert got == [bytes(size)]
+
+
+def test_an_end_after_the_beginning_of_a_renegotiation_is_sent_after_it(
+    run: Run[Any], renegotiating: tuple[Context, Context]
+) -> None:
+    client_context, server_context = renegotiating
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.write(b"answer")
+        await close(writer)
+
+    async def main() -> None:
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
+            reader, writer = await pyossl.aio.open_connection(
+                HOST, port_of(server), ssl=client_context, server_hostname="example.com"
+            )
+            writer.renegotiate()
+            writer.write_eof()
+            assert await reader.read() == b"answer"
+            await close(writer)
+
+    received: list[bytes] = []
+    run(main())
+    assert received == [b""]
+
+
+def test_the_loop_sleeps_while_the_peer_does_not_answer_a_renegotiation(
+    run: Run[Any], renegotiating: tuple[Context, Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_context, server_context = renegotiating
+    steps: list[object] = []
+
+    def deliver(transport: Transport, got: object) -> None:
+        steps.append(got)
+        original(transport, got)
+
+    async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        await finished.wait()
+        writer.transport.abort()
+
+    async def main() -> None:
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
+            _, writer = await pyossl.aio.open_connection(
+                HOST, port_of(server), ssl=client_context, server_hostname="example.com"
+            )
+            writer.renegotiate()
+            writer.write(b"data")
+            await asyncio.sleep(0.05)
+            steps.clear()
+            await asyncio.sleep(0.05)
+            assert steps == []
+            finished.set()
+            writer.transport.abort()
+
+    finished = asyncio.Event()
+    original = Transport._deliver
+    monkeypatch.setattr(Transport, "_deliver", deliver)
     run(main())
 
 

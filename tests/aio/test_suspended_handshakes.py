@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -271,3 +273,77 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
 
     run(main())
     assert shown == [own.certificate]
+
+
+@pytest.mark.filterwarnings("always::RuntimeWarning")
+def test_a_server_that_aborts_at_once_leaves_no_coroutine_that_was_never_awaited(
+    run: Run[Any], connect: Connect, recwarn: pytest.WarningsRecorder, credentials: Credentials
+) -> None:
+    async def answer() -> Credentials:
+        return credentials
+
+    async def main() -> None:
+        def choose(connection: Connection, demand: CertificateDemand) -> Awaitable[Credentials]:
+            asyncio.get_running_loop().call_soon(server.abort_clients)
+            return answer()
+
+        context = Context(is_server=True)
+        context.certificate_callback = choose
+        async with await pyossl.aio.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+            with pytest.raises((pyossl.TruncationError, pyossl.TransportError)):
+                await connect(server, server_hostname="example.com")
+
+    run(main())
+    gc.collect()
+    assert [each for each in recwarn if "never awaited" in str(each.message)] == []
+
+
+@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("size", [4, 8 << 20], ids=["short", "more than the kernel takes"])
+def test_what_was_written_before_a_client_is_asked_is_sent_after_the_answer(
+    run: Run[Any], authority: pyossl.Authority, credentials: Credentials, closes: bool, size: int
+) -> None:
+    own = authority.issue("client")
+    got: list[bytes] = []
+
+    async def main() -> None:
+        asked, may_answer, may_read, done = (asyncio.Event() for _ in range(4))
+
+        async def choose(connection: Connection, demand: CertificateDemand) -> Credentials:
+            asked.set()
+            await may_answer.wait()
+            return own
+
+        async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+            writer.transport.pause_reading()
+            writer.request_certificate()
+            writer.write(b"who are you?")
+            await may_read.wait()
+            writer.transport.resume_reading()
+            got.append(await reader.readexactly(size))
+            done.set()
+            with contextlib.suppress(pyossl.TruncationError):  # a close in the middle of a handshake aborts it
+                await close(writer)
+
+        serving = Context.server(
+            credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
+        )
+        context = Context.client(trust=authority.certificate)
+        context.post_handshake_auth = True
+        context.certificate_callback = choose
+        async with await pyossl.aio.start_server(serve, "127.0.0.1", 0, ssl=serving) as server:
+            _reader, writer = await pyossl.aio.open_connection(
+                "127.0.0.1", port_of(server), ssl=context, server_hostname="example.com"
+            )
+            writer.write(bytes(size))
+            await asked.wait()
+            may_read.set()
+            if closes:
+                writer.close()
+            await asyncio.sleep(0.05)
+            may_answer.set()
+            await asyncio.wait_for(done.wait(), 10)
+            await close(writer)
+
+    run(main())
+    assert got == [bytes(size)]

@@ -61,16 +61,19 @@ AUTHORITY = pyossl.Authority()
 MINE = AUTHORITY.issue("localhost", "127.0.0.1")
 SERVER = pyossl.Context.server((MINE.certificate, *MINE.chain), MINE.private_key)
 CLIENT = pyossl.Context.client(trust=AUTHORITY.certificate)
+OLD_CLIENT = pyossl.Context.client(trust=AUTHORITY.certificate, maximum_version=pyossl.Version.TLSv1_2)
+for context in (SERVER, OLD_CLIENT):
+    context.allow_renegotiation(by_peer=True)
 
 
-def pair() -> tuple[pyossl.Socket, pyossl.Socket]:
+def pair(context: pyossl.Context = CLIENT) -> tuple[pyossl.Socket, pyossl.Socket]:
     """A client and a server after their handshake: ``connect`` and ``accept`` wait for each other."""
     with pyossl.listen(("127.0.0.1", 0), SERVER) as listener:
         listener.settimeout(10)
         accepted = Greenlet(listener.accept)
         sleep(0)
         serving = Greenlet(lambda: shaken(accepted.result()[0]))
-        client = pyossl.connect(listener.address, CLIENT, timeout=10)
+        client = pyossl.connect(listener.address, context, timeout=10)
         return client, serving.result()
 
 
@@ -127,6 +130,15 @@ def files() -> None:
         ours.write("a line\n")
         ours.flush()
         assert line.result() == b"a line\n"
+
+
+def renegotiations() -> None:
+    client, server = pair(OLD_CLIENT)
+    reading, finished = Greenlet(lambda: server.recv(100)), client.connection.finished
+    client.renegotiate()
+    assert client.connection.finished != finished
+    client.sendall(b"data")
+    assert reading.result() == b"data"
 
 
 def limits() -> None:
@@ -200,7 +212,18 @@ def another_greenlet_runs() -> None:
     assert len(ticks) - before > 10
 
 
-for scenario in (both_ways_of_meeting, reads, writes, files, limits, closes, ends, refusals, another_greenlet_runs):
+for scenario in (
+    both_ways_of_meeting,
+    reads,
+    writes,
+    files,
+    renegotiations,
+    limits,
+    closes,
+    ends,
+    refusals,
+    another_greenlet_runs,
+):
     scenario()
     print(scenario.__name__, flush=True)
 pyossl.greenlets.wait_with(None)

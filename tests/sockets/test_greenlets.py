@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from served import SECONDS, Task, tls_pair
@@ -23,6 +24,7 @@ SCENARIOS = (
     "reads",
     "writes",
     "files",
+    "renegotiations",
     "limits",
     "closes",
     "ends",
@@ -120,6 +122,18 @@ def test_of_several_readers_the_wait_gets_the_first(asked: list[tuple[int, Want,
         assert polling.ready((first.fileno(), second.fileno()), (), 0.12) == set()
         assert len(asked) > 1
         assert {descriptor for descriptor, _, _ in asked} == {first.fileno()}
+
+
+def test_no_method_that_waits_is_forgotten() -> None:
+    """A method that passes the timeout to C would not wait at all: in C it is 0."""
+    given_to_c = {
+        name
+        for kind in pyossl.Socket.__mro__
+        for name, each in vars(kind).items()
+        if isinstance(each, FunctionType) and "_timeout" in each.__code__.co_names
+    }
+    called_in_steps, not_a_call = {"_sends_close_notify"}, {"_unfinished"}
+    assert given_to_c - vars(pyossl.greenlets.GreenSocket).keys() == called_in_steps | not_a_call
 
 
 def test_a_wait_is_a_function() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -13,11 +14,29 @@ import pytest
 from served import SECONDS, SocketPair, Task, tcp_pair, tls_pair
 
 import pyossl
+import pyossl.greenlets
 from pyossl import Context, Version, Want
 from pyossl.errors import NotDueError
+from pyossl.sockets import wait_hook
 
 SIZE = 4 << 20
+ALSO_WITH_A_HUB = pytest.mark.usefixtures("waits")
 REQUEST = pytest.mark.parametrize("request_peer", [False, True])
+
+
+@pytest.fixture(params=["in C", "with a hub"])
+def waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sockets wait: in C, or in Python as those of gevent and eventlet do."""
+    if request.param == "in C":
+        return
+
+    def wait(descriptor: int, want: Want, seconds: float | None) -> None:
+        readers, writers = ([descriptor], []) if want is Want.READ else ([], [descriptor])
+        select.select(readers, writers, [], seconds)
+
+    monkeypatch.setattr("pyossl.sockets.socket.socket_class", pyossl.sockets.socket.socket_class)
+    monkeypatch.setattr(wait_hook, "wait", None)
+    pyossl.greenlets.wait_with(wait)
 
 
 def digest(data: bytes) -> str:
@@ -64,6 +83,7 @@ def test_both_sides_update_keys_while_two_threads_read_and_two_write(sockets: So
     each_way(client, server, update)
 
 
+@ALSO_WITH_A_HUB
 def test_a_peer_that_does_not_read_makes_it_wait_and_nothing_is_kept_without_end(
     client_context: Context, server_context: Context
 ) -> None:
@@ -85,6 +105,7 @@ def test_a_peer_that_does_not_read_makes_it_wait_and_nothing_is_kept_without_end
         assert reading.result() == digest(b"data")
 
 
+@ALSO_WITH_A_HUB
 def test_a_close_ends_the_wait(sockets: SocketPair) -> None:
     client, _ = sockets
     updating = Task(lambda: again_and_again(client.update_keys))
@@ -94,6 +115,7 @@ def test_a_close_ends_the_wait(sockets: SocketPair) -> None:
         updating.result()
 
 
+@ALSO_WITH_A_HUB
 def test_the_peer_that_has_gone_is_an_os_error(sockets: SocketPair) -> None:
     client, server = sockets
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -103,7 +125,9 @@ def test_the_peer_that_has_gone_is_an_os_error(sockets: SocketPair) -> None:
 
 
 @pytest.fixture
-def renegotiating(authority: pyossl.Authority, credentials: pyossl.Credentials) -> Callable[[], SocketPair]:
+def renegotiating(
+    authority: pyossl.Authority, credentials: pyossl.Credentials, waits: None
+) -> Callable[[], SocketPair]:
     client_context = Context.client(trust=authority.certificate, maximum_version=Version.TLSv1_2)
     server_context = Context.server(credentials.certificate, credentials.private_key)
     for context in (client_context, server_context):
@@ -228,6 +252,7 @@ def test_a_socket_can_be_closed_in_the_middle_of_a_renegotiation(renegotiating: 
     server.close()
 
 
+@ALSO_WITH_A_HUB
 def test_a_server_requests_a_certificate_that_comes_with_a_later_read(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 import trio
 import trio.testing
+from served import SECONDS
 from streams import anyio_pairs, trio_pairs
 from streams.trio_pairs import run, streams
 
@@ -23,6 +25,19 @@ class OnPurposeError(Exception):
 def requiring(authority: pyossl.Authority, credentials: Credentials) -> Context:
     """A server's context that requires a certificate of clients."""
     return Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
+
+
+def asking(
+    authority: pyossl.Authority, credentials: Credentials, choose: Callable[..., Awaitable[Credentials | None]]
+) -> tuple[Context, Context]:
+    """The contexts of a client that chooses its certificate with ``choose``, and of a server that asks later."""
+    server = Context.server(
+        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
+    )
+    client = Context.client(trust=authority.certificate)
+    client.post_handshake_auth = True
+    client.certificate_callback = choose
+    return client, server
 
 
 @pytest.mark.feature("async def callbacks: client hello, certificate, chain")
@@ -167,11 +182,11 @@ def test_a_stream_that_is_closed_during_a_lookup_ends_its_handshake(
     client_context: Context, server_context: Context
 ) -> None:
     async def main() -> None:
-        asked, may_answer = trio.Event(), trio.Event()
+        asked = trio.Event()
 
         async def choose(connection: Connection, demand: CertificateDemand) -> None:
             asked.set()
-            await may_answer.wait()
+            await trio.sleep_forever()
 
         server_context.certificate_callback = choose
         client, server = streams(client_context, server_context)
@@ -185,7 +200,6 @@ def test_a_stream_that_is_closed_during_a_lookup_ends_its_handshake(
             nursery.start_soon(closed)
             await asked.wait()
             await server.aclose()
-            may_answer.set()
 
     run(main)
 
@@ -200,13 +214,7 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
             await trio.sleep(0.05)
             return own
 
-        serving = Context.server(
-            credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-        )
-        context = Context.client(trust=authority.certificate)
-        context.post_handshake_auth = True
-        context.certificate_callback = choose
-        client, server = streams(context, serving)
+        client, server = streams(*asking(authority, credentials, choose))
         await trio_pairs.shake_hands(client, server)
 
         async def ask() -> None:
@@ -223,6 +231,38 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
 
         _, data, _ = await trio_pairs.both(ask(), client.receive_some(100), write())
         assert data == b"who are you?"
+
+    run(main)
+
+
+def test_a_client_that_is_asked_ends_its_side_after_the_answer(
+    authority: pyossl.Authority, credentials: Credentials
+) -> None:
+    own = authority.issue("client")
+
+    async def main() -> None:
+        asked = trio.Event()
+
+        async def choose(connection: Connection, demand: CertificateDemand) -> Credentials:
+            asked.set()
+            await trio.sleep(0.01)
+            return own
+
+        client, server = streams(*asking(authority, credentials, choose))
+        await trio_pairs.shake_hands(client, server)
+        await server.request_certificate()
+
+        async def end() -> None:
+            await asked.wait()
+            await client.send_eof()
+
+        async def answer() -> None:
+            assert await server.receive_some(100) == b""
+            await server.send_all(b"answer")
+
+        _, _, data = await trio_pairs.both(end(), answer(), client.receive_some(100))
+        assert data == b"answer"
+        assert server.connection.peer_certificate == own.certificate
 
     run(main)
 
@@ -272,3 +312,29 @@ async def test_anyio_cancels_a_lookup_at_a_deadline(client_context: Context, ser
     await anyio_pairs.close(*transports)
     assert scope.cancelled_caught
     assert ended == [True]
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_is_closed_while_its_client_is_asked_ends_the_read(
+    authority: pyossl.Authority, credentials: Credentials
+) -> None:
+    asked = anyio.Event()
+
+    async def never(connection: Connection, demand: CertificateDemand) -> None:
+        asked.set()
+        await anyio.sleep_forever()
+
+    contexts = asking(authority, credentials, never)
+    client, server = await anyio_pairs.wrapped(contexts, anyio_pairs.memory_transports(2))
+
+    async def read() -> None:
+        with pytest.raises(anyio.ClosedResourceError):
+            await client.receive()
+
+    with anyio.fail_after(SECONDS):
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            await server.request_certificate()
+            await asked.wait()
+            await client.aclose()
+    await server.aclose()

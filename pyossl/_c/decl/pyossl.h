@@ -256,6 +256,9 @@ long long pyossl_accept(pyossl_connection *connection);
 void pyossl_allow_renegotiations(pyossl_connection *connection, int most, int by_peer);
 long long pyossl_post_handshake(pyossl_connection *connection, int what);
 
+/* tls/renegotiation.c */
+int pyossl_must_read_first(const pyossl_connection *connection);
+
 /* tls/read.c */
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 
