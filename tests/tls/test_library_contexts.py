@@ -298,6 +298,17 @@ def test_contexts_of_a_closed_library_context_can_still_be_used(
     assert library.closed
 
 
+def test_a_client_hello_callback_cannot_change_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    client_context, server_context = contexts(library, authority, credentials)
+    _, other = contexts(None, authority, credentials)
+    server_context.client_hello_callback = lambda connection, hello: other
+    client, server = Connection(client_context, "example.com"), Connection(server_context)
+    with pytest.raises(UsageError, match="a ClientHello callback returned a context of another library context"):
+        shake_hands(client, server)
+
+
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
 def test_a_provider_that_is_unloaded_while_it_is_used(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
