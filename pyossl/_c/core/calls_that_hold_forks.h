@@ -96,6 +96,7 @@
 #define d2i_PUBKEY_ex(...) PYOSSL_HELD((d2i_PUBKEY_ex)(__VA_ARGS__))
 #define d2i_PrivateKey_ex_bio(...) PYOSSL_HELD((d2i_PrivateKey_ex_bio)(__VA_ARGS__))
 #define pyossl_configure_library(...) PYOSSL_HELD((pyossl_configure_library)(__VA_ARGS__))
+#define pyossl_resolved_configuration(...) PYOSSL_HELD((pyossl_resolved_configuration)(__VA_ARGS__))
 #define PKCS12_init_ex(...) PYOSSL_HELD((PKCS12_init_ex)(__VA_ARGS__))
 #define pyossl_pkcs12_parse(...) PYOSSL_HELD((pyossl_pkcs12_parse)(__VA_ARGS__))
 #define PKCS12_set_mac(...) PYOSSL_HELD((PKCS12_set_mac)(__VA_ARGS__))

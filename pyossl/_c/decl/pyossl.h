@@ -94,6 +94,7 @@ int pyossl_fips(OSSL_LIB_CTX *library);
 #define PYOSSL_CONFIGURATION_WITHOUT_MODULES ...
 #define PYOSSL_CONFIGURATION_REFUSED ...
 int pyossl_configure_library(OSSL_LIB_CTX *library, const char *text, int length, int only_policy);
+char *pyossl_resolved_configuration(const char *text, int length);
 
 /* tls/callbacks.c */
 typedef struct {
