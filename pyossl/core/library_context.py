@@ -188,10 +188,14 @@ def library_pointer(library_context: LibraryContext | None) -> Any:
     return library_context._open()
 
 
+def library_in_use(library_context: LibraryContext | None) -> Any:
+    """As ``library_pointer``, for an object that was made with the library context: it may be closed since."""
+    return ffi.NULL if library_context is None else library_context._library
+
+
 def fips_note(library_context: LibraryContext | None) -> str:
     """The end of a message about an algorithm that was refused: whether only FIPS algorithms are allowed."""
-    library = ffi.NULL if library_context is None else library_context._library
-    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library) else ""
+    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library_in_use(library_context)) else ""
 
 
 class _Settings:

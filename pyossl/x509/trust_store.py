@@ -211,7 +211,10 @@ class Store(Uncopied):
             raise TypeError(f"a trusted certificate is a Certificate, a path or bytes, not {type(source).__name__}")
         elif isinstance(source, str) and is_uri(source):
             directory = directory_of(source)
-            for each in load_uri(source, kind=Certificate) if directory is None else (directory,):
+            if directory is not None:
+                self.add(directory)
+                return
+            for each in load_uri(source, kind=Certificate, library_context=self._library_context):
                 self.add(each)
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(checked_path(source, "a directory"))

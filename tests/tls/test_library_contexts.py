@@ -309,6 +309,34 @@ def test_a_client_hello_callback_cannot_change_the_library_context(
         shake_hands(client, server)
 
 
+def test_uris_of_files_are_loaded_in_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    key, certificate = credentials.private_key, credentials.certificate
+    contents = {
+        "key.pem": key.to_pem("secret"),
+        "key.der": key.to_der(),
+        "public.pem": key.public_key.to_pem(),
+        "chain.pem": credentials.certificate_pem(),
+        "bundle.p12": PKCS12(key, certificate).to_der("secret"),
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+        for each in pyossl.load_uri(f"file:{tmp_path / name}", "secret", library_context=library):
+            assert not isinstance(each, (str, CRL))
+            assert each._library_context is library
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    client = Context.client(trust=f"file:{tmp_path / 'ca.pem'}", library_context=library)
+    uris = f"file:{tmp_path / 'chain.pem'}", f"file:{tmp_path / 'key.pem'}"
+    meet(client, Context.server(*uris, password="secret", library_context=library))
+    base = LibraryContext(providers=ONLY_BASE)
+    with pytest.raises(pyossl.Error):
+        pyossl.load_uri(f"file:{tmp_path / 'key.der'}", kind=PrivateKey, library_context=base)
+    library.close()
+    with pytest.raises(UsageError, match="this library context is closed"):
+        pyossl.load_uri(f"file:{tmp_path / 'key.der'}", library_context=library)
+
+
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
 def test_a_provider_that_is_unloaded_while_it_is_used(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
