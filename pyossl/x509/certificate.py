@@ -486,19 +486,22 @@ def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
     return bytes(ffi.buffer(out, length[0]))
 
 
-def borrowed(pointer: Any) -> Certificate | None:
-    """A ``Certificate`` that holds its own reference to an ``X509 *`` of OpenSSL's; None for NULL."""
+def borrowed(pointer: Any, library_context: LibraryContext | None = None) -> Certificate | None:
+    """A ``Certificate`` that holds its own reference to an ``X509 *`` of OpenSSL's; None for NULL.
+
+    ``library_context`` is the one that OpenSSL has made it with.
+    """
     if pointer == ffi.NULL:
         return None
     check(lib.X509_up_ref(pointer), "X509_up_ref")
-    return Certificate(own(pointer, lib.X509_free))
+    return of_library(Certificate(own(pointer, lib.X509_free)), library_context)
 
 
-def chain_of(stack: Any) -> tuple[Certificate, ...]:
-    """The certificates of a ``STACK_OF(X509) *`` that belongs to OpenSSL; empty for NULL."""
+def chain_of(stack: Any, library_context: LibraryContext | None = None) -> tuple[Certificate, ...]:
+    """The certificates of a ``STACK_OF(X509) *`` that belongs to OpenSSL, as ``borrowed``; empty for NULL."""
     if stack == ffi.NULL:
         return ()
-    certificates = (borrowed(lib.sk_X509_value(stack, n)) for n in range(lib.sk_X509_num(stack)))
+    certificates = (borrowed(lib.sk_X509_value(stack, n), library_context) for n in range(lib.sk_X509_num(stack)))
     return tuple(certificate for certificate in certificates if certificate is not None)
 
 

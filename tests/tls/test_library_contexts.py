@@ -309,6 +309,25 @@ def test_a_client_hello_callback_cannot_change_the_library_context(
         shake_hands(client, server)
 
 
+def test_the_peers_certificates_belong_to_the_library_context(
+    authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """Elsewhere they are read again, as others: OpenSSL would take the algorithms from their own library context."""
+    library = LibraryContext(providers=ONLY_BASE)
+    library.load("default")
+    client_context, server_context = contexts(library, authority, credentials)
+    seen: list[tuple[Certificate, ...]] = []
+    client_context.chain_callback = lambda connection, chain: not seen.append(chain)  # type: ignore[func-returns-value]
+    client, _ = meet(client_context, server_context)
+    shown = [client.peer_certificate, *client.peer_chain, *client.verified_chain, *seen[0]]
+    library.unload("default")
+    store = Store.of(authority.certificate)
+    for certificate in shown:
+        assert certificate is not None
+        assert certificate._library_context is library
+        assert store.verify(certificate)
+
+
 def test_uris_of_files_are_loaded_in_the_library_context(
     library: LibraryContext, authority: Authority, credentials: pyossl.Credentials, tmp_path: Path
 ) -> None:
