@@ -309,6 +309,20 @@ def test_a_client_hello_callback_cannot_change_the_library_context(
         shake_hands(client, server)
 
 
+def test_a_certificate_callback_gives_a_key_of_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    client_context, server_context = contexts(library, authority, credentials)
+    key = PrivateKey.load(credentials.private_key.to_pem(), library_context=library)
+    answers = [credentials._replace(private_key=key), credentials]
+    server_context.certificate_callback = lambda connection, demand: answers.pop(0)
+    library.close()
+    client, _ = meet(client_context, server_context)
+    assert client.peer_certificate == credentials.certificate
+    with pytest.raises(UsageError, match="the key belongs to the default library context"):
+        shake_hands(Connection(client_context, "example.com"), Connection(server_context))
+
+
 def test_the_peers_certificates_belong_to_the_library_context(
     authority: Authority, credentials: pyossl.Credentials
 ) -> None:
