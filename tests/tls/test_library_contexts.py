@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -321,6 +324,81 @@ def test_a_certificate_callback_gives_a_key_of_the_library_context(
     assert client.peer_certificate == credentials.certificate
     with pytest.raises(UsageError, match="the key belongs to the default library context"):
         shake_hands(Connection(client_context, "example.com"), Connection(server_context))
+
+
+WITHOUT_ALGORITHMS = """\
+openssl_conf = first
+[first]
+providers = list
+[list]
+base = on
+[on]
+activate = 1
+"""
+"""A configuration of the process in which only library contexts of its own have algorithms."""
+
+RESUMES = """
+import sys
+from pyossl import BIO, Connection, Context, LibraryContext, Store, TicketKeys, Version
+library = LibraryContext(providers=["default"])
+own = {"certificate": "chain.pem", "private_key": "key.pem", "library_context": library}
+server_context = Context.server(trust="ca.pem", verify=True, **own)
+server_context.session_id_context = b"test"
+server_context.rotating_ticket_keys = TicketKeys([bytes(range(1, 81))])
+for version in (Version.TLSv1_2, Version.TLSv1_3):
+    context = Context.client(trust="ca.pem", maximum_version=version, **own)
+    session = None
+    for _ in range(2):
+        ours, theirs = BIO.pair()
+        client = Connection(context, "example.com", bio=ours, session=session)
+        server = Connection(server_context, bio=theirs)
+        while (client.handshake(), server.handshake()) != (None, None):
+            pass
+        server.write(b"with the ticket")
+        client.read()
+        session = client.session
+        print(client.session_reused)
+    print(len(Store.of("ca.pem", library_context=library).verify(server.peer_certificate)))
+"""
+
+
+def test_tickets_are_used_with_the_algorithms_of_the_library_context(
+    authority: Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    """And the certificate in a ticket is verified with them."""
+    (tmp_path / "openssl.cnf").write_text(WITHOUT_ALGORITHMS)
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
+    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    env = {**os.environ, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    command = [sys.executable, "-c", RESUMES]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "True", "2"] * 2, done.stderr
+
+
+@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
+    authority: Authority, credentials: pyossl.Credentials, library: LibraryContext
+) -> None:
+    response = authority.ocsp_response(credentials.certificate)
+    issuer = authority.certificate
+    assert response.verify(credentials.certificate, issuer._in(library))
+    with pytest.raises(pyossl.CertificateError, match="is not signed by the issuer"):
+        response.verify(credentials.certificate, issuer._in(LibraryContext(providers=ONLY_BASE)))
+
+
+@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+def test_a_stapled_ocsp_response_is_verified_in_the_library_context_of_the_client(
+    authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """Also after it was closed: contexts that were made with it can still be used."""
+    with LibraryContext() as library:
+        client_context, server_context = contexts(library, authority, credentials)
+        server_context.staple_ocsp(authority.ocsp_response(credentials.certificate))
+        client_context.verify_ocsp(required=True)
+    client, _ = meet(client_context, server_context)
+    assert client.ocsp_status is not None
+    assert [each._library_context for each in client.verified_chain] == [library] * 2
 
 
 def test_the_peers_certificates_belong_to_the_library_context(

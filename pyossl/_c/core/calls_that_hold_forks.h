@@ -190,6 +190,7 @@
 #define pyossl_load_default_file(...) PYOSSL_HELD((pyossl_load_default_file)(__VA_ARGS__))
 #define pyossl_ocsp_digest_bits(...) PYOSSL_HELD((pyossl_ocsp_digest_bits)(__VA_ARGS__))
 #define pyossl_ocsp_is_about(...) PYOSSL_HELD((pyossl_ocsp_is_about)(__VA_ARGS__))
+#define pyossl_ocsp_verify(...) PYOSSL_HELD((pyossl_ocsp_verify)(__VA_ARGS__))
 #define pyossl_offer_session(...) PYOSSL_HELD((pyossl_offer_session)(__VA_ARGS__))
 #define pyossl_peer_facts(...) PYOSSL_HELD((pyossl_peer_facts)(__VA_ARGS__))
 #define pyossl_pop(...) PYOSSL_HELD_VOID((pyossl_pop)(__VA_ARGS__))
