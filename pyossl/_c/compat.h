@@ -163,6 +163,12 @@ static int STAND_IN(EVP_default_properties_is_fips_enabled)(OSSL_LIB_CTX *librar
 }
 
 /* These take a library context, of which 1.1.1 has none: it is NULL. */
+static OSSL_LIB_CTX *STAND_IN(OSSL_LIB_CTX_set0_default)(OSSL_LIB_CTX *library)
+{
+    (void)library;
+    return NULL;
+}
+
 static SSL_CTX *STAND_IN(SSL_CTX_new_ex)(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
 {
     (void)library;

@@ -42,6 +42,15 @@ def apply_configuration(library: Any, configuration: bytes, where: str) -> None:
     raise error
 
 
+def resolved_configuration(configuration: bytes) -> bytes:
+    """What a configuration says, with the files that it includes and the variables of the environment in it.
+
+    The configuration itself if it is malformed.  NCONF_dump_bio(3)
+    """
+    written = lib.pyossl_resolved_configuration(ffi.from_buffer(configuration), len(configuration))
+    return configuration if written == ffi.NULL else ffi.string(own(written, lib.OPENSSL_free))
+
+
 def apply_policy(library: Any, configuration: bytes) -> None:
     """Applies the policy for TLS in the system's configuration file to an ``OSSL_LIB_CTX *``.
 

@@ -11,8 +11,9 @@ state together with the library context.  If that was freed before, the process 
 Certificates, sessions and keys refer to it too, and do not count their references.
 
 So that a program may make as many as it likes, an OSSL_LIB_CTX is used again after the last reference to its
-``LibraryContext`` is gone: by the next ``LibraryContext`` with the same arguments, if the same providers are loaded.
-A ``Context``, a ``Store`` and a ``PrivateKey`` have a reference to their ``LibraryContext``.
+``LibraryContext`` is gone: by the next ``LibraryContext`` with the same arguments, if its files say the same as then,
+and if the same providers are loaded.  A ``Context``, a ``Store``, a ``PrivateKey`` and the certificates of a peer have
+a reference to their ``LibraryContext``.
 """
 
 from __future__ import annotations
@@ -187,10 +188,14 @@ def library_pointer(library_context: LibraryContext | None) -> Any:
     return library_context._open()
 
 
+def library_in_use(library_context: LibraryContext | None) -> Any:
+    """As ``library_pointer``, for an object that was made with the library context: it may be closed since."""
+    return ffi.NULL if library_context is None else library_context._library
+
+
 def fips_note(library_context: LibraryContext | None) -> str:
     """The end of a message about an algorithm that was refused: whether only FIPS algorithms are allowed."""
-    library = ffi.NULL if library_context is None else library_context._library
-    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library) else ""
+    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library_in_use(library_context)) else ""
 
 
 class _Settings:
@@ -232,7 +237,7 @@ class _Settings:
         files = policy, self.fips_file, self.configuration
         self.texts = [None if file is None else _contents(file) for file in files]
         chosen = self.fips, tuple(self.providers), self.properties, self.modules, os.environ.get("OPENSSL_MODULES")
-        self.key = (*self.texts, *chosen)
+        self.key = (*map(_resolved, self.texts), *chosen)
 
 
 def _path(value: object, what: str) -> str:
@@ -242,6 +247,15 @@ def _path(value: object, what: str) -> str:
 def _contents(file: str) -> bytes:
     with open(file, "rb") as opened:
         return opened.read()
+
+
+def _resolved(configuration: bytes | None) -> bytes | None:
+    """What tells a configuration from others: the files that it includes may have changed."""
+    if configuration is None:
+        return None
+    from pyossl.core.library_configuration import resolved_configuration
+
+    return resolved_configuration(configuration)
 
 
 def _made(settings: _Settings, idle: _Idle) -> Any:

@@ -221,16 +221,17 @@ def pyossl_on_message(handle: Any, outgoing: int, version: int, content_type: in
 def pyossl_on_verify(handle: Any, ok: int, store_context: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     code = lib.X509_STORE_CTX_get_error(store_context)
-    verification = Verification(
-        bool(ok),
-        code,
-        text(lib.X509_verify_cert_error_string(code)),
-        lib.X509_STORE_CTX_get_error_depth(store_context),
-        borrowed(lib.X509_STORE_CTX_get_current_cert(store_context)),
-        chain_of(lib.X509_STORE_CTX_get0_chain(store_context)),
-    )
 
     def question(connection: Connection) -> int:
+        library_context = connection._context._library_context
+        verification = Verification(
+            bool(ok),
+            code,
+            text(lib.X509_verify_cert_error_string(code)),
+            lib.X509_STORE_CTX_get_error_depth(store_context),
+            borrowed(lib.X509_STORE_CTX_get_current_cert(store_context), library_context),
+            chain_of(lib.X509_STORE_CTX_get0_chain(store_context), library_context),
+        )
         function = callbacks.of_context.verify
         answer = bool(ok) if function is None else function(connection, verification)
         if not isinstance(answer, bool):

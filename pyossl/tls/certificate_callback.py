@@ -7,6 +7,7 @@ from typing import Any
 from pyossl.core import ffi, lib
 from pyossl.core.arguments import function, instance, instances
 from pyossl.core.errors import check
+from pyossl.core.library_context import LibraryContext
 from pyossl.core.outcome import Want, take_records
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.callbacks import Callbacks, CertificateCallback
@@ -14,7 +15,7 @@ from pyossl.tls.certificate_demand import CertificateDemand
 from pyossl.tls.context_state import ContextState
 from pyossl.tls.suspension import NO_ANSWER, answer_of
 from pyossl.x509.certificate import Certificate, stack_of_certificates
-from pyossl.x509.keys import PrivateKey
+from pyossl.x509.keys import PrivateKey, check_library
 
 _WHAT = "a certificate callback"
 
@@ -37,8 +38,9 @@ class CertificateChoice(ContextState):
         - ``Want.X509_LOOKUP``, if it has no answer yet: ``handshake`` returns it, and asks again when it is repeated;
         - with asyncio, trio or anyio an awaitable of one of these, so that it may be an ``async def`` function.
 
-        A certificate and a key that do not belong together fail the handshake with ``Error``.  Setting it on a context
-        of which a connection has been made raises ``UsageError``.  SSL_CTX_set_cert_cb(3)
+        A certificate and a key that do not belong together fail the handshake with ``Error``, and a key of another
+        library context than the context's with ``UsageError``.  Setting it on a context of which a connection has been
+        made raises ``UsageError``.  SSL_CTX_set_cert_cb(3)
         """
         return self._callbacks.certificate
 
@@ -63,19 +65,23 @@ def pyossl_on_certificate(handle: Any) -> int:
         if answer is NO_ANSWER:
             return int(lib.PYOSSL_NO_ANSWER)
         if answer is not None:
-            _use(connection._c.ssl, answer)
+            _use(connection._c.ssl, connection._context._library_context, answer)
         return int(lib.PYOSSL_ACCEPTED)
 
     return int(callbacks.ask(question, lib.PYOSSL_REFUSED))
 
 
-def _use(ssl: Any, answer: Any) -> None:
+def _use(ssl: Any, library_context: LibraryContext | None, answer: Any) -> None:
     from pyossl.x509.credentials import Credentials  # with all that makes certificates, which few programs need
 
     if not isinstance(answer, Credentials):
         raise TypeError(f"{_WHAT} returns Credentials, None or {Want.X509_LOOKUP!r}, not {answer!r:.80}")
     certificate = instance(answer.certificate, Certificate, "the certificate of Credentials")
     key = instance(answer.private_key, PrivateKey, "the private key of Credentials")
-    chain = stack_of_certificates(instances(answer.chain, Certificate, "the chain of Credentials"))
+    check_library(key, library_context, "the context")
+    chain = stack_of_certificates(instances(answer.chain, Certificate, "the chain of Credentials"), library_context)
+    x509 = certificate._x509_in(library_context)
+    if key._log_in is not None:
+        key._log_in()
     take_records()
-    check(lib.pyossl_use_own_credentials(ssl, certificate._x509, key._key, chain), "SSL_use_cert_and_key")
+    check(lib.pyossl_use_own_credentials(ssl, x509, key._key, chain), "SSL_use_cert_and_key")

@@ -61,7 +61,7 @@ def pyossl_on_chain(handle: Any, store_context: Any) -> int:
         ask = callbacks.of_context.chain
         if ask is None:
             return int(lib.PYOSSL_ACCEPTED)
-        chain = chain_of(lib.X509_STORE_CTX_get0_chain(store_context))
+        chain = chain_of(lib.X509_STORE_CTX_get0_chain(store_context), connection._context._library_context)
         answer = answer_of(connection, Want.RETRY_VERIFY, lambda: ask(connection, chain), _WHAT)
         if answer is NO_ANSWER:
             _check_retry(connection)

@@ -275,7 +275,7 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
         if context is self._context:
             return
         if context._library_context is not self._context._library_context:
-            raise UsageError("a server name callback returned a context of another library context")
+            raise UsageError(f"{callback} returned a context of another library context")
         pointer = context._freeze()
         check_chosen(self._callbacks.of_context, context._callbacks)
         check(lib.pyossl_switch_context(self._c, pointer), "SSL_set_SSL_CTX")

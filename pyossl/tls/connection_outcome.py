@@ -117,7 +117,7 @@ class ConnectionOutcome(ConnectionCall):
             self._name,
             verify_code,
             c.verify_depth,
-            borrowed(c.verify_certificate),
+            borrowed(c.verify_certificate, self._context._library_context),
             "" if c.error else _LOST if c.has_lost_bytes else "a callback raised an exception",
         )
         if self._refused_status is not None:

@@ -113,7 +113,7 @@ def _certificates(
     if isinstance(source, Certificate):
         return [source]
     if isinstance(source, str) and is_uri(source):
-        found = load_uri(source, password, kind=Certificate)
+        found = load_uri(source, password, kind=Certificate, library_context=library_context)
         if scheme_of(source) is not None and len(found) > 1:
             raise _several(source, len(found), "certificates")
         return found
@@ -125,7 +125,7 @@ def key_of(source: KeySource, password: Password | None, library_context: Librar
     if isinstance(source, PrivateKey):
         return source
     if isinstance(source, str) and is_uri(source):
-        found = load_uri(source, password, kind=PrivateKey)
+        found = load_uri(source, password, kind=PrivateKey, library_context=library_context)
         if len(found) > 1:
             raise _several(source, len(found), "private keys")
         return found[0]

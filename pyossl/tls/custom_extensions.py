@@ -150,9 +150,9 @@ def _listed(callbacks: ContextCallbacks) -> str:
 @callback(-1)
 def pyossl_on_add_extension(handle: Any, number: int, message: int, x509: Any, depth: int, alert: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
-    certificate = borrowed(x509)
 
     def question(connection: Any) -> int:
+        certificate = borrowed(x509, connection._context._library_context)
         add, _ = callbacks.of_context.extensions.get(number, _NONE)
         extension = CustomExtension(number, ExtensionContext(message), b"", certificate, depth)
         answer = None if add is None else add(connection, extension)
@@ -180,9 +180,10 @@ def pyossl_on_parse_extension(
 ) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
     received = bytes(ffi.buffer(data, length)) if length else b""
-    extension = CustomExtension(number, ExtensionContext(message), received, borrowed(x509), depth)
 
     def question(connection: Any) -> int:
+        certificate = borrowed(x509, connection._context._library_context)
+        extension = CustomExtension(number, ExtensionContext(message), received, certificate, depth)
         _, parse = callbacks.of_context.extensions.get(number, _NONE)
         answer = None if parse is None else parse(connection, extension)
         if isinstance(answer, Alert):

@@ -31,6 +31,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import flag, iterated
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import DecodeError, UsageError, check, check_ptr
+from pyossl.core.library_context import LibraryContext
 from pyossl.core.outcome import take_records
 from pyossl.tls.session_settings import SessionSettings, digest_of
 from pyossl.x509.certificate import Certificate, borrowed
@@ -143,7 +144,7 @@ def use_records(ssl: Any, context: SessionSettings, name: str, dane: DANE) -> by
     return dane._binding
 
 
-def match_of(ssl: Any) -> DANEMatch | None:
+def match_of(ssl: Any, library_context: LibraryContext | None) -> DANEMatch | None:
     """The record that an ``SSL *`` was verified by, and what matched it; None for none.  SSL_get0_dane_tlsa(3)"""
     certificate = ffi.new("X509 **")
     depth = lib.SSL_get0_dane_authority(ssl, certificate, ffi.NULL)
@@ -153,7 +154,7 @@ def match_of(ssl: Any) -> DANEMatch | None:
     data, size = ffi.new("const unsigned char **"), ffi.new("size_t *")
     lib.SSL_get0_dane_tlsa(ssl, usage, selector, matching_type, data, size)
     record = TLSARecord(usage[0], selector[0], matching_type[0], bytes(ffi.buffer(data[0], size[0])))
-    return DANEMatch(record, depth, borrowed(certificate[0]))
+    return DANEMatch(record, depth, borrowed(certificate[0], library_context))
 
 
 def _record_of(record: Any) -> TLSARecord:

@@ -20,7 +20,7 @@ from pyossl.tls.ech import ECH, ECHOutcome, outcome_of
 from pyossl.tls.raw_public_keys import CertificateType, certificate_type_of
 from pyossl.tls.record_settings import fragment_length_of
 from pyossl.tls.session import Session, session_of
-from pyossl.x509.certificate import Certificate, chain_of
+from pyossl.x509.certificate import Certificate, chain_of, of_library
 from pyossl.x509.keys import PublicKey
 from pyossl.x509.names import Name, names_in
 from pyossl.x509.ocsp_response import OCSPSingleResponse
@@ -238,7 +238,7 @@ class Negotiated(Uncopied):
         None without TLSA records, before the server is verified, and if a session was resumed: then the server was
         verified by the same records when the session was new.  SSL_get0_dane_authority(3)
         """
-        return self._ask(match_of)
+        return self._ask(lambda ssl: match_of(ssl, self._context._library_context))
 
     @property
     def alpn(self) -> str | None:
@@ -288,7 +288,11 @@ class Negotiated(Uncopied):
 
         def shown(ssl: Any) -> Certificate | None:
             pointer = lib.SSL_get1_peer_certificate(ssl)
-            return None if pointer == ffi.NULL else Certificate(own(pointer, lib.X509_free))
+            if pointer == ffi.NULL:
+                return None
+            # OpenSSL 3.0 decodes a ticket, with the certificate in it, in the default library context.
+            library_context = None if lib.SSL_session_reused(ssl) else self._context._library_context
+            return of_library(Certificate(own(pointer, lib.X509_free)), library_context)
 
         return self._ask(shown)
 
@@ -335,7 +339,7 @@ class Negotiated(Uncopied):
 
         SSL_get_peer_cert_chain(3)
         """
-        return self._ask(lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl)))
+        return self._ask(lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl), self._context._library_context))
 
     @property
     def verified_chain(self) -> tuple[Certificate, ...]:
@@ -343,7 +347,7 @@ class Negotiated(Uncopied):
 
         SSL_get0_verified_chain(3)
         """
-        return self._ask(lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl)))
+        return self._ask(lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl), self._context._library_context))
 
     @property
     def peer_ca_names(self) -> tuple[Name, ...]:

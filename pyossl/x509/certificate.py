@@ -10,7 +10,7 @@ from typing import Any
 from pyossl.core import ffi, lib, own, text
 from pyossl.core.arguments import c_string, instance, pointer as checked_pointer
 from pyossl.core.errors import DecodeError, Error, check, check_ptr
-from pyossl.core.library_context import LibraryContext, library_pointer
+from pyossl.core.library_context import LibraryContext, library_in_use, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.x509.asn1 import integer, long_name, short_name, string_bytes, time
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
@@ -66,7 +66,7 @@ class Certificate:
         """The certificate; a copy if it is not of this library context."""
         if self._library_context is library_context:
             return self
-        return load_certificates(output_of(lib.PEM_write_bio_X509_AUX, self._x509), library_context=library_context)[0]
+        return _loaded(output_of(lib.PEM_write_bio_X509_AUX, self._x509), library_context)[0]
 
     def _x509_in(self, library_context: LibraryContext | None) -> Any:
         """The ``X509 *``; of a copy if the certificate is not of this library context."""
@@ -486,19 +486,22 @@ def fingerprint(digest_of: Any, pointer: Any, digest: str) -> bytes:
     return bytes(ffi.buffer(out, length[0]))
 
 
-def borrowed(pointer: Any) -> Certificate | None:
-    """A ``Certificate`` that holds its own reference to an ``X509 *`` of OpenSSL's; None for NULL."""
+def borrowed(pointer: Any, library_context: LibraryContext | None = None) -> Certificate | None:
+    """A ``Certificate`` that holds its own reference to an ``X509 *`` of OpenSSL's; None for NULL.
+
+    ``library_context`` is the one that OpenSSL has made it with.
+    """
     if pointer == ffi.NULL:
         return None
     check(lib.X509_up_ref(pointer), "X509_up_ref")
-    return Certificate(own(pointer, lib.X509_free))
+    return of_library(Certificate(own(pointer, lib.X509_free)), library_context)
 
 
-def chain_of(stack: Any) -> tuple[Certificate, ...]:
-    """The certificates of a ``STACK_OF(X509) *`` that belongs to OpenSSL; empty for NULL."""
+def chain_of(stack: Any, library_context: LibraryContext | None = None) -> tuple[Certificate, ...]:
+    """The certificates of a ``STACK_OF(X509) *`` that belongs to OpenSSL, as ``borrowed``; empty for NULL."""
     if stack == ffi.NULL:
         return ()
-    certificates = (borrowed(lib.sk_X509_value(stack, n)) for n in range(lib.sk_X509_num(stack)))
+    certificates = (borrowed(lib.sk_X509_value(stack, n), library_context) for n in range(lib.sk_X509_num(stack)))
     return tuple(certificate for certificate in certificates if certificate is not None)
 
 
@@ -530,6 +533,12 @@ def load_certificates(source: Source, *, library_context: LibraryContext | None 
 
     Raises ``DecodeError`` if there is no certificate, or if one is malformed.  PEM_read_bio_X509(3)
     """
+    library_pointer(library_context)
+    return _loaded(source, library_context)
+
+
+def _loaded(source: Source, library_context: LibraryContext | None) -> list[Certificate]:
+    """As ``load_certificates``, also if the library context is closed."""
     read, new = lib.pyossl_read_certificate, _maker(library_context)
     pointers = read_every(source, "certificate", "CERTIFICATE", lib.X509_free, read, lib.d2i_X509_bio, new)
     return [of_library(Certificate(pointer), library_context) for pointer in pointers]
@@ -539,13 +548,12 @@ def new_x509(library_context: LibraryContext | None) -> Any:
     """An empty ``X509 *`` that the caller owns.  X509_new_ex(3)"""
     if library_context is None:
         return check_ptr(lib.X509_new(), "X509_new")
-    return check_ptr(lib.X509_new_ex(library_pointer(library_context), ffi.NULL), "X509_new_ex")
+    return check_ptr(lib.X509_new_ex(library_in_use(library_context), ffi.NULL), "X509_new_ex")
 
 
 def _maker(library_context: LibraryContext | None) -> Callable[[], Any] | None:
     if library_context is None:
         return None
-    library_pointer(library_context)
     return lambda: new_x509(library_context)
 
 

@@ -26,10 +26,11 @@ from pyossl.core.errors import (
     failed,
     transport_error,
 )
+from pyossl.core.library_context import LibraryContext, library_in_use, library_pointer
 from pyossl.core.outcome import take_records
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.crl import CRL
-from pyossl.x509.keys import PrivateKey, PublicKey, check_pem_headers, is_private_key, iterations_of
+from pyossl.x509.keys import PrivateKey, PublicKey, check_pem_headers, is_private_key, iterations_of, key_of_library
 from pyossl.x509.passwords import Password, check_iterations, password_bytes
 from pyossl.x509.pem_and_der import Block, bio_contents, describe, element_end, pem_blocks, pem_text
 from pyossl.x509.pkcs12 import PKCS12
@@ -43,10 +44,20 @@ _S = TypeVar("_S", PrivateKey, PublicKey, Certificate, CRL)
 
 
 @overload
-def load_uri(uri: str, password: Password | None = None) -> list[Stored | str]: ...
+def load_uri(
+    uri: str, password: Password | None = None, *, library_context: LibraryContext | None = None
+) -> list[Stored | str]: ...
 @overload
-def load_uri(uri: str, password: Password | None = None, *, kind: type[_S]) -> list[_S]: ...
-def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | None = None) -> list[Any]:
+def load_uri(
+    uri: str, password: Password | None = None, *, kind: type[_S], library_context: LibraryContext | None = None
+) -> list[_S]: ...
+def load_uri(
+    uri: str,
+    password: Password | None = None,
+    *,
+    kind: type[Any] | None = None,
+    library_context: LibraryContext | None = None,
+) -> list[Any]:
     """Loads everything that is stored under a URI, in order, or only the objects of one ``kind``.
 
     - ``uri``: ``file:/etc/ssl/key.pem``, or a path, is a file in any format that OpenSSL reads, or a directory, whose
@@ -57,6 +68,8 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
       is needed.  pyossl never prompts on a terminal.  A private key in a token keeps it: a child process needs it to
       log in again, and calls the function again.
     - ``kind``: ``PrivateKey``, ``PublicKey``, ``Certificate`` or ``CRL``; None for all.
+    - ``library_context``: the ``LibraryContext`` that keys and certificates belong to, and whose providers have the
+      loaders; None for the default one.
 
     Raises
 
@@ -66,8 +79,16 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
       seconds, as with ``PrivateKey.load``;
     - ``UnsupportedError`` if this OpenSSL, with its configuration, has no loader for such URIs.
 
-    OSSL_STORE_open(3), OSSL_STORE_load(3)
+    OSSL_STORE_open_ex(3), OSSL_STORE_load(3)
     """
+    library_pointer(library_context)
+    return _load(uri, password, kind, library_context)
+
+
+def _load(
+    uri: str, password: Password | None, kind: type[Any] | None, library_context: LibraryContext | None
+) -> list[Any]:
+    """As ``load_uri``, also if the library context is closed."""
     if kind not in (None, PrivateKey, PublicKey, Certificate, CRL):
         raise TypeError(f"kind is PrivateKey, PublicKey, Certificate, CRL or None, not {kind!r:.80}")
     place = _file_or_uri(uri)
@@ -78,15 +99,15 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
         pieces, malformed = _split(place, what)
         if kind in (None, PrivateKey):
             check_iterations(sum(map(iterations_of, pieces)), f"the file {shown!r}")
-        search = partial(_search_file, pieces, malformed, kind, what)
+        search = partial(_search_file, pieces, malformed, kind, what, library_context)
     else:
-        search = partial(_search_store, partial(_open_store, place), kind, what)
+        search = partial(_search_store, partial(_open_store, place, library_context), kind, what, library_context)
     known = None if callable(password) else password
     found = search(known)
     if found.asked and not found.objects and callable(password):
         found = search(known := password())
     if isinstance(place, str) and not found.objects and (found.asked or has_pin(place)):
-        found = found._replace(asked=_asks_for_pin(place, kind, what))
+        found = found._replace(asked=_asks_for_pin(place, kind, what, library_context))
     if found.asked and (not found.objects or (found.error and kind is None)):
         why = "needs a password" if known is None and not has_pin(uri) else "was not opened by this password"
         reason = found.error or f"{what} failed"
@@ -96,7 +117,7 @@ def load_uri(uri: str, password: Password | None = None, *, kind: type[Any] | No
     if not found.objects:
         raise DecodeError(f"{what} failed: there is no {kind.__name__ if kind else 'key, certificate or CRL'}")
     if isinstance(place, str) and scheme_of(place):
-        _remember_login(found.objects, uri, password)
+        _remember_login(found.objects, uri, password, library_context)
     return found.objects
 
 
@@ -173,13 +194,18 @@ _SEQUENCES = (0x30, 0x3F)  # the second has its tag number, 16, in a byte of its
 
 
 def _search_file(
-    pieces: list[Block], malformed: Error | None, kind: type[Any] | None, what: str, password: str | bytes | None
+    pieces: list[Block],
+    malformed: Error | None,
+    kind: type[Any] | None,
+    what: str,
+    library_context: LibraryContext | None,
+    password: str | bytes | None,
 ) -> _Found:
     objects: list[Stored | str] = []
     asked, first_error = False, None
     for piece in pieces:
         try:
-            found = _read(piece, password, kind, what, is_alone=len(pieces) == 1)
+            found = _read(piece, password, kind, what, library_context, is_alone=len(pieces) == 1)
             error = found.error
             objects += [each for each in found.objects if kind is None or isinstance(each, kind)]
         except PasswordError as refused:
@@ -190,55 +216,77 @@ def _search_file(
     return _Found(objects, asked, first_error or malformed)
 
 
-def _read(piece: Block, password: str | bytes | None, kind: type[Any] | None, what: str, *, is_alone: bool) -> _Found:
+def _read(
+    piece: Block,
+    password: str | bytes | None,
+    kind: type[Any] | None,
+    what: str,
+    library_context: LibraryContext | None,
+    *,
+    is_alone: bool,
+) -> _Found:
     """The objects in one piece of a file; none if the piece is labelled as another kind."""
     label = piece.label
     check_pem_headers(piece, what)
     if label.endswith("PARAMETERS"):
         return _NOTHING
     if iterations_of(piece) or (label and is_private_key(piece)):
-        return _Found([] if kind not in (None, PrivateKey) else [_private_key(piece, password)], False, None)
+        wanted = kind in (None, PrivateKey)
+        return _Found([_private_key(piece, password, library_context)] if wanted else [], False, None)
     if label in _READERS:
         its_kind, read = _READERS[label]
-        return _Found([] if kind not in (None, its_kind) else [read(piece)], False, None)
+        return _Found([] if kind not in (None, its_kind) else [read(piece, library_context)], False, None)
     if not label:
-        for its_kind in (Certificate, CRL, PublicKey):
+        for read in (_certificate, _crl, _public_key):
             with suppress(DecodeError):
-                return _Found([its_kind._from_der(piece.der)], False, None)
+                return _Found([read(piece, library_context)], False, None)
     if _is_pkcs12(piece.der):
         if label or not is_alone:
             raise DecodeError(f"{what} failed: a PKCS#12 must be the only contents of a file, in DER")
-        bundle = PKCS12.load(piece.der, password)
+        bundle = PKCS12.load(piece.der, password, library_context=library_context)
         objects = (bundle.private_key, bundle.certificate, *bundle.chain)
         return _Found([each for each in objects if each is not None], False, None)
     if not label and kind in (None, PrivateKey):
         try:
-            return _Found([_private_key(piece, password)], False, None)
+            return _Found([_private_key(piece, password, library_context)], False, None)
         except PasswordError:
             raise
         except DecodeError:
             take_records()
-    return _by_decoders(piece, kind, what, password)
+    return _by_decoders(piece, kind, what, password, library_context)
 
 
-def _private_key(piece: Block, password: str | bytes | None) -> PrivateKey:
-    return PrivateKey._from_blocks([piece], password, describe(piece.der), None)
+def _private_key(piece: Block, password: str | bytes | None, library_context: LibraryContext | None) -> PrivateKey:
+    return PrivateKey._from_blocks([piece], password, describe(piece.der), None, library_context)
 
 
-def _trusted_certificate(piece: Block) -> Certificate:
+def _public_key(piece: Block, library_context: LibraryContext | None) -> PublicKey:
+    return PublicKey._from_der(piece.der, library_context)
+
+
+def _certificate(piece: Block, library_context: LibraryContext | None) -> Certificate:
+    return Certificate._from_der(piece.der, library_context)
+
+
+def _trusted_certificate(piece: Block, library_context: LibraryContext | None) -> Certificate:
     """A certificate with its trusted and rejected uses.  PEM_read_bio_X509_AUX(3)"""
     bio = BIO.memory(piece.pem())
     take_records()
     pointer = lib.PEM_read_bio_X509_AUX(bio._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-    return Certificate(own(check_ptr(pointer, "reading a trusted certificate", DecodeError), lib.X509_free))
+    read = Certificate(own(check_ptr(pointer, "reading a trusted certificate", DecodeError), lib.X509_free))
+    return read._in(library_context)
 
 
-_READERS: dict[str, tuple[type[Stored], Callable[[Block], Stored]]] = {
-    "CERTIFICATE": (Certificate, lambda piece: Certificate._from_der(piece.der)),
-    "X509 CERTIFICATE": (Certificate, lambda piece: Certificate._from_der(piece.der)),
+def _crl(piece: Block, library_context: LibraryContext | None) -> CRL:
+    return CRL._from_der(piece.der)  # a store reads it again, in its own library context
+
+
+_READERS: dict[str, tuple[type[Stored], Callable[[Block, LibraryContext | None], Stored]]] = {
+    "CERTIFICATE": (Certificate, _certificate),
+    "X509 CERTIFICATE": (Certificate, _certificate),
     "TRUSTED CERTIFICATE": (Certificate, _trusted_certificate),
-    "X509 CRL": (CRL, lambda piece: CRL._from_der(piece.der)),
-    "PUBLIC KEY": (PublicKey, lambda piece: PublicKey._from_der(piece.der)),
+    "X509 CRL": (CRL, _crl),
+    "PUBLIC KEY": (PublicKey, _public_key),
 }
 
 
@@ -249,7 +297,13 @@ def _is_pkcs12(der: bytes) -> bool:
     return bool(own(pointer, lib.PKCS12_free) != ffi.NULL)
 
 
-def _by_decoders(piece: Block, kind: type[Any] | None, what: str, password: str | bytes | None) -> _Found:
+def _by_decoders(
+    piece: Block,
+    kind: type[Any] | None,
+    what: str,
+    password: str | bytes | None,
+    library_context: LibraryContext | None,
+) -> _Found:
     """The objects that OpenSSL's decoders, including those of providers, read from a piece of another type.
 
     Of the formats left here only Microsoft's PVK uses a password, and hashes it once.
@@ -265,9 +319,10 @@ def _by_decoders(piece: Block, kind: type[Any] | None, what: str, password: str 
     bio = BIO.memory(data)
 
     def attached(method: Any, answer: Any) -> Any:
-        return check_ptr(lib.pyossl_store_attach(bio._bio, type_name, method, answer), what, DecodeError)
+        library = library_in_use(library_context)
+        return check_ptr(lib.pyossl_store_attach(bio._bio, type_name, library, method, answer), what, DecodeError)
 
-    found = _search_store(attached, kind, what, password, most=1)
+    found = _search_store(attached, kind, what, library_context, password, most=1)
     if piece.label == _UNKNOWN_FORMAT and found.objects and len(bio_contents(bio)):
         raise DecodeError(f"{what} failed: bytes follow its contents")
     return found
@@ -280,6 +335,7 @@ def _search_store(
     opened: Callable[[Any, Any], Any],
     kind: type[Any] | None,
     what: str,
+    library_context: LibraryContext | None,
     password: str | bytes | None,
     most: int | None = None,
 ) -> _Found:
@@ -302,7 +358,7 @@ def _search_store(
         # OSSL_STORE_error(3) is true also at the end, and for an object that is not of the expected kind.
         if info != ffi.NULL:
             take_records()
-            found = _object_in(own(info, lib.OSSL_STORE_INFO_free))
+            found = _object_in(own(info, lib.OSSL_STORE_INFO_free), library_context)
             if found is not None and (kind is None or isinstance(found, kind)):
                 objects.append(found)
         elif lib.ERR_peek_error() != 0 and kind is None:
@@ -311,16 +367,19 @@ def _search_store(
     return _Found(objects, bool(answer.asked), error)
 
 
-def _asks_for_pin(uri: str, kind: type[Any] | None, what: str) -> bool:
+def _asks_for_pin(uri: str, kind: type[Any] | None, what: str, library_context: LibraryContext | None) -> bool:
     """Whether a token still asks for its PIN: then the one that it was given was wrong.
 
     A token's provider reports no error for a wrong PIN: it finds no object.  No PIN is tried here, because tokens count
     the wrong ones.
     """
-    return _search_store(partial(_open_store, without_pin_attributes(uri)), kind, what, None).asked
+    opened = partial(_open_store, without_pin_attributes(uri), library_context)
+    return _search_store(opened, kind, what, library_context, None).asked
 
 
-def _remember_login(objects: list[Any], uri: str, password: Password | None) -> None:
+def _remember_login(
+    objects: list[Any], uri: str, password: Password | None, library_context: LibraryContext | None
+) -> None:
     """Keeps what a child process needs to use the private keys of a token, and ends all prompts for its PIN.
 
     A child process is not logged in.  If it uses a key nevertheless, pkcs11-provider prompts on the terminal, in the
@@ -329,7 +388,7 @@ def _remember_login(objects: list[Any], uri: str, password: Password | None) -> 
     keys = [each for each in objects if isinstance(each, PrivateKey)]
     if keys:
         lib.pyossl_silence_stays()
-    log_in = _TokenLogin(uri, password)
+    log_in = _TokenLogin(uri, password, library_context)
     for key in keys:
         key._log_in = log_in
 
@@ -337,8 +396,8 @@ def _remember_login(objects: list[Any], uri: str, password: Password | None) -> 
 class _TokenLogin:
     """Logs in to a token again, once in each process that was forked since."""
 
-    def __init__(self, uri: str, password: Password | None) -> None:
-        self._uri, self._password = uri, password
+    def __init__(self, uri: str, password: Password | None, library_context: LibraryContext | None) -> None:
+        self._uri, self._password, self._library_context = uri, password, library_context
         self._process = os.getpid()
         self._refusal: PasswordError | None = None
 
@@ -353,7 +412,7 @@ class _TokenLogin:
                 raise self._refusal
             return
         try:
-            load_uri(self._uri, self._password, kind=PrivateKey)
+            _load(self._uri, self._password, PrivateKey, self._library_context)
         except PasswordError as error:
             self._refusal = error
             raise
@@ -363,10 +422,10 @@ class _TokenLogin:
             self._process = process
 
 
-def _open_store(uri: str, method: Any, answer: Any) -> Any:
-    store = lib.pyossl_store_open(c_string(uri, "a URI"), method, answer)
+def _open_store(uri: str, library_context: LibraryContext | None, method: Any, answer: Any) -> Any:
+    store = lib.pyossl_store_open(c_string(uri, "a URI"), library_in_use(library_context), method, answer)
     if store == ffi.NULL:
-        raise _open_error(uri)
+        raise _open_error(uri, library_context)
     return store
 
 
@@ -378,18 +437,19 @@ _STORE_TYPES[CRL] = lib.OSSL_STORE_INFO_CRL
 _STORE_TYPES[PublicKey] = lib.OSSL_STORE_INFO_PUBKEY if lib.HAVE_API_3_0 else lib.OSSL_STORE_INFO_PKEY
 
 
-def _object_in(info: Any) -> Stored | str | None:
+def _object_in(info: Any, library_context: LibraryContext | None) -> Stored | str | None:
     """The object in an OSSL_STORE_INFO; None for a type that pyossl has no class for, such as parameters."""
     kind = lib.OSSL_STORE_INFO_get_type(info)
     if kind == lib.OSSL_STORE_INFO_PKEY:
         key = own(check_ptr(lib.OSSL_STORE_INFO_get1_PKEY(info), "OSSL_STORE_INFO_get1_PKEY"), lib.EVP_PKEY_free)
-        return PrivateKey(key) if lib.pyossl_is_private(key) else PublicKey(key)
+        stored = PrivateKey(key) if lib.pyossl_is_private(key) else PublicKey(key)
+        return key_of_library(stored, library_context)
     if kind == lib.OSSL_STORE_INFO_PUBKEY:
         key = check_ptr(lib.OSSL_STORE_INFO_get1_PUBKEY(info), "OSSL_STORE_INFO_get1_PUBKEY")
-        return PublicKey(own(key, lib.EVP_PKEY_free))
+        return key_of_library(PublicKey(own(key, lib.EVP_PKEY_free)), library_context)
     if kind == lib.OSSL_STORE_INFO_CERT:
         certificate = check_ptr(lib.OSSL_STORE_INFO_get1_CERT(info), "OSSL_STORE_INFO_get1_CERT")
-        return Certificate(own(certificate, lib.X509_free))
+        return Certificate(own(certificate, lib.X509_free))._in(library_context)
     if kind == lib.OSSL_STORE_INFO_CRL:
         crl = check_ptr(lib.OSSL_STORE_INFO_get1_CRL(info), "OSSL_STORE_INFO_get1_CRL")
         return CRL(own(crl, lib.X509_CRL_free))
@@ -401,7 +461,7 @@ def _object_in(info: Any) -> Stored | str | None:
 _NO_SUCH_STORE = (lib.OSSL_STORE_R_UNREGISTERED_SCHEME, lib.ERR_R_UNSUPPORTED)
 
 
-def _open_error(uri: str) -> Exception:
+def _open_error(uri: str, library_context: LibraryContext | None) -> Exception:
     error = _failed(f"opening {without_pin(uri)!r}")
     scheme = scheme_of(uri)
     if scheme is None:
@@ -409,9 +469,10 @@ def _open_error(uri: str) -> Exception:
     for record in error.records:
         # OpenSSL tries the URI as a path first, so the queue begins with the error of a missing file.
         if record.library_code == lib.ERR_LIB_OSSL_STORE and record.reason_code in _NO_SUCH_STORE:
-            unsupported = UnsupportedError(
-                f"store for URIs that begin with {scheme!r}: openssl.cnf may load a provider"
-            )
+            store, file = f"store for URIs that begin with {scheme!r}", "openssl.cnf"
+            if library_context is not None:
+                store, file = f"{store} in this library context", "its configuration"
+            unsupported = UnsupportedError(f"{store}: {file} may load a provider")
             unsupported.failure = error.failure
             return unsupported
     return error

@@ -24,6 +24,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import instance, pointer as checked_pointer, security_level as check_level
 from pyossl.core.errors import CertificateError, DecodeError, certificate_error, check, check_ptr, require
 from pyossl.core.flags import VerifyFlags
+from pyossl.core.library_context import library_in_use
 from pyossl.core.outcome import Failure, Record, take_records
 from pyossl.x509.asn1 import integer, string_bytes, time
 from pyossl.x509.certificate import Certificate, algorithm_name, chain_of, stack_of_certificates
@@ -230,7 +231,8 @@ class OCSPResponse:
         leaf, above = instance(certificate, Certificate, "certificate"), instance(issuer, Certificate, "issuer")
         take_records()
         every = self._pointers()
-        found = [each for each in every if lib.pyossl_ocsp_is_about(each, leaf._x509, above._x509)]
+        library = library_in_use(above._library_context)
+        found = [each for each in every if lib.pyossl_ocsp_is_about(each, leaf._x509, above._x509, library)]
         take_records()
         return found
 
@@ -247,7 +249,8 @@ class OCSPResponse:
 
         - ``certificate``: the certificate.
         - ``issuer``: the authority that has issued it, already verified.  It must have signed the response, or the
-          certificate of the responder that did.
+          certificate of the responder that did.  The signature is verified with the algorithms of the library context
+          that this certificate belongs to.
         - ``moment``: the time of the check, an aware datetime; None for now.
         - ``tolerance``: how far the clocks of this system and the responder may differ: 0 seconds to one day.
         - ``security_level``: the level that the signature and the responder's key must meet, 0 to 5; None for 1.
@@ -283,14 +286,16 @@ class OCSPResponse:
             )
         # Only the issuer is trusted here, whether it is a root or not: so a responder's certificate must be its.
         store = Store.empty()
+        store._library_context = library_context = issuer._library_context  # it may be closed
         store.add(issuer)
         parameters = lib.X509_STORE_get0_param(store._store)
         check(lib.X509_VERIFY_PARAM_set_flags(parameters, VerifyFlags.PARTIAL_CHAIN), "setting verify flags")
         lib.X509_VERIFY_PARAM_set_time(parameters, seconds)
         lib.X509_VERIFY_PARAM_set_auth_level(parameters, level)
         take_records()
-        signers = stack_of_certificates((issuer,))
-        is_valid = lib.OCSP_basic_verify(self._basic, signers, store._store, lib.OCSP_NOEXPLICIT) == 1
+        signers = stack_of_certificates((issuer,), library_context)
+        verifying = self._basic, signers, store._store, lib.OCSP_NOEXPLICIT, library_in_use(library_context)
+        is_valid = lib.pyossl_ocsp_verify(*verifying) == 1
         records = take_records()
         if not is_valid:
             reasons = "; ".join(dict.fromkeys(str(record) for record in records)) or "OpenSSL gave no reason"

@@ -211,7 +211,10 @@ class Store(Uncopied):
             raise TypeError(f"a trusted certificate is a Certificate, a path or bytes, not {type(source).__name__}")
         elif isinstance(source, str) and is_uri(source):
             directory = directory_of(source)
-            for each in load_uri(source, kind=Certificate) if directory is None else (directory,):
+            if directory is not None:
+                self.add(directory)
+                return
+            for each in load_uri(source, kind=Certificate, library_context=self._library_context):
                 self.add(each)
         elif not isinstance(source, bytes) and os.path.isdir(source):
             path = os.fsencode(checked_path(source, "a directory"))
@@ -388,8 +391,8 @@ class Store(Uncopied):
             check(lib.X509_VERIFY_PARAM_set1_email(parameters, address, len(address)), f"expecting {email!r}")
         if lib.X509_verify_cert(context) == 1:
             take_records()
-            return chain_of(lib.X509_STORE_CTX_get0_chain(context))
-        raise certificate_error(_verify_failure(context, name or email or ""))
+            return chain_of(lib.X509_STORE_CTX_get0_chain(context), self._library_context)
+        raise certificate_error(_verify_failure(context, self._library_context, name or email or ""))
 
     def __repr__(self) -> str:
         return f"<Store {'of the system' if self._is_shared else f'of {len(self.certificates)} certificates'}>"
@@ -405,7 +408,7 @@ def _expect_name(parameters: Any, name: str) -> None:
         check(lib.X509_VERIFY_PARAM_set1_host(parameters, wanted, len(wanted)), f"expecting {name!r}")
 
 
-def _verify_failure(context: Any, peer: str) -> Failure:
+def _verify_failure(context: Any, library_context: LibraryContext | None, peer: str) -> Failure:
     code = lib.X509_STORE_CTX_get_error(context)
     # If X509_verify_cert could not begin, the code is still OK.  A refusal must not look like success.
     return Failure(
@@ -414,7 +417,7 @@ def _verify_failure(context: Any, peer: str) -> Failure:
         peer=peer,
         verify_code=lib.X509_V_ERR_UNSPECIFIED if code == lib.X509_V_OK else code,
         depth=lib.X509_STORE_CTX_get_error_depth(context),
-        certificate=borrowed(lib.X509_STORE_CTX_get_current_cert(context)),
+        certificate=borrowed(lib.X509_STORE_CTX_get_current_cert(context), library_context),
     )
 
 

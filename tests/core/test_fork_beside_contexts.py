@@ -296,9 +296,13 @@ TAKES_THE_LOCK = re.compile(
     "(BIO|SSL|SSL_CTX|SSL_SESSION|X509|X509_CRL|X509_STORE|X509_STORE_CTX|EVP_PKEY|DH|DSA|RSA|EC_KEY)"
     "_(new|new_(?!cb$|index$)[a-z_]+|free|free_all|vfree|dup)|"
     "UI_(destroy_method|create_method|UTIL_wrap_read_pem_callback)|"
+    "OSSL_LIB_CTX_(new|free)|OSSL_PROVIDER_(load|unload|available|do_all)|EVP_default_properties_[a-z_]+|"
     r"PEM_(read|write)_[a-z]\w*|d2i_(X509(?!_NAME|_SIG)|SSL_SESSION|PKCS12|PKCS8|PrivateKey|PUBKEY)\w*"
 )
-"""Calls that make or free an object with external data: CRYPTO_new_ex_data(3) takes a global lock."""
+"""Calls that take a global lock, or that of the default library context.
+
+They make or free an object with external data (CRYPTO_new_ex_data(3)), or look at providers and properties.
+"""
 LONG = {"pyossl_generate_dsa"}
 """The functions for which forks do not wait: they take seconds."""
 
@@ -311,7 +315,7 @@ def test_no_macro_that_holds_forks_hides_a_function_of_compat_h() -> None:
     assert not HELD & lent - {"PKCS12_parse"}  # the header asks for it
 
 
-def test_every_call_that_makes_or_frees_an_object_with_external_data_holds_forks() -> None:
+def test_every_call_that_takes_a_global_lock_holds_forks() -> None:
     used = {name for path in SOURCES.rglob("*.py") for name in re.findall(r"\blib\.(\w+)", path.read_text())} - HELD
     assert {name for name in used if TAKES_THE_LOCK.fullmatch(name)} == set()
     calls = calls_of_c(without={"pyossl_live_adopt", "pyossl_resume_hold"})  # they hold no forks for their callers

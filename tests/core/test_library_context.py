@@ -289,6 +289,26 @@ def test_one_that_nobody_uses_any_more_is_used_again() -> None:
 
 
 @needed
+def test_one_whose_configuration_includes_a_file_that_has_changed_is_not_used_again(tmp_path: Path) -> None:
+    path = written(tmp_path, f".include {tmp_path}/$ENV::PYOSSL_TEST_INCLUDED\n")
+    environment = {"PYOSSL_TEST_INCLUDED": "included.cnf"}
+    text = "openssl_conf = first\n[first]\nalg_section = algorithms\n[algorithms]\ndefault_properties = "
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        for properties in ("?provider=default", "fips=yes"):
+            (tmp_path / "included.cnf").write_text(f"{text}{properties}\n")
+            library = LibraryContext(configuration=path)
+            assert library.is_fips_enabled == (properties == "fips=yes")
+            pointer = library._library
+            address = int(pyossl.ffi.cast("intptr_t", pointer))
+            del library, pointer
+            again = LibraryContext(configuration=path)
+            assert int(pyossl.ffi.cast("intptr_t", again._library)) == address
+            del again
+
+
+@needed
 def test_one_with_other_providers_than_at_the_beginning_is_not_used_again() -> None:
     settings: dict[str, Any] = {"properties": "?provider=default"}
     first = LibraryContext(**settings)

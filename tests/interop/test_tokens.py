@@ -40,6 +40,18 @@ def test_both_sides_have_keys_certificates_and_authorities_in_a_token(token: Tok
     assert token.run("sign_on_both_sides") == ["CN=alice.example"]
 
 
+def test_a_library_context_has_the_provider_of_the_token(token: Token) -> None:
+    without, elsewhere, *signed = token.run("sign_in_a_library_context", OPENSSL_CONF=str(token.folder / "none.cnf"))
+    assert without.endswith("has no store for URIs that begin with 'pkcs11'")
+    assert elsewhere.endswith("has no store for URIs that begin with 'pkcs11' in this library context")
+    assert signed == ["TLSv1.3", "TLSv1.3"]
+
+
+def test_a_callback_s_key_in_a_token_signs_also_in_a_child(token: Token) -> None:
+    """docs/pitfalls.md, 82."""
+    assert token.run("sign_with_the_key_of_a_callback") == ["TLSv1.3", "TLSv1.3"]
+
+
 def test_the_key_stays_in_the_token(token: Token) -> None:
     assert [line.partition(":")[0] for line in token.run("stay_in_the_token")] == ["Error", "Error"]
 

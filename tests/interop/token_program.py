@@ -88,6 +88,33 @@ def sign_on_both_sides() -> None:
     report(lambda: greeted(serving, client).peer_certificate.subject)  # type: ignore[union-attr]
 
 
+def sign_in_a_library_context() -> None:
+    """Only the library context has the provider of the token.  It is closed, and its context goes on in a child."""
+    report(lambda: Context.server(CERTIFICATE, KEY, password=PIN))
+    report(lambda: Context.server(CERTIFICATE, KEY, password=PIN, library_context=pyossl.LibraryContext()))
+    with pyossl.LibraryContext(configuration=FOLDER / "openssl.cnf") as library:
+        serving = Context.server(CERTIFICATE, KEY, password=PIN, library_context=library)
+        trusting = Context.client(trust=object_named("authority", ";type=cert"), library_context=library)
+    report(partial(version_between, serving, trusting))
+    if (child := os.fork()) == 0:
+        report(partial(version_between, serving, Context.client(trust=TRUST)))
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def sign_with_the_key_of_a_callback() -> None:
+    """In a child process too: the callback's key is not that of the context, which logs in earlier."""
+    (key,), (certificate,) = load_uri(KEY, PIN, kind=PrivateKey), load_uri(CERTIFICATE, kind=Certificate)
+    chosen = pyossl.Credentials(certificate, key)
+    serving = Context(is_server=True)
+    serving.certificate_callback = lambda connection, demand: chosen
+    report(partial(version_between, serving, Context.client(trust=TRUST)))
+    if (child := os.fork()) == 0:
+        report(partial(version_between, serving, Context.client(trust=TRUST)))
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 def stay_in_the_token() -> None:
     (key,) = load_uri(KEY, PIN, kind=PrivateKey)
     for write in (key.to_pem, key.to_der):

@@ -70,6 +70,7 @@ class Token(NamedTuple):
 def make_token(folder: Path, authority: pyossl.Authority) -> Token:
     (folder / "tokens").mkdir()
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\n")
+    (folder / "none.cnf").write_text("")
     (folder / "openssl.cnf").write_text(CONFIGURATION.format(provider=PROVIDERS[0], module=MODULES[0]))
     (folder / "pin").write_text(PIN)
     (folder / "wrong-pin").write_text(WRONG_PIN)

@@ -44,6 +44,17 @@ def test_a_server_without_a_certificate_chooses_one_for_each_name(
         assert client.peer_certificate == issued[name].certificate
 
 
+def test_a_key_in_a_token_logs_in_before_it_signs(authority: pyossl.Authority) -> None:
+    """In a child process it has to: as the key of a context does."""
+    issued = authority.issue("example.com")
+    logins: list[str] = []
+    issued.private_key._log_in = lambda: logins.append("in")
+    server_context = Context(is_server=True)
+    server_context.certificate_callback = lambda connection, demand: issued
+    meet(Context.client(trust=authority.certificate), server_context)
+    assert logins == ["in"]
+
+
 @VERSIONS
 def test_the_choice_replaces_the_contexts_certificates_of_every_type(
     version: Version, authority: pyossl.Authority

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -296,6 +299,153 @@ def test_contexts_of_a_closed_library_context_can_still_be_used(
         client_context, server_context = contexts(library, authority, credentials)
     meet(client_context, server_context)
     assert library.closed
+
+
+def test_a_client_hello_callback_cannot_change_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    client_context, server_context = contexts(library, authority, credentials)
+    _, other = contexts(None, authority, credentials)
+    server_context.client_hello_callback = lambda connection, hello: other
+    client, server = Connection(client_context, "example.com"), Connection(server_context)
+    with pytest.raises(UsageError, match="a ClientHello callback returned a context of another library context"):
+        shake_hands(client, server)
+
+
+def test_a_certificate_callback_gives_a_key_of_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    client_context, server_context = contexts(library, authority, credentials)
+    key = PrivateKey.load(credentials.private_key.to_pem(), library_context=library)
+    answers = [credentials._replace(private_key=key), credentials]
+    server_context.certificate_callback = lambda connection, demand: answers.pop(0)
+    library.close()
+    client, _ = meet(client_context, server_context)
+    assert client.peer_certificate == credentials.certificate
+    with pytest.raises(UsageError, match="the key belongs to the default library context"):
+        shake_hands(Connection(client_context, "example.com"), Connection(server_context))
+
+
+WITHOUT_ALGORITHMS = """\
+openssl_conf = first
+[first]
+providers = list
+[list]
+base = on
+[on]
+activate = 1
+"""
+"""A configuration of the process in which only library contexts of its own have algorithms."""
+
+RESUMES = """
+import sys
+from pyossl import BIO, Connection, Context, LibraryContext, Store, TicketKeys, Version
+library = LibraryContext(providers=["default"])
+own = {"certificate": "chain.pem", "private_key": "key.pem", "library_context": library}
+server_context = Context.server(trust="ca.pem", verify=True, **own)
+server_context.session_id_context = b"test"
+server_context.rotating_ticket_keys = TicketKeys([bytes(range(1, 81))])
+for version in (Version.TLSv1_2, Version.TLSv1_3):
+    context = Context.client(trust="ca.pem", maximum_version=version, **own)
+    session = None
+    for _ in range(2):
+        ours, theirs = BIO.pair()
+        client = Connection(context, "example.com", bio=ours, session=session)
+        server = Connection(server_context, bio=theirs)
+        while (client.handshake(), server.handshake()) != (None, None):
+            pass
+        server.write(b"with the ticket")
+        client.read()
+        session = client.session
+        print(client.session_reused)
+    print(len(Store.of("ca.pem", library_context=library).verify(server.peer_certificate)))
+"""
+
+
+def test_tickets_are_used_with_the_algorithms_of_the_library_context(
+    authority: Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    """And the certificate in a ticket is verified with them."""
+    (tmp_path / "openssl.cnf").write_text(WITHOUT_ALGORITHMS)
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    (tmp_path / "chain.pem").write_bytes(credentials.certificate_pem())
+    (tmp_path / "key.pem").write_bytes(credentials.private_key.to_pem())
+    env = {**os.environ, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    command = [sys.executable, "-c", RESUMES]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "True", "2"] * 2, done.stderr
+
+
+@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
+    authority: Authority, credentials: pyossl.Credentials, library: LibraryContext
+) -> None:
+    response = authority.ocsp_response(credentials.certificate)
+    issuer = authority.certificate
+    assert response.verify(credentials.certificate, issuer._in(library))
+    with pytest.raises(pyossl.CertificateError, match="is not signed by the issuer"):
+        response.verify(credentials.certificate, issuer._in(LibraryContext(providers=ONLY_BASE)))
+
+
+@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+def test_a_stapled_ocsp_response_is_verified_in_the_library_context_of_the_client(
+    authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """Also after it was closed: contexts that were made with it can still be used."""
+    with LibraryContext() as library:
+        client_context, server_context = contexts(library, authority, credentials)
+        server_context.staple_ocsp(authority.ocsp_response(credentials.certificate))
+        client_context.verify_ocsp(required=True)
+    client, _ = meet(client_context, server_context)
+    assert client.ocsp_status is not None
+    assert [each._library_context for each in client.verified_chain] == [library] * 2
+
+
+def test_the_peers_certificates_belong_to_the_library_context(
+    authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """Elsewhere they are read again, as others: OpenSSL would take the algorithms from their own library context."""
+    library = LibraryContext(providers=ONLY_BASE)
+    library.load("default")
+    client_context, server_context = contexts(library, authority, credentials)
+    seen: list[tuple[Certificate, ...]] = []
+    client_context.chain_callback = lambda connection, chain: not seen.append(chain)  # type: ignore[func-returns-value]
+    client, _ = meet(client_context, server_context)
+    shown = [client.peer_certificate, *client.peer_chain, *client.verified_chain, *seen[0]]
+    library.unload("default")
+    store = Store.of(authority.certificate)
+    for certificate in shown:
+        assert certificate is not None
+        assert certificate._library_context is library
+        assert store.verify(certificate)
+
+
+def test_uris_of_files_are_loaded_in_the_library_context(
+    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials, tmp_path: Path
+) -> None:
+    key, certificate = credentials.private_key, credentials.certificate
+    contents = {
+        "key.pem": key.to_pem("secret"),
+        "key.der": key.to_der(),
+        "public.pem": key.public_key.to_pem(),
+        "chain.pem": credentials.certificate_pem(),
+        "bundle.p12": PKCS12(key, certificate).to_der("secret"),
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+        for each in pyossl.load_uri(f"file:{tmp_path / name}", "secret", library_context=library):
+            assert not isinstance(each, (str, CRL))
+            assert each._library_context is library
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.to_pem())
+    client = Context.client(trust=f"file:{tmp_path / 'ca.pem'}", library_context=library)
+    uris = f"file:{tmp_path / 'chain.pem'}", f"file:{tmp_path / 'key.pem'}"
+    meet(client, Context.server(*uris, password="secret", library_context=library))
+    base = LibraryContext(providers=ONLY_BASE)
+    with pytest.raises(pyossl.Error):
+        pyossl.load_uri(f"file:{tmp_path / 'key.der'}", kind=PrivateKey, library_context=base)
+    library.close()
+    with pytest.raises(UsageError, match="this library context is closed"):
+        pyossl.load_uri(f"file:{tmp_path / 'key.der'}", library_context=library)
 
 
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)

@@ -125,10 +125,31 @@ static int pyossl_configure_of(OSSL_LIB_CTX *library, const char *text, int leng
 
 #endif
 
-/* Applies a configuration, `length` bytes of text, to a library context; `only_policy`: of libssl alone.  Returns a constant of the enum above; the reason
- * of a failure is in the error queue. */
+/* Applies a configuration, `length` bytes of text, to a library context; `only_policy`: that of libssl alone.  Returns
+ * a constant of the enum above; the reason of a failure is in the error queue. */
 static int pyossl_configure_library(OSSL_LIB_CTX *library, const char *text, int length, int only_policy)
 {
     pyossl_clear_errors();
     return HAVE_PROVIDERS ? pyossl_configure_of(library, text, length, only_policy) : PYOSSL_CONFIGURATION_REFUSED;
+}
+
+/* What a configuration says, with the contents of the files that it includes and of the variables of the environment
+ * that it names.  The caller frees the text; NULL: the configuration is malformed, or there is no memory. */
+static char *pyossl_resolved_configuration(const char *text, int length)
+{
+    CONF *configuration = NCONF_new(NULL);
+    BIO *bio = BIO_new_mem_buf(text, length), *out = BIO_new(BIO_s_mem());
+    char *written, *copy = NULL;
+    long line = 0, size;
+
+    if (configuration != NULL && bio != NULL && out != NULL && NCONF_load_bio(configuration, bio, &line) > 0
+        && NCONF_dump_bio(configuration, out) > 0) {
+        size = BIO_get_mem_data(out, &written);
+        copy = OPENSSL_strndup(written, (size_t)size);
+    }
+    BIO_free(out);
+    BIO_free(bio);
+    NCONF_free(configuration);
+    pyossl_clear_errors();
+    return copy;
 }

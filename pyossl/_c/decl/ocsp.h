@@ -35,6 +35,7 @@ void OCSP_CERTID_free(OCSP_CERTID *id);
 /* x509/ocsp_response.c */
 OCSP_RESPONSE *pyossl_pem_ocsp_response(BIO *bio, OCSP_RESPONSE **response, pem_password_cb *callback, void *argument);
 ASN1_INTEGER *pyossl_ocsp_serial(OCSP_SINGLERESP *single);
-int pyossl_ocsp_is_about(OCSP_SINGLERESP *single, X509 *certificate, X509 *issuer);
+int pyossl_ocsp_is_about(OCSP_SINGLERESP *single, X509 *certificate, X509 *issuer, OSSL_LIB_CTX *library);
+int pyossl_ocsp_verify(OCSP_BASICRESP *basic, struct stack_st_X509 *certificates, X509_STORE *store, unsigned long flags, OSSL_LIB_CTX *library);
 int pyossl_ocsp_digest_bits(OCSP_BASICRESP *basic);
 #endif

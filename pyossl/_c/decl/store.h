@@ -10,10 +10,10 @@ typedef ... OSSL_STORE_INFO;
 
 OSSL_STORE_CTX *OSSL_STORE_open(const char *uri, const UI_METHOD *ui_method, void *ui_data, OSSL_STORE_INFO *(*post_process)(OSSL_STORE_INFO *, void *), void *post_process_data);
 void pyossl_silence_stays(void);
-OSSL_STORE_CTX *pyossl_store_open(const char *uri, const UI_METHOD *method, void *data);
+OSSL_STORE_CTX *pyossl_store_open(const char *uri, OSSL_LIB_CTX *library, const UI_METHOD *method, void *data);
 OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store);
 #if HAVE_API_3_0
-OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_METHOD *method, void *data);
+OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, OSSL_LIB_CTX *library, const UI_METHOD *method, void *data);
 #endif
 OSSL_STORE_INFO *OSSL_STORE_load(OSSL_STORE_CTX *context);
 int OSSL_STORE_eof(OSSL_STORE_CTX *context);

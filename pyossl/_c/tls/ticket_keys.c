@@ -43,6 +43,7 @@ typedef struct pyossl_ticket_keys {
 } pyossl_ticket_keys;
 
 static int pyossl_ticket_keys_index = -1;
+static int pyossl_ticket_library_index = -1;    /* the OSSL_LIB_CTX of the SSL_CTX, never freed; NULL: the default */
 
 /* An empty set, for pyossl_ticket_keys_free; NULL: no memory. */
 static pyossl_ticket_keys *pyossl_ticket_keys_new(void)
@@ -78,7 +79,8 @@ static void pyossl_context_leaves_keys(void *parent, void *pointer, CRYPTO_EX_DA
 static int pyossl_ticket_keys_set_up(void)
 {
     pyossl_ticket_keys_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, pyossl_context_leaves_keys);
-    return pyossl_ticket_keys_index >= 0;
+    pyossl_ticket_library_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return pyossl_ticket_keys_index >= 0 && pyossl_ticket_library_index >= 0;
 }
 
 static void pyossl_ticket_keys_lock(pyossl_ticket_keys *keys)
@@ -144,11 +146,11 @@ static int pyossl_ticket_key_find(pyossl_ticket_keys *keys, const unsigned char 
     return at;
 }
 
-/* The keys of the context that has the connection's sessions; NULL if there are none. */
-static pyossl_ticket_keys *pyossl_ticket_keys_of(const SSL *ssl)
+/* The external data of the context that has the connection's sessions; NULL if there is none. */
+static void *pyossl_ticket_data_of(const SSL *ssl, int index)
 {
     const pyossl_connection *connection = pyossl_connection_of(ssl);
-    return connection == NULL ? NULL : SSL_CTX_get_ex_data(connection->first_context, pyossl_ticket_keys_index);
+    return connection == NULL ? NULL : SSL_CTX_get_ex_data(connection->first_context, index);
 }
 
 /* Chooses the key for a ticket and sets up the cipher.  Returns what OpenSSL's callback returns: 1: use the key; 2: use
@@ -156,7 +158,7 @@ static pyossl_ticket_keys *pyossl_ticket_keys_of(const SSL *ssl)
 static int pyossl_choose_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                                     int encrypts, pyossl_ticket_key *key)
 {
-    pyossl_ticket_keys *keys = pyossl_ticket_keys_of(ssl);
+    pyossl_ticket_keys *keys = pyossl_ticket_data_of(ssl, pyossl_ticket_keys_index);
     int place;
 
     if (keys == NULL)
@@ -175,13 +177,17 @@ static int pyossl_choose_ticket_key(SSL *ssl, unsigned char *name, unsigned char
 }
 
 #if COMPILES(HAVE_API_3_0)
+/* OpenSSL has fetched `mac` in the library context of the SSL_CTX.  The cipher and the random bytes are of the thread's
+ * default library context, so that is replaced for this call. */
 static int pyossl_ticket_key_by_mac(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                                     EVP_MAC_CTX *mac, int encrypts)
 {
+    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(pyossl_ticket_data_of(ssl, pyossl_ticket_library_index));
     pyossl_ticket_key key;
     OSSL_PARAM parameters[3];
-    int answer = pyossl_choose_ticket_key(ssl, name, iv, cipher, encrypts, &key);
+    int answer = before == NULL ? -1 : pyossl_choose_ticket_key(ssl, name, iv, cipher, encrypts, &key);
 
+    (void)OSSL_LIB_CTX_set0_default(before);
     if (answer > 0) {
         parameters[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac));
         parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0);
@@ -208,12 +214,14 @@ static int pyossl_ticket_key_by_hmac(SSL *ssl, unsigned char *name, unsigned cha
 }
 #endif
 
-/* From now on the tickets of the context are encrypted with these keys; NULL: with its own.  1: done; 0: no memory. */
-static int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys)
+/* From now on the tickets of the context are encrypted with these keys; NULL: with its own.  `library` is the library
+ * context of the SSL_CTX, which OpenSSL does not tell.  1: done; 0: no memory. */
+static int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys, OSSL_LIB_CTX *library)
 {
     pyossl_ticket_keys *before = SSL_CTX_get_ex_data(context, pyossl_ticket_keys_index);
 
-    if (!SSL_CTX_set_ex_data(context, pyossl_ticket_keys_index, keys))
+    if (!SSL_CTX_set_ex_data(context, pyossl_ticket_library_index, library)
+        || !SSL_CTX_set_ex_data(context, pyossl_ticket_keys_index, keys))
         return 0;
     if (keys != NULL)
         __atomic_add_fetch(&keys->references, 1, __ATOMIC_ACQ_REL);

@@ -70,13 +70,19 @@ static int pyossl_silence_set_up(void)
     return pthread_atfork(pyossl_silence_before_fork, pyossl_silence_in_parent, pyossl_silence_in_child) == 0;
 }
 
-/* OSSL_STORE_open(3) */
-static OSSL_STORE_CTX *pyossl_store_open(const char *uri, const UI_METHOD *method, void *data)
+/* OSSL_STORE_open_ex(3), with the providers of a library context; NULL: the default one. */
+static OSSL_STORE_CTX *pyossl_store_open(const char *uri, OSSL_LIB_CTX *library, const UI_METHOD *method, void *data)
 {
     OSSL_STORE_CTX *store;
 
     pyossl_silence_begins();
-    store = OSSL_STORE_open(uri, method, data, NULL, NULL);
+#if COMPILES(HAVE_API_3_0)
+    if (HAVE_API_3_0)
+        store = OSSL_STORE_open_ex(uri, library, NULL, method, data, NULL, NULL, NULL);
+    else
+#endif
+        store = OSSL_STORE_open(uri, method, data, NULL, NULL);
+    (void)library;
     pyossl_silence_ends();
     return store;
 }
@@ -94,7 +100,8 @@ static OSSL_STORE_INFO *pyossl_store_load(OSSL_STORE_CTX *store)
 
 #if COMPILES(HAVE_API_3_0)
 /* OSSL_STORE_attach(3) for bytes of one type: "PEM" or "DER", or NULL for any other. */
-static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_METHOD *method, void *data)
+static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, OSSL_LIB_CTX *library, const UI_METHOD *method,
+                                           void *data)
 {
     OSSL_STORE_CTX *store;
     OSSL_PARAM parameters[2] = { OSSL_PARAM_END, OSSL_PARAM_END };
@@ -102,7 +109,7 @@ static OSSL_STORE_CTX *pyossl_store_attach(BIO *bio, const char *type, const UI_
     if (type != NULL)
         parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_STORE_PARAM_INPUT_TYPE, (char *)type, 0);
     pyossl_silence_begins();
-    store = OSSL_STORE_attach(bio, "file", NULL, NULL, method, data, parameters, NULL, NULL);
+    store = OSSL_STORE_attach(bio, "file", library, NULL, method, data, parameters, NULL, NULL);
     pyossl_silence_ends();
     return store;
 }

@@ -20,10 +20,11 @@ static ASN1_INTEGER *pyossl_ocsp_serial(OCSP_SINGLERESP *single)
 }
 
 /* Whether a single response is about `certificate`, which `issuer` has issued.  The identifier in the response has
- * digests of the issuer's name and key, by an algorithm that the responder chooses.  0 also if this OpenSSL does not
- * have that algorithm. */
-static int pyossl_ocsp_is_about(OCSP_SINGLERESP *single, X509 *certificate, X509 *issuer)
+ * digests of the issuer's name and key, by an algorithm that the responder chooses.  0 also if the library context does
+ * not have that algorithm. */
+static int pyossl_ocsp_is_about(OCSP_SINGLERESP *single, X509 *certificate, X509 *issuer, OSSL_LIB_CTX *library)
 {
+    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(library);
     OCSP_CERTID *theirs = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single), *ours = NULL;
     ASN1_OBJECT *algorithm = NULL;
     const EVP_MD *digest = NULL;
@@ -35,7 +36,20 @@ static int pyossl_ocsp_is_about(OCSP_SINGLERESP *single, X509 *certificate, X509
         ours = OCSP_cert_to_id(digest, certificate, issuer);
     is_same = ours != NULL && OCSP_id_cmp(ours, theirs) == 0;
     OCSP_CERTID_free(ours);
+    (void)OSSL_LIB_CTX_set0_default(before);
     return is_same;
+}
+
+/* OCSP_basic_verify(3), with the algorithms of a library context; NULL: the default one.  OpenSSL would use the
+ * thread's default library context for the signature of the response, also if the certificates belong to another. */
+static int pyossl_ocsp_verify(OCSP_BASICRESP *basic, STACK_OF(X509) *certificates, X509_STORE *store,
+                              unsigned long flags, OSSL_LIB_CTX *library)
+{
+    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(library);
+    int result = library != NULL && before == NULL ? -1 : OCSP_basic_verify(basic, certificates, store, flags);
+
+    (void)OSSL_LIB_CTX_set0_default(before);
+    return result;
 }
 
 /* The digest of a signature with RSA-PSS, as a NID. */
