@@ -187,10 +187,14 @@ def library_pointer(library_context: LibraryContext | None) -> Any:
     return library_context._open()
 
 
+def library_of(library_context: LibraryContext | None) -> Any:
+    """The ``OSSL_LIB_CTX *`` of an object that has been made with it, which may be closed since; NULL for None."""
+    return ffi.NULL if library_context is None else library_context._library
+
+
 def fips_note(library_context: LibraryContext | None) -> str:
     """The end of a message about an algorithm that was refused: whether only FIPS algorithms are allowed."""
-    library = ffi.NULL if library_context is None else library_context._library
-    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library) else ""
+    return " (only FIPS algorithms are allowed here)" if lib.pyossl_fips(library_of(library_context)) else ""
 
 
 class _Settings:

@@ -17,6 +17,7 @@ from typing import Any
 from pyossl.core import ffi, lib
 from pyossl.core.arguments import function, instance
 from pyossl.core.errors import check
+from pyossl.core.library_context import library_of
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.callbacks import (
     Callbacks,
@@ -152,7 +153,8 @@ class SessionCallbackSettings(ContextState):
     def rotating_ticket_keys(self, keys: TicketKeys | None) -> None:
         self._change_server("rotating_ticket_keys")
         pointer = ffi.NULL if keys is None else instance(keys, TicketKeys, "the value of rotating_ticket_keys")._keys
-        check(lib.pyossl_use_ticket_keys(self._ctx, pointer), "SSL_CTX_set_tlsext_ticket_key_evp_cb")
+        library = library_of(self._library_context)
+        check(lib.pyossl_use_ticket_keys(self._ctx, pointer, library), "SSL_CTX_set_tlsext_ticket_key_evp_cb")
         self._rotating_ticket_keys = keys
 
 

@@ -20,7 +20,7 @@ from pyossl.core.errors import (
     check_ptr,
     failed,
 )
-from pyossl.core.library_context import LibraryContext, fips_note, library_pointer
+from pyossl.core.library_context import LibraryContext, fips_note, library_of, library_pointer
 from pyossl.core.outcome import Record, take_records
 from pyossl.x509.cryptography_objects import cryptography, cryptography_bytes
 from pyossl.x509.key_generation import generate_key
@@ -319,7 +319,7 @@ class PrivateKey(Unpickled, Key):
         take_records()
         plain = own(check_ptr(lib.EVP_PKEY2PKCS8(self._key), "EVP_PKEY2PKCS8"), lib.PKCS8_PRIV_KEY_INFO_free)
         cipher = lib.EVP_aes_256_cbc()
-        library = ffi.NULL if self._library_context is None else self._library_context._library
+        library = library_of(self._library_context)
         by_password = -1, cipher, secret, len(secret), ffi.NULL, 0, 0
         encrypted = lib.PKCS8_encrypt_ex(*by_password, plain, library, ffi.NULL)
         return output_of(write, own(check_ptr(encrypted, "PKCS8_encrypt"), lib.X509_SIG_free))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from pairs import carry, meet, shake_hands
+from served import child_that_does
 
 import pyossl
 from pyossl import (
@@ -24,6 +26,7 @@ from pyossl import (
     Store,
     UsageError,
     VerifyFlags,
+    ffi,
     lib,
 )
 from pyossl.tls.mutable_context import Method, MutableContext
@@ -296,6 +299,25 @@ def test_contexts_of_a_closed_library_context_can_still_be_used(
         client_context, server_context = contexts(library, authority, credentials)
     meet(client_context, server_context)
     assert library.closed
+
+
+@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
+    version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """In a child, where the default library context has none from then on."""
+    client_context, server_context = contexts(LibraryContext(), authority, credentials)
+    client_context.maximum_version = version
+    server_context.rotating_ticket_keys = pyossl.TicketKeys()
+    meet(client_context, server_context)  # from now on the contexts are frozen
+
+    def child() -> None:
+        assert lib.EVP_set_default_properties(ffi.NULL, b"provider=none") == 1
+        client, _ = meet(client_context, server_context)
+        client, _ = meet(client_context, server_context, session=client.session)
+        assert client.session_reused
+
+    assert os.waitpid(child_that_does(child), 0)[1] == 0
 
 
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)

@@ -177,7 +177,7 @@ void pyossl_ticket_keys_free(pyossl_ticket_keys *keys);
 void pyossl_ticket_keys_replace(pyossl_ticket_keys *keys, const unsigned char *bytes, int count);
 void pyossl_ticket_keys_rotate(pyossl_ticket_keys *keys, const unsigned char *bytes, int kept);
 int pyossl_ticket_keys_copy(pyossl_ticket_keys *keys, unsigned char *room);
-int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys);
+int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys, OSSL_LIB_CTX *library);
 int pyossl_ticket_keys_encrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
 int pyossl_ticket_keys_decrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
 
