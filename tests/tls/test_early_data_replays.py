@@ -134,6 +134,19 @@ def test_a_context_that_would_accept_replays_is_refused(server_context: Context)
     Connection(server_context)
 
 
+@pytest.mark.parametrize("which", ["get_session_callback", "removed_session_callback"])
+def test_a_context_that_keeps_no_sessions_needs_the_callback(
+    which: str, client_context: Context, server_context: Context
+) -> None:
+    """docs/pitfalls.md, 73: with OpenSSL's own protection, a client could not resume, with or without early data."""
+    setattr(server_context, which, lambda *_: None)
+    with pytest.raises(UsageError, match="resume no session"):
+        Connection(server_context)
+    client, server = early_pair(client_context, shared(server_context, set()))
+    assert read_to_end(client, server) == REQUEST
+    assert client.session_reused
+
+
 def test_the_callback_may_refuse_early_data(client_context: Context, server_context: Context) -> None:
     server_context.allow_early_data_callback = lambda connection, client_random: False
     client, server = early_pair(client_context, server_context)
