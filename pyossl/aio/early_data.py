@@ -12,7 +12,8 @@ handshake is finished.  What it writes answers the client at once.  There are th
 
 The time limit of the handshake goes on until the handshake is finished.  ``close`` and ``write_eof`` wait for that too,
 because a close_notify cannot be sent earlier: early data that comes after ``close`` is dropped.  No flow control is
-needed: the context limits the number of bytes.
+needed: the context limits the number of bytes.  So ``pause_reading`` does not stop the handshake, whose time limit goes
+on, but only what comes after it.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class EarlySocketTransport(SocketTransport):
             timer.cancel()
         else:
             self._early_timer = timer
+            self._start_reader(self._read_ready)
             self._take_early(got)
 
     def _read_ready(self) -> None:
@@ -138,7 +140,17 @@ class EarlySocketTransport(SocketTransport):
             return
         if self._eof_written and self._write_buffer is None and self._state == OPEN:
             self._send_close_notify()
-        self._call_soon(self._read_ready)
+        if self._paused:
+            self._stop_reader()
+        else:
+            self._call_soon(self._read_ready)
+
+    def pause_reading(self) -> None:
+        """Stops delivering data until ``resume_reading`` is called.  Early data is delivered all the same."""
+        if self._early == OVER:
+            super().pause_reading()
+        elif self.is_reading():
+            self._paused = True
 
     # The end
 

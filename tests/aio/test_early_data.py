@@ -196,6 +196,44 @@ def test_a_protocol_gets_early_data_apart(
         assert told == ["early data ended", "made", b"late", None]
 
 
+@pytest.mark.parametrize("where", ["connection_made", "early_data_received", "early_data_ended"])
+def test_a_protocol_that_pauses_does_not_stop_the_handshake(
+    where: str, run: Run[Any], client_context: Context, server_context: Context
+) -> None:
+    """Otherwise its time limit would end the connection of a client that has done nothing wrong."""
+    told: list[Any] = []
+    made: list[Recorder] = []
+
+    class Pausing(Recorder):
+        def __init__(self) -> None:
+            super().__init__(told)
+            made.append(self)
+
+    def pause(self: Pausing, *given: Any) -> None:
+        getattr(Recorder, where)(self, *given)
+        self.transport.pause_reading()
+
+    setattr(Pausing, where, pause)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        options = {"ssl": server_context, "ssl_handshake_timeout": 0.3}
+        async with await pyossl.aio.create_server(Pausing, HOST, 0, **options) as server:
+            reader, writer = await opened(server, client_context, session)
+            assert await reader.read(100) == b"early"
+            writer.write(b"late")
+            await asyncio.sleep(0.5)
+            assert told == ["made", REQUEST, "early data ended"]
+            assert made[0].transport.get_extra_info("connection").is_handshake_finished
+            made[0].transport.resume_reading()
+            assert await reader.read() == b""
+            await close(writer)
+            await until(lambda: told[-1] is None)
+
+    run(main())
+    assert told == ["made", REQUEST, "early data ended", b"late", None]
+
+
 def test_the_time_limit_of_the_handshake_goes_on_while_early_data_is_read(
     client_context: Context, server_context: Context
 ) -> None:
