@@ -100,8 +100,12 @@ class SessionCallbackSettings(ContextState):
         """A server's callback for data in a ticket, ``callback(connection)``, called for each one; None for none.
 
         It returns up to 4096 ``bytes``, which the ticket will carry to the client and back, or None for no data.  The
-        client cannot read or change them.  They are ``Session.ticket_data`` when the session is resumed.  In TLS 1.3 a
-        resumed connection gets a new ticket, for which the callback is called again.
+        client cannot read or change them.  They are the ``ticket_data`` of the session that
+        ``decrypt_ticket_callback`` gets.
+
+        A resumed connection gets a new ticket too: in TLS 1.3 always, in TLS 1.2 if an older key has encrypted the old
+        one.  The callback is called again for it.  Meanwhile ``connection.session.ticket_data`` is the data of the
+        resumed session: return that to keep it.
 
         Other answers raise ``TypeError`` or ``ValueError``, and end the handshake.  Setting it on a client's context
         raises ``UsageError``.  SSL_CTX_set_session_ticket_cb(3)

@@ -286,7 +286,7 @@ def test_garbage_from_the_cache_is_a_decode_error_which_the_callback_may_take_fo
 def test_no_flipped_bit_of_a_stored_session_does_more_than_end_a_handshake(
     version: Version, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
 ) -> None:
-    """OpenSSL must not crash.  (Encrypt stored sessions: who can write them can write another client's name.)"""
+    """OpenSSL must not crash.  (It can name another client.  So encrypt stored sessions.)"""
     cache, context = Outside(), new_client(version)
     server = cache.serve(new_server())
     client, _ = meet(context, server)
@@ -455,6 +455,30 @@ def test_a_new_ticket_has_new_data(
         client, _ = meet(context, server, session=session_of(client))
         assert client.session_reused
     assert seen == [b"2", b"3", b""]
+
+
+@VERSIONS
+def test_a_program_can_keep_the_data_of_a_resumed_session_or_replace_it(
+    version: Version, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
+) -> None:
+    server, context, keys = new_server(), new_client(version), TicketKeys()
+    server.rotating_ticket_keys = keys
+    resumed: list[bytes] = []
+
+    def generate(connection: Connection) -> bytes:
+        data = session_of(connection).ticket_data
+        if connection.session_reused:
+            resumed.append(data)
+        return data + b"x" if len(data) < 3 else data
+
+    server.generate_ticket_callback = generate
+    client, theirs = meet(context, server)
+    first = session_of(theirs).ticket_data
+    keys.rotate()
+    _, theirs = meet(context, server, session=session_of(client))
+    assert theirs.session_reused
+    assert resumed == [first]
+    assert session_of(theirs).ticket_data == first + b"x"
 
 
 @pytest.mark.feature("data of the program in tickets")
