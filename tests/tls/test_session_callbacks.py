@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from outside_cache import Outside
 from pairs import carry, meet, shake_hands
 from served import Task
 
@@ -18,34 +19,6 @@ VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3]
 
 class OnPurposeError(Exception):
     pass
-
-
-class Outside:
-    """A cache outside of the server's processes, which stores sessions as bytes; and what was done with it."""
-
-    def __init__(self) -> None:
-        self.stored: dict[bytes, bytes] = {}
-        self.asked: list[bytes] = []
-        self.removed: list[bytes] = []
-
-    def serve(self, context: Context) -> Context:
-        context.options |= Options.NO_TICKET
-        context.new_session_callback = self.new
-        context.get_session_callback = self.get
-        context.removed_session_callback = self.remove
-        return context
-
-    def new(self, connection: Connection, session: Session) -> None:
-        self.stored[session.id] = session.to_der()
-
-    def get(self, connection: Connection, session_id: bytes) -> Session | None:
-        self.asked.append(session_id)
-        stored = self.stored.get(session_id)
-        return None if stored is None else Session.load(stored, connection.context)
-
-    def remove(self, connection: Connection, session: Session) -> None:
-        self.removed.append(session.id)
-        self.stored.pop(session.id, None)
 
 
 @pytest.fixture
