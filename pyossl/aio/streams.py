@@ -150,8 +150,12 @@ class EarlyStreamProtocol(StreamProtocol, EarlyDataProtocol):
     ) -> None:
         super().__init__(reader, loop, client_connected)
         reader.take_early_data()
-        self.early_data_received = reader.early_data_received  # type: ignore[method-assign]  # as data_received
-        self.early_data_ended = reader.early_data_ended  # type: ignore[method-assign]
+
+    def early_data_received(self, data: bytes) -> None:
+        self._reader.early_data_received(data)
+
+    def early_data_ended(self) -> None:
+        self._reader.early_data_ended()
 
 
 class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):
