@@ -125,7 +125,8 @@ class SessionCallbackSettings(ContextState):
 
         It returns True to resume the session, or False for a full handshake: for example, if ``session.ticket_data``
         names a user who has been locked out.  It is not called for tickets that cannot be decrypted, nor for sessions
-        that the server keeps or gets from ``get_session_callback``.
+        that the server keeps (``Options.NO_TICKET``) or gets from ``get_session_callback``.  With ``max_early_data`` it
+        needs an ``allow_early_data_callback``.
 
         Another answer raises ``TypeError``, and ends the handshake.  Setting it on a client's context raises
         ``UsageError``.  SSL_CTX_set_session_ticket_cb(3)
@@ -148,7 +149,8 @@ class SessionCallbackSettings(ContextState):
         """The ``TicketKeys`` with which a server encrypts its tickets instead of ``ticket_keys``; None for none.
 
         The keys may be replaced at any time, also after the context is frozen.  Contexts that a server name callback
-        chooses use the keys of the first context.  Setting it on a client's context raises ``UsageError``.
+        chooses use the keys of the first context.  With ``max_early_data``, tickets of TLS 1.3 are encrypted with them
+        only if ``NO_ANTI_REPLAY`` is set.  Setting it on a client's context raises ``UsageError``.
         SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
         """
         return self._rotating_ticket_keys

@@ -134,17 +134,26 @@ def test_a_context_that_would_accept_replays_is_refused(server_context: Context)
     Connection(server_context)
 
 
-@pytest.mark.parametrize("which", ["get_session_callback", "removed_session_callback"])
-def test_a_context_that_keeps_no_sessions_needs_the_callback(
-    which: str, client_context: Context, server_context: Context
+@pytest.mark.parametrize(
+    ("which", "answer", "message"),
+    [
+        ("get_session_callback", None, "resume no session"),
+        ("removed_session_callback", None, "resume no session"),
+        ("decrypt_ticket_callback", True, "not call decrypt_ticket_callback"),
+    ],
+)
+def test_callbacks_that_openssls_protection_does_not_use_need_another_one(
+    which: str, answer: Any, message: str, client_context: Context, server_context: Context
 ) -> None:
-    """docs/pitfalls.md, 73: with OpenSSL's own protection, a client could not resume, with or without early data."""
-    setattr(server_context, which, lambda *_: None)
-    with pytest.raises(UsageError, match="resume no session"):
+    """docs/pitfalls.md, 73"""
+    called: list[Any] = []
+    setattr(server_context, which, lambda *given: called.append(given) or answer)
+    with pytest.raises(UsageError, match=message):
         Connection(server_context)
     client, server = early_pair(client_context, shared(server_context, set()))
     assert read_to_end(client, server) == REQUEST
     assert client.session_reused
+    assert len(called) == (which == "decrypt_ticket_callback")
 
 
 def test_the_callback_may_refuse_early_data(client_context: Context, server_context: Context) -> None:
