@@ -95,7 +95,7 @@ class StreamProtocol(Uncopied, EndNotifications, asyncio.Protocol):
         self._error = exc
         if exc is not None:
             self._reader.set_exception(exc)
-        elif not self._reader._eof:  # b"" would say that the peer had sent everything
+        elif not self._reader._has_ended():  # b"" would say that the peer had sent everything
             self._ended_here = ConnectionAbortedError(ENDED_HERE)
             self._reader.set_exception(self._ended_here)
         for waiter in (*self._drainers, *self._closers):

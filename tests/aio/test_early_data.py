@@ -332,6 +332,37 @@ def test_a_cancelled_read_loses_nothing_and_two_at_once_are_refused(
     run(main())
 
 
+def test_a_task_that_waits_for_early_data_is_told_that_another_one_has_closed(
+    run: Run[Any], client_context: Context, server_context: Context
+) -> None:
+    """Also if the client closes too: what it had sent early was dropped."""
+    told: list[BaseException] = []
+
+    async def wait(reader: pyossl.aio.StreamReader) -> None:
+        try:
+            await reader.read_early_data()
+        except ConnectionAbortedError as error:
+            told.append(error)
+
+    async def serve(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        assert await reader.read_early_data() == REQUEST
+        waiting = asyncio.ensure_future(wait(reader))
+        await asyncio.sleep(0)
+        writer.close()
+        await asyncio.wait_for(waiting, 10)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, early_data=True) as server:
+            reader, writer = await opened(server, client_context, session)
+            assert await reader.read() == b""
+            await close(writer)
+            await until(lambda: told)
+
+    run(main())
+    assert "closed" in str(told[0])
+
+
 def test_a_loop_without_descriptors_sends_early_data_and_takes_none(
     client_context: Context, server_context: Context
 ) -> None:
