@@ -50,7 +50,10 @@ class EarlyDataProtocol(Uncopied, asyncio.Protocol):
 class EarlySocketTransport(SocketTransport):
     """TLS over a socket, on a server whose protocol takes early data."""
 
-    __slots__ = ("_early", "_early_timer")
+    __slots__ = ("_early", "_early_protocol", "_early_timer")
+
+    _early_protocol: Any
+    """The protocol that early data is delivered to: the last one that takes it.  ``loop.sendfile`` sets another one."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._early = READING
@@ -117,7 +120,7 @@ class EarlySocketTransport(SocketTransport):
             self._tell_end()
         elif self._state in (OPEN, RECEIVING):  # after ``close`` it is dropped
             try:
-                self._protocol.early_data_received(got)
+                self._early_protocol.early_data_received(got)
             except BaseException as error:
                 self._protocol_failed(error, "early_data_received")
         self._call_soon(self._read_ready)
@@ -126,7 +129,7 @@ class EarlySocketTransport(SocketTransport):
         if self._state == FLUSHING:
             return
         try:
-            self._protocol.early_data_ended()
+            self._early_protocol.early_data_ended()
         except BaseException as error:
             self._protocol_failed(error, "early_data_ended")
 
@@ -144,6 +147,15 @@ class EarlySocketTransport(SocketTransport):
             self._stop_reader()
         else:
             self._call_soon(self._read_ready)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Delivers to ``protocol`` from now on; early data only if it is an ``EarlyDataProtocol``.
+
+        Raises ``TypeError`` if it is not an asyncio protocol.
+        """
+        super().set_protocol(protocol)
+        if isinstance(protocol, EarlyDataProtocol):
+            self._early_protocol = protocol
 
     def pause_reading(self) -> None:
         """Stops delivering data until ``resume_reading`` is called.  Early data is delivered all the same."""
@@ -173,3 +185,7 @@ class EarlySocketTransport(SocketTransport):
     def _lose(self, error: BaseException | None) -> None:
         self._cancel_early_timer()
         super()._lose(error)
+
+    def _free(self) -> None:
+        self._early_protocol = None
+        super()._free()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import looped
@@ -361,6 +362,35 @@ def test_a_task_that_waits_for_early_data_is_told_that_another_one_has_closed(
 
     run(main())
     assert "closed" in str(told[0])
+
+
+def test_a_file_is_sent_as_an_answer_to_early_data(
+    client_context: Context, server_context: Context, tmp_path: Path
+) -> None:
+    """Meanwhile ``sendfile`` has another protocol, and reading is paused."""
+    file, seen = tmp_path / "file", list[bytes]()
+    file.write_bytes(bytes(1_000_000))
+
+    async def serve(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        assert await reader.read_early_data() == REQUEST
+        with file.open("rb") as opened_file:
+            await asyncio.get_running_loop().sendfile(writer.transport, opened_file)
+        seen.append(await reader.read_early_data())
+        seen.append(await reader.readline())
+        await close(writer)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, early_data=True) as server:
+            reader, writer = await opened(server, client_context, session)
+            writer.write(b"not early\n")
+            assert await reader.read() == bytes(1_000_000)
+            await close(writer)
+
+    runner = looped.running("asyncio")
+    next(runner)(main())
+    assert next(runner, None) is None
+    assert seen == [b"", b"not early\n"]
 
 
 def test_a_loop_without_descriptors_sends_early_data_and_takes_none(
