@@ -187,7 +187,7 @@ def test_the_keys_live_as_long_as_the_connections(fleet: Fleet) -> None:
     server = fleet.server(TicketKeys())
     client, theirs = Connection(fleet.clients[Version.TLSv1_3], "example.com"), Connection(server)
     del server
-    theirs._context = None  # type: ignore[assignment]
+    theirs._context = None  # type: ignore[assignment]  # so that only C has the keys
     gc.collect()
     shake_hands(client, theirs)
     assert client.read() is pyossl.Want.READ
