@@ -23,7 +23,6 @@ from pyossl.tls.callbacks import AllowEarlyDataCallback, Callbacks
 from pyossl.tls.context_state import ContextState
 
 _MOST = 2**32 - 1
-_NEED = "need NO_ANTI_REPLAY and an allow_early_data_callback"
 
 
 class EarlyDataSettings(ContextState):
@@ -101,30 +100,26 @@ class EarlyDataSettings(ContextState):
         self._callbacks.allow_early_data = function(callback, "a callback for early data")
 
     def _freeze_early_data(self) -> None:
-        """Sets OpenSSL's callback of a server that takes early data; refuses one that would take replays."""
+        """Sets OpenSSL's callback of a server that takes early data.
+
+        Refuses a server that would take replays, and one whose clients could never resume: OpenSSL finds replays by the
+        sessions that it keeps, and resumes none of TLS 1.3 if it keeps none (docs/pitfalls.md, 73).
+        """
         if self.max_early_data == 0:
             return
         is_asked = self._callbacks.allow_early_data is not None
         if not lib.SSL_CTX_get_options(self._ctx) & Options.NO_ANTI_REPLAY:
-            self._check_that_sessions_are_kept()
+            if lib.SSL_CTX_get_session_cache_mode(self._ctx) & lib.SSL_SESS_CACHE_NO_INTERNAL:
+                raise UsageError(
+                    "this context would resume no session of TLS 1.3: because of get_session_callback, "
+                    "removed_session_callback or decrypt_ticket_callback it keeps none, so max_early_data needs "
+                    "NO_ANTI_REPLAY and an allow_early_data_callback"
+                )
         elif not is_asked:
             raise UsageError(
                 "this context would accept replays: max_early_data and NO_ANTI_REPLAY need an allow_early_data_callback"
             )
         lib.pyossl_set_allow_early_data(self._ctx, is_asked)
-
-    def _check_that_sessions_are_kept(self) -> None:
-        """OpenSSL's protection against replays resumes only sessions that OpenSSL keeps (docs/pitfalls.md, 73)."""
-        if lib.SSL_CTX_get_session_cache_mode(self._ctx) & lib.SSL_SESS_CACHE_NO_INTERNAL:
-            raise UsageError(
-                "this context would resume no session of TLS 1.3: max_early_data and sessions outside of the server "
-                f"(get_session_callback, removed_session_callback) {_NEED}"
-            )
-        if self._callbacks.decrypt_ticket is not None:
-            raise UsageError(
-                "this context would not call decrypt_ticket_callback in TLS 1.3: max_early_data and "
-                f"decrypt_ticket_callback {_NEED}"
-            )
 
 
 @callback(0)

@@ -88,11 +88,16 @@ class SessionCallbackSettings(ContextState):
         self._keep_sessions_outside()
 
     def _keep_sessions_outside(self) -> None:
+        """Sets OpenSSL's callbacks, and its own cache, which is off if the program decides about sessions.
+
+        OpenSSL does not call ``decrypt_ticket_callback`` for sessions of its cache (docs/pitfalls.md, NN).
+        """
         callbacks = self._callbacks
         gets, removes = callbacks.get_session is not None, callbacks.removed_session is not None
         lib.pyossl_keep_sessions_outside(self._ctx, gets, removes)
         if self.is_server:
-            outside = lib.SSL_SESS_CACHE_NO_INTERNAL if gets or removes else 0
+            keeps_none = gets or removes or callbacks.decrypt_ticket is not None
+            outside = lib.SSL_SESS_CACHE_NO_INTERNAL if keeps_none else 0
             lib.SSL_CTX_set_session_cache_mode(self._ctx, lib.SSL_SESS_CACHE_SERVER | outside)
 
     @property
@@ -125,8 +130,11 @@ class SessionCallbackSettings(ContextState):
 
         It returns True to resume the session, or False for a full handshake: for example, if ``session.ticket_data``
         names a user who has been locked out.  It is not called for tickets that cannot be decrypted, nor for sessions
-        that the server keeps (``Options.NO_TICKET``) or gets from ``get_session_callback``.  With ``max_early_data`` it
-        needs an ``allow_early_data_callback``.
+        that ``get_session_callback`` returns.
+
+        A server with this callback keeps no sessions itself, because OpenSSL would not call it for them.  A client
+        without a ticket does a full handshake, also if that is because of ``Options.NO_TICKET``.  With
+        ``max_early_data`` the callback needs an ``allow_early_data_callback``.
 
         Another answer raises ``TypeError``, and ends the handshake.  Setting it on a client's context raises
         ``UsageError``.  SSL_CTX_set_session_ticket_cb(3)
@@ -139,6 +147,7 @@ class SessionCallbackSettings(ContextState):
         function(callback, "a decrypt ticket callback")
         self._callbacks.decrypt_ticket = callback
         self._set_ticket_callbacks()
+        self._keep_sessions_outside()
 
     def _set_ticket_callbacks(self) -> None:
         generates, decrypts = self._callbacks.generate_ticket is not None, self._callbacks.decrypt_ticket is not None

@@ -471,6 +471,21 @@ def test_a_ticket_that_the_program_refuses_leads_to_a_full_handshake_and_a_new_t
     assert meet(context, server, session=session_of(again))[0].session_reused
 
 
+@pytest.mark.parametrize("without", ["client", "server"])
+@VERSIONS
+def test_a_session_without_a_ticket_is_not_resumed_past_the_program(
+    version: Version, without: str, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
+) -> None:
+    """docs/pitfalls.md, NN: a client of TLS 1.2 need not take tickets."""
+    server, context = new_server(), new_client(version)
+    server.decrypt_ticket_callback = lambda connection, session: False
+    for each in (context,) if without == "client" else (server,):
+        each.options |= Options.NO_TICKET
+    client, _ = meet(context, server)
+    assert not meet(context, server, session=session_of(client))[0].session_reused
+    assert lib.SSL_CTX_sess_number(server._ctx) == 0
+
+
 @VERSIONS
 def test_a_ticket_that_cannot_be_decrypted_is_not_the_programs_business(
     version: Version, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
