@@ -36,13 +36,13 @@ class Redis:
         self.path, self.lock, self.socket, self.not_before = path, threading.Lock(), None, 0.0
 
     def ask(self, *words):
-        """The answer to a command, ``bytes`` or None. Raises ``OSError`` if there is none in time."""
+        """The data in the answer to a command; ``b""`` for none. Raises ``OSError`` if there is no answer in time."""
         with self.lock:
             if time.monotonic() < self.not_before:
                 raise ConnectionError("Redis did not answer a moment ago")
             try:
                 return self.answer_to(words, time.monotonic() + PATIENCE)
-            except BaseException:  # a later answer on this connection would be to an older command
+            except BaseException:  # of any kind: the answer may still come, so the next command needs a new connection
                 self.not_before = time.monotonic() + PAUSE
                 if self.socket is not None:
                     self.socket.close()
@@ -56,7 +56,7 @@ class Redis:
             self.socket.connect(self.path)
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(each), each) for each in words))
         answer = b""
-        while not (ended := b"\r\n" in answer) or (answer[:1] == b"$" and len(answer) < self.size_of(answer)):
+        while len(answer) < self.size_of(answer):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError("Redis does not answer")
@@ -65,15 +65,17 @@ class Redis:
             if not received:
                 raise ConnectionError("Redis has closed the connection")
             answer += received
-        if not ended or answer[:1] == b"-":
+        if answer.startswith(b"-"):
             raise ConnectionError(f"Redis answers {answer[:80]!r}")
-        if answer[:1] != b"$" or answer[:2] == b"$-":
-            return None
-        return answer[answer.index(b"\n") + 1 : -2]
+        return answer.partition(b"\r\n")[2][:-2]
 
     def size_of(self, answer):
-        line, _, _ = answer.partition(b"\r\n")
-        return len(line) + 2 + (int(line[1:]) + 2 if line[1:2] != b"-" else 0)
+        """The size of an answer, by its first line; while that is not complete, more than there is."""
+        line, is_complete, _ = answer.partition(b"\r\n")
+        if not is_complete:
+            return len(answer) + 1
+        has_data = line.startswith(b"$") and line != b"$-1"
+        return len(line) + 2 + (int(line[1:]) + 2 if has_data else 0)
 
 
 def serve(folder):
@@ -90,7 +92,7 @@ def serve(folder):
 
     def get(connection, session_id):
         with contextlib.suppress(OSError, pyossl.DecodeError):
-            der = keys.decrypt(redis.ask(b"GET", session_id) or b"", session_id)
+            der = keys.decrypt(redis.ask(b"GET", session_id), session_id)
             return None if der is None else pyossl.Session.load(der, connection.context)
 
     def removed(connection, session):

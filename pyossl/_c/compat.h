@@ -239,6 +239,26 @@ static X509_STORE_CTX *STAND_IN(X509_STORE_CTX_new_ex)(OSSL_LIB_CTX *library, co
     return X509_STORE_CTX_new();
 }
 
+static int STAND_IN(RAND_bytes_ex)(OSSL_LIB_CTX *library, unsigned char *buffer, size_t size, unsigned int strength)
+{
+    (void)library;
+    (void)strength;
+    return RAND_bytes(buffer, (int)size);
+}
+
+/* It lives as long as the library: EVP_CIPHER_free does nothing. */
+static EVP_CIPHER *STAND_IN(EVP_CIPHER_fetch)(OSSL_LIB_CTX *library, const char *name, const char *properties)
+{
+    (void)library;
+    (void)properties;
+    return (EVP_CIPHER *)EVP_get_cipherbyname(name);
+}
+
+static void STAND_IN(EVP_CIPHER_free)(EVP_CIPHER *cipher)
+{
+    (void)cipher;
+}
+
 static int STAND_IN(X509_STORE_set_default_paths_ex)(X509_STORE *store, OSSL_LIB_CTX *library, const char *properties)
 {
     (void)library;

@@ -12,7 +12,8 @@ handshake is finished.  What it writes answers the client at once.  There are th
 
 The time limit of the handshake goes on until the handshake is finished.  ``close`` and ``write_eof`` wait for that too,
 because a close_notify cannot be sent earlier: early data that comes after ``close`` is dropped.  No flow control is
-needed: the context limits the number of bytes.
+needed: the context limits the number of bytes.  So ``pause_reading`` does not stop the handshake, whose time limit goes
+on, but only what comes after it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class EarlyDataProtocol(Uncopied, asyncio.Protocol):
 class EarlySocketTransport(SocketTransport):
     """TLS over a socket, on a server whose protocol takes early data."""
 
-    __slots__ = ("_early", "_early_timer")
+    __slots__ = ("_early", "_early_protocol", "_early_timer")
+
+    _early_protocol: Any
+    """The protocol that early data is delivered to: the last one that takes it.  ``loop.sendfile`` sets another one."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._early = READING
@@ -85,6 +89,7 @@ class EarlySocketTransport(SocketTransport):
             timer.cancel()
         else:
             self._early_timer = timer
+            self._start_reader(self._read_ready)
             self._take_early(got)
 
     def _read_ready(self) -> None:
@@ -115,7 +120,7 @@ class EarlySocketTransport(SocketTransport):
             self._tell_end()
         elif self._state in (OPEN, RECEIVING):  # after ``close`` it is dropped
             try:
-                self._protocol.early_data_received(got)
+                self._early_protocol.early_data_received(got)
             except BaseException as error:
                 self._protocol_failed(error, "early_data_received")
         self._call_soon(self._read_ready)
@@ -124,7 +129,7 @@ class EarlySocketTransport(SocketTransport):
         if self._state == FLUSHING:
             return
         try:
-            self._protocol.early_data_ended()
+            self._early_protocol.early_data_ended()
         except BaseException as error:
             self._protocol_failed(error, "early_data_ended")
 
@@ -137,7 +142,26 @@ class EarlySocketTransport(SocketTransport):
             return
         if self._eof_written and self._write_buffer is None and self._state == OPEN:
             self._send_close_notify()
-        self._call_soon(self._read_ready)
+        if self._paused:
+            self._stop_reader()
+        else:
+            self._call_soon(self._read_ready)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Delivers to ``protocol`` from now on; early data only if it is an ``EarlyDataProtocol``.
+
+        Raises ``TypeError`` if it is not an asyncio protocol.
+        """
+        super().set_protocol(protocol)
+        if isinstance(protocol, EarlyDataProtocol):
+            self._early_protocol = protocol
+
+    def pause_reading(self) -> None:
+        """Stops delivering data until ``resume_reading`` is called.  Early data is delivered all the same."""
+        if self._early == OVER:
+            super().pause_reading()
+        elif self.is_reading():
+            self._paused = True
 
     def _read_to_flush(self) -> None:
         if self._early == OVER:
@@ -166,3 +190,7 @@ class EarlySocketTransport(SocketTransport):
     def _lose(self, error: BaseException | None) -> None:
         self._cancel_early_timer()
         super()._lose(error)
+
+    def _free(self) -> None:
+        self._early_protocol = None
+        super()._free()

@@ -108,6 +108,10 @@ class StreamReader(Uncopied, asyncio.StreamReader):
         self._eof = True
         self._end_wait(wake_through_queue)
 
+    def _has_ended(self) -> bool:
+        """Whether the peer has closed its direction, and all its early data has come if this reader takes any."""
+        return self._eof and (self._early is None or self._early_ended)
+
     def feed_data(self, data: Any) -> None:
         """Adds ``data``, received bytes.  Any code may call this."""
         if data:

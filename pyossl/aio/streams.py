@@ -95,7 +95,7 @@ class StreamProtocol(Uncopied, EndNotifications, asyncio.Protocol):
         self._error = exc
         if exc is not None:
             self._reader.set_exception(exc)
-        elif not self._reader._eof:  # b"" would say that the peer had sent everything
+        elif not self._reader._has_ended():  # b"" would say that the peer had sent everything
             self._ended_here = ConnectionAbortedError(ENDED_HERE)
             self._reader.set_exception(self._ended_here)
         for waiter in (*self._drainers, *self._closers):
@@ -150,8 +150,12 @@ class EarlyStreamProtocol(StreamProtocol, EarlyDataProtocol):
     ) -> None:
         super().__init__(reader, loop, client_connected)
         reader.take_early_data()
-        self.early_data_received = reader.early_data_received  # type: ignore[method-assign]  # as data_received
-        self.early_data_ended = reader.early_data_ended  # type: ignore[method-assign]
+
+    def early_data_received(self, data: bytes) -> None:
+        self._reader.early_data_received(data)
+
+    def early_data_ended(self) -> None:
+        self._reader.early_data_ended()
 
 
 class StreamWriter(NegotiatedSummary, asyncio.StreamWriter):

@@ -127,7 +127,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--ticket-keys",
         metavar="FILE",
-        help="encrypt session tickets with the first key in this file, and accept those of the others; 80 bytes each",
+        help="encrypt session tickets with the first key in this file, and accept those of the others; 80 bytes each; "
+        "with --early-data, only in TLS 1.2",
     )
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(

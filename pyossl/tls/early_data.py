@@ -38,8 +38,10 @@ class EarlyDataSettings(ContextState):
         that is lower.  The program must also read the early data, with ``read_early_data``: otherwise it is refused.
 
         OpenSSL takes a ticket once, and refuses early data that comes with the ticket again.  For that it keeps the
-        sessions in memory, so another process, or a child process after the context's first connection, takes no early
-        data of these sessions: ``allow_early_data_callback`` is for servers of several processes.
+        sessions of TLS 1.3 in memory, and a ticket contains only the id of its session.  So another process does not
+        resume these sessions, and a child process after the context's first connection takes no early data of them:
+        ``allow_early_data_callback`` is for servers of several processes, and for those with ``get_session_callback``,
+        ``removed_session_callback`` or ``decrypt_ticket_callback``.
 
         Setting it raises ``UsageError`` on a client's context, ``UnsupportedError`` if this OpenSSL has no TLS 1.3.
         SSL_CTX_set_max_early_data(3)
@@ -84,7 +86,8 @@ class EarlyDataSettings(ContextState):
         ``client_random`` into a store that all of them share, and returns False if it was there already.  The store
         must keep it for 30 seconds: OpenSSL refuses early data that arrives 10 seconds later than its client says.  A
         context with ``max_early_data`` and ``NO_ANTI_REPLAY`` needs a callback: without one, its first connection
-        raises ``UsageError``.
+        raises ``UsageError``.  So does one with ``max_early_data`` and without ``NO_ANTI_REPLAY``, if it has a
+        ``get_session_callback``, a ``removed_session_callback`` or a ``decrypt_ticket_callback``.
 
         After a server name callback has chosen another context, the callback of the first one is still called.  Setting
         it raises ``UsageError`` on a client's context.  SSL_CTX_set_allow_early_data_cb(3)
@@ -97,11 +100,22 @@ class EarlyDataSettings(ContextState):
         self._callbacks.allow_early_data = function(callback, "a callback for early data")
 
     def _freeze_early_data(self) -> None:
-        """Sets OpenSSL's callback of a server that takes early data; refuses one that would take replays."""
+        """Sets OpenSSL's callback of a server that takes early data.
+
+        Refuses a server that would take replays, and one whose clients could never resume: OpenSSL finds replays by the
+        sessions that it keeps, and resumes none of TLS 1.3 if it keeps none (docs/pitfalls.md, 73).
+        """
         if self.max_early_data == 0:
             return
         is_asked = self._callbacks.allow_early_data is not None
-        if not is_asked and lib.SSL_CTX_get_options(self._ctx) & Options.NO_ANTI_REPLAY:
+        if not lib.SSL_CTX_get_options(self._ctx) & Options.NO_ANTI_REPLAY:
+            if lib.SSL_CTX_get_session_cache_mode(self._ctx) & lib.SSL_SESS_CACHE_NO_INTERNAL:
+                raise UsageError(
+                    "this context would resume no session of TLS 1.3: because of get_session_callback, "
+                    "removed_session_callback or decrypt_ticket_callback it keeps none, so max_early_data needs "
+                    "NO_ANTI_REPLAY and an allow_early_data_callback"
+                )
+        elif not is_asked:
             raise UsageError(
                 "this context would accept replays: max_early_data and NO_ANTI_REPLAY need an allow_early_data_callback"
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 from pyossl.core import ffi, lib
 from pyossl.core.arguments import function
-from pyossl.core.errors import check, require
+from pyossl.core.errors import require
 from pyossl.core.parked_exceptions import callback
 from pyossl.tls.callbacks import Callbacks, PSKFindSessionCallback, PSKUseSessionCallback
 from pyossl.tls.pre_shared_key import DIGESTS, PreSharedKey
@@ -84,13 +84,6 @@ def _checked(answer: object, what: str) -> PreSharedKey | None:
     return answer
 
 
-def _pass_on(key: PreSharedKey, ssl: Any, session: Any) -> None:
-    """Gives OpenSSL a reference of its own to the session."""
-    made = key._session(ssl)
-    check(lib.SSL_SESSION_up_ref(made), "SSL_SESSION_up_ref")
-    session[0] = made
-
-
 @callback(0)
 def pyossl_on_use_session(handle: Any, digest_size: int, identity: Any, length: Any, session: Any) -> int:
     callbacks: Callbacks = ffi.from_handle(handle)
@@ -103,9 +96,8 @@ def pyossl_on_use_session(handle: Any, digest_size: int, identity: Any, length: 
             return 1
         # OpenSSL copies the identity after this function has returned.
         connection._psk_identity = ffi.from_buffer("unsigned char[]", key.identity)
-        _pass_on(key, connection._c.ssl, session)
         identity[0], length[0] = connection._psk_identity, len(key.identity)
-        return 1
+        return int(lib.pyossl_lend_session(session, key._session(connection._c.ssl)))
 
     return int(callbacks.ask(question, 0))
 
@@ -122,7 +114,6 @@ def pyossl_on_find_session(handle: Any, identity: Any, length: int, session: Any
             return 1
         if key.identity != name:
             raise ValueError(f"the client has the identity {name[:32]!r}, and the key is of {key.identity[:32]!r}")
-        _pass_on(key, connection._c.ssl, session)
-        return 1
+        return int(lib.pyossl_lend_session(session, key._session(connection._c.ssl)))
 
     return int(callbacks.ask(question, 0))

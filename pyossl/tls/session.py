@@ -173,6 +173,7 @@ class Session(Uncopied):
     def ticket_data(self) -> bytes:
         """On a server, the data that ``Context.generate_ticket_callback`` has put into the ticket; ``b""`` for none.
 
+        The session of a connection has the data of its newest ticket, which a resumed connection may get too.
         SSL_SESSION_get0_ticket_appdata(3)
         """
         place, length = ffi.new("void **"), ffi.new("size_t *")

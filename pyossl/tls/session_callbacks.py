@@ -88,11 +88,16 @@ class SessionCallbackSettings(ContextState):
         self._keep_sessions_outside()
 
     def _keep_sessions_outside(self) -> None:
+        """Sets OpenSSL's callbacks, and its own cache, which is off if the program decides about sessions.
+
+        OpenSSL does not call ``decrypt_ticket_callback`` for sessions of its cache (docs/pitfalls.md, NN).
+        """
         callbacks = self._callbacks
         gets, removes = callbacks.get_session is not None, callbacks.removed_session is not None
         lib.pyossl_keep_sessions_outside(self._ctx, gets, removes)
         if self.is_server:
-            outside = lib.SSL_SESS_CACHE_NO_INTERNAL if gets or removes else 0
+            keeps_none = gets or removes or callbacks.decrypt_ticket is not None
+            outside = lib.SSL_SESS_CACHE_NO_INTERNAL if keeps_none else 0
             lib.SSL_CTX_set_session_cache_mode(self._ctx, lib.SSL_SESS_CACHE_SERVER | outside)
 
     @property
@@ -100,8 +105,12 @@ class SessionCallbackSettings(ContextState):
         """A server's callback for data in a ticket, ``callback(connection)``, called for each one; None for none.
 
         It returns up to 4096 ``bytes``, which the ticket will carry to the client and back, or None for no data.  The
-        client cannot read or change them.  They are ``Session.ticket_data`` when the session is resumed.  In TLS 1.3 a
-        resumed connection gets a new ticket, for which the callback is called again.
+        client cannot read or change them.  They are the ``ticket_data`` of the session that
+        ``decrypt_ticket_callback`` gets.
+
+        A resumed connection gets a new ticket too: in TLS 1.3 always, in TLS 1.2 if an older key has encrypted the old
+        one.  The callback is called again for it.  Meanwhile ``connection.session.ticket_data`` is the data of the
+        resumed session: return that to keep it.
 
         Other answers raise ``TypeError`` or ``ValueError``, and end the handshake.  Setting it on a client's context
         raises ``UsageError``.  SSL_CTX_set_session_ticket_cb(3)
@@ -121,7 +130,11 @@ class SessionCallbackSettings(ContextState):
 
         It returns True to resume the session, or False for a full handshake: for example, if ``session.ticket_data``
         names a user who has been locked out.  It is not called for tickets that cannot be decrypted, nor for sessions
-        that the server keeps or gets from ``get_session_callback``.
+        that ``get_session_callback`` returns.
+
+        A server with this callback keeps no sessions itself, because OpenSSL would not call it for them.  A client
+        without a ticket does a full handshake, also if that is because of ``Options.NO_TICKET``.  With
+        ``max_early_data`` the callback needs an ``allow_early_data_callback``.
 
         Another answer raises ``TypeError``, and ends the handshake.  Setting it on a client's context raises
         ``UsageError``.  SSL_CTX_set_session_ticket_cb(3)
@@ -134,6 +147,7 @@ class SessionCallbackSettings(ContextState):
         function(callback, "a decrypt ticket callback")
         self._callbacks.decrypt_ticket = callback
         self._set_ticket_callbacks()
+        self._keep_sessions_outside()
 
     def _set_ticket_callbacks(self) -> None:
         generates, decrypts = self._callbacks.generate_ticket is not None, self._callbacks.decrypt_ticket is not None
@@ -144,7 +158,8 @@ class SessionCallbackSettings(ContextState):
         """The ``TicketKeys`` with which a server encrypts its tickets instead of ``ticket_keys``; None for none.
 
         The keys may be replaced at any time, also after the context is frozen.  Contexts that a server name callback
-        chooses use the keys of the first context.  Setting it on a client's context raises ``UsageError``.
+        chooses use the keys of the first context.  With ``max_early_data``, tickets of TLS 1.3 are encrypted with them
+        only if ``NO_ANTI_REPLAY`` is set.  Setting it on a client's context raises ``UsageError``.
         SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
         """
         return self._rotating_ticket_keys

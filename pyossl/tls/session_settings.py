@@ -140,7 +140,7 @@ class SessionSettings(VerificationSettings):
         A context with a server name callback is limited too: OpenSSL keeps the sessions of the context that the
         callback chooses in the first context (docs/pitfalls.md, 13).
         """
-        if self._callbacks.get_session or self._callbacks.removed_session:
+        if lib.SSL_CTX_get_session_cache_mode(self._ctx) & lib.SSL_SESS_CACHE_NO_INTERNAL_STORE:
             return  # OpenSSL keeps none
         asks = lib.SSL_CTX_get_verify_mode(self._ctx) & lib.SSL_VERIFY_PEER
         if not asks and self._callbacks.servername is None:

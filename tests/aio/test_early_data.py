@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import looped
@@ -196,6 +197,44 @@ def test_a_protocol_gets_early_data_apart(
         assert told == ["early data ended", "made", b"late", None]
 
 
+@pytest.mark.parametrize("where", ["connection_made", "early_data_received", "early_data_ended"])
+def test_a_protocol_that_pauses_does_not_stop_the_handshake(
+    where: str, run: Run[Any], client_context: Context, server_context: Context
+) -> None:
+    """Otherwise its time limit would end the connection of a client that has done nothing wrong."""
+    told: list[Any] = []
+    made: list[Recorder] = []
+
+    class Pausing(Recorder):
+        def __init__(self) -> None:
+            super().__init__(told)
+            made.append(self)
+
+    def pause(self: Pausing, *given: Any) -> None:
+        getattr(Recorder, where)(self, *given)
+        self.transport.pause_reading()
+
+    setattr(Pausing, where, pause)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        options = {"ssl": server_context, "ssl_handshake_timeout": 0.3}
+        async with await pyossl.aio.create_server(Pausing, HOST, 0, **options) as server:
+            reader, writer = await opened(server, client_context, session)
+            assert await reader.read(100) == b"early"
+            writer.write(b"late")
+            await asyncio.sleep(0.5)
+            assert told == ["made", REQUEST, "early data ended"]
+            assert made[0].transport.get_extra_info("connection").is_handshake_finished
+            made[0].transport.resume_reading()
+            assert await reader.read() == b""
+            await close(writer)
+            await until(lambda: told[-1] is None)
+
+    run(main())
+    assert told == ["made", REQUEST, "early data ended", b"late", None]
+
+
 def test_the_time_limit_of_the_handshake_goes_on_while_early_data_is_read(
     client_context: Context, server_context: Context
 ) -> None:
@@ -292,6 +331,66 @@ def test_a_cancelled_read_loses_nothing_and_two_at_once_are_refused(
             await close(writer)
 
     run(main())
+
+
+def test_a_task_that_waits_for_early_data_is_told_that_another_one_has_closed(
+    run: Run[Any], client_context: Context, server_context: Context
+) -> None:
+    """Also if the client closes too: what it had sent early was dropped."""
+    told: list[BaseException] = []
+
+    async def wait(reader: pyossl.aio.StreamReader) -> None:
+        try:
+            await reader.read_early_data()
+        except ConnectionAbortedError as error:
+            told.append(error)
+
+    async def serve(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        assert await reader.read_early_data() == REQUEST
+        waiting = asyncio.ensure_future(wait(reader))
+        await asyncio.sleep(0)
+        writer.close()
+        await asyncio.wait_for(waiting, 10)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, early_data=True) as server:
+            reader, writer = await opened(server, client_context, session)
+            assert await reader.read() == b""
+            await close(writer)
+            await until(lambda: told)
+
+    run(main())
+    assert "closed" in str(told[0])
+
+
+def test_a_file_is_sent_as_an_answer_to_early_data(
+    client_context: Context, server_context: Context, tmp_path: Path
+) -> None:
+    """Meanwhile ``sendfile`` has another protocol, and reading is paused."""
+    file, seen = tmp_path / "file", list[bytes]()
+    file.write_bytes(bytes(1_000_000))
+
+    async def serve(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
+        assert await reader.read_early_data() == REQUEST
+        with file.open("rb") as opened_file:
+            await asyncio.get_running_loop().sendfile(writer.transport, opened_file)
+        seen.append(await reader.read_early_data())
+        seen.append(await reader.readline())
+        await close(writer)
+
+    async def main() -> None:
+        session = session_for(client_context, server_context)
+        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, early_data=True) as server:
+            reader, writer = await opened(server, client_context, session)
+            writer.write(b"not early\n")
+            assert await reader.read() == bytes(1_000_000)
+            await close(writer)
+
+    runner = looped.running("asyncio")
+    next(runner)(main())
+    assert next(runner, None) is None
+    assert seen == [b"", b"not early\n"]
 
 
 def test_a_loop_without_descriptors_sends_early_data_and_takes_none(

@@ -114,9 +114,9 @@ def test_a_peer_that_does_not_read_gets_the_key_updates_when_it_reads(
     """The descriptor is full: the loop sends the KeyUpdate when there is room, although nothing else is written."""
 
     async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
-        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.transport.pause_reading()
         await resumed.wait()
-        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        writer.transport.resume_reading()
         while await reader.read(65536):
             pass
         seen.append(True)

@@ -9,28 +9,19 @@ from typing import Any
 
 import pytest
 from looped import Run, echo, port_of
+from outside_cache import Outside
 
 import pyossl
 import pyossl.aio
-from pyossl import Connection, Options, Session
+from pyossl import Connection, Session
 
 
 @pytest.mark.feature("server sessions in an external cache")
 def test_sessions_are_kept_outside_and_resumed(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context
 ) -> None:
-    stored: dict[bytes, bytes] = {}
-    threads: set[int] = set()
-
-    def new(connection: Connection, session: Session) -> None:
-        stored[session.id] = session.to_der()
-
-    def get(connection: Connection, session_id: bytes) -> Session | None:
-        threads.add(threading.get_ident())
-        return Session.load(stored[session_id], connection.context) if session_id in stored else None
-
-    server_context.options |= Options.NO_TICKET
-    server_context.new_session_callback, server_context.get_session_callback = new, get
+    outside = Outside()
+    outside.serve(server_context)
     sessions: list[Session] = []
     client_context.new_session_callback = lambda connection, session: sessions.append(session)
     reused: list[bool] = []
@@ -50,7 +41,7 @@ def test_sessions_are_kept_outside_and_resumed(
 
     run(main())
     assert reused == [False, True, True]
-    assert threads == {threading.get_ident()}
+    assert outside.threads == {threading.get_ident()}
 
 
 def test_an_exception_of_a_callback_ends_its_connection_and_no_other(

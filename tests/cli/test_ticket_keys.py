@@ -30,6 +30,20 @@ def test_a_server_resumes_the_session_of_another_server_with_the_key(files: File
         assert not visit_is_resumed(one.where, context, sessions)
 
 
+@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+def test_with_early_data_the_keys_are_for_tls_1_2(version: pyossl.Version, files: Files, tmp_path: Path) -> None:
+    """docs/pitfalls.md, 73"""
+    keys = tmp_path / "keys"
+    keys.write_bytes(pyossl.TicketKeys.generate())
+    context = pyossl.Context.client(trust=files.ca, maximum_version=version)
+    sessions: list[pyossl.Session] = []
+    context.new_session_callback = lambda connection, session: sessions.append(session)
+    options = "--cert", files.certificate, "--key", files.key, "--ticket-keys", str(keys), "--early-data"
+    with our_server(*options) as one, our_server(*options) as two:
+        assert not visit_is_resumed(one.where, context, sessions)
+        assert visit_is_resumed(two.where, context, sessions) == (version is pyossl.Version.TLSv1_2)
+
+
 def visit_is_resumed(where: str, context: pyossl.Context, sessions: list[pyossl.Session]) -> bool:
     """Connects with the last session."""
     host, _, port = where.rpartition(":")

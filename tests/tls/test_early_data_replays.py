@@ -154,6 +154,24 @@ def test_a_context_that_would_accept_replays_is_refused(server_context: Context)
     Connection(server_context)
 
 
+@pytest.mark.parametrize(
+    ("which", "answer"),
+    [("get_session_callback", None), ("removed_session_callback", None), ("decrypt_ticket_callback", True)],
+)
+def test_a_context_that_keeps_no_sessions_needs_the_callback(
+    which: str, answer: Any, client_context: Context, server_context: Context
+) -> None:
+    """docs/pitfalls.md, 73: with OpenSSL's own protection, a client could not resume, with or without early data."""
+    called: list[Any] = []
+    setattr(server_context, which, lambda *given: called.append(given) or answer)
+    with pytest.raises(UsageError, match="resume no session"):
+        Connection(server_context)
+    client, server = early_pair(client_context, shared(server_context, set()))
+    assert read_to_end(client, server) == REQUEST
+    assert client.session_reused
+    assert len(called) == (which == "decrypt_ticket_callback")
+
+
 def test_the_callback_may_refuse_early_data(client_context: Context, server_context: Context) -> None:
     server_context.allow_early_data_callback = lambda connection, client_random: False
     client, server = early_pair(client_context, server_context)

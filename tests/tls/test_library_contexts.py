@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pairs import carry, meet, shake_hands
+from served import child_that_does
 
 import pyossl
 from pyossl import (
@@ -27,6 +28,7 @@ from pyossl import (
     Store,
     UsageError,
     VerifyFlags,
+    ffi,
     lib,
 )
 from pyossl.tls.mutable_context import Method, MutableContext
@@ -446,6 +448,25 @@ def test_uris_of_files_are_loaded_in_the_library_context(
     library.close()
     with pytest.raises(UsageError, match="this library context is closed"):
         pyossl.load_uri(f"file:{tmp_path / 'key.der'}", library_context=library)
+
+
+@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
+    version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
+) -> None:
+    """In a child, where the default library context has none from then on."""
+    client_context, server_context = contexts(LibraryContext(), authority, credentials)
+    client_context.maximum_version = version
+    server_context.rotating_ticket_keys = pyossl.TicketKeys()
+    meet(client_context, server_context)  # from now on the contexts are frozen
+
+    def child() -> None:
+        assert lib.EVP_set_default_properties(ffi.NULL, b"provider=none") == 1
+        client, _ = meet(client_context, server_context)
+        client, _ = meet(client_context, server_context, session=client.session)
+        assert client.session_reused
+
+    assert os.waitpid(child_that_does(child), 0)[1] == 0
 
 
 @pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from outside_cache import Outside
 from pairs import carry, meet, shake_hands
 from served import Task
 
@@ -18,34 +19,6 @@ VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3]
 
 class OnPurposeError(Exception):
     pass
-
-
-class Outside:
-    """A cache outside of the server's processes, which stores sessions as bytes; and what was done with it."""
-
-    def __init__(self) -> None:
-        self.stored: dict[bytes, bytes] = {}
-        self.asked: list[bytes] = []
-        self.removed: list[bytes] = []
-
-    def serve(self, context: Context) -> Context:
-        context.options |= Options.NO_TICKET
-        context.new_session_callback = self.new
-        context.get_session_callback = self.get
-        context.removed_session_callback = self.remove
-        return context
-
-    def new(self, connection: Connection, session: Session) -> None:
-        self.stored[session.id] = session.to_der()
-
-    def get(self, connection: Connection, session_id: bytes) -> Session | None:
-        self.asked.append(session_id)
-        stored = self.stored.get(session_id)
-        return None if stored is None else Session.load(stored, connection.context)
-
-    def remove(self, connection: Connection, session: Session) -> None:
-        self.removed.append(session.id)
-        self.stored.pop(session.id, None)
 
 
 @pytest.fixture
@@ -286,7 +259,7 @@ def test_garbage_from_the_cache_is_a_decode_error_which_the_callback_may_take_fo
 def test_no_flipped_bit_of_a_stored_session_does_more_than_end_a_handshake(
     version: Version, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
 ) -> None:
-    """OpenSSL must not crash.  (Encrypt stored sessions: who can write them can write another client's name.)"""
+    """OpenSSL must not crash.  (It can name another client.  So encrypt stored sessions.)"""
     cache, context = Outside(), new_client(version)
     server = cache.serve(new_server())
     client, _ = meet(context, server)
@@ -457,6 +430,30 @@ def test_a_new_ticket_has_new_data(
     assert seen == [b"2", b"3", b""]
 
 
+@VERSIONS
+def test_a_program_can_keep_the_data_of_a_resumed_session_or_replace_it(
+    version: Version, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
+) -> None:
+    server, context, keys = new_server(), new_client(version), TicketKeys()
+    server.rotating_ticket_keys = keys
+    resumed: list[bytes] = []
+
+    def generate(connection: Connection) -> bytes:
+        data = session_of(connection).ticket_data
+        if connection.session_reused:
+            resumed.append(data)
+        return data + b"x" if len(data) < 3 else data
+
+    server.generate_ticket_callback = generate
+    client, theirs = meet(context, server)
+    first = session_of(theirs).ticket_data
+    keys.rotate()
+    _, theirs = meet(context, server, session=session_of(client))
+    assert theirs.session_reused
+    assert resumed == [first]
+    assert session_of(theirs).ticket_data == first + b"x"
+
+
 @pytest.mark.feature("data of the program in tickets")
 @VERSIONS
 def test_a_ticket_that_the_program_refuses_leads_to_a_full_handshake_and_a_new_ticket(
@@ -472,6 +469,21 @@ def test_a_ticket_that_the_program_refuses_leads_to_a_full_handshake_and_a_new_t
     assert session_of(again).has_ticket
     locked_out.clear()
     assert meet(context, server, session=session_of(again))[0].session_reused
+
+
+@pytest.mark.parametrize("without", ["client", "server"])
+@VERSIONS
+def test_a_session_without_a_ticket_is_not_resumed_past_the_program(
+    version: Version, without: str, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
+) -> None:
+    """docs/pitfalls.md, NN: a client of TLS 1.2 need not take tickets."""
+    server, context = new_server(), new_client(version)
+    server.decrypt_ticket_callback = lambda connection, session: False
+    for each in (context,) if without == "client" else (server,):
+        each.options |= Options.NO_TICKET
+    client, _ = meet(context, server)
+    assert not meet(context, server, session=session_of(client))[0].session_reused
+    assert lib.SSL_CTX_sess_number(server._ctx) == 0
 
 
 @VERSIONS

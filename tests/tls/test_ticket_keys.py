@@ -118,7 +118,6 @@ def test_in_tls_1_2_a_ticket_of_the_first_key_is_not_renewed_and_in_tls_1_3_each
     """docs/pitfalls.md, 76: as with OpenSSL's own keys."""
     for server in fleet.server(TicketKeys()), fleet.server():
         for version, is_renewed in (Version.TLSv1_2, False), (Version.TLSv1_3, True):
-            told: list[Session] = []
             client_context = fleet.clients[version]
             session, _ = fleet.visit(server, version)
             client, theirs = Connection(client_context, "example.com", session=session), Connection(server)
@@ -129,7 +128,6 @@ def test_in_tls_1_2_a_ticket_of_the_first_key_is_not_renewed_and_in_tls_1_3_each
             assert client.session_reused
             new = client.session
             assert new is not None
-            told.append(new)
             assert (new.to_der() != session.to_der()) == is_renewed
 
 
@@ -146,18 +144,17 @@ def test_keys_are_replaced_while_connections_are_in_their_handshakes(fleet: Flee
             count += 1
         return count
 
-    def visit() -> int:
-        resumed, session = 0, None
+    def visit() -> None:
         for turn in range(60):
-            session, was = fleet.visit(server, (Version.TLSv1_2, Version.TLSv1_3)[turn % 2])
-            session, was = fleet.visit(server, (Version.TLSv1_2, Version.TLSv1_3)[turn % 2], session)
-            resumed += was
-        return resumed
+            version = (Version.TLSv1_2, Version.TLSv1_3)[turn % 2]
+            session, _ = fleet.visit(server, version)
+            fleet.visit(server, version, session)  # its key may be there, or forgotten
 
     rotating = Task(rotate)
     visitors = [Task(visit) for _ in range(2)]
     try:
-        assert sum(visitor.result() for visitor in visitors) <= 120
+        for visitor in visitors:
+            visitor.result()
     finally:
         stop.set()
     assert rotating.result() > 0
@@ -190,7 +187,7 @@ def test_the_keys_live_as_long_as_the_connections(fleet: Fleet) -> None:
     server = fleet.server(TicketKeys())
     client, theirs = Connection(fleet.clients[Version.TLSv1_3], "example.com"), Connection(server)
     del server
-    theirs._context = None  # type: ignore[assignment]
+    theirs._context = None  # type: ignore[assignment]  # so that only C has the keys
     gc.collect()
     shake_hands(client, theirs)
     assert client.read() is pyossl.Want.READ

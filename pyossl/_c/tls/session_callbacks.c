@@ -22,8 +22,8 @@ static int pyossl_on_decrypt_ticket(void *handle, SSL_SESSION *session);
 #define pyossl_on_generate_ticket(...) PYOSSL_IN_PYTHON((pyossl_on_generate_ticket)(__VA_ARGS__))
 #define pyossl_on_decrypt_ticket(...) PYOSSL_IN_PYTHON((pyossl_on_decrypt_ticket)(__VA_ARGS__))
 
-/* Python's answer to the get callback: takes a reference for OpenSSL.  In one call, so that a signal handler that
- * raises cannot come between the two.  1: done. */
+/* Python's answer to a callback that wants a session: takes a reference for OpenSSL.  In one call, so that a signal
+ * handler that raises cannot come between the two.  1: done. */
 static int pyossl_lend_session(SSL_SESSION **answer, SSL_SESSION *session)
 {
     if (SSL_SESSION_up_ref(session) != 1)

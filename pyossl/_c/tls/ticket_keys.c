@@ -11,6 +11,9 @@
  * A key has 80 bytes, in the order of SSL_CTX_set_tlsext_ticket_keys(3): 16 of its name, 32 for HMAC-SHA-256 and 32 for
  * AES-256-CBC.  So tickets are the same as with OpenSSL's own keys.
  *
+ * The cipher and the random numbers of a ticket are those of the context's library context, as the MAC is, which OpenSSL
+ * chooses itself: with FIPS, a ticket is encrypted by the FIPS module.
+ *
  * The lock is held only while a key is copied, and forks are held then (core/forks_wait.c): a child never finds it
  * taken.
  *
@@ -42,8 +45,7 @@ typedef struct pyossl_ticket_keys {
     pyossl_ticket_key keys[PYOSSL_MOST_TICKET_KEYS];
 } pyossl_ticket_keys;
 
-static int pyossl_ticket_keys_index = -1;
-static int pyossl_ticket_library_index = -1;    /* the OSSL_LIB_CTX of the SSL_CTX, never freed; NULL: the default */
+static int pyossl_ticket_keys_index = -1, pyossl_ticket_library_index = -1;
 
 /* An empty set, for pyossl_ticket_keys_free; NULL: no memory. */
 static pyossl_ticket_keys *pyossl_ticket_keys_new(void)
@@ -146,19 +148,30 @@ static int pyossl_ticket_key_find(pyossl_ticket_keys *keys, const unsigned char 
     return at;
 }
 
-/* The external data of the context that has the connection's sessions; NULL if there is none. */
-static void *pyossl_ticket_data_of(const SSL *ssl, int index)
+/* Begins to encrypt or decrypt a ticket with a key, in a library context.  1: done. */
+static int pyossl_begin_ticket_cipher(OSSL_LIB_CTX *library, EVP_CIPHER_CTX *cipher, const pyossl_ticket_key *key,
+                                      unsigned char *iv, int encrypts)
 {
-    const pyossl_connection *connection = pyossl_connection_of(ssl);
-    return connection == NULL ? NULL : SSL_CTX_get_ex_data(connection->first_context, index);
+    EVP_CIPHER *aes;
+    int done;
+
+    if (encrypts && RAND_bytes_ex(library, iv, PYOSSL_TICKET_IV, 0) != 1)
+        return 0;
+    aes = EVP_CIPHER_fetch(library, "AES-256-CBC", NULL);
+    done = aes != NULL && EVP_CipherInit_ex(cipher, aes, NULL, key->cipher, iv, encrypts) == 1;
+    EVP_CIPHER_free(aes);    /* the EVP_CIPHER_CTX has a reference of its own */
+    return done;
 }
 
-/* Chooses the key for a ticket and sets up the cipher.  Returns what OpenSSL's callback returns: 1: use the key; 2: use
- * it, and send a new ticket; 0: no key has this name; -1: an error, which ends the handshake. */
+/* Chooses the key for a ticket, of the context that has the connection's sessions, and sets up the cipher.  Returns what
+ * OpenSSL's callback returns: 1: use the key; 2: use it, and send a new ticket; 0: no key has this name; -1: an error,
+ * which ends the handshake. */
 static int pyossl_choose_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                                     int encrypts, pyossl_ticket_key *key)
 {
-    pyossl_ticket_keys *keys = pyossl_ticket_data_of(ssl, pyossl_ticket_keys_index);
+    const pyossl_connection *connection = pyossl_connection_of(ssl);
+    SSL_CTX *context = connection == NULL ? NULL : connection->first_context;
+    pyossl_ticket_keys *keys = context == NULL ? NULL : SSL_CTX_get_ex_data(context, pyossl_ticket_keys_index);
     int place;
 
     if (keys == NULL)
@@ -166,28 +179,21 @@ static int pyossl_choose_ticket_key(SSL *ssl, unsigned char *name, unsigned char
     place = pyossl_ticket_key_find(keys, encrypts ? NULL : name, key);
     if (place < 0)
         return encrypts ? -1 : 0;
-    if (encrypts) {
-        if (RAND_bytes(iv, PYOSSL_TICKET_IV) != 1)
-            return -1;
+    if (encrypts)
         memcpy(name, key->name, PYOSSL_TICKET_KEY_NAME);
-    }
-    if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, encrypts) != 1)
+    if (!pyossl_begin_ticket_cipher(SSL_CTX_get_ex_data(context, pyossl_ticket_library_index), cipher, key, iv, encrypts))
         return -1;
     return !encrypts && (place > 0 || SSL_version(ssl) == TLS1_3_VERSION) ? 2 : 1;
 }
 
 #if COMPILES(HAVE_API_3_0)
-/* OpenSSL has fetched `mac` in the library context of the SSL_CTX.  The cipher and the random bytes are of the thread's
- * default library context, so that is replaced for this call. */
 static int pyossl_ticket_key_by_mac(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                                     EVP_MAC_CTX *mac, int encrypts)
 {
-    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(pyossl_ticket_data_of(ssl, pyossl_ticket_library_index));
     pyossl_ticket_key key;
     OSSL_PARAM parameters[3];
-    int answer = before == NULL ? -1 : pyossl_choose_ticket_key(ssl, name, iv, cipher, encrypts, &key);
+    int answer = pyossl_choose_ticket_key(ssl, name, iv, cipher, encrypts, &key);
 
-    (void)OSSL_LIB_CTX_set0_default(before);
     if (answer > 0) {
         parameters[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac));
         parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0);
@@ -215,7 +221,7 @@ static int pyossl_ticket_key_by_hmac(SSL *ssl, unsigned char *name, unsigned cha
 #endif
 
 /* From now on the tickets of the context are encrypted with these keys; NULL: with its own.  `library` is the library
- * context of the SSL_CTX, which OpenSSL does not tell.  1: done; 0: no memory. */
+ * context of the context, which is never freed (core/library_context.py).  1: done; 0: no memory. */
 static int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys, OSSL_LIB_CTX *library)
 {
     pyossl_ticket_keys *before = SSL_CTX_get_ex_data(context, pyossl_ticket_keys_index);
