@@ -25,6 +25,7 @@ import base64
 import itertools
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +47,7 @@ needs_chromium = pytest.mark.skipif(
     reason="needs chromium and libnss3-tools, which ci/programs installs on a machine, and ci/matrix in row 3.5",
 )
 
-_OPTIONS = [
-    "--headless=new",
+_UNATTENDED = [
     "--no-sandbox",  # it cannot make one inside a container, and the pages are our own
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -60,8 +60,9 @@ _OPTIONS = [
     "--no-proxy-server",
     "--password-store=basic",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
-    "--remote-debugging-pipe",
 ]
+"""The options with which it asks nobody, and calls no other machine."""
+
 _DEBUGGED = ["sh", "-c", 'exec "$@" 3<&0 4>&1 0</dev/null 1>&2', "sh"]
 _PASSWORD = "secret"
 _ANY_CERTIFICATE = {"https://localhost:*,*": {"setting": {"filters": [{}]}}}
@@ -70,6 +71,15 @@ _PREFERENCES = {
     # Otherwise it opens a second connection to each site, before it needs one.  The test could not say which is used.
     "net": {"network_prediction_options": 2},
 }
+
+
+def unattended(folder: Path) -> Path:
+    """Writes a program ``chromium`` with these options into a folder for PATH, which it returns."""
+    path = folder / "chromium"
+    folder.mkdir()
+    path.write_text(f'#!/bin/sh\nexec {shlex.join([program("chromium"), *_UNATTENDED])} "$@"\n')
+    path.chmod(0o755)
+    return folder
 
 
 def _run(*command: str | Path) -> None:
@@ -113,7 +123,7 @@ class Chromium:
     """A running browser with one tab, whose user has the folder ``home``."""
 
     def __init__(self, home: Path) -> None:
-        options = [*_OPTIONS, f"--user-data-dir={home / 'profile'}"]
+        options = ["--headless", "--remote-debugging-pipe", f"--user-data-dir={home / 'profile'}", *_UNATTENDED]
         own = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), str(home))
         self._run = Program(*_DEBUGGED, program("chromium"), *options, environment=own)
         self._numbers = itertools.count(1)
