@@ -152,7 +152,10 @@ def test_a_browser_shows_a_page(version: Version, identity: Identity, browser: C
     assert page.error is None
     assert f"/first: {visit}" in page.text
     assert (visit.path, visit.name, visit.alpn, visit.client) == ("/first", "localhost", "http/1.1", None)
-    assert (visit.version, str(visit.group).upper()) == (version.name.replace("_", "."), group)
+    assert visit.version == version.name.replace("_", ".")
+    # A server with OpenSSL 1.1.1 does not know the group in TLS 1.2.
+    known = version is Version.TLSv1_3 or features.api_3_0
+    assert (visit.group and visit.group.upper()) == (group if known else None)
     assert (page.protocol, page.security["protocol"]) == ("http/1.1", PROTOCOLS[version])
     assert page.security["keyExchangeGroup"] == group
     assert page.security["sanList"] == ["localhost", "127.0.0.1", "::1"]
