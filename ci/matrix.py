@@ -209,13 +209,20 @@ class Row:
             self._note(traceback.format_exc())
             result.reason = f"{type(error).__name__}: {error}"
         finally:
+            self._keep_artifacts()
             shutil.rmtree(self.work, ignore_errors=True)
         result.seconds = time.monotonic() - began
         print(f"{self.name}: {result.verdict}{f': {result.reason}' if result.reason else ''}", flush=True)
         return result
 
+    def _keep_artifacts(self) -> None:
+        """Keeps what the tests have left for people to see, for example screenshots, beside the row's log."""
+        artifacts = self.work / "artifacts"
+        if artifacts.is_dir() and any(artifacts.iterdir()):
+            shutil.copytree(artifacts, self.matrix.logs / f"{self.name}-artifacts")
+
     def prepare(self) -> None:
-        for folder in ("home", "tmp", "reports"):
+        for folder in ("home", "tmp", "reports", "artifacts"):
             (self.work / folder).mkdir(parents=True)
         (self.work / "tmp").chmod(0o1777)
         shutil.copytree(self.matrix.source, self.work / "source", symlinks=True)
@@ -364,6 +371,7 @@ class Row:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "REPORTS": str(self.seen / "reports"),
+            "PYOSSL_ARTIFACTS": str(self.seen / "artifacts"),
         }
         if self.root and "programs" in self.row:
             variables["PYOSSL_ROW_PACKAGES"] = " ".join(self.row["programs"])

@@ -375,7 +375,8 @@ static const char *STAND_IN(SSL_get0_group_name)(SSL *ssl)
         return id == 0 ? NULL : SSL_group_to_name(ssl, id);
     }
 #  endif
-    /* 1.1.1 does not keep the name of the group.  It can be found from the peer's key share, which only a client has. */
+    /* 1.1.1 does not keep the name of the group.  It can be found from the peer's key share, which a server keeps in
+       TLS 1.3 alone. */
     if (!SSL_get_peer_tmp_key(ssl, &key) || key == NULL)
         return NULL;
     switch (EVP_PKEY_get_id(key)) {

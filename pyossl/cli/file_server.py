@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
+from pyossl import TruncationError
+
 _LONGEST_HEAD = 16384
 _MOST_REQUESTS = 1000
 _CHUNK = 262144
@@ -103,7 +105,13 @@ def _head(tls: Stream, unread: bytearray) -> bytes | None:
             raise Refusal(431)
         if deadline is not None:  # for the whole head, so that single bytes do not extend it
             tls.settimeout(max(deadline - time.monotonic(), 0.001))
-        data = tls.recv(_LONGEST_HEAD)
+        try:
+            data = tls.recv(_LONGEST_HEAD)
+        except TruncationError:
+            if unread:
+                raise
+            # Browsers send no close_notify.  Between two requests nothing can be cut off: RFC 9112, 9.8.
+            return None
         if not data:
             return None
         unread += data

@@ -158,7 +158,7 @@ class Negotiated(Uncopied):
     def group(self) -> str | None:
         """The group of the key exchange, for example ``x25519``.
 
-        None if no group was used, and on a server with OpenSSL 1.1.1.  SSL_get0_group_name(3)
+        None if no group was used, and in TLS 1.2 on a server with OpenSSL 1.1.1.  SSL_get0_group_name(3)
         """
 
         def of_ssl(ssl: Any) -> str | None:

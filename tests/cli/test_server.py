@@ -19,10 +19,10 @@ import pytest
 from cli.cli_runs import PATIENCE, in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server
 from interop.programs import program
-from served import SECONDS, Task, read_all, until
+from served import SECONDS, SocketPair, Task, read_all, until
 
 import pyossl
-from pyossl.cli import server as command
+from pyossl.cli import file_server, server as command
 from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen
 from pyossl.cli.server import Log, Server, echo
@@ -211,6 +211,33 @@ def test_the_log_has_the_address_and_the_request_with_control_characters_escaped
     get(site, files, b"/\x1b[2J\xff")
     site.program.wait_for(rb"127\.0\.0\.1:\d+ TLSv1\.\d, \S+, ")
     site.program.wait_for(rb"GET '/\\x1b\[2J\\xff' 404 \d+\n")
+
+
+def leave_without_close_notify(sockets: SocketPair, folder: Path, sent: bytes) -> list[str]:
+    """Serves a client that sends this, reads the answers and leaves; returns the log, or raises the server's error."""
+    client, server = sockets
+    log: list[str] = []
+    serving = Task(lambda: file_server.serve(server, folder, log.append))
+    client.sendall(sent)
+    until(lambda: len(log) == sent.count(b"\r\n\r\n"))
+    with socket.socket(fileno=client.detach()) as plain:
+        plain.shutdown(socket.SHUT_WR)
+        serving.result()
+    return log
+
+
+def test_a_browser_may_leave_without_close_notify_between_two_requests(sockets: SocketPair, folder: Path) -> None:
+    one = b"GET /page.html HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert leave_without_close_notify(sockets, folder, one * 2) == ["GET /page.html 200 8"] * 2
+
+
+def test_a_browser_may_leave_without_close_notify_before_a_request(sockets: SocketPair, folder: Path) -> None:
+    assert leave_without_close_notify(sockets, folder, b"") == []
+
+
+def test_a_request_that_is_cut_off_is_a_failure(sockets: SocketPair, folder: Path) -> None:
+    with pytest.raises(pyossl.TruncationError):
+        leave_without_close_notify(sockets, folder, b"GET /page.html HTTP/1.1\r\n")
 
 
 # The echo and its certificate

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from cli.cli_servers import written
+from interop.chromium import needs_chromium, unattended
 from interop.programs import where_installed
 from project.console_sessions import ConsoleSession, commands as commands_in_consoles
 from project.documents import BLOCKS, DOCUMENTS, NEEDS, PEER_PAGES, ROOT, Block, blocks, matches, programs
@@ -129,8 +130,22 @@ def test_a_program_runs_and_prints_what_the_document_says(
 SESSIONS = [page for page in DOCUMENTS if page not in PEER_PAGES and any(b.language == "console" for b in blocks(page))]
 
 
-@pytest.mark.parametrize("document", SESSIONS, ids=[str(document.relative_to(ROOT)) for document in SESSIONS])
-def test_the_commands_of_a_page_print_what_the_page_says(document: Path, world: Path, example_com: Answering) -> None:
+WITH_CHROMIUM = ROOT / "docs" / "howto" / "browser.md"
+"""The page whose commands start a browser."""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[needs_chromium] if page == WITH_CHROMIUM else [])
+        for page in SESSIONS
+    ],
+)
+def test_the_commands_of_a_page_print_what_the_page_says(
+    document: Path, world: Path, example_com: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if document == WITH_CHROMIUM:
+        monkeypatch.setenv("PATH", f"{unattended(world / 'bin')}{os.pathsep}{os.environ['PATH']}")
     with ConsoleSession(world, example_com.listener.address[1]) as session:
         session.run_page(list(blocks(document)))
 
