@@ -59,6 +59,7 @@ def completed(folder: Path, line: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.feature("completion")
 def test_bash_completes_every_command(folder: Path) -> None:
     assert completed(folder, "pyossl ") == {command.__name__.rpartition(".")[2] for command in COMMANDS}
     assert completed(folder, "pyossl cl") == {"client"}
