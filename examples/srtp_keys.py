@@ -2,6 +2,8 @@
 
 Each compares the fingerprint of the other's certificate with the one that it has got in another way, here a variable.
 
+Needs the package cryptography.
+
 Prints:
     SRTP_AEAD_AES_128_GCM: both peers have the same 4 keys and salts
 """

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyossl
-from pyossl import DANE, ECHOffer, Message, PublicKey, Session, Socket
+from pyossl import DANE, ECHOffer, Message, PublicKey, Session, Socket, UsageError
 from pyossl.cli import connection_report, keying_material, options, pre_shared_keys
 from pyossl.cli.client_connection import close_and_drain, connect, refusal
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command
@@ -169,14 +169,20 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             ech=ech,
             dane=dane,
         )
-        if arguments.renegotiate:
-            _renegotiate(connected.tls)
+    except UsageError as error:  # such as --dane with an address, which has no DNS name
+        raise WrongArgumentError(str(error)) from error
     except (pyossl.Error, OSError) as error:
         if not arguments.json:
             raise
-        failed = {"servername": name, **connection_report.observed_report(observed), "error": failure_report(error)}
-        return _print_failure(screen, failed, error)
+        return _print_failure(screen, _report_of_failure(name, observed, error), error)
     with connected.tls as tls:
+        if arguments.renegotiate:
+            try:
+                tls.renegotiate()
+            except (pyossl.Error, OSError) as error:
+                if not arguments.json:
+                    raise
+                return _print_failure(screen, _report_of_failure(name, observed, error), error)
         try:
             if arguments.json:
                 # In TLS 1.3, session tickets, and the alert of a server that refuses us, come after the handshake.
@@ -191,9 +197,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 notes.line()
                 if arguments.update_keys:
                     tls.update_keys(request_peer=True)
-                if not tls.early_data_accepted:
-                    tls.sendall(early_data)
-                _move_data(tls, screen, arguments.crlf, late if tls.version == "TLSv1.3" else None)
+                first = b"" if tls.early_data_accepted else early_data
+                _move_data(tls, screen, first, arguments.crlf, late if tls.version == "TLSv1.3" else None)
                 if arguments.update_keys:
                     screen.flush()
                     notes.field("key update", _answer_to_key_update(observed))
@@ -247,12 +252,8 @@ def _print_failure(screen: Screen, report: dict[str, Any], error: Exception) -> 
     return FAILED
 
 
-def _renegotiate(tls: Socket) -> None:
-    try:
-        tls.renegotiate()
-    except BaseException:
-        tls.close()
-        raise
+def _report_of_failure(name: str, observed: ObservedHandshake, error: Exception) -> dict[str, Any]:
+    return {"servername": name, **connection_report.observed_report(observed), "error": failure_report(error)}
 
 
 def _answer_to_key_update(observed: ObservedHandshake) -> str:
@@ -278,18 +279,19 @@ class _LateAnswer:
                 self.is_sent.set()
 
 
-def _move_data(tls: Socket, screen: Screen, crlf: bool, late: _LateAnswer | None) -> None:
-    """Sends standard input to the peer, and writes the peer's data to standard output, until the peer closes."""
+def _move_data(tls: Socket, screen: Screen, first: bytes, crlf: bool, late: _LateAnswer | None) -> None:
+    """Sends ``first`` and standard input, and writes the peer's data to standard output, until the peer closes."""
     tls.settimeout(None)
-    sender = threading.Thread(target=_send_input, args=[tls, crlf, late], daemon=True)
+    sender = threading.Thread(target=_send_data, args=[tls, first, crlf, late], daemon=True)
     sender.start()
     while data := tls.recv(_CHUNK):
         screen.raw(data)
 
 
-def _send_input(tls: Socket, crlf: bool, late: _LateAnswer | None) -> None:
+def _send_data(tls: Socket, first: bytes, crlf: bool, late: _LateAnswer | None) -> None:
     # os.read, not sys.stdin: a thread that waits in a buffered read holds its lock, and Python then aborts at exit.
     with contextlib.suppress(pyossl.Error, OSError):  # the reading thread gets the error too, and reports it
+        tls.sendall(first)
         before = b""
         # sys.stdin is None if the shell has closed it.  Its number may belong to another file now.
         while data := os.read(sys.stdin.fileno(), _CHUNK) if sys.stdin else b"":

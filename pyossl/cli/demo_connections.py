@@ -141,7 +141,7 @@ def over_a_non_blocking_socket(client: Context, server: EchoServer) -> DemoResul
         _converse(connection, result, wait)
         connection.close()
     result.server_failure = server_end.result()
-    waited = " and ".join(f"{counted(count, 'time')} for {want!r}" for want, count in waits.items())
+    waited = " and ".join(f"{counted(count, 'time')} for {want!r}" for want, count in waits.items()) or "0 times"
     result.summary = f"Calls returned at once, and were repeated after select(), which waited {waited}."
     return result
 

@@ -46,6 +46,9 @@ def test_a_record_decides_instead_of_the_trusted_authorities(files: Files, recor
         ran = in_a_pipe(*client, "--dane", WRONG, "--ca", files.ca, "--json")
         assert ran.status == 1
         assert "DANE" in json.loads(ran.output)["error"]["message"]
+        ran = in_a_pipe(*client, "--dane", record, "--servername", "127.0.0.1")
+        assert ran.status == 2
+        assert "dane needs the server's DNS name" in ran.errors
         ran = in_a_pipe(*client, "--ca", files.ca, "--json")
         assert json.loads(ran.output)["dane"] is None
 

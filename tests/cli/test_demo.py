@@ -150,6 +150,15 @@ def test_a_server_with_another_certificate_is_a_problem(monkeypatch: pytest.Monk
     assert all("CertificateError" in problem for problem in recorded.demo.problems)
 
 
+def test_a_connection_may_have_waited_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, the server has always answered before the client looks."""
+    monkeypatch.setattr(demo_connections, "_converse", lambda connection, result, wait: None)
+    context = pyossl.Context.client()
+    with demo_connections.EchoServer(pyossl.Context(is_server=True)) as server:
+        result = demo_connections.over_a_non_blocking_socket(context, server)
+    assert result.summary.endswith("select(), which waited 0 times.")
+
+
 def test_the_wrong_version_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = RecordedDemo()
     recorded.demo.connect_over_three_transports()

@@ -40,6 +40,15 @@ def test_the_second_run_sends_the_file_early_and_the_first_sends_it_after_the_ha
     early_echo.program.wait_for(rb"11 bytes of early data")
 
 
+def test_a_file_that_is_not_sent_early_may_be_longer_than_what_the_server_takes_before_it_answers(
+    early_echo: Served, files: Files, tmp_path: Path
+) -> None:
+    (tmp_path / "long").write_bytes(b"x" * 20_000_000)
+    early = ["--session", str(tmp_path / "session.pem"), "--early-data", str(tmp_path / "long"), "--timeout", "3"]
+    ran = in_a_pipe("client", early_echo.where, "--ca", files.ca, *early)
+    assert (ran.status, len(ran.output)) == (0, 20_000_000), ran.errors
+
+
 def test_json_says_whether_early_data_was_accepted(early_echo: Served, options: list[str]) -> None:
     answers = []
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -175,5 +176,7 @@ def test_without_an_event_loop_an_async_function_is_refused(callers: Callers) ->
 def test_a_connection_that_is_dropped_while_it_is_stopped_is_freed(callers: Callers) -> None:
     callers.with_callback(lambda *_: callers.kind.want)
     callers.until_suspended()
+    dropped = weakref.ref(callers.client), weakref.ref(callers.server)
     del callers.client, callers.server
     gc.collect()
+    assert [each() for each in dropped] == [None, None]
