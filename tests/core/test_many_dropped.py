@@ -1,4 +1,4 @@
-"""Hundreds of connections that are dropped at once, by either side or in their handshake, leave no task, no descriptor
+"""A hundred connections that are dropped at once, by either side or in their handshake, leave no task, no descriptor
 and no warning behind."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import pyossl.anyio
 import pyossl.trio
 
 HOST = "127.0.0.1"
-MANY = 200
+MANY = 100
 FD_SETSIZE = 1024
 AT_ONCE = 50
 """The number of handshakes at a time; the listener's backlog is larger."""
