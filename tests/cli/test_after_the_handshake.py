@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from interop.programs import Program, program
+from served import Task
 
 import pyossl
+from pyossl.cli.observed_handshake import ObservedHandshake
+from pyossl.cli.server import Client
 
 assert files, "a fixture"
 
@@ -121,3 +125,40 @@ def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data(permitting: Se
         assert ran.output == "", more
     permitting.program.wait_for(rb"extension not received")
     permitting.program.wait_for(rb"peer did not return a certificate")
+
+
+@needs_tls_1_3
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "without its signature"])
+def test_a_certificate_counts_only_with_the_signature_of_its_key(
+    is_signed: bool, authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """Anybody can send another client's certificate.  OpenSSL has it as soon as its message has come."""
+    context = pyossl.Context.server(credentials, trust=authority.certificate, verify="later")
+    of_client = pyossl.Context.client(trust=authority.certificate, credentials=credentials)
+    of_client.post_handshake_auth = True
+    client = pyossl.Connection(of_client, "localhost")
+    ours, theirs = socket.socketpair()
+    with ours, context.wrap_socket(theirs, handshake=False) as tls:
+        served = Client(tls, None, ObservedHandshake(context))
+
+        def serve() -> pyossl.Certificate:
+            served.handshake(30)
+            return served.request_certificate(30 if is_signed else 0.5)
+
+        task = Task(serve)
+        while client.handshake() is not None:
+            ours.sendall(client.data_to_send())
+            client.receive_data(ours.recv(65536))
+        client.write(b"early bird")
+        ours.sendall(client.data_to_send())
+        while not (answer := client.data_to_send()):
+            client.receive_data(ours.recv(65536))
+            assert client.read() is pyossl.Want.READ
+        first_record = 5 + int.from_bytes(answer[3:5], "big")
+        ours.sendall(answer if is_signed else answer[:first_record])
+        if is_signed:
+            assert task.result() == credentials.certificate
+            assert served.recv(100) == b"early bird"
+        else:
+            with pytest.raises(ConnectionAbortedError, match="has not shown a certificate"):
+                task.result()
