@@ -394,7 +394,7 @@ class Client:
         return certificate
 
     def _proven_certificate(self) -> Certificate | None:
-        """The client's certificate.  OpenSSL has it before the signature with its key: in between this is None."""
+        """The client's certificate, but not before its signature has come.  docs/pitfalls.md, 90"""
         connection = self._tls.connection
         return connection.peer_certificate if connection.is_handshake_finished else None
 

@@ -132,7 +132,7 @@ def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data(permitting: Se
 def test_a_certificate_counts_only_with_the_signature_of_its_key(
     is_signed: bool, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
-    """Anybody can send another client's certificate.  OpenSSL has it as soon as its message has come."""
+    """Anybody can send another client's certificate.  docs/pitfalls.md, 90"""
     context = pyossl.Context.server(credentials, trust=authority.certificate, verify="later")
     of_client = pyossl.Context.client(trust=authority.certificate, credentials=credentials)
     of_client.post_handshake_auth = True
