@@ -12,12 +12,15 @@ from pyossl.cli.certificate_status import ocsp_report, ocsp_text, scts_report, s
 from pyossl.cli.client_connection import ClientConnection
 from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.handshake_ladder import Ladder
+from pyossl.cli.keying_material import Export, channel_bindings, exported
 from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen, counted
 
 
-def connection_report(connected: ClientConnection, observed: ObservedHandshake) -> dict[str, Any]:
-    """The properties of a connection, as JSON values."""
+def connection_report(
+    connected: ClientConnection, observed: ObservedHandshake, exports: Iterable[Export] = ()
+) -> dict[str, Any]:
+    """The properties of a connection, as JSON values.  Raises ``Error`` if one of ``exports`` is refused."""
     ladder, facts = observed.ladder, observed.facts
     connection = connected.tls.connection
     session, leaf = connection.session, connection.peer_certificate
@@ -36,6 +39,7 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "dane": _dane(connection),
         "verified": connection.context.verifies,
         "verified_name": connection.verified_name,
+        "psk_identity": observed.psk_identity,
         "raw_public_key": _raw_public_key(connection),
         "chain": [certificate_report(each) for each in chain],
         "ocsp": ocsp_report(connection.ocsp_response, leaf, _issuer(connection)),
@@ -43,16 +47,23 @@ def connection_report(connected: ClientConnection, observed: ObservedHandshake) 
         "client_certificate": _client_certificate(facts, connection.peer_ca_names),
         "offered": facts.offer and facts.offer.as_json(observed.suites),
         "session": {
-            "resumed": connection.session_reused,
+            "resumed": _is_resumed(connection, observed),
             "lifetime": None if session is None else _lifetime(session),
             "early_data_accepted": connection.early_data_accepted,
         },
+        "channel_bindings": channel_bindings(connection),
+        "exported": exported(connection, exports),
         "handshake": {
             "tcp_ms": round(connected.tcp_seconds * 1000, 3),
             "dialogue_ms": round(connected.dialogue_seconds * 1000, 3),
             **_messages(ladder),
         },
     }
+
+
+def _is_resumed(connection: Connection, observed: ObservedHandshake) -> bool:
+    """Whether the connection resumes another one.  For OpenSSL, a pre-shared key of TLS 1.3 is a session too."""
+    return connection.session_reused and observed.psk_identity is None
 
 
 def _raw_public_key(connection: Connection) -> dict[str, Any] | None:
@@ -81,8 +92,10 @@ def observed_report(observed: ObservedHandshake) -> dict[str, Any]:
     }
 
 
-def handshake_report(connection: Connection, observed: ObservedHandshake) -> dict[str, Any]:
-    """A handshake from the server's side, as JSON values."""
+def handshake_report(
+    connection: Connection, observed: ObservedHandshake, exports: Iterable[Export] = ()
+) -> dict[str, Any]:
+    """A handshake from the server's side, as JSON values.  Raises ``Error`` if one of ``exports`` is refused."""
     facts, certificate = observed.facts, connection.peer_certificate
     return {
         "version": connection.version,
@@ -92,7 +105,8 @@ def handshake_report(connection: Connection, observed: ObservedHandshake) -> dic
         "alpn": connection.alpn,
         "ech": _ech(connection),
         "servername": connection.server_hostname,
-        "resumed": connection.session_reused,
+        "psk_identity": observed.psk_identity,
+        "resumed": _is_resumed(connection, observed),
         "client_certificate": None
         if facts.certificate_request is None
         else {
@@ -100,14 +114,15 @@ def handshake_report(connection: Connection, observed: ObservedHandshake) -> dic
             "signature_algorithm": _signature_algorithm(facts.client_signature_algorithm),
             "certificate": None if certificate is None else certificate_report(certificate),
         },
+        "exported": exported(connection, exports),
         "offered": facts.offer and facts.offer.as_json(observed.suites),
         "handshake": _messages(observed.ladder),
     }
 
 
-def handshake_text(connection: Connection, facts: HandshakeFacts) -> str:
+def handshake_text(connection: Connection, observed: ObservedHandshake) -> str:
     """A handshake from the server's side, in one line."""
-    certificate = connection.peer_certificate
+    facts, certificate = observed.facts, connection.peer_certificate
     signature = _signature_algorithm(facts.server_signature_algorithm)
     is_missing = facts.certificate_request is not None and certificate is None
     parts = [
@@ -118,7 +133,8 @@ def handshake_text(connection: Connection, facts: HandshakeFacts) -> str:
         connection.alpn and f"ALPN {connection.alpn}",
         connection.server_hostname and f"for {connection.server_hostname}",
         _ech_text(_ech(connection)),
-        "resumed" if connection.session_reused else None,
+        observed.psk_identity and f"pre-shared key {observed.psk_identity!r}",
+        "resumed" if _is_resumed(connection, observed) else None,
         certificate and f"client {certificate.subject}",
         "no client certificate" if is_missing else None,
     ]
@@ -200,7 +216,11 @@ def show(report: dict[str, Any], screen: Screen) -> None:
         screen.field("ECH", ech.removeprefix("ECH "))
     if report["dane"] is not None:
         screen.field("DANE", f"{report['dane']['record']} (depth {report['dane']['depth']})")
-    if report["verified"] and session["resumed"]:
+    if report["psk_identity"] is not None:
+        screen.field("PSK", report["psk_identity"])
+    if report["psk_identity"] is not None and not chain:
+        screen.field("verified", "yes, by the pre-shared key", "green")
+    elif report["verified"] and session["resumed"]:
         screen.field("verified", "yes, when the session was new", "green")
     elif report["verified"] and report["raw_public_key"]:
         screen.field("verified", "yes, by its raw public key", "green")
@@ -228,6 +248,8 @@ def show(report: dict[str, Any], screen: Screen) -> None:
     screen.field("session", ("resumed" if session["resumed"] else "new") + lifetime)
     if session["early_data_accepted"] is not None:
         screen.field("early data", "accepted" if session["early_data_accepted"] else "refused")
+    for export in report["exported"]:
+        screen.field("exported", f"{export['label']}: {export['hex']}")
     messages = counted(len(handshake["messages"]), "message")
     screen.field(
         "handshake",

@@ -20,7 +20,7 @@ from pyossl.tls.message import Message
 
 _TLS_1_2, _TLS_1_3 = 0x0303, 0x0304
 _STATUS, _SIGALGS, _ALPN, _SCTS = 5, 13, 16, 18
-_EARLY_DATA, _VERSIONS, _AUTHORITIES, _KEY_SHARE = 42, 43, 47, 51
+_PRE_SHARED_KEY, _EARLY_DATA, _VERSIONS, _AUTHORITIES, _KEY_SHARE = 41, 42, 43, 47, 51
 _NAMED_CURVE = 3
 _EMPTY_CERTIFICATE = 1 + 3
 """The length of a Certificate message of TLS 1.3 without certificates: an empty context and an empty list."""
@@ -163,6 +163,10 @@ class HandshakeFacts:
         """The session id in the ServerHello; in TLS 1.3 it means nothing."""
         self.has_server_hello = False
         """Whether the server sent a ServerHello that is no HelloRetryRequest: it accepted the offer."""
+        self.identity: bytes | None = None
+        """The identity of the pre-shared key in use; in TLS 1.3 it may be the session ticket of a resumed session."""
+        self._last_hello = b""
+        """The ClientHello that the ServerHello answers."""
         self.is_retried = False
         """Whether the server sent a HelloRetryRequest."""
         self.certificates: tuple[bytes, ...] = ()
@@ -210,6 +214,7 @@ class HandshakeFacts:
         self._client_sends_outgoing = message.outgoing
         if self.offer is None:
             self.offer = _offer(message.data)
+        self._last_hello = message.data
 
     def _server_hello(self, reader: _Reader, message: Message) -> None:
         self.version = reader.number(2)
@@ -227,6 +232,8 @@ class HandshakeFacts:
         else:
             self.has_server_hello = True
             self._server_answers(extensions)
+            if _PRE_SHARED_KEY in extensions:
+                self.identity = _identity(self._last_hello, _Reader(extensions[_PRE_SHARED_KEY]).number(2))
 
     def _encrypted_extensions(self, reader: _Reader, message: Message) -> None:
         self._server_answers(reader.extensions())
@@ -265,9 +272,20 @@ class HandshakeFacts:
     def _certificate_status(self, reader: _Reader, message: Message) -> None:
         self.ocsp_response = _ocsp(reader)
 
-    def _server_key_exchange(self, reader: _Reader, message: Message) -> None:
+    def _client_key_exchange(self, reader: _Reader, message: Message) -> None:
+        if self._exchange.endswith("_PSK"):
+            self.identity = reader.vector(2)
+
+    @property
+    def _exchange(self) -> str:
+        """The key exchange of the cipher suite before TLS 1.3, for example ``TLS_ECDHE_RSA``; ``""`` if unknown."""
         suite = self._suites.get(self.cipher or 0)
-        exchange = "" if suite is None else suite.standard_name.partition("_WITH_")[0]
+        return "" if suite is None else suite.standard_name.partition("_WITH_")[0]
+
+    def _server_key_exchange(self, reader: _Reader, message: Message) -> None:
+        exchange = self._exchange
+        if exchange.endswith("_PSK"):
+            reader.vector(2)  # the hint for the identity, RFC 4279, 2
         if exchange.startswith(("TLS_ECDHE_", "TLS_ECDH_anon")):
             if reader.number(1) != _NAMED_CURVE:
                 return
@@ -279,7 +297,7 @@ class HandshakeFacts:
             reader.vector(2)
         else:
             return
-        if self.version == _TLS_1_2 and not exchange.endswith("_anon"):
+        if self.version == _TLS_1_2 and not exchange.endswith(("_anon", "_PSK")):
             self.server_signature_algorithm = reader.number(2)
 
     def _request(self, reader: _Reader, message: Message) -> None:
@@ -323,6 +341,7 @@ _READERS = {
     "Certificate": HandshakeFacts._certificate,
     "CompressedCertificate": HandshakeFacts._compressed_certificate,
     "CertificateStatus": HandshakeFacts._certificate_status,
+    "ClientKeyExchange": HandshakeFacts._client_key_exchange,
     "ServerKeyExchange": HandshakeFacts._server_key_exchange,
     "CertificateRequest": HandshakeFacts._request,
     "CertificateVerify": HandshakeFacts._certificate_verify,
@@ -348,6 +367,18 @@ def _offer(message: bytes) -> Offer:
         )
     except DecodeError as error:
         raise _MalformedError from error
+
+
+def _identity(message: bytes, chosen: int) -> bytes:
+    """The identity of a pre-shared key, or the session ticket, that a ClientHello of TLS 1.3 offers at a place."""
+    try:
+        offered = _Reader(_Reader(ClientHello.parse(message).extension(_PRE_SHARED_KEY) or b"").vector(2))
+    except DecodeError as error:
+        raise _MalformedError from error
+    for _ in range(chosen):
+        offered.vector(2)
+        offered.take(4)
+    return offered.vector(2)
 
 
 def _ocsp(reader: _Reader) -> bytes | None:

@@ -80,12 +80,15 @@ def add_credentials(parser: argparse.ArgumentParser, certificate: str) -> None:
 
 
 def add_algorithms(parser: argparse.ArgumentParser) -> None:
-    """Adds the options for TLS versions, groups and ciphers."""
+    """Adds the options for TLS versions, groups, ciphers and signature algorithms."""
     parser.add_argument("--min", choices=ALL_VERSIONS, help="the oldest TLS version")
     parser.add_argument("--max", choices=ALL_VERSIONS, help="the newest TLS version")
     parser.add_argument("--groups", metavar="LIST", help="groups for the key exchange, for example X25519:P-256")
     parser.add_argument(
         "--ciphers", metavar="LIST", help="OpenSSL's cipher list; names that begin with TLS_ are for TLS 1.3"
+    )
+    parser.add_argument(
+        "--sigalgs", metavar="LIST", help="signature algorithms, for example ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256"
     )
     parser.add_argument("--fips", action="store_true", help="use algorithms of OpenSSL's FIPS provider only")
 
@@ -151,9 +154,11 @@ def password_of(arguments: argparse.Namespace) -> Callable[[], bytes] | None:
 
 
 def set_algorithms(context: Context, arguments: argparse.Namespace) -> None:
-    """Sets the groups and ciphers of the options.  Raises ``ValueError`` if OpenSSL does not have them."""
+    """Sets the algorithms of the options.  Raises ``ValueError`` if OpenSSL does not have them."""
     if arguments.groups:
         context.set_groups(arguments.groups)
+    if arguments.sigalgs:
+        context.set_sigalgs(arguments.sigalgs)
     if arguments.ciphers:
         names = arguments.ciphers.split(":")
         suites = [name for name in names if name.startswith("TLS_")]

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
+import re
+import select
 import signal
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyossl
 from pyossl import (
     Authority,
+    Certificate,
     CertificateType,
     Context,
     ECHStore,
@@ -35,14 +37,13 @@ from pyossl import (
     TicketKeys,
     load_certificates,
 )
-from pyossl.cli import file_server, options
+from pyossl.cli import file_server, keying_material, options, pre_shared_keys
 from pyossl.cli.client_fingerprints import FirstHello
 from pyossl.cli.command_parser import EXIT_STATUS, Commands, WrongArgumentError, add_command, program_name
-from pyossl.cli.connection_report import handshake_report, handshake_text
-from pyossl.cli.failure_report import failure_report
 from pyossl.cli.host_and_port import port_number, server_name
 from pyossl.cli.observed_handshake import ObservedHandshake
 from pyossl.cli.screen import Screen
+from pyossl.cli.server_log import Log
 from pyossl.cli.tls_versions import ALL_VERSIONS
 from pyossl.sockets.listener import OUT_OF_RESOURCES
 from pyossl.x509.uris import is_uri
@@ -56,6 +57,15 @@ _STALLED = 1.0
 _HTTP = "http/1.1"
 _EARLY_DATA = 16384
 """The most bytes of early data.  What the server does with them may be done twice: it sends back data, or a file."""
+_BEFORE_CERTIFICATE = 1 << 20
+"""The most bytes that are kept of a client that has not shown its certificate yet."""
+_CLIENT_CERTIFICATES: dict[str, bool | Literal["optional", "later"]] = {
+    "required": True,
+    "optional": "optional",
+    "later": "later",
+}
+_RENEGOTIATIONS = 10
+_MOST_TICKETS = 100
 
 
 def add(commands: Commands) -> None:
@@ -96,6 +106,12 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="require a client certificate that leads to one of the certificates in this file, directory or URI",
     )
+    parser.add_argument(
+        "--client-cert",
+        choices=_CLIENT_CERTIFICATES,
+        metavar="WHEN",
+        help="with --ca: required (the default), optional, or later: after the handshake (TLS 1.3)",
+    )
     parser.add_argument("--alpn", type=options.protocols, metavar="NAMES", help="ALPN protocols, separated by commas")
     options.add_credentials(parser, "the server's certificate with its chain (PEM)")
     parser.add_argument(
@@ -110,10 +126,22 @@ def add(commands: Commands) -> None:
         help="show clients that take raw public keys the key of the certificate, without the certificate",
     )
     parser.add_argument(
+        "--staple",
+        metavar="FILE",
+        help="send this OCSP response (DER) to clients that ask for the certificate's status",
+    )
+    parser.add_argument(
         "--compress",
         type=lambda names: names.split(","),
         metavar="NAMES",
         help="compress the certificate with these algorithms, separated by commas: zlib, brotli or zstd",
+    )
+    parser.add_argument(
+        "--psk",
+        action="append",
+        metavar="IDENTITY:KEY",
+        help="accept clients that know this pre-shared key (hex), and without --cert use no certificate; can be "
+        "repeated; other users can see the arguments of a program: @FILE takes such lines from a file",
     )
     options.add_algorithms(parser)
     parser.add_argument(
@@ -122,7 +150,18 @@ def add(commands: Commands) -> None:
         help="take up to 16,384 bytes of early data of clients that resume a session",
     )
     parser.add_argument(
+        "--allow-renegotiation",
+        action="store_true",
+        help=f"let each client do up to {_RENEGOTIATIONS} more handshakes (TLS 1.2 and older)",
+    )
+    parser.add_argument(
         "--fingerprints", action="store_true", help="log the JA3 and JA4 fingerprints of each client's ClientHello"
+    )
+    parser.add_argument(
+        "--tickets",
+        type=_ticket_count,
+        metavar="NUMBER",
+        help="how many session tickets to send after a full handshake of TLS 1.3",
     )
     parser.add_argument(
         "--ticket-keys",
@@ -130,6 +169,7 @@ def add(commands: Commands) -> None:
         help="encrypt session tickets with the first key in this file, and accept those of the others; 80 bytes each; "
         "with --early-data, only in TLS 1.2",
     )
+    keying_material.add_export(parser)
     parser.add_argument("--keylog", metavar="FILE", help="append the connections' secrets to this file, for Wireshark")
     parser.add_argument(
         "--json", action="store_true", help="print each finished and each failed handshake as a line of JSON"
@@ -152,14 +192,21 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         raise WrongArgumentError(
             "--write-ca and --name are for the development certificate; they cannot be used with --cert"
         )
+    if arguments.client_cert is not None and arguments.ca is None:
+        raise WrongArgumentError("--client-cert needs --ca, the authorities of the clients' certificates")
+    keys = pre_shared_keys.loaded(arguments.psk or ())
+    if keys:
+        _check_what_keys_replace(arguments)
     with contextlib.ExitStack() as at_the_end:
         context, authority_file = _context(arguments, at_the_end)
+        if keys:
+            pre_shared_keys.use(context, keys, arguments.ciphers)
         host = arguments.host
         listener = at_the_end.enter_context(pyossl.listen((_address_of(host), arguments.port), context))
         port = listener.address[1]
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         service = f"serves {Path(arguments.folder).resolve()}" if arguments.folder else "sends back all data"
-        log = Log(screen, is_json=arguments.json)
+        log = Log(screen, is_json=arguments.json, exports=arguments.export or ())
         if arguments.json:
             log.record({"listening": where, "authority": authority_file})
         else:
@@ -170,8 +217,27 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         # By default, SIGTERM ends the process immediately, and the authority's file would not be removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
-            Server(listener, _service(arguments), arguments.timeout, log, arguments.fingerprints).run()
+            Server(
+                listener,
+                _service(arguments),
+                arguments.timeout,
+                log,
+                with_fingerprints=arguments.fingerprints,
+                identities=keys,
+                asks_later=arguments.client_cert == "later",
+            ).run()
     return 0
+
+
+def _check_what_keys_replace(arguments: argparse.Namespace) -> None:
+    """Raises ``WrongArgumentError`` for options of certificates that are of no use with ``--psk``."""
+    if arguments.ca is not None:
+        raise WrongArgumentError("--ca requires a client certificate, and a client with a key of --psk shows none")
+    if arguments.cert is None:
+        for name in ("name", "write_ca", "staple", "raw_public_key", "compress"):
+            if getattr(arguments, name):
+                option = f"--{name.replace('_', '-')}"
+                raise WrongArgumentError(f"{option} is about a certificate; with --psk alone, the server has none")
 
 
 def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) -> tuple[Context, str | None]:
@@ -180,7 +246,7 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
     library_context = options.library_context(arguments)
     authority_file = None
     source: Any = certificate
-    if certificate is None:
+    if certificate is None and not arguments.psk:
         authority = Authority("pyossl development CA", private_key=PrivateKey.generate(library_context=library_context))
         with options.errors_as_wrong_arguments():
             credentials = authority.issue(*_names(arguments))
@@ -188,21 +254,28 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
         authority_file = arguments.write_ca or at_the_end.enter_context(_temporary_file())
         with options.errors_as_wrong_arguments():
             Path(authority_file).write_bytes(authority.certificate.to_pem())
+    alpn = arguments.alpn or ([_HTTP] if arguments.folder else [])
+    versions = ALL_VERSIONS.get(arguments.min), ALL_VERSIONS.get(arguments.max)
     with options.errors_as_wrong_arguments(arguments):
-        context = Context.server(
-            source,
-            key,
-            password=password,
-            trust=arguments.ca,
-            verify=arguments.ca is not None,
-            alpn=arguments.alpn or ([_HTTP] if arguments.folder else []),
-            minimum_version=ALL_VERSIONS.get(arguments.min),
-            maximum_version=ALL_VERSIONS.get(arguments.max),
-            library_context=library_context,
-        )
+        if source is None:
+            context = pre_shared_keys.server_context(library_context, alpn, *versions)
+        else:
+            context = Context.server(
+                source,
+                key,
+                password=password,
+                trust=arguments.ca,
+                verify=arguments.ca is not None and _CLIENT_CERTIFICATES[arguments.client_cert or "required"],
+                alpn=alpn,
+                minimum_version=versions[0],
+                maximum_version=versions[1],
+                library_context=library_context,
+            )
         options.set_algorithms(context, arguments)
         if arguments.raw_public_key:
             context.use_raw_public_key(types=[CertificateType.RAW_PUBLIC_KEY, CertificateType.X509])
+        if arguments.staple is not None:
+            context.staple_ocsp(arguments.staple)
         if arguments.compress:
             context.set_certificate_compression(arguments.compress)
         if arguments.ech_key:
@@ -215,6 +288,10 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
         elif arguments.ca is not None and Path(arguments.ca).is_file():
             context.ca_names = load_certificates(arguments.ca)
     context.options |= Options.CIPHER_SERVER_PREFERENCE
+    if arguments.tickets is not None:
+        context.ticket_count = arguments.tickets
+    if arguments.allow_renegotiation:
+        context.allow_renegotiation(_RENEGOTIATIONS, by_peer=True)
     if arguments.early_data:
         context.max_early_data = _EARLY_DATA
     if arguments.keylog:
@@ -261,45 +338,6 @@ def _show_how_to_connect(screen: Screen, where: str, authority_file: str, is_htt
         screen.text(f"curl --cacert {authority_file} https://{where}/", 4, "cyan")
 
 
-class Log:
-    """Prints the lines of several threads on one screen: text, or with ``is_json`` one JSON object on each line."""
-
-    def __init__(self, screen: Screen, *, is_json: bool = False) -> None:
-        self._screen = screen
-        self._is_json = is_json
-        self._lock = threading.Lock()
-
-    def handshake(self, client: str, tls: Socket, observed: ObservedHandshake) -> None:
-        """Prints that a handshake is finished."""
-        if self._is_json:
-            self.record({"client": client, **handshake_report(tls.connection, observed)})
-        else:
-            self.line(client, handshake_text(tls.connection, observed.facts))
-
-    def failure(self, client: str, error: Exception, why: str, observed: ObservedHandshake | None) -> None:
-        """Prints the failure of a connection; ``why`` is its text."""
-        if self._is_json:
-            offered = observed and observed.facts.offer and observed.facts.offer.as_json(observed.suites)
-            self.record({"client": client, "offered": offered, "error": {**failure_report(error), "message": why}})
-        else:
-            self.line(client, why, "red")
-
-    def line(self, client: str, event: str, style: str = "") -> None:
-        """Prints an event and the address of its client."""
-        if self._is_json:
-            self.record({"client": client, "event": event})
-            return
-        with self._lock, contextlib.suppress(OSError):  # if the reader has closed the pipe, the server goes on
-            self._screen.log(client, event, style)
-            self._screen.flush()
-
-    def record(self, values: dict[str, Any]) -> None:
-        """Prints one JSON object."""
-        with self._lock, contextlib.suppress(OSError):
-            self._screen.data(json.dumps(values))
-            self._screen.flush()
-
-
 class Client:
     """A client's socket, and the time since which the server has been waiting on the client."""
 
@@ -332,6 +370,34 @@ class Client:
         self.observed.end()
         self.since = time.monotonic()
         return self._tls
+
+    def request_certificate(self, timeout: float) -> Certificate:
+        """Asks for the client's certificate after the handshake, and waits ``timeout`` seconds for it at most.
+
+        Nothing is done with data that comes before the certificate: it is kept for the service.
+        """
+        deadline = time.monotonic() + timeout
+        self._tls.request_certificate()
+        self._tls.settimeout(0)  # a read that waited would wait for data, and not only for the certificate
+        while (certificate := self._proven_certificate()) is None:
+            try:
+                data = self._tls.recv(_CHUNK)
+                self.early_data += data
+                has_ended = not data or len(self.early_data) > _BEFORE_CERTIFICATE
+            except pyossl.WouldBlockError:
+                left = deadline - time.monotonic()
+                has_ended = left <= 0
+                if not has_ended and self._proven_certificate() is None:
+                    select.select([self._tls], [], [], left)
+            if has_ended and self._proven_certificate() is None:
+                raise ConnectionAbortedError("the client has not shown a certificate")
+        self.since = time.monotonic()
+        return certificate
+
+    def _proven_certificate(self) -> Certificate | None:
+        """The client's certificate, but not before its signature has come.  docs/pitfalls.md, 90"""
+        connection = self._tls.connection
+        return connection.peer_certificate if connection.is_handshake_finished else None
 
     def recv(self, size: int) -> bytes:
         """Early data, or ``Socket.recv``.  It does not reset the time: a part of a request is not progress."""
@@ -387,13 +453,23 @@ class Server:
     """Accepts clients and serves each one in a thread."""
 
     def __init__(
-        self, listener: Listener, service: Service, timeout: float, log: Log, with_fingerprints: bool = False
+        self,
+        listener: Listener,
+        service: Service,
+        timeout: float,
+        log: Log,
+        *,
+        with_fingerprints: bool = False,
+        identities: Container[bytes] = (),
+        asks_later: bool = False,
     ) -> None:
         self._listener = listener
         self._service = service
         self._timeout = timeout
         self._log = log
         self._with_fingerprints = with_fingerprints
+        self._identities = identities
+        self._asks_later = asks_later
         self._clients: set[Client] = set()
         self._client_left = threading.Condition()
 
@@ -413,7 +489,7 @@ class Server:
 
     def _accept(self) -> Client:
         while True:
-            observed = ObservedHandshake(self._listener.context)
+            observed = ObservedHandshake(self._listener.context, identities=self._identities)
             hello = FirstHello() if self._with_fingerprints else None
 
             def add(
@@ -465,6 +541,9 @@ class Server:
             self._log.handshake(client.address, tls, client.observed)
             if client.early_data:
                 self._log.line(client.address, f"{len(client.early_data)} bytes of early data")
+            if self._asks_later and tls.version == "TLSv1.3":
+                shown = client.request_certificate(min(self._timeout, _HANDSHAKE))
+                self._log.line(client.address, f"client {shown.subject}")
             client.settimeout(self._timeout)
             self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:
@@ -474,6 +553,13 @@ class Server:
             self._log.failure(client.address, error, why, client.observed)
         finally:
             self._leave(client)
+
+
+def _ticket_count(argument: str) -> int:
+    """A type for ``argparse``: a number of session tickets."""
+    if not re.fullmatch("[0-9]{1,3}", argument) or int(argument) > _MOST_TICKETS:
+        raise argparse.ArgumentTypeError(f"a number of tickets is 0 to {_MOST_TICKETS}, not {argument!r:.80}")
+    return int(argument)
 
 
 def _listening_host(argument: str) -> str:

@@ -59,6 +59,7 @@ def completed(folder: Path, line: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.feature("completion")
 def test_bash_completes_every_command(folder: Path) -> None:
     assert completed(folder, "pyossl ") == {command.__name__.rpartition(".")[2] for command in COMMANDS}
     assert completed(folder, "pyossl cl") == {"client"}
@@ -66,7 +67,7 @@ def test_bash_completes_every_command(folder: Path) -> None:
 
 def test_bash_completes_the_options_of_the_command(folder: Path) -> None:
     assert completed(folder, "pyossl --v") == {"--version"}
-    assert completed(folder, "pyossl trace --s") == {"--servername", "--starttls", "--svg"}
+    assert completed(folder, "pyossl trace --s") == {"--servername", "--sigalgs", "--starttls", "--svg"}
     assert completed(folder, "pyossl server --wr") == {"--write-ca"}
     assert completed(folder, "pyossl client --wr") == set()
 

@@ -23,6 +23,7 @@ def record(files: Files) -> str:
     return str(TLSARecord.of(pyossl.Certificate.load(files.certificate)))
 
 
+@pytest.mark.feature("DANE on the command line")
 def test_a_record_decides_instead_of_the_trusted_authorities(files: Files, record: str, tmp_path: Path) -> None:
     session = str(tmp_path / "session")
     with our_server("--cert", files.certificate, "--key", files.key) as served:

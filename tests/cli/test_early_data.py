@@ -58,6 +58,7 @@ def test_json_says_whether_early_data_was_accepted(early_echo: Served, options: 
     assert answers == [None, True]
 
 
+@pytest.mark.feature("early data on the command line")
 def test_a_server_that_refuses_it_gets_the_file_after_the_handshake(
     files: Files, options: list[str], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from pyossl import ECHStore, lib
 assert files, "a fixture"
 
 
+@pytest.mark.feature("Encrypted Client Hello on the command line")
 @pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
 def test_a_client_hides_the_name_or_is_told_how(files: Files, tmp_path: Path) -> None:
     current, older = ECHStore.new("example.com"), ECHStore.new("example.com")

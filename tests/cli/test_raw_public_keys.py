@@ -15,6 +15,7 @@ from pyossl import Context, Message, PrivateKey, UnsupportedError, lib
 assert files, "a fixture"
 
 
+@pytest.mark.feature("raw public keys on the command line")
 @pytest.mark.skipif(not lib.HAVE_RAW_PUBLIC_KEYS, reason="this OpenSSL has no raw public keys")
 def test_a_client_accepts_the_key_that_it_knows_and_no_other(files: Files, tmp_path: Path) -> None:
     key = PrivateKey.load(files.key)
@@ -68,6 +69,7 @@ def test_an_older_openssl_says_what_it_lacks(options: list[str]) -> None:
     assert " has no " in ran.errors
 
 
+@pytest.mark.feature("certificate compression on the command line")
 @pytest.mark.skipif(not lib.HAVE_CERTIFICATE_COMPRESSION, reason="this OpenSSL has no certificate compression")
 def test_a_server_compresses_its_certificate_or_says_that_it_cannot(files: Files) -> None:
     context = Context.client(trust=files.ca)

@@ -15,6 +15,7 @@ import pyossl
 assert files, "a fixture"
 
 
+@pytest.mark.feature("ticket keys of several servers on the command line")
 def test_a_server_resumes_the_session_of_another_server_with_the_key(files: Files, tmp_path: Path) -> None:
     old, new = pyossl.TicketKeys.generate(), pyossl.TicketKeys.generate()
     first, second = tmp_path / "first", tmp_path / "second"

@@ -83,6 +83,7 @@ def test_groups_and_sigalgs_that_there_are_not_are_errors() -> None:
             choose("P-256\0")
 
 
+@pytest.mark.feature("sessions, groups and signature algorithms beside pyOpenSSL's API")
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 @pytest.mark.parametrize("form", ["to_der", "to_pem"])
 def test_a_session_that_was_kept_as_bytes_is_resumed(version: int, form: str) -> None:

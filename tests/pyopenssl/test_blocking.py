@@ -54,6 +54,7 @@ def test_a_thread_that_reads_does_not_keep_another_from_writing(
         assert answer.result(LIMIT) == b"answer"
 
 
+@pytest.mark.feature("one thread reads while another one writes")
 def test_both_directions_are_full_at_once_and_everything_arrives(
     both: list[SSL.Connection], pool: ThreadPoolExecutor
 ) -> None:

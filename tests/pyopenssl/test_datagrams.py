@@ -37,6 +37,7 @@ def records_in(sent: bytes) -> list[int]:
     return types
 
 
+@pytest.mark.feature("DTLS with pyOpenSSL's API")
 def test_each_datagram_is_read_by_itself() -> None:
     """Two datagrams that have arrived are not joined."""
     client, server = datagram_pair()

@@ -15,6 +15,7 @@ def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.feature("pyOpenSSL's modules replaced in a whole process")
 def test_install_puts_every_module_in_the_place_of_the_original() -> None:
     script = (
         "import pyossl.pyopenssl as face; face.install(); face.install();"
@@ -44,6 +45,7 @@ def test_install_refuses_when_the_original_is_there(tmp_path: Path) -> None:
     assert "ImportError: the original OpenSSL has been imported already" in done.stderr
 
 
+@pytest.mark.feature("python -m pyossl.pyopenssl")
 def test_a_script_runs_untouched_with_its_arguments_and_its_folder(tmp_path: Path) -> None:
     (tmp_path / "neighbour.py").write_text("import OpenSSL; where = OpenSSL.__name__")
     script = tmp_path / "program.py"
@@ -79,6 +81,7 @@ def test_the_face_works_without_cryptography() -> None:
     assert "this needs the package cryptography" in done.stdout, done.stderr
 
 
+@pytest.mark.feature("every name of pyOpenSSL")
 @pytest.mark.parametrize("name", ["SSL", "crypto"])
 def test_every_public_name_is_there(name: str) -> None:
     script = (

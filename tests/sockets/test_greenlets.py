@@ -50,6 +50,7 @@ def done_under(hub: str, how: str) -> tuple[list[str], str]:
     return said.split(), complaint
 
 
+@pytest.mark.feature("sockets that wait in the hub of gevent or eventlet")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("how", ["plain", "patched"])
 @pytest.mark.parametrize("hub", ["gevent", "eventlet"])
