@@ -90,7 +90,7 @@ class SessionCallbackSettings(ContextState):
     def _keep_sessions_outside(self) -> None:
         """Sets OpenSSL's callbacks, and its own cache, which is off if the program decides about sessions.
 
-        OpenSSL does not call ``decrypt_ticket_callback`` for sessions of its cache (docs/pitfalls.md, NN).
+        OpenSSL does not call ``decrypt_ticket_callback`` for sessions of its cache (docs/pitfalls.md, 92).
         """
         callbacks = self._callbacks
         gets, removes = callbacks.get_session is not None, callbacks.removed_session is not None

@@ -476,7 +476,7 @@ def test_a_ticket_that_the_program_refuses_leads_to_a_full_handshake_and_a_new_t
 def test_a_session_without_a_ticket_is_not_resumed_past_the_program(
     version: Version, without: str, new_server: Callable[..., Context], new_client: Callable[[Version], Context]
 ) -> None:
-    """docs/pitfalls.md, NN: a client of TLS 1.2 need not take tickets."""
+    """docs/pitfalls.md, 92: a client of TLS 1.2 need not take tickets."""
     server, context = new_server(), new_client(version)
     server.decrypt_ticket_callback = lambda connection, session: False
     for each in (context,) if without == "client" else (server,):
