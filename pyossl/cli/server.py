@@ -379,7 +379,7 @@ class Client:
         deadline = time.monotonic() + timeout
         self._tls.request_certificate()
         self._tls.settimeout(0)  # a read that waited would wait for data, and not only for the certificate
-        while (certificate := self._proven_certificate()) is None:
+        while (certificate := self._tls.connection.peer_certificate) is None:
             try:
                 data = self._tls.recv(_CHUNK)
                 self.early_data += data
@@ -387,17 +387,12 @@ class Client:
             except pyossl.WouldBlockError:
                 left = deadline - time.monotonic()
                 has_ended = left <= 0
-                if not has_ended and self._proven_certificate() is None:
+                if not has_ended and self._tls.connection.peer_certificate is None:
                     select.select([self._tls], [], [], left)
-            if has_ended and self._proven_certificate() is None:
+            if has_ended and self._tls.connection.peer_certificate is None:
                 raise ConnectionAbortedError("the client has not shown a certificate")
         self.since = time.monotonic()
         return certificate
-
-    def _proven_certificate(self) -> Certificate | None:
-        """The client's certificate, but not before its signature has come.  docs/pitfalls.md, 90"""
-        connection = self._tls.connection
-        return connection.peer_certificate if connection.is_handshake_finished else None
 
     def recv(self, size: int) -> bytes:
         """Early data, or ``Socket.recv``.  It does not reset the time: a part of a request is not progress."""

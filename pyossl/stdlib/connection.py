@@ -314,7 +314,7 @@ class Connection:
         return bool(self.tls._ask(lib.SSL_get_verify_mode) & lib.SSL_VERIFY_PEER)
 
     def get_verified_chain(self) -> Any:
-        return self.tls._ask(lambda ssl: _certificates(lib.SSL_get0_verified_chain(ssl)))
+        return self.tls._ask_about_peer(lambda ssl: _certificates(lib.SSL_get0_verified_chain(ssl)), None)
 
     def get_unverified_chain(self) -> Any:
         """The certificates that the peer sent, its own first.  SSL_get_peer_cert_chain(3)"""
@@ -328,7 +328,7 @@ class Connection:
             x509 = lib.SSL_get1_peer_certificate(ssl)
             return None if x509 == ffi.NULL else [certificate_of(own(x509, lib.X509_free)), *(chain or ())]
 
-        return self.tls._ask(sent)
+        return self.tls._ask_about_peer(sent, None)
 
     # What was negotiated
 

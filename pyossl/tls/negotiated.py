@@ -62,6 +62,13 @@ class Negotiated(Uncopied):
 
         return ask(_in_turn, c, of_ssl)
 
+    def _ask_about_peer(self, question: Callable[[Any], _T], nothing: _T) -> _T:
+        """As ``_ask``; ``nothing`` while a client has sent a certificate and has not signed with its key yet.
+
+        Certificates are public: anybody can send one (docs/pitfalls.md, 90).
+        """
+        return self._ask(lambda ssl: nothing if has_not_signed(ssl) else question(ssl))
+
     def _ask_number(self, question: int) -> int:
         """The number that C returns for a question such as ``lib.PYOSSL_IS_FINISHED``."""
         answer: int = _ask_number(self._c, question)
@@ -284,7 +291,10 @@ class Negotiated(Uncopied):
 
     @property
     def peer_certificate(self) -> Certificate | None:
-        """The peer's certificate; None if it sent none.  SSL_get1_peer_certificate(3)"""
+        """The peer's certificate; None if it sent none, and until a client has proved that it has the key.
+
+        SSL_get1_peer_certificate(3)
+        """
 
         def shown(ssl: Any) -> Certificate | None:
             pointer = lib.SSL_get1_peer_certificate(ssl)
@@ -294,7 +304,7 @@ class Negotiated(Uncopied):
             library_context = None if lib.SSL_session_reused(ssl) else self._context._library_context
             return of_library(Certificate(own(pointer, lib.X509_free)), library_context)
 
-        return self._ask(shown)
+        return self._ask_about_peer(shown, None)
 
     @property
     def peer_public_key(self) -> PublicKey | None:
@@ -307,7 +317,7 @@ class Negotiated(Uncopied):
             pointer = lib.SSL_get0_peer_rpk(ssl) if lib.HAVE_RAW_PUBLIC_KEYS else ffi.NULL
             return None if pointer == ffi.NULL else PublicKey.borrowed(pointer)
 
-        if (raw := self._ask(shown)) is not None:
+        if (raw := self._ask_about_peer(shown, None)) is not None:
             return raw
         return None if (certificate := self.peer_certificate) is None else certificate.public_key
 
@@ -339,7 +349,9 @@ class Negotiated(Uncopied):
 
         SSL_get_peer_cert_chain(3)
         """
-        return self._ask(lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl), self._context._library_context))
+        return self._ask_about_peer(
+            lambda ssl: chain_of(lib.SSL_get_peer_cert_chain(ssl), self._context._library_context), ()
+        )
 
     @property
     def verified_chain(self) -> tuple[Certificate, ...]:
@@ -347,7 +359,9 @@ class Negotiated(Uncopied):
 
         SSL_get0_verified_chain(3)
         """
-        return self._ask(lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl), self._context._library_context))
+        return self._ask_about_peer(
+            lambda ssl: chain_of(lib.SSL_get0_verified_chain(ssl), self._context._library_context), ()
+        )
 
     @property
     def peer_ca_names(self) -> tuple[Name, ...]:
@@ -502,3 +516,11 @@ def ciphers_in(stack: Any) -> Iterator[tuple[int, str, str, int]]:
         cipher = lib.sk_SSL_CIPHER_value(stack, n)
         name, protocol = text(lib.SSL_CIPHER_get_name(cipher)), text(lib.SSL_CIPHER_get_version(cipher))
         yield lib.SSL_CIPHER_get_id(cipher), name, protocol, lib.SSL_CIPHER_get_bits(cipher, ffi.NULL)
+
+
+def has_not_signed(ssl: Any) -> bool:
+    """Whether a client's last message shows its certificate, or continues the proof that it has the key.
+
+    SSL_get_state(3)
+    """
+    return lib.SSL_get_state(ssl) in (lib.TLS_ST_SR_CERT, lib.TLS_ST_SR_KEY_EXCH, lib.TLS_ST_SR_CERT_VRFY)

@@ -49,6 +49,27 @@ def test_the_certificate_comes_after_the_handshake(
     assert server.verified_chain[-1] == authority.certificate
 
 
+def test_there_is_no_certificate_before_its_key_has_signed(
+    authority: pyossl.Authority, server_context: Context, mine: pyossl.Credentials
+) -> None:
+    """docs/pitfalls.md, 90."""
+    client, server = meet(client_of(authority, mine), server_context)
+    server.request_certificate()
+    carry(client, server)
+    assert client.read(1) is pyossl.Want.READ
+    seen = []
+    answer = client.data_to_send()
+    while answer:
+        size = 5 + int.from_bytes(answer[3:5], "big")
+        server.receive_data(answer[:size])
+        answer = answer[size:]
+        assert server.read(1) is pyossl.Want.READ
+        known = server.peer_certificate, server.peer_public_key, server.peer_chain, server.verified_chain
+        seen.append(any(known))
+    assert seen == [False, False, True]
+    assert server.peer_certificate == mine.certificate
+
+
 def test_a_client_without_a_certificate_is_refused(authority: pyossl.Authority, server_context: Context) -> None:
     client, server = meet(client_of(authority), server_context)
     server.request_certificate()
