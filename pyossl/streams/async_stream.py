@@ -53,7 +53,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.core.outcome import Want
 from pyossl.tls.connection import Connection
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 _T = TypeVar("_T")
 
@@ -363,6 +363,9 @@ class AsyncStream(Uncopied):
 
     async def _await_callback(self, want: Want) -> None:
         """Waits for a callback that has no answer yet."""
+        if want in JOB_WANTS:
+            await self._library.sleep(ASK_AGAIN)
+            return
         if want not in CALLBACK_WANTS:
             raise UsageError(f"the connection needs {want!r}, and a stream cannot wait for that")
         suspension = self.connection._suspension
