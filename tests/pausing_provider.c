@@ -188,9 +188,11 @@ static int paused_sign(int type, const unsigned char *digest, int length, unsign
 void pausing_begin(void)
 {
     EC_KEY_METHOD *method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+    int (*set_up)(EC_KEY *, BN_CTX *, BIGNUM **, BIGNUM **);
+    ECDSA_SIG *(*sign_into)(const unsigned char *, int, const BIGNUM *, const BIGNUM *, EC_KEY *);
 
-    EC_KEY_METHOD_get_sign(method, &sign, NULL, NULL);
-    EC_KEY_METHOD_set_sign(method, paused_sign, NULL, NULL);
+    EC_KEY_METHOD_get_sign(method, &sign, &set_up, &sign_into);
+    EC_KEY_METHOD_set_sign(method, paused_sign, set_up, sign_into);
     EC_KEY_set_default_method(method);
 }
 

@@ -53,3 +53,32 @@ def test_anyio_goes_on_with_other_tasks(backend: str, client_context: Context, j
         await anyio_pairs.close(client, server)
 
     anyio.run(main, backend=backend)
+
+
+def test_a_task_closes_a_stream_whose_handshake_is_paused(client_context: Context, jobs_context: Context) -> None:
+    async def main() -> None:
+        client, server = streams(client_context, jobs_context)
+
+        async def close() -> None:
+            while not server.connection.async_fds:
+                await trio.sleep(0.001)
+            await server.aclose()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(close)
+            nursery.start_soon(trio_pairs.outcome, client.do_handshake())
+            with pytest.raises(trio.ClosedResourceError):
+                await server.do_handshake()
+
+    run(main)
+
+
+def test_a_device_without_a_descriptor(
+    client_context: Context, jobs_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAUSING_WITHOUT_FD", "1")
+
+    async def main() -> None:
+        await trio_pairs.shake_hands(*streams(client_context, jobs_context))
+
+    run(main)

@@ -251,7 +251,7 @@ def test_the_peer_may_be_gone(paused: tuple[Connection, Connection]) -> None:
         server.read()
 
 
-@pytest.mark.parametrize("how", ["close", "drop"])
+@pytest.mark.parametrize("how", ["close", "drop", "drop in another thread"])
 def test_a_paused_connection_is_freed_when_its_job_has_ended(
     how: str, client_context: Context, server_context: Context, pausing: Pausing
 ) -> None:
@@ -265,7 +265,14 @@ def test_a_paused_connection_is_freed_when_its_job_has_ended(
             server.handshake()
         with pytest.raises(UsageError, match="closed"):
             server.async_fds  # noqa: B018
-    del client, server
+    if how == "drop in another thread":
+        kept = [server]
+        del server
+        thread = threading.Thread(target=kept.clear)
+        thread.start()
+        thread.join()
+    else:
+        del server
     gc.collect()
     start(Connection(client_context, "example.com"), Connection(server_context))
     assert pausing.ends == ends  # the device has not answered

@@ -47,7 +47,11 @@ typedef struct {
 } pyossl_job_arguments;
 
 static _Thread_local struct pyossl_job *pyossl_in_job;    /* the job on whose stack this thread runs now; NULL: none */
-static pyossl_connection *pyossl_abandoned;               /* connections of all threads, linked by `job->next` */
+
+/* Closed connections with paused jobs, linked by `job->next`: those of this thread, and those that another thread than
+ * that of the job has dropped. */
+static _Thread_local pyossl_connection *pyossl_abandoned_here;
+static pyossl_connection *pyossl_abandoned;
 
 /* A number of the thread that no other thread of the process has or had. */
 static unsigned long pyossl_thread_number(void)
@@ -227,14 +231,19 @@ static void pyossl_add_abandoned(pyossl_connection *connection)
 {
     pyossl_connection *first = __atomic_load_n(&pyossl_abandoned, __ATOMIC_ACQUIRE);
 
+    if (connection->job->thread == pyossl_thread_number()) {
+        connection->job->next = pyossl_abandoned_here;
+        pyossl_abandoned_here = connection;
+        return;
+    }
     do
         connection->job->next = first;
     while (!__atomic_compare_exchange_n(&pyossl_abandoned, &first, connection, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
 
-/* Goes on with the abandoned jobs of this thread, and frees the connections whose jobs have ended.  Those of the parent
- * process are left alone. */
-static void pyossl_finish_abandoned(void)
+/* Moves the connections of this thread that another thread has dropped to the others of this thread.  Those of the
+ * parent process are left alone. */
+static void pyossl_find_abandoned(void)
 {
     pyossl_connection *connection, *next;
 
@@ -242,13 +251,28 @@ static void pyossl_finish_abandoned(void)
         return;
     connection = __atomic_exchange_n(&pyossl_abandoned, NULL, __ATOMIC_ACQ_REL);
     for (; connection != NULL; connection = next) {
+        next = connection->job->next;
+        if (!pyossl_lock_is_inherited(&connection->own_lock))
+            pyossl_add_abandoned(connection);
+    }
+}
+
+/* Goes on with the abandoned jobs of this thread, and frees the connections whose jobs have ended. */
+static void pyossl_finish_abandoned(void)
+{
+    pyossl_connection *connection, *next;
+
+    pyossl_find_abandoned();
+    connection = pyossl_abandoned_here;
+    pyossl_abandoned_here = NULL;
+    for (; connection != NULL; connection = next) {
         struct pyossl_job *job = connection->job;
         int result, status = ASYNC_PAUSE;
 
         next = job->next;
         if (pyossl_lock_is_inherited(&connection->own_lock))
             continue;
-        if (job->thread == pyossl_thread_number() && pyossl_job_is_ready(job))
+        if (pyossl_job_is_ready(job))
             status = pyossl_run_job(connection, NULL, &result);
         if (status == ASYNC_PAUSE)
             pyossl_add_abandoned(connection);
