@@ -256,7 +256,7 @@ def test_a_paused_connection_is_freed_when_its_job_has_ended(
     how: str, client_context: Context, server_context: Context, pausing: Pausing
 ) -> None:
     """docs/pitfalls.md, 75"""
-    client, server = start(Connection(client_context, "example.com"), Connection(server_context))
+    _, server = start(Connection(client_context, "example.com"), Connection(server_context))
     (fd,) = server.async_fds
     ends = pausing.ends
     if how == "close":
