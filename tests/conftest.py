@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from pairs import shake_hands
+from pausing import HeadersError, Pausing, build
 from served import SocketPair, tls_pair
 
 import pyossl
@@ -50,6 +51,23 @@ def server_context(credentials: pyossl.Credentials) -> pyossl.Context:
 @pytest.fixture
 def client_context(authority: pyossl.Authority) -> pyossl.Context:
     return pyossl.Context.client(trust=authority.certificate)
+
+
+@pytest.fixture(scope="session")
+def pausing(tmp_path_factory: pytest.TempPathFactory) -> Pausing:
+    """A provider whose signatures pause asynchronous jobs."""
+    if not lib.pyossl_has_async_jobs():
+        pytest.skip("this OpenSSL has no asynchronous jobs")
+    try:
+        return Pausing(build(tmp_path_factory.mktemp("pausing")))
+    except HeadersError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def jobs_context(pausing: Pausing, credentials: pyossl.Credentials) -> pyossl.Context:
+    """The context of a server whose signatures pause."""
+    return pausing.server(credentials)
 
 
 Pair = tuple[pyossl.Connection, pyossl.Connection]

@@ -106,6 +106,12 @@ static unsigned long pyossl_version;    /* OpenSSL_version_num(3) of the library
 #  define HAVE_SRTP 0
 #endif
 
+#if !defined(OPENSSL_NO_ASYNC)
+#  define HAVE_ASYNC_JOBS 1    /* asks: ASYNC_is_capable() */
+#else
+#  define HAVE_ASYNC_JOBS 0
+#endif
+
 /* OpenSSL 3.0 */
 #if PYOSSL_SINCE(3, 0)
 #  define HAVE_PROVIDERS 1

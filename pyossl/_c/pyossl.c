@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -33,6 +34,7 @@
 #include "have.h"
 
 #include <openssl/asn1.h>
+#include <openssl/async.h>
 #include <openssl/bio.h>
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
@@ -103,6 +105,7 @@
 #include "tls/connection_new.c"
 #include "tls/dane.c"
 #include "tls/call_outcome.c"
+#include "tls/handshake_job.c"
 #include "tls/handshake.c"
 #include "tls/read.c"
 #include "tls/write.c"
@@ -165,6 +168,12 @@
 #include "core/initialise.c"
 #include "core/openssl_facts.c"
 #include "core/library_configuration.c"
+
+/* cffi's own code calls Python by the function of tls/handshake_job.c. */
+#ifdef _cffi_call_python
+#  undef _cffi_call_python
+#  define _cffi_call_python pyossl_call_python
+#endif
 
 /* Always last: from here on its macros stand for OpenSSL's functions, in cffi's own code only. */
 #include "core/calls_that_hold_forks.h"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyossl.aio.async_fds import until_one_is_readable
 from pyossl.aio.fork_count import fork_count
 from pyossl.aio.loop_callbacks import LoopCallbacks
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING, SHUTDOWN, STATE_NAMES
@@ -20,7 +21,7 @@ from pyossl.aio.write_buffer import WriteBuffer
 from pyossl.core.errors import Error, NotDueError, TransportError, TruncationError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import Destination, EventLoopConnection
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport
@@ -134,11 +135,12 @@ class ClosingTransport(LoopCallbacks):
         elif want is Want.WRITE:
             self._stop_reader()
             self._start_writer(step)
-        elif want in CALLBACK_WANTS:
+        elif want in CALLBACK_WANTS or want in JOB_WANTS:
             self._stop_reader()
             self._stop_writer()
             if self._answer is None:
-                self._answer = self._loop.create_task(self._await_callback())
+                awaited = self._await_callback() if want in CALLBACK_WANTS else self._await_job()
+                self._answer = self._loop.create_task(awaited)
                 self._answer.add_done_callback(partial(self._callback_answered, step, operation))
         else:
             self._fail(UsageError(f"{operation} needs {want!r}, which asyncio cannot wait for"), operation)
@@ -148,6 +150,13 @@ class ClosingTransport(LoopCallbacks):
         suspension = self._connection._suspension
         if suspension is not None:
             await suspension.finish(self._connection)
+        else:
+            await asyncio.sleep(ASK_AGAIN)
+
+    async def _await_job(self) -> None:
+        """Waits for an asynchronous job that is paused."""
+        if fds := self._connection.async_fds:
+            await until_one_is_readable(self._loop, fds)
         else:
             await asyncio.sleep(ASK_AGAIN)
 

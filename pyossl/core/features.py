@@ -10,6 +10,7 @@ from pyossl.core.errors import UnsupportedError
 from pyossl.core.library_in_use import Library, library_in_use
 
 _WORDS = {
+    "async_jobs": "asynchronous jobs",
     "ct": "certificate transparency",
     "dtls": "DTLS",
     "ech": "Encrypted Client Hello",

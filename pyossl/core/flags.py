@@ -81,7 +81,8 @@ class Modes(enum.IntFlag):
     """Modes of the calls: ``Modes.AUTO_RETRY`` is SSL_MODE_AUTO_RETRY.
 
     The manual page describes each.  ``RELEASE_BUFFERS`` halves the memory of an idle connection and costs some work in
-    each call; pyossl sets it unless the program clears it.  ``ASYNC`` is refused.  SSL_CTX_set_mode(3)
+    each call; pyossl sets it unless the program clears it.  ``ASYNC`` is for the first handshake only: see
+    ``Context.modes``.  SSL_CTX_set_mode(3)
     """
 
     ENABLE_PARTIAL_WRITE = lib.SSL_MODE_ENABLE_PARTIAL_WRITE

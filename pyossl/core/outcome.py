@@ -29,9 +29,9 @@ class Want(enum.Enum):
     - ``X509_LOOKUP``: the certificate callback has no answer yet.  Repeat the call when it has one.
     - ``CLIENT_HELLO``: the ClientHello callback has no answer yet.  Repeat the call when it has one.
     - ``RETRY_VERIFY``: the verify callback has no answer yet.  Repeat the call when it has one.  OpenSSL 3.0 or newer.
-    - ``ASYNC``: an asynchronous engine or provider has not finished yet.  Repeat the call when it has.
-    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.  A ``Context`` refuses the mode that leads to
-      these two, ``Modes.ASYNC``.
+    - ``ASYNC``: an engine or provider has paused the handshake, which is in an asynchronous job (``Modes.ASYNC``).
+      Repeat the call, in the same thread, when one of ``Connection.async_fds`` is readable.
+    - ``ASYNC_JOB``: no asynchronous job was free.  Repeat the call later.
 
     SSL_get_error(3)
     """

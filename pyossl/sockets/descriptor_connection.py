@@ -23,7 +23,7 @@ from pyossl.tls.dane import Records
 from pyossl.tls.ech import Offered
 from pyossl.tls.post_handshake import OPERATIONS
 from pyossl.tls.session import Session
-from pyossl.tls.suspension import CALLBACK_WANTS
+from pyossl.tls.suspension import CALLBACK_WANTS, JOB_WANTS
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FOREVER = -1.0
 """The timeout of a call without a deadline.  0 is the timeout of a call that does not wait."""
 
-_WAITS = (Want.READ, Want.WRITE, *CALLBACK_WANTS)
+_WAITS = (Want.READ, Want.WRITE, *CALLBACK_WANTS, *JOB_WANTS)
 _UNREAD = "the peer has sent data that was not read: read until b'' before unwrap()"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import seconds_until
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 Wait = Callable[[int, Want, "float | None"], object]
 """``wait(descriptor, want, seconds)`` returns when the descriptor can be read (``Want.READ``) or written
@@ -31,6 +31,6 @@ def until_ready(descriptor: int, want: Want, deadline: int | None, goes_on: bool
     left = _LONGEST if deadline is None else seconds_until(deadline)
     if left <= 0:
         raise TimeoutError("timed out")
-    if want in CALLBACK_WANTS:  # no descriptor shows when a callback has its answer
+    if want in CALLBACK_WANTS or want in JOB_WANTS:  # this descriptor does not show when there is an answer
         want, left = Want.READ, min(left, ASK_AGAIN)
     wait(descriptor, want, 0.0 if goes_on else min(left, _LONGEST))

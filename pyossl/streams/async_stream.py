@@ -45,6 +45,7 @@ only writes and closes would leave them unread, and the kernel would send a rese
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import ModuleType
@@ -55,7 +56,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.core.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.core.outcome import Want
 from pyossl.tls.connection import Connection
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS
+from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 _T = TypeVar("_T")
 
@@ -65,6 +66,8 @@ READ = 65536
 """The most bytes that one read returns by default, and the most of the peer's bytes that one step takes."""
 _MOST_REPLIES = 16384
 """The number of bytes of answers from which the reader sends them itself."""
+_LONGEST = 1.0
+"""The longest wait for a paused job, in seconds, after which a stream that was closed is noticed."""
 _ALERT_TIMEOUT = 1.0
 """How long, in seconds, a handshake whose send has failed waits for the alert that gives the reason."""
 
@@ -369,6 +372,9 @@ class AsyncStream(Uncopied):
 
     async def _await_callback(self, want: Want) -> None:
         """Waits for a callback that has no answer yet."""
+        if want in JOB_WANTS:
+            await self._await_job()
+            return
         if want not in CALLBACK_WANTS:
             raise UsageError(f"the connection needs {want!r}, and a stream cannot wait for that")
         suspension = self.connection._suspension
@@ -378,6 +384,20 @@ class AsyncStream(Uncopied):
             self._answer = None
         else:
             await self._library.sleep(ASK_AGAIN)
+
+    async def _await_job(self) -> None:
+        """Waits for the descriptor of a paused job, or a while; at most ``_LONGEST``, in case another task closes."""
+        fds = self.connection.async_fds
+        if len(fds) != 1:
+            await self._library.sleep(ASK_AGAIN)
+            return
+        wait_readable = getattr(self._lowlevel, "wait_readable", None) or self._library.wait_readable
+        copy = os.dup(fds[0])  # another connection may wait for the same descriptor
+        try:
+            with self._library.move_on_after(_LONGEST):
+                await wait_readable(copy)
+        finally:
+            os.close(copy)
 
     async def _flush_replies(self) -> None:
         """Flushes for a reader, which goes on reading if nothing can be sent."""

@@ -293,10 +293,11 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     def handshake(self) -> Want | None:
         """Does as much of the handshake as is possible.  Returns None when it is finished, otherwise a ``Want``.
 
-        After a ``Want``, call it again when the transport is ready for that.  Without a BIO of the caller: send the
-        bytes of ``data_to_send``, and pass the peer's answer to ``receive_data``, then call it again.  If the handshake
-        fails, it raises ``CertificateError``, ``AlertError``, ``TruncationError``, ``TransportError`` or another
-        ``TLSError``; all of these are ``OSError``.  SSL_do_handshake(3)
+        After a ``Want``, call it again when the transport is ready for that; for ``Want.ASYNC`` see ``async_fds``.
+        Without a BIO of the caller: send the bytes of ``data_to_send``, and pass the peer's answer to ``receive_data``,
+        then call it again.  If the handshake fails, it raises ``CertificateError``, ``AlertError``,
+        ``TruncationError``, ``TransportError`` or another ``TLSError``; all of these are ``OSError``.
+        SSL_do_handshake(3)
         """
         return self._shake_hands(lib.pyossl_handshake)
 
@@ -315,6 +316,23 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     def _shake_hands(self, function: Callable[[Any], int]) -> Want | None:
         result = function(self._c)
         return None if result == 0 else self._unfinished(result, "the handshake")
+
+    @property
+    def async_fds(self) -> tuple[int, ...]:
+        """The descriptors that a paused handshake waits for.  Repeat the call when one of them is readable.
+
+        Empty if the handshake is not paused, and if the engine or provider that has paused it names none: then repeat
+        the call after a while.  The descriptors belong to the engine or provider: only wait for them, and do not keep
+        them beyond the next call of the connection.  SSL_get_all_async_fds(3)
+        """
+
+        def found(_: Any) -> tuple[int, ...]:
+            count = lib.pyossl_async_fds(self._c, ffi.NULL, 0)
+            fds = ffi.new("int[]", count)
+            lib.pyossl_async_fds(self._c, fds, count)
+            return tuple(fds)
+
+        return self._ask(found)
 
     def read_early_data(self, size: int = 16384) -> bytes | Want:
         """On a server, reads up to ``size`` bytes of early data, before the handshake.

@@ -30,6 +30,7 @@ _MISUSES = {
     lib.PYOSSL_TOO_EARLY: "the handshake is not finished: there is nothing to shut down yet",
     lib.PYOSSL_EARLY_FIRST: "the client may send early data: call read_early_data until it returns b''",
     lib.PYOSSL_TOO_LATE: "the handshake has begun without early data: read_early_data comes first",
+    lib.PYOSSL_OTHER_THREAD: "the handshake is paused in an asynchronous job: only the thread that began it can go on",
     lib.PYOSSL_READ_FIRST: "the peer has sent data in a renegotiation: read it before you write",
     lib.PYOSSL_UNFINISHED: "a handshake is not finished: finish it first",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyossl.core import lib
 from pyossl.core.arguments import LARGEST_INT, flag, integer
+from pyossl.core.errors import require
 from pyossl.core.flags import Modes, Options
 from pyossl.tls.context_state import ContextState
 
@@ -19,16 +20,12 @@ DEFAULT_MODES = NEEDED_MODES | Modes.RELEASE_BUFFERS
 
 
 def refuse_jobs(modes: int) -> None:
-    """Raises ``ValueError`` if ``modes`` have ``Modes.ASYNC``.
+    """Raises ``ValueError`` if ``modes`` have ``Modes.ASYNC``, for contexts whose connections cannot work with it.
 
-    OpenSSL then makes calls in jobs, which an engine can pause.  A paused read or write goes on with the buffer of the
-    call that has returned, and callbacks run on a stack of 32 KiB (docs/pitfalls.md, 75).  ASYNC_start_job(3)
+    Programs over their APIs know no paused handshake.  SSL_CTX_set_mode(3)
     """
     if modes & Modes.ASYNC:
-        raise ValueError(
-            "Modes.ASYNC cannot be used: a paused call would use its buffer after it has returned, and callbacks in "
-            "Python would run on a stack that is too small"
-        )
+        raise ValueError("Modes.ASYNC is only for the contexts of Context.client() and Context.server()")
 
 
 class OptionSettings(ContextState):
@@ -74,16 +71,22 @@ class OptionSettings(ContextState):
     def modes(self) -> Modes:
         """The modes of OpenSSL's calls, a combination of ``Modes``.  Setting them replaces all of them.
 
+        With ``ASYNC``, each connection makes its first handshake in an asynchronous job.  An engine or provider that
+        waits for a device or for the network can pause the job, and ``Connection.handshake`` returns ``Want.ASYNC``
+        meanwhile.  Only the thread that began a handshake can then go on with it.  OpenSSL would make reads and writes
+        in jobs too; pyossl does not, so nothing pauses these.
+
         Raises ``ValueError`` if a mode is missing that a ``Connection`` relies on: ``ENABLE_PARTIAL_WRITE``,
-        ``ACCEPT_MOVING_WRITE_BUFFER``, ``AUTO_RETRY``; and for ``ASYNC``, which it cannot work with.
-        SSL_CTX_set_mode(3)
+        ``ACCEPT_MOVING_WRITE_BUFFER``, ``AUTO_RETRY``.  Raises ``UnsupportedError`` for ``ASYNC`` if this OpenSSL has
+        no jobs.  SSL_CTX_set_mode(3), ASYNC_start_job(3)
         """
         return Modes(lib.SSL_CTX_get_mode(self._ctx))
 
     @modes.setter
     def modes(self, modes: Modes) -> None:
         self._change()
-        refuse_jobs(integer(modes, "modes", 0, LARGEST_INT))
+        if integer(modes, "modes", 0, LARGEST_INT) & Modes.ASYNC:
+            require(lib.pyossl_has_async_jobs(), "asynchronous jobs")
         if missing := NEEDED_MODES & ~modes:
             raise ValueError(f"a Connection relies on {missing!r}")
         lib.SSL_CTX_clear_mode(self._ctx, lib.SSL_CTX_get_mode(self._ctx) & ~modes)

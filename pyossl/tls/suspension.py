@@ -31,6 +31,9 @@ ASK_AGAIN = 0.01
 CALLBACK_WANTS = (Want.CLIENT_HELLO, Want.X509_LOOKUP, Want.RETRY_VERIFY)
 """What a handshake waits for while a callback has no answer."""
 
+JOB_WANTS = (Want.ASYNC, Want.ASYNC_JOB)
+"""What a handshake waits for while its asynchronous job is paused, or while there is no job."""
+
 
 class _NoAnswer:
     def __repr__(self) -> str:

@@ -136,6 +136,6 @@ def test_each_has_the_docstring_and_the_type_of_the_connection_s(kind: type, nam
 
 def test_every_property_of_the_classes_is_shown() -> None:
     """Those of the connection that its handshake does not determine are named here."""
-    others = {"closed", "failure", "has_pending", "is_inherited", "pending", "write_failure"}
+    others = {"async_fds", "closed", "failure", "has_pending", "is_inherited", "pending", "write_failure"}
     properties = {name for name, each in inspect.getmembers(Connection) if isinstance(each, property)}
     assert {name for name in properties if not name.startswith("_")} - others == set(NEGOTIATED)

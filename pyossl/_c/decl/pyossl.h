@@ -138,6 +138,10 @@ struct stack_st_SSL_CIPHER *pyossl_context_ciphers(SSL_CTX *context);
 struct stack_st_SSL_CIPHER *pyossl_connection_ciphers(pyossl_connection *connection);
 int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
 
+/* tls/handshake_job.c */
+int pyossl_has_async_jobs(void);
+int pyossl_async_fds(pyossl_connection *connection, int *fds, int room);
+
 /* tls/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
@@ -243,6 +247,7 @@ int pyossl_dane_enable(SSL *ssl, const char *domain, int checks_ee_names, const 
 #define PYOSSL_UNFINISHED ...
 #define PYOSSL_EARLY_FIRST ...
 #define PYOSSL_TOO_LATE ...
+#define PYOSSL_OTHER_THREAD ...
 
 /* tls/handshake.c */
 long long pyossl_handshake(pyossl_connection *connection);

@@ -126,6 +126,31 @@ static int pyossl_waits_for_callback(long long outcome)
         || outcome == -SSL_ERROR_WANT_RETRY_VERIFY;
 }
 
+/* Whether a call ended because of an asynchronous job: it is paused, or there was none. */
+static int pyossl_waits_for_job(long long outcome)
+{
+    return outcome == -SSL_ERROR_WANT_ASYNC || outcome == -SSL_ERROR_WANT_ASYNC_JOB;
+}
+
+/* Waits for at most `milliseconds` until a paused job can go on, with the lock, which it releases.  Where no descriptor
+ * shows that, it waits as for a callback.  The descriptors stay open: only this thread can go on with the job. */
+static long long pyossl_wait_for_job(pyossl_connection *connection, int milliseconds)
+{
+    enum { MOST = 16 };
+    int fds[MOST], count = pyossl_async_fds(connection, fds, MOST), ready;
+    struct pollfd pollers[MOST];
+
+    pyossl_connection_release(connection);
+    if (count == 0 || count > MOST) {
+        usleep(1000 * (milliseconds < PYOSSL_ASK_AGAIN ? milliseconds : PYOSSL_ASK_AGAIN));
+        return PYOSSL_PAUSED;
+    }
+    for (int n = 0; n < count; n++)
+        pollers[n] = (struct pollfd){.fd = fds[n], .events = POLLIN};
+    ready = poll(pollers, (nfds_t)count, milliseconds);
+    return ready < 0 || (ready == 0 && milliseconds == PYOSSL_LONGEST_WAIT) ? PYOSSL_INTERRUPTED : 0;
+}
+
 /* One wait of at most PYOSSL_LONGEST_WAIT.  0: the step can be tried again; PYOSSL_INTERRUPTED: after the handlers of
  * signals; else another PYOSSL_x. */
 static long long pyossl_wait_once(pyossl_connection *connection, long long outcome, double timeout, long long *deadline)
@@ -173,6 +198,8 @@ static long long pyossl_wait_once(pyossl_connection *connection, long long outco
         usleep(1000 * (milliseconds < PYOSSL_ASK_AGAIN ? milliseconds : PYOSSL_ASK_AGAIN));
         return PYOSSL_PAUSED;
     }
+    if (pyossl_waits_for_job(outcome))
+        return pyossl_wait_for_job(connection, milliseconds);
     poller.fd = connection->fd;
     poller.events = outcome == -SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
     __atomic_fetch_add(&connection->waiters, 1, __ATOMIC_SEQ_CST);
@@ -200,7 +227,8 @@ static long long pyossl_for_a_read(long long waited)
 static int pyossl_may_wait(pyossl_connection *connection, long long outcome, double timeout)
 {
     return timeout != 0 && connection->fd >= 0
-        && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE || pyossl_waits_for_callback(outcome));
+        && (outcome == -SSL_ERROR_WANT_READ || outcome == -SSL_ERROR_WANT_WRITE || pyossl_waits_for_callback(outcome)
+            || pyossl_waits_for_job(outcome));
 }
 
 /* Finishes the handshake, before `deadline` if that is not 0; takes the lock for each step.  0, or below 0 the

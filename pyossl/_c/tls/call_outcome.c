@@ -32,6 +32,7 @@ enum {
     PYOSSL_READ_FIRST = -121,   /* in a renegotiation, received data must be read before anything can be written */
     PYOSSL_DENIED = -131,       /* OpenSSL refuses, and the connection goes on; the reason is in the error queue */
     PYOSSL_UNFINISHED = -132,   /* a handshake must be finished first */
+    PYOSSL_OTHER_THREAD = -133, /* the handshake is in a paused job of another thread */
     PYOSSL_EARLY_FIRST = -122,  /* early data must be read to its end first */
     PYOSSL_TOO_LATE = -123      /* the handshake has begun without early data */
 };
@@ -232,6 +233,9 @@ static long long pyossl_after_failed_write(pyossl_connection *connection, long l
 /* renegotiation.c */
 static int pyossl_is_renegotiating(pyossl_connection *connection);
 static long long pyossl_renegotiate(pyossl_connection *connection);
+
+/* handshake.c */
+static long long pyossl_finish_handshake(pyossl_connection *connection, int (*function)(SSL *));
 
 /* early_data.c */
 static int pyossl_answers_early(const pyossl_connection *connection);

@@ -10,6 +10,7 @@
 #endif
 
 struct pyossl_live;    /* live_context.c */
+struct pyossl_job;     /* handshake_job.c */
 
 typedef struct pyossl_connection {
     SSL *ssl;
@@ -78,6 +79,7 @@ typedef struct pyossl_connection {
     size_t early_size;
     unsigned char *extension;    /* the bytes of an extension that OpenSSL is writing; owned */
     size_t extension_size;
+    struct pyossl_job *job;      /* the first handshake is made in a job, and is not finished; NULL: it is not; owned */
     int has_given_key;           /* Python has given a pre-shared key for the handshake */
     int is_peer_checked;         /* the peer of the last handshake has been checked, or need not be */
     unsigned char *hello;        /* the ClientHello, until Python has answered for it; owned */

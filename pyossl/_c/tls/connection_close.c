@@ -5,6 +5,8 @@ static void pyossl_free_ssl(pyossl_connection *connection)
 {
     SSL *ssl = connection->ssl;
 
+    if (pyossl_abandon_job(connection))
+        return;
     connection->handle = NULL;
     connection->ssl = NULL;
     connection->socket = NULL;
@@ -45,7 +47,10 @@ static void pyossl_connection_free(pyossl_connection *connection)
 {
     if (connection == NULL)
         return;
+    if (pyossl_keep_abandoned(connection))
+        return;
     pyossl_free_ssl(connection);
+    pyossl_forget_job(connection);
     X509_free(connection->verify_certificate);
     free(connection->records);
     free(connection->hello);

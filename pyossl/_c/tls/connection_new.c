@@ -32,6 +32,9 @@ static void pyossl_take_side(SSL *ssl)
         SSL_set_accept_state(ssl);
 }
 
+static int pyossl_take_async_mode(pyossl_connection *connection, int uses_jobs);    /* handshake_job.c */
+static void pyossl_connection_free(pyossl_connection *connection);
+
 /* A connection over two BIOs, under their locks, or under a lock of its own if `lock` is NULL.  It takes over one
  * reference to `reader` and one to `writer` (one in all if they are the same), also when it fails.  NULL: no memory, or
  * OpenSSL refuses the context. */
@@ -68,6 +71,10 @@ static pyossl_connection *pyossl_connection_new(SSL_CTX *context, int takes_side
     connection->first_context = context;
     connection->live = live;
     connection->requires_certificate = connection->reads_alert = takes_side;
+    if ((SSL_get_mode(ssl) & SSL_MODE_ASYNC) != 0 && !pyossl_take_async_mode(connection, takes_side)) {
+        pyossl_connection_free(connection);
+        return NULL;
+    }
     pyossl_start_verifying(connection, SSL_get_verify_mode(ssl));
     if (pyossl_leaves_buffers(ssl))
         SSL_set_info_callback(ssl, pyossl_info_of_connection);

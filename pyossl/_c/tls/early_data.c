@@ -85,6 +85,7 @@ static long long pyossl_write_kept_early_data(pyossl_connection *connection)
 static int pyossl_answers_early(const pyossl_connection *connection)
 {
     return (connection->early == PYOSSL_EARLY_UNREAD || connection->early == PYOSSL_EARLY_READ)
+        && !pyossl_job_is_paused(connection)
         && SSL_get_early_data_status(connection->ssl) == SSL_EARLY_DATA_ACCEPTED
         && !SSL_is_init_finished(connection->ssl);
 }
@@ -95,7 +96,7 @@ static long long pyossl_flush_early(pyossl_connection *connection)
     BIO *writer = SSL_get_wbio(connection->ssl);
     size_t written = 0;
 
-    if (!connection->early_unflushed)
+    if (!connection->early_unflushed || pyossl_job_is_paused(connection))
         return 0;
     BIO_clear_retry_flags(writer);
     if (SSL_write_early_data(connection->ssl, "", 0, &written) != 1)

@@ -22,8 +22,12 @@ static long long pyossl_go_on(pyossl_connection *connection, int (*function)(SSL
         return outcome;
     is_held = pyossl_begin_step(connection);
     errno = 0;
-    result = function(connection->ssl);
-    outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    if (connection->job != NULL) {
+        outcome = pyossl_after_flush(connection, pyossl_handshake_in_job(connection, function));
+    } else {
+        result = function(connection->ssl);
+        outcome = result == 1 ? 0 : pyossl_after_flush(connection, pyossl_not_done(connection, result));
+    }
     pyossl_end_step(connection, is_held);
     return outcome == 0 && pyossl_awaits_renegotiation(connection) ? -SSL_ERROR_WANT_READ : outcome;
 }

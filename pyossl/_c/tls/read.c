@@ -58,6 +58,11 @@ static long long pyossl_receive(pyossl_connection *connection, char *buffer, siz
         if (outcome != 0)
             return outcome;
     }
+    if (!connection->is_open && connection->job != NULL) {
+        long long outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
+        if (outcome != 0)
+            return outcome;
+    }
     pyossl_let_bio_wait(connection);
     for (;;) {
         size_t step = 0;

@@ -77,7 +77,8 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
         return PYOSSL_OTHER_WRITE;
     if (answers_early)
         outcome = 0;    /* the handshake goes on when the early data has been read */
-    else if (!connection->is_peer_checked && size > 0)    /* the handshake would go straight on to the write */
+    else if ((!connection->is_peer_checked || connection->job != NULL) && size > 0)
+        /* the handshake would go straight on to the write, or is in a job */
         outcome = pyossl_finish_handshake(connection, SSL_do_handshake);
     else if (connection->renegotiation >= 0 && size > 0)
         outcome = pyossl_renegotiate(connection);

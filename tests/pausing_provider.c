@@ -1,0 +1,204 @@
+/* Algorithms whose signatures pause the job that they are made in, until the test writes to an eventfd.
+ *
+ * From OpenSSL 3.0 on it is a provider.  It has the algorithms of the provider `default`, which it loads into a library
+ * context of its own, and other functions for signatures.  Before, pausing_begin() makes the signatures of new EC keys
+ * pause.
+ *
+ * The environment variable PAUSING_WITHOUT_FD makes it name no descriptor: then the second try succeeds. */
+
+#define OPENSSL_SUPPRESS_DEPRECATED 1
+
+#include <openssl/async.h>
+#include <openssl/crypto.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#if (OPENSSL_VERSION_NUMBER >> 28) != PYOSSL_EXPECTS
+#  error "these are the headers of another OpenSSL"
+#endif
+
+static int pauses, ends;    /* how often a job was paused; how many waits have ended */
+
+int pausing_pauses(void) { return pauses; }
+int pausing_ends(void) { return ends; }
+
+static void close_it(ASYNC_WAIT_CTX *waits, const void *key, int fd, void *data)
+{
+    (void)waits; (void)key; (void)data;
+    close(fd);
+}
+
+static void wait_for_device(void)
+{
+    static const char key = 0;
+    ASYNC_JOB *job = ASYNC_get_current_job();
+    ASYNC_WAIT_CTX *waits;
+    uint64_t done;
+    int fd;
+
+    if (job == NULL)
+        return;
+    if (getenv("PAUSING_WITHOUT_FD") != NULL) {
+        pauses++;
+        ASYNC_pause_job();
+        ends++;
+        return;
+    }
+    waits = ASYNC_get_wait_ctx(job);
+    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    ASYNC_WAIT_CTX_set_wait_fd(waits, &key, fd, NULL, close_it);
+    while (read(fd, &done, sizeof(done)) != sizeof(done)) {
+        pauses++;
+        ASYNC_pause_job();
+    }
+    ends++;
+    ASYNC_WAIT_CTX_clear_fd(waits, &key);
+    close(fd);
+}
+
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+
+static OSSL_PROVIDER *base;
+static OSSL_FUNC_signature_sign_fn *sign;
+static OSSL_FUNC_signature_digest_sign_fn *digest_sign;
+static OSSL_FUNC_signature_digest_sign_final_fn *digest_sign_final;
+
+/* One function for each that `default` has for ECDSA: no other signature is used here. */
+static int paused_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs, size_t tbslen)
+{
+    if (sig != NULL)
+        wait_for_device();
+    return sign(ctx, sig, length, size, tbs, tbslen);
+}
+
+static int paused_digest_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs,
+                              size_t tbslen)
+{
+    if (sig != NULL)
+        wait_for_device();
+    return digest_sign(ctx, sig, length, size, tbs, tbslen);
+}
+
+static int paused_digest_sign_final(void *ctx, unsigned char *sig, size_t *length, size_t size)
+{
+    if (sig != NULL)
+        wait_for_device();
+    return digest_sign_final(ctx, sig, length, size);
+}
+
+static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms)
+{
+    enum { MOST = 100 };
+    static OSSL_ALGORITHM mine[MOST];
+    static OSSL_DISPATCH functions[MOST];
+    size_t n, k;
+
+    for (n = 0; algorithms[n].algorithm_names != NULL && n < MOST - 1; n++) {
+        mine[n] = algorithms[n];
+        if (strncmp(mine[n].algorithm_names, "ECDSA:", 6) != 0 && strcmp(mine[n].algorithm_names, "ECDSA") != 0)
+            continue;
+        for (k = 0; mine[n].implementation[k].function_id != 0; k++) {
+            functions[k] = mine[n].implementation[k];
+            switch (functions[k].function_id) {
+            case OSSL_FUNC_SIGNATURE_SIGN:
+                sign = OSSL_FUNC_signature_sign(&functions[k]);
+                functions[k].function = (void (*)(void))paused_sign;
+                break;
+            case OSSL_FUNC_SIGNATURE_DIGEST_SIGN:
+                digest_sign = OSSL_FUNC_signature_digest_sign(&functions[k]);
+                functions[k].function = (void (*)(void))paused_digest_sign;
+                break;
+            case OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL:
+                digest_sign_final = OSSL_FUNC_signature_digest_sign_final(&functions[k]);
+                functions[k].function = (void (*)(void))paused_digest_sign_final;
+                break;
+            default:
+                break;
+            }
+        }
+        mine[n].implementation = functions;
+    }
+    return mine;
+}
+
+static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
+{
+    const OSSL_ALGORITHM *algorithms = OSSL_PROVIDER_query_operation(base, operation, no_cache);
+
+    (void)ctx;
+    return operation == OSSL_OP_SIGNATURE && algorithms != NULL ? with_pauses(algorithms) : algorithms;
+}
+
+static int capabilities(void *ctx, const char *name, OSSL_CALLBACK *callback, void *argument)
+{
+    (void)ctx;
+    return OSSL_PROVIDER_get_capabilities(base, name, callback, argument);
+}
+
+static int get_params(void *ctx, OSSL_PARAM parameters[])
+{
+    OSSL_PARAM *status = OSSL_PARAM_locate(parameters, OSSL_PROV_PARAM_STATUS);
+
+    (void)ctx;
+    return status == NULL || OSSL_PARAM_set_int(status, 1);
+}
+
+int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **ctx)
+{
+    static const OSSL_DISPATCH functions[] = {
+        {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
+        {OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))get_params},
+        {0, NULL},
+    };
+
+    (void)handle; (void)in;
+    if (base == NULL)
+        base = OSSL_PROVIDER_load(OSSL_LIB_CTX_new(), "default");
+    if (base == NULL)
+        return 0;
+    *out = functions;
+    *ctx = OSSL_PROVIDER_get0_provider_ctx(base);
+    return 1;
+}
+
+#else
+
+#include <openssl/ec.h>
+
+static int (*sign)(int, const unsigned char *, int, unsigned char *, unsigned int *, const BIGNUM *, const BIGNUM *,
+                   EC_KEY *);
+
+static int paused_sign(int type, const unsigned char *digest, int length, unsigned char *sig, unsigned int *siglen,
+                       const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
+{
+    wait_for_device();
+    return sign(type, digest, length, sig, siglen, kinv, r, key);
+}
+
+void pausing_begin(void)
+{
+    EC_KEY_METHOD *method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+    int (*set_up)(EC_KEY *, BN_CTX *, BIGNUM **, BIGNUM **);
+    ECDSA_SIG *(*sign_into)(const unsigned char *, int, const BIGNUM *, const BIGNUM *, EC_KEY *);
+
+    EC_KEY_METHOD_get_sign(method, &sign, &set_up, &sign_into);
+    EC_KEY_METHOD_set_sign(method, paused_sign, set_up, sign_into);
+    EC_KEY_set_default_method(method);
+}
+
+void pausing_end(void)
+{
+    EC_KEY_set_default_method(EC_KEY_OpenSSL());
+}
+
+#endif
