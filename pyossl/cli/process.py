@@ -130,7 +130,10 @@ def _status_of(main: Callable[[], int]) -> int:
         print_error(str(end.code))
     except KeyboardInterrupt:
         raise
-    except BaseException:  # an error in pyossl's own code
+    except BaseException as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # before 3.12, __set_name__ raises RuntimeError from it
+            raise error.__cause__ from None
+        # an error in pyossl's own code
         sys.excepthook(*sys.exc_info())
     return FAILED
 

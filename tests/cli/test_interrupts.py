@@ -103,6 +103,19 @@ def test_an_interrupt_that_is_lost_ends_the_process_anyway(where: str) -> None:
     assert errors == ""
 
 
+def test_an_interrupt_while_a_class_is_made_ends_the_process() -> None:
+    """Before 3.12, Python raises ``RuntimeError`` from an exception in ``__set_name__``."""
+    code = (
+        "import time\n"
+        "    wait = lambda *_: (os.write(1, b'?'), time.sleep(60))\n"
+        "    type('Owner', (), {'attribute': type('Attribute', (), {'__set_name__': wait})()})"
+    )
+    process = started("info", code=code)
+    assert process.stdout is not None
+    assert process.stdout.read(1) == b"?"
+    assert interrupted(process) == (130, "")
+
+
 def test_a_second_interrupt_immediately_ends_a_command_that_cleans_up() -> None:
     code = (
         "import time; pyossl.cli.process._GRACE = 60\n"  # longer than the test, even on a busy machine
