@@ -12,10 +12,11 @@ from typing import Any
 import looped
 import pytest
 from looped import Run, close, echo, port_of, until
+from marks import needs
 
 import pyossl
 import pyossl.aio
-from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want, lib
+from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want
 
 
 class OnPurposeError(Exception):
@@ -86,7 +87,7 @@ def test_a_server_chooses_its_context_asynchronously(
     run(main())
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_a_client_verifies_asynchronously(
     is_accepted: bool, run: Run[Any], start: Any, connect: Connect, client_context: Context

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 from interop.authorities import Authority, Identity
 from interop.programs import DEADLINE, Program, program
+from marks import needs
 
 import pyossl
-from pyossl import Certificate, PrivateKey, SRTPKeys, lib
+from pyossl import Certificate, PrivateKey, SRTPKeys
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
 
 PROFILE = "SRTP_AEAD_AES_128_GCM"
 OPTIONS = ["-dtls1_2", "-use_srtp", f"SRTP_AES128_CM_SHA1_80:{PROFILE}"]
 OPTIONS += ["-keymatexport", SRTPKeys.LABEL, "-keymatexportlen", str(SRTPKeys.size(PROFILE))]
-pytestmark = pytest.mark.skipif(not (lib.HAVE_SRTP and lib.HAVE_DTLS), reason="this OpenSSL has no SRTP or no DTLS")
+pytestmark = needs("srtp", "dtls")
 
 
 def over_udp(sock: socket.socket, connection: MutableConnection) -> None:

@@ -9,12 +9,13 @@ import anyio
 import pytest
 import trio
 import trio.testing
+from marks import needs
 from served import SECONDS
 from streams import anyio_pairs, trio_pairs
 from streams.trio_pairs import run, streams
 
 import pyossl
-from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want, lib
+from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want
 
 
 class OnPurposeError(Exception):
@@ -86,7 +87,7 @@ def test_a_server_chooses_its_context_asynchronously(
     run(main)
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_a_client_verifies_asynchronously(is_accepted: bool, client_context: Context, server_context: Context) -> None:
     async def verify(connection: Connection, chain: tuple[pyossl.Certificate, ...]) -> bool:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from served import child_that_does
 
@@ -33,7 +34,7 @@ from pyossl import (
 )
 from pyossl.tls.mutable_context import Method, MutableContext
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="OpenSSL has library contexts from 3.0 on")
+pytestmark = needs("providers")
 
 ONLY_BASE = ("base",)
 """With it a library context has no algorithms."""
@@ -55,7 +56,7 @@ def contexts(
 
 
 @pytest.mark.feature("library contexts with providers and properties of their own")
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_a_handshake_with_the_algorithms_of_library_contexts(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -378,7 +379,7 @@ def test_tickets_are_used_with_the_algorithms_of_the_library_context(
     assert done.stdout.split() == ["False", "True", "2"] * 2, done.stderr
 
 
-@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
     authority: Authority, credentials: pyossl.Credentials, library: LibraryContext
 ) -> None:
@@ -389,7 +390,7 @@ def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
         response.verify(credentials.certificate, issuer._in(LibraryContext(providers=ONLY_BASE)))
 
 
-@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_a_stapled_ocsp_response_is_verified_in_the_library_context_of_the_client(
     authority: Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -450,7 +451,7 @@ def test_uris_of_files_are_loaded_in_the_library_context(
         pyossl.load_uri(f"file:{tmp_path / 'key.der'}", library_context=library)
 
 
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -469,7 +470,7 @@ def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
     assert os.waitpid(child_that_does(child), 0)[1] == 0
 
 
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_a_provider_that_is_unloaded_while_it_is_used(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:

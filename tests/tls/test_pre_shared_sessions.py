@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from marks import needs
 from pairs import carry, meet, shake_hands
 from tls.test_pre_shared_keys import ticket_of
 
@@ -13,7 +14,7 @@ from pyossl import Connection, Context, PreSharedKey, UsageError, Version, lib
 
 KEY = PreSharedKey(b"Client 1", bytes(range(32)))
 SUITES = {"sha256": ("TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"), "sha384": ("TLS_AES_256_GCM_SHA384",)}
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 class OnPurposeError(Exception):
