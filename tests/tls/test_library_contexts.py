@@ -383,6 +383,7 @@ def test_tickets_are_used_with_the_algorithms_of_the_library_context(
 def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
     authority: Authority, credentials: pyossl.Credentials, library: LibraryContext
 ) -> None:
+    """OpenSSL would use the default one for the signature: docs/pitfalls.md, 91."""
     response = authority.ocsp_response(credentials.certificate)
     issuer = authority.certificate
     assert response.verify(credentials.certificate, issuer._in(library))
@@ -455,7 +456,7 @@ def test_uris_of_files_are_loaded_in_the_library_context(
 def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
-    """In a child, where the default library context has none from then on."""
+    """In a child, where the default library context has none from then on: docs/pitfalls.md, 91."""
     client_context, server_context = contexts(LibraryContext(), authority, credentials)
     client_context.maximum_version = version
     server_context.rotating_ticket_keys = pyossl.TicketKeys()
