@@ -265,14 +265,21 @@ def test_a_session_of_another_library_context_is_refused(
     assert resumed.session_reused
 
 
-def test_a_server_name_callback_cannot_change_the_library_context(
-    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        ("servername_callback", "a context of another library context"),
+        ("client_hello_callback", "a ClientHello callback returned a context of another library context"),
+    ],
+)
+def test_a_callback_cannot_change_the_library_context(
+    callback: str, said: str, library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
     client_context, server_context = contexts(library, authority, credentials)
     _, other = contexts(None, authority, credentials)
-    server_context.servername_callback = lambda connection, name: other
+    setattr(server_context, callback, lambda connection, given: other)
     client, server = Connection(client_context, "example.com"), Connection(server_context)
-    with pytest.raises(UsageError, match="a context of another library context"):
+    with pytest.raises(UsageError, match=said):
         shake_hands(client, server)
 
 
@@ -302,17 +309,6 @@ def test_contexts_of_a_closed_library_context_can_still_be_used(
         client_context, server_context = contexts(library, authority, credentials)
     meet(client_context, server_context)
     assert library.closed
-
-
-def test_a_client_hello_callback_cannot_change_the_library_context(
-    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
-) -> None:
-    client_context, server_context = contexts(library, authority, credentials)
-    _, other = contexts(None, authority, credentials)
-    server_context.client_hello_callback = lambda connection, hello: other
-    client, server = Connection(client_context, "example.com"), Connection(server_context)
-    with pytest.raises(UsageError, match="a ClientHello callback returned a context of another library context"):
-        shake_hands(client, server)
 
 
 def test_a_certificate_callback_gives_a_key_of_the_library_context(
