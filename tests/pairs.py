@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pyossl
 
@@ -71,6 +73,24 @@ def meet(
     client, server = pyossl.Connection(client_context, name, session=session), pyossl.Connection(server_context)
     shake_hands(client, server)
     assert client.read() is pyossl.Want.READ
+    return client, server
+
+
+def asking_later(
+    authority: pyossl.Authority,
+    credentials: pyossl.Credentials,
+    answer: pyossl.Credentials | Callable[[pyossl.Connection, pyossl.CertificateDemand], Any],
+) -> tuple[pyossl.Context, pyossl.Context]:
+    """The contexts of a client, and of a server that asks for the client's certificate after the handshake.
+
+    ``answer`` is what the client has, or a callback that chooses it.
+    """
+    server = pyossl.Context.server(credentials, trust=authority.certificate, verify="later")
+    own = answer if isinstance(answer, pyossl.Credentials) else None
+    client = pyossl.Context.client(trust=authority.certificate, credentials=own)
+    client.post_handshake_auth = True
+    if not isinstance(answer, pyossl.Credentials):
+        client.certificate_callback = answer
     return client, server
 
 

@@ -69,7 +69,7 @@ class EarlySocketTransport(SocketTransport):
         try:
             got = self._connection.read_early_data(_PIECE)
             is_accepted = self._connection.early_data_accepted
-        except BaseException as error:
+        except BaseException as error:  # of any kind: the connection ends, and ``_fail`` sorts them
             self._fail(error, "the TLS handshake")
             return
         if is_accepted:
@@ -102,7 +102,7 @@ class EarlySocketTransport(SocketTransport):
         try:
             is_reading = self._early == READING
             got = self._connection.read_early_data(_PIECE) if is_reading else self._connection.handshake()
-        except BaseException as error:
+        except BaseException as error:  # of any kind: the connection ends, and ``_fail`` sorts them
             self._fail(error, "the TLS handshake")
             return
         if got is None:
@@ -121,7 +121,7 @@ class EarlySocketTransport(SocketTransport):
         elif self._state in (OPEN, RECEIVING):  # after ``close`` it is dropped
             try:
                 self._early_protocol.early_data_received(got)
-            except BaseException as error:
+            except BaseException as error:  # the program's, of any kind
                 self._protocol_failed(error, "early_data_received")
         self._call_soon(self._read_ready)
 
@@ -130,7 +130,7 @@ class EarlySocketTransport(SocketTransport):
             return
         try:
             self._early_protocol.early_data_ended()
-        except BaseException as error:
+        except BaseException as error:  # the program's, of any kind
             self._protocol_failed(error, "early_data_ended")
 
     def _end_early(self) -> None:

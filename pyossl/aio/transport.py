@@ -300,7 +300,7 @@ class Transport(ClosingTransport):
         self._stop_reader()  # if the write needs it again, it starts it again
         try:
             got = self._connection.receive()
-        except BaseException as error:
+        except BaseException as error:  # of any kind: the connection ends, and ``_fail`` sorts them
             self._fail(error, "reading")
             return
         self._has_dropped |= isinstance(got, bytes) and got != b""
@@ -432,7 +432,7 @@ class Transport(ClosingTransport):
         """Goes on with a step that had to wait for the transport.  Returns whether it waits no more."""
         try:
             self._begins = self._connection.handshake() is Want.WRITE
-        except BaseException as error:
+        except BaseException as error:  # of any kind: the connection ends, and ``_fail`` sorts them
             self._begins = False
             self._fail_writing(error, "a step after the handshake")
             return False

@@ -265,8 +265,8 @@ def _made(settings: _Settings, idle: _Idle) -> Any:
     try:
         _set_up(library, settings)
         idle.providers = _provider_names(library)
-    except BaseException:
-        lib.OSSL_LIB_CTX_free(library)  # no other thread has used it
+    except BaseException:  # of any kind: nobody else would free it; no other thread has used it
+        lib.OSSL_LIB_CTX_free(library)
         raise
     return own(library, idle.libraries.append)
 

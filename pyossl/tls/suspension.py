@@ -62,7 +62,7 @@ class Suspension:
             self._answer = await self._awaitable
         except Exception as error:
             self._error = error
-        except BaseException:
+        except BaseException:  # for example a cancellation, which is no answer
             connection._suspension = None
             raise
         self.is_done = True

@@ -12,12 +12,13 @@ import looped
 import pytest
 from early_sessions import REQUEST, early_server, first_flight, session_for
 from looped import Run, close, port_of, until
+from marks import needs
 
 import pyossl
 import pyossl.aio
-from pyossl import Context, lib
+from pyossl import Context
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 HOST = "127.0.0.1"
 Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
 

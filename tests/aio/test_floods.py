@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import served
 from looped import Run, close, port_of, until
+from marks import needs
 from served import SECONDS, Task
 
 import pyossl
@@ -209,7 +210,7 @@ def test_the_loop_turns_while_a_server_floods_its_client(
     assert turns >= least
 
 
-@pytest.mark.skipif(not lib.HAVE_NEW_SESSION_TICKET, reason="this OpenSSL sends no tickets on demand")
+@needs("new_session_ticket")
 def test_the_loop_turns_while_a_server_floods_its_client_with_tickets(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, over: bool
 ) -> None:

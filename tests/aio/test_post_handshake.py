@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from looped import Run, close, echo, port_of, until
+from pairs import asking_later
 
 import pyossl
 import pyossl.aio
@@ -325,13 +326,7 @@ def test_a_server_requests_a_certificate(
     run: Run[Any], authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     mine = authority.issue("me.example")
-    client_context = Context.client(
-        trust=authority.certificate, certificate=mine.certificate, private_key=mine.private_key
-    )
-    client_context.post_handshake_auth = True
-    server_context = Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
+    client_context, server_context = asking_later(authority, credentials, mine)
     shown: list[Any] = []
 
     async def serve(reader: asyncio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import looped
 import pytest
 from looped import Run, close, echo, port_of, until
+from marks import needs
+from pairs import asking_later
 
 import pyossl
 import pyossl.aio
-from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want, lib
+from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want
 
 
 class OnPurposeError(Exception):
@@ -86,7 +88,7 @@ def test_a_server_chooses_its_context_asynchronously(
     run(main())
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_a_client_verifies_asynchronously(
     is_accepted: bool, run: Run[Any], start: Any, connect: Connect, client_context: Context
@@ -249,12 +251,7 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
             shown.append(connection.peer_certificate)
             await close(writer)
 
-        serving = Context.server(
-            credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-        )
-        context = Context.client(trust=authority.certificate)
-        context.post_handshake_auth = True
-        context.certificate_callback = choose
+        context, serving = asking_later(authority, credentials, choose)
         async with await pyossl.aio.start_server(serve, "127.0.0.1", 0, ssl=serving) as server:
             reader, writer = await pyossl.aio.open_connection(
                 "127.0.0.1", port_of(server), ssl=context, server_hostname="example.com"
@@ -325,12 +322,7 @@ def test_what_was_written_before_a_client_is_asked_is_sent_after_the_answer(
             with contextlib.suppress(pyossl.TruncationError):  # a close in the middle of a handshake aborts it
                 await close(writer)
 
-        serving = Context.server(
-            credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-        )
-        context = Context.client(trust=authority.certificate)
-        context.post_handshake_auth = True
-        context.certificate_callback = choose
+        context, serving = asking_later(authority, credentials, choose)
         async with await pyossl.aio.start_server(serve, "127.0.0.1", 0, ssl=serving) as server:
             _reader, writer = await pyossl.aio.open_connection(
                 "127.0.0.1", port_of(server), ssl=context, server_hostname="example.com"

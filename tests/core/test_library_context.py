@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import needs, without
 
 import pyossl
 from pyossl import LibraryContext, UnsupportedError, UsageError, lib
 from pyossl.core import library_context as module
 from pyossl.tls import system_openssl
-
-needed = pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="OpenSSL has library contexts from 3.0 on")
 
 
 def names(library: LibraryContext) -> list[str]:
@@ -30,14 +29,14 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.skipif(lib.HAVE_PROVIDERS, reason="this OpenSSL has library contexts")
+@without("providers")
 @pytest.mark.parametrize("arguments", [{}, {"fips": True}, {"providers": ["default"]}])
 def test_an_openssl_without_library_contexts_says_so(arguments: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError, match="library contexts"):
         LibraryContext(**arguments)
 
 
-@needed
+@needs("providers")
 @pytest.mark.feature("library contexts with providers and properties of their own")
 def test_providers_are_loaded_listed_and_unloaded_without_the_process() -> None:
     before = system_openssl.providers()
@@ -55,12 +54,12 @@ def test_providers_are_loaded_listed_and_unloaded_without_the_process() -> None:
     assert system_openssl.providers() == before
 
 
-@needed
+@needs("providers")
 def test_providers_are_chosen_at_the_beginning() -> None:
     assert names(LibraryContext(providers=("base", "null"))) == ["base", "null"]
 
 
-@needed
+@needs("providers")
 def test_a_provider_that_load_has_not_loaded_is_not_unloaded() -> None:
     library = LibraryContext(providers=["default"])
     with pytest.raises(ValueError, match="has not loaded the provider 'default'"):
@@ -68,7 +67,7 @@ def test_a_provider_that_load_has_not_loaded_is_not_unloaded() -> None:
     assert names(library) == ["default"]
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize("name", ["no-such-provider", "/no/such/provider", ""])
 def test_a_provider_that_does_not_exist_is_named(name: str) -> None:
     with pytest.raises(pyossl.Error, match=f"loading the provider '{name}' failed: "):
@@ -79,7 +78,7 @@ def test_a_provider_that_does_not_exist_is_named(name: str) -> None:
     assert names(library) == ["default"]
 
 
-@needed
+@needs("providers")
 def test_a_module_is_looked_for_in_the_directory_of_modules(tmp_path: Path) -> None:
     (tmp_path / "broken.so").write_bytes(b"no module")
     (tmp_path / "broken.dylib").write_bytes(b"no module")
@@ -88,7 +87,7 @@ def test_a_module_is_looked_for_in_the_directory_of_modules(tmp_path: Path) -> N
     assert str(tmp_path) in str(caught.value)
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize("argument", ["modules", "configuration", "fips"])
 def test_a_path_that_does_not_exist_is_an_os_error(argument: str, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {argument: tmp_path / "nothing"}
@@ -96,13 +95,13 @@ def test_a_path_that_does_not_exist_is_an_os_error(argument: str, tmp_path: Path
         LibraryContext(**arguments)
 
 
-@needed
+@needs("providers")
 def test_a_file_is_no_directory_of_modules(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError):
         LibraryContext(modules=written(tmp_path, ""))
 
 
-@needed
+@needs("providers")
 def test_a_property_query_is_in_force_for_what_is_made() -> None:
     library = LibraryContext(properties="provider=no-such-provider")
     with pytest.raises(UnsupportedError, match="key type 'EC'"):
@@ -112,7 +111,7 @@ def test_a_property_query_is_in_force_for_what_is_made() -> None:
     assert pyossl.PrivateKey.generate(library_context=LibraryContext(properties="provider=default")).type == "EC"
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize("properties", [",", "fips=", "=yes", "fips==yes"])
 def test_what_is_no_property_query_is_refused(properties: str) -> None:
     with pytest.raises(ValueError, match=f"setting the property query '{properties}' failed"):
@@ -155,12 +154,12 @@ activate = 1
 """
 
 
-@needed
+@needs("providers")
 def test_a_configuration_file_is_applied(tmp_path: Path) -> None:
     assert names(LibraryContext(configuration=written(tmp_path, TWO_PROVIDERS))) == ["base", "default"]
 
 
-@needed
+@needs("providers")
 def test_default_properties_of_a_configuration_file_are_in_force(tmp_path: Path) -> None:
     text = "openssl_conf = first\n[first]\nalg_section = algorithms\n[algorithms]\ndefault_properties = fips=yes\n"
     library = LibraryContext(configuration=written(tmp_path, text))
@@ -179,7 +178,7 @@ MALFORMED = {
 }
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize(("text", "message"), MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_configuration_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
@@ -188,7 +187,7 @@ def test_a_malformed_configuration_is_refused(text: str, message: str, tmp_path:
     assert str(path) in str(caught.value)
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize("line", ["absent = on", "default = nowhere"])
 def test_a_provider_in_a_configuration_that_cannot_be_loaded_is_an_error(line: str, tmp_path: Path) -> None:
     path = written(tmp_path, TWO_PROVIDERS.replace("base = on", line))
@@ -196,7 +195,7 @@ def test_a_provider_in_a_configuration_that_cannot_be_loaded_is_an_error(line: s
         LibraryContext(configuration=path)
 
 
-@needed
+@needs("providers")
 def test_a_configuration_does_not_change_the_policy_of_the_process(tmp_path: Path) -> None:
     """OSSL_LIB_CTX_load_config(3) would: docs/pitfalls.md, 65."""
     text = TWO_PROVIDERS.replace("providers = list", "providers = list\nssl_conf = ssl\noid_section = oids")
@@ -209,7 +208,7 @@ def test_a_configuration_does_not_change_the_policy_of_the_process(tmp_path: Pat
     pyossl.outcome.take_records()
 
 
-@needed
+@needs("providers")
 def test_the_policy_of_the_process_applies_to_it(tmp_path: Path) -> None:
     text = "openssl_conf = first\n[first]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n"
     text += "[policy]\nMinProtocol = TLSv1.3\nCipherString = DEFAULT:@SECLEVEL=3\n"
@@ -239,7 +238,7 @@ CLOSED: dict[str, Callable[[LibraryContext], object]] = {
 }
 
 
-@needed
+@needs("providers")
 @pytest.mark.parametrize("use", CLOSED.values(), ids=CLOSED)
 def test_a_closed_one_says_so(use: Callable[[LibraryContext], object]) -> None:
     with LibraryContext() as library:
@@ -259,19 +258,19 @@ def test_what_is_no_library_context_is_named(wrong: Any) -> None:
         pyossl.Store.of(None, library_context=wrong)
 
 
-@needed
+@needs("providers")
 def test_it_is_not_initialised_twice() -> None:
     library = LibraryContext()
     with pytest.raises(UsageError, match="has been initialised already"):
         library.__init__()  # type: ignore[misc]
 
 
-@needed
+@needs("providers")
 def test_the_repr_shows_the_providers() -> None:
     assert repr(LibraryContext(providers=["base"])) == "<LibraryContext providers=base>"
 
 
-@needed
+@needs("providers")
 def test_one_that_nobody_uses_any_more_is_used_again() -> None:
     """OpenSSL cannot free it safely: docs/pitfalls.md, 66."""
     settings: dict[str, Any] = {"providers": ["default", "base"], "properties": "provider=default"}
@@ -288,7 +287,7 @@ def test_one_that_nobody_uses_any_more_is_used_again() -> None:
     assert int(pyossl.ffi.cast("intptr_t", LibraryContext(**settings)._library)) == address
 
 
-@needed
+@needs("providers")
 def test_one_whose_configuration_includes_a_file_that_has_changed_is_not_used_again(tmp_path: Path) -> None:
     path = written(tmp_path, f".include {tmp_path}/$ENV::PYOSSL_TEST_INCLUDED\n")
     environment = {"PYOSSL_TEST_INCLUDED": "included.cnf"}
@@ -308,7 +307,7 @@ def test_one_whose_configuration_includes_a_file_that_has_changed_is_not_used_ag
             del again
 
 
-@needed
+@needs("providers")
 def test_one_with_other_providers_than_at_the_beginning_is_not_used_again() -> None:
     settings: dict[str, Any] = {"properties": "?provider=default"}
     first = LibraryContext(**settings)
@@ -320,7 +319,7 @@ def test_one_with_other_providers_than_at_the_beginning_is_not_used_again() -> N
     assert names(second) == ["default"]
 
 
-@needed
+@needs("providers")
 def test_a_thread_may_end_after_the_library_context_is_gone() -> None:
     """A freed OSSL_LIB_CTX would be used at the end of the thread: docs/pitfalls.md, 66."""
     libraries = [LibraryContext(properties="?provider=base")]
@@ -340,7 +339,7 @@ def test_a_thread_may_end_after_the_library_context_is_gone() -> None:
     assert not thread.is_alive()
 
 
-@needed
+@needs("providers")
 def test_threads_make_load_and_unload_at_the_same_time() -> None:
     shared = LibraryContext()
     failures: list[BaseException] = []
@@ -365,7 +364,7 @@ def test_threads_make_load_and_unload_at_the_same_time() -> None:
     assert names(shared) == ["default"]
 
 
-@needed
+@needs("providers")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_child_process_uses_the_library_context_of_its_parent() -> None:
     library = LibraryContext()
@@ -380,7 +379,7 @@ def test_a_child_process_uses_the_library_context_of_its_parent() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-@needed
+@needs("providers")
 def test_the_interpreter_ends_with_library_contexts_in_use() -> None:
     program = (
         "import pyossl; library = pyossl.LibraryContext(); key = pyossl.PrivateKey.generate(library_context=library)"

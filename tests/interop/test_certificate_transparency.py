@@ -11,12 +11,13 @@ from interop.authorities import Authority, Identity
 from interop.programs import Program, program
 from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer, s_version
+from marks import needs
 from tls.certificate_log import DAY, NOW, Log
 
 import pyossl
 from pyossl import Context, SCTSource, SCTStatus, Version
 
-pytestmark = pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+pytestmark = needs("ct")
 IN_CLIENT_HELLO, IN_SERVER_HELLO, IN_CERTIFICATE, NOT_ON_RESUMPTION = 0x80, 0x100, 0x1000, 0x40
 SCTS = 18
 

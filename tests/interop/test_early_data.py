@@ -17,11 +17,12 @@ from interop.nginx_peer import Nginx
 from interop.programs import DEADLINE, Finished, where_installed
 from interop.pyossl_server import Answered, Answering, answering
 from interop.server_peers import Running, Service, SServer
+from marks import needs
 
 import pyossl
 from pyossl import Context, Session, ffi, lib
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 LIMIT = 16384
 REQUEST = http.get("greeting")
 Early = list[tuple[bytes, bool | None]]

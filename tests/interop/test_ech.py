@@ -11,12 +11,13 @@ from interop.authorities import Authority
 from interop.programs import Program, program
 from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer
+from marks import needs
 
 import pyossl
-from pyossl import Context, ECHStatus, ECHStore, lib
+from pyossl import Context, ECHStatus, ECHStore
 
 TRUE, PUBLIC = "secret.example", "cover.example"
-pytestmark = pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+pytestmark = needs("ech")
 
 
 @dataclass

@@ -15,12 +15,13 @@ from interop.peers import each
 from interop.programs import Finished, Program, program, where_installed
 from interop.pyossl_server import Serve
 from interop.server_peers import ServerPeer, Service, SServer, s_version
+from marks import needs
 from x509.ocsp_signers import DAY, NOW, responder, signed_by
 
 import pyossl
 from pyossl import Context, OCSPResponse, OCSPStatus, Version
 
-pytestmark = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+pytestmark = needs("ocsp")
 
 
 class SServerWithChain(SServer):

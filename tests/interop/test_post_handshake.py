@@ -14,6 +14,7 @@ from interop.authorities import Authority, Identity
 from interop.gnutls_peers import PRIORITIES
 from interop.programs import DEADLINE, Program, program, where_installed
 from interop.server_peers import Service, SServer, s_version
+from marks import VERSIONS
 from served import until
 
 import pyossl
@@ -233,7 +234,7 @@ def test_gnutls_renegotiates(identity: Identity, trustme_authority: Authority) -
 
 @where_installed("gnutls-cli")
 @pytest.mark.feature("channel bindings tls-exporter, tls-server-end-point, tls-unique", "GnuTLS")
-@pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_gnutls_has_our_channel_bindings(identity: Identity, trustme_authority: Authority, version: Version) -> None:
     ours: dict[str, str] = {}
     kinds: list[Any] = ["tls-exporter", "tls-server-end-point"]

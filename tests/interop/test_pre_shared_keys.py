@@ -10,15 +10,15 @@ from interop.gnutls_peers import GnutlsServer
 from interop.programs import Program, program, where_installed
 from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer
+from marks import VERSIONS, needs
 
 import pyossl
-from pyossl import Context, PreSharedKey, Version, lib
+from pyossl import Context, PreSharedKey, Version
 
 KEY = bytes(range(16))
 IDENTITY = "Client_identity"
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 FLAGS = {Version.TLSv1_2: "-tls1_2", Version.TLSv1_3: "-tls1_3"}
-pytestmark = pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+pytestmark = needs("psk")
 
 
 class SServerWithKey(SServer):

@@ -10,14 +10,14 @@ from interop.gnutls_peers import PRIORITIES, GnutlsServer
 from interop.programs import Program, program, where_installed
 from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer, s_version
+from marks import VERSIONS, needs
 
 import pyossl
 from pyossl import CertificateError, CertificateType, Context, PrivateKey, PublicKey, Store, Version, lib
 
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 REQUEST = b"GET /greeting HTTP/1.0\r\n\r\n"
 CTYPES = ":+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK"
-pytestmark = pytest.mark.skipif(not lib.HAVE_RAW_PUBLIC_KEYS, reason="this OpenSSL has no raw public keys")
+pytestmark = needs("raw_public_keys")
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from interop.authorities import Authority, Identity
 from interop.programs import DEADLINE, Program, program
+from marks import needs
 
 import pyossl
-from pyossl import Certificate, PrivateKey, SRTPKeys, lib
+from pyossl import Certificate, PrivateKey, SRTPKeys
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
 
 PROFILE = "SRTP_AEAD_AES_128_GCM"
 OPTIONS = ["-dtls1_2", "-use_srtp", f"SRTP_AES128_CM_SHA1_80:{PROFILE}"]
 OPTIONS += ["-keymatexport", SRTPKeys.LABEL, "-keymatexportlen", str(SRTPKeys.size(PROFILE))]
-pytestmark = pytest.mark.skipif(not (lib.HAVE_SRTP and lib.HAVE_DTLS), reason="this OpenSSL has no SRTP or no DTLS")
+pytestmark = needs("srtp", "dtls")
 
 
 def over_udp(sock: socket.socket, connection: MutableConnection) -> None:
@@ -36,6 +39,20 @@ def context() -> MutableContext:
     return made
 
 
+@contextlib.contextmanager
+def s_server(own: Identity, *options: str | Path) -> Iterator[tuple[Program, MutableConnection]]:
+    """A running s_server, and a client that has finished its handshake with it."""
+    command = [program("openssl"), "s_server", "-accept", "127.0.0.1:0", *options]
+    command += ["-cert", own.certificate, "-key", own.private_key]
+    with Program(*command) as run, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(DEADLINE)
+        sock.connect(("127.0.0.1", int(run.wait_for(rb"ACCEPT \S+:(\d+)\s")[1])))
+        client = MutableConnection(context())
+        client.set_connect_state()
+        over_udp(sock, client)
+        yield run, client
+
+
 def has_the_same_keys(connection: MutableConnection, run: Program) -> None:
     printed = run.wait_for(rb"Keying material: ([0-9A-F]+)\s")
     keys = SRTPKeys(PROFILE, bytes.fromhex(printed[1].decode()))
@@ -52,14 +69,7 @@ def own(pyossl_authority: Authority) -> Identity:
 
 @pytest.mark.feature("profile and keys for SRTP, over DTLS", "openssl s_server and s_client")
 def test_s_server_has_the_keys_of_our_client(own: Identity) -> None:
-    command: list[str | Path] = [program("openssl"), "s_server", "-accept", "127.0.0.1:0", *OPTIONS]
-    command += ["-cert", own.certificate, "-key", own.private_key]
-    with Program(*command) as run, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(DEADLINE)
-        sock.connect(("127.0.0.1", int(run.wait_for(rb"ACCEPT \S+:(\d+)\s")[1])))
-        client = MutableConnection(context())
-        client.set_connect_state()
-        over_udp(sock, client)
+    with s_server(own, *OPTIONS) as (run, client):
         has_the_same_keys(client, run)
 
 
@@ -84,14 +94,7 @@ def test_s_client_has_the_keys_of_our_server(own: Identity) -> None:
 
 
 def test_without_a_common_profile_s_server_goes_on_without_keys(own: Identity) -> None:
-    command: list[str | Path] = [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-dtls1_2"]
-    command += ["-cert", own.certificate, "-key", own.private_key]
-    with Program(*command) as run, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(DEADLINE)
-        sock.connect(("127.0.0.1", int(run.wait_for(rb"ACCEPT \S+:(\d+)\s")[1])))
-        client = MutableConnection(context())
-        client.set_connect_state()
-        over_udp(sock, client)
+    with s_server(own, "-dtls1_2") as (_, client):
         assert client.srtp_profile is None
         with pytest.raises(pyossl.Error, match="no SRTP profile"):
             client.srtp_keys()

@@ -113,7 +113,7 @@ def test_a_program_runs_and_prints_what_the_document_says(
     program: list[Block], world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if needs_more(program[0].document):
-        pytest.skip(f"this OpenSSL has no {NEEDS[program[0].document]}")
+        pytest.skip(f"this OpenSSL has no {pyossl.features.describe(NEEDS[program[0].document])}")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in program:
         if block.language == "python":
@@ -231,7 +231,7 @@ def test_an_example_prints_what_its_docstring_says(
     example: Path, world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if needs_more(example):
-        pytest.skip(f"this OpenSSL has no {NEEDS[example]}")
+        pytest.skip(f"this OpenSSL has no {pyossl.features.describe(NEEDS[example])}")
     docstring = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))) or ""
     _, says, expected = docstring.partition("\n\nPrints:\n")
     assert says, "the docstring ends with what the example prints"

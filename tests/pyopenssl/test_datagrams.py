@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from marks import needs
 from pyopenssl.pyopenssl_pairs import CREDENTIALS, carry, shake_hands
 
-from pyossl import features
 from pyossl.pyopenssl import SSL
 
-pytestmark = pytest.mark.skipif(not features["dtls"], reason="this OpenSSL has no DTLS")
+pytestmark = needs("dtls")
 
 MTU = 600
 HANDSHAKE, DATA = 22, 23

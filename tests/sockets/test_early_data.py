@@ -8,13 +8,14 @@ import socket
 
 import pytest
 from early_sessions import REQUEST, early_server, first_flight, session_for
+from marks import needs
 from served import SECONDS, Task, child_that_does
 
 import pyossl
 import pyossl.greenlets
-from pyossl import Context, lib
+from pyossl import Context
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

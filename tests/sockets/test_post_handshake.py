@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from pairs import asking_later
 from served import SECONDS, SocketPair, Task, tcp_pair, tls_pair
 
 import pyossl
@@ -257,13 +258,7 @@ def test_a_server_requests_a_certificate_that_comes_with_a_later_read(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     mine = authority.issue("me.example")
-    client_context = Context.client(
-        trust=authority.certificate, certificate=mine.certificate, private_key=mine.private_key
-    )
-    client_context.post_handshake_auth = True
-    server_context = Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
+    client_context, server_context = asking_later(authority, credentials, mine)
     client, server = tls_pair(client_context, server_context)
     with client, server:
         server.settimeout(SECONDS)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pairs import asking_later
 from served import SECONDS, Task, tcp_pair, until
 
 import pyossl
@@ -200,12 +201,7 @@ def test_a_clients_read_asks_again_after_the_handshake(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
     own, answers = authority.issue("client"), iter([Want.X509_LOOKUP] * 3)
-    serving = Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
-    context = Context.client(trust=authority.certificate)
-    context.post_handshake_auth = True
-    context.certificate_callback = lambda connection, demand: next(answers, own)
+    context, serving = asking_later(authority, credentials, lambda connection, demand: next(answers, own))
     first, second = tcp_pair()
 
     def serve() -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -90,6 +91,20 @@ async def wrapped(contexts: Contexts, transports: Any, **options: Any) -> tuple[
 
 async def read_all(stream: anyio.abc.ByteReceiveStream) -> bytes:
     return b"".join([data async for data in stream])
+
+
+async def send_both_ways(
+    contexts: Contexts, send: Callable[[TLSStream, bytes], Awaitable[None]], there: bytes, back: bytes
+) -> None:
+    """Over TCP, the client sends ``there`` with ``send``, and the server ``back``; each receives what was sent."""
+    with anyio.fail_after(LIMIT):
+        async with tcp_transports() as transports:
+            client, server = await wrapped(contexts, transports)
+            results = await both(send(client, there), send(server, back), read_all(client), read_all(server))
+            assert [hashlib.sha256(each).digest() for each in results[2:]] == [
+                hashlib.sha256(each).digest() for each in (back, there)
+            ]
+            await close(client, server)
 
 
 async def close(*streams: anyio.abc.AsyncResource) -> None:

@@ -8,15 +8,16 @@ import anyio
 import pytest
 import trio
 from early_sessions import REQUEST, early_server, first_flight, session_for
+from marks import needs
 from streams.anyio_pairs import both as anyio_both, memory_transports
 from streams.trio_pairs import both, run, tcp_transports
 
 import pyossl
 import pyossl.anyio
-from pyossl import Context, lib
+from pyossl import Context
 from pyossl.trio import TLSStream
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from marks import needs
 from streams.each_client import CONNECTING, OVER_ANOTHER, Fetch, answering, each, refused
 
 import pyossl
-from pyossl import Context, DecodeError, ECHError, ECHStatus, ECHStore, lib
+from pyossl import Context, DecodeError, ECHError, ECHStatus, ECHStore
 
 TRUE, PUBLIC = "secret.example", "cover.example"
-pytestmark = pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+pytestmark = needs("ech")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ pyossl.trio has the same methods over the same ``AsyncStream``.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from typing import Any
 
@@ -13,8 +12,19 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
+from pairs import asking_later
 from streams import trio_pairs
-from streams.anyio_pairs import LIMIT, Contexts, both, close, memory_transports, read_all, tcp_transports, wrapped
+from streams.anyio_pairs import (
+    LIMIT,
+    Contexts,
+    both,
+    close,
+    memory_transports,
+    read_all,
+    send_both_ways,
+    tcp_transports,
+    wrapped,
+)
 
 import pyossl
 from pyossl import Context, Version
@@ -52,11 +62,7 @@ def mine(authority: pyossl.Authority) -> pyossl.Credentials:
 
 @pytest.fixture
 def asking(authority: pyossl.Authority, credentials: pyossl.Credentials, mine: pyossl.Credentials) -> Contexts:
-    client = Context.client(trust=authority.certificate, certificate=mine.certificate, private_key=mine.private_key)
-    client.post_handshake_auth = True
-    return client, Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
+    return asking_later(authority, credentials, mine)
 
 
 def text(size: int) -> bytes:
@@ -74,14 +80,7 @@ async def test_both_sides_update_keys_in_bulk_both_ways(contexts: Contexts, requ
             await stream.send(data[start : start + 40_000])
         await stream.send_eof()
 
-    with anyio.fail_after(LIMIT):
-        async with tcp_transports() as transports:
-            client, server = await wrapped(contexts, transports)
-            results = await both(send(client, there), send(server, back), read_all(client), read_all(server))
-            assert [hashlib.sha256(each).digest() for each in results[2:]] == [
-                hashlib.sha256(each).digest() for each in (back, there)
-            ]
-            await close(client, server)
+    await send_both_ways(contexts, send, there, back)
 
 
 async def test_it_is_a_send_of_which_there_is_one_at_a_time(contexts: Contexts) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 import trio
 import trio.testing
+from marks import needs
+from pairs import asking_later
 from served import SECONDS
 from streams import anyio_pairs, trio_pairs
 from streams.trio_pairs import run, streams
 
 import pyossl
-from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want, lib
+from pyossl import CertificateDemand, ClientHello, Connection, Context, Credentials, Want
 
 
 class OnPurposeError(Exception):
@@ -25,19 +26,6 @@ class OnPurposeError(Exception):
 def requiring(authority: pyossl.Authority, credentials: Credentials) -> Context:
     """A server's context that requires a certificate of clients."""
     return Context.server(credentials.certificate, credentials.private_key, trust=authority.certificate, verify=True)
-
-
-def asking(
-    authority: pyossl.Authority, credentials: Credentials, choose: Callable[..., Awaitable[Credentials | None]]
-) -> tuple[Context, Context]:
-    """The contexts of a client that chooses its certificate with ``choose``, and of a server that asks later."""
-    server = Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
-    client = Context.client(trust=authority.certificate)
-    client.post_handshake_auth = True
-    client.certificate_callback = choose
-    return client, server
 
 
 @pytest.mark.feature("async def callbacks: client hello, certificate, chain")
@@ -86,7 +74,7 @@ def test_a_server_chooses_its_context_asynchronously(
     run(main)
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_a_client_verifies_asynchronously(is_accepted: bool, client_context: Context, server_context: Context) -> None:
     async def verify(connection: Connection, chain: tuple[pyossl.Certificate, ...]) -> bool:
@@ -214,7 +202,7 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
             await trio.sleep(0.05)
             return own
 
-        client, server = streams(*asking(authority, credentials, choose))
+        client, server = streams(*asking_later(authority, credentials, choose))
         await trio_pairs.shake_hands(client, server)
 
         async def ask() -> None:
@@ -248,7 +236,7 @@ def test_a_client_that_is_asked_ends_its_side_after_the_answer(
             await trio.sleep(0.01)
             return own
 
-        client, server = streams(*asking(authority, credentials, choose))
+        client, server = streams(*asking_later(authority, credentials, choose))
         await trio_pairs.shake_hands(client, server)
         await server.request_certificate()
 
@@ -324,7 +312,7 @@ async def test_a_stream_that_is_closed_while_its_client_is_asked_ends_the_read(
         asked.set()
         await anyio.sleep_forever()
 
-    contexts = asking(authority, credentials, never)
+    contexts = asking_later(authority, credentials, never)
     client, server = await anyio_pairs.wrapped(contexts, anyio_pairs.memory_transports(2))
 
     async def read() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 
 import pyossl
@@ -187,7 +188,7 @@ def test_a_nameless_client_does_not_get_past_a_server_that_requires_certificates
     assert not server.is_handshake_finished
 
 
-@pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3])
+@VERSIONS
 def test_a_resumed_session_knows_the_certificate(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -227,10 +228,7 @@ def key_of_server(ssl: Any, identity: Any, psk: Any, most: int) -> int:
     return len(SECRET)
 
 
-with_keys = pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
-
-
-@with_keys
+@needs("psk")
 def test_a_pre_shared_key_takes_no_servers_certificates_place(authority: pyossl.Authority) -> None:
     """A server that shows no certificate, but has the pre-shared key that the client was given without pyossl."""
     server_context = MutableContext(Method.TLS_SERVER)
@@ -247,7 +245,7 @@ def test_a_pre_shared_key_takes_no_servers_certificates_place(authority: pyossl.
         shake_hands(client, server)
 
 
-@with_keys
+@needs("psk")
 @pytest.mark.parametrize("verify", [True, "optional"])
 @pytest.mark.parametrize("chosen", [False, True], ids=["alone", "chosen by the name"])
 def test_a_pre_shared_key_takes_no_clients_certificates_place_where_one_is_required(

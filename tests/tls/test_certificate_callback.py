@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pairs import carry, meet, shake_hands
+from marks import VERSIONS
+from pairs import asking_later, carry, meet, shake_hands
 
 import pyossl
 from pyossl import CertificateDemand, Connection, Context, Credentials, UsageError, Version
 from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):
@@ -139,13 +138,8 @@ def test_a_server_is_not_asked_when_a_session_is_resumed(client_context: Context
 
 
 def test_a_client_is_asked_after_the_handshake_too(authority: pyossl.Authority, credentials: Credentials) -> None:
-    server_context = Context.server(
-        credentials.certificate, credentials.private_key, trust=authority.certificate, verify="later"
-    )
-    client_context = Context.client(trust=authority.certificate)
-    client_context.post_handshake_auth = True
     own, answers = authority.issue("client"), iter([pyossl.Want.X509_LOOKUP])
-    client_context.certificate_callback = lambda connection, demand: next(answers, own)
+    client_context, server_context = asking_later(authority, credentials, lambda connection, demand: next(answers, own))
     client, server = meet(client_context, server_context)
     assert server.request_certificate() is None
     carry(client, server)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import needs, without
 from pairs import shake_hands
 
 import pyossl
@@ -184,7 +185,7 @@ def test_a_context_that_sends_more_with_its_certificate_refuses_to_compress_it(
 
 
 @HAVE
-@pytest.mark.skipif(not lib.HAVE_OCSP, reason="this OpenSSL has no OCSP")
+@needs("ocsp")
 def test_openssl_leaves_the_ocsp_response_out_of_a_compressed_certificate(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -243,7 +244,7 @@ def test_what_is_no_certificate_is_refused(
 # Mistakes
 
 
-@pytest.mark.skipif(not lib.HAVE_CERTIFICATE_COMPRESSION, reason="this OpenSSL has no certificate compression")
+@needs("certificate_compression")
 @pytest.mark.skipif(len(AVAILABLE) == len(NAMES), reason="this OpenSSL has every algorithm")
 def test_an_algorithm_that_openssl_was_built_without_is_refused_also_beside_others(client: Context) -> None:
     missing = next(name for name in NAMES if name not in AVAILABLE)
@@ -252,7 +253,7 @@ def test_an_algorithm_that_openssl_was_built_without_is_refused_also_beside_othe
             client.set_certificate_compression(names)
 
 
-@pytest.mark.skipif(bool(lib.HAVE_CERTIFICATE_COMPRESSION), reason="this OpenSSL has certificate compression")
+@without("certificate_compression")
 def test_an_older_openssl_refuses_it(client: Context) -> None:
     for names in (["zlib"], []):
         with pytest.raises(UnsupportedError, match="certificate compression"):

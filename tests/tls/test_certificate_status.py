@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cli.hellos import extensions_of
 from cli.ocsp_making import ocsp_response
+from marks import VERSIONS, needs
 from pairs import meet, shake_hands
 
 import pyossl
@@ -14,9 +15,6 @@ from pyossl.tls.mutable_context import Method, MutableContext
 
 STATUS_REQUEST, SCTS = 5, 18
 OCSP_REQUEST = bytes([1, 0, 0, 0, 0])
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
-
-needs_ocsp = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
 
 
 def offered_by(context: Context) -> dict[int, bytes]:
@@ -30,7 +28,7 @@ def test_by_default_a_client_asks_for_neither() -> None:
     assert not {STATUS_REQUEST, SCTS} & offered_by(Context.client()).keys()
 
 
-@needs_ocsp
+@needs("ocsp")
 @pytest.mark.feature("OCSP response asked for")
 def test_a_client_asks_for_an_ocsp_response() -> None:
     context = Context.client()
@@ -57,7 +55,7 @@ def test_a_server_that_has_neither_is_no_error(
     assert client.ocsp_response is None
 
 
-@needs_ocsp
+@needs("ocsp")
 @VERSIONS
 def test_the_stapled_response_is_what_the_server_gave(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from tls.certificate_log import DAY, NOW, Log
 
@@ -23,8 +24,7 @@ from pyossl import (
     lib,
 )
 
-pytestmark = pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+pytestmark = needs("ct")
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_a_resumed_session_is_not_checked_again(
     assert again.session_reused
 
 
-@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+@needs("psk")
 def test_a_server_with_a_pre_shared_key_has_no_certificate_that_needs_timestamps(logs: Path) -> None:
     key = bytes(range(32))
     server_context = Context(is_server=True)
@@ -190,7 +190,7 @@ def test_a_server_with_a_pre_shared_key_has_no_certificate_that_needs_timestamps
     assert client.peer_certificate is None
 
 
-@pytest.mark.skipif(not pyossl.features.raw_public_keys, reason="this OpenSSL has no raw public keys")
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_server_with_a_raw_public_key_is_refused_if_timestamps_are_required(version: Version, logs: Path) -> None:
     key = pyossl.PrivateKey.generate()

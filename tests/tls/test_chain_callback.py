@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs, without
 from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, UsageError, Version, Want, ffi, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):
@@ -106,7 +105,7 @@ def test_a_server_cannot_answer_later_and_does_not_accept_the_client(
     assert not server.is_handshake_finished
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @VERSIONS
 def test_openssls_server_accepts_a_client_that_it_is_to_verify_later(
     version: Version, mutual: tuple[Context, Context], authority: pyossl.Authority
@@ -126,7 +125,7 @@ def test_openssls_server_accepts_a_client_that_it_is_to_verify_later(
     assert lib.SSL_get_verify_result(server._c.ssl) == lib.X509_V_OK
 
 
-@pytest.mark.skipif(lib.HAVE_RETRY_VERIFY, reason="this OpenSSL can verify later")
+@without("retry_verify")
 def test_before_3_0_a_client_cannot_answer_later_either(mutual: tuple[Context, Context]) -> None:
     mutual[0].chain_callback = lambda connection, chain: Want.RETRY_VERIFY
     client = Connection(mutual[0], "example.com")
@@ -135,7 +134,7 @@ def test_before_3_0_a_client_cannot_answer_later_either(mutual: tuple[Context, C
     assert not client.is_handshake_finished
 
 
-@pytest.mark.skipif(not lib.HAVE_RETRY_VERIFY, reason="this OpenSSL cannot verify later")
+@needs("retry_verify")
 @VERSIONS
 def test_a_peer_that_is_refused_later_is_refused(version: Version, mutual: tuple[Context, Context]) -> None:
     answers = iter([Want.RETRY_VERIFY, False])

@@ -7,6 +7,7 @@ import hmac
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from served import SocketPair
 
@@ -15,7 +16,6 @@ from pyossl import Context, Version, ffi, lib
 from pyossl.core import own
 from pyossl.errors import NotDueError
 
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 KINDS: list[Any] = ["tls-exporter", "tls-server-end-point", "tls-unique"]
 Pair = tuple[pyossl.Connection, pyossl.Connection]
 
@@ -246,7 +246,7 @@ def test_a_certificate_whose_signature_has_no_hash_has_no_end_point(kind: str) -
         assert len(side.channel_binding("tls-exporter")) == 32
 
 
-@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+@needs("psk")
 def test_a_server_without_a_certificate_has_no_end_point() -> None:
     serving, context = Context(is_server=True), Context.client(trust=pyossl.Store.empty())
     serving.psk_server_callback = lambda connection, identity: bytes(32)

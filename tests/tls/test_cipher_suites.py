@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from marks import needs
 
-import pyossl
 from pyossl import CipherSuite, Context
 
 
@@ -18,7 +18,7 @@ def test_a_suite_has_the_names_and_the_number_of_the_registry() -> None:
     )
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_a_suite_of_tls_1_3_has_one_name() -> None:
     context = Context.client()
     context.set_ciphersuites("TLS_AES_256_GCM_SHA384")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Context, Version, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 def server_of(own: pyossl.Credentials, trust: pyossl.Authority, verify: bool | str = True) -> Context:

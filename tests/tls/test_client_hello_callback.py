@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 from tls.published_client_hellos import CHROME
 
 import pyossl
 from pyossl import Alert, ClientHello, Connection, Context, UsageError, Version
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):

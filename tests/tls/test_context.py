@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from marks import needs
 from pairs import carry, shake_hands
 
 import pyossl
@@ -112,7 +113,7 @@ def test_a_version_may_be_the_only_one(
     assert client.version == version.name.replace("_", ".")
 
 
-@pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_sides_with_no_version_in_common_refuse_each_other(
     authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import meet, shake_hands
 
 import pyossl
-from pyossl import Alert, Connection, Context, CustomExtension, ExtensionContext, UsageError, Version, lib
+from pyossl import Alert, Connection, Context, CustomExtension, ExtensionContext, UsageError, Version
 
 TYPE = 65312
 OTHER = 65400
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 ANSWER = {
     Version.TLSv1_2: ExtensionContext.TLS1_2_SERVER_HELLO,
     Version.TLSv1_3: ExtensionContext.TLS1_3_ENCRYPTED_EXTENSIONS,
@@ -384,7 +384,7 @@ def test_timestamps_of_logs_may_be_written_by_the_program(client_context: Contex
     assert asking.data == [b"timestamps"]
 
 
-@pytest.mark.skipif(not lib.HAVE_CT, reason="this OpenSSL has no certificate transparency")
+@needs("ct")
 def test_timestamps_that_openssl_checks_are_not_the_programs(client_context: Context, tmp_path: Any) -> None:
     logs = tmp_path / "logs"
     logs.write_text("enabled_logs =\n")
@@ -504,7 +504,7 @@ def test_the_chosen_context_sends_certificate_timestamps_that_the_first_one_lack
     assert asking.data == [b"\0\x0f\0\rof the second"]
 
 
-@pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+@needs("ech")
 def test_encrypted_client_hello_does_not_encrypt_the_extension(
     client_context: Context, credentials: pyossl.Credentials
 ) -> None:
@@ -525,7 +525,7 @@ def test_encrypted_client_hello_does_not_encrypt_the_extension(
     assert answering.data == [b"not encrypted"]
 
 
-@pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+@needs("ech")
 def test_an_extension_cannot_be_left_out_of_an_encrypted_client_hello(
     client_context: Context, credentials: pyossl.Credentials
 ) -> None:

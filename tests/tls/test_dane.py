@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from tls.certificate_log import Log
 
@@ -16,7 +17,6 @@ import pyossl
 from pyossl import DANE, Certificate, Connection, Context, DANEMatch, DecodeError, TLSARecord, UsageError, Version, lib
 
 NAME = "example.com"
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 USAGES = pytest.mark.parametrize("usage", [0, 1, 2, 3])
 NO_MATCH = lib.X509_V_ERR_DANE_NO_MATCH
 
@@ -292,7 +292,7 @@ def test_a_connection_that_could_evade_its_records_is_refused(
     check(client_context, "127.0.0.1", "needs the server's DNS name")
 
 
-@pytest.mark.skipif(not pyossl.features.raw_public_keys, reason="this OpenSSL has no raw public keys")
+@needs("raw_public_keys")
 def test_records_and_expected_keys_are_not_used_together(server: Server, authority: pyossl.Authority) -> None:
     """A raw key that a record matches would be accepted, although the context expects another one."""
     context = Context.client(trust=authority.certificate)
@@ -301,7 +301,7 @@ def test_records_and_expected_keys_are_not_used_together(server: Server, authori
         Connection(context, NAME, dane=server.record(3))
 
 
-@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+@needs("psk")
 @pytest.mark.parametrize("callback", ["psk_client_callback", "psk_use_session_callback"])
 def test_a_pre_shared_key_would_evade_the_records(callback: str, server: Server, client_context: Context) -> None:
     setattr(client_context, callback, lambda connection, given: None)
@@ -309,7 +309,7 @@ def test_a_pre_shared_key_would_evade_the_records(callback: str, server: Server,
         Connection(client_context, NAME, dane=server.record(3))
 
 
-@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@needs("ct")
 def test_with_usages_2_and_3_no_timestamps_can_be_required(
     authority: pyossl.Authority, tmp_path: Path, client_context: Context
 ) -> None:
@@ -325,7 +325,7 @@ def test_with_usages_2_and_3_no_timestamps_can_be_required(
             Connection(client_context, NAME, dane=[server.record(1), server.record(usage)])
 
 
-@pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+@needs("ech")
 @pytest.mark.parametrize("checks", [True, False])
 def test_records_are_those_of_the_encrypted_name(
     checks: bool, authority: pyossl.Authority, stranger: Server, trusting_nobody: Context

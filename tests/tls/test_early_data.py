@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from early_sessions import LIMIT, REQUEST, early_pair, early_server, first_flight, read_to_end, session_for
+from marks import needs
 from pairs import carry, meet, shake_hands, take_turns
 
 import pyossl
 from pyossl import Connection, Context, Options, UsageError, Version, Want, lib
 from pyossl.core.errors import NotDueError
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

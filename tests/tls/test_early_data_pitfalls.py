@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from early_sessions import REQUEST, early_pair, early_server, first_flight, session_for
+from marks import needs
 from pairs import carry, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, Want, ffi, lib
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

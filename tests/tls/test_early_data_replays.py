@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from early_sessions import REQUEST, early_pair, early_server, first_flight, read_to_end, session_for
+from marks import needs
 
 import pyossl
-from pyossl import Connection, Context, Options, UsageError, Want, lib
+from pyossl import Connection, Context, Options, UsageError, Want
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

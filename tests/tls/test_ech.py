@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, shake_hands
 
 import pyossl
@@ -28,12 +29,11 @@ from pyossl import (
     Options,
     UsageError,
     Version,
-    lib,
 )
 from pyossl.x509.pem_and_der import pem_blocks
 
 TRUE, PUBLIC = "secret.example", "cover.example"
-pytestmark = pytest.mark.skipif(not lib.HAVE_ECH, reason="this OpenSSL has no Encrypted Client Hello")
+pytestmark = needs("ech")
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_an_untrusted_server_cannot_send_configurations(context: Context, store:
         meet(Connection(context, TRUE, ech=older.config_list), server_of(pyossl.Authority("evil"), store))
 
 
-@pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_a_server_without_ech_is_refused(
     version: Version, authority: pyossl.Authority, context: Context, store: ECHStore
 ) -> None:

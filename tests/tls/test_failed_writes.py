@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import shake_hands
 from pyopenssl.pyopenssl_pairs import AUTHORITY, CREDENTIALS
 from served import Task, tcp_pair, until
@@ -18,7 +19,6 @@ from pyossl import BIO, Connection, Context, Version, lib
 from pyossl.pyopenssl import SSL
 
 BAD_RECORD_MAC, HANDSHAKE_FAILURE = 20, 40
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=["1.2", "1.3"])
 ENDS = pytest.mark.parametrize("fin", [False, True], ids=["reset", "end and reset"])
 
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import fips_provider
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 
 import pyossl
-from pyossl import Authority, Certificate, Connection, Context, LibraryContext, PrivateKey, Version, lib
+from pyossl import Authority, Certificate, Connection, Context, LibraryContext, PrivateKey, Version
 from pyossl.tls import system_openssl
 
 WHY_NOT = fips_provider.why_not()
 fips = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "there is a FIPS provider")
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 APPROVED = {Version.TLSv1_2: "ECDHE-ECDSA-AES128-GCM-SHA256", Version.TLSv1_3: "TLS_AES_128_GCM_SHA256"}
 NOT_APPROVED = {Version.TLSv1_2: "ECDHE-ECDSA-CHACHA20-POLY1305", Version.TLSv1_3: "TLS_CHACHA20_POLY1305_SHA256"}
 NOTE = "only FIPS algorithms are allowed here"
@@ -54,7 +54,7 @@ def fips_server(credentials: pyossl.Credentials, library: LibraryContext) -> Con
     return Context.server(credentials.certificate_pem(), credentials.private_key.to_pem(), library_context=library)
 
 
-@pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="OpenSSL has providers from 3.0 on")
+@needs("providers")
 def test_fips_that_is_not_installed_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(pyossl.UnsupportedError) as caught:
         LibraryContext(fips=True, modules=tmp_path)

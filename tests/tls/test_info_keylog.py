@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from marks import VERSIONS
 from pairs import meet
 
 import pyossl
@@ -29,7 +30,7 @@ def test_an_alert_is_told(server_context: Context) -> None:
 
 
 @pytest.mark.feature("key log callback")
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3])
+@VERSIONS
 def test_both_sides_log_the_same_secrets(
     version: pyossl.Version, client_context: Context, server_context: Context
 ) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from served import child_that_does
 
@@ -33,7 +34,7 @@ from pyossl import (
 )
 from pyossl.tls.mutable_context import Method, MutableContext
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="OpenSSL has library contexts from 3.0 on")
+pytestmark = needs("providers")
 
 ONLY_BASE = ("base",)
 """With it a library context has no algorithms."""
@@ -55,7 +56,7 @@ def contexts(
 
 
 @pytest.mark.feature("library contexts with providers and properties of their own")
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_a_handshake_with_the_algorithms_of_library_contexts(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -264,14 +265,21 @@ def test_a_session_of_another_library_context_is_refused(
     assert resumed.session_reused
 
 
-def test_a_server_name_callback_cannot_change_the_library_context(
-    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        ("servername_callback", "a context of another library context"),
+        ("client_hello_callback", "a ClientHello callback returned a context of another library context"),
+    ],
+)
+def test_a_callback_cannot_change_the_library_context(
+    callback: str, said: str, library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
     client_context, server_context = contexts(library, authority, credentials)
     _, other = contexts(None, authority, credentials)
-    server_context.servername_callback = lambda connection, name: other
+    setattr(server_context, callback, lambda connection, given: other)
     client, server = Connection(client_context, "example.com"), Connection(server_context)
-    with pytest.raises(UsageError, match="a context of another library context"):
+    with pytest.raises(UsageError, match=said):
         shake_hands(client, server)
 
 
@@ -301,17 +309,6 @@ def test_contexts_of_a_closed_library_context_can_still_be_used(
         client_context, server_context = contexts(library, authority, credentials)
     meet(client_context, server_context)
     assert library.closed
-
-
-def test_a_client_hello_callback_cannot_change_the_library_context(
-    library: LibraryContext, authority: Authority, credentials: pyossl.Credentials
-) -> None:
-    client_context, server_context = contexts(library, authority, credentials)
-    _, other = contexts(None, authority, credentials)
-    server_context.client_hello_callback = lambda connection, hello: other
-    client, server = Connection(client_context, "example.com"), Connection(server_context)
-    with pytest.raises(UsageError, match="a ClientHello callback returned a context of another library context"):
-        shake_hands(client, server)
 
 
 def test_a_certificate_callback_gives_a_key_of_the_library_context(
@@ -378,10 +375,11 @@ def test_tickets_are_used_with_the_algorithms_of_the_library_context(
     assert done.stdout.split() == ["False", "True", "2"] * 2, done.stderr
 
 
-@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
     authority: Authority, credentials: pyossl.Credentials, library: LibraryContext
 ) -> None:
+    """OpenSSL would use the default one for the signature: docs/pitfalls.md, 91."""
     response = authority.ocsp_response(credentials.certificate)
     issuer = authority.certificate
     assert response.verify(credentials.certificate, issuer._in(library))
@@ -389,7 +387,7 @@ def test_an_ocsp_response_is_verified_with_the_algorithms_of_the_issuer(
         response.verify(credentials.certificate, issuer._in(LibraryContext(providers=ONLY_BASE)))
 
 
-@pytest.mark.skipif(not lib.HAVE_OCSP, reason="OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_a_stapled_ocsp_response_is_verified_in_the_library_context_of_the_client(
     authority: Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -450,11 +448,11 @@ def test_uris_of_files_are_loaded_in_the_library_context(
         pyossl.load_uri(f"file:{tmp_path / 'key.der'}", library_context=library)
 
 
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:
-    """In a child, where the default library context has none from then on."""
+    """In a child, where the default library context has none from then on: docs/pitfalls.md, 91."""
     client_context, server_context = contexts(LibraryContext(), authority, credentials)
     client_context.maximum_version = version
     server_context.rotating_ticket_keys = pyossl.TicketKeys()
@@ -469,7 +467,7 @@ def test_tickets_are_encrypted_with_the_algorithms_of_the_library_context(
     assert os.waitpid(child_that_does(child), 0)[1] == 0
 
 
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_a_provider_that_is_unloaded_while_it_is_used(
     version: pyossl.Version, authority: Authority, credentials: pyossl.Credentials
 ) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from marks import VERSIONS
 from pairs import shake_hands
 
 import build_ffi
@@ -146,7 +147,7 @@ def _changes(context: MutableContext, issued: Issued, stop: threading.Event) -> 
             yield
 
 
-@pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3])
+@VERSIONS
 def test_threads_change_it_while_others_shake_hands(
     authority: pyossl.Authority, issued: Issued, version: Version
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cli.ocsp_making import ocsp_response
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 from x509.ocsp_signers import DAY, NOW, TRY_LATER, responder, signed_by
 
@@ -27,8 +28,7 @@ from pyossl import (
     lib,
 )
 
-pytestmark = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+pytestmark = needs("ocsp")
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,7 @@ def test_a_resumed_session_is_not_checked_again(version: Version, ca: Authority,
     refusal(context, server_context)
 
 
-@pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+@needs("psk")
 def test_a_server_with_a_pre_shared_key_has_no_certificate_to_check() -> None:
     key = bytes(range(32))
     server_context = Context(is_server=True)
@@ -303,7 +303,7 @@ def test_a_server_with_a_pre_shared_key_has_no_certificate_to_check() -> None:
     assert client.peer_certificate is None
 
 
-@pytest.mark.skipif(not pyossl.features.ocsp_multi_stapling, reason="OpenSSL 3.6 has several responses")
+@needs("ocsp_multi_stapling")
 @pytest.mark.feature("OCSP responses about several certificates")
 def test_several_responses_are_about_several_certificates() -> None:
     root = Authority("root")

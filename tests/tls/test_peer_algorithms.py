@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 from tls.published_client_hellos import CHROME
 
 import pyossl
 from pyossl import Connection, Context, Version
 
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 GROUP_NAMES = {"P-256": {"secp256r1", "prime256v1"}, "X25519": {"x25519", "X25519"}, "P-384": {"secp384r1"}}
 """OpenSSL 1.1.1 has its own names for groups."""
 

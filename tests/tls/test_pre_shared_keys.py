@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
 
 import pyossl
@@ -13,9 +14,8 @@ from pyossl.tls.mutable_connection import MutableConnection
 from pyossl.tls.mutable_context import Method, MutableContext
 
 KEY = bytes(range(32))
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 LONGEST = lib.PSK_MAX_IDENTITY_LEN if lib.HAVE_PSK else 0
-pytestmark = pytest.mark.skipif(not lib.HAVE_PSK, reason="this OpenSSL has no pre-shared keys")
+pytestmark = needs("psk")
 
 
 def restricted(context: Context, version: Version) -> Context:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from marks import needs
 from pairs import carry, meet, shake_hands
 from tls.test_pre_shared_keys import ticket_of
 
 import pyossl
-from pyossl import Connection, Context, PreSharedKey, UsageError, Version, lib
+from pyossl import Connection, Context, PreSharedKey, UsageError, Version
 
 KEY = PreSharedKey(b"Client 1", bytes(range(32)))
 SUITES = {"sha256": ("TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"), "sha384": ("TLS_AES_256_GCM_SHA384",)}
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 class OnPurposeError(Exception):
@@ -254,9 +255,8 @@ def test_a_servers_callback_gets_whole_tickets_and_sessions_are_resumed(
     assert client.session_reused
 
 
+@needs("psk")
 def test_it_is_asked_before_the_callbacks_for_both_versions_which_serve_tls_1_2() -> None:
-    if not lib.HAVE_PSK:
-        pytest.skip("this OpenSSL has no pre-shared keys before TLS 1.3")
     order: list[str] = []
     mine, theirs = client_context(), server_context()
     mine.set_cipher_list("PSK+AESGCM")

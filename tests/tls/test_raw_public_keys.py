@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from marks import VERSIONS, needs, without
 from pairs import carry, meet, shake_hands
 
 import pyossl
@@ -28,8 +29,6 @@ from pyossl import (
 
 RAW, X509 = CertificateType.RAW_PUBLIC_KEY, CertificateType.X509
 BOTH = (RAW, X509)
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
-HAVE = pytest.mark.skipif(not lib.HAVE_RAW_PUBLIC_KEYS, reason="this OpenSSL has no raw public keys")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def refused(client: Context, server: Context, **options: Any) -> str:
 # Which peers are accepted
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 @pytest.mark.feature("raw public keys, client and server")
 def test_a_server_shows_a_key_that_the_client_expects(version: Version, key: PrivateKey, other: PrivateKey) -> None:
@@ -97,7 +96,7 @@ def test_a_server_shows_a_key_that_the_client_expects(version: Version, key: Pri
     assert server.read() == b"to a known key"
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_another_key_is_refused(version: Version, key: PrivateKey, other: PrivateKey) -> None:
     client = Connection(raw_client([other.public_key], version))
@@ -110,7 +109,7 @@ def test_another_key_is_refused(version: Version, key: PrivateKey, other: Privat
         client.read()
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 @pytest.mark.feature("raw public keys, client and server")
 def test_both_sides_show_keys(version: Version, key: PrivateKey, other: PrivateKey) -> None:
@@ -120,7 +119,7 @@ def test_both_sides_show_keys(version: Version, key: PrivateKey, other: PrivateK
     assert client.client_certificate_type is server.client_certificate_type is RAW
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_server_refuses_other_clients(version: Version, key: PrivateKey, other: PrivateKey) -> None:
     server = raw_server(key, version, [key.public_key])
@@ -128,7 +127,7 @@ def test_a_server_refuses_other_clients(version: Version, key: PrivateKey, other
     refused(raw_client([key.public_key], version), server)  # nothing
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_key_that_is_too_weak_is_refused_although_it_is_expected(key: PrivateKey) -> None:
     weak = PrivateKey.generate("RSA", bits=1024)
     server = Context(is_server=True)
@@ -142,7 +141,7 @@ def test_a_key_that_is_too_weak_is_refused_although_it_is_expected(key: PrivateK
     refused(client, server)
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_context_that_expects_raw_keys_alone_refuses_a_trusted_certificate(
     version: Version, key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -157,7 +156,7 @@ def test_a_context_that_expects_raw_keys_alone_refuses_a_trusted_certificate(
     refused(only(Context.client(trust=authority.certificate, credentials=mine), version), server)
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_client_that_knows_no_raw_keys_is_refused_by_a_server_without_a_certificate(
     version: Version, key: PrivateKey, authority: pyossl.Authority
@@ -165,7 +164,7 @@ def test_a_client_that_knows_no_raw_keys_is_refused_by_a_server_without_a_certif
     refused(only(Context.client(trust=authority.certificate), version), raw_server(key, version))
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_context_that_expects_no_raw_keys_accepts_none(key: PrivateKey, credentials: pyossl.Credentials) -> None:
     """A client that was told by OpenSSL's own function to take raw keys verifies them all the same."""
     client = Context.client(trust=Store.empty(), check_hostname=False)
@@ -176,7 +175,7 @@ def test_a_context_that_expects_no_raw_keys_accepts_none(key: PrivateKey, creden
 # Both kinds
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 @pytest.mark.feature("raw public keys and certificates offered together")
 @pytest.mark.parametrize("preferred", BOTH, ids=lambda kind: kind.name)
@@ -203,7 +202,7 @@ def test_the_side_that_shows_its_key_chooses_one_of_both_kinds(
     assert server.peer_public_key == mine.private_key.public_key
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_certificate_beside_expected_keys_is_verified_as_always(
     version: Version, key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -224,7 +223,7 @@ def test_a_certificate_beside_expected_keys_is_verified_as_always(
         shake_hands(ours, Connection(server))
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_server_takes_keys_and_certificates_of_its_clients(
     version: Version, key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -242,7 +241,7 @@ def test_a_server_takes_keys_and_certificates_of_its_clients(
     refused(only(Context.client(trust=authority.certificate, credentials=stranger), version), server)
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_an_optional_client_may_show_nothing_and_no_other_key(
     key: PrivateKey, other: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -254,9 +253,9 @@ def test_an_optional_client_may_show_nothing_and_no_other_key(
     refused(stranger, server)
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
-@pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_an_ocsp_response_is_required_of_a_certificate_and_not_of_a_raw_key(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -274,7 +273,7 @@ def test_an_ocsp_response_is_required_of_a_certificate_and_not_of_a_raw_key(
 # The traps of OpenSSL's own functions
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_openssl_takes_certificates_where_only_raw_keys_are_set(
     version: Version, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -286,7 +285,7 @@ def test_openssl_takes_certificates_where_only_raw_keys_are_set(
     assert client.peer_certificate == credentials.certificate
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_openssls_expected_keys_replace_the_verification_of_certificates(
     key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
 ) -> None:
@@ -313,7 +312,7 @@ def test_openssls_expected_keys_replace_the_verification_of_certificates(
 # Callbacks
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_verify_callback_is_asked_about_a_raw_key(key: PrivateKey, other: PrivateKey) -> None:
     seen: list[pyossl.Verification] = []
 
@@ -332,7 +331,7 @@ def test_a_verify_callback_is_asked_about_a_raw_key(key: PrivateKey, other: Priv
     refused(refusing, raw_server(key))
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_an_exception_of_a_verify_callback_is_raised(key: PrivateKey) -> None:
     def fail(connection: Connection, verification: pyossl.Verification) -> bool:
         raise LookupError("no answer")
@@ -343,7 +342,7 @@ def test_an_exception_of_a_verify_callback_is_raised(key: PrivateKey) -> None:
         meet(client, raw_server(key))
 
 
-@HAVE
+@needs("raw_public_keys")
 @pytest.mark.parametrize("answer", [True, False])
 def test_a_chain_callback_gets_an_empty_chain(answer: bool, key: PrivateKey, other: PrivateKey) -> None:
     chains: list[Any] = []
@@ -363,7 +362,7 @@ def test_a_chain_callback_gets_an_empty_chain(answer: bool, key: PrivateKey, oth
     assert chains == [()]
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_client_hello_callback_can_choose_a_context_with_raw_keys(
     key: PrivateKey, credentials: pyossl.Credentials
 ) -> None:
@@ -377,7 +376,7 @@ def test_a_client_hello_callback_can_choose_a_context_with_raw_keys(
     refused(raw_client([key.public_key, credentials.private_key.public_key]), first)
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_the_keys_of_the_chosen_context_count(key: PrivateKey, other: PrivateKey) -> None:
     chosen = raw_server(key, clients=[key.public_key])
     for clients in ([other.public_key], []):
@@ -393,7 +392,7 @@ def test_the_keys_of_the_chosen_context_count(key: PrivateKey, other: PrivateKey
 # Sessions
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_resumed_session_has_the_key(version: Version, key: PrivateKey, other: PrivateKey) -> None:
     client_context = raw_client([key.public_key], version, other)
@@ -410,7 +409,7 @@ def test_a_resumed_session_has_the_key(version: Version, key: PrivateKey, other:
     assert again.peer_public_key == key.public_key
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_session_with_a_key_that_is_not_expected_is_not_offered(
     version: Version, key: PrivateKey, other: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials
@@ -439,7 +438,7 @@ def test_a_session_with_a_key_that_is_not_expected_is_not_offered(
                 Connection(context, session=session)
 
 
-@HAVE
+@needs("raw_public_keys")
 @VERSIONS
 def test_a_server_does_not_resume_the_sessions_of_a_context_that_expects_other_keys(
     version: Version, key: PrivateKey, other: PrivateKey
@@ -464,7 +463,7 @@ def test_a_server_does_not_resume_the_sessions_of_a_context_that_expects_other_k
 # Mistakes
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_mistakes_are_named(
     key: PrivateKey, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Any
 ) -> None:
@@ -500,7 +499,7 @@ def test_mistakes_are_named(
         Context(is_server=True).use_raw_public_key(wrong)
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_frozen_context_keeps_its_keys(key: PrivateKey) -> None:
     server = raw_server(key)
     Connection(server)
@@ -510,7 +509,7 @@ def test_a_frozen_context_keeps_its_keys(key: PrivateKey) -> None:
         server.expect_public_keys([key.public_key])
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_the_last_keys_replace_the_others_and_outlive_their_objects(key: PrivateKey, other: PrivateKey) -> None:
     client = Context.client(trust=Store.empty(), check_hostname=False)
     client.expect_public_keys([other.public_key])
@@ -519,7 +518,7 @@ def test_the_last_keys_replace_the_others_and_outlive_their_objects(key: Private
     refused(client, raw_server(other))
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_a_key_of_another_library_context_is_refused_and_one_is_expected_anywhere(key: PrivateKey) -> None:
     library = pyossl.LibraryContext()
     server = Context(is_server=True, library_context=library)
@@ -531,7 +530,7 @@ def test_a_key_of_another_library_context_is_refused_and_one_is_expected_anywher
     meet(client, server)
 
 
-@pytest.mark.skipif(bool(lib.HAVE_RAW_PUBLIC_KEYS), reason="this OpenSSL has raw public keys")
+@without("raw_public_keys")
 def test_an_older_openssl_refuses_them(key: PrivateKey, client_context: Context, server_context: Context) -> None:
     with pytest.raises(UnsupportedError, match="raw public keys"):
         client_context.expect_public_keys([key.public_key])
@@ -574,7 +573,7 @@ print("done")
 """
 
 
-@HAVE
+@needs("raw_public_keys")
 def test_keys_live_as_long_as_a_connection_needs_them() -> None:
     ran = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "done\n", ran.stderr

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import meet, shake_hands
 from served import tls_pair
 
@@ -17,7 +18,6 @@ DATA, HANDSHAKE = 23, 22
 FULL = 16384
 TAG = 16
 OVERHEAD = TAG + 1  # the tag of the AEAD, and the type inside
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 def records(sent: bytes) -> list[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 from x509.certificate_making import bare, make, tlv
 
@@ -16,7 +17,6 @@ from pyossl.tls.session_settings import MOST_SESSIONS
 
 MIB = 1 << 20
 STATM = Path("/proc/self/statm")
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 def contexts(

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from outside_cache import Outside
 from pairs import carry, meet, shake_hands
 from served import Task
 
 import pyossl
 from pyossl import Connection, Context, DecodeError, Options, Session, TicketKeys, UsageError, Version, Want, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):

@@ -15,7 +15,6 @@ from x509.certificate_making import crl_der, make, revoke
 import pyossl
 from pyossl import Context, Session, Store, Verification, VerifyFlags, Version
 
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 KEYS = bytes(range(80))
 
 

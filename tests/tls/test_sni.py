@@ -13,12 +13,11 @@ import weakref
 from collections.abc import Callable
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Context, VerifyFlags, Version, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from marks import needs, without
 from pairs import shake_hands
 from pyopenssl.pyopenssl_pairs import shake_hands as finish
 
@@ -19,7 +20,6 @@ from pyossl.tls.srtp import _SIZES
 
 SHA1, GCM = "SRTP_AES128_CM_SHA1_80", "SRTP_AEAD_AES_128_GCM"
 KNOWN = list(_SIZES) if lib.HAVE_API_3_5 else [SHA1, "SRTP_AES128_CM_SHA1_32", GCM, "SRTP_AEAD_AES_256_GCM"]
-needs_srtp = pytest.mark.skipif(not (lib.HAVE_SRTP and lib.HAVE_DTLS), reason="this OpenSSL has no SRTP or no DTLS")
 
 
 def datagram_contexts(
@@ -54,7 +54,7 @@ def parts(keys: SRTPKeys) -> tuple[bytes, ...]:
 
 
 @pytest.mark.feature("profile and keys for SRTP, over DTLS")
-@needs_srtp
+@needs("srtp", "dtls")
 @pytest.mark.parametrize("profile", _SIZES)
 def test_both_sides_have_the_profile_and_the_same_keys(profile: str, credentials: pyossl.Credentials) -> None:
     if profile not in KNOWN:
@@ -73,7 +73,7 @@ def test_both_sides_have_the_profile_and_the_same_keys(profile: str, credentials
     assert ours.profile == profile
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 @pytest.mark.parametrize(
     ("client", "server", "selected"),
     [
@@ -95,13 +95,13 @@ def test_the_servers_order_decides_and_without_a_common_profile_there_are_no_key
                 each.srtp_keys()
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 def test_profiles_are_for_dtls() -> None:
     with pytest.raises(UsageError, match="only for DTLS"):
         MutableContext(Method.TLS).srtp_profiles = (SHA1,)
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 def test_a_tls_client_that_offers_profiles_is_refused(credentials: pyossl.Credentials) -> None:
     """docs/pitfalls.md, 89."""
     client, server = datagram_contexts([], [], credentials, Method.TLS)
@@ -110,7 +110,7 @@ def test_a_tls_client_that_offers_profiles_is_refused(credentials: pyossl.Creden
         shake_hands(*before_handshake((client, server)))
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 def test_before_the_handshake_is_finished_there_are_no_keys(credentials: pyossl.Credentials) -> None:
     client, _ = before_handshake(datagram_contexts([SHA1], [SHA1], credentials))
     assert client.srtp_profile is None
@@ -118,7 +118,7 @@ def test_before_the_handshake_is_finished_there_are_no_keys(credentials: pyossl.
         client.srtp_keys()
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 @pytest.mark.parametrize(
     ("profiles", "error"),
     [
@@ -141,7 +141,7 @@ def test_profiles_that_cannot_be_used_are_refused_and_change_nothing(profiles: A
     assert context.srtp_profiles == (GCM, SHA1)
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 def test_a_frozen_context_keeps_its_profiles() -> None:
     context = MutableContext(Method.DTLS)
     MutableConnection(context)
@@ -149,7 +149,7 @@ def test_a_frozen_context_keeps_its_profiles() -> None:
         context.srtp_profiles = (SHA1,)
 
 
-@pytest.mark.skipif(lib.HAVE_SRTP, reason="this OpenSSL has SRTP")
+@without("srtp")
 def test_an_openssl_without_srtp_says_so() -> None:
     with pytest.raises(UnsupportedError, match="SRTP"):
         MutableContext(Method.TLS).srtp_profiles = (SHA1,)
@@ -178,7 +178,7 @@ def test_the_keys_do_not_show_themselves() -> None:
     assert "secret" not in str(keys)
 
 
-@needs_srtp
+@needs("srtp", "dtls")
 def test_programs_for_pyopenssl_have_the_same_keys(credentials: pyossl.Credentials) -> None:
     contexts = SSL.Context(SSL.DTLS_METHOD), SSL.Context(SSL.DTLS_METHOD)
     contexts[1]._core.use_certificate(credentials.certificate)

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, UsageError, Version, Want, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 class OnPurposeError(Exception):

@@ -8,13 +8,12 @@ import threading
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, meet, shake_hands
 from served import Task, child_that_does
 
 import pyossl
 from pyossl import Connection, Context, Session, TicketKeys, UsageError, Version, ffi, lib
-
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
 
 def named(name: bytes) -> bytes:

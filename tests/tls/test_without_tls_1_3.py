@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from marks import without
 from pairs import shake_hands
 
 import pyossl
-from pyossl import Version, features
+from pyossl import Version
 from pyossl.tls.mutable_context import Method, MutableContext
 
-without_tls_1_3 = pytest.mark.skipif(features.tls1_3, reason="this OpenSSL has TLS 1.3")
-without_dtls = pytest.mark.skipif(features.dtls, reason="this OpenSSL has DTLS")
 
-
-@without_tls_1_3
+@without("tls1_3")
 def test_tls_1_3_as_the_minimum_version_is_unsupported() -> None:
     with pytest.raises(pyossl.UnsupportedError, match=r"TLS 1\.3"):
         pyossl.Context.client(minimum_version=Version.TLSv1_3)
 
 
-@without_tls_1_3
+@without("tls1_3")
 def test_a_range_of_versions_up_to_tls_1_3_ends_with_tls_1_2(
     authority: pyossl.Authority, server_context: pyossl.Context
 ) -> None:
@@ -31,7 +29,7 @@ def test_a_range_of_versions_up_to_tls_1_3_ends_with_tls_1_2(
     assert client.version == "TLSv1.2"
 
 
-@without_dtls
+@without("dtls")
 def test_dtls_is_unsupported() -> None:
     with pytest.raises(pyossl.UnsupportedError, match="DTLS"):
         MutableContext(Method.DTLS)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from cli.ocsp_making import ocsp_response
+from marks import needs
 from x509.ocsp_signers import DAY, NOW, TRY_LATER, responder, signed_by
 
 import pyossl
 from pyossl import Authority, CertificateError, Credentials, OCSPResponse, OCSPResponseStatus, OCSPStatus, lib
 from pyossl.x509.der_writing import der
 
-pytestmark = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+pytestmark = needs("ocsp")
 MINUTE = datetime.timedelta(minutes=1)
 
 

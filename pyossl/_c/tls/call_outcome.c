@@ -71,6 +71,14 @@ static int pyossl_begin(pyossl_connection *connection)
     return 0;
 }
 
+/* pyossl_begin for calls that send: after a failed write, PYOSSL_UNWRITTEN takes the place of PYOSSL_DEAD. */
+static int pyossl_begin_to_send(pyossl_connection *connection)
+{
+    int answer = pyossl_begin(connection);
+
+    return answer == PYOSSL_DEAD && connection->write_errno != 0 ? PYOSSL_UNWRITTEN : answer;
+}
+
 /* Ends a call and releases the lock.  Returns `result`, or PYOSSL_PARKED if a callback raised, whatever the result
  * was. */
 static long long pyossl_end(pyossl_connection *connection, long long result)

@@ -87,11 +87,9 @@ static long long pyossl_do_post_handshake(pyossl_connection *connection, int wha
  * -SSL_ERROR_WANT_WRITE; without `flushes` it is 0, and the next read or write sends them. */
 static long long pyossl_post_handshake_step(pyossl_connection *connection, int what, int flushes)
 {
-    int answer = pyossl_begin(connection);
+    int answer = pyossl_begin_to_send(connection);
     long long outcome;
 
-    if (answer == PYOSSL_DEAD && connection->write_errno != 0)
-        return PYOSSL_UNWRITTEN;
     if (answer != 0)
         return answer;
     outcome = pyossl_do_post_handshake(connection, what);

@@ -25,11 +25,9 @@ static long long pyossl_shutdown_step(pyossl_connection *connection, int *result
  * and the peer's has not been received. */
 static long long pyossl_shutdown(pyossl_connection *connection)
 {
-    int result = pyossl_begin(connection);
+    int result = pyossl_begin_to_send(connection);
     long long outcome;
 
-    if (result == PYOSSL_DEAD && connection->write_errno != 0)
-        return PYOSSL_UNWRITTEN;
     if (result != 0)
         return result;
     if (connection->write_errno != 0)

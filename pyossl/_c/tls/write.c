@@ -119,9 +119,8 @@ static long long pyossl_send_records(pyossl_connection *connection, const char *
 /* pyossl_write; `is_kept` as for pyossl_send_records. */
 static long long pyossl_write_step(pyossl_connection *connection, const void *data, size_t size, int is_kept)
 {
-    int answer = pyossl_begin(connection);
-    if (answer == PYOSSL_DEAD && connection->write_errno != 0)
-        return PYOSSL_UNWRITTEN;
+    int answer = pyossl_begin_to_send(connection);
+
     return answer != 0 ? answer : pyossl_end(connection, pyossl_send_records(connection, data, size, is_kept));
 }
 

@@ -1,0 +1,20 @@
+"""Marks that many tests have: for each protocol version, and for a feature that the OpenSSL in use has or lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyossl import Version, features
+
+VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skips the test if this OpenSSL lacks one of the features, which are names of ``pyossl.features``."""
+    lacking = " and no ".join(features.describe(name) for name in names if not features[name])
+    return pytest.mark.skipif(bool(lacking), reason=f"this OpenSSL has no {lacking}")
+
+
+def without(name: str) -> pytest.MarkDecorator:
+    """Skips the test if this OpenSSL has the feature."""
+    return pytest.mark.skipif(features[name], reason=f"this OpenSSL has {features.describe(name)}")
