@@ -15,9 +15,10 @@
  * The stack of a job has 32 KiB, and nothing behind it stops an overflow.  From OpenSSL 3.2 on, pyossl sets functions
  * that make it larger, with a page behind it that stops one.
  *
- * Python.  Python measures the depth of its own stack, and needs more than that.  So it never runs in a job.  All callbacks and all BIOs in Python go through one function of cffi's, which pyossl_call_python
- * replaces: in a job it leaves the question with the job and pauses it.  The thread then calls Python on its own stack,
- * and goes on with the job at once.
+ * Python.  Python measures the depth of its own stack, and needs more than that.  So it never runs in a job.  All
+ * callbacks and all BIOs in Python go through one function of cffi's, which pyossl_call_python replaces: in a job it
+ * leaves the question with the job and pauses it.  The thread then calls Python on its own stack, and goes on with the
+ * job at once.
  *
  * Threads.  OpenSSL and the compiler keep addresses of the thread's own data on the stack of a job.  So a job is
  * continued by the thread that has begun it, and by no other.
