@@ -4,12 +4,14 @@
  * context of its own, and other functions for signatures.  Before, pausing_begin() makes the signatures of new EC keys
  * pause.
  *
- * The environment variable PAUSING_WITHOUT_FD makes it name no descriptor: then the second try succeeds. */
+ * Environment variables: with PAUSING_WITHOUT_FD it names no descriptor, and the second try succeeds.  With
+ * PAUSING_AND_FAILING it puts an error into the queue before it pauses, and fails when the device answers. */
 
 #define OPENSSL_SUPPRESS_DEPRECATED 1
 
 #include <openssl/async.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,8 @@ static void close_it(ASYNC_WAIT_CTX *waits, const void *key, int fd, void *data)
     close(fd);
 }
 
-static void wait_for_device(void)
+/* 1: done; 0: the device has failed. */
+static int wait_for_device(void)
 {
     static const char key = 0;
     ASYNC_JOB *job = ASYNC_get_current_job();
@@ -40,12 +43,14 @@ static void wait_for_device(void)
     int fd;
 
     if (job == NULL)
-        return;
+        return 1;
+    if (getenv("PAUSING_AND_FAILING") != NULL)
+        ERR_put_error(ERR_LIB_USER, 0, 77, __FILE__, __LINE__);
     if (getenv("PAUSING_WITHOUT_FD") != NULL) {
         pauses++;
         ASYNC_pause_job();
         ends++;
-        return;
+        return 1;
     }
     waits = ASYNC_get_wait_ctx(job);
     fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -57,6 +62,7 @@ static void wait_for_device(void)
     ends++;
     ASYNC_WAIT_CTX_clear_fd(waits, &key);
     close(fd);
+    return getenv("PAUSING_AND_FAILING") == NULL;
 }
 
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
@@ -75,23 +81,23 @@ static OSSL_FUNC_signature_digest_sign_final_fn *digest_sign_final;
 /* One function for each that `default` has for ECDSA: no other signature is used here. */
 static int paused_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs, size_t tbslen)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return sign(ctx, sig, length, size, tbs, tbslen);
 }
 
 static int paused_digest_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs,
                               size_t tbslen)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return digest_sign(ctx, sig, length, size, tbs, tbslen);
 }
 
 static int paused_digest_sign_final(void *ctx, unsigned char *sig, size_t *length, size_t size)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return digest_sign_final(ctx, sig, length, size);
 }
 
@@ -181,7 +187,8 @@ static int (*sign)(int, const unsigned char *, int, unsigned char *, unsigned in
 static int paused_sign(int type, const unsigned char *digest, int length, unsigned char *sig, unsigned int *siglen,
                        const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
 {
-    wait_for_device();
+    if (!wait_for_device())
+        return 0;
     return sign(type, digest, length, sig, siglen, kinv, r, key);
 }
 

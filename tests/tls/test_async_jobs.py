@@ -171,6 +171,20 @@ def test_an_exception_of_a_callback_ends_the_handshake(client_context: Context, 
     assert server.async_fds == ()
 
 
+def test_errors_from_before_a_pause_are_reported(
+    client_context: Context, server_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread's error queue is empty while a job is paused, and other connections use it meanwhile."""
+    monkeypatch.setenv("PAUSING_AND_FAILING", "1")
+    _, server = start(Connection(client_context, "example.com"), Connection(server_context))
+    start(Connection(client_context, "example.com"), Connection(server_context))
+    device_answers(server)
+    with pytest.raises(pyossl.TLSError) as caught:
+        server.handshake()
+    assert caught.value.records[0].code & 0xFFF == 77
+    assert len(caught.value.records) > 1
+
+
 def test_a_callback_makes_handshakes_in_jobs_of_its_own(
     client_context: Context, server_context: Context, pausing: Pausing, credentials: pyossl.Credentials
 ) -> None:

@@ -39,6 +39,7 @@ struct pyossl_job {
     int can_finish;              /* and the job uses no BIO of the program */
     struct _cffi_externpy_s *function;    /* the Python function that the job asks for; NULL: none */
     char *arguments;             /* of that function, which puts its result there */
+    pyossl_aside *aside;         /* the errors that were in the thread's queue when the job was paused; owned */
     pyossl_connection *next;     /* in the list of the abandoned ones */
 };
 
@@ -166,12 +167,15 @@ static int pyossl_job_body(void *given)
     return result;
 }
 
-/* Begins the job, or goes on with it: the result of ASYNC_start_job(3).  Answers its questions. */
+/* Begins the job, or goes on with it: the result of ASYNC_start_job(3).  Answers its questions.  Errors that the job
+ * has put into the thread's queue before it was paused are put back: it may be about to report them. */
 static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *), int *result)
 {
     pyossl_job_arguments arguments = {connection, function};    /* OpenSSL makes a copy */
     struct pyossl_job *job = connection->job;
 
+    pyossl_put_back(job->aside);
+    job->aside = NULL;
     for (;;) {
         int status;
         pyossl_in_job = job;
@@ -179,6 +183,8 @@ static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *),
         pyossl_in_job = NULL;
         if (status == ASYNC_FINISH || status == ASYNC_ERR)
             job->job = NULL;
+        if (status == ASYNC_PAUSE && job->function == NULL)
+            job->aside = pyossl_set_aside();
         if (status != ASYNC_PAUSE || job->function == NULL)
             return status;
 #ifdef _cffi_call_python
