@@ -101,6 +101,45 @@ static int paused_digest_sign_final(void *ctx, unsigned char *sig, size_t *lengt
     return digest_sign_final(ctx, sig, length, size);
 }
 
+/* How many of the next derivations of keys for TLS 1.3 pause too. */
+static int derivations;
+static OSSL_FUNC_kdf_derive_fn *derive;
+
+void pausing_derivations(int count) { derivations = count; }
+
+static int paused_derive(void *ctx, unsigned char *key, size_t length, const OSSL_PARAM parameters[])
+{
+    if (derivations > 0 && ASYNC_get_current_job() != NULL) {
+        derivations--;
+        if (!wait_for_device())
+            return 0;
+    }
+    return derive(ctx, key, length, parameters);
+}
+
+static const OSSL_ALGORITHM *with_pausing_derivation(const OSSL_ALGORITHM *algorithms)
+{
+    enum { MOST = 100 };
+    static OSSL_ALGORITHM mine[MOST];
+    static OSSL_DISPATCH functions[MOST];
+    size_t n, k;
+
+    for (n = 0; algorithms[n].algorithm_names != NULL && n < MOST - 1; n++) {
+        mine[n] = algorithms[n];
+        if (strncmp(mine[n].algorithm_names, "TLS13-KDF", 9) != 0)
+            continue;
+        for (k = 0; mine[n].implementation[k].function_id != 0; k++) {
+            functions[k] = mine[n].implementation[k];
+            if (functions[k].function_id == OSSL_FUNC_KDF_DERIVE) {
+                derive = OSSL_FUNC_kdf_derive(&functions[k]);
+                functions[k].function = (void (*)(void))paused_derive;
+            }
+        }
+        mine[n].implementation = functions;
+    }
+    return mine;
+}
+
 static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms)
 {
     enum { MOST = 100 };
@@ -141,6 +180,8 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
     const OSSL_ALGORITHM *algorithms = OSSL_PROVIDER_query_operation(base, operation, no_cache);
 
     (void)ctx;
+    if (operation == OSSL_OP_KDF && algorithms != NULL)
+        return with_pausing_derivation(algorithms);
     return operation == OSSL_OP_SIGNATURE && algorithms != NULL ? with_pauses(algorithms) : algorithms;
 }
 

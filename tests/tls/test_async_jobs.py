@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pairs import carry, shake_hands
-from pausing import Pausing, device_answers
+from pausing import Pausing, build, device_answers
 from served import in_a_child
 
 import pyossl
@@ -293,6 +296,40 @@ def test_a_paused_connection_is_freed_when_its_job_has_ended(
     os.eventfd_write(fd, 1)  # the descriptor is still open
     start(Connection(client_context, "example.com"), Connection(server_context))
     assert pausing.ends == ends + 1
+
+
+def drop_the_context_of_a_paused_handshake(folder: str) -> None:
+    """Runs in a process of its own, where Python overwrites memory that it frees."""
+    pausing = Pausing(build(Path(folder)))
+    authority = pyossl.Authority()
+    credentials = authority.issue("example.com")
+    client_context = Context.client(trust=authority.certificate, alpn=["h2"])
+    contexts = [pausing.server(credentials, alpn=["h2"])]
+    client, server = start(Connection(client_context, "example.com"), Connection(contexts[0]))
+    device_answers(server)
+    shake_hands(client, server)
+    client.read()
+    session = client.session
+    assert session is not None
+    client, server = Connection(client_context, "example.com", session=session), Connection(contexts.pop())
+    pausing.pause_derivations(1)  # for the binder of the session, before the protocol is selected
+    start(client, server)
+    (fd,) = server.async_fds
+    server.close()
+    del server
+    gc.collect()
+    os.eventfd_write(fd, 1)
+    start(Connection(client_context, "example.com"), Connection(pausing.server(credentials)))
+    assert pausing.ends == 2
+
+
+@pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="only the provider of this test pauses so early")
+def test_the_context_of_a_paused_connection_may_be_dropped(pausing: Pausing, tmp_path: Path) -> None:
+    program = f"import test_async_jobs as test; test.drop_the_context_of_a_paused_handshake({str(tmp_path)!r})"
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    environment = os.environ | {"PYTHONMALLOC": "debug", "PYTHONPATH": folders}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_closed_paused_connections_leave_nothing_behind(client_context: Context, server_context: Context) -> None:
