@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pairs import carry, shake_hands
 from pausing import Pausing, build, device_answers
-from served import in_a_child
+from served import Task, in_a_child
 
 import pyossl
 from pyossl import Connection, Context, Modes, UsageError, Want, lib
@@ -346,6 +346,31 @@ def test_closed_paused_connections_leave_nothing_behind(client_context: Context,
         one()
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8000  # KiB; 500 jobs have 16 MB of stacks
+
+
+def test_many_closed_paused_connections_do_not_delay_others(
+    client_context: Context, server_context: Context, pausing: Pausing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each handshake goes on with a few of them.  Jobs without a descriptor are tried, and this device has answered."""
+    monkeypatch.setenv("PAUSING_WITHOUT_FD", "1")
+
+    def begin() -> tuple[Connection, Connection]:
+        return start(Connection(client_context, "example.com"), Connection(server_context))
+
+    def in_thread() -> tuple[int, int]:  # a thread has a list of its own
+        pairs = [begin() for _ in range(50)]
+        pairs.clear()
+        gc.collect()
+        before = pausing.ends
+        pair = begin()
+        first = pausing.ends - before
+        for _ in range(3):
+            shake_hands(*pair)
+            pair = begin()
+        shake_hands(*pair)
+        return first, pausing.ends - before
+
+    assert Task(in_thread).result() == (16, 50 + 4)
 
 
 def test_a_child_process_leaves_a_paused_handshake_alone(paused: tuple[Connection, Connection]) -> None:

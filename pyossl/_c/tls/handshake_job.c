@@ -26,7 +26,9 @@
  * The end.  OpenSSL cannot end a paused job, and never frees it.  SSL_free(3) would free what the job uses, and close the
  * descriptor to which a device may still write.  So a connection that is closed with a paused job is kept, without its
  * BIO and without Python.  Before the thread of the job begins another one, it goes on with this one, if that is ready,
- * and frees the connection after the end of the job.  If the thread never does, the connection is never freed. */
+ * and frees the connection after the end of the job.  If the thread never does, the connection is never freed.  There
+ * may be very many of these connections while a device does not answer, so the thread looks at a few of them each
+ * time. */
 
 struct _cffi_externpy_s;
 
@@ -52,7 +54,7 @@ static _Thread_local struct pyossl_job *pyossl_in_job;    /* the job on whose st
 
 /* Closed connections with paused jobs, linked by `job->next`: those of this thread, and those that another thread than
  * that of the job has dropped. */
-static _Thread_local pyossl_connection *pyossl_abandoned_here;
+static _Thread_local pyossl_connection *pyossl_abandoned_here, *pyossl_last_abandoned_here;
 static pyossl_connection *pyossl_abandoned;
 
 /* A number of the thread that no other thread of the process has or had. */
@@ -234,15 +236,21 @@ static int pyossl_job_is_ready(const struct pyossl_job *job)
     return poll(pollers, (nfds_t)count, 0) != 0;
 }
 
+/* Adds a connection to the end of the list of this thread, or to the other list. */
 static void pyossl_add_abandoned(pyossl_connection *connection)
 {
-    pyossl_connection *first = __atomic_load_n(&pyossl_abandoned, __ATOMIC_ACQUIRE);
+    pyossl_connection *first;
 
     if (connection->job->thread == pyossl_thread_number()) {
-        connection->job->next = pyossl_abandoned_here;
-        pyossl_abandoned_here = connection;
+        connection->job->next = NULL;
+        if (pyossl_abandoned_here == NULL)
+            pyossl_abandoned_here = connection;
+        else
+            pyossl_last_abandoned_here->job->next = connection;
+        pyossl_last_abandoned_here = connection;
         return;
     }
+    first = __atomic_load_n(&pyossl_abandoned, __ATOMIC_ACQUIRE);
     do
         connection->job->next = first;
     while (!__atomic_compare_exchange_n(&pyossl_abandoned, &first, connection, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
@@ -264,27 +272,33 @@ static void pyossl_find_abandoned(void)
     }
 }
 
-/* Goes on with the abandoned jobs of this thread, and frees the connections whose jobs have ended. */
+/* Goes on with the abandoned jobs of this thread, the oldest first, at most PYOSSL_ABANDONED_AT_ONCE of them.  Frees the
+ * connections whose jobs have ended, and puts the others to the end of the list. */
 static void pyossl_finish_abandoned(void)
 {
-    pyossl_connection *connection, *next;
+    enum { PYOSSL_ABANDONED_AT_ONCE = 16 };
+    pyossl_connection *last;
 
     pyossl_find_abandoned();
-    connection = pyossl_abandoned_here;
-    pyossl_abandoned_here = NULL;
-    for (; connection != NULL; connection = next) {
+    if (pyossl_abandoned_here == NULL)
+        return;
+    last = pyossl_last_abandoned_here;
+    for (int n = 0; n < PYOSSL_ABANDONED_AT_ONCE && pyossl_abandoned_here != NULL; n++) {
+        pyossl_connection *connection = pyossl_abandoned_here;
         struct pyossl_job *job = connection->job;
-        int result, status = ASYNC_PAUSE;
+        int result, status = ASYNC_PAUSE, is_last = connection == last;
 
-        next = job->next;
-        if (pyossl_lock_is_inherited(&connection->own_lock))
-            continue;
-        if (pyossl_job_is_ready(job))
-            status = pyossl_run_job(connection, NULL, &result);
-        if (status == ASYNC_PAUSE)
-            pyossl_add_abandoned(connection);
-        else
-            pyossl_connection_free(connection);
+        pyossl_abandoned_here = job->next;
+        if (!pyossl_lock_is_inherited(&connection->own_lock)) {
+            if (pyossl_job_is_ready(job))
+                status = pyossl_run_job(connection, NULL, &result);
+            if (status == ASYNC_PAUSE)
+                pyossl_add_abandoned(connection);
+            else
+                pyossl_connection_free(connection);
+        }
+        if (is_last)
+            break;
     }
     pyossl_clear_errors();
 }
