@@ -5,7 +5,8 @@
  * pause.
  *
  * Environment variables: with PAUSING_WITHOUT_FD it names no descriptor, and the second try succeeds.  With
- * PAUSING_AND_FAILING it puts an error into the queue before it pauses, and fails when the device answers. */
+ * PAUSING_AND_FAILING it puts an error into the queue before it pauses, and fails when the device answers.  With
+ * PAUSING_FORBIDDEN it does not pause, and nothing else in the jobs of this thread can from then on. */
 
 #define OPENSSL_SUPPRESS_DEPRECATED 1
 
@@ -44,6 +45,10 @@ static int wait_for_device(void)
 
     if (job == NULL)
         return 1;
+    if (getenv("PAUSING_FORBIDDEN") != NULL) {
+        ASYNC_block_pause();
+        return 1;
+    }
     if (getenv("PAUSING_AND_FAILING") != NULL)
         ERR_put_error(ERR_LIB_USER, 0, 77, __FILE__, __LINE__);
     if (getenv("PAUSING_WITHOUT_FD") != NULL) {

@@ -174,6 +174,25 @@ def test_an_exception_of_a_callback_ends_the_handshake(client_context: Context, 
     assert server.async_fds == ()
 
 
+def test_a_callback_that_cannot_be_called_ends_the_handshake(
+    authority: pyossl.Authority, server_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAUSING_FORBIDDEN", "1")
+    client_context = Context.client(trust=authority.certificate, maximum_version=pyossl.Version.TLSv1_3)
+    asked: list[str] = []
+    server_context.keylog_callback = lambda connection, line: asked.append(line)
+
+    def in_thread() -> None:  # no job of the thread can be paused any more
+        client, server = Connection(client_context, "example.com"), Connection(server_context)
+        client.handshake()
+        carry(client, server)
+        server.handshake()
+
+    with pytest.raises(pyossl.TLSError):
+        Task(in_thread).result()
+    assert all("TRAFFIC_SECRET_0" not in line for line in asked)
+
+
 def test_errors_from_before_a_pause_are_reported(
     client_context: Context, server_context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ struct pyossl_job {
     int sys_errno;               /* errno at the end of the job's function */
     int is_abandoned;            /* the connection is closed: Python is not asked any more */
     int can_finish;              /* and the job uses no BIO of the program */
+    int is_unanswered;           /* Python could not be asked: the handshake must not succeed */
     struct _cffi_externpy_s *function;    /* the Python function that the job asks for; NULL: none */
     char *arguments;             /* of that function, which puts its result there */
     pyossl_aside *aside;         /* the errors that were in the thread's queue when the job was paused; owned */
@@ -199,7 +200,8 @@ static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *),
 #ifdef _cffi_call_python
 
 /* Calls a Python function, for all functions that C calls.  In a job, the thread calls it outside of the job.  If Python
- * is not to be asked, the result is 0, and the call of the connection fails. */
+ * is not to be asked, or an engine or provider has forbidden pauses (ASYNC_block_pause(3)), the result is 0, which some
+ * callbacks would take for success: so the handshake fails. */
 static void pyossl_call_python(struct _cffi_externpy_s *function, char *arguments)
 {
     struct pyossl_job *job = pyossl_in_job;
@@ -215,6 +217,7 @@ static void pyossl_call_python(struct _cffi_externpy_s *function, char *argument
             return;
         job->function = NULL;
     }
+    job->is_unanswered = 1;
     memset(arguments, 0, 8);
 }
 
@@ -369,6 +372,8 @@ static long long pyossl_handshake_in_job(pyossl_connection *connection, int (*fu
         pyossl_clear_errors();
         return status == ASYNC_PAUSE ? -SSL_ERROR_WANT_ASYNC : -SSL_ERROR_WANT_ASYNC_JOB;
     }
+    if (job->is_unanswered)
+        status = ASYNC_ERR;
     if (status == ASYNC_FINISH && result == 1) {
         pyossl_forget_job(connection);
         return 0;
