@@ -319,11 +319,13 @@ static int pyossl_abandon_job(pyossl_connection *connection)
     connection->job->is_abandoned = 1;
     connection->handle = NULL;
     /* Over BIOs of the program, one of them may be in the middle of a call: then the job is never finished. */
+    pyossl_hold_forks();
     nothing = connection->memory != NULL || connection->socket != NULL ? BIO_new(BIO_s_null()) : NULL;
     if (nothing != NULL) {
         SSL_set_bio(connection->ssl, nothing, nothing);
         connection->job->can_finish = 1;
     }
+    pyossl_let_fork();
     pyossl_clear_errors();
     connection->memory = NULL;
     connection->socket = NULL;
