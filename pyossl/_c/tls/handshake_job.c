@@ -71,7 +71,11 @@ static unsigned long pyossl_thread_number(void)
 
 static int pyossl_has_async_jobs(void)
 {
+#ifdef _cffi_call_python
     return HAVE_ASYNC_JOBS && ASYNC_is_capable();
+#else
+    return 0;    /* Python would run in the jobs: pyossl_call_python */
+#endif
 }
 
 #if COMPILES(HAVE_API_3_2)
@@ -186,10 +190,12 @@ static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *),
         pyossl_in_job = NULL;
         if (status == ASYNC_FINISH || status == ASYNC_ERR)
             job->job = NULL;
-        if (status == ASYNC_PAUSE && job->function == NULL)
-            job->aside = pyossl_set_aside();
-        if (status != ASYNC_PAUSE || job->function == NULL)
+        if (status != ASYNC_PAUSE)
             return status;
+        if (job->function == NULL) {
+            job->aside = pyossl_set_aside();
+            return status;
+        }
 #ifdef _cffi_call_python
         _cffi_call_python(job->function, job->arguments);
 #endif
