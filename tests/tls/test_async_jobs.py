@@ -351,6 +351,40 @@ def test_the_context_of_a_paused_connection_may_be_dropped(pausing: Pausing, tmp
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="only the provider of this test pauses so often")
+def test_a_connection_may_be_closed_at_each_pause_of_its_handshake(
+    client_context: Context, server_context: Context, pausing: Pausing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAUSING_WITHOUT_FD", "1")
+
+    def reaches_pause(number: int, client: Connection, server: Connection) -> bool:
+        """Goes on with the handshake up to this pause; False if it has fewer."""
+        pausing.pause_derivations(100)
+        while not client.is_handshake_finished or not server.is_handshake_finished:
+            client.handshake()
+            carry(client, server)
+            if server.handshake() is Want.ASYNC:
+                number -= 1
+            if number == 0:
+                return True
+            carry(client, server)
+        return False
+
+    def in_thread() -> int:
+        number, unfinished = 1, pausing.pauses - pausing.ends
+        pair = Connection(client_context, "example.com"), Connection(server_context)
+        while reaches_pause(number, *pair):
+            pair = Connection(client_context, "example.com"), Connection(server_context)
+            number += 1
+        pausing.pause_derivations(0)
+        for _ in range(10):
+            shake_hands(*start(Connection(client_context, "example.com"), Connection(server_context)))
+        assert pausing.pauses - pausing.ends == unfinished
+        return number
+
+    assert Task(in_thread).result() > 5
+
+
 def test_closed_paused_connections_leave_nothing_behind(client_context: Context, server_context: Context) -> None:
     def one() -> None:
         _, server = start(Connection(client_context, "example.com"), Connection(server_context))
