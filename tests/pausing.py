@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyossl
@@ -52,17 +53,21 @@ class Pausing:
         """How many waits for the device have ended."""
         return int(self._module.pausing_ends())
 
-    def server(self, credentials: pyossl.Credentials) -> pyossl.Context:
+    def pause_derivations(self, count: int) -> None:
+        """The next ``count`` derivations of keys for TLS 1.3 pause too.  From OpenSSL 3.0 on."""
+        self._module.pausing_derivations(count)
+
+    def server(self, credentials: pyossl.Credentials, alpn: Sequence[str] = ()) -> pyossl.Context:
         """The context of a server whose signatures pause, in jobs."""
         chain, key = credentials.certificate_pem(), credentials.private_key.to_pem()
         if lib.HAVE_PROVIDERS:
             if self._library is None:
                 self._library = pyossl.LibraryContext(providers=("pausing",), modules=self._folder)
-            context = pyossl.Context.server(chain, key, library_context=self._library)
+            context = pyossl.Context.server(chain, key, alpn=alpn, library_context=self._library)
         else:
             self._module.pausing_begin()
             try:
-                context = pyossl.Context.server(chain, key)
+                context = pyossl.Context.server(chain, key, alpn=alpn)
             finally:
                 self._module.pausing_end()
         context.modes |= pyossl.Modes.ASYNC

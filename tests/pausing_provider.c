@@ -4,12 +4,15 @@
  * context of its own, and other functions for signatures.  Before, pausing_begin() makes the signatures of new EC keys
  * pause.
  *
- * The environment variable PAUSING_WITHOUT_FD makes it name no descriptor: then the second try succeeds. */
+ * Environment variables: with PAUSING_WITHOUT_FD it names no descriptor, and the second try succeeds.  With
+ * PAUSING_AND_FAILING it puts an error into the queue before it pauses, and fails when the device answers.  With
+ * PAUSING_FORBIDDEN it does not pause, and nothing else in the jobs of this thread can from then on. */
 
 #define OPENSSL_SUPPRESS_DEPRECATED 1
 
 #include <openssl/async.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +34,8 @@ static void close_it(ASYNC_WAIT_CTX *waits, const void *key, int fd, void *data)
     close(fd);
 }
 
-static void wait_for_device(void)
+/* 1: done; 0: the device has failed. */
+static int wait_for_device(void)
 {
     static const char key = 0;
     ASYNC_JOB *job = ASYNC_get_current_job();
@@ -40,12 +44,18 @@ static void wait_for_device(void)
     int fd;
 
     if (job == NULL)
-        return;
+        return 1;
+    if (getenv("PAUSING_FORBIDDEN") != NULL) {
+        ASYNC_block_pause();
+        return 1;
+    }
+    if (getenv("PAUSING_AND_FAILING") != NULL)
+        ERR_put_error(ERR_LIB_USER, 0, 77, __FILE__, __LINE__);
     if (getenv("PAUSING_WITHOUT_FD") != NULL) {
         pauses++;
         ASYNC_pause_job();
         ends++;
-        return;
+        return 1;
     }
     waits = ASYNC_get_wait_ctx(job);
     fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -57,6 +67,7 @@ static void wait_for_device(void)
     ends++;
     ASYNC_WAIT_CTX_clear_fd(waits, &key);
     close(fd);
+    return getenv("PAUSING_AND_FAILING") == NULL;
 }
 
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
@@ -75,24 +86,63 @@ static OSSL_FUNC_signature_digest_sign_final_fn *digest_sign_final;
 /* One function for each that `default` has for ECDSA: no other signature is used here. */
 static int paused_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs, size_t tbslen)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return sign(ctx, sig, length, size, tbs, tbslen);
 }
 
 static int paused_digest_sign(void *ctx, unsigned char *sig, size_t *length, size_t size, const unsigned char *tbs,
                               size_t tbslen)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return digest_sign(ctx, sig, length, size, tbs, tbslen);
 }
 
 static int paused_digest_sign_final(void *ctx, unsigned char *sig, size_t *length, size_t size)
 {
-    if (sig != NULL)
-        wait_for_device();
+    if (sig != NULL && !wait_for_device())
+        return 0;
     return digest_sign_final(ctx, sig, length, size);
+}
+
+/* How many of the next derivations of keys for TLS 1.3 pause too. */
+static int derivations;
+static OSSL_FUNC_kdf_derive_fn *derive;
+
+void pausing_derivations(int count) { derivations = count; }
+
+static int paused_derive(void *ctx, unsigned char *key, size_t length, const OSSL_PARAM parameters[])
+{
+    if (derivations > 0 && ASYNC_get_current_job() != NULL) {
+        derivations--;
+        if (!wait_for_device())
+            return 0;
+    }
+    return derive(ctx, key, length, parameters);
+}
+
+static const OSSL_ALGORITHM *with_pausing_derivation(const OSSL_ALGORITHM *algorithms)
+{
+    enum { MOST = 100 };
+    static OSSL_ALGORITHM mine[MOST];
+    static OSSL_DISPATCH functions[MOST];
+    size_t n, k;
+
+    for (n = 0; algorithms[n].algorithm_names != NULL && n < MOST - 1; n++) {
+        mine[n] = algorithms[n];
+        if (strncmp(mine[n].algorithm_names, "TLS13-KDF", 9) != 0)
+            continue;
+        for (k = 0; mine[n].implementation[k].function_id != 0; k++) {
+            functions[k] = mine[n].implementation[k];
+            if (functions[k].function_id == OSSL_FUNC_KDF_DERIVE) {
+                derive = OSSL_FUNC_kdf_derive(&functions[k]);
+                functions[k].function = (void (*)(void))paused_derive;
+            }
+        }
+        mine[n].implementation = functions;
+    }
+    return mine;
 }
 
 static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms)
@@ -135,6 +185,8 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
     const OSSL_ALGORITHM *algorithms = OSSL_PROVIDER_query_operation(base, operation, no_cache);
 
     (void)ctx;
+    if (operation == OSSL_OP_KDF && algorithms != NULL)
+        return with_pausing_derivation(algorithms);
     return operation == OSSL_OP_SIGNATURE && algorithms != NULL ? with_pauses(algorithms) : algorithms;
 }
 
@@ -181,7 +233,8 @@ static int (*sign)(int, const unsigned char *, int, unsigned char *, unsigned in
 static int paused_sign(int type, const unsigned char *digest, int length, unsigned char *sig, unsigned int *siglen,
                        const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
 {
-    wait_for_device();
+    if (!wait_for_device())
+        return 0;
     return sign(type, digest, length, sig, siglen, kinv, r, key);
 }
 

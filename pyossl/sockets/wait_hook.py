@@ -5,6 +5,7 @@ Code that waits for a descriptor in Python, and not in C, calls ``wait`` if it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from pyossl.core.outcome import Want
@@ -31,6 +32,18 @@ def until_ready(descriptor: int, want: Want, deadline: int | None, goes_on: bool
     left = _LONGEST if deadline is None else seconds_until(deadline)
     if left <= 0:
         raise TimeoutError("timed out")
-    if want in CALLBACK_WANTS or want in JOB_WANTS:  # this descriptor does not show when there is an answer
-        want, left = Want.READ, min(left, ASK_AGAIN)
-    wait(descriptor, want, 0.0 if goes_on else min(left, _LONGEST))
+    if want in CALLBACK_WANTS or want in JOB_WANTS:
+        _pause(wait, min(left, ASK_AGAIN))
+    else:
+        wait(descriptor, want, 0.0 if goes_on else min(left, _LONGEST))
+
+
+def _pause(wait: Wait, seconds: float) -> None:
+    """Lets other greenlets run for a while.  It waits for a pipe, to which nobody writes: the connection's descriptor
+    does not show when there is an answer, and bytes of the peer would end the wait at once."""
+    reader, writer = os.pipe()
+    try:
+        wait(reader, Want.READ, seconds)
+    finally:
+        os.close(reader)
+        os.close(writer)

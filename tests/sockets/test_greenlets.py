@@ -114,6 +114,22 @@ def test_an_exception_of_the_wait_is_raised_from_the_call_and_the_call_can_be_re
         assert client.recv(1) == b"x"
 
 
+def test_bytes_of_the_peer_do_not_shorten_a_wait_for_a_callback(
+    asked: list[tuple[int, Want, float | None]], client_context: pyossl.Context, server_context: pyossl.Context
+) -> None:
+    """A client could keep the hub busy by sending more than its ClientHello."""
+    server_context.client_hello_callback = lambda connection, hello: Want.CLIENT_HELLO
+    client = pyossl.Connection(client_context, "example.com")
+    client.handshake()
+    ours, theirs = socket.socketpair()
+    with ours, server_context.wrap_socket(theirs, handshake=False) as server:
+        ours.sendall(client.data_to_send() + b"more")
+        server.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            server.handshake()
+        assert 1 < len(asked) <= 25  # one for each 10 milliseconds
+
+
 def test_of_several_readers_the_wait_gets_the_first(asked: list[tuple[int, Want, float | None]]) -> None:
     """A listener's client is not delayed while the hub waits for the descriptor that wakes the thread."""
     with socket.socket() as first, socket.socket() as second:

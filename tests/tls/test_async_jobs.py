@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pairs import carry, shake_hands
-from pausing import Pausing, device_answers
-from served import in_a_child
+from pausing import Pausing, build, device_answers
+from served import Task, in_a_child
 
 import pyossl
 from pyossl import Connection, Context, Modes, UsageError, Want, lib
@@ -171,6 +174,39 @@ def test_an_exception_of_a_callback_ends_the_handshake(client_context: Context, 
     assert server.async_fds == ()
 
 
+def test_a_callback_that_cannot_be_called_ends_the_handshake(
+    authority: pyossl.Authority, server_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAUSING_FORBIDDEN", "1")
+    client_context = Context.client(trust=authority.certificate, maximum_version=pyossl.Version.TLSv1_3)
+    asked: list[str] = []
+    server_context.keylog_callback = lambda connection, line: asked.append(line)
+
+    def in_thread() -> None:  # no job of the thread can be paused any more
+        client, server = Connection(client_context, "example.com"), Connection(server_context)
+        client.handshake()
+        carry(client, server)
+        server.handshake()
+
+    with pytest.raises(pyossl.TLSError):
+        Task(in_thread).result()
+    assert all("TRAFFIC_SECRET_0" not in line for line in asked)
+
+
+def test_errors_from_before_a_pause_are_reported(
+    client_context: Context, server_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread's error queue is empty while a job is paused, and other connections use it meanwhile."""
+    monkeypatch.setenv("PAUSING_AND_FAILING", "1")
+    _, server = start(Connection(client_context, "example.com"), Connection(server_context))
+    start(Connection(client_context, "example.com"), Connection(server_context))
+    device_answers(server)
+    with pytest.raises(pyossl.TLSError) as caught:
+        server.handshake()
+    assert caught.value.records[0].code & 0xFFF == 77
+    assert len(caught.value.records) > 1
+
+
 def test_a_callback_makes_handshakes_in_jobs_of_its_own(
     client_context: Context, server_context: Context, pausing: Pausing, credentials: pyossl.Credentials
 ) -> None:
@@ -281,6 +317,74 @@ def test_a_paused_connection_is_freed_when_its_job_has_ended(
     assert pausing.ends == ends + 1
 
 
+def drop_the_context_of_a_paused_handshake(folder: str) -> None:
+    """Runs in a process of its own, where Python overwrites memory that it frees."""
+    pausing = Pausing(build(Path(folder)))
+    authority = pyossl.Authority()
+    credentials = authority.issue("example.com")
+    client_context = Context.client(trust=authority.certificate, alpn=["h2"])
+    contexts = [pausing.server(credentials, alpn=["h2"])]
+    client, server = start(Connection(client_context, "example.com"), Connection(contexts[0]))
+    device_answers(server)
+    shake_hands(client, server)
+    client.read()
+    session = client.session
+    assert session is not None
+    client, server = Connection(client_context, "example.com", session=session), Connection(contexts.pop())
+    pausing.pause_derivations(1)  # for the binder of the session, before the protocol is selected
+    start(client, server)
+    (fd,) = server.async_fds
+    server.close()
+    del server
+    gc.collect()
+    os.eventfd_write(fd, 1)
+    start(Connection(client_context, "example.com"), Connection(pausing.server(credentials)))
+    assert pausing.ends == 2
+
+
+@pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="only the provider of this test pauses so early")
+def test_the_context_of_a_paused_connection_may_be_dropped(pausing: Pausing, tmp_path: Path) -> None:
+    program = f"import test_async_jobs as test; test.drop_the_context_of_a_paused_handshake({str(tmp_path)!r})"
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    environment = os.environ | {"PYTHONMALLOC": "debug", "PYTHONPATH": folders}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="only the provider of this test pauses so often")
+def test_a_connection_may_be_closed_at_each_pause_of_its_handshake(
+    client_context: Context, server_context: Context, pausing: Pausing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAUSING_WITHOUT_FD", "1")
+
+    def reaches_pause(number: int, client: Connection, server: Connection) -> bool:
+        """Goes on with the handshake up to this pause; False if it has fewer."""
+        pausing.pause_derivations(100)
+        while not client.is_handshake_finished or not server.is_handshake_finished:
+            client.handshake()
+            carry(client, server)
+            if server.handshake() is Want.ASYNC:
+                number -= 1
+            if number == 0:
+                return True
+            carry(client, server)
+        return False
+
+    def in_thread() -> int:
+        number, unfinished = 1, pausing.pauses - pausing.ends
+        pair = Connection(client_context, "example.com"), Connection(server_context)
+        while reaches_pause(number, *pair):
+            pair = Connection(client_context, "example.com"), Connection(server_context)
+            number += 1
+        pausing.pause_derivations(0)
+        for _ in range(10):
+            shake_hands(*start(Connection(client_context, "example.com"), Connection(server_context)))
+        assert pausing.pauses - pausing.ends == unfinished
+        return number
+
+    assert Task(in_thread).result() > 5
+
+
 def test_closed_paused_connections_leave_nothing_behind(client_context: Context, server_context: Context) -> None:
     def one() -> None:
         _, server = start(Connection(client_context, "example.com"), Connection(server_context))
@@ -295,6 +399,31 @@ def test_closed_paused_connections_leave_nothing_behind(client_context: Context,
         one()
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8000  # KiB; 500 jobs have 16 MB of stacks
+
+
+def test_many_closed_paused_connections_do_not_delay_others(
+    client_context: Context, server_context: Context, pausing: Pausing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each handshake goes on with a few of them.  Jobs without a descriptor are tried, and this device has answered."""
+    monkeypatch.setenv("PAUSING_WITHOUT_FD", "1")
+
+    def begin() -> tuple[Connection, Connection]:
+        return start(Connection(client_context, "example.com"), Connection(server_context))
+
+    def in_thread() -> tuple[int, int]:  # a thread has a list of its own
+        pairs = [begin() for _ in range(50)]
+        pairs.clear()
+        gc.collect()
+        before = pausing.ends
+        pair = begin()
+        first = pausing.ends - before
+        for _ in range(3):
+            shake_hands(*pair)
+            pair = begin()
+        shake_hands(*pair)
+        return first, pausing.ends - before
+
+    assert Task(in_thread).result() == (16, 50 + 4)
 
 
 def test_a_child_process_leaves_a_paused_handshake_alone(paused: tuple[Connection, Connection]) -> None:

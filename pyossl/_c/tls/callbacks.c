@@ -157,13 +157,17 @@ static void pyossl_set_message_callback(pyossl_connection *connection, int on)
 }
 
 /* The server's order decides.  If the two sides have no protocol in common, the handshake ends with the alert
- * no_application_protocol, as RFC 7301 requires, unless `goes_on` is set. */
+ * no_application_protocol, as RFC 7301 requires, unless `goes_on` is set.  A closed connection whose handshake is still
+ * finished in a job (handshake_job.c) has no handle any more: then the protocols may have been freed with the context's
+ * Python object. */
 static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_length,
                               const unsigned char *offered, unsigned int offered_length, void *argument)
 {
+    const pyossl_connection *connection = pyossl_connection_of(ssl);
     const pyossl_alpn *ours = argument;
     unsigned char *selected;
-    (void)ssl;
+    if (connection != NULL && connection->handle == NULL)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
     if (SSL_select_next_proto(&selected, out_length, ours->protocols, ours->length, offered, offered_length)
         != OPENSSL_NPN_NEGOTIATED)
         return ours->goes_on ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -172,7 +176,7 @@ static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char
 }
 
 /* Selects the ALPN protocol of a server from a fixed list, without Python.  `alpn` is borrowed: it must live as long as
- * every SSL made from the context.  NULL: none is selected. */
+ * every connection of the context is open.  NULL: none is selected. */
 static void pyossl_set_alpn_select(SSL_CTX *context, pyossl_alpn *alpn)
 {
     SSL_CTX_set_alpn_select_cb(context, alpn == NULL ? NULL : pyossl_alpn_select, alpn);

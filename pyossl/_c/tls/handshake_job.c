@@ -15,9 +15,10 @@
  * The stack of a job has 32 KiB, and nothing behind it stops an overflow.  From OpenSSL 3.2 on, pyossl sets functions
  * that make it larger, with a page behind it that stops one.
  *
- * Python.  Python measures the depth of its own stack, and needs more than that.  So it never runs in a job.  All callbacks and all BIOs in Python go through one function of cffi's, which pyossl_call_python
- * replaces: in a job it leaves the question with the job and pauses it.  The thread then calls Python on its own stack,
- * and goes on with the job at once.
+ * Python.  Python measures the depth of its own stack, and needs more than that.  So it never runs in a job.  All
+ * callbacks and all BIOs in Python go through one function of cffi's, which pyossl_call_python replaces: in a job it
+ * leaves the question with the job and pauses it.  The thread then calls Python on its own stack, and goes on with the
+ * job at once.
  *
  * Threads.  OpenSSL and the compiler keep addresses of the thread's own data on the stack of a job.  So a job is
  * continued by the thread that has begun it, and by no other.
@@ -25,7 +26,9 @@
  * The end.  OpenSSL cannot end a paused job, and never frees it.  SSL_free(3) would free what the job uses, and close the
  * descriptor to which a device may still write.  So a connection that is closed with a paused job is kept, without its
  * BIO and without Python.  Before the thread of the job begins another one, it goes on with this one, if that is ready,
- * and frees the connection after the end of the job.  If the thread never does, the connection is never freed. */
+ * and frees the connection after the end of the job.  If the thread never does, the connection is never freed.  There
+ * may be very many of these connections while a device does not answer, so the thread looks at a few of them each
+ * time. */
 
 struct _cffi_externpy_s;
 
@@ -36,8 +39,10 @@ struct pyossl_job {
     int sys_errno;               /* errno at the end of the job's function */
     int is_abandoned;            /* the connection is closed: Python is not asked any more */
     int can_finish;              /* and the job uses no BIO of the program */
+    int is_unanswered;           /* Python could not be asked: the handshake must not succeed */
     struct _cffi_externpy_s *function;    /* the Python function that the job asks for; NULL: none */
     char *arguments;             /* of that function, which puts its result there */
+    pyossl_aside *aside;         /* the errors that were in the thread's queue when the job was paused; owned */
     pyossl_connection *next;     /* in the list of the abandoned ones */
 };
 
@@ -50,7 +55,7 @@ static _Thread_local struct pyossl_job *pyossl_in_job;    /* the job on whose st
 
 /* Closed connections with paused jobs, linked by `job->next`: those of this thread, and those that another thread than
  * that of the job has dropped. */
-static _Thread_local pyossl_connection *pyossl_abandoned_here;
+static _Thread_local pyossl_connection *pyossl_abandoned_here, *pyossl_last_abandoned_here;
 static pyossl_connection *pyossl_abandoned;
 
 /* A number of the thread that no other thread of the process has or had. */
@@ -66,7 +71,11 @@ static unsigned long pyossl_thread_number(void)
 
 static int pyossl_has_async_jobs(void)
 {
+#ifdef _cffi_call_python
     return HAVE_ASYNC_JOBS && ASYNC_is_capable();
+#else
+    return 0;    /* Python would run in the jobs: pyossl_call_python */
+#endif
 }
 
 #if COMPILES(HAVE_API_3_2)
@@ -165,12 +174,15 @@ static int pyossl_job_body(void *given)
     return result;
 }
 
-/* Begins the job, or goes on with it: the result of ASYNC_start_job(3).  Answers its questions. */
+/* Begins the job, or goes on with it: the result of ASYNC_start_job(3).  Answers its questions.  Errors that the job
+ * has put into the thread's queue before it was paused are put back: it may be about to report them. */
 static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *), int *result)
 {
     pyossl_job_arguments arguments = {connection, function};    /* OpenSSL makes a copy */
     struct pyossl_job *job = connection->job;
 
+    pyossl_put_back(job->aside);
+    job->aside = NULL;
     for (;;) {
         int status;
         pyossl_in_job = job;
@@ -178,8 +190,12 @@ static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *),
         pyossl_in_job = NULL;
         if (status == ASYNC_FINISH || status == ASYNC_ERR)
             job->job = NULL;
-        if (status != ASYNC_PAUSE || job->function == NULL)
+        if (status != ASYNC_PAUSE)
             return status;
+        if (job->function == NULL) {
+            job->aside = pyossl_set_aside();
+            return status;
+        }
 #ifdef _cffi_call_python
         _cffi_call_python(job->function, job->arguments);
 #endif
@@ -190,7 +206,8 @@ static int pyossl_run_job(pyossl_connection *connection, int (*function)(SSL *),
 #ifdef _cffi_call_python
 
 /* Calls a Python function, for all functions that C calls.  In a job, the thread calls it outside of the job.  If Python
- * is not to be asked, the result is 0, and the call of the connection fails. */
+ * is not to be asked, or an engine or provider has forbidden pauses (ASYNC_block_pause(3)), the result is 0, which some
+ * callbacks would take for success: so the handshake fails. */
 static void pyossl_call_python(struct _cffi_externpy_s *function, char *arguments)
 {
     struct pyossl_job *job = pyossl_in_job;
@@ -206,6 +223,7 @@ static void pyossl_call_python(struct _cffi_externpy_s *function, char *argument
             return;
         job->function = NULL;
     }
+    job->is_unanswered = 1;
     memset(arguments, 0, 8);
 }
 
@@ -227,15 +245,21 @@ static int pyossl_job_is_ready(const struct pyossl_job *job)
     return poll(pollers, (nfds_t)count, 0) != 0;
 }
 
+/* Adds a connection to the end of the list of this thread, or to the other list. */
 static void pyossl_add_abandoned(pyossl_connection *connection)
 {
-    pyossl_connection *first = __atomic_load_n(&pyossl_abandoned, __ATOMIC_ACQUIRE);
+    pyossl_connection *first;
 
     if (connection->job->thread == pyossl_thread_number()) {
-        connection->job->next = pyossl_abandoned_here;
-        pyossl_abandoned_here = connection;
+        connection->job->next = NULL;
+        if (pyossl_abandoned_here == NULL)
+            pyossl_abandoned_here = connection;
+        else
+            pyossl_last_abandoned_here->job->next = connection;
+        pyossl_last_abandoned_here = connection;
         return;
     }
+    first = __atomic_load_n(&pyossl_abandoned, __ATOMIC_ACQUIRE);
     do
         connection->job->next = first;
     while (!__atomic_compare_exchange_n(&pyossl_abandoned, &first, connection, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
@@ -257,27 +281,33 @@ static void pyossl_find_abandoned(void)
     }
 }
 
-/* Goes on with the abandoned jobs of this thread, and frees the connections whose jobs have ended. */
+/* Goes on with the abandoned jobs of this thread, the oldest first, at most PYOSSL_ABANDONED_AT_ONCE of them.  Frees the
+ * connections whose jobs have ended, and puts the others to the end of the list. */
 static void pyossl_finish_abandoned(void)
 {
-    pyossl_connection *connection, *next;
+    enum { PYOSSL_ABANDONED_AT_ONCE = 16 };
+    pyossl_connection *last;
 
     pyossl_find_abandoned();
-    connection = pyossl_abandoned_here;
-    pyossl_abandoned_here = NULL;
-    for (; connection != NULL; connection = next) {
+    if (pyossl_abandoned_here == NULL)
+        return;
+    last = pyossl_last_abandoned_here;
+    for (int n = 0; n < PYOSSL_ABANDONED_AT_ONCE && pyossl_abandoned_here != NULL; n++) {
+        pyossl_connection *connection = pyossl_abandoned_here;
         struct pyossl_job *job = connection->job;
-        int result, status = ASYNC_PAUSE;
+        int result, status = ASYNC_PAUSE, is_last = connection == last;
 
-        next = job->next;
-        if (pyossl_lock_is_inherited(&connection->own_lock))
-            continue;
-        if (pyossl_job_is_ready(job))
-            status = pyossl_run_job(connection, NULL, &result);
-        if (status == ASYNC_PAUSE)
-            pyossl_add_abandoned(connection);
-        else
-            pyossl_connection_free(connection);
+        pyossl_abandoned_here = job->next;
+        if (!pyossl_lock_is_inherited(&connection->own_lock)) {
+            if (pyossl_job_is_ready(job))
+                status = pyossl_run_job(connection, NULL, &result);
+            if (status == ASYNC_PAUSE)
+                pyossl_add_abandoned(connection);
+            else
+                pyossl_connection_free(connection);
+        }
+        if (is_last)
+            break;
     }
     pyossl_clear_errors();
 }
@@ -295,11 +325,13 @@ static int pyossl_abandon_job(pyossl_connection *connection)
     connection->job->is_abandoned = 1;
     connection->handle = NULL;
     /* Over BIOs of the program, one of them may be in the middle of a call: then the job is never finished. */
+    pyossl_hold_forks();
     nothing = connection->memory != NULL || connection->socket != NULL ? BIO_new(BIO_s_null()) : NULL;
     if (nothing != NULL) {
         SSL_set_bio(connection->ssl, nothing, nothing);
         connection->job->can_finish = 1;
     }
+    pyossl_let_fork();
     pyossl_clear_errors();
     connection->memory = NULL;
     connection->socket = NULL;
@@ -348,6 +380,8 @@ static long long pyossl_handshake_in_job(pyossl_connection *connection, int (*fu
         pyossl_clear_errors();
         return status == ASYNC_PAUSE ? -SSL_ERROR_WANT_ASYNC : -SSL_ERROR_WANT_ASYNC_JOB;
     }
+    if (job->is_unanswered)
+        status = ASYNC_ERR;
     if (status == ASYNC_FINISH && result == 1) {
         pyossl_forget_job(connection);
         return 0;
