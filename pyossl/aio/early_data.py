@@ -23,7 +23,7 @@ delivered after that.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING
@@ -59,7 +59,8 @@ EARLY_SLOTS = ("_early", "_early_protocol", "_early_timer", "_first_early")
 class EarlyDataTransport(Transport):
     """The part of a server's transport whose protocol takes early data.  Its subclasses have ``EARLY_SLOTS``."""
 
-    __slots__ = ()
+    if not TYPE_CHECKING:  # mypy knows no slots of subclasses
+        __slots__ = ()
 
     _early: int
     _early_timer: asyncio.TimerHandle | None
