@@ -23,7 +23,7 @@ NAME = "example.com"
 
 @pytest.fixture(params=looped.KINDS)
 def run(request: pytest.FixtureRequest) -> Iterator[Run[Any]]:
-    yield from looped.running(request.param, seconds=5)
+    yield from looped.running(request.param)
 
 
 @pytest.fixture
