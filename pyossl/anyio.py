@@ -9,7 +9,7 @@ pyossl/streams/async_stream.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,8 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
     - ``hostname``, ``standard_compatible``, ``session``, ``message_callback``, ``early_data``, ``ech`` and ``dane`` are
       those of ``wrap``.
 
-    A server that takes early data makes the stream with this class itself, which does no handshake, and calls
-    ``read_early_data`` first.
+    A server that takes early data calls ``read_early_data`` first.  It makes the stream with this class itself, which
+    does no handshake, or gets it from a ``TLSListener`` with ``early_data=True``.
 
     The attributes ``transport_stream``, ``connection``, a ``pyossl.Connection``, and ``standard_compatible`` are
     public.  The typed attributes of ``TLSAttribute`` are those of anyio's own stream.  What the handshake determined is
@@ -184,12 +184,7 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
             message_callback=message_callback,
             early_data=early_data,
         )
-        try:
-            await stream._async_stream.handshake()
-        except anyio.BrokenResourceError as error:
-            if isinstance(error.__cause__, Error) and not isinstance(error.__cause__, TruncationError):
-                raise error.__cause__ from None
-            raise
+        await _handshaken(stream._async_stream.handshake())
         return stream
 
     async def read_early_data(self, max_bytes: int = 16384) -> bytes:
@@ -300,6 +295,16 @@ class TLSStream(AsyncPostHandshakeMethods, ByteStream):
             raise anyio.BrokenResourceError(str(error)) from error
 
 
+async def _handshaken(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits the work of a handshake; if TLS fails, raises the ``pyossl.Error`` itself."""
+    try:
+        await work
+    except anyio.BrokenResourceError as error:
+        if isinstance(error.__cause__, Error) and not isinstance(error.__cause__, TruncationError):
+            raise error.__cause__ from None
+        raise
+
+
 def _check_stream(stream: Any) -> None:
     if isinstance(stream, type) or not hasattr(stream, "send") or not hasattr(stream, "receive"):
         raise TypeError(f"an anyio stream of bytes is needed, not {type(stream).__name__}")
@@ -324,6 +329,10 @@ class TLSListener(Uncopied, Listener[TLSStream]):
     - ``ssl_context`` is a server's: ``Context.server(certificate, private_key)``.
     - ``standard_compatible`` is that of ``TLSStream.wrap``.
     - ``handshake_timeout``, in seconds, is the time for a client's handshake, which is done in the client's own task.
+    - ``early_data``: True takes early data, if the context's ``max_early_data`` does.  If early data has come, the
+      handler is called before the handshake is finished, and ``stream.read_early_data`` returns it.  Other clients are
+      handled as without it.  ``aclose`` drops early data that was not read, and finishes the handshake.  If the client
+      does not finish it within ``handshake_timeout``, methods of the stream raise ``anyio.BrokenResourceError``.
 
     The attributes have the names of the arguments.  Raises ``UsageError`` for a client's context.  SSL_accept(3)
     """
@@ -334,6 +343,8 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         ssl_context: Context,
         standard_compatible: bool = True,
         handshake_timeout: float = 30,
+        *,
+        early_data: bool = False,
     ) -> None:
         self.ssl_context = server_context(ssl_context, "a TLSListener", "ssl_context")
         if isinstance(listener, type) or not hasattr(listener, "serve"):
@@ -341,6 +352,7 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         self.listener = listener
         self.standard_compatible = flag(standard_compatible, "standard_compatible")
         self.handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
+        self.early_data = flag(early_data, "early_data")
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: AnyByteStream) -> None:
@@ -355,7 +367,7 @@ class TLSListener(Uncopied, Listener[TLSStream]):
             raise exc
 
     async def serve(self, handler: Callable[[TLSStream], Any], task_group: TaskGroup | None = None) -> None:
-        """Runs ``handler(stream)`` in a task for each client, after its handshake.
+        """Runs ``handler(stream)`` in a task for each client, after its handshake, or with its early data.
 
         The handler must close the stream.  The tasks run in ``task_group``; without one, in a group of this method.  If
         a handshake fails, or takes longer than ``handshake_timeout``, ``handle_handshake_error`` is called.
@@ -370,8 +382,10 @@ class TLSListener(Uncopied, Listener[TLSStream]):
         async def shake_hands_and_handle(stream: AnyByteStream) -> None:
             try:
                 with anyio.fail_after(self.handshake_timeout):
-                    wrapped = await TLSStream.wrap(
-                        stream, ssl_context=self.ssl_context, standard_compatible=self.standard_compatible
+                    wrapped = TLSStream(stream, self.ssl_context, standard_compatible=self.standard_compatible)
+                    work = wrapped._async_stream
+                    await _handshaken(
+                        work.handshake_or_early_data(self.handshake_timeout) if self.early_data else work.handshake()
                     )
             except BaseException as error:
                 await self.handle_handshake_error(error, stream)

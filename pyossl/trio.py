@@ -325,6 +325,7 @@ async def serve_tcp(
     backlog: int | None = None,
     https_compatible: bool = False,
     handshake_timeout: float = 30,
+    early_data: bool = False,
     handler_nursery: trio.Nursery | None = None,
     task_status: trio.TaskStatus[list[TLSListener[trio.SocketStream]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -333,6 +334,10 @@ async def serve_tcp(
     - ``port``, ``context``, ``host``, ``backlog`` and ``https_compatible`` are those of ``open_tcp_listeners``.
     - ``handshake_timeout``, in seconds, is the time for a client's handshake.  The handler is called after it.  A
       client that fails the handshake, or does not finish it in time, is logged and dropped.
+    - ``early_data``: True takes early data, if the context's ``max_early_data`` does.  If early data has come, the
+      handler is called before the handshake is finished, and ``stream.read_early_data`` returns it.  Other clients are
+      handled as without it.  ``aclose`` drops early data that was not read, and finishes the handshake.  If the client
+      does not finish it within ``handshake_timeout``, methods of the stream raise ``trio.BrokenResourceError``.
     - The handlers run in ``handler_nursery``; without one, in a nursery of this function.
     - ``task_status`` is for ``nursery.start``, which returns the list of listeners.
 
@@ -341,6 +346,7 @@ async def serve_tcp(
     client's context.  SSL_accept(3)
     """
     handshake_timeout = seconds(handshake_timeout, "handshake_timeout", endless=True)
+    flag(early_data, "early_data")
     if not callable(handler):
         raise TypeError(f"handler is a function, not {type(handler).__name__}")
     if handler_nursery is not None:
@@ -351,7 +357,10 @@ async def serve_tcp(
     async def shake_hands_and_handle(stream: TLSStream[trio.SocketStream]) -> None:
         try:
             with trio.fail_after(handshake_timeout):
-                await stream.do_handshake()
+                if early_data:
+                    await stream._async_stream.handshake_or_early_data(handshake_timeout)
+                else:
+                    await stream.do_handshake()
         except (trio.BrokenResourceError, trio.TooSlowError) as error:
             _log.warning("the handshake with a client failed: %s", error or "it took too long")
             return

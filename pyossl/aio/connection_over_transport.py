@@ -120,6 +120,16 @@ class ConnectionOverTransport(Connection):
         finally:  # after a failure this sends the alert
             self._send_output()
 
+    def read_early_data(self, size: int = 16384) -> bytes | Want:
+        try:
+            if self._needs_input:
+                self._take_portion()
+            got = super().read_early_data(size)
+            self._needs_input = got is Want.READ
+            return got
+        finally:
+            self._send_output()
+
     def _post_handshake(self, what: int) -> Want | None:
         try:
             want = super()._post_handshake(what)

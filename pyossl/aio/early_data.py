@@ -1,4 +1,4 @@
-"""A server's transport that delivers early data: ``EarlyDataProtocol``, ``EarlySocketTransport``.
+"""A server's transport that delivers early data: ``EarlyDataProtocol``, ``EarlyDataTransport``.
 
 Theory of operation
 -------------------
@@ -14,14 +14,18 @@ The time limit of the handshake goes on until the handshake is finished.  ``clos
 because a close_notify cannot be sent earlier: early data that comes after ``close`` is dropped.  No flow control is
 needed: the context limits the number of bytes.  So ``pause_reading`` does not stop the handshake, whose time limit goes
 on, but only what comes after it.
+
+``EarlyDataTransport`` is for both kinds of transports, over a socket and over another transport.  Over a program's
+transport, the protocol has no transport until ``start_tls`` returns, in the next turn of the loop.  So early data is
+delivered after that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyossl.aio.socket_transport import SocketTransport
+from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import CLOSED, FLUSHING, HANDSHAKE, OPEN, RECEIVING
 from pyossl.core.copying import Uncopied
 from pyossl.core.outcome import Want
@@ -31,10 +35,11 @@ _PIECE = 16384
 
 
 class EarlyDataProtocol(Uncopied, asyncio.Protocol):
-    """A protocol of a server that takes early data.  ``create_server`` looks for this base class.
+    """A protocol of a server that takes early data.  ``create_server`` and ``start_tls`` look for this base class.
 
-    The context's ``max_early_data`` must allow early data too.  ``connection_made`` is called before the handshake is
-    finished if early data is accepted.  What ``early_data_received`` gets may be a replay.  SSL_read_early_data(3)
+    The context's ``max_early_data`` must allow early data too.  If early data is accepted, ``connection_made`` is
+    called, or ``start_tls`` returns, before the handshake is finished.  What ``early_data_received`` gets may be a
+    replay.  SSL_read_early_data(3)
     """
 
     def early_data_received(self, data: bytes) -> None:
@@ -47,17 +52,26 @@ class EarlyDataProtocol(Uncopied, asyncio.Protocol):
         return f"<{type(self).__name__}, a protocol with early data>"
 
 
-class EarlySocketTransport(SocketTransport):
-    """TLS over a socket, on a server whose protocol takes early data."""
+EARLY_SLOTS = ("_early", "_early_protocol", "_early_timer", "_first_early")
+"""The slots of ``EarlyDataTransport``: a class with slots of its own cannot have two bases that have some."""
 
-    __slots__ = ("_early", "_early_protocol", "_early_timer")
 
+class EarlyDataTransport(Transport):
+    """The part of a server's transport whose protocol takes early data.  Its subclasses have ``EARLY_SLOTS``."""
+
+    if not TYPE_CHECKING:  # mypy knows no slots of subclasses
+        __slots__ = ()
+
+    _early: int
+    _early_timer: asyncio.TimerHandle | None
+    _first_early: bytes | Want | None
+    """What came when the early data was accepted, until it is delivered to a protocol of ``start_tls``."""
     _early_protocol: Any
     """The protocol that early data is delivered to: the last one that takes it.  ``loop.sendfile`` sets another one."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._early = READING
-        self._early_timer: asyncio.TimerHandle | None = None
+        self._early_timer = self._first_early = None
         super().__init__(*arguments, **options)
 
     def _shake_hands(self) -> None:
@@ -84,13 +98,18 @@ class EarlySocketTransport(SocketTransport):
     def _open_early(self, got: bytes | Want) -> None:
         """Gives the protocol its transport before the handshake is finished, and the first early data."""
         timer, self._timer = self._timer, None
+        is_over_programs = self._is_announced  # start_tls: the program gets the transport in the loop's next turn
         self._handshake_finished()
         if self._state == CLOSED and timer is not None:
             timer.cancel()
         else:
             self._early_timer = timer
             self._start_reader(self._read_ready)
-            self._take_early(got)
+            if is_over_programs:
+                self._first_early = got
+                self._call_soon(self._read_ready)
+            else:
+                self._take_early(got)
 
     def _read_ready(self) -> None:
         if self._early == OVER:
@@ -99,6 +118,10 @@ class EarlySocketTransport(SocketTransport):
         if not OPEN <= self._state <= FLUSHING:
             return
         got: bytes | Want | None
+        if self._first_early is not None:
+            got, self._first_early = self._first_early, None
+            self._take_early(got)
+            return
         try:
             is_reading = self._early == READING
             got = self._connection.read_early_data(_PIECE) if is_reading else self._connection.handshake()
@@ -192,5 +215,5 @@ class EarlySocketTransport(SocketTransport):
         super()._lose(error)
 
     def _free(self) -> None:
-        self._early_protocol = None
+        self._early_protocol = self._first_early = None
         super()._free()

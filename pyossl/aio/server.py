@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyossl.aio.arguments import check_factory, check_place, limits, server_context, stream_socket
-from pyossl.aio.early_data import EarlyDataProtocol, EarlySocketTransport
+from pyossl.aio.early_data import EarlyDataProtocol
 from pyossl.aio.event_loop import has_descriptors
 from pyossl.aio.fork_count import fork_count
 from pyossl.aio.name_resolution import addresses_of
-from pyossl.aio.socket_transport import tls_over_socket
+from pyossl.aio.socket_transport import EarlySocketTransport, tls_over_socket
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, switch
 from pyossl.core.copying import Uncopied
-from pyossl.core.errors import UsageError
 from pyossl.sockets.listener import OUT_OF_RESOURCES
 from pyossl.tls.context import Context
 
@@ -237,8 +236,6 @@ class Server(Uncopied, asyncio.AbstractServer):
     def _protocol_below(self) -> ProtocolBelowTLS:
         options: dict[str, Any] = {"server": self, **self._options}
         protocol = self._protocol_factory()
-        if isinstance(protocol, EarlyDataProtocol):
-            raise UsageError("an event loop without add_reader() takes no early data")
         return ProtocolBelowTLS(self._loop, self._context, protocol, **options)
 
     def _report(self, message: str, error: Exception) -> None:

@@ -9,6 +9,7 @@ from asyncio import trsock
 from collections.abc import Callable
 from typing import Any
 
+from pyossl.aio.early_data import EARLY_SLOTS, EarlyDataTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import OPEN
 from pyossl.core.buffers import Bytes
@@ -98,6 +99,12 @@ class SocketTransport(Transport):
 
     def _drop(self) -> None:
         self._sock.close()
+
+
+class EarlySocketTransport(EarlyDataTransport, SocketTransport):
+    """TLS over a socket, on a server whose protocol takes early data."""
+
+    __slots__ = EARLY_SLOTS
 
 
 def _extra_info_of(sock: socket.socket) -> dict[str, Any]:

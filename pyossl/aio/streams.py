@@ -14,7 +14,6 @@ from pyossl.aio.arguments import any_context, limits
 from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connecting import create_connection, create_unix_connection
 from pyossl.aio.early_data import EarlyDataProtocol
-from pyossl.aio.event_loop import has_descriptors
 from pyossl.aio.server import Server, create_server, create_unix_server
 from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.tls_upgrade import tls_over_transport
@@ -23,7 +22,6 @@ from pyossl.aio.transport_states import OPEN
 from pyossl.core.arguments import flag, integer
 from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
-from pyossl.core.errors import UsageError
 from pyossl.tls.connection import Connection
 from pyossl.tls.context import Context
 from pyossl.tls.dane import Records
@@ -365,6 +363,7 @@ async def open_over(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
+    early_data: Bytes | bool | None = None,
     ech: Offered | None = None,
     dane: Records | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
@@ -378,6 +377,9 @@ async def open_over(
     - ``server_hostname``: the name that the server's certificate must be for, for a client.
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which a client offers for resumption.
+    - ``early_data``: for a client, bytes that are sent before the server answers, as in ``create_connection``.  For a
+      server, True takes early data, as in ``start_server``: it returns before the handshake is finished if early data
+      is accepted, and ``reader.read_early_data`` returns it.
     - ``ech``: the configurations for Encrypted Client Hello, for a client, as in ``create_connection``.
     - ``dane``: the server's TLSA records, for a client, as in ``create_connection``.
 
@@ -385,13 +387,16 @@ async def open_over(
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit, loop)
-    protocol = StreamProtocol(reader, loop)
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
     below: Any = transport
     if isinstance(transport, asyncio.StreamWriter):
         below = transport.transport
     side = any_context(sslcontext).is_server
-    offered = {"session": session, "ech": ech, "dane": dane}
+    protocol = StreamProtocol(reader, loop)
+    if side and isinstance(early_data, bool):
+        protocol = EarlyStreamProtocol(reader, loop) if early_data else protocol
+        early_data = None
+    offered = {"session": session, "early_data": early_data, "ech": ech, "dane": dane}
     above = await tls_over_transport(below, protocol, sslcontext, side, server_hostname, offered, transport, options)
     protocol.connection_made(above)
     return reader, StreamWriter(above, protocol, reader, loop)
@@ -450,7 +455,5 @@ def _factory(client_connected: ClientConnected, limit: int, early_data: bool) ->
         raise TypeError(f"client_connected_cb is a function, not {type(client_connected).__name__}")
     integer(limit, "limit", 1, sys.maxsize)
     loop = asyncio.get_running_loop()
-    if flag(early_data, "early_data") and not has_descriptors(loop):
-        raise UsageError("an event loop without add_reader() takes no early data")
-    protocol = EarlyStreamProtocol if early_data else StreamProtocol
+    protocol = EarlyStreamProtocol if flag(early_data, "early_data") else StreamProtocol
     return lambda: protocol(StreamReader(limit, loop), loop, client_connected)

@@ -10,6 +10,7 @@ from pyossl.aio.bytes_before_tls import reader_of, refusal, removed_from, resume
 from pyossl.aio.stream_reader import StreamReader
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
+from pyossl.core.buffers import Bytes
 from pyossl.core.errors import UsageError
 from pyossl.tls.context import Context
 from pyossl.tls.dane import Records
@@ -27,6 +28,7 @@ async def start_tls(
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     session: Session | None = None,
+    early_data: Bytes | None = None,
     ech: Offered | None = None,
     dane: Records | None = None,
 ) -> Transport:
@@ -34,11 +36,13 @@ async def start_tls(
 
     It is like ``loop.start_tls``, and takes any asyncio transport.  If the handshake fails, ``transport`` is closed.
 
-    - ``protocol``: the protocol to deliver to.  Its ``connection_made`` is not called.
+    - ``protocol``: the protocol to deliver to.  Its ``connection_made`` is not called.  For a server, an
+      ``EarlyDataProtocol`` takes early data, if the context's ``max_early_data`` does.
     - ``sslcontext``: a client's context, or a server's with ``server_side=True``.
     - ``server_hostname``: the name that the server's certificate must be for, for a client.
     - ``ssl_handshake_timeout``, ``ssl_shutdown_timeout``: seconds, 60 and 30 if None.
     - ``session``: a session of the same context and name, which a client offers for resumption.
+    - ``early_data``: what a client sends before the server answers, as in ``create_connection``.
     - ``ech``: the configurations for Encrypted Client Hello, for a client, as in ``create_connection``.
     - ``dane``: the server's TLSA records, for a client, as in ``create_connection``.
 
@@ -50,7 +54,7 @@ async def start_tls(
     unsuitable arguments, and the exceptions of ``Connection.handshake``.  SSL_do_handshake(3)
     """
     options = limits(ssl_handshake_timeout, ssl_shutdown_timeout)
-    offered = {"session": session, "ech": ech, "dane": dane}
+    offered = {"session": session, "early_data": early_data, "ech": ech, "dane": dane}
     return await tls_over_transport(
         transport, protocol, sslcontext, server_side, server_hostname, offered, None, options
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyossl.aio.closing import EndNotifications
 from pyossl.aio.connection_over_transport import ConnectionOverTransport
+from pyossl.aio.early_data import EARLY_SLOTS, EarlyDataProtocol, EarlyDataTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
 from pyossl.tls.context import Context
@@ -57,7 +58,9 @@ class ProtocolBelowTLS(EndNotifications, asyncio.Protocol):
 
     def _made_over(self, transport: Any) -> TransportOverTransport:
         self._below = transport
-        self.transport = TransportOverTransport(self._loop, transport, self.connection, self._above, **self._options)
+        takes_early_data = isinstance(self._above, EarlyDataProtocol) and self.connection.context.is_server
+        kind = EarlyTransportOverTransport if takes_early_data else TransportOverTransport
+        self.transport = kind(self._loop, transport, self.connection, self._above, **self._options)
         return self.transport
 
     async def finished(self, waiter: asyncio.Future[None]) -> TransportOverTransport:
@@ -283,3 +286,9 @@ class TransportOverTransport(Transport):
         self._cancel_timer()
         if not self._below_is_lost and not self._loop.is_closed() and not self._is_of_another_process():
             self._below.abort()
+
+
+class EarlyTransportOverTransport(EarlyDataTransport, TransportOverTransport):
+    """TLS over another transport, on a server whose protocol takes early data."""
+
+    __slots__ = EARLY_SLOTS

@@ -32,7 +32,10 @@ receiving bytes from the transport and storing them, so a cancelled read loses n
 bytes at once, the connection gets a portion of them for each step, with a checkpoint between the portions.  Otherwise
 many records without data, for example KeyUpdates, could hold up all other tasks.
 
-*Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.
+*Early data.*  A server may read early data before the handshake.  Then its writes do not wait for the handshake.  A
+listener reads the first of it, and gives the stream to the handler before the handshake is finished.  The time limit of
+the handshake goes on: the stream waits for the client's part of it only as long as is left.  The time in which the
+handler works, or sends a long answer, is not the client's.
 
 *Callbacks without an answer.*  If a callback returned an awaitable, the task whose step needs the answer awaits it
 (pyossl/tls/suspension.py), until the stream is closed.  If the callback returned a ``Want``, the step is tried again a
@@ -68,6 +71,8 @@ _MOST_REPLIES = 16384
 """The number of bytes of answers from which the reader sends them itself."""
 _LONGEST = 1.0
 """The longest wait for a paused job, in seconds, after which a stream that was closed is noticed."""
+_EARLY = 16384
+"""The most bytes of early data that a listener reads before it calls the handler."""
 _ALERT_TIMEOUT = 1.0
 """How long, in seconds, a handshake whose send has failed waits for the alert that gives the reason."""
 
@@ -119,6 +124,11 @@ class AsyncStream(Uncopied):
         """Whether a failure or a cancellation has ended sending and receiving."""
         return self._broken
 
+    _receive_without_limit: Callable[[], Awaitable[Bytes]] | None = None
+    """While the handshake goes on after early data that a listener has read: the transport's receive."""
+    _time_left = 0.0
+    """How long, in seconds, such a handshake may still wait for the client."""
+
     # The operations
 
     async def handshake(self) -> None:
@@ -148,6 +158,30 @@ class AsyncStream(Uncopied):
                 await self._lowlevel.cancel_shielded_checkpoint()
             data, self._early = self._early[:size], self._early[size:]
             return data
+
+    async def handshake_or_early_data(self, timeout: float) -> None:
+        """On a server, finishes the handshake, or returns as soon as early data has come.
+
+        The caller limits the time, to ``timeout`` seconds.  What is left of it after early data is the limit for the
+        rest of the handshake.
+        """
+        began = self._library.current_time()
+        if early := await self.read_early_data(_EARLY):
+            self._early = early
+            self._time_left = timeout - (self._library.current_time() - began)
+            self._receive_without_limit, self._receive = self._receive, self._receive_in_time
+        else:
+            await self.handshake()
+
+    async def _receive_in_time(self) -> Bytes:
+        assert self._receive_without_limit is not None
+        began = self._library.current_time()
+        with self._library.CancelScope(deadline=began + self._time_left):
+            try:
+                return await self._receive_without_limit()
+            finally:
+                self._time_left -= self._library.current_time() - began
+        raise self._library.BrokenResourceError("the client has sent early data, and took too long for the handshake")
 
     async def read(self, size: int) -> bytes:
         """Reads up to ``size`` bytes; ``b""`` after the peer has closed."""
@@ -277,8 +311,16 @@ class AsyncStream(Uncopied):
     async def send_close_notify(self) -> None:
         """Sends close_notify once, and waits only for the transport.  Does nothing if it cannot be sent now.
 
-        Before the handshake is finished the peer does not wait for a close_notify, and none is sent.
+        Before the handshake is finished the peer does not wait for a close_notify, and none is sent.  If a listener has
+        taken the client's early data, the client waits: what was not read is dropped, and the handshake is finished.
         """
+        if self._receive_without_limit is not None and not self._broken:
+            library = self._library
+            refusals = library.BrokenResourceError, library.ClosedResourceError, library.BusyResourceError
+            with contextlib.suppress(*refusals):
+                while await self.read_early_data(_EARLY):
+                    pass
+                await self.handshake()
         if self._broken or not self._has_handshake or self._writing or self._send_lock.locked():
             return
         if self._send_failure is not None:
@@ -317,6 +359,8 @@ class AsyncStream(Uncopied):
                     await self._receive_alert()
                 raise
             self._has_handshake = True
+            if self._receive_without_limit is not None:
+                self._receive, self._receive_without_limit = self._receive_without_limit, None
         finally:
             self._handshake_lock.release()
 

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 Streams = tuple[pyossl.aio.StreamReader, pyossl.aio.StreamWriter]
 
 
-@pytest.fixture(params=looped.WITH_DESCRIPTORS)
+@pytest.fixture(params=looped.KINDS)
 def run(request: pytest.FixtureRequest) -> Iterator[Run[Any]]:
     yield from looped.running(request.param)
 
@@ -392,24 +392,3 @@ def test_a_file_is_sent_as_an_answer_to_early_data(
     next(runner)(main())
     assert next(runner, None) is None
     assert seen == [b"", b"not early\n"]
-
-
-def test_a_loop_without_descriptors_sends_early_data_and_takes_none(
-    client_context: Context, server_context: Context
-) -> None:
-    async def serve(reader: pyossl.aio.StreamReader, writer: pyossl.aio.StreamWriter) -> None:
-        await close(writer)
-
-    async def main() -> None:
-        session = session_for(client_context, server_context)
-        with pytest.raises(pyossl.UsageError, match="add_reader"):
-            await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context, early_data=True)
-        async with await pyossl.aio.start_server(serve, HOST, 0, ssl=server_context) as server:
-            reader, writer = await opened(server, client_context, session)
-            assert is_accepted(writer) is False
-            assert await reader.read() == b""
-            await close(writer)
-
-    runner = looped.running("transports")
-    next(runner)(main())
-    assert next(runner, None) is None
