@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import re
-import select
 import signal
 import socket
 import tempfile
@@ -46,6 +45,7 @@ from pyossl.cli.screen import Screen
 from pyossl.cli.server_log import Log
 from pyossl.cli.tls_versions import ALL_VERSIONS
 from pyossl.sockets.listener import OUT_OF_RESOURCES
+from pyossl.sockets.polling import ready
 from pyossl.x509.uris import is_uri
 
 _CHUNK = 65536
@@ -388,11 +388,19 @@ class Client:
                 left = deadline - time.monotonic()
                 has_ended = left <= 0
                 if not has_ended and self._tls.connection.peer_certificate is None:
-                    select.select([self._tls], [], [], left)
+                    self._wait_for_data(min(left, _STALLED))
             if has_ended and self._tls.connection.peer_certificate is None:
                 raise ConnectionAbortedError("the client has not shown a certificate")
         self.since = time.monotonic()
         return certificate
+
+    def _wait_for_data(self, timeout: float) -> None:
+        """Waits until the client has sent something, for ``timeout`` seconds at most.
+
+        A descriptor that another thread closes does not end the wait: the next read after it raises that.
+        """
+        with contextlib.suppress(ValueError):  # the descriptor is -1, because the connection is closed already
+            ready([self._tls.fileno()], [], timeout)
 
     def recv(self, size: int) -> bytes:
         """Early data, or ``Socket.recv``.  It does not reset the time: a part of a request is not progress."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from interop.programs import Program, program
-from served import Task
+from served import Task, until
 
 import pyossl
 from pyossl.cli.observed_handshake import ObservedHandshake
@@ -162,3 +163,24 @@ def test_a_certificate_counts_only_with_the_signature_of_its_key(
         else:
             with pytest.raises(ConnectionAbortedError, match="has not shown a certificate"):
                 task.result()
+
+
+@needs_tls_1_3
+def test_the_wait_for_a_certificate_ends_when_the_server_closes_the_connection_for_another_client(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """Otherwise its thread and its descriptor stay, and there are more clients than the limit."""
+    context = pyossl.Context.server(credentials, trust=authority.certificate, verify="later")
+    of_client = pyossl.Context.client(trust=authority.certificate)
+    of_client.post_handshake_auth = True
+    ours, theirs = socket.socketpair()
+    served = Client(context.wrap_socket(theirs, handshake=False), None, ObservedHandshake(context))
+    handshake = Task(lambda: served.handshake(30))
+    with of_client.wrap_socket(ours, "localhost"):
+        handshake.result()
+        task = Task(lambda: served.request_certificate(30))
+        until(lambda: served.gettimeout() == 0)
+        time.sleep(0.2)  # until it waits
+        served.close_for_another()
+        with pytest.raises((pyossl.Error, OSError)):
+            task.result()
