@@ -427,6 +427,12 @@ class Client:
         self.was_closed_for_another = True
         self.close()
 
+    def refuse(self) -> None:
+        """Closes the connection without a close_notify, which the client would take for the normal end."""
+        with contextlib.suppress(pyossl.Error, OSError):
+            if self._tls.connection.failure is None:  # otherwise the client has an alert, and close() sends none
+                os.close(self._tls.detach())
+
     def close(self) -> None:
         """Closes the connection."""
         with contextlib.suppress(pyossl.Error, OSError):
@@ -539,6 +545,7 @@ class Server:
                 self._log.line(client.address, client.hello.fingerprints)
 
     def _serve(self, client: Client) -> None:
+        is_served = False
         try:
             tls = self._handshake(client)
             self._log.handshake(client.address, tls, client.observed)
@@ -548,12 +555,15 @@ class Server:
                 shown = client.request_certificate(min(self._timeout, _HANDSHAKE))
                 self._log.line(client.address, f"client {shown.subject}")
             client.settimeout(self._timeout)
+            is_served = True
             self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:
             why = f"{type(error).__name__}: {error}"
             if client.was_closed_for_another:
                 why = "closed, because it was slow and another client needs its place"
             self._log.failure(client.address, error, why, client.observed)
+            if not is_served:
+                client.refuse()
         finally:
             self._leave(client)
 

@@ -119,11 +119,13 @@ def test_s_client_shows_its_certificate_after_the_handshake(files: Files) -> Non
 
 
 @needs_tls_1_3
-def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data(permitting: Served, files: Files) -> None:
+def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data_and_no_normal_end(
+    permitting: Served, files: Files
+) -> None:
     """Its data may come before its answer: the server keeps the data until then."""
     for more in ([], ["--post-handshake-auth"]):
         ran = in_a_pipe("client", permitting.where, "--ca", files.ca, *more, feed=b"hello")
-        assert ran.output == "", more
+        assert (ran.status, ran.output) == (1, ""), more
     permitting.program.wait_for(rb"extension not received")
     permitting.program.wait_for(rb"peer did not return a certificate")
 
