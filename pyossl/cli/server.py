@@ -552,8 +552,7 @@ class Server:
             if client.early_data:
                 self._log.line(client.address, f"{len(client.early_data)} bytes of early data")
             if self._asks_later and tls.version == "TLSv1.3":
-                shown = client.request_certificate(min(self._timeout, _HANDSHAKE))
-                self._log.line(client.address, f"client {shown.subject}")
+                self._log.certificate(client.address, client.request_certificate(min(self._timeout, _HANDSHAKE)))
             client.settimeout(self._timeout)
             is_served = True
             self._service(client, lambda event: self._log.line(client.address, event))

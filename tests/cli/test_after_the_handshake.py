@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
@@ -116,6 +117,18 @@ def test_s_client_shows_its_certificate_after_the_handshake(files: Files) -> Non
         command = [program("openssl"), "s_client", "-connect", served.where, "-cert", files.certificate]
         with Program(*command, "-key", files.key, "-enable_pha", feed=[b"hello\n"]):
             served.program.wait_for(rb"client CN=example.com")
+
+
+@needs_tls_1_3
+def test_the_log_as_json_has_the_late_certificate(files: Files) -> None:
+    own = "--cert", files.certificate, "--key", files.key
+    late = "--ca", files.ca, "--client-cert", "later", "--json"
+    with Program(sys.executable, "-m", "pyossl", "server", "--port", "0", *own, *late) as run:
+        where = json.loads(run.wait_for(rb"(\{.*\})\n")[1])["listening"]
+        in_a_pipe("client", where, "--ca", files.ca, *own, "--post-handshake-auth", feed=b"hello")
+        logged = json.loads(run.wait_for(rb'(\{"client": "[^"]*", "event": "client CN.*\})\n')[1])
+    assert logged["certificate"]["subject"] == "CN=example.com"
+    assert logged["certificate"]["sha256"] == pyossl.Certificate.load(files.certificate).fingerprint("sha256").hex()
 
 
 @needs_tls_1_3
