@@ -198,10 +198,13 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 if arguments.update_keys:
                     tls.update_keys(request_peer=True)
                 first = b"" if tls.early_data_accepted else early_data
-                _move_data(tls, screen, first, arguments.crlf, late if tls.version == "TLSv1.3" else None)
+                late = late if tls.version == "TLSv1.3" else None
+                _move_data(tls, screen, first, arguments.crlf, late)
+                screen.flush()
                 if arguments.update_keys:
-                    screen.flush()
                     notes.field("key update", _answer_to_key_update(observed))
+                if late is not None:
+                    connection_report.show_client_certificate(tls.connection, observed, notes)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])

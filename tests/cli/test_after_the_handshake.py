@@ -107,6 +107,7 @@ def test_the_certificate_comes_after_the_handshake(permitting: Served, files: Fi
     ran = in_a_pipe("client", permitting.where, "--ca", files.ca, *own, "--post-handshake-auth", feed=b"hello")
     assert (ran.status, ran.output) == (0, "hello"), ran
     assert "client cert     not asked for" in ran.errors
+    assert ran.errors.endswith("  client cert     sent; authorities: CN=pyossl test CA\n"), ran
     permitting.program.wait_for(rb"client CN=example.com")
 
 
