@@ -140,8 +140,8 @@ def add(commands: Commands) -> None:
         "--psk",
         action="append",
         metavar="IDENTITY:KEY",
-        help="accept clients that know this pre-shared key (hex), and without --cert use no certificate; can be "
-        "repeated; other users can see the arguments of a program: @FILE takes such lines from a file",
+        help="accept only clients that know this pre-shared key (hex), and with --cert also others; can be repeated; "
+        "other users can see the arguments of a program: @FILE takes such lines from a file",
     )
     options.add_algorithms(parser)
     parser.add_argument(
