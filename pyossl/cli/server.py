@@ -272,6 +272,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
                 library_context=library_context,
             )
         options.set_algorithms(context, arguments)
+        if source is None or (arguments.ca is not None and arguments.client_cert != "optional"):
+            options.check_anonymous_ciphers(context)
         if arguments.raw_public_key:
             context.use_raw_public_key(types=[CertificateType.RAW_PUBLIC_KEY, CertificateType.X509])
         if arguments.staple is not None:
