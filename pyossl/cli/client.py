@@ -15,6 +15,7 @@ import re
 import socket
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         dane = None if arguments.dane is None else DANE(arguments.dane)
     for record, reason in () if dane is None else dane.unusable:
         notes.field("ignored", f"TLSA record {record}: {reason}", "yellow")
-    sessions: list[Session] = []
+    sessions: deque[Session] = deque(maxlen=1)  # the newest: a server can send any number
     context.new_session_callback = lambda connection, new: sessions.append(new)
     observed = ObservedHandshake(context, notes if arguments.trace else None, keys)
     late = _LateAnswer(observed) if arguments.post_handshake_auth else None
@@ -199,6 +200,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                     tls.update_keys(request_peer=True)
                 first = b"" if tls.early_data_accepted else early_data
                 late = late if tls.version == "TLSv1.3" else None
+                if not (arguments.trace or arguments.update_keys or late):
+                    observed.end()
                 _move_data(tls, screen, first, arguments.crlf, late)
                 screen.flush()
                 if arguments.update_keys:
