@@ -112,6 +112,18 @@ def test_the_certificate_comes_after_the_handshake(permitting: Served, files: Fi
 
 
 @needs_tls_1_3
+def test_the_client_does_not_wait_longer_than_its_timeout_for_a_server_that_never_asks(
+    echo: Served, files: Files
+) -> None:
+    own = "--cert", files.certificate, "--key", files.key, "--post-handshake-auth"
+    start = time.monotonic()
+    ran = in_a_pipe("client", echo.where, "--ca", files.ca, *own, "--timeout", "2", feed=b"hello")
+    assert (ran.status, ran.output) == (0, "hello"), ran
+    assert time.monotonic() - start < 30  # the server's own timeout is 60 seconds
+    assert ran.errors.endswith("  client cert     not asked for\n")
+
+
+@needs_tls_1_3
 def test_s_client_shows_its_certificate_after_the_handshake(files: Files) -> None:
     own = "--cert", files.certificate, "--key", files.key, "--ca", files.ca
     with our_server(*own, "--client-cert", "later") as served:
