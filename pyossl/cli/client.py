@@ -15,6 +15,7 @@ import re
 import socket
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--post-handshake-auth",
         action="store_true",
-        help="allow the server to ask for the client's certificate after the handshake (TLS 1.3)",
+        help="allow the server to ask for the client's certificate after the handshake (TLS 1.3); at the end, wait for "
+        "that",
     )
     parser.add_argument(
         "--renegotiate", action="store_true", help="do a second handshake before any data (TLS 1.2 and older)"
@@ -152,10 +154,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         dane = None if arguments.dane is None else DANE(arguments.dane)
     for record, reason in () if dane is None else dane.unusable:
         notes.field("ignored", f"TLSA record {record}: {reason}", "yellow")
-    sessions: list[Session] = []
+    sessions: deque[Session] = deque(maxlen=1)  # the newest: a server can send any number
     context.new_session_callback = lambda connection, new: sessions.append(new)
     observed = ObservedHandshake(context, notes if arguments.trace else None, keys)
-    late = _LateAnswer(observed) if arguments.post_handshake_auth else None
+    late = _LateAnswer(observed, arguments.timeout) if arguments.post_handshake_auth else None
     try:
         connected = connect(
             address,
@@ -198,10 +200,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 if arguments.update_keys:
                     tls.update_keys(request_peer=True)
                 first = b"" if tls.early_data_accepted else early_data
-                _move_data(tls, screen, first, arguments.crlf, late if tls.version == "TLSv1.3" else None)
+                late = late if tls.version == "TLSv1.3" else None
+                if not (arguments.trace or arguments.update_keys or late):
+                    observed.end()
+                _move_data(tls, screen, first, arguments.crlf, late)
+                screen.flush()
                 if arguments.update_keys:
-                    screen.flush()
                     notes.field("key update", _answer_to_key_update(observed))
+                if late is not None:
+                    connection_report.show_client_certificate(tls.connection, observed, notes)
         finally:
             if file is not None and sessions:
                 file.save(sessions[-1])
@@ -265,9 +272,10 @@ def _answer_to_key_update(observed: ObservedHandshake) -> str:
 class _LateAnswer:
     """Whether the client has answered a request for its certificate after the handshake (TLS 1.3)."""
 
-    def __init__(self, observed: ObservedHandshake) -> None:
-        self.is_sent = threading.Event()
+    def __init__(self, observed: ObservedHandshake, timeout: float) -> None:
+        self._is_sent = threading.Event()
         self._observed = observed
+        self._timeout = timeout
         self._finished = 0
 
     def add(self, message: Message) -> None:
@@ -276,7 +284,11 @@ class _LateAnswer:
         if message.outgoing and message.name == "Finished":
             self._finished += 1
             if self._finished > 1:
-                self.is_sent.set()
+                self._is_sent.set()
+
+    def wait(self) -> None:
+        """Waits for it, at most as many seconds as ``timeout``: after a close_notify it could not be sent."""
+        self._is_sent.wait(min(self._timeout, threading.TIMEOUT_MAX))
 
 
 def _move_data(tls: Socket, screen: Screen, first: bytes, crlf: bool, late: _LateAnswer | None) -> None:
@@ -298,7 +310,7 @@ def _send_data(tls: Socket, first: bytes, crlf: bool, late: _LateAnswer | None) 
             tls.sendall(with_crlf(data, before) if crlf else data)
             before = data[-1:]
         if late is not None:
-            late.is_sent.wait()  # after the close_notify it could not be sent; the thread ends with the process
+            late.wait()
         tls.shutdown(socket.SHUT_WR)
 
 

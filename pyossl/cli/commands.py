@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None, stream: TextIO | None = None) -
     for name, value in vars(chosen).items():
         if value == [] or (isinstance(value, list) and [] in value):  # argparse's result for "--option=--"
             arguments_of.error(f"argument --{name.replace('_', '-')}: expected one argument")
+        if value == "" or (isinstance(value, list) and "" in value):  # for example a variable that a script has not set
+            arguments_of.error(f"the value of {name.replace('_', '-')} is empty")
     if chosen.command is None and not chosen.version:
         arguments_of.print_help(sys.stderr)
         return USAGE

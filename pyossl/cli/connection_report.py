@@ -197,6 +197,12 @@ def client_certificate_text(report: dict[str, Any] | None) -> str:
     return f"{sent}; authorities: {name_list(names)}" if names else f"{sent}; any authority"
 
 
+def show_client_certificate(connection: Connection, observed: ObservedHandshake, screen: Screen) -> None:
+    """Prints whether the server has asked for a client certificate up to now, and whether it was sent."""
+    report = _client_certificate(observed.facts, connection.peer_ca_names)
+    screen.field("client cert", client_certificate_text(report))
+
+
 def _lifetime(session: Session) -> int:
     """For how many seconds the session can be resumed: the server may have promised less than this side's limit."""
     return min(session.timeout, session.ticket_lifetime_hint or session.timeout)

@@ -47,8 +47,9 @@ class ObservedHandshake:
     @property
     def psk_identity(self) -> str | None:
         """The identity of the pre-shared key in use; None without one, and on a resumed connection."""
-        identity = self.facts.identity
-        return identity_text(identity) if identity is not None and identity in self._identities else None
+        # A client may add a NUL and more to the identity: OpenSSL looks up what is before the NUL.
+        identity = (self.facts.identity or b"").partition(b"\0")[0]
+        return identity_text(identity) if identity in self._identities else None
 
     def end(self) -> None:
         """Ignores all later messages.  Otherwise a peer that sends more and more of them needs more and more memory."""

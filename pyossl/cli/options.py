@@ -168,6 +168,18 @@ def set_algorithms(context: Context, arguments: argparse.Namespace) -> None:
             context.set_cipher_list(":".join(name for name in names if name not in suites))
 
 
+def check_anonymous_ciphers(context: Context) -> None:
+    """Raises ``WrongArgumentError`` if a peer can come in without a certificate and without a key.
+
+    OpenSSL uses such ciphers only at the security level 0.
+    """
+    names = [suite.name for suite in context.cipher_suites if "_anon_" in suite.standard_name]
+    if names and context.security_level == 0:
+        raise WrongArgumentError(
+            f"these ciphers let in clients without a certificate or key: {', '.join(names)}; add :!aNULL to --ciphers"
+        )
+
+
 @contextmanager
 def errors_as_wrong_arguments(arguments: argparse.Namespace | None = None) -> Iterator[None]:
     """Raises ``WrongArgumentError`` instead of the errors that a wrong argument causes inside the ``with`` block.

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import re
-import select
 import signal
 import socket
 import tempfile
@@ -46,6 +45,7 @@ from pyossl.cli.screen import Screen
 from pyossl.cli.server_log import Log
 from pyossl.cli.tls_versions import ALL_VERSIONS
 from pyossl.sockets.listener import OUT_OF_RESOURCES
+from pyossl.sockets.polling import ready
 from pyossl.x509.uris import is_uri
 
 _CHUNK = 65536
@@ -140,8 +140,8 @@ def add(commands: Commands) -> None:
         "--psk",
         action="append",
         metavar="IDENTITY:KEY",
-        help="accept clients that know this pre-shared key (hex), and without --cert use no certificate; can be "
-        "repeated; other users can see the arguments of a program: @FILE takes such lines from a file",
+        help="accept only clients that know this pre-shared key (hex), and with --cert also others; can be repeated; "
+        "other users can see the arguments of a program: @FILE takes such lines from a file",
     )
     options.add_algorithms(parser)
     parser.add_argument(
@@ -272,6 +272,8 @@ def _context(arguments: argparse.Namespace, at_the_end: contextlib.ExitStack) ->
                 library_context=library_context,
             )
         options.set_algorithms(context, arguments)
+        if source is None or (arguments.ca is not None and arguments.client_cert != "optional"):
+            options.check_anonymous_ciphers(context)
         if arguments.raw_public_key:
             context.use_raw_public_key(types=[CertificateType.RAW_PUBLIC_KEY, CertificateType.X509])
         if arguments.staple is not None:
@@ -388,11 +390,19 @@ class Client:
                 left = deadline - time.monotonic()
                 has_ended = left <= 0
                 if not has_ended and self._tls.connection.peer_certificate is None:
-                    select.select([self._tls], [], [], left)
+                    self._wait_for_data(min(left, _STALLED))
             if has_ended and self._tls.connection.peer_certificate is None:
                 raise ConnectionAbortedError("the client has not shown a certificate")
         self.since = time.monotonic()
         return certificate
+
+    def _wait_for_data(self, timeout: float) -> None:
+        """Waits until the client has sent something, for ``timeout`` seconds at most.
+
+        A descriptor that another thread closes does not end the wait: the next read after it raises that.
+        """
+        with contextlib.suppress(ValueError):  # the descriptor is -1, because the connection is closed already
+            ready([self._tls.fileno()], [], timeout)
 
     def recv(self, size: int) -> bytes:
         """Early data, or ``Socket.recv``.  It does not reset the time: a part of a request is not progress."""
@@ -418,6 +428,12 @@ class Client:
         """Closes the connection to serve another client, even while its thread is waiting."""
         self.was_closed_for_another = True
         self.close()
+
+    def refuse(self) -> None:
+        """Closes the connection without a close_notify, which the client would take for the normal end."""
+        with contextlib.suppress(pyossl.Error, OSError):
+            if self._tls.connection.failure is None:  # otherwise the client has an alert, and close() sends none
+                os.close(self._tls.detach())
 
     def close(self) -> None:
         """Closes the connection."""
@@ -531,21 +547,24 @@ class Server:
                 self._log.line(client.address, client.hello.fingerprints)
 
     def _serve(self, client: Client) -> None:
+        is_served = False
         try:
             tls = self._handshake(client)
             self._log.handshake(client.address, tls, client.observed)
             if client.early_data:
                 self._log.line(client.address, f"{len(client.early_data)} bytes of early data")
             if self._asks_later and tls.version == "TLSv1.3":
-                shown = client.request_certificate(min(self._timeout, _HANDSHAKE))
-                self._log.line(client.address, f"client {shown.subject}")
+                self._log.certificate(client.address, client.request_certificate(min(self._timeout, _HANDSHAKE)))
             client.settimeout(self._timeout)
+            is_served = True
             self._service(client, lambda event: self._log.line(client.address, event))
         except (pyossl.Error, OSError) as error:
             why = f"{type(error).__name__}: {error}"
             if client.was_closed_for_another:
                 why = "closed, because it was slow and another client needs its place"
             self._log.failure(client.address, error, why, client.observed)
+            if not is_served:
+                client.refuse()
         finally:
             self._leave(client)
 

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from pyossl import Socket
+from pyossl import Certificate, Socket
+from pyossl.cli.certificate_report import certificate_report
 from pyossl.cli.connection_report import handshake_report, handshake_text
 from pyossl.cli.failure_report import failure_report
 from pyossl.cli.keying_material import Export, exported
@@ -41,6 +42,14 @@ class Log:
             self.record({"client": client, "offered": offered, "error": {**failure_report(error), "message": why}})
         else:
             self.line(client, why, "red")
+
+    def certificate(self, client: str, certificate: Certificate) -> None:
+        """Prints that a client has shown its certificate after the handshake."""
+        event = f"client {certificate.subject}"
+        if self._is_json:
+            self.record({"client": client, "event": event, "certificate": certificate_report(certificate)})
+        else:
+            self.line(client, event)
 
     def line(self, client: str, event: str, style: str = "") -> None:
         """Prints an event and the address of its client."""

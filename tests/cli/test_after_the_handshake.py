@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from interop.programs import Program, program
-from served import Task
+from served import Task, until
 
 import pyossl
 from pyossl.cli.observed_handshake import ObservedHandshake
@@ -105,7 +107,20 @@ def test_the_certificate_comes_after_the_handshake(permitting: Served, files: Fi
     ran = in_a_pipe("client", permitting.where, "--ca", files.ca, *own, "--post-handshake-auth", feed=b"hello")
     assert (ran.status, ran.output) == (0, "hello"), ran
     assert "client cert     not asked for" in ran.errors
+    assert ran.errors.endswith("  client cert     sent; authorities: CN=pyossl test CA\n"), ran
     permitting.program.wait_for(rb"client CN=example.com")
+
+
+@needs_tls_1_3
+def test_the_client_does_not_wait_longer_than_its_timeout_for_a_server_that_never_asks(
+    echo: Served, files: Files
+) -> None:
+    own = "--cert", files.certificate, "--key", files.key, "--post-handshake-auth"
+    start = time.monotonic()
+    ran = in_a_pipe("client", echo.where, "--ca", files.ca, *own, "--timeout", "2", feed=b"hello")
+    assert (ran.status, ran.output) == (0, "hello"), ran
+    assert time.monotonic() - start < 30  # the server's own timeout is 60 seconds
+    assert ran.errors.endswith("  client cert     not asked for\n")
 
 
 @needs_tls_1_3
@@ -118,11 +133,25 @@ def test_s_client_shows_its_certificate_after_the_handshake(files: Files) -> Non
 
 
 @needs_tls_1_3
-def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data(permitting: Served, files: Files) -> None:
+def test_the_log_as_json_has_the_late_certificate(files: Files) -> None:
+    own = "--cert", files.certificate, "--key", files.key
+    late = "--ca", files.ca, "--client-cert", "later", "--json"
+    with Program(sys.executable, "-m", "pyossl", "server", "--port", "0", *own, *late) as run:
+        where = json.loads(run.wait_for(rb"(\{.*\})\n")[1])["listening"]
+        in_a_pipe("client", where, "--ca", files.ca, *own, "--post-handshake-auth", feed=b"hello")
+        logged = json.loads(run.wait_for(rb'(\{"client": "[^"]*", "event": "client CN.*\})\n')[1])
+    assert logged["certificate"]["subject"] == "CN=example.com"
+    assert logged["certificate"]["sha256"] == pyossl.Certificate.load(files.certificate).fingerprint("sha256").hex()
+
+
+@needs_tls_1_3
+def test_a_client_that_does_not_allow_it_or_has_none_gets_no_data_and_no_normal_end(
+    permitting: Served, files: Files
+) -> None:
     """Its data may come before its answer: the server keeps the data until then."""
     for more in ([], ["--post-handshake-auth"]):
         ran = in_a_pipe("client", permitting.where, "--ca", files.ca, *more, feed=b"hello")
-        assert ran.output == "", more
+        assert (ran.status, ran.output) == (1, ""), more
     permitting.program.wait_for(rb"extension not received")
     permitting.program.wait_for(rb"peer did not return a certificate")
 
@@ -162,3 +191,24 @@ def test_a_certificate_counts_only_with_the_signature_of_its_key(
         else:
             with pytest.raises(ConnectionAbortedError, match="has not shown a certificate"):
                 task.result()
+
+
+@needs_tls_1_3
+def test_the_wait_for_a_certificate_ends_when_the_server_closes_the_connection_for_another_client(
+    authority: pyossl.Authority, credentials: pyossl.Credentials
+) -> None:
+    """Otherwise its thread and its descriptor stay, and there are more clients than the limit."""
+    context = pyossl.Context.server(credentials, trust=authority.certificate, verify="later")
+    of_client = pyossl.Context.client(trust=authority.certificate)
+    of_client.post_handshake_auth = True
+    ours, theirs = socket.socketpair()
+    served = Client(context.wrap_socket(theirs, handshake=False), None, ObservedHandshake(context))
+    handshake = Task(lambda: served.handshake(30))
+    with of_client.wrap_socket(ours, "localhost"):
+        handshake.result()
+        task = Task(lambda: served.request_certificate(30))
+        until(lambda: served.gettimeout() == 0)
+        time.sleep(0.2)  # until it waits
+        served.close_for_another()
+        with pytest.raises((pyossl.Error, OSError)):
+            task.result()

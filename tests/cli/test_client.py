@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import os
 import re
@@ -20,11 +21,13 @@ from typing import Any
 import pytest
 from cli.cli_runs import PATIENCE, Ran, in_a_pipe, with_bytes
 from cli.cli_servers import Files, Served, files, our_server, s_server
-from served import Task, serving_plain
+from served import Task, serving, serving_plain
 
 import pyossl
-from pyossl.cli import client_connection
+from pyossl.cli import client, client_connection
 from pyossl.cli.client import with_crlf
+from pyossl.cli.commands import main
+from pyossl.cli.observed_handshake import ObservedHandshake
 
 assert files, "a fixture"
 
@@ -405,3 +408,31 @@ def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypa
         with pytest.raises(TimeoutError, match=r"timed out after 0.2 s"):
             client_connection.connect(address, pyossl.Context.client(verify=False), "localhost", timeout=0.2)
         assert time.monotonic() - begun < 5, "one deadline for all of them"
+
+
+@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+def test_messages_after_the_report_are_not_kept(
+    server_context: pyossl.Context, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a server that sends ticket after ticket needs more and more of the client's memory."""
+    made: list[ObservedHandshake] = []
+
+    class Kept(ObservedHandshake):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    def chatter(tls: pyossl.Socket) -> None:
+        tls.handshake()
+        assert tls.recv(1) == b""
+        for _ in range(30):
+            tls.update_keys()
+            tls.sendall(b"x")
+
+    monkeypatch.setattr(client, "ObservedHandshake", Kept)
+    output = io.StringIO()
+    with open(os.devnull, encoding="utf-8") as nothing, serving(server_context, chatter) as (host, port):
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main(["client", f"{host}:{port}", "--ca", files.ca], output) == 0
+    assert output.getvalue() == "x" * 30
+    assert "KeyUpdate" not in [rung.name for rung in made[0].ladder.rungs]

@@ -75,9 +75,11 @@ def test_s_client_exports_what_the_server_logs_and_20_bytes_by_default(files: Fi
 
 @pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
 def test_more_than_tls_1_3_can_export_is_a_failure(files: Files) -> None:
-    with our_server("--cert", files.certificate, "--key", files.key) as served:
-        ran = in_a_pipe("client", served.where, "--ca", files.ca, "--export", f"{LABEL}:65535", feed=b"not sent")
-    assert (ran.status, ran.output) == (1, "")
+    own, too_long = ("--cert", files.certificate, "--key", files.key), ("--export", f"{LABEL}:65535")
+    for of_server, of_client in (((), too_long), (too_long, ())):
+        with our_server(*own, *of_server) as served:
+            ran = in_a_pipe("client", served.where, "--ca", files.ca, *of_client, feed=b"not sent")
+        assert (ran.status, ran.output) == (1, "")
 
 
 @pytest.mark.parametrize("wanted", ["", ":5", "ä", "a\nb", "x" * 250, "a:0", "a:65536"])

@@ -99,3 +99,12 @@ def test_an_odd_value_of_an_option_causes_no_traceback(
         assert ended in (0, 1, 2), value
         assert ended == 0 or said.err.strip(), f"{value!r}: no error message"
         assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(("command", "option"), TRIED)
+def test_an_empty_value_is_wrong_usage(
+    command: str, option: str, closed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable of a script that is not set must not turn an option off, or serve the current directory."""
+    assert status(words(command, option, "", closed)) == 2
+    assert capsys.readouterr().err.strip()

@@ -63,6 +63,20 @@ def test_a_server_without_a_certificate_is_verified_by_the_key(with_keys: Served
         with_keys.program.wait_for(f"pre-shared key '{identity}'".encode())
 
 
+@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+def test_the_log_names_the_key_also_if_the_client_adds_a_nul_and_more_to_its_identity(with_keys: Served) -> None:
+    """OpenSSL gives the callback the identity up to its first NUL."""
+    key = pyossl.PreSharedKey(b"third\0and more", bytes.fromhex("cc"))
+    context = pyossl.Context.client(trust=pyossl.Store.empty())
+    context.set_ciphersuites("TLS_AES_128_GCM_SHA256")
+    context.psk_use_session_callback = lambda connection, digest: key
+    port = int(with_keys.where.rpartition(":")[2])
+    with pyossl.connect(("localhost", port), context) as tls:
+        own_port = tls.getsockname()[1]
+    line = with_keys.program.wait_for(rb":%d (TLS.*)\n" % own_port)[1]
+    assert line.endswith(b", pre-shared key 'third'")
+
+
 @each_version
 def test_json_names_the_identity(version: str) -> None:
     with our_server("--psk", PSK) as served:

@@ -93,3 +93,26 @@ def test_a_wrong_value_is_wrong_usage(options: list[str], message: str, capsys: 
         status = int(ended.code or 0)
     assert status == 2
     assert message in capsys.readouterr().err
+
+
+ANONYMOUS = "--ciphers", "ALL:@SECLEVEL=0"
+
+
+@pytest.mark.skipif(not pyossl.features.psk, reason="this OpenSSL has no pre-shared keys")
+@pytest.mark.parametrize("who", ["a certificate", "a late certificate", "a key"])
+def test_ciphers_that_let_in_everybody_are_wrong_usage_if_clients_have_to_show_who_they_are(
+    who: str, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needed = {
+        "a certificate": ["--ca", files.ca],
+        "a late certificate": ["--ca", files.ca, "--client-cert", "later"],
+        "a key": ["--psk", "a:0011"],
+    }
+    assert main(["server", "--host", "203.0.113.1", *ANONYMOUS, *needed[who]]) == 2
+    assert "add :!aNULL" in capsys.readouterr().err
+
+
+def test_ciphers_without_a_certificate_are_there_for_tests(files: Files) -> None:
+    with our_server(*ANONYMOUS, "--ca", files.ca, "--client-cert", "optional") as served:
+        ran = in_a_pipe("client", served.where, "--no-verify", "--ciphers", "aNULL:@SECLEVEL=0", "--max", "1.2")
+    assert ran.status == 0, ran
