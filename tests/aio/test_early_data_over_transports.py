@@ -37,7 +37,7 @@ async def serving(handle: Callable[[Any, Any], Awaitable[None]]) -> AsyncIterato
     tasks: list[asyncio.Task[None]] = []
 
     async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.append(asyncio.ensure_future(handle(reader, writer)))  # type: ignore[arg-type]  # all are coroutines
+        tasks.append(asyncio.ensure_future(handle(reader, writer)))
         await asyncio.wait(tasks[-1:])
         writer.close()
 
