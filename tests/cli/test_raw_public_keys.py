@@ -86,8 +86,15 @@ def test_a_server_compresses_its_certificate_or_says_that_it_cannot(files: Files
     assert "CompressedCertificate" in [message.name for message in messages]
 
 
-@pytest.mark.parametrize(("names", "wrong"), [("gzip", "gzip"), ("", ""), ("zlib,", "")])
-def test_an_unknown_algorithm_is_wrong_usage(names: str, wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ("gzip", "is zlib, brotli, zstd, not 'gzip'"),
+        ("", "the value of compress is empty"),
+        ("zlib,", "the value of compress is empty"),
+    ],
+)
+def test_an_unknown_algorithm_is_wrong_usage(names: str, complaint: str) -> None:
     ran = in_a_pipe("server", "--port", "0", "--compress", names)
     assert ran.status == 2, ran
-    assert f"is zlib, brotli, zstd, not {wrong!r}" in ran.errors
+    assert complaint in ran.errors
