@@ -27,6 +27,8 @@ from pyossl.tls.post_handshake import OPERATIONS
 __all__ = ["GreenSocket", "Wait", "use_eventlet", "use_gevent", "wait_with"]
 
 _T = TypeVar("_T")
+_READING = "reading"
+"""The operation, as errors name it, of a call that reads data."""
 
 
 def use_gevent() -> None:
@@ -109,10 +111,10 @@ class GreenSocket(Socket):
         return self._in_steps("reading early data", super().read_early_data, size)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        return self._in_steps("reading", super().recv, size, flags)
+        return self._in_steps(_READING, super().recv, size, flags)
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        return self._in_steps("reading", super().recv_into, buffer, size, flags)
+        return self._in_steps(_READING, super().recv_into, buffer, size, flags)
 
     def send(self, data: Bytes, flags: int = 0) -> int:
         if self._limit == 0:
@@ -179,11 +181,14 @@ class GreenSocket(Socket):
             self._wait(operation, want, deadline)
 
     def _wait(self, operation: str, want: Want, deadline: int | None) -> None:
-        if want is Want.READ and not self._waiters:
-            self.connection.check_nothing_to_read_first()
+        goes_on = want is Want.READ and self.connection.is_paused
+        if want is Want.READ and not self._waiters and self.connection.has_data_to_read_first:
+            if operation != _READING:
+                raise self.connection.data_first_error("waiting")
+            goes_on = True  # a renegotiation in another thread has met data meanwhile: the next read takes them
         self._waiters += 1
         try:
-            wait_hook.until_ready(self._sock.fileno(), want, deadline, want is Want.READ and self.connection.is_paused)
+            wait_hook.until_ready(self._sock.fileno(), want, deadline, goes_on)
         except TimeoutError:
             raise TimeoutError(f"{operation} timed out after {self._limit} s") from None
         finally:

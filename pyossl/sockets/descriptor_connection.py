@@ -165,10 +165,14 @@ class WaitingConnection(DescriptorConnection):
         """Whether a read that would wait must be repeated at once: its data may have been received already."""
         return bool(lib.pyossl_is_paused(self._c))
 
-    def check_nothing_to_read_first(self) -> None:
-        """Raises ``NotDueError`` if received data must be read before a renegotiation can go on.  SSL_renegotiate(3)"""
-        if self._ask(lambda ssl: lib.pyossl_must_read_first(self._c)):
-            raise self._error(lib.PYOSSL_READ_FIRST, "waiting")
+    @property
+    def has_data_to_read_first(self) -> bool:
+        """Whether received data must be read before a renegotiation can go on.  SSL_renegotiate(3)"""
+        return bool(self._ask(lambda ssl: lib.pyossl_must_read_first(self._c)))
+
+    def data_first_error(self, operation: str) -> BaseException:
+        """The ``NotDueError`` of an operation that would wait for the peer while there are data to read first."""
+        return self._error(lib.PYOSSL_READ_FIRST, operation)
 
     @property
     def waiters(self) -> int:

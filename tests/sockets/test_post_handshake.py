@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import select
@@ -16,9 +17,10 @@ from served import SECONDS, SocketPair, Task, tcp_pair, tls_pair
 
 import pyossl
 import pyossl.greenlets
-from pyossl import Context, Version, Want
+from pyossl import Context, Version, Want, lib
 from pyossl.errors import NotDueError
 from pyossl.sockets import wait_hook
+from pyossl.sockets.descriptor_connection import WaitingConnection
 
 SIZE = 4 << 20
 ALSO_WITH_A_HUB = pytest.mark.usefixtures("waits")
@@ -218,6 +220,28 @@ def test_data_that_nobody_reads_has_to_be_read_first_and_then_the_renegotiation_
         client.handshake()
         client.sendall(b"done")
         assert serving.result() == b"done"
+
+
+@pytest.mark.parametrize("waits", ["with a hub"], indirect=True)
+def test_a_read_takes_the_data_that_a_renegotiation_meets_just_before_the_read_waits(
+    renegotiating: Callable[[], SocketPair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if another thread renegotiated between the read's last step and its wait."""
+    client, server = renegotiating()
+    asks = WaitingConnection.is_paused
+    steps = [lambda: client.connection._post_handshake(lib.PYOSSL_RENEGOTIATE), lambda: server.sendall(b"data")]
+
+    def is_paused(connection: WaitingConnection) -> bool:
+        with contextlib.suppress(NotDueError):
+            while steps:
+                steps.pop()()
+        assert asks.fget is not None
+        return bool(asks.fget(connection))
+
+    monkeypatch.setattr(WaitingConnection, "is_paused", property(is_paused))
+    with client, server:
+        assert client.recv(100) == b"data"
+        assert not steps
 
 
 def test_without_a_timeout_to_wait_handshake_goes_on(renegotiating: Callable[[], SocketPair]) -> None:
