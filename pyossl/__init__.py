@@ -91,6 +91,8 @@ __all__ = [*_HOME, *_MODULES, "ffi", "lib"]
 def __getattr__(name: str) -> object:
     from importlib import import_module  # a third of what this module takes to import
 
+    # Python cannot import collections.abc while another thread imports collections: this waits for the other thread.
+    import_module("collections")
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name not in _HOME:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from pairs import shake_hands
 from pausing import HeadersError, Pausing, build
 from served import SocketPair, tls_pair
@@ -21,6 +22,8 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("no deadline", deadline=None)  # a test is not slow because the machine is busy
+    settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pyossl import (
     Certificate,
-    Connection,
     Context,
     DecodeError,
     Error,
@@ -226,13 +225,15 @@ def log_keys(context: Context, path: str) -> None:
 
     https://datatracker.ietf.org/doc/draft-ietf-tls-keylogfile/
     """
+
+    def append(line: str) -> None:
+        # Opened for each line: nobody would close a file that the context's callback keeps.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE), "w") as file:
+            file.write(line)
+
     with errors_as_wrong_arguments():
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE), "w", buffering=1)
-
-    def write(_: Connection, line: str) -> None:
-        file.write(f"{line}\n")
-
-    context.keylog_callback = write
+        append("")
+    context.keylog_callback = lambda _, line: append(f"{line}\n")
 
 
 def write_private(path: str, data: bytes) -> None:

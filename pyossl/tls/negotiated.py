@@ -523,4 +523,7 @@ def has_not_signed(ssl: Any) -> bool:
 
     SSL_get_state(3)
     """
-    return lib.SSL_get_state(ssl) in (lib.TLS_ST_SR_CERT, lib.TLS_ST_SR_KEY_EXCH, lib.TLS_ST_SR_CERT_VRFY)
+    state = lib.SSL_get_state(ssl)
+    if lib.HAVE_API_3_2 and state == lib.TLS_ST_SR_COMP_CERT:  # a compressed certificate
+        return True
+    return state in (lib.TLS_ST_SR_CERT, lib.TLS_ST_SR_KEY_EXCH, lib.TLS_ST_SR_CERT_VRFY)

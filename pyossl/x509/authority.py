@@ -358,7 +358,8 @@ def _updates(
     first: datetime.datetime | None, last: datetime.datetime | None
 ) -> tuple[datetime.datetime, datetime.datetime]:
     """When a CRL or an OCSP response is issued, and until when it may be used; by default now, and in seven days."""
-    issued = _now() if first is None else first
+    # time(3), with which OpenSSL compares, may be behind the clock for some milliseconds: now is not yet valid there.
+    issued = _now() - datetime.timedelta(seconds=1) if first is None else first
     asn1_time(issued)  # refuses what a CRL cannot hold
     try:
         due = issued + 7 * _DAY if last is None else last

@@ -74,7 +74,7 @@ async def answers(reader: asyncio.StreamReader, pieces: list[bytes], calls: list
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(PIECES, CALLS)
 def test_it_answers_as_asyncios_does(pieces: list[bytes], calls: list[tuple[Any, ...]]) -> None:
     async def both() -> tuple[list[Any], list[Any]]:

@@ -28,6 +28,7 @@ from pyossl.cli import client, client_connection
 from pyossl.cli.client import with_crlf
 from pyossl.cli.commands import main
 from pyossl.cli.observed_handshake import ObservedHandshake
+from pyossl.cli.options import log_keys
 
 assert files, "a fixture"
 
@@ -143,6 +144,13 @@ def test_keylog_appends_secrets_to_a_private_file(page: Served, files: Files, tm
         assert len(lines) == count
         assert all(re.fullmatch(r"CLIENT_RANDOM [0-9a-fA-F]{64} [0-9a-fA-F]{96}", line) for line in lines)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system has no /proc")
+def test_no_file_stays_open_for_the_secrets(tmp_path: Path) -> None:
+    context, before = pyossl.Context.client(), os.listdir("/proc/self/fd")
+    log_keys(context, str(tmp_path / "keys"))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 # Sessions

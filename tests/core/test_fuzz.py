@@ -17,7 +17,7 @@ CLIENT = pyossl.Context.client(trust=AUTHORITY.certificate)
 SERVER = pyossl.Context.server(CREDENTIALS.certificate, CREDENTIALS.private_key)
 DER, KEY = CREDENTIALS.certificate.to_der(), CREDENTIALS.private_key.to_pem()
 
-fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzzed

@@ -67,7 +67,7 @@ def is_refused_well(change: Callable[[], object]) -> None:
     assert why is None or (why and "cdata" not in why and "initializer" not in why), why
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=ODD)
 @pytest.mark.parametrize("is_server", [False, True])
 @pytest.mark.parametrize("name", SETTABLE)
@@ -76,7 +76,7 @@ def test_a_setting_takes_a_value_or_refuses_it(name: str, is_server: bool, value
     is_refused_well(lambda: setattr(context, name, value))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=ODD)
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_that_sets_takes_a_value_or_refuses_it(name: str, value: object) -> None:
@@ -84,7 +84,7 @@ def test_a_method_that_sets_takes_a_value_or_refuses_it(name: str, value: object
     is_refused_well(lambda: getattr(context, name)(value))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=ODD)
 @pytest.mark.parametrize(
     "name",

@@ -95,7 +95,7 @@ def test_an_odd_argument_is_taken_or_refused_in_a_sentence(of: str, name: str) -
     assert not wrong, f"{of}({name}): {len(wrong)}\n" + "\n".join(wrong)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(value=odd_values.ANY)
 @pytest.mark.parametrize(("of", "name"), TRIED)
 def test_any_argument_is_taken_or_refused_in_a_sentence(of: str, name: str, value: Any) -> None:

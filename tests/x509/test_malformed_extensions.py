@@ -241,7 +241,7 @@ def _resized(der: bytes, old: bytes, new: bytes) -> bytes:
     return tlv(0x30, tlv(0x30, new, signed[len(old) :]), rest)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

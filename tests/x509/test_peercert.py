@@ -180,7 +180,7 @@ def test_a_changed_byte_anywhere_is_no_crash_and_is_told_as_by_the_stdlib(step: 
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @pytest.mark.parametrize("oid", ["2.5.29.17", "1.3.6.1.5.5.7.1.1", "2.5.29.31"])
 def test_an_extension_of_any_bytes_is_left_out_or_told(oid: str, data: bytes) -> None:
     try:

@@ -121,6 +121,13 @@ def test_a_crl_has_what_was_revoked_and_says_when_the_next_one_comes(ca: Authori
     assert default.next_update - default.last_update == 7 * DAY
 
 
+def test_what_is_signed_now_is_valid_now(ca: Authority) -> None:
+    """Also for time(3), which may be behind for some milliseconds."""
+    response = ca.ocsp_response(ca.issue("example.com").certificate)
+    for made in (ca.crl().last_update, response.single_responses[0].this_update):
+        assert made <= datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
+
+
 def test_each_crl_has_a_higher_number(ca: Authority) -> None:
     numbers = [ca.crl().number for _ in range(5)]
     assert None not in numbers
