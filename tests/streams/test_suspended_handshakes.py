@@ -198,7 +198,10 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
     own = authority.issue("client")
 
     async def main() -> None:
+        asked = trio.Event()
+
         async def choose(connection: Connection, demand: CertificateDemand) -> Credentials:
+            asked.set()
             await trio.sleep(0.05)
             return own
 
@@ -214,7 +217,7 @@ def test_a_client_is_asked_after_the_handshake_while_it_reads_and_writes(
             assert server.connection.peer_certificate == own.certificate
 
         async def write() -> None:
-            await trio.sleep(0.01)  # the reader has met the request, and awaits the callback
+            await asked.wait()
             await client.send_all(b"I am")
 
         _, data, _ = await trio_pairs.both(ask(), client.receive_some(100), write())
