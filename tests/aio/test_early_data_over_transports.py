@@ -10,13 +10,14 @@ from typing import Any
 import looped
 import pytest
 from early_sessions import REQUEST, early_server, first_flight, session_for
-from looped import Run, close, port_of, until
+from looped import Run, close, until
+from marks import needs
 
 import pyossl
 import pyossl.aio
-from pyossl import Context, lib
+from pyossl import Context
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 HOST = "127.0.0.1"
 NAME = "example.com"
 
@@ -42,7 +43,7 @@ async def serving(handle: Callable[[Any, Any], Awaitable[None]]) -> AsyncIterato
         writer.close()
 
     server = await asyncio.start_server(kept, HOST, 0)
-    yield port_of(server)  # type: ignore[arg-type]
+    yield server.sockets[0].getsockname()[1]
     for task in tasks:
         await task
     server.close()

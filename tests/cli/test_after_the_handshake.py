@@ -12,6 +12,7 @@ import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from interop.programs import Program, program
+from marks import needs
 from served import Task, until
 
 import pyossl
@@ -20,7 +21,7 @@ from pyossl.cli.server import Client
 
 assert files, "a fixture"
 
-needs_tls_1_3 = pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+needs_tls_1_3 = needs("tls1_3")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from cli.cli_runs import PATIENCE, Ran, in_a_pipe, with_bytes
 from cli.cli_servers import Files, Served, files, our_server, s_server
+from marks import needs
 from served import Task, serving, serving_plain
 
 import pyossl
@@ -100,7 +101,7 @@ def test_versions_groups_and_ciphers_are_what_the_options_say(page: Served, file
     assert facts["group"] in ("secp384r1", "P-384")
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_names_that_begin_with_tls_are_ciphersuites_of_tls_1_3(page: Served, files: Files) -> None:
     facts = known(page, files, "--min", "1.3", "--ciphers", "TLS_CHACHA20_POLY1305_SHA256")
     assert (facts["version"], facts["cipher"]) == ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256")
@@ -419,7 +420,7 @@ def test_a_name_with_many_addresses_that_do_not_answer_has_one_deadline(monkeypa
         assert time.monotonic() - begun < 5, "one deadline for all of them"
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_messages_after_the_report_are_not_kept(
     server_context: pyossl.Context, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

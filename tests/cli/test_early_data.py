@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server
+from marks import needs
 
 import pyossl
 
 assert files, "a fixture"
 
-pytestmark = pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

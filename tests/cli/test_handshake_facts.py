@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+from marks import VERSIONS
 from pairs import shake_hands
 
 import pyossl
@@ -14,7 +15,6 @@ from pyossl.cli import code_points
 from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.observed_handshake import ObservedHandshake
 
-VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 HANDSHAKE = 22
 
 

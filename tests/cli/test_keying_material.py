@@ -10,6 +10,7 @@ import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, files, our_server, s_server
 from interop.programs import Program, program
+from marks import needs
 
 import pyossl
 from pyossl.cli.commands import main
@@ -73,7 +74,7 @@ def test_s_client_exports_what_the_server_logs_and_20_bytes_by_default(files: Fi
             served.program.wait_for(b"exported " + LABEL.encode() + b": " + theirs.lower())
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_more_than_tls_1_3_can_export_is_a_failure(files: Files) -> None:
     own, too_long = ("--cert", files.certificate, "--key", files.key), ("--export", f"{LABEL}:65535")
     for of_server, of_client in (((), too_long), (too_long, ())):

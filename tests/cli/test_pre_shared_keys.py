@@ -12,6 +12,7 @@ from cli.cli_runs import Ran, in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server
 from interop.free_ports import kept_to_the_loopback, port_of
 from interop.programs import Program, program, where_installed
+from marks import needs
 
 import pyossl
 from pyossl.cli.commands import main
@@ -24,7 +25,7 @@ VERSIONS = [pytest.param("1.2")]
 if pyossl.features.tls1_3:
     VERSIONS.append(pytest.param("1.3"))
 each_version = pytest.mark.parametrize("version", VERSIONS)
-pytestmark = pytest.mark.skipif(not pyossl.features.psk, reason="this OpenSSL has no pre-shared keys")
+pytestmark = needs("psk")
 
 CLIENT = ["client", "localhost:1"]
 SERVER = ["server", "--host", "203.0.113.1"]
@@ -63,7 +64,7 @@ def test_a_server_without_a_certificate_is_verified_by_the_key(with_keys: Served
         with_keys.program.wait_for(f"pre-shared key '{identity}'".encode())
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_the_log_names_the_key_also_if_the_client_adds_a_nul_and_more_to_its_identity(with_keys: Served) -> None:
     """OpenSSL gives the callback the identity up to its first NUL."""
     key = pyossl.PreSharedKey(b"third\0and more", bytes.fromhex("cc"))
@@ -110,7 +111,7 @@ def test_a_server_with_a_certificate_is_verified_by_it(files: Files, version: st
         assert in_a_pipe("client", served.where, "--ca", files.ca, "--max", version).status == 0
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 def test_the_suites_of_the_client_have_the_hash_of_the_key_unless_it_is_given_others() -> None:
     with our_server("--psk", PSK) as served:
         suites = [

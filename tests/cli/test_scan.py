@@ -17,6 +17,7 @@ import pytest
 from cli.cli_runs import Ran, in_a_pipe, on_a_terminal
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from cli.ocsp_making import ocsp_response
+from marks import needs
 
 import pyossl
 from pyossl.cli.scan_rounds import picked_in_turn
@@ -24,7 +25,7 @@ from pyossl.cli.scan_rounds import picked_in_turn
 assert files, "a fixture"
 
 SVG = "{http://www.w3.org/2000/svg}"
-needs_tls_1_3 = pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+needs_tls_1_3 = needs("tls1_3")
 ECDHE = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"
 
 
@@ -119,7 +120,7 @@ def test_a_wish_for_a_client_certificate_is_found(files: Files, option: str, req
             assert found["resumption"]["ticket"] is (None if required else True), name
 
 
-@pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+@needs("ocsp")
 def test_the_stapled_response_is_found(
     files: Files, authority: pyossl.Authority, credentials: pyossl.Credentials, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, files, our_server
+from marks import needs
 
 import pyossl
 from pyossl.cli.commands import main
@@ -50,7 +51,7 @@ def test_a_client_certificate_can_be_optional(files: Files, version: str) -> Non
             served.program.wait_for(logged)
 
 
-@pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
+@needs("ocsp")
 @pytest.mark.feature("OCSP and certificate timestamps on the command line")
 @each_version
 def test_a_server_staples_a_file(
@@ -64,7 +65,7 @@ def test_a_server_staples_a_file(
     assert "  OCSP            good" in ran.errors
 
 
-@pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+@needs("tls1_3")
 @pytest.mark.parametrize("count", [0, 5])
 def test_a_server_sends_that_many_tickets(files: Files, count: int) -> None:
     with our_server("--cert", files.certificate, "--key", files.key, "--tickets", str(count)) as served:
@@ -98,7 +99,7 @@ def test_a_wrong_value_is_wrong_usage(options: list[str], message: str, capsys: 
 ANONYMOUS = "--ciphers", "ALL:@SECLEVEL=0"
 
 
-@pytest.mark.skipif(not pyossl.features.psk, reason="this OpenSSL has no pre-shared keys")
+@needs("psk")
 @pytest.mark.parametrize("who", ["a certificate", "a late certificate", "a key"])
 def test_ciphers_that_let_in_everybody_are_wrong_usage_if_clients_have_to_show_who_they_are(
     who: str, files: Files, capsys: pytest.CaptureFixture[str]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli.cli_servers import Files, files, our_server
+from marks import VERSIONS
 
 import pyossl
 
@@ -31,7 +32,7 @@ def test_a_server_resumes_the_session_of_another_server_with_the_key(files: File
         assert not visit_is_resumed(one.where, context, sessions)
 
 
-@pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda version: version.name)
+@VERSIONS
 def test_with_early_data_the_keys_are_for_tls_1_2(version: pyossl.Version, files: Files, tmp_path: Path) -> None:
     """docs/pitfalls.md, 73"""
     keys = tmp_path / "keys"

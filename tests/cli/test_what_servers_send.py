@@ -16,6 +16,7 @@ from cli.cli_runs import in_a_pipe
 from cli.cli_servers import Files, Served, files, our_server, s_server
 from cli.ocsp_making import ocsp_response
 from interop.programs import Program
+from marks import needs
 from served import SECONDS, Task, serving_plain
 from tls.certificate_log import Log
 
@@ -27,8 +28,8 @@ VERSIONS = [pytest.param("1.2")]
 if pyossl.features.tls1_3:
     VERSIONS.append(pytest.param("1.3"))
 each_version = pytest.mark.parametrize("version", VERSIONS)
-needs_ocsp = pytest.mark.skipif(not pyossl.features.ocsp, reason="this OpenSSL was built without OCSP")
-needs_tls_1_3 = pytest.mark.skipif(not pyossl.features.tls1_3, reason="this OpenSSL has no TLS 1.3")
+needs_ocsp = needs("ocsp")
+needs_tls_1_3 = needs("tls1_3")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_a_response_can_be_required(stapling: Served, asking: Served, files: Fil
     assert "remove --no-verify" in ran.errors
 
 
-@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@needs("ct")
 @pytest.mark.feature("OCSP and certificate timestamps on the command line")
 def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: Path) -> None:
     logs = Log().list_in(tmp_path / "logs.cnf")
@@ -108,7 +109,7 @@ def test_a_timestamp_can_be_required(stapling: Served, files: Files, tmp_path: P
 
 
 @needs_ocsp
-@pytest.mark.skipif(not pyossl.features.ct, reason="this OpenSSL has no certificate transparency")
+@needs("ct")
 @each_version
 def test_a_session_from_before_something_was_required_is_not_resumed(
     version: str, files: Files, tmp_path: Path

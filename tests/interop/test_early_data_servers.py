@@ -12,13 +12,14 @@ from interop.authorities import Authority, Identity
 from interop.bodies import GREETING
 from interop.client_peers import SClient, Visit
 from interop.programs import DEADLINE, Finished, Program, program
+from marks import needs
 from streams.early_servers import Face, Served, each_face
 
 import pyossl
 import pyossl.aio
-from pyossl import Context, lib
+from pyossl import Context
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 REQUEST = http.get("greeting")
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + GREETING
 

@@ -10,13 +10,14 @@ from typing import Any
 import anyio
 import pytest
 from early_sessions import REQUEST, early_server, first_flight, session_for
+from marks import needs
 from served import SECONDS
 from streams.early_servers import FACES, Face, Served, each_face
 
 import pyossl
-from pyossl import Context, lib
+from pyossl import Context
 
-pytestmark = pytest.mark.skipif(not lib.HAVE_TLS1_3, reason="this OpenSSL has no TLS 1.3")
+pytestmark = needs("tls1_3")
 
 
 @pytest.fixture

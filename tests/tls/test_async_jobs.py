@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import VERSIONS
 from pairs import carry, shake_hands
 from pausing import Pausing, build, device_answers
 from served import Task, in_a_child
@@ -47,11 +48,8 @@ def start(client: Connection, server: Connection) -> tuple[Connection, Connectio
     raise AssertionError(f"the server was not paused, but wants {want}")
 
 
-versions = pytest.mark.parametrize("version", [pyossl.Version.TLSv1_2, pyossl.Version.TLSv1_3], ids=lambda v: v.name)
-
-
 @pytest.mark.feature("handshakes that an engine or a provider pauses")
-@versions
+@VERSIONS
 def test_a_handshake_is_paused_and_goes_on(
     version: pyossl.Version, client_context: Context, server_context: Context, pausing: Pausing
 ) -> None:
@@ -470,7 +468,7 @@ def test_a_device_without_a_descriptor(
     shake_hands(client, server)
 
 
-@versions
+@VERSIONS
 def test_a_client_that_makes_jobs(
     version: pyossl.Version, client_context: Context, server_context: Context, paused: Any
 ) -> None:
