@@ -122,72 +122,72 @@ static int paused_derive(void *ctx, unsigned char *key, size_t length, const OSS
     return derive(ctx, key, length, parameters);
 }
 
-static const OSSL_ALGORITHM *with_pausing_derivation(const OSSL_ALGORITHM *algorithms)
+static void pause_derivation(OSSL_DISPATCH *function)
 {
-    enum { MOST = 100 };
-    static OSSL_ALGORITHM mine[MOST];
-    static OSSL_DISPATCH functions[MOST];
-    size_t n, k;
-
-    for (n = 0; algorithms[n].algorithm_names != NULL && n < MOST - 1; n++) {
-        mine[n] = algorithms[n];
-        if (strncmp(mine[n].algorithm_names, "TLS13-KDF", 9) != 0)
-            continue;
-        for (k = 0; mine[n].implementation[k].function_id != 0; k++) {
-            functions[k] = mine[n].implementation[k];
-            if (functions[k].function_id == OSSL_FUNC_KDF_DERIVE) {
-                derive = OSSL_FUNC_kdf_derive(&functions[k]);
-                functions[k].function = (void (*)(void))paused_derive;
-            }
-        }
-        mine[n].implementation = functions;
+    if (function->function_id == OSSL_FUNC_KDF_DERIVE) {
+        derive = OSSL_FUNC_kdf_derive(function);
+        function->function = (void (*)(void))paused_derive;
     }
-    return mine;
 }
 
-static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms)
+static void pause_signature(OSSL_DISPATCH *function)
 {
-    enum { MOST = 100 };
-    static OSSL_ALGORITHM mine[MOST];
-    static OSSL_DISPATCH functions[MOST];
-    size_t n, k;
+    switch (function->function_id) {
+    case OSSL_FUNC_SIGNATURE_SIGN:
+        sign = OSSL_FUNC_signature_sign(function);
+        function->function = (void (*)(void))paused_sign;
+        break;
+    case OSSL_FUNC_SIGNATURE_DIGEST_SIGN:
+        digest_sign = OSSL_FUNC_signature_digest_sign(function);
+        function->function = (void (*)(void))paused_digest_sign;
+        break;
+    case OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL:
+        digest_sign_final = OSSL_FUNC_signature_digest_sign_final(function);
+        function->function = (void (*)(void))paused_digest_sign_final;
+        break;
+    default:
+        break;
+    }
+}
+
+enum { MOST = 100 };
+
+typedef struct {
+    OSSL_ALGORITHM algorithms[MOST];
+    OSSL_DISPATCH functions[MOST];
+} copies;
+
+/* A copy of the algorithms, in which `pause` has replaced functions of the one with this name. */
+static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms, const char *name,
+                                         void (*pause)(OSSL_DISPATCH *), copies *mine)
+{
+    size_t n, k, length = strlen(name);
 
     for (n = 0; algorithms[n].algorithm_names != NULL && n < MOST - 1; n++) {
-        mine[n] = algorithms[n];
-        if (strncmp(mine[n].algorithm_names, "ECDSA:", 6) != 0 && strcmp(mine[n].algorithm_names, "ECDSA") != 0)
+        const char *names = algorithms[n].algorithm_names;
+        mine->algorithms[n] = algorithms[n];
+        if (strncmp(names, name, length) != 0 || (names[length] != ':' && names[length] != '\0'))
             continue;
-        for (k = 0; mine[n].implementation[k].function_id != 0; k++) {
-            functions[k] = mine[n].implementation[k];
-            switch (functions[k].function_id) {
-            case OSSL_FUNC_SIGNATURE_SIGN:
-                sign = OSSL_FUNC_signature_sign(&functions[k]);
-                functions[k].function = (void (*)(void))paused_sign;
-                break;
-            case OSSL_FUNC_SIGNATURE_DIGEST_SIGN:
-                digest_sign = OSSL_FUNC_signature_digest_sign(&functions[k]);
-                functions[k].function = (void (*)(void))paused_digest_sign;
-                break;
-            case OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL:
-                digest_sign_final = OSSL_FUNC_signature_digest_sign_final(&functions[k]);
-                functions[k].function = (void (*)(void))paused_digest_sign_final;
-                break;
-            default:
-                break;
-            }
+        for (k = 0; algorithms[n].implementation[k].function_id != 0 && k < MOST - 1; k++) {
+            mine->functions[k] = algorithms[n].implementation[k];
+            pause(&mine->functions[k]);
         }
-        mine[n].implementation = functions;
+        mine->algorithms[n].implementation = mine->functions;
     }
-    return mine;
+    return mine->algorithms;
 }
 
 static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
 {
+    static copies derivations_of_keys, signatures;
     const OSSL_ALGORITHM *algorithms = OSSL_PROVIDER_query_operation(base, operation, no_cache);
 
     (void)ctx;
     if (operation == OSSL_OP_KDF && algorithms != NULL)
-        return with_pausing_derivation(algorithms);
-    return operation == OSSL_OP_SIGNATURE && algorithms != NULL ? with_pauses(algorithms) : algorithms;
+        return with_pauses(algorithms, "TLS13-KDF", pause_derivation, &derivations_of_keys);
+    if (operation == OSSL_OP_SIGNATURE && algorithms != NULL)
+        return with_pauses(algorithms, "ECDSA", pause_signature, &signatures);
+    return algorithms;
 }
 
 static int capabilities(void *ctx, const char *name, OSSL_CALLBACK *callback, void *argument)
