@@ -90,8 +90,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--post-handshake-auth",
         action="store_true",
-        help="allow the server to ask for the client's certificate after the handshake (TLS 1.3); at the end, wait for "
-        "that",
+        help="allow the server to ask for the client's certificate after the handshake (TLS 1.3), and wait at the end "
+        "until it has asked",
     )
     parser.add_argument(
         "--renegotiate", action="store_true", help="do a second handshake before any data (TLS 1.2 and older)"

@@ -276,7 +276,7 @@ class Authority:
     def crl(self, *, last_update: datetime.datetime | None = None, next_update: datetime.datetime | None = None) -> CRL:
         """Makes a CRL with all certificates that are revoked, and with a higher number than the one before.
 
-        - ``last_update``: the time of the CRL, an aware datetime; None for now.
+        - ``last_update``: the time of the CRL, an aware datetime; None for a second ago.
         - ``next_update``: the time until which it may be used; None for seven days later.
 
         ``Store.add_crl`` takes it, with ``VerifyFlags.CRL_CHECK`` in the context's ``verify_flags``.  Raises
@@ -301,7 +301,7 @@ class Authority:
         """Makes an OCSP response about a certificate of this authority: revoked if ``revoke`` was called, else good.
 
         - ``certificate``: the certificate.
-        - ``this_update``: the time of the response, an aware datetime; None for now.
+        - ``this_update``: the time of the response, an aware datetime; None for a second ago.
         - ``next_update``: the time until which it may be used; None for seven days later.
 
         ``Context.staple_ocsp`` takes it.  The authority signs it with its own key.  Raises ``ValueError`` if this
@@ -357,7 +357,7 @@ def _validity(
 def _updates(
     first: datetime.datetime | None, last: datetime.datetime | None
 ) -> tuple[datetime.datetime, datetime.datetime]:
-    """When a CRL or an OCSP response is issued, and until when it may be used; by default now, and in seven days."""
+    """When a CRL or an OCSP response is issued, and until when it may be used: a second ago, and for seven days."""
     # time(3), with which OpenSSL compares, may be behind the clock for some milliseconds: now is not yet valid there.
     issued = _now() - datetime.timedelta(seconds=1) if first is None else first
     asn1_time(issued)  # refuses what a CRL cannot hold

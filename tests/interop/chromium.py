@@ -27,9 +27,9 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
 import pytest
@@ -115,7 +115,7 @@ class Page(NamedTuple):
     """The text of the page, as a user reads it."""
     protocol: str = ""
     """The protocol of HTTP."""
-    security: dict[str, Any] = {}  # noqa: RUF012  (never changed)
+    security: Mapping[str, Any] = MappingProxyType({})
     """The ``SecurityDetails`` of the DevTools protocol."""
 
 
@@ -133,7 +133,7 @@ class Chromium:
             attached = self._call("Target.attachToTarget", targetId=tab["targetId"], flatten=True)
             self._session = {"sessionId": attached["sessionId"]}
             self._call("Network.enable")
-        except BaseException:
+        except BaseException:  # of any kind: nobody else would end the browser
             self._run.__exit__(None, None, None)
             raise
 
