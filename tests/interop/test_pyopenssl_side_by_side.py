@@ -52,6 +52,9 @@ DIFFERENCES = {
         "a_client_certificate_of_a_stranger/3/group",
         "no_client_certificate_with_tls_1_2/3/group",
     ],
+    "`get_verified_chain` of a server that has refused the client's certificate": [
+        "a_client_certificate_of_a_stranger/3/verified",
+    ],
     "the alert to the peer after a callback that failed": [
         "a_server_name_callback_that_raises/0/client",
         "a_verify_callback_that_*/0/server",
