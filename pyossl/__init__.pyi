@@ -40,26 +40,30 @@ from pyossl.core.library_context import LibraryContext as LibraryContext
 from pyossl.core.outcome import Failure as Failure, Record as Record, VerifyCode as VerifyCode, Want as Want
 from pyossl.sockets.listener import Listener as Listener, listen as listen
 from pyossl.sockets.socket import Socket as Socket, connect as connect
-from pyossl.tls.alert import Alert as Alert
-from pyossl.tls.callbacks import Verification as Verification
-from pyossl.tls.certificate_demand import CertificateDemand as CertificateDemand
-from pyossl.tls.certificate_transparency import SCT as SCT, SCTSource as SCTSource, SCTStatus as SCTStatus
-from pyossl.tls.cipher_suite import CipherSuite as CipherSuite
-from pyossl.tls.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
-from pyossl.tls.connection import Connection as Connection
-from pyossl.tls.context import Context as Context
-from pyossl.tls.custom_extension import CustomExtension as CustomExtension
-from pyossl.tls.dane import DANE as DANE, DANEMatch as DANEMatch
-from pyossl.tls.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
-from pyossl.tls.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
-from pyossl.tls.message import Message as Message
-from pyossl.tls.pre_shared_key import PreSharedKey as PreSharedKey
-from pyossl.tls.raw_public_keys import CertificateType as CertificateType
-from pyossl.tls.session import Session as Session
-from pyossl.tls.srtp import SRTPKeys as SRTPKeys
-from pyossl.tls.ssl_filter import SSLFilter as SSLFilter
-from pyossl.tls.ticket_keys import TicketKeys as TicketKeys
-from pyossl.tls.versions import Version as Version
+from pyossl.tls.authentication.certificate_transparency import (
+    SCT as SCT,
+    SCTSource as SCTSource,
+    SCTStatus as SCTStatus,
+)
+from pyossl.tls.authentication.dane import DANE as DANE, DANEMatch as DANEMatch
+from pyossl.tls.authentication.raw_public_keys import CertificateType as CertificateType
+from pyossl.tls.callbacks.alert import Alert as Alert
+from pyossl.tls.callbacks.callbacks import Verification as Verification
+from pyossl.tls.callbacks.certificate_demand import CertificateDemand as CertificateDemand
+from pyossl.tls.callbacks.client_hello import ClientHello as ClientHello, ClientHelloExtension as ClientHelloExtension
+from pyossl.tls.callbacks.custom_extension import CustomExtension as CustomExtension
+from pyossl.tls.callbacks.message import Message as Message
+from pyossl.tls.connection.connection import Connection as Connection
+from pyossl.tls.connection.session import Session as Session
+from pyossl.tls.connection.srtp import SRTPKeys as SRTPKeys
+from pyossl.tls.connection.ssl_filter import SSLFilter as SSLFilter
+from pyossl.tls.context.context import Context as Context
+from pyossl.tls.ech.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
+from pyossl.tls.ech.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
+from pyossl.tls.sessions.pre_shared_key import PreSharedKey as PreSharedKey
+from pyossl.tls.sessions.ticket_keys import TicketKeys as TicketKeys
+from pyossl.tls.settings.cipher_suite import CipherSuite as CipherSuite
+from pyossl.tls.settings.versions import Version as Version
 from pyossl.x509.authority import Authority as Authority, self_signed as self_signed
 from pyossl.x509.certificate import Certificate as Certificate, load_certificates as load_certificates
 from pyossl.x509.certificate_request import (

@@ -40,13 +40,13 @@ from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
-from pyossl.tls.connection import Connection
-from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
-from pyossl.tls.dane import Records, records_of
-from pyossl.tls.ech import Offered, offer_of
-from pyossl.tls.message import Message
-from pyossl.tls.negotiated_summary import NEGOTIATED
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records, records_of
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.negotiated_summary import NEGOTIATED
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.ech.ech import Offered, offer_of
 from pyossl.x509.peercert import peercert
 from pyossl.x509.reference_name import reference_name
 

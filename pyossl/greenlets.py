@@ -22,7 +22,7 @@ from pyossl.sockets import socket as sockets, wait_hook
 from pyossl.sockets.descriptor_connection import FOREVER, deadline_in
 from pyossl.sockets.socket import Socket
 from pyossl.sockets.wait_hook import Wait as Wait
-from pyossl.tls.post_handshake import OPERATIONS
+from pyossl.tls.connection.post_handshake import OPERATIONS
 
 __all__ = ["GreenSocket", "Wait", "use_eventlet", "use_gevent", "wait_with"]
 

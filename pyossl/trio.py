@@ -36,12 +36,12 @@ from pyossl.sockets.context_side import client_context, server_context
 from pyossl.sockets.descriptor_connection import drain
 from pyossl.streams.async_stream import READ, AsyncStream
 from pyossl.streams.post_handshake import AsyncPostHandshakeMethods
-from pyossl.tls.connection import Connection
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records, records_of
-from pyossl.tls.ech import Offered, offer_of
-from pyossl.tls.message import Message
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records, records_of
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered, offer_of
 
 __all__ = ["TLSListener", "TLSStream", "open_tcp_listeners", "open_tcp_stream", "serve_tcp"]
 

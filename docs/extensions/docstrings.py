@@ -1,8 +1,8 @@
 """The reference that autodoc makes of the docstrings.
 
 A class is public by the name that a program imports, ``pyossl.Context``, and its code is elsewhere, in
-``pyossl.tls.context``.  Signatures have the second name, the pages of the reference the first: types link to it.  In
-docstrings, names in double backticks and manual pages, ``SSL_read_ex(3)``, become links too.
+``pyossl.tls.context.context``.  Signatures have the second name, the pages of the reference the first: types link to
+it.  In docstrings, names in double backticks and manual pages, ``SSL_read_ex(3)``, become links too.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def hide_refused_arguments(
 
 
 def link_to_public_name(app: Any, environment: Any, node: Any, content: Any) -> Any:
-    """Resolves a type of a signature, ``pyossl.tls.context.Context``, to ``pyossl.Context``."""
+    """Resolves a type of a signature, ``pyossl.tls.context.context.Context``, to ``pyossl.Context``."""
     target = names_by_home().get(node["reftarget"]) if node.get("refdomain") == "py" else None
     if target is None:
         return None

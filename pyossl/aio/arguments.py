@@ -8,7 +8,7 @@ from typing import Any
 from pyossl.core.arguments import LARGEST_INT, c_text, host_name, integer, seconds, switch, utf8
 from pyossl.core.descriptors import require_plain
 from pyossl.sockets.address import check_host
-from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.context.context import USE_CLIENT, USE_SERVER, Context
 
 HANDSHAKE_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 30.0

@@ -21,7 +21,7 @@ from pyossl.aio.write_buffer import WriteBuffer
 from pyossl.core.errors import Error, NotDueError, TransportError, TruncationError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import Destination, EventLoopConnection
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.callbacks.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport

@@ -18,10 +18,10 @@ from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, integer, seconds, socket_path, switch
 from pyossl.core.buffers import Bytes
 from pyossl.sockets.happy_eyeballs import ATTEMPT_DELAY, by_turns
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records, records_of
-from pyossl.tls.ech import Offered, offer_of
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records, records_of
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered, offer_of
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 

@@ -28,8 +28,8 @@ from typing import Any
 from pyossl.core.buffers import Bytes, room_to_read
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import SLICE, Destination
-from pyossl.tls.connection import Connection
-from pyossl.tls.context import Context
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.context.context import Context
 
 _threads = threading.local()
 """``room`` is a buffer that all connections of a thread read into, one after the other: an idle one needs none."""

@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from pyossl.sockets.event_loop_steps import cipher_facts
-from pyossl.tls.connection import Connection
-from pyossl.tls.negotiated_summary import NEGOTIATED
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.negotiated_summary import NEGOTIATED
 
 EXTRA_INFO: dict[str, Callable[[Connection], Any]] = {
     **{name: attrgetter(name) for name in NEGOTIATED},

@@ -23,7 +23,7 @@ from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.arguments import LARGEST_INT, instances, integer, socket_path, switch
 from pyossl.core.copying import Uncopied
 from pyossl.sockets.listener import OUT_OF_RESOURCES
-from pyossl.tls.context import Context
+from pyossl.tls.context.context import Context
 
 _RETRY_DELAY = 1.0
 

@@ -22,12 +22,12 @@ from pyossl.aio.transport_states import OPEN
 from pyossl.core.arguments import flag, integer
 from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
-from pyossl.tls.connection import Connection
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records
-from pyossl.tls.ech import Offered
-from pyossl.tls.negotiated_summary import NegotiatedSummary
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.negotiated_summary import NegotiatedSummary
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered
 
 LIMIT = 1 << 16
 """The default limit of a line in bytes, which is asyncio's.  A reader buffers twice as much."""

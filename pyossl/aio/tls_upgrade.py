@@ -12,10 +12,10 @@ from pyossl.aio.transport import Transport
 from pyossl.aio.transport_over_transport import ProtocolBelowTLS
 from pyossl.core.buffers import Bytes
 from pyossl.core.errors import UsageError
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records
-from pyossl.tls.ech import Offered
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered
 
 
 async def start_tls(

@@ -37,7 +37,7 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.errors import NotDueError, UsageError
 from pyossl.core.outcome import Want
 from pyossl.sockets.event_loop_steps import EventLoopConnection
-from pyossl.tls.post_handshake import key_update
+from pyossl.tls.connection.post_handshake import key_update
 
 if TYPE_CHECKING:
     from pyossl.aio.connection_over_transport import ConnectionOverTransport

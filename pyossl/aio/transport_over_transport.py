@@ -12,7 +12,7 @@ from pyossl.aio.connection_over_transport import ConnectionOverTransport
 from pyossl.aio.early_data import EARLY_SLOTS, EarlyDataProtocol, EarlyDataTransport
 from pyossl.aio.transport import Transport
 from pyossl.aio.transport_states import FLUSHING, OPEN
-from pyossl.tls.context import Context
+from pyossl.tls.context.context import Context
 
 _ABORT_TIMEOUT = 1.0
 """How many seconds a transport has after ``abort`` to call ``connection_lost``, which takes one turn of the loop."""

@@ -5,9 +5,9 @@ Theory of operation
 OpenSSL calls the C methods of pyossl/_c/bio/python_bio.c, and they call the functions at the end of this file, which
 call the methods of the ``PythonBIO``.
 
-*Exceptions* follow the seven steps at the top of pyossl/tls/callbacks.py, with one addition.  OpenSSL was called either
-for a connection over the chain or for the chain itself; C keeps which (``pyossl_calling``).  The exception is parked
-for that call: by the connection, or by thread in pyossl/core/parked_exceptions.py.
+*Exceptions* follow the seven steps at the top of pyossl/tls/callbacks/callbacks.py, with one addition.  OpenSSL was
+called either for a connection over the chain or for the chain itself; C keeps which (``pyossl_calling``).  The
+exception is parked for that call: by the connection, or by thread in pyossl/core/parked_exceptions.py.
 
 *Wrong results* of a method (more bytes than were requested, a negative count, another type) raise an exception in the
 same way: C never gets a number that does not fit its buffer.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyossl.tls.signature_schemes import SIGNATURE_SCHEMES
+from pyossl.tls.connection.signature_schemes import SIGNATURE_SCHEMES
 
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 """The versions, with the names of OpenSSL, but TLSv1.0 for its TLSv1."""

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from pyossl import ClientHello, DecodeError
 from pyossl.cli import code_points
 from pyossl.core.errors import alert_description
-from pyossl.tls.cipher_suite import CipherSuite
-from pyossl.tls.client_hello import is_grease
-from pyossl.tls.message import Message
+from pyossl.tls.callbacks.client_hello import is_grease
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.settings.cipher_suite import CipherSuite
 
 _TLS_1_2, _TLS_1_3 = 0x0303, 0x0304
 _STATUS, _SIGALGS, _ALPN, _SCTS = 5, 13, 16, 18

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pyossl.cli.screen import Glyphs, Screen, Span, counted
 from pyossl.core.errors import alert_description
-from pyossl.tls.message import Message
+from pyossl.tls.callbacks.message import Message
 
 _TO_SERVER, _TO_CLIENT = "cyan", "magenta"
 _INDENT = "  "

@@ -24,7 +24,7 @@ from pyossl.stdlib import startup_file
 from pyossl.tls import system_openssl
 
 if TYPE_CHECKING:
-    from pyossl.tls.versions import Version
+    from pyossl.tls.settings.versions import Version
 
 _BITS = (0, 80, 112, 128, 192, 256)
 """The bits of security that each level demands.  SSL_CTX_set_security_level(3)"""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pyossl import Connection, Error
-from pyossl.tls.channel_bindings import ChannelBinding
+from pyossl.tls.connection.channel_bindings import ChannelBinding
 
 _BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point", "tls-unique")
 _LENGTH = 20

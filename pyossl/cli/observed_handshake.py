@@ -10,8 +10,8 @@ from pyossl.cli.handshake_facts import HandshakeFacts
 from pyossl.cli.handshake_ladder import Ladder
 from pyossl.cli.pre_shared_keys import identity_text
 from pyossl.cli.screen import Screen
-from pyossl.tls.cipher_suite import CipherSuite
-from pyossl.tls.context import Context
+from pyossl.tls.context.context import Context
+from pyossl.tls.settings.cipher_suite import CipherSuite
 
 
 class ObservedHandshake:

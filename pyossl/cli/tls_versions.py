@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyossl.tls.versions import Version
+from pyossl.tls.settings.versions import Version
 
 VERSIONS = {"1.2": Version.TLSv1_2, "1.3": Version.TLSv1_3}
 """The values of ``--tls``."""

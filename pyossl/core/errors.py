@@ -1,7 +1,7 @@
 """The exceptions, and the function that makes an exception from a ``Failure``.
 
 ``check`` and ``check_ptr`` test the results of OpenSSL's functions that do no I/O.  The calls that do I/O are made in
-pyossl/tls/connection.py, which raises the result of ``exception_of``.
+pyossl/tls/connection/connection.py, which raises the result of ``exception_of``.
 """
 
 from __future__ import annotations

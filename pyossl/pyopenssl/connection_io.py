@@ -30,7 +30,7 @@ from pyossl.pyopenssl.exceptions import (
     translate_methods,
     translated,
 )
-from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_connection import MutableConnection
 
 _T = TypeVar("_T")
 _HAS_SOCKET = "Connection sock was not None"

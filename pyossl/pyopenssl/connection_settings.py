@@ -15,7 +15,7 @@ from pyossl.pyopenssl.context_settings import (
 )
 from pyossl.pyopenssl.exceptions import Error, queue_of, translate_methods, translated
 from pyossl.pyopenssl.keys import PKey
-from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_connection import MutableConnection
 
 if TYPE_CHECKING:
     from cryptography import x509

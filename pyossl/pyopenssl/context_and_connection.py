@@ -24,11 +24,11 @@ from pyossl.pyopenssl.exceptions import Error, queue_of, queue_with, translate_m
 from pyossl.pyopenssl.negotiated import Negotiated
 from pyossl.pyopenssl.private_functions import raise_ssl_error
 from pyossl.pyopenssl.sessions import Session
-from pyossl.tls.callbacks import Verification
-from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.callbacks.callbacks import Verification
+from pyossl.tls.mutable.mutable_connection import MutableConnection
 
 if TYPE_CHECKING:
-    from pyossl.tls.connection import Connection as CoreConnection
+    from pyossl.tls.connection.connection import Connection as CoreConnection
 
 _Socket = socket.socket
 _T = TypeVar("_T")

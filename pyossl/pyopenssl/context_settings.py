@@ -42,7 +42,7 @@ from pyossl.pyopenssl.keys import (
     data_of_filetype,
 )
 from pyossl.pyopenssl.stores import StrOrBytesPath, X509Store
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 from pyossl.x509.certificate import Certificate, load_certificates
 from pyossl.x509.keys import PrivateKey
 from pyossl.x509.names import Name

@@ -12,7 +12,7 @@ from typing import Any
 from pyossl.core import ffi, lib, own
 from pyossl.core.errors import check, check_ptr
 from pyossl.core.outcome import take_records
-from pyossl.tls.mutable_context import MutableContext
+from pyossl.tls.mutable.mutable_context import MutableContext
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.certificate_builder import CertificateBuilder
 from pyossl.x509.keys import Key, PrivateKey, PublicKey

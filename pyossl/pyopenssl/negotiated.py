@@ -9,7 +9,7 @@ from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.certificates import X509, X509Name
 from pyossl.pyopenssl.constants import TLS1_3_VERSION
 from pyossl.pyopenssl.exceptions import translate_methods, translated
-from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_connection import MutableConnection
 from pyossl.x509.certificate import Certificate
 from pyossl.x509.cryptography_objects import cryptography
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyossl.core.copying import Uncopied
 from pyossl.pyopenssl.context_settings import ContextSettings
 from pyossl.pyopenssl.exceptions import translated
-from pyossl.tls.session import Session as CoreSession
+from pyossl.tls.connection.session import Session as CoreSession
 
 
 class Session(Uncopied):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyossl.core.errors import UsageError
-from pyossl.tls.context import USE_CLIENT, USE_SERVER, Context
+from pyossl.tls.context.context import USE_CLIENT, USE_SERVER, Context
 
 
 def client_context(context: Any, function: str, what: str = "context") -> Context:

@@ -15,15 +15,15 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.descriptors import socket_descriptor
 from pyossl.core.errors import NotDueError, UsageError, WouldBlockError
 from pyossl.core.outcome import Want
-from pyossl.tls.callbacks import MessageCallback
-from pyossl.tls.connection import Connection
-from pyossl.tls.connection_outcome import WANTS
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records
-from pyossl.tls.ech import Offered
-from pyossl.tls.post_handshake import OPERATIONS
-from pyossl.tls.session import Session
-from pyossl.tls.suspension import CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.authentication.dane import Records
+from pyossl.tls.callbacks.callbacks import MessageCallback
+from pyossl.tls.callbacks.suspension import CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.connection_outcome import WANTS
+from pyossl.tls.connection.post_handshake import OPERATIONS
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered
 
 if TYPE_CHECKING:
     import socket
@@ -91,7 +91,7 @@ class WaitingConnection(DescriptorConnection):
         self._checked(lib.pyossl_handshake_waiting(self._c, timeout, deadline), "the handshake", timeout)
 
     def post_handshake(self, what: int, timeout: float) -> None:
-        """Does ``what``, a step of pyossl/tls/post_handshake.py.  SSL_do_handshake(3)"""
+        """Does ``what``, a step of pyossl/tls/connection/post_handshake.py.  SSL_do_handshake(3)"""
         self._checked(lib.pyossl_post_handshake_waiting(self._c, what, timeout), OPERATIONS[what], timeout)
 
     def wait_for_early_data(self, size: int, timeout: float) -> bytes:

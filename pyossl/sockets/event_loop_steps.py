@@ -15,7 +15,7 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.methods_in_c import EventLoopMethods
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import DescriptorConnection
-from pyossl.tls.connection import Connection
+from pyossl.tls.connection.connection import Connection
 
 SLICE: int = lib.PYOSSL_SLICE
 """The most bytes that one step writes, so that a peer that reads fast does not block the loop's other connections."""

@@ -41,8 +41,8 @@ from pyossl.sockets.descriptor_connection import deadline_in, forks
 from pyossl.sockets.happy_eyeballs import send_at_once
 from pyossl.sockets.polling import ready, seconds_left
 from pyossl.sockets.socket import Socket
-from pyossl.tls.context import Context
-from pyossl.tls.message import Message
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.context.context import Context
 
 _NOT_ON_THIS_MACHINE = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
 """The errors of an address that this machine does not have, for example an IPv6 address where IPv6 is off."""

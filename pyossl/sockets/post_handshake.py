@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyossl.core import lib
 from pyossl.sockets.recv_send import RecvSendMethods
-from pyossl.tls.post_handshake import key_update
+from pyossl.tls.connection.post_handshake import key_update
 
 
 class PostHandshakeMethods(RecvSendMethods):

@@ -13,7 +13,7 @@ from pyossl.core.buffers import Bytes, readable, writable
 from pyossl.core.methods_in_c import SocketMethods
 from pyossl.core.unusual_arguments import UnusualArguments
 from pyossl.sockets.descriptor_connection import WaitingConnection
-from pyossl.tls.negotiated_summary import ChannelBindingsSummary
+from pyossl.tls.connection.negotiated_summary import ChannelBindingsSummary
 
 
 class RecvSendMethods(SocketMethods, UnusualArguments, ChannelBindingsSummary):

@@ -37,11 +37,11 @@ from pyossl.sockets.descriptor_connection import FOREVER, WaitingConnection, dea
 from pyossl.sockets.happy_eyeballs import connected
 from pyossl.sockets.post_handshake import PostHandshakeMethods
 from pyossl.sockets.sending_files import send_file
-from pyossl.tls.context import Context
-from pyossl.tls.dane import Records, records_of
-from pyossl.tls.ech import Offered, offer_of
-from pyossl.tls.message import Message
-from pyossl.tls.session import Session
+from pyossl.tls.authentication.dane import Records, records_of
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.connection.session import Session
+from pyossl.tls.context.context import Context
+from pyossl.tls.ech.ech import Offered, offer_of
 from pyossl.x509.reference_name import reference_name
 
 

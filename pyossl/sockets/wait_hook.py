@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pyossl.core.outcome import Want
 from pyossl.sockets.descriptor_connection import seconds_until
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.callbacks.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
 
 Wait = Callable[[int, Want, "float | None"], object]
 """``wait(descriptor, want, seconds)`` returns when the descriptor can be read (``Want.READ``) or written

@@ -31,10 +31,10 @@ from pyossl.stdlib.certificate import certificate_of, der_of
 from pyossl.stdlib.constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, SSL_ERROR_EOF
 from pyossl.stdlib.outcome_errors import error_of
 from pyossl.stdlib.session import Proof, Session
-from pyossl.tls.callbacks import Callbacks
-from pyossl.tls.message import Message
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import MutableContext
+from pyossl.tls.callbacks.callbacks import Callbacks
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import MutableContext
 from pyossl.x509.certificate import chain_of
 from pyossl.x509.peercert import facts_that
 

@@ -32,7 +32,7 @@ from pyossl.stdlib.constants import (
 from pyossl.stdlib.context_callbacks import ContextCallbackSettings
 from pyossl.stdlib.context_credentials import Credentials
 from pyossl.stdlib.deprecation import deprecated
-from pyossl.tls.options import DEFAULT_MODES
+from pyossl.tls.settings.options import DEFAULT_MODES
 
 _DEPRECATED = {
     PROTOCOL_TLS: "PROTOCOL_TLS",

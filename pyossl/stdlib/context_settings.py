@@ -22,7 +22,7 @@ from pyossl.stdlib.constants import (
     PROTO_SSLv3,
 )
 from pyossl.stdlib.deprecation import deprecated
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 _ANY_VERSION = (PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER)
 _MODES = {

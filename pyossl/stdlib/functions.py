@@ -111,7 +111,7 @@ def get_sigalgs() -> list[str]:
     """The names of all signature algorithms of TLS.  SSL_get1_builtin_sigalgs(3)"""
     if not lib.HAVE_API_3_4:
         raise NotImplementedError("Getting signature algorithms requires OpenSSL 3.4 or later.")
-    from pyossl.tls.ciphers_and_groups import builtin_sigalgs
+    from pyossl.tls.settings.ciphers_and_groups import builtin_sigalgs
 
     return list(builtin_sigalgs())
 

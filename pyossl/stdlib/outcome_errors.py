@@ -15,7 +15,7 @@ from pyossl.core import lib, text
 from pyossl.core.parked_exceptions import take_raised
 from pyossl.stdlib import errors, python_versions
 from pyossl.stdlib.constants import SSL_ERROR_EOF
-from pyossl.tls.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_connection import MutableConnection
 
 _WANTS = {
     -lib.SSL_ERROR_WANT_READ: "The operation did not complete (read)",

@@ -38,8 +38,8 @@ the handshake goes on: the stream waits for the client's part of it only as long
 handler works, or sends a long answer, is not the client's.
 
 *Callbacks without an answer.*  If a callback returned an awaitable, the task whose step needs the answer awaits it
-(pyossl/tls/suspension.py), until the stream is closed.  If the callback returned a ``Want``, the step is tried again a
-little later.
+(pyossl/tls/callbacks/suspension.py), until the stream is closed.  If the callback returned a ``Want``, the step is
+tried again a little later.
 
 *Tickets.*  A TLS 1.3 server's session tickets are sent with its first write, not with the handshake.  A client that
 only writes and closes would leave them unread, and the kernel would send a reset (docs/pitfalls.md, 9).
@@ -58,8 +58,8 @@ from pyossl.core.buffers import Bytes
 from pyossl.core.copying import Uncopied
 from pyossl.core.errors import AlertError, Error, NotDueError, TruncationError, UsageError, exception_of
 from pyossl.core.outcome import Want
-from pyossl.tls.connection import Connection
-from pyossl.tls.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.callbacks.suspension import ASK_AGAIN, CALLBACK_WANTS, JOB_WANTS
+from pyossl.tls.connection.connection import Connection
 
 _T = TypeVar("_T")
 
@@ -249,7 +249,7 @@ class AsyncStream(Uncopied):
         await self._flush()
 
     async def post_handshake(self, step: Callable[[], Want | None]) -> None:
-        """Does a step of pyossl/tls/post_handshake.py, and sends its bytes.
+        """Does a step of pyossl/tls/connection/post_handshake.py, and sends its bytes.
 
         A client's renegotiation ends when it is finished.  A reader may go on meanwhile; if there is none, and the peer
         sends data, it raises ``NotDueError``, and the next reads go on with the renegotiation.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from pyossl.streams.async_stream import AsyncStream
-from pyossl.tls.connection import Connection
-from pyossl.tls.negotiated_summary import ChannelBindingsSummary
-from pyossl.tls.post_handshake import key_update
+from pyossl.tls.connection.connection import Connection
+from pyossl.tls.connection.negotiated_summary import ChannelBindingsSummary
+from pyossl.tls.connection.post_handshake import key_update
 
 
 class AsyncPostHandshakeMethods(ChannelBindingsSummary):

@@ -1,8 +1,14 @@
 """TLS without I/O: contexts, connections, callbacks, sessions, and negotiated properties.  ssl(7)
 
-context.py makes a ``Context``; each subject of its settings has a file: versions, ciphers_and_groups, options,
-openssl_configuration (openssl.cnf), verification, alpn, server_name (SNI), session_settings (tickets and their keys),
-info_and_key_log.  connection.py has the ``Connection``, negotiated.py its properties, connection_outcome.py its
-failures, and callbacks.py the functions that OpenSSL calls.  mutable_context.py and mutable_connection.py have the
-classes below other APIs, such as pyOpenSSL's.
+The folders, from the lowest floor to the highest; each imports only from those below it:
+
+- callbacks: the functions that OpenSSL calls, and the values that they get;
+- settings: the subjects of a ``Context``, each in a file, over its SSL_CTX;
+- sessions: tickets and their keys, the session cache, pre-shared keys;
+- authentication and ech, beside each other: certificates and raw public keys; Encrypted Client Hello;
+- context: the ``Context``;
+- connection: the ``Connection``, its ``Session`` and its negotiated properties;
+- mutable: the classes below other APIs, such as pyOpenSSL's.
+
+system_openssl.py, beside them, is about the OpenSSL in use.
 """

@@ -14,7 +14,7 @@ from pyossl.core.errors import Error, failed
 from pyossl.core.library_configuration import configuration_file
 from pyossl.core.outcome import take_records
 from pyossl.core.provider import Provider, providers_of
-from pyossl.tls.versions import Version
+from pyossl.tls.settings.versions import Version
 from pyossl.x509.certificate import load_certificates
 from pyossl.x509.trust_store import default_certificate_directory, default_certificate_file
 

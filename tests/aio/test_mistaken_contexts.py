@@ -44,7 +44,7 @@ UPGRADES: dict[str, Call] = {
 }
 NO_CONTEXTS: dict[str, Callable[[], Any]] = {
     "ssl.SSLContext": ssl.create_default_context,
-    "the class pyossl.tls.context.Context": lambda: pyossl.Context,
+    "the class pyossl.tls.context.context.Context": lambda: pyossl.Context,
     "pyossl.pyopenssl.context_and_connection.Context": lambda: SSL.Context(SSL.TLS_METHOD),
     "str": lambda: "ca.pem",
 }

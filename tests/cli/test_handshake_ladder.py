@@ -9,7 +9,7 @@ import pytest
 
 from pyossl.cli.handshake_ladder import Ladder, Rung
 from pyossl.cli.screen import Screen
-from pyossl.tls.message import Message
+from pyossl.tls.callbacks.message import Message
 
 ALERT, HANDSHAKE, HEADER = 21, 22, 256
 CLOSE_NOTIFY = bytes([1, 0])

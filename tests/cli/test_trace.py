@@ -18,7 +18,7 @@ from pyossl.cli.handshake_ladder import Handshake, Ladder, Rung
 from pyossl.cli.handshake_svg import svg
 from pyossl.cli.screen import Screen
 from pyossl.cli.trace import show
-from pyossl.tls.message import Message
+from pyossl.tls.callbacks.message import Message
 
 assert files, "a fixture"
 

@@ -71,7 +71,7 @@ def test_functions_that_would_bypass_the_connection_are_refused(name: str, conne
 def test_every_name_that_is_refused_is_one_of_openssl_s() -> None:
     """So that no name is misspelt; some functions are new."""
     since = {"SSL_sendfile": lib.HAVE_API_3_0, "SSL_write_ex2": lib.HAVE_API_3_3}
-    for name in pyossl.tls.connection_call._REFUSED_FUNCTIONS:
+    for name in pyossl.tls.connection.connection_call._REFUSED_FUNCTIONS:
         assert hasattr(lib, name) == bool(since.get(name, 1)), name
 
 

@@ -9,8 +9,8 @@ from pairs import shake_hands
 
 import pyossl
 from pyossl import Connection, Context, UsageError, ffi, lib
-from pyossl.tls import context_call
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.context import context_call
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @pytest.mark.feature("any function of libssl on a context")

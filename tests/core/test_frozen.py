@@ -12,7 +12,7 @@ from pairs import meet, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, Store, UsageError
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 

@@ -183,7 +183,7 @@ def test_the_names_found_on_demand_are_those_that_the_stub_declares() -> None:
 
 @pytest.mark.parametrize("name", ["Context", "features", "errors", "connect"])
 def test_a_name_is_found_whatever_was_loaded_before_it(name: str) -> None:
-    for first in ("pyossl", "pyossl.core.features", "pyossl.tls.context", "pyossl.aio"):
+    for first in ("pyossl", "pyossl.core.features", "pyossl.tls.context.context", "pyossl.aio"):
         done = python(f"import {first}; from pyossl import {name}; import types; print(type({name}).__name__)")
         assert (done.returncode, done.stdout) == (0, f"{type(getattr(pyossl, name)).__name__}\n"), done.stderr
 
@@ -191,7 +191,7 @@ def test_a_name_is_found_whatever_was_loaded_before_it(name: str) -> None:
 def test_a_context_alone_knows_how_to_wrap_a_socket() -> None:
     code = """
 import socket
-from pyossl.tls.context import Context
+from pyossl.tls.context.context import Context
 ours, theirs = socket.socketpair()
 context = Context.client(verify=False, check_hostname=False)
 print(type(context.wrap_socket(ours, "example.com", handshake=False)).__name__)

@@ -287,7 +287,7 @@ print("written", flush=True)
 def test_a_short_call_in_a_subinterpreter_does_not_wait_for_its_own_gil() -> None:
     pytest.importorskip("_testcapi", reason="this Python has no _testcapi, which makes subinterpreters")
     inner = IN_SUBINTERPRETER.format(path=sys.path)
-    program = f"import _testcapi, pyossl.tls.connection; _testcapi.run_in_subinterp({inner!r})"
+    program = f"import _testcapi, pyossl.tls.connection.connection; _testcapi.run_in_subinterp({inner!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "written\n", done.stderr
 

@@ -14,8 +14,8 @@ from pairs import meet
 import pyossl
 from pyossl import Certificate, Context, Store
 from pyossl.pyopenssl import SSL, crypto
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 AUTHORITY = pyossl.Authority()
 OWN = AUTHORITY.issue("example.com")

@@ -14,8 +14,8 @@ from marks import needs
 
 import pyossl
 from pyossl import Certificate, PrivateKey, SRTPKeys
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 PROFILE = "SRTP_AEAD_AES_128_GCM"
 OPTIONS = ["-dtls1_2", "-use_srtp", f"SRTP_AES128_CM_SHA1_80:{PROFILE}"]

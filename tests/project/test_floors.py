@@ -24,7 +24,13 @@ FLOORS = (
     ("core",),
     ("bio",),
     ("x509",),
-    ("tls",),
+    ("tls/__init__", "tls/callbacks"),
+    ("tls/settings",),
+    ("tls/sessions", "tls/system_openssl"),
+    ("tls/authentication", "tls/ech"),
+    ("tls/context",),
+    ("tls/connection",),
+    ("tls/mutable",),
     ("sockets", "errors"),  # pyossl.errors gives the names of core/errors.py to programs
     ("streams", "aio", "greenlets"),
     ("trio", "anyio"),
@@ -34,22 +40,30 @@ FLOORS = (
     ("__main__",),
 )
 """The folders of pyossl/, and the files beside them, from the lowest floor to the highest."""
+DIVIDED = {"tls"}
+"""The folders whose own folders, and the files beside these, each have a floor."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FRONT_DOOR = "__init__"
 FLOOR_OF_THE_FRONT_DOOR = FLOOR["sockets"]
 """``from pyossl import ...`` loads any of the folders up to this floor."""
-ROOMS_OF_LIB = {"core", "bio", "x509", "tls", "sockets", "stdlib"}
+FOLDERS_WITH_LIB = {"core", "bio", "x509", "tls", "sockets", "stdlib"}
 OTHERS_WITH_LIB = {
     "pyopenssl/cryptography_binding.py": "it offers OpenSSL's functions by the names of another package's binding",
 }
 UPWARD_FOR_TYPES = {
     ("core/errors.py", "x509/certificate.py"): "CertificateError.certificate",
     ("core/outcome.py", "x509/certificate.py"): "Failure.certificate",
-    ("tls/context.py", "sockets/socket.py"): "Context.wrap_socket returns a Socket",
-    ("tls/callbacks.py", "tls/connection.py"): "every callback is called with its Connection",
-    ("tls/callbacks.py", "tls/context.py"): "a server name callback returns a Context",
-    ("tls/callbacks.py", "tls/session.py"): "a new session callback is called with a Session",
-    ("tls/context.py", "tls/session.py"): "Context.wrap_socket takes a Session",
+    ("tls/context/context.py", "sockets/socket.py"): "Context.wrap_socket returns a Socket",
+    ("tls/callbacks/callbacks.py", "tls/connection/connection.py"): "every callback is called with its Connection",
+    ("tls/callbacks/callbacks.py", "tls/context/context.py"): "a server name callback returns a Context",
+    ("tls/callbacks/callbacks.py", "tls/connection/session.py"): "a new session callback is called with a Session",
+    (
+        "tls/callbacks/callbacks.py",
+        "tls/sessions/pre_shared_key.py",
+    ): "a pre-shared key callback returns a PreSharedKey",
+    ("tls/settings/context_state.py", "tls/ech/ech_store.py"): "the state of a context has its ECHStore",
+    ("tls/settings/context_state.py", "tls/sessions/ticket_keys.py"): "the state of a context has its TicketKeys",
+    ("tls/context/context.py", "tls/connection/session.py"): "Context.wrap_socket takes a Session",
 }
 """The imports that only a type checker follows and that go up, each with the annotation that needs it."""
 HOMES = {"pyossl._openssl": "core/__init__.py", "pyossl._fast": "core/methods_in_c.py"}
@@ -70,9 +84,15 @@ def identifier(path: Path) -> str:
 each_module = pytest.mark.parametrize("path", MODULES, ids=identifier)
 
 
-def room(path: Path) -> str:
-    """The folder of a file, or the name of a file that is in none."""
+def folder(path: Path) -> str:
+    """The folder of a file in pyossl/, or the name of a file that is in none."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def room(path: Path) -> str:
+    """As ``folder``; for a file of a folder that is divided, its room there, such as ``tls/settings``."""
+    parts = path.relative_to(PACKAGE).parts
+    return "/".join(parts[: 2 if folder(path) in DIVIDED else 1]).removesuffix(".py")
 
 
 class Import(NamedTuple):
@@ -187,7 +207,7 @@ def test_lib_is_touched_by_the_core_only(path: Path) -> None:
     for node, _ in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and node.attr in ("lib", "ffi"):
             touched.add(node.attr)
-    assert room(path) in ROOMS_OF_LIB or identifier(path) in OTHERS_WITH_LIB or not touched, touched
+    assert folder(path) in FOLDERS_WITH_LIB or identifier(path) in OTHERS_WITH_LIB or not touched, touched
 
 
 @each_module
@@ -201,7 +221,7 @@ def test_each_extension_is_imported_by_one_file_alone(path: Path) -> None:
 @each_module
 def test_the_core_does_not_import_the_stdlibs_ssl(path: Path) -> None:
     """It may be another OpenSSL's (docs/pitfalls.md, 29)."""
-    if room(path) in ROOMS_OF_LIB and identifier(path) != FINDS_THE_LIBRARY:
+    if folder(path) in FOLDERS_WITH_LIB and identifier(path) != FINDS_THE_LIBRARY:
         assert not STDLIB_TLS & {each.module.partition(".")[0] for each in imports(path)}
 
 
@@ -226,8 +246,27 @@ def test_a_file_has_at_most_600_lines_and_a_name_that_says_something(path: Path)
     assert path.stem.lower() not in NAMES_THAT_SAY_NOTHING
 
 
+def folders_with(pattern: str, below: Path) -> set[str]:
+    """The folders in which a file is, such as ``core`` and ``tls/settings``."""
+    found = {path.parent.relative_to(below).as_posix() for path in below.rglob(pattern)}
+    return {each for each in found if not each.startswith(("_", "."))}
+
+
+FOLDERS = folders_with("__init__.py", PACKAGE)
+
+
 def test_the_tests_have_the_same_folders() -> None:
-    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and not path.name.startswith("_")}
-    tested = {path.parent.name for path in (build_ffi.ROOT / "tests").rglob("test_*.py")}
-    assert rooms <= tested
-    assert tested - rooms == {"interop", "project"}
+    tested = folders_with("test_*.py", build_ffi.ROOT / "tests")
+    assert tested >= FOLDERS
+    assert tested - FOLDERS == {"interop", "project"}
+
+
+def test_the_c_of_a_divided_folder_has_the_same_folders() -> None:
+    below = PACKAGE / "_c"
+    assert {each for each in folders_with("*.c", below) if each.partition("/")[0] in DIVIDED} <= FOLDERS
+
+
+@pytest.mark.parametrize("name", sorted(each for each in FOLDERS if each.partition("/")[0] in DIVIDED))
+def test_a_folder_of_a_divided_folder_imports_nothing_itself(name: str) -> None:
+    """Its ``__init__.py`` says what is in it.  Whoever imports one file of it loads no others."""
+    assert list(imports(PACKAGE / name / "__init__.py")) == []

@@ -22,7 +22,7 @@ import pyossl.aio
 import pyossl.anyio
 import pyossl.trio
 from pyossl import Connection, UnsupportedError
-from pyossl.tls.negotiated_summary import NEGOTIATED
+from pyossl.tls.connection.negotiated_summary import NEGOTIATED
 
 Show = Callable[[str], object]
 

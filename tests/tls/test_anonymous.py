@@ -14,8 +14,8 @@ from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Connection, Context, Version, ffi, lib
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 ANONYMOUS = "ALL:@SECLEVEL=0"
 ONLY_ANONYMOUS = b"aNULL:@SECLEVEL=0"

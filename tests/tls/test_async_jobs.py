@@ -21,7 +21,7 @@ import pyossl
 from pyossl import Connection, Context, Modes, UsageError, Want, lib
 from pyossl.errors import NotDueError
 from pyossl.pyopenssl import SSL
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @pytest.fixture

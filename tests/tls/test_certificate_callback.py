@@ -10,8 +10,8 @@ from pairs import asking_later, carry, meet, shake_hands
 
 import pyossl
 from pyossl import CertificateDemand, Connection, Context, Credentials, UsageError, Version
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 class OnPurposeError(Exception):

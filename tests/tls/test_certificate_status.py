@@ -10,8 +10,8 @@ from pairs import meet, shake_hands
 
 import pyossl
 from pyossl import Context, Message, UsageError, Version
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 STATUS_REQUEST, SCTS = 5, 18
 OCSP_REQUEST = bytes([1, 0, 0, 0, 0])

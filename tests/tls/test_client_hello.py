@@ -14,7 +14,7 @@ from tls.published_client_hellos import CHROME, FIREFOX, JA3, JA4, JA4_O
 import pyossl
 from pyossl import ClientHello, ClientHelloExtension, DecodeError
 from pyossl.pyopenssl import SSL
-from pyossl.tls.client_hello import is_grease
+from pyossl.tls.callbacks.client_hello import is_grease
 
 TLS_1_2 = 0x0303
 

@@ -12,8 +12,8 @@ from pairs import shake_hands
 
 import pyossl
 from pyossl.core.outcome import Record
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 SECRET = b"open sesame"
 

@@ -11,8 +11,8 @@ import pytest
 from pairs import shake_hands
 
 import pyossl
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 def status(child: Callable[[], object]) -> int:

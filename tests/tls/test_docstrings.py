@@ -10,8 +10,8 @@ import pytest
 
 import pyossl
 import pyossl.tls.system_openssl
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 CLASSES = (
     pyossl.Context,

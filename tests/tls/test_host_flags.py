@@ -9,8 +9,8 @@ from x509.certificate_making import common_name, make
 
 import pyossl
 from pyossl import lib
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 NEVER_SUBJECT = lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 WHOLE_LABELS = lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS

@@ -32,7 +32,7 @@ from pyossl import (
     ffi,
     lib,
 )
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 pytestmark = needs("providers")
 

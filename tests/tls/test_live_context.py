@@ -15,10 +15,10 @@ import build_ffi
 import pyossl
 from pyossl.core import lib
 from pyossl.core.errors import UsageError
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
-from pyossl.tls.options import Options
-from pyossl.tls.versions import Version
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
+from pyossl.tls.settings.options import Options
+from pyossl.tls.settings.versions import Version
 
 SECONDS = 30
 SOURCES = build_ffi.ROOT / "pyossl"

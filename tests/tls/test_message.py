@@ -9,7 +9,7 @@ from pairs import carry, shake_hands
 
 import pyossl
 from pyossl import Message, lib
-from pyossl.tls.message import _HANDSHAKE
+from pyossl.tls.callbacks.message import _HANDSHAKE
 
 
 def handshake(data: bytes) -> Message:

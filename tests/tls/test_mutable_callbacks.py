@@ -6,10 +6,10 @@ import pytest
 from pairs import carry, shake_hands
 
 import pyossl
-from pyossl.tls.alert import Alert
-from pyossl.tls.message import Message
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.callbacks.alert import Alert
+from pyossl.tls.callbacks.message import Message
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @pytest.fixture(params=[False, True], ids=["frozen", "live"])

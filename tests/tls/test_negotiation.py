@@ -9,7 +9,7 @@ from pairs import meet, shake_hands
 
 import pyossl
 from pyossl import lib
-from pyossl.tls.ciphers_and_groups import builtin_sigalgs
+from pyossl.tls.settings.ciphers_and_groups import builtin_sigalgs
 
 TLS_1_2 = pyossl.Version.TLSv1_2
 

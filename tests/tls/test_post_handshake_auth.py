@@ -7,8 +7,8 @@ from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Context, UsageError, Version, lib
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @pytest.fixture

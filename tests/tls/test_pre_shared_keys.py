@@ -10,8 +10,8 @@ from pairs import carry, meet, shake_hands
 
 import pyossl
 from pyossl import Context, UsageError, Version, ffi, lib
-from pyossl.tls.mutable_connection import MutableConnection
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_connection import MutableConnection
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 KEY = bytes(range(32))
 LONGEST = lib.PSK_MAX_IDENTITY_LEN if lib.HAVE_PSK else 0

@@ -13,7 +13,7 @@ from x509.certificate_making import bare, make, tlv
 
 import pyossl
 from pyossl import Connection, Context, Options, Version, lib
-from pyossl.tls.session_settings import MOST_SESSIONS
+from pyossl.tls.sessions.session_settings import MOST_SESSIONS
 
 MIB = 1 << 20
 STATM = Path("/proc/self/statm")

@@ -8,7 +8,7 @@ from pairs import shake_hands
 
 import pyossl
 from pyossl import Version
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @without("tls1_3")

@@ -9,7 +9,7 @@ from x509.certificate_making import crl_der, make, revoke
 
 import pyossl
 from pyossl import CRL, Certificate, Store
-from pyossl.tls.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.mutable_context import Method, MutableContext
 
 
 @pytest.mark.feature("contents of a trust store")

@@ -2,8 +2,8 @@
  * Python object (the handle).
  *
  * Each callback that returns an answer returns a failure if the connection or its handle is missing.  Each answer of
- * Python's is a failure until Python has returned: that is the `onerror` value which pyossl/tls/callbacks.py gives to
- * cffi.
+ * Python's is a failure until Python has returned: that is the `onerror` value which pyossl/tls/callbacks/callbacks.py
+ * gives to cffi.
  *
  * The functions that set a callback take no lock: a context is set up by one thread, or has a lock that cffi's code
  * takes (live_context.c), and a connection is set up before it is used. */

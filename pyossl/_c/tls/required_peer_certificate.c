@@ -2,10 +2,10 @@
  *
  * SSL_VERIFY_PEER verifies the certificate of a peer that sends one.  In a handshake with an anonymous cipher, a
  * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK (docs/pitfalls.md, 33).
- * A context refuses anonymous ciphers when it freezes (pyossl/tls/context.py).  This file is a second check, for example
- * for a cipher that was set on one connection: when a handshake is finished, the peer must have a certificate (a resumed
- * session has it too), or the connection is dead.  A client also accepts a server that has proved to know the pre-shared
- * key, if the program has given one (pre_shared_keys.c).
+ * A context refuses anonymous ciphers when it freezes (pyossl/tls/context/context.py).  This file is a second check,
+ * for example for a cipher that was set on one connection: when a handshake is finished, the peer must have a
+ * certificate (a resumed session has it too), or the connection is dead.  A client also accepts a server that has proved
+ * to know the pre-shared key, if the program has given one (pre_shared_keys.c).
  *
  * A mutable connection behaves as OpenSSL does, and is not checked. */
 

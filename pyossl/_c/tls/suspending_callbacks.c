@@ -6,7 +6,8 @@
  * Python answers with PYOSSL_REFUSED, PYOSSL_ACCEPTED or PYOSSL_NO_ANSWER.  For the last one, OpenSSL stops the handshake
  * at this place, and the call ends with SSL_ERROR_WANT_CLIENT_HELLO_CB, SSL_ERROR_WANT_X509_LOOKUP or
  * SSL_ERROR_WANT_RETRY_VERIFY.  No lock is held meanwhile.  The next call of the connection goes on at the same place:
- * OpenSSL calls the same callback again, and Python gives the answer, or has none again (pyossl/tls/suspension.py).
+ * OpenSSL calls the same callback again, and Python gives the answer, or has none again
+ * (pyossl/tls/callbacks/suspension.py).
  *
  * The ClientHello.  SSL_client_hello_get0_ext(3) finds only the extensions that OpenSSL knows: GREASE and new ones are
  * missing (docs/pitfalls.md, 81).  So the message itself is kept, as the message callback gets it, until Python has answered. */
