@@ -74,24 +74,24 @@
 #include "core/borrowed_pointer.c"
 
 /* tls: the connection, and the callbacks of OpenSSL */
-#include "tls/connection.c"
-#include "tls/live_context.c"
-#include "tls/unused_buffers.c"
-#include "tls/callbacks.c"
-#include "tls/suspending_callbacks.c"
-#include "tls/pre_shared_keys.c"
-#include "tls/custom_extensions.c"
-#include "tls/record_padding.c"
-#include "tls/certificate_transparency.c"
-#include "tls/required_peer_certificate.c"
-#include "tls/allow_early_data.c"
-#include "tls/raw_public_keys.c"
-#include "tls/switch_context.c"
-#include "tls/session_cache_memory.c"
-#include "tls/session_callbacks.c"
-#include "tls/ticket_keys.c"
-#include "tls/diffie_hellman.c"
-#include "tls/distrusted_keys.c"
+#include "tls/connection/connection.c"
+#include "tls/mutable/live_context.c"
+#include "tls/connection/unused_buffers.c"
+#include "tls/callbacks/callbacks.c"
+#include "tls/callbacks/suspending_callbacks.c"
+#include "tls/sessions/pre_shared_keys.c"
+#include "tls/settings/custom_extensions.c"
+#include "tls/settings/record_padding.c"
+#include "tls/authentication/certificate_transparency.c"
+#include "tls/authentication/required_peer_certificate.c"
+#include "tls/settings/allow_early_data.c"
+#include "tls/authentication/raw_public_keys.c"
+#include "tls/settings/switch_context.c"
+#include "tls/sessions/session_cache_memory.c"
+#include "tls/sessions/session_callbacks.c"
+#include "tls/sessions/ticket_keys.c"
+#include "tls/mutable/diffie_hellman.c"
+#include "tls/authentication/distrusted_keys.c"
 
 /* bio: the BIOs of pyossl */
 #include "bio/socket_bio.c"
@@ -101,29 +101,29 @@
 #include "bio/python_bio.c"
 
 /* tls: the calls of a connection, none of which waits for a descriptor */
-#include "tls/connection_lock.c"
-#include "tls/connection_new.c"
-#include "tls/dane.c"
-#include "tls/call_outcome.c"
-#include "tls/handshake_job.c"
-#include "tls/handshake.c"
-#include "tls/read.c"
-#include "tls/write.c"
-#include "tls/shutdown.c"
-#include "tls/read_after_failed_write.c"
-#include "tls/early_data.c"
-#include "tls/renegotiation.c"
-#include "tls/post_handshake.c"
-#include "tls/connection_close.c"
+#include "tls/connection/connection_lock.c"
+#include "tls/connection/connection_new.c"
+#include "tls/authentication/dane.c"
+#include "tls/connection/call_outcome.c"
+#include "tls/connection/handshake_job.c"
+#include "tls/connection/handshake.c"
+#include "tls/connection/read.c"
+#include "tls/connection/write.c"
+#include "tls/connection/shutdown.c"
+#include "tls/connection/read_after_failed_write.c"
+#include "tls/connection/early_data.c"
+#include "tls/connection/renegotiation.c"
+#include "tls/connection/post_handshake.c"
+#include "tls/connection/connection_close.c"
 
 /* core: questions that Python answers under the lock of a connection or a BIO */
 #include "core/calls_under_lock.c"
 
 /* tls: functions that only some connections need */
-#include "tls/memory_transfer.c"
-#include "tls/mutable_connection_settings.c"
-#include "tls/ocsp_stapling.c"
-#include "tls/dtls.c"
+#include "tls/connection/memory_transfer.c"
+#include "tls/mutable/mutable_connection_settings.c"
+#include "tls/authentication/ocsp_stapling.c"
+#include "tls/mutable/dtls.c"
 
 /* bio: reading and writing a BIO of the program */
 #include "bio/bio_read_and_write.c"
@@ -137,10 +137,10 @@
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
 #include "x509/store_objects.c"
-#include "tls/credential_files.c"
+#include "tls/authentication/credential_files.c"
 #include "x509/certificates.c"
 #include "x509/certificate_facts.c"
-#include "tls/ssl_module_calls.c"
+#include "tls/mutable/ssl_module_calls.c"
 #include "x509/verify_time.c"
 #include "x509/malformed_extensions.c"
 #include "x509/ocsp_response.c"
@@ -169,7 +169,7 @@
 #include "core/openssl_facts.c"
 #include "core/library_configuration.c"
 
-/* cffi's own code calls Python by the function of tls/handshake_job.c. */
+/* cffi's own code calls Python by the function of tls/connection/handshake_job.c. */
 #ifdef _cffi_call_python
 #  undef _cffi_call_python
 #  define _cffi_call_python pyossl_call_python

@@ -11,7 +11,7 @@ again: bytes are sent, or bytes are received.
 in one queue.  Only the task that holds the send lock takes bytes from it, until it is empty.  So a task that has waited
 for the lock finds that its bytes have been sent.  If a send is cancelled, an unknown part of its bytes is lost, and the
 stream is broken.  If the transport fails to send, later bytes are dropped.  The bytes that the peer sent before the
-failure can still be received to their end, as in pyossl/_c/tls/read_after_failed_write.c.
+failure can still be received to their end, as in pyossl/_c/tls/connection/read_after_failed_write.c.
 
 *Reading* may produce bytes to send too: in TLS 1.3 the answer to a KeyUpdate, before TLS 1.3 a part of a renegotiation,
 or the alert that refuses one.  The answer to a KeyUpdate is due before our next record and not earlier (RFC 8446,

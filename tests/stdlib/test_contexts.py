@@ -22,7 +22,8 @@ from pyossl.stdlib import python_versions
 
 UNRECOGNIZED_NAME = 112
 
-# One of the keys in pyossl/_c/tls/distrusted_keys.c: of CN=EM OV TLS CA - G3C, O=eMudhra Inc, C=US, on the curve P-384.
+# One of the keys in pyossl/_c/tls/authentication/distrusted_keys.c: of CN=EM OV TLS CA - G3C, O=eMudhra Inc, C=US, on
+# the curve P-384.
 DISTRUSTED_KEY = bytes.fromhex(
     "3076301006072a8648ce3d020106052b8104002203620004138251cd52ac9298c1c8aad977321deb97e709bd0b4ca0aca55dc8ad51dcfc9d"
     "1589a1597e3a5120e1efd631c63e1835cacae29869a62e1631e8a28181ab56616dc45d918abc09f3ab0e63cf792aa4dced7387be37bba569"

@@ -1,7 +1,7 @@
 /* The calls of a BIO that Python makes without a connection.  Each empties the error queue, makes the call and reads
  * the outcome at once.
  *
- * The result, as in tls/call_outcome.c, is 0 or more if the call succeeded, and else
+ * The result, as in tls/connection/call_outcome.c, is 0 or more if the call succeeded, and else
  *   -SSL_ERROR_WANT_x     the call must be repeated;
  *   -SSL_ERROR_SYSCALL    the descriptor failed, and pyossl_bio_errno returns the errno;
  *   -SSL_ERROR_SSL        OpenSSL failed, and the reasons are in the error queue;

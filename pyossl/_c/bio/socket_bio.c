@@ -4,8 +4,8 @@
  * (BIO_set_send_flags(3) came with 4.0).  This one sends with MSG_NOSIGNAL, or sets SO_NOSIGPIPE on systems without
  * that flag.
  *
- * If pyossl owns the socket, the BIO also saves system calls.  tls/read.c, tls/write.c and sockets/read_waiting.c
- * control that, under the connection's lock:
+ * If pyossl owns the socket, the BIO also saves system calls.  tls/connection/read.c, tls/connection/write.c and
+ * sockets/read_waiting.c control that, under the connection's lock:
  *
  * Reading ahead (`ahead`).  OpenSSL reads the five bytes of a record's header, and then the rest of the record: two
  * calls for each record.  A read of this BIO also takes the bytes that follow, as far as the connection allows, and

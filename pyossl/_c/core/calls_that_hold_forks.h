@@ -244,7 +244,7 @@
 #undef pyossl_on_bio_write
 #undef pyossl_on_bio_control
 
-/* The functions that change a context also wait for the steps that read it: see tls/live_context.c. */
+/* The functions that change a context also wait for the steps that read it: see tls/mutable/live_context.c. */
 
 #define PYOSSL_FIRST(first, ...) (first)
 #define PYOSSL_CHANGE_BY(call, ...) \

@@ -76,7 +76,8 @@ static void pyossl_resume_hold(int depth)
     }
 }
 
-/* Around each callback.  pyossl_calling: see tls/connection.c; the context's lock: see tls/live_context.c. */
+/* Around each callback.  pyossl_calling: see tls/connection/connection.c; the context's lock: see
+ * tls/mutable/live_context.c. */
 #define PYOSSL_IN_PYTHON(call) \
     __extension__({ \
         pyossl_connection *pyossl_caller = pyossl_calling; \

@@ -96,7 +96,7 @@ int pyossl_fips(OSSL_LIB_CTX *library);
 int pyossl_configure_library(OSSL_LIB_CTX *library, const char *text, int length, int only_policy);
 char *pyossl_resolved_configuration(const char *text, int length);
 
-/* tls/callbacks.c */
+/* tls/callbacks/callbacks.c */
 typedef struct {
     const unsigned char *protocols;
     unsigned int length;
@@ -125,52 +125,52 @@ int pyossl_password_callback(char *buffer, int size, int writing, void *argument
 void pyossl_set_verify(pyossl_connection *connection, int mode);
 void pyossl_set_connection_info(pyossl_connection *connection, int on);
 
-/* tls/suspending_callbacks.c */
+/* tls/callbacks/suspending_callbacks.c */
 #define PYOSSL_REFUSED ...
 #define PYOSSL_ACCEPTED ...
 #define PYOSSL_NO_ANSWER ...
 int pyossl_use_own_credentials(SSL *ssl, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
 
-/* tls/live_context.c */
+/* tls/mutable/live_context.c */
 int pyossl_make_live(SSL_CTX *context);
 int pyossl_set_context(pyossl_connection *connection, SSL_CTX *context);
 struct stack_st_SSL_CIPHER *pyossl_context_ciphers(SSL_CTX *context);
 struct stack_st_SSL_CIPHER *pyossl_connection_ciphers(pyossl_connection *connection);
 int pyossl_use_credentials(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, struct stack_st_X509 *chain);
 
-/* tls/handshake_job.c */
+/* tls/connection/handshake_job.c */
 int pyossl_has_async_jobs(void);
 int pyossl_async_fds(pyossl_connection *connection, int *fds, int room);
 
-/* tls/switch_context.c */
+/* tls/settings/switch_context.c */
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
-/* tls/pre_shared_keys.c */
+/* tls/sessions/pre_shared_keys.c */
 void pyossl_set_record_padding(SSL_CTX *context, int on);
 int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
 void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
 
-/* tls/custom_extensions.c */
+/* tls/settings/custom_extensions.c */
 int pyossl_add_extension(SSL_CTX *context, unsigned int type, unsigned int messages, int adds, int parses);
 int pyossl_give_extension(pyossl_connection *connection, const unsigned char *data, size_t length);
 
-/* tls/allow_early_data.c */
+/* tls/settings/allow_early_data.c */
 void pyossl_set_allow_early_data(SSL_CTX *context, int asks_python);
 
-/* tls/session_cache_memory.c */
+/* tls/sessions/session_cache_memory.c */
 void pyossl_limit_sessions(SSL_CTX *context);
 
-/* tls/session_callbacks.c */
+/* tls/sessions/session_callbacks.c */
 int pyossl_lend_session(SSL_SESSION **answer, SSL_SESSION *session);
 void pyossl_keep_sessions_outside(SSL_CTX *context, int gets, int removes);
 int pyossl_set_ticket_callbacks(SSL_CTX *context, int generates, int decrypts);
 
-/* tls/raw_public_keys.c */
+/* tls/authentication/raw_public_keys.c */
 int pyossl_expect_keys(SSL_CTX *context, int mode, EVP_PKEY **keys, size_t count, int takes_certificates);
 
-/* tls/ticket_keys.c */
+/* tls/sessions/ticket_keys.c */
 typedef ... pyossl_ticket_keys;
 #define PYOSSL_TICKET_KEY ...
 #define PYOSSL_TICKET_KEY_NAME ...
@@ -186,13 +186,13 @@ int pyossl_use_ticket_keys(SSL_CTX *context, pyossl_ticket_keys *keys, OSSL_LIB_
 int pyossl_ticket_keys_encrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
 int pyossl_ticket_keys_decrypt(pyossl_ticket_keys *keys, const unsigned char *data, int length, const unsigned char *label, int label_length, unsigned char *result);
 
-/* tls/diffie_hellman.c */
+/* tls/mutable/diffie_hellman.c */
 int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 
-/* tls/distrusted_keys.c */
+/* tls/authentication/distrusted_keys.c */
 void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
 
-/* tls/credential_files.c */
+/* tls/authentication/credential_files.c */
 SSL_CTX *pyossl_context_for_files(SSL_CTX *context, int prompts, void *handle);
 #define PYOSSL_CREDENTIALS_LOADED ...
 #define PYOSSL_CERTIFICATE_FAILED ...
@@ -203,11 +203,11 @@ int pyossl_read_credentials(SSL_CTX *reader, const char *certificate, const char
 int pyossl_take_credentials(SSL_CTX *context, SSL_CTX *reader);
 int pyossl_context_trusts_system(SSL_CTX *context, X509_STORE *default_file);
 
-/* tls/connection_lock.c */
+/* tls/connection/connection_lock.c */
 void pyossl_may_cross_forks(pyossl_connection *connection);
 int pyossl_is_inherited(const pyossl_connection *connection);
 
-/* tls/connection_new.c */
+/* tls/connection/connection_new.c */
 pyossl_connection *pyossl_connection_in_memory(SSL_CTX *context, int takes_side);
 pyossl_connection *pyossl_connection_over_queues(SSL_CTX *context, uintptr_t incoming, uintptr_t outgoing);
 pyossl_connection *pyossl_connection_over_bios(SSL_CTX *context, int takes_side, BIO *reader, BIO *writer, pyossl_lock *lock, pyossl_lock *other_lock);
@@ -220,10 +220,10 @@ int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session, co
 #define PYOSSL_OTHER_RECORDS ...
 #define PYOSSL_OTHER_KEY ...
 
-/* tls/dane.c */
+/* tls/authentication/dane.c */
 int pyossl_dane_enable(SSL *ssl, const char *domain, int checks_ee_names, const unsigned char *binding, unsigned int size);
 
-/* tls/call_outcome.c */
+/* tls/connection/call_outcome.c */
 #define PYOSSL_CLOSED ...
 #define PYOSSL_INHERITED ...
 #define PYOSSL_BUSY ...
@@ -249,12 +249,12 @@ int pyossl_dane_enable(SSL *ssl, const char *domain, int checks_ee_names, const 
 #define PYOSSL_TOO_LATE ...
 #define PYOSSL_OTHER_THREAD ...
 
-/* tls/handshake.c */
+/* tls/connection/handshake.c */
 long long pyossl_handshake(pyossl_connection *connection);
 long long pyossl_connect(pyossl_connection *connection);
 long long pyossl_accept(pyossl_connection *connection);
 
-/* tls/post_handshake.c */
+/* tls/connection/post_handshake.c */
 #define PYOSSL_UPDATE_KEYS ...
 #define PYOSSL_UPDATE_BOTH_KEYS ...
 #define PYOSSL_RENEGOTIATE ...
@@ -262,32 +262,32 @@ long long pyossl_accept(pyossl_connection *connection);
 void pyossl_allow_renegotiations(pyossl_connection *connection, int most, int by_peer);
 long long pyossl_post_handshake(pyossl_connection *connection, int what);
 
-/* tls/renegotiation.c */
+/* tls/connection/renegotiation.c */
 int pyossl_must_read_first(const pyossl_connection *connection);
 
-/* tls/read.c */
+/* tls/connection/read.c */
 long long pyossl_read(pyossl_connection *connection, void *buffer, size_t size);
 
-/* tls/write.c */
+/* tls/connection/write.c */
 long long pyossl_finish_write(pyossl_connection *connection);
 
-/* tls/early_data.c */
+/* tls/connection/early_data.c */
 int pyossl_keep_early_data(pyossl_connection *connection, const void *data, size_t size);
 long long pyossl_read_early_data(pyossl_connection *connection, void *buffer, size_t size);
 
-/* tls/shutdown.c */
+/* tls/connection/shutdown.c */
 long long pyossl_shutdown(pyossl_connection *connection);
 
-/* tls/connection_close.c */
+/* tls/connection/connection_close.c */
 void pyossl_connection_free(pyossl_connection *connection);
 int pyossl_close(pyossl_connection *connection);
 
-/* tls/mutable_connection_settings.c */
+/* tls/mutable/mutable_connection_settings.c */
 int pyossl_set_side(pyossl_connection *connection, int is_server);
 int pyossl_set_server_name(pyossl_connection *connection, const char *name);
 int pyossl_set_session(pyossl_connection *connection, SSL_SESSION *session);
 
-/* tls/certificate_transparency.c */
+/* tls/authentication/certificate_transparency.c */
 typedef struct {
     int source;
     int status;
@@ -299,13 +299,13 @@ typedef struct {
 int pyossl_verify_scts(SSL_CTX *context, int required);
 int pyossl_sct_at(SSL *ssl, int index, pyossl_sct *sct);
 
-/* tls/ocsp_stapling.c */
+/* tls/authentication/ocsp_stapling.c */
 void pyossl_set_ocsp_callback(SSL_CTX *context);
 int pyossl_set_ocsp_response(SSL *ssl, const unsigned char *response, size_t length);
 int pyossl_set_ocsp_responses(SSL *ssl, const unsigned char *const *responses, const long *lengths, int count);
 long pyossl_ocsp_response_at(SSL *ssl, int index, unsigned char **copy);
 
-/* tls/dtls.c */
+/* tls/mutable/dtls.c */
 void pyossl_set_cookie_generate_callback(SSL_CTX *context);
 void pyossl_set_cookie_verify_callback(SSL_CTX *context);
 long long pyossl_dtls_listen(pyossl_connection *connection);

@@ -5,7 +5,7 @@ SSL_CTX_set_ct_validation_callback(3), SSL_CTX_set_ctlog_list_file(3)
 A server's timestamps (signed certificate timestamps, SCTs) are in its certificate, in an extension of TLS, or in its
 OCSP response.  OpenSSL checks their signatures with the keys of the logs that the program trusts.  It checks nothing if
 the certificate itself is trusted, so that its chain has no issuer (docs/pitfalls.md, 79).  Where timestamps are
-required, pyossl refuses such a server (pyossl/_c/tls/certificate_transparency.c).
+required, pyossl refuses such a server (pyossl/_c/tls/authentication/certificate_transparency.c).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 SSL_CTX_use_certificate_chain_file(3), SSL_CTX_use_PrivateKey_file(3)
 
-They are read into an SSL_CTX of their own first (pyossl/_c/tls/credential_files.c).
+They are read into an SSL_CTX of their own first (pyossl/_c/tls/authentication/credential_files.c).
 """
 
 from __future__ import annotations

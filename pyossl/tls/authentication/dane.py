@@ -17,7 +17,7 @@ OpenSSL looks for a match among the records of usage 3, then 2, 1 and 0.
 Three things would get a server past the records, and are refused: a resumed session of a connection with other records
 or none, because no certificate is verified again; a pre-shared key, because then there is no certificate; and a context
 that does not verify, because OpenSSL's verdict is ignored then.  Nor does a connection without records resume a session
-of one with records, whose server the context may not trust.  pyossl/_c/tls/dane.c keeps sessions apart.
+of one with records, whose server the context may not trust.  pyossl/_c/tls/authentication/dane.c keeps sessions apart.
 
 With the usages 2 and 3 OpenSSL checks no certificate timestamps.  So a context that requires them is refused too.
 """

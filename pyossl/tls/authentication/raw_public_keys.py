@@ -10,7 +10,7 @@ client's: a certificate (X.509) or a raw public key.  A peer proves, as with a c
 Nobody has signed a raw key.  So it says who the peer is only to a program that knows the key already, and a raw key is
 accepted only if it is one of those that the context expects.  It has no name, no dates and no chain: a client with
 ``server_hostname`` compares the name with a certificate, and not with a raw key.
-pyossl/_c/tls/raw_public_keys.c looks the key up.
+pyossl/_c/tls/authentication/raw_public_keys.c looks the key up.
 
 A session belongs to its context, whose keys do not change after the first connection.  A session of other contexts,
 which ``Session.load`` can read, is offered only if its peer's key is expected here.  A server resumes the sessions of

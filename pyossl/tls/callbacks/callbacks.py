@@ -12,8 +12,8 @@ The life of a callback, in seven steps
    or the connection's ``Callbacks``; the latter refers to the former.
 2. The C side of the connection has a handle to these ``Callbacks`` (``ffi.new_handle``).  It is valid as long as the
    SSL exists, and NULL afterwards.
-3. OpenSSL calls a function of pyossl/_c/tls/callbacks.c, which finds the handle from the ``SSL *``.  If there is none,
-   it returns the failure.
+3. OpenSSL calls a function of pyossl/_c/tls/callbacks/callbacks.c, which finds the handle from the ``SSL *``.  If
+   there is none, it returns the failure.
 4. That function calls one of the functions below.  It converts the C values to Python's (copies: no borrowed pointer
    leaves it) and calls the program's function.
 5. If the program's function returns, the result is checked and passed to C.  A result of the wrong type raises

@@ -5,8 +5,8 @@ Theory of operation
 A ``Connection`` drives one SSL over one BIO or two.  By default that is a BIO in memory: ``receive_data`` fills it and
 ``data_to_send`` empties it (pyossl/_c/bio/memory_bio.c).  With ``bio=`` it is a BIO of the caller.
 
-Every call that does I/O is one C function of pyossl/_c/tls/call_outcome.c, which takes the connection's lock.  It has
-one of three outcomes (connection_outcome.py):
+Every call that does I/O is one C function of pyossl/_c/tls/connection/call_outcome.c, which takes the connection's
+lock.  It has one of three outcomes (connection_outcome.py):
 
 - *Done*: the method returns the result.
 - *Waiting*: the method returns a ``Want``.  The caller calls again when the event that the ``Want`` names has happened.
@@ -17,7 +17,7 @@ one of three outcomes (connection_outcome.py):
 A close_notify from the peer is not a failure: from then on reads return ``b""``, and writes still work.  If the
 transport refuses a write, only the writes end: every later write raises the same exception.  Reads still return the
 data that the peer had sent before, up to its close_notify or a failure of the reads
-(pyossl/_c/tls/read_after_failed_write.c).
+(pyossl/_c/tls/connection/read_after_failed_write.c).
 
 Only one thread at a time may use an SSL.  The lock is held for the C call, and never while a thread waits, so a blocked
 reader does not block a writer.  The lock is re-entrant: a callback may ask the connection questions.  It may not do I/O
@@ -91,7 +91,10 @@ class Connection(ConnectionMethods, UnusualArguments, PostHandshake, PeerAlgorit
     _indicated: str | None = None
     _sends_early_data = False
     _binding = b""
-    """What the sessions of this connection are bound to: the TLSA records of the server.  pyossl/_c/tls/dane.c"""
+    """What the sessions of this connection are bound to: the TLSA records of the server.
+
+    pyossl/_c/tls/authentication/dane.c
+    """
     _awaits = False
     """Whether the owner of the connection awaits what a callback returns."""
     _suspension: Suspension | None = None

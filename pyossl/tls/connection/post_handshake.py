@@ -1,7 +1,7 @@
 """What a program begins on an open connection: new keys, another handshake, a request for the client's certificate.
 
 Each method does one step, and sends what there is to send.  If it returns a ``Want``, the step has begun:
-``Connection.handshake`` goes on with it, and so do reads and writes (pyossl/_c/tls/post_handshake.c).
+``Connection.handshake`` goes on with it, and so do reads and writes (pyossl/_c/tls/connection/post_handshake.c).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A ``Context`` is complete and secure when it is made.  A ``MutableContext`` is a
 not verify until ``set_verify`` is called, and it has methods for all settings of pyOpenSSL's API.  Its connections are
 ``MutableConnection``s: their side is set later, and their settings may be changed at any time.  Like every context,
 a ``MutableContext`` is frozen at its first connection, unless it is made with ``live=True``: then it may be changed
-while connections use it (pyossl/_c/tls/live_context.c), as a server does that replaces its certificate.
+while connections use it (pyossl/_c/tls/mutable/live_context.c), as a server does that replaces its certificate.
 """
 
 from __future__ import annotations

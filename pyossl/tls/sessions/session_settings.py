@@ -17,8 +17,8 @@ from pyossl.x509.certificate import borrowed, digest
 MOST_SESSIONS = 256
 """The default size of the cache of a server that may ask clients for certificates.
 
-A session takes 256 KiB at most with the client's certificate (pyossl/_c/tls/session_cache_memory.c), and all together
-take 64 MiB at most."""
+A session takes 256 KiB at most with the client's certificate (pyossl/_c/tls/sessions/session_cache_memory.c), and all
+together take 64 MiB at most."""
 
 
 class SessionSettings(VerificationSettings):

@@ -2,7 +2,7 @@
 
 SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
 
-C has the keys, and finds the key of a ticket without Python (pyossl/_c/tls/ticket_keys.c).
+C has the keys, and finds the key of a ticket without Python (pyossl/_c/tls/sessions/ticket_keys.c).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ three rules hold here:
 - A server takes early data only if its context says so (``max_early_data``) and the program reads it as such, with
   ``read_early_data`` before the handshake.  Other reads never return it.
 - Early data that could be a replay is refused.  The handshake goes on without it, and the client learns of it
-  (``early_data_accepted``).  See pyossl/_c/tls/allow_early_data.c.
+  (``early_data_accepted``).  See pyossl/_c/tls/settings/allow_early_data.c.
 - pyossl sends nothing again by itself.  The client's program decides.
 """
 

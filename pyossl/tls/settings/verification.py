@@ -157,7 +157,7 @@ class VerificationSettings(AlgorithmSettings):
 
         At security levels above 0 OpenSSL refuses these ciphers, whatever the cipher list is.  With the ciphers of
         pre-shared keys the peer proves that it knows a key.  Those of SRP need callbacks that a context does not have.
-        pyossl/_c/tls/required_peer_certificate.c checks again in the handshake.  docs/pitfalls.md, 33
+        pyossl/_c/tls/authentication/required_peer_certificate.c checks again in the handshake.  docs/pitfalls.md, 33
         """
         if self.security_level == 0 and self._requires_certificate() and (names := self._anonymous_ciphers()):
             raise UsageError(

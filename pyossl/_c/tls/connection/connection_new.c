@@ -168,8 +168,8 @@ enum {
     PYOSSL_OTHER_KEY = -3              /* its peer did not show a raw public key, or a certificate, that is accepted */
 };
 
-/* Offers a session for resumption.  `binding` is the session id context of this connection: see tls/dane.c.  1: done; 0:
- * it failed; below 0: the session must not be resumed. */
+/* Offers a session for resumption.  `binding` is the session id context of this connection: see
+ * tls/authentication/dane.c.  1: done; 0: it failed; below 0: the session must not be resumed. */
 static int pyossl_offer_session(pyossl_connection *connection, SSL_SESSION *session, const unsigned char *binding,
                                 unsigned int size)
 {
