@@ -15,7 +15,7 @@ ROUND = 300
 """The maximum time for the tests of random signals in one round, in seconds."""
 SIGNALS = "tests/core/test_random_signals.py"
 ATTACKS = [
-    "tests/tls/test_floods.py",
+    "tests/tls/connection/test_floods.py",
     "tests/aio/test_floods.py",
     "tests/core/test_raising_signals.py",
     "tests/core/test_garbage_cycles.py",
@@ -24,7 +24,7 @@ ATTACKS = [
     "tests/bio/test_combinations.py",
     "tests/core/test_fuzz.py",
     "tests/x509/test_hostile_chains.py",
-    "tests/tls/test_bit_flips.py",
+    "tests/tls/connection/test_bit_flips.py",
     "tests/core/test_races.py",
 ]
 _PASSED = re.compile(r"(\d+) (passed|failed|error)")

@@ -25,7 +25,7 @@ from odd_values import AUTHORITY, CLIENT, OWN, SERVER
 from pairs import meet
 from public_functions import PUBLIC, Case
 from served import tls_pair
-from tls.published_client_hellos import CHROME
+from tls.callbacks.published_client_hellos import CHROME
 from x509.certificate_making import crl_der, make, revoke
 
 import pyossl

@@ -11,7 +11,7 @@ import looped
 import pytest
 from looped import Run
 from served import SECONDS
-from tls.early_answers import ANSWER, Inside, Peer, answer_and_go, send_at_once
+from tls.connection.early_answers import ANSWER, Inside, Peer, answer_and_go, send_at_once
 
 import pyossl
 import pyossl.aio

@@ -18,7 +18,7 @@ from cli.ocsp_making import ocsp_response
 from interop.programs import Program
 from marks import needs
 from served import SECONDS, Task, serving_plain
-from tls.certificate_log import Log
+from tls.authentication.certificate_log import Log
 
 import pyossl
 

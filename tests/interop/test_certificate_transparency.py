@@ -12,7 +12,7 @@ from interop.programs import Program, program
 from interop.pyossl_server import Serve
 from interop.server_peers import Service, SServer, s_version
 from marks import needs
-from tls.certificate_log import DAY, NOW, Log
+from tls.authentication.certificate_log import DAY, NOW, Log
 
 import pyossl
 from pyossl import Context, SCTSource, SCTStatus, Version

@@ -12,7 +12,7 @@ import anyio.streams.stapled
 import pytest
 import trio
 from served import SECONDS, tcp_pair
-from tls.early_answers import ANSWER, Peer, answer_and_go, send_at_once
+from tls.connection.early_answers import ANSWER, Peer, answer_and_go, send_at_once
 
 import pyossl
 import pyossl.anyio

@@ -343,7 +343,7 @@ def drop_the_context_of_a_paused_handshake(folder: str) -> None:
 @pytest.mark.skipif(not lib.HAVE_PROVIDERS, reason="only the provider of this test pauses so early")
 def test_the_context_of_a_paused_connection_may_be_dropped(pausing: Pausing, tmp_path: Path) -> None:
     program = f"import test_async_jobs as test; test.drop_the_context_of_a_paused_handshake({str(tmp_path)!r})"
-    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
     environment = os.environ | {"PYTHONMALLOC": "debug", "PYTHONPATH": folders}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marks import VERSIONS
 from pairs import carry, meet, shake_hands
-from tls.published_client_hellos import CHROME
+from tls.callbacks.published_client_hellos import CHROME
 
 import pyossl
 from pyossl import Connection, Context, Version

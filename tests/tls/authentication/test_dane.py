@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
-from tls.certificate_log import Log
+from tls.authentication.certificate_log import Log
 
 import pyossl
 from pyossl import DANE, Certificate, Connection, Context, DANEMatch, DecodeError, TLSARecord, UsageError, Version, lib

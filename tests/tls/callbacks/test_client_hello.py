@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 from pairs import shake_hands
-from tls.published_client_hellos import CHROME, FIREFOX, JA3, JA4, JA4_O
+from tls.callbacks.published_client_hellos import CHROME, FIREFOX, JA3, JA4, JA4_O
 
 import pyossl
 from pyossl import ClientHello, ClientHelloExtension, DecodeError

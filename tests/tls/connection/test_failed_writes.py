@@ -12,7 +12,7 @@ from marks import VERSIONS
 from pairs import shake_hands
 from pyopenssl.pyopenssl_pairs import AUTHORITY, CREDENTIALS
 from served import Task, tcp_pair, until
-from tls.early_answers import ANSWER, Peer, answer_and_go, met, send_at_once
+from tls.connection.early_answers import ANSWER, Peer, answer_and_go, met, send_at_once
 
 import pyossl
 from pyossl import BIO, Connection, Context, Version, lib

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from marks import needs
 from pairs import carry, meet, shake_hands
-from tls.test_pre_shared_keys import ticket_of
+from tls.sessions.test_pre_shared_keys import ticket_of
 
 import pyossl
 from pyossl import Connection, Context, PreSharedKey, UsageError, Version

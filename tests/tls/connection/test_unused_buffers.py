@@ -15,7 +15,7 @@ from pairs import carry, shake_hands
 
 import pyossl
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 PROGRAM = """
 import pyossl

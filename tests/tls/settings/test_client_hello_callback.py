@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from marks import VERSIONS
 from pairs import carry, meet, shake_hands
-from tls.published_client_hellos import CHROME
+from tls.callbacks.published_client_hellos import CHROME
 
 import pyossl
 from pyossl import Alert, ClientHello, Connection, Context, UsageError, Version

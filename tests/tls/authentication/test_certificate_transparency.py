@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from marks import VERSIONS, needs
 from pairs import carry, meet, shake_hands
-from tls.certificate_log import DAY, NOW, Log
+from tls.authentication.certificate_log import DAY, NOW, Log
 
 import pyossl
 from pyossl import (
