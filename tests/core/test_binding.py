@@ -63,7 +63,7 @@ def test_a_name_that_is_not_declared_is_named_and_fails_the_command(tmp_path: Pa
     for path in (root / "pyossl" / "_c").rglob("*.[ch]"):
         text = re.sub(r"^.*\b(SSL_CTX_set_mode|SSL_ERROR_ZERO_RETURN)\b.*\n", "", path.read_text(), flags=re.MULTILINE)
         copy = tmp_path / path.relative_to(root)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(text)
     said = declarations("--missing", script=tmp_path / "ci" / "declarations.py")
     assert said.returncode == 1, said.stderr
