@@ -314,6 +314,7 @@ class Row:
         junit = self.work / "junit.xml"
         command = [*self._under(), str(self.seen / "venv/bin/python"), "-m", "pytest"]
         options = [f"--junitxml={self.seen / 'junit.xml'}", *self.row.get("pytest", self.matrix.facts["pytest"])]
+        options += [f"--ignore={self.seen / 'source' / test}" for test in self.matrix.facts["without"]]
         status = self._enter([*command, *options, *self._arguments()])
         if not junit.exists():
             raise RowError(f"pytest ended with status {status} and no report: {decisive(self.log)[0].strip()}")

@@ -72,7 +72,7 @@ for _ in range(3):
     threading.Thread(target=others, daemon=True).start()
 sys.setswitchinterval(1e-4)
 end = time.monotonic() + 6
-for n in range(400):
+for n in range(200):
     if time.monotonic() > end:
         break
     time.sleep(0.0005 * (n % 7))
