@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
 from pyossl.core.errors import check_ptr, failed
 from pyossl.core.outcome import take_records
@@ -98,3 +99,23 @@ def load_credentials(
         file = certificate_file if result == lib.PYOSSL_CERTIFICATE_FAILED else key_file or certificate_file
         raise OSError(error.errno, os.strerror(error.errno or 0), file)
     raise error
+
+
+def read_dh_parameters(data: bytes) -> Any:
+    """Diffie-Hellman parameters in PEM, as an EVP_PKEY for the caller; NULL if they cannot be read.
+
+    Then the error queue has the errors of PEM_read_bio_DHparams(3), which Python's ``_ssl`` calls, and not those of the
+    decoders of newer versions.  It is called for them only: an OpenSSL without its deprecated functions lacks it.
+    PEM_read_bio_Parameters(3)
+    """
+    take_records()
+    key = lib.PEM_read_bio_Parameters(BIO.memory(data)._bio, ffi.NULL)
+    if key != ffi.NULL and lib.EVP_PKEY_id(key) == lib.EVP_PKEY_DH:
+        return key
+    lib.EVP_PKEY_free(key)
+    take_records()
+    parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+    if parameters == ffi.NULL:
+        return ffi.NULL
+    lib.DH_free(parameters)
+    return lib.PEM_read_bio_Parameters(BIO.memory(data)._bio, ffi.NULL)

@@ -30,7 +30,7 @@ from pyossl.tls.callbacks import (
     OCSPServerCallback,
     VerifyCallback,
 )
-from pyossl.tls.credential_files import load_credentials
+from pyossl.tls.credential_files import load_credentials, read_dh_parameters
 from pyossl.tls.options import refuse_jobs
 from pyossl.tls.srtp import SRTPContext
 from pyossl.x509.certificate import Certificate, stack_of_certificates
@@ -178,7 +178,9 @@ class MutableContext(SRTPContext):
         """Sets a server's Diffie-Hellman parameters, in PEM, for TLS 1.2 and earlier.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         self._change()
         take_records()
-        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL)
+        self._use_dh(lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL))
+
+    def _use_dh(self, pointer: Any) -> None:
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:
             lib.EVP_PKEY_free(pointer)
@@ -189,12 +191,10 @@ class MutableContext(SRTPContext):
 
         The records of the ``Error`` for another file are those of PEM_read_bio_DHparams(3).
         """
+        self._change()
         with open(_path(path), "rb") as file:
             data = file.read()
-        take_records()
-        parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-        lib.DH_free(check_ptr(parameters, "reading Diffie-Hellman parameters"))
-        self.use_dh_parameters(data)
+        self._use_dh(read_dh_parameters(data))
 
     # Credentials
 
