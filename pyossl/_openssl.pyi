@@ -837,6 +837,7 @@ class _Library:
     def EVP_PKEY_CTX_new_from_pkey(self, a0: Any, a1: Any, a2: Any, /) -> Any: ...
     def EVP_PKEY_CTX_new_id(self, a0: int, a1: Any, /) -> Any: ...
     EVP_PKEY_DH: int
+    EVP_PKEY_DHX: int
     EVP_PKEY_DSA: int
     EVP_PKEY_EC: int
     EVP_PKEY_RSA: int

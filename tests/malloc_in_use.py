@@ -10,7 +10,11 @@ import pytest
 
 FIELDS = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 HAS_MALLINFO2 = hasattr(ctypes.CDLL(None), "mallinfo2")
-needs_mallinfo2 = pytest.mark.skipif(not HAS_MALLINFO2, reason="needs mallinfo2 of glibc 2.33 or newer")
+IS_REPLACED = hasattr(ctypes.CDLL(None), "__asan_init")
+needs_mallinfo2 = pytest.mark.skipif(
+    not HAS_MALLINFO2 or IS_REPLACED,
+    reason="needs mallinfo2 of glibc 2.33 or newer, and not the malloc of AddressSanitizer",
+)
 ENVIRONMENT = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 """Blocks in malloc's thread cache would be counted as in use."""
 

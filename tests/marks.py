@@ -1,12 +1,20 @@
-"""Marks that many tests have: for each protocol version, and for a feature that the OpenSSL in use has or lacks."""
+"""Marks that many tests have: for each protocol version, for a feature that the OpenSSL in use has or lacks, and for
+measurements that a sanitizer falsifies."""
 
 from __future__ import annotations
+
+import ctypes
 
 import pytest
 
 from pyossl import Version, features
 
 VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
+
+measures_memory = pytest.mark.skipif(
+    hasattr(ctypes.CDLL(None), "__asan_init"), reason="AddressSanitizer keeps freed memory for a while"
+)
+"""For a test of the size of the process."""
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

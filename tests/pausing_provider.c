@@ -23,7 +23,7 @@
 #  error "these are the headers of another OpenSSL"
 #endif
 
-static int pauses, ends;    /* how often a job was paused; how many waits have ended */
+static _Atomic int pauses, ends;    /* how often a job was paused; how many waits have ended */
 
 int pausing_pauses(void) { return pauses; }
 int pausing_ends(void) { return ends; }
@@ -50,7 +50,11 @@ static int wait_for_device(void)
         return 1;
     }
     if (getenv("PAUSING_AND_FAILING") != NULL)
+#if PYOSSL_EXPECTS < 3
         ERR_put_error(ERR_LIB_USER, 0, 77, __FILE__, __LINE__);
+#else
+        ERR_raise(ERR_LIB_USER, 77);
+#endif
     if (getenv("PAUSING_WITHOUT_FD") != NULL) {
         pauses++;
         ASYNC_pause_job();

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import textwrap
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -16,6 +16,17 @@ EXIT_STATUS = "Exit status: {fine}; 1 {failed}; 2 for wrong usage."
 
 class WrongArgumentError(Exception):
     """An argument turned out to be wrong when it was used, for example a missing file or an unknown cipher."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors have their exit status also if they cannot be printed: in Python 3.10 it raises then."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the message, and ends with status 2."""
+        try:
+            super().error(message)
+        except OSError:
+            sys.exit(2)
 
 
 def program_name() -> str:

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import pyossl
 from pyossl.cli import certs, client, completion, demo, info, request, scan, server, trace
-from pyossl.cli.command_parser import WrongArgumentError, program_name
+from pyossl.cli.command_parser import CommandParser, WrongArgumentError, program_name
 from pyossl.cli.package_version import package_version
 from pyossl.cli.process import FAILED, INTERRUPTED, discard, open_missing_streams, print_error
 from pyossl.cli.screen import Screen, printable
@@ -93,7 +93,7 @@ def _show_versions(stream: TextIO) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all commands."""
-    every = argparse.ArgumentParser(
+    every = CommandParser(
         prog=program_name(),
         description="TLS with the operating system's OpenSSL.",
         epilog="Exit status: 0 on success, 1 if TLS or a connection fails, 2 for wrong usage, 130 after Ctrl-C.",

@@ -11,7 +11,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.outcome import Record, take_records
 from pyossl.stdlib import certificate, errors, python_versions
 from pyossl.stdlib.context_settings import Settings
-from pyossl.tls.authentication.credential_files import load_files
+from pyossl.tls.authentication.credential_files import dh_parameters_for_ssl_module, load_files
 
 
 class Credentials(Settings):
@@ -40,13 +40,7 @@ class Credentials(Settings):
         """Loads a server's Diffie-Hellman parameters, in PEM.  PEM_read_bio_DHparams(3)"""
         with open(path, "rb") as file:
             data = file.read()
-        take_records()
-        # The errors of the function that _ssl calls, and not those of the decoders of newer versions.
-        parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-        if parameters == ffi.NULL:
-            raise errors.of_queue()
-        lib.DH_free(parameters)
-        key = lib.PEM_read_bio_Parameters(BIO.memory(data)._bio, ffi.NULL)
+        key = dh_parameters_for_ssl_module(data)
         if key == ffi.NULL:
             raise errors.of_queue()
         if lib.pyossl_use_dh(self.tls._ctx, key) != 1:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+from marks import measures_memory
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the process's size is read from Linux's /proc"
@@ -196,6 +197,7 @@ def test_there_are_ten_thousand_handshakes_and_half_of_them_fail() -> None:
     assert bad >= 5_000
 
 
+@measures_memory
 @pytest.mark.parametrize(("kind", "count"), (GOOD | BAD | OTHERS).items(), ids=GOOD | BAD | OTHERS)
 def test_nothing_is_left_of_a_handshake_that(kind: str, count: int) -> None:
     done = subprocess.run(

@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+import sysconfig
 import tracemalloc
 import weakref
 from typing import Any
@@ -284,6 +285,10 @@ print("written", flush=True)
 """
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="a free-threaded Python loads cffi's modules in no subinterpreter",
+)
 def test_a_short_call_in_a_subinterpreter_does_not_wait_for_its_own_gil() -> None:
     pytest.importorskip("_testcapi", reason="this Python has no _testcapi, which makes subinterpreters")
     inner = IN_SUBINTERPRETER.format(path=sys.path)

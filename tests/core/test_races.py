@@ -23,10 +23,11 @@ from typing import TypeVar
 
 import pytest
 from pairs import carry, meet, shake_hands
+from pausing import Pausing, device_answers
 from served import SocketPair, Task, tls_pair
 
 import pyossl
-from pyossl import Connection, Context, Options, Session, UsageError, Version, lib
+from pyossl import Connection, Context, CustomExtension, Options, Session, UsageError, Version, Want, lib
 
 THREADS = 8
 EACH = 20
@@ -438,3 +439,70 @@ def test_a_context_that_is_made_to_verify_meanwhile_has_no_connection_without_a_
     for _ in range(50 * EACH):
         context = Context.client(verify=False)
         at_once([partial(connect, context), partial(configure, context)])
+
+
+def test_the_bytes_of_an_extension_are_those_of_its_connection(
+    client_context: Context, server_context: Context
+) -> None:
+    """Contexts have the callbacks, which many threads call at once."""
+    own = threading.local()
+
+    def add(connection: Connection, extension: CustomExtension) -> bytes:
+        return bytes(own.sent)
+
+    def parse(connection: Connection, extension: CustomExtension) -> None:
+        own.received.append(extension.data)
+
+    for context in (client_context, server_context):
+        context.add_extension(65312, add=add, parse=parse)
+
+    def talk(number: int) -> None:
+        for n in range(EACH):
+            own.sent, own.received = message(number, n)[: 10 ** (n % 4)], []
+            meet(client_context, server_context)
+            assert own.received == [own.sent, own.sent]
+
+    times(talk)
+
+
+def test_paused_handshakes_are_finished_closed_and_dropped_by_many_threads(
+    client_context: Context, jobs_context: Context, pausing: Pausing
+) -> None:
+    """Only the thread that began a handshake in a job goes on with it.  Others may close and drop the connection: then
+    that thread frees it, with one of its next handshakes."""
+    given: list[Connection] = []
+    turn = threading.Barrier(THREADS)
+    unfinished = pausing.pauses - pausing.ends
+
+    def begin() -> tuple[Connection, Connection]:
+        client, server = Connection(client_context, "example.com"), Connection(jobs_context)
+        for _ in range(4):
+            client.handshake()
+            carry(client, server)
+            if server.handshake() is Want.ASYNC:
+                break
+            carry(client, server)
+        device_answers(server)
+        return client, server
+
+    def work(number: int) -> int:
+        given.extend(begin()[1] for _ in range(EACH))
+        turn.wait(SECONDS)
+        finished = 0
+        for n in range(EACH):
+            other = given.pop(0)
+            if n % 2:
+                other.close()
+            del other
+            client, server = begin()
+            shake_hands(client, server)
+            finished += server.is_handshake_finished
+        turn.wait(SECONDS)
+        until = time.monotonic() + SECONDS / 4
+        while pausing.pauses - pausing.ends > unfinished and time.monotonic() < until:
+            shake_hands(*begin())
+        turn.wait(SECONDS)
+        return finished
+
+    assert times(work) == [EACH] * THREADS
+    assert pausing.pauses - pausing.ends == unfinished

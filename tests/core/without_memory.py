@@ -265,7 +265,7 @@ def test_encrypt_of_much_data(pair: Pair) -> None:
 
     second = outcomes(make)
     assert all(each == LONG or lost(each) for each in second)
-    assert sum(map(lost, second)) > 3, "only the first part has failed"
+    assert sum(map(lost, second)) > 2, "only the first part has failed"
 
 
 def test_decrypt_of_much_data(pair: Pair) -> None:
@@ -276,7 +276,7 @@ def test_decrypt_of_much_data(pair: Pair) -> None:
 
     second = outcomes(make)
     assert all(each == LONG or lost(each) for each in second)
-    assert sum(map(lost, second)) > 3, "only the first part has failed"
+    assert sum(map(lost, second)) > 2, "only the first part has failed"
 
 
 FACE_CALLS: dict[str, tuple[Callable[[SSL.Connection, bytes], Any], Any]] = {

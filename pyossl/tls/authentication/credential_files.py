@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
 from pyossl.core.errors import check_ptr, failed
 from pyossl.core.outcome import take_records
@@ -98,3 +99,32 @@ def load_credentials(
         file = certificate_file if result == lib.PYOSSL_CERTIFICATE_FAILED else key_file or certificate_file
         raise OSError(error.errno, os.strerror(error.errno or 0), file)
     raise error
+
+
+def dh_parameters(data: bytes) -> Any:
+    """The first Diffie-Hellman parameters of a PEM file, as an EVP_PKEY for the caller; NULL if it has none.
+
+    Such a file may have the parameters of a curve before them.  PEM_read_bio_Parameters(3)
+    """
+    memory = BIO.memory(data)
+    take_records()
+    while (key := lib.PEM_read_bio_Parameters(memory._bio, ffi.NULL)) != ffi.NULL:
+        if lib.EVP_PKEY_id(key) in (lib.EVP_PKEY_DH, lib.EVP_PKEY_DHX):
+            break
+        lib.EVP_PKEY_free(key)
+    return key
+
+
+def dh_parameters_for_ssl_module(data: bytes) -> Any:
+    """As ``dh_parameters``, with the errors of PEM_read_bio_DHparams(3), which Python's ``_ssl`` calls.
+
+    It is called for these errors only: an OpenSSL without its deprecated functions lacks it.
+    """
+    if (key := dh_parameters(data)) != ffi.NULL:
+        return key
+    take_records()
+    parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
+    if parameters == ffi.NULL:
+        return ffi.NULL
+    lib.DH_free(parameters)
+    return dh_parameters(data)

@@ -143,7 +143,7 @@ class SRTPContext(Context):
 
     @srtp_profiles.setter
     def srtp_profiles(self, profiles: Iterable[str]) -> None:
-        self._change()
+        self._change_srtp()
         if not self._is_dtls:
             raise UsageError("SRTP profiles are only for DTLS: this context is for TLS")
         names = [c_string(each, "an SRTP profile") for each in iterated(profiles, "SRTP profiles")]
@@ -156,14 +156,17 @@ class SRTPContext(Context):
 
         Raises ``Error`` and ``UnsupportedError`` as ``srtp_profiles``.  SSL_CTX_set_tlsext_use_srtp(3)
         """
-        self._change()
+        self._change_srtp()
         wire = c_text(profiles, "a list of SRTP profiles")
-        require(lib.HAVE_SRTP, "keys for SRTP")
         take_records()
         # It returns 0 for success.
         if lib.SSL_CTX_set_tlsext_use_srtp(self._ctx, wire) != 0:
             raise failed("SSL_CTX_set_tlsext_use_srtp")
         self._srtp_profiles = tuple(wire.decode("latin-1").split(":"))
+
+    def _change_srtp(self) -> None:
+        self._change()
+        require(lib.HAVE_SRTP, "keys for SRTP")
 
 
 class SRTPConnection(Connection):

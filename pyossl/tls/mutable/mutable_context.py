@@ -14,13 +14,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyossl.bio.bio import BIO
 from pyossl.core import ffi, lib, own
 from pyossl.core.arguments import c_string, c_text, function as checked_function, integer
 from pyossl.core.errors import UsageError, check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
-from pyossl.tls.authentication.credential_files import load_credentials
+from pyossl.tls.authentication.credential_files import dh_parameters, dh_parameters_for_ssl_module, load_credentials
 from pyossl.tls.callbacks.callbacks import (
     Callbacks,
     ContextCallbacks,
@@ -177,8 +176,9 @@ class MutableContext(SRTPContext):
     def use_dh_parameters(self, source: Source) -> None:
         """Sets a server's Diffie-Hellman parameters, in PEM, for TLS 1.2 and earlier.  SSL_CTX_set0_tmp_dh_pkey(3)"""
         self._change()
-        take_records()
-        pointer = lib.PEM_read_bio_Parameters(BIO.memory(pem_text(source_bytes(source)))._bio, ffi.NULL)
+        self._use_dh(dh_parameters(pem_text(source_bytes(source))))
+
+    def _use_dh(self, pointer: Any) -> None:
         check_ptr(pointer, "reading Diffie-Hellman parameters")
         if lib.pyossl_use_dh(self._ctx, pointer) != 1:
             lib.EVP_PKEY_free(pointer)
@@ -189,12 +189,10 @@ class MutableContext(SRTPContext):
 
         The records of the ``Error`` for another file are those of PEM_read_bio_DHparams(3).
         """
+        self._change()
         with open(_path(path), "rb") as file:
             data = file.read()
-        take_records()
-        parameters = lib.PEM_read_bio_DHparams(BIO.memory(data)._bio, ffi.NULL, lib.pyossl_password_callback, ffi.NULL)
-        lib.DH_free(check_ptr(parameters, "reading Diffie-Hellman parameters"))
-        self.use_dh_parameters(data)
+        self._use_dh(dh_parameters_for_ssl_module(data))
 
     # Credentials
 

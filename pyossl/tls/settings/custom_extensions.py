@@ -135,8 +135,10 @@ def _checked(messages: ExtensionContext) -> ExtensionContext:
 def check_chosen(first: ContextCallbacks, chosen: ContextCallbacks) -> None:
     """Raises ``UsageError`` if a server cannot go on with the extensions of the context that a callback has chosen."""
     size = len(chosen.extensions)
-    found = [*first.extensions][:size]
-    if len(found) < size or not chosen.extensions.keys() <= {_SCTS, *found}:
+    found = set([*first.extensions][:size])
+    if len(found) == size and lib.HAVE_CT:
+        found.add(_SCTS)  # OpenSSL knows this one itself, and finds it whatever its place
+    if not chosen.extensions.keys() <= found:
         raise UsageError(
             f"the chosen context has the extensions {_listed(chosen)}, and the first one has {_listed(first)}: add the "
             "same extensions, in the same order, to all contexts between which a server chooses"

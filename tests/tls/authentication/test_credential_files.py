@@ -152,19 +152,39 @@ ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
 """
 
 
-def test_diffie_hellman_parameters_are_loaded_from_a_file(
-    authority: pyossl.Authority, tmp_path: Path, context: MutableContext
-) -> None:
-    path = tmp_path / "dh.pem"
-    path.write_text(DH)
-    context.load_dh_parameters(str(path))
+def cipher_with(context: MutableContext, authority: pyossl.Authority) -> str:
+    """The cipher of a handshake in which the server uses its Diffie-Hellman parameters."""
     own = authority.issue("example.com", private_key=pyossl.PrivateKey.generate("RSA", bits=2048))
     context.use_credentials(own.certificate, own.private_key)
     context.set_maximum(pyossl.Version.TLSv1_2)
     context.choose_ciphers(b"DHE+AESGCM")
     cipher = shown(authority, context).cipher
     assert cipher is not None
-    assert cipher.startswith("DHE")
+    return cipher
+
+
+def test_diffie_hellman_parameters_are_loaded_from_a_file(
+    authority: pyossl.Authority, tmp_path: Path, context: MutableContext
+) -> None:
+    path = tmp_path / "dh.pem"
+    path.write_text(DH)
+    context.load_dh_parameters(str(path))
+    assert cipher_with(context, authority).startswith("DHE")
+
+
+def test_the_parameters_of_a_curve_before_them_are_passed_over(
+    authority: pyossl.Authority, tmp_path: Path, context: MutableContext
+) -> None:
+    """They come first in a file that openssl-ecparam(1) and then openssl-dhparam(1) have written."""
+    curve = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    path = tmp_path / "both.pem"
+    path.write_text(curve)
+    for refused in (lambda: context.load_dh_parameters(str(path)), lambda: context.use_dh_parameters(curve.encode())):
+        assert records(refused)
+    path.write_text(curve + DH)
+    context.load_dh_parameters(str(path))
+    context.use_dh_parameters((curve + DH).encode())
+    assert cipher_with(context, authority).startswith("DHE")
 
 
 def test_a_frozen_context_does_not_even_read_diffie_hellman_parameters() -> None:

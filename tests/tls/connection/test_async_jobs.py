@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import VERSIONS
+from marks import VERSIONS, measures_memory
 from pairs import carry, shake_hands
 from pausing import Pausing, build, device_answers
 from served import Task, in_a_child
@@ -383,6 +383,7 @@ def test_a_connection_may_be_closed_at_each_pause_of_its_handshake(
     assert Task(in_thread).result() > 5
 
 
+@measures_memory
 def test_closed_paused_connections_leave_nothing_behind(client_context: Context, server_context: Context) -> None:
     def one() -> None:
         _, server = start(Connection(client_context, "example.com"), Connection(server_context))

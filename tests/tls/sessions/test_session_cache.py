@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import VERSIONS
+from marks import VERSIONS, measures_memory
 from pairs import carry, meet, shake_hands
 from x509.certificate_making import bare, make, tlv
 
@@ -63,6 +63,7 @@ def resident() -> int:
     return int(STATM.read_text().split()[1]) * 4096
 
 
+@measures_memory
 @pytest.mark.skipif(not STATM.exists(), reason="no /proc tells how much memory this process has")
 @VERSIONS
 @pytest.mark.parametrize("junk", ["many", "small_extensions"])
@@ -168,6 +169,7 @@ def test_a_server_that_asks_for_no_certificate_keeps_as_many_as_openssl(server_c
     assert server_context.session_cache_size == before == 20480
 
 
+@measures_memory
 @pytest.mark.skipif(not STATM.exists(), reason="no /proc tells how much memory this process has")
 def test_a_full_cache_is_no_larger_than_64_mib(authority: pyossl.Authority, credentials: pyossl.Credentials) -> None:
     """With clients' certificates of nearly the 8 KiB that are kept."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import VERSIONS, needs
+from marks import VERSIONS, measures_memory, needs
 from pairs import meet, shake_hands
 
 import pyossl
-from pyossl import Alert, Connection, Context, CustomExtension, ExtensionContext, UsageError, Version
+from pyossl import Alert, Connection, Context, CustomExtension, ExtensionContext, UsageError, Version, lib
 
 TYPE = 65312
 OTHER = 65400
@@ -500,6 +500,9 @@ def test_the_chosen_context_sends_certificate_timestamps_that_the_first_one_lack
     if has_others:
         first.add_extension(TYPE)
     asking = Log(b"").to(client_context, 18, messages=IN_CERTIFICATES | ExtensionContext.TLS1_2_SERVER_HELLO)
+    if has_others and not lib.HAVE_CT:  # then OpenSSL looks for the extension 18 at its place among the added ones
+        fails(client_context, first, UsageError, match="add the same extensions, in the same order, to all contexts")
+        return
     meet(client_context, first)
     assert asking.data == [b"\0\x0f\0\rof the second"]
 
@@ -541,6 +544,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@measures_memory
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the process's size is read from Linux's /proc")
 def test_the_bytes_are_freed_also_if_they_do_not_fit(client_context: Context) -> None:
     client_context.add_extension(TYPE, add=lambda connection, extension: bytes(65535))
