@@ -1,7 +1,7 @@
 /* Algorithms whose signatures pause the job that they are made in, until the test writes to an eventfd.
  *
  * From OpenSSL 3.0 on it is a provider.  It has the algorithms of the provider `default`, which it loads into a library
- * context of its own, and other functions for signatures.  Before, pausing_begin() makes the signatures of new EC keys
+ * context of its own, and other functions for signatures.  It is loaded beside `default`.  Before, pausing_begin() makes the signatures of new EC keys
  * pause.
  *
  * Environment variables: with PAUSING_WITHOUT_FD it names no descriptor, and the second try succeeds.  With
@@ -187,6 +187,8 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
     const OSSL_ALGORITHM *algorithms = OSSL_PROVIDER_query_operation(base, operation, no_cache);
 
     (void)ctx;
+    if (operation == OSSL_OP_RAND)
+        return NULL;    /* those of `default` beside this provider: OpenSSL 3.5.7 can use no others */
     if (operation == OSSL_OP_KDF && algorithms != NULL)
         return with_pauses(algorithms, "TLS13-KDF", pause_derivation, &derivations_of_keys);
     if (operation == OSSL_OP_SIGNATURE && algorithms != NULL)
