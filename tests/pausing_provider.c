@@ -1,8 +1,8 @@
 /* Algorithms whose signatures pause the job that they are made in, until the test writes to an eventfd.
  *
- * From OpenSSL 3.0 on it is a provider.  It has the algorithms of the provider `default`, which it loads into a library
- * context of its own, and other functions for signatures.  It is loaded beside `default`.  Before, pausing_begin() makes the signatures of new EC keys
- * pause.
+ * From OpenSSL 3.0 on it is a provider, which is loaded beside `default`.  It has the algorithms of another `default`,
+ * which it loads into a library context of its own, and other functions for signatures.  Before, pausing_begin() makes
+ * the signatures of new EC keys pause.
  *
  * Environment variables: with PAUSING_WITHOUT_FD it names no descriptor, and the second try succeeds.  With
  * PAUSING_AND_FAILING it puts an error into the queue before it pauses, and fails when the device answers.  With
@@ -161,7 +161,8 @@ typedef struct {
     OSSL_DISPATCH functions[MOST];
 } copies;
 
-/* A copy of the algorithms, in which `pause` has replaced functions of the one with this name. */
+/* A copy of the algorithms, in which `pause` has replaced functions of the one with this name.  It has a property, by
+ * which it is preferred to the one of `default`. */
 static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms, const char *name,
                                          void (*pause)(OSSL_DISPATCH *), copies *mine)
 {
@@ -176,6 +177,7 @@ static const OSSL_ALGORITHM *with_pauses(const OSSL_ALGORITHM *algorithms, const
             mine->functions[k] = algorithms[n].implementation[k];
             pause(&mine->functions[k]);
         }
+        mine->algorithms[n].property_definition = "provider=pausing";
         mine->algorithms[n].implementation = mine->functions;
     }
     return mine->algorithms;
