@@ -314,7 +314,6 @@ class Row:
         junit = self.work / "junit.xml"
         command = [*self._under(), str(self.seen / "venv/bin/python"), "-m", "pytest"]
         options = [f"--junitxml={self.seen / 'junit.xml'}", *self.row.get("pytest", self.matrix.facts["pytest"])]
-        options += [f"--ignore={self.seen / 'source' / test}" for test in self.matrix.facts["without"]]
         status = self._enter([*command, *options, *self._arguments()])
         if not junit.exists():
             raise RowError(f"pytest ended with status {status} and no report: {decisive(self.log)[0].strip()}")
@@ -338,7 +337,10 @@ class Row:
             raise RowError(f"pytest ended with status {status}: {decisive(self.log)[0].strip()}")
 
     def _arguments(self) -> list[str]:
-        """The user's arguments for pytest, with paths in the source folder; without a path, all tests are added."""
+        """The user's arguments for pytest, with paths in the source folder; without a path, the row's tests are added.
+
+        Only these are without the tests that need no row: pytest would run nothing of a path that it is to ignore.
+        """
         named = {
             argument for argument in self.matrix.pytest if (self.work / "source" / argument.split("::")[0]).exists()
         }
@@ -346,7 +348,8 @@ class Row:
         asked = [str(source / argument) if argument in named else argument for argument in self.matrix.pytest]
         tests = self.row.get("tests", ["tests"])
         tests = self.matrix.facts["tests"][tests] if isinstance(tests, str) else tests
-        return asked if named else [*asked, *(str(source / test) for test in tests)]
+        without = (f"--ignore={source / test}" for test in self.matrix.facts["without"])
+        return asked if named else [*asked, *(str(source / test) for test in tests), *without]
 
     def _under(self) -> list[str]:
         """The script that runs the row's tests."""

@@ -3,10 +3,11 @@
 The folders, from the lowest floor to the highest; each imports only from those below it:
 
 - callbacks: the functions that OpenSSL calls, and the values that they get;
-- settings: the subjects of a ``Context``, each in a file, over its SSL_CTX;
-- sessions: tickets and their keys, the session cache, pre-shared keys;
-- authentication and ech, beside each other: certificates and raw public keys; Encrypted Client Hello;
-- context: the ``Context``;
+- settings: the SSL_CTX of a ``Context``, and its settings, each subject in a file;
+- sessions: the settings about tickets and their keys, the session cache, pre-shared keys;
+- authentication and ech, beside each other: the settings about certificates and raw public keys, and about Encrypted
+  Client Hello;
+- context: the ``Context``, made of all settings;
 - connection: the ``Connection``, its ``Session`` and its negotiated properties;
 - mutable: the classes below other APIs, such as pyOpenSSL's.
 

@@ -57,10 +57,7 @@ UPWARD_FOR_TYPES = {
     ("tls/callbacks/callbacks.py", "tls/connection/connection.py"): "every callback is called with its Connection",
     ("tls/callbacks/callbacks.py", "tls/context/context.py"): "a server name callback returns a Context",
     ("tls/callbacks/callbacks.py", "tls/connection/session.py"): "a new session callback is called with a Session",
-    (
-        "tls/callbacks/callbacks.py",
-        "tls/sessions/pre_shared_key.py",
-    ): "a pre-shared key callback returns a PreSharedKey",
+    ("tls/callbacks/callbacks.py", "tls/sessions/pre_shared_key.py"): "a callback for keys returns a PreSharedKey",
     ("tls/settings/context_state.py", "tls/ech/ech_store.py"): "the state of a context has its ECHStore",
     ("tls/settings/context_state.py", "tls/sessions/ticket_keys.py"): "the state of a context has its TicketKeys",
     ("tls/context/context.py", "tls/connection/session.py"): "Context.wrap_socket takes a Session",
@@ -90,7 +87,7 @@ def folder(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    """As ``folder``; for a file of a folder that is divided, its room there, such as ``tls/settings``."""
+    """What has the floor: the folder, or in a divided folder the part that the file is in, such as ``tls/settings``."""
     parts = path.relative_to(PACKAGE).parts
     return "/".join(parts[: 2 if folder(path) in DIVIDED else 1]).removesuffix(".py")
 

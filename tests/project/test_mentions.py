@@ -30,6 +30,8 @@ SUFFIXES = {".py", ".pyi", ".c", ".h", ".md", ".sh", ".toml", ".yml", ""}
 COMMENT_OF_C = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 FILE = re.compile(r"(?<![\w/.:*{}-])(?:[\w.-]+/)*\w[\w-]*\.(?:py|pyi|c)\b(?![\w.(])")
 """A file of Python or C, with or without its folder.  Headers are not checked: most are OpenSSL's or the compiler's."""
+TEST = re.compile(r'(?:"|--deselect=|--ignore=)(tests/[\w/]+(?:\.py)?)(?:::(\w+))?')
+"""A file or folder of tests in a table of ci, and the function of one test."""
 MODULE = re.compile(r"(?<![\w/.@-])(?!pyossl\.(?:c|h|py)\b)pyossl(?:\.[A-Za-z_]\w*)+")
 FUNCTION = re.compile(r"\bpyossl_(?!p_)[a-z]\w*")
 """A function of pyossl.  The build makes the names of pointers, which begin with pyossl_p_."""
@@ -127,6 +129,15 @@ def test_the_files_modules_and_functions_that_a_comment_names_exist(path: Path) 
         missing |= {name for name in MODULE.findall(text) if not module_exists(name)}
         missing |= {name for name in FUNCTION.findall(text) if name not in words_of_code()}
     assert not missing, f"{path.relative_to(ROOT)} names what does not exist: {', '.join(sorted(missing))}"
+
+
+def test_the_tests_that_a_table_of_ci_names_exist() -> None:
+    """pytest does not say that a test which it is to leave out is gone: a renamed one would run."""
+    named = TEST.findall(text_of(ROOT / "ci" / "matrix.toml"))
+    assert {"test_floors", "test_groups"} <= {Path(file).stem for file, _ in named}
+    for file, test in named:
+        assert (ROOT / file).exists(), file
+        assert not test or f"def {test}(" in text_of(ROOT / file), f"{file}::{test}"
 
 
 @pytest.mark.parametrize("name", ["io.c", "pyossl/_c/io.c", "tls/policy.py"])

@@ -7,7 +7,7 @@
  *
  * After a fork the thread that held a lock does not exist in the child.  So a call in the child refuses a lock that was
  * made before the fork, and does not wait for it.  A lock that was free at the fork can be adopted: see pyossl_adopt in
- * connection_lock.c. */
+ * tls/connection/connection_lock.c. */
 
 static unsigned long pyossl_generation;    /* the number of forks from the process that imported pyossl to this one */
 static unsigned long pyossl_forks;         /* the number of forks by this process and its parents */

@@ -146,11 +146,13 @@ int pyossl_async_fds(pyossl_connection *connection, int *fds, int room);
 int pyossl_switch_context(pyossl_connection *connection, SSL_CTX *context);
 
 /* tls/sessions/pre_shared_keys.c */
-void pyossl_set_record_padding(SSL_CTX *context, int on);
 int pyossl_set_psk_callback(SSL_CTX *context, int is_server, int on);
 void pyossl_set_psk_session_callback(SSL_CTX *context, int is_server, int on);
 int pyossl_use_psk_hint(SSL_CTX *context, const char *hint);
 int pyossl_longest_identity(void);
+
+/* tls/settings/record_padding.c */
+void pyossl_set_record_padding(SSL_CTX *context, int on);
 
 /* tls/settings/custom_extensions.c */
 int pyossl_add_extension(SSL_CTX *context, unsigned int type, unsigned int messages, int adds, int parses);

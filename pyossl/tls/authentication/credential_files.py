@@ -1,8 +1,9 @@
-"""A certificate, its chain and its key from PEM files, for a ``MutableContext``.
+"""PEM files for a ``MutableContext``: a certificate, its chain and its key, and Diffie-Hellman parameters.
 
-SSL_CTX_use_certificate_chain_file(3), SSL_CTX_use_PrivateKey_file(3)
+SSL_CTX_use_certificate_chain_file(3), SSL_CTX_use_PrivateKey_file(3), PEM_read_bio_Parameters(3)
 
-They are read into an SSL_CTX of their own first (pyossl/_c/tls/authentication/credential_files.c).
+The certificate, its chain and its key are read into an SSL_CTX of their own first
+(pyossl/_c/tls/authentication/credential_files.c).
 """
 
 from __future__ import annotations

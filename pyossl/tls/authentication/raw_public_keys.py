@@ -14,7 +14,7 @@ pyossl/_c/tls/authentication/raw_public_keys.c looks the key up.
 
 A session belongs to its context, whose keys do not change after the first connection.  A session of other contexts,
 which ``Session.load`` can read, is offered only if its peer's key is expected here.  A server resumes the sessions of
-contexts only that expect the same keys: ``sessions_digest`` in session_settings.py.
+contexts only that expect the same keys: ``sessions_digest`` in pyossl/tls/sessions/session_settings.py.
 """
 
 from __future__ import annotations

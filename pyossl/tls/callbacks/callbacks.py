@@ -1,10 +1,9 @@
 """The functions that OpenSSL calls, which call the callbacks of the program, and the exceptions that these raise.
 
-A program sets its callbacks elsewhere: server_name.py (SNI), alpn.py, verification.py, info_and_key_log.py,
-session_settings.py, session_callbacks.py, pre_shared_keys.py, pre_shared_sessions.py, early_data.py, ocsp_stapling.py,
-record_settings.py, custom_extensions.py.  Those for DTLS cookies are in mutable_context.py.  Three more have files of
-their own, because they may have no answer yet (suspension.py): client_hello_callback.py, certificate_callback.py and
-chain_callback.py.
+A program sets each callback in the file of its subject: that of SNI in pyossl/tls/settings/server_name.py, those for
+DTLS cookies in pyossl/tls/mutable/mutable_context.py.  Some of these files also have the function that C calls, for
+example where there may be no answer yet (suspension.py): pyossl/tls/settings/client_hello_callback.py,
+certificate_callback.py and chain_callback.py in pyossl/tls/authentication.
 
 The life of a callback, in seven steps
 --------------------------------------

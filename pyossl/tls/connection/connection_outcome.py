@@ -54,7 +54,7 @@ class ConnectionOutcome(ConnectionCall):
     _failure: Failure | None = None
     _write_failure: Failure | None = None
     _refused_status: Failure | None = None
-    """Why the server's OCSP response was refused: ocsp_stapling.py."""
+    """Why the server's OCSP response was refused: pyossl/tls/authentication/ocsp_stapling.py."""
 
     @property
     def failure(self) -> Failure | None:

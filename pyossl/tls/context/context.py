@@ -4,11 +4,7 @@
 connection is made from it; then the context is frozen.  OpenSSL would let a program change an SSL_CTX that connections
 already use, and its manual says that a program must not.
 
-The settings are in one file for each subject: versions.py, ciphers_and_groups.py, options.py, openssl_configuration.py,
-verification.py, session_settings.py, session_callbacks.py, alpn.py, server_name.py, client_hello_callback.py,
-certificate_callback.py, chain_callback.py, info_and_key_log.py, pre_shared_keys.py, pre_shared_sessions.py,
-early_data.py, ocsp_stapling.py, certificate_transparency.py, ech.py, record_settings.py, certificate_compression.py,
-raw_public_keys.py, custom_extensions.py.
+The settings are in one file for each subject, in the folders pyossl/tls/settings, sessions, authentication and ech.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """The settings of a context about sessions, tickets and their keys, and pre-shared keys.
 
-A ``Session`` belongs to a ``Context``, so its class is in tls/connection/session.py.
+The class ``Session`` needs a ``Context``, so it is on a higher floor: tls/connection/session.py.
 """

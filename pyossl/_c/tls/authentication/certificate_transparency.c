@@ -4,7 +4,7 @@
  * certificate: there is no issuer, whose key a log's signature may cover (docs/pitfalls.md, 79).  Nor does it if a
  * callback has accepted the chain and left the error in the result.  A client that requires timestamps must not accept
  * such a server.  So its chain is looked at when OpenSSL has verified it, before there is a session that could be resumed
- * (pyossl_verify_chain in suspending_callbacks.c). */
+ * (pyossl_verify_chain in tls/callbacks/suspending_callbacks.c). */
 
 typedef struct {
     int source;

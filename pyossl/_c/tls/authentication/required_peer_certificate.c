@@ -4,8 +4,8 @@
  * pre-shared key or SRP the peer sends none, nothing is verified, and the result is X509_V_OK (docs/pitfalls.md, 33).
  * A context refuses anonymous ciphers when it freezes (pyossl/tls/context/context.py).  This file is a second check,
  * for example for a cipher that was set on one connection: when a handshake is finished, the peer must have a
- * certificate (a resumed session has it too), or the connection is dead.  A client also accepts a server that has proved
- * to know the pre-shared key, if the program has given one (pre_shared_keys.c).
+ * certificate (a resumed session has it too), or the connection is dead.  A client also accepts a server that has
+ * proved to know the pre-shared key, if the program has given one (tls/sessions/pre_shared_keys.c).
  *
  * A mutable connection behaves as OpenSSL does, and is not checked. */
 
@@ -17,9 +17,9 @@ static void pyossl_reset_peer_check(pyossl_connection *connection)
 }
 
 /* A handshake is finished: another one is refused if there have been as many as are allowed, or if only this side may
- * begin it (post_handshake.c).  The option is set here and not when a handshake begins, because OpenSSL looks at it
- * after that.  OpenSSL also reports the end of a handshake when a server has only asked for one: then it is still
- * pending. */
+ * begin it (tls/connection/post_handshake.c).  The option is set here and not when a handshake begins, because OpenSSL
+ * looks at it after that.  OpenSSL also reports the end of a handshake when a server has only asked for one: then it is
+ * still pending. */
 static void pyossl_count_handshake(pyossl_connection *connection)
 {
     if (SSL_renegotiate_pending(connection->ssl))

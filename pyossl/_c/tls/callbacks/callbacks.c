@@ -6,7 +6,7 @@
  * gives to cffi.
  *
  * The functions that set a callback take no lock: a context is set up by one thread, or has a lock that cffi's code
- * takes (live_context.c), and a connection is set up before it is used. */
+ * takes (tls/mutable/live_context.c), and a connection is set up before it is used. */
 
 typedef struct {
     const unsigned char *protocols;    /* in the format of SSL_CTX_set_alpn_protos(3), in the server's order */
@@ -74,7 +74,7 @@ static long long pyossl_on_bio_control(void *handle, int command);
 #define pyossl_on_bio_write(...) PYOSSL_IN_PYTHON((pyossl_on_bio_write)(__VA_ARGS__))
 #define pyossl_on_bio_control(...) PYOSSL_IN_PYTHON((pyossl_on_bio_control)(__VA_ARGS__))
 
-static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* session_cache_memory.c */
+static void pyossl_limit_session(SSL *ssl, SSL_SESSION *session);    /* tls/sessions/session_cache_memory.c */
 
 /* suspending_callbacks.c */
 static void pyossl_keep_hello(SSL *ssl, int outgoing, int content_type, const void *data, size_t length,
@@ -158,8 +158,8 @@ static void pyossl_set_message_callback(pyossl_connection *connection, int on)
 
 /* The server's order decides.  If the two sides have no protocol in common, the handshake ends with the alert
  * no_application_protocol, as RFC 7301 requires, unless `goes_on` is set.  A closed connection whose handshake is still
- * finished in a job (handshake_job.c) has no handle any more: then the protocols may have been freed with the context's
- * Python object. */
+ * finished in a job (tls/connection/handshake_job.c) has no handle any more: then the protocols may have been freed
+ * with the context's Python object. */
 static int pyossl_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_length,
                               const unsigned char *offered, unsigned int offered_length, void *argument)
 {

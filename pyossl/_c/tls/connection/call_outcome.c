@@ -270,7 +270,7 @@ static int pyossl_never_waits(BIO *bio)
 
 /* Begins a call of OpenSSL that may make or free sessions and keys, for which forks wait (core/forks_wait.c).  Over a
  * BIO that may wait, they do not; and while a call keeps the GIL, no fork begins.  The step may read a live context
- * (live_context.c), over whose connections' BIOs nothing waits.  The result is for pyossl_end_step. */
+ * (tls/mutable/live_context.c), over whose connections' BIOs nothing waits.  The result is for pyossl_end_step. */
 static int pyossl_begin_step(pyossl_connection *connection)
 {
     int is_held = connection->memory != NULL || connection->socket != NULL || connection->queues != NULL;

@@ -1,7 +1,7 @@
 /* The C struct of a connection, and the limits that it sets to the BIOs below it.
  *
  * OpenSSL's callbacks find the connection by an ex_data index of the SSL.  The connection finds its Python object by a
- * handle (callbacks.c). */
+ * handle (tls/callbacks/callbacks.c). */
 
 #ifdef __APPLE__
 #define PYOSSL_TURN_CLOCK CLOCK_REALTIME    /* macOS has no other clock for a condition */
@@ -9,7 +9,7 @@
 #define PYOSSL_TURN_CLOCK CLOCK_MONOTONIC
 #endif
 
-struct pyossl_live;    /* live_context.c */
+struct pyossl_live;    /* tls/mutable/live_context.c */
 struct pyossl_job;     /* handshake_job.c */
 
 typedef struct pyossl_connection {

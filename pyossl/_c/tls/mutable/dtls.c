@@ -33,7 +33,7 @@ static void pyossl_set_cookie_verify_callback(SSL_CTX *context)
 }
 
 /* DTLSv1_listen(3), under the lock.  0: a ClientHello with a valid cookie has arrived; -SSL_ERROR_WANT_READ: none yet;
- * else as every call of call_outcome.c. */
+ * else as every call of tls/connection/call_outcome.c. */
 static long long pyossl_dtls_listen(pyossl_connection *connection)
 {
     int result = pyossl_begin(connection);
@@ -55,7 +55,7 @@ static long long pyossl_dtls_listen(pyossl_connection *connection)
 }
 
 /* DTLSv1_handle_timeout(3), under the lock.  1: the timer had run out, and the last flight is sent again; 0: it had
- * not; below 0 as every call of call_outcome.c. */
+ * not; below 0 as every call of tls/connection/call_outcome.c. */
 static long long pyossl_dtls_handle_timeout(pyossl_connection *connection)
 {
     int result = pyossl_begin(connection);

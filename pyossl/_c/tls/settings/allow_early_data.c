@@ -6,7 +6,7 @@
  *
  * - A child process has a copy of the cache that its parent filled.  A ticket would be good once in each process.
  * - A session that OpenSSL does not keep in the cache: SSL_OP_NO_ANTI_REPLAY is set.  Then Python must answer.
- * - A key that Python has given is no session at all (pre_shared_keys.c).
+ * - A key that Python has given is no session at all (tls/sessions/pre_shared_keys.c).
  * - A server name callback has chosen another context, which takes no early data: OpenSSL keeps the limit, and the
  *   callback, of the first one.
  *
