@@ -55,11 +55,11 @@ from pyossl.tls.callbacks.custom_extension import CustomExtension as CustomExten
 from pyossl.tls.callbacks.message import Message as Message
 from pyossl.tls.connection.connection import Connection as Connection
 from pyossl.tls.connection.session import Session as Session
-from pyossl.tls.connection.srtp import SRTPKeys as SRTPKeys
 from pyossl.tls.connection.ssl_filter import SSLFilter as SSLFilter
 from pyossl.tls.context.context import Context as Context
 from pyossl.tls.ech.ech import ECHOffer as ECHOffer, ECHOutcome as ECHOutcome, ECHStatus as ECHStatus
 from pyossl.tls.ech.ech_store import ECHConfig as ECHConfig, ECHStore as ECHStore
+from pyossl.tls.mutable.srtp import SRTPKeys as SRTPKeys
 from pyossl.tls.sessions.pre_shared_key import PreSharedKey as PreSharedKey
 from pyossl.tls.sessions.ticket_keys import TicketKeys as TicketKeys
 from pyossl.tls.settings.cipher_suite import CipherSuite as CipherSuite

@@ -62,7 +62,9 @@ class Pausing:
         chain, key = credentials.certificate_pem(), credentials.private_key.to_pem()
         if lib.HAVE_PROVIDERS:
             if self._library is None:
-                self._library = pyossl.LibraryContext(providers=("pausing", "default"), properties="?provider=pausing", modules=self._folder)
+                self._library = pyossl.LibraryContext(
+                    providers=("pausing", "default"), properties="?provider=pausing", modules=self._folder
+                )
             context = pyossl.Context.server(chain, key, alpn=alpn, library_context=self._library)
         else:
             self._module.pausing_begin()

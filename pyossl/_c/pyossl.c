@@ -137,7 +137,7 @@
 #include "x509/load_without_prompt.c"
 #include "x509/system_trust.c"
 #include "x509/store_objects.c"
-#include "tls/authentication/credential_files.c"
+#include "tls/mutable/credential_files.c"
 #include "x509/certificates.c"
 #include "x509/certificate_facts.c"
 #include "tls/mutable/ssl_module_calls.c"

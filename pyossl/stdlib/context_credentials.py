@@ -11,7 +11,7 @@ from pyossl.core import ffi, lib, own
 from pyossl.core.outcome import Record, take_records
 from pyossl.stdlib import certificate, errors, python_versions
 from pyossl.stdlib.context_settings import Settings
-from pyossl.tls.authentication.credential_files import dh_parameters_for_ssl_module, load_files
+from pyossl.tls.mutable.credential_files import dh_parameters_for_ssl_module, load_files
 
 
 class Credentials(Settings):

@@ -194,7 +194,7 @@ int pyossl_use_dh(SSL_CTX *context, EVP_PKEY *parameters);
 /* tls/authentication/distrusted_keys.c */
 void pyossl_verify_without_distrusted_keys(SSL_CTX *context, int mode);
 
-/* tls/authentication/credential_files.c */
+/* tls/mutable/credential_files.c */
 SSL_CTX *pyossl_context_for_files(SSL_CTX *context, int prompts, void *handle);
 #define PYOSSL_CREDENTIALS_LOADED ...
 #define PYOSSL_CERTIFICATE_FAILED ...

@@ -22,8 +22,8 @@ from pyossl.core.errors import Error, failed
 from pyossl.core.outcome import Want
 from pyossl.tls.callbacks.callbacks import Callbacks, InfoCallback, VerifyCallback
 from pyossl.tls.connection.session import Session
-from pyossl.tls.connection.srtp import SRTPConnection
 from pyossl.tls.mutable.mutable_context import MutableContext, MutableContextCallbacks
+from pyossl.tls.mutable.srtp import SRTPConnection
 from pyossl.tls.settings.alpn import wire_format
 from pyossl.x509.certificate import HOST_FLAGS, Certificate, borrowed
 from pyossl.x509.keys import PrivateKey, check_library

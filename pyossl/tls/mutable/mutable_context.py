@@ -19,7 +19,6 @@ from pyossl.core.arguments import c_string, c_text, function as checked_function
 from pyossl.core.errors import UsageError, check, check_ptr, failed, require
 from pyossl.core.outcome import take_records
 from pyossl.core.parked_exceptions import callback
-from pyossl.tls.authentication.credential_files import dh_parameters, dh_parameters_for_ssl_module, load_credentials
 from pyossl.tls.callbacks.callbacks import (
     Callbacks,
     ContextCallbacks,
@@ -29,7 +28,8 @@ from pyossl.tls.callbacks.callbacks import (
     OCSPServerCallback,
     VerifyCallback,
 )
-from pyossl.tls.connection.srtp import SRTPContext
+from pyossl.tls.mutable.credential_files import dh_parameters, dh_parameters_for_ssl_module, load_credentials
+from pyossl.tls.mutable.srtp import SRTPContext
 from pyossl.tls.settings.alpn import wire_format
 from pyossl.tls.settings.options import refuse_jobs
 from pyossl.x509.certificate import Certificate, stack_of_certificates

@@ -3,7 +3,7 @@
 SSL_CTX_use_certificate_chain_file(3), SSL_CTX_use_PrivateKey_file(3), PEM_read_bio_Parameters(3)
 
 The certificate, its chain and its key are read into an SSL_CTX of their own first
-(pyossl/_c/tls/authentication/credential_files.c).
+(pyossl/_c/tls/mutable/credential_files.c).
 """
 
 from __future__ import annotations

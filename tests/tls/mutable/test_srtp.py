@@ -14,9 +14,9 @@ import pyossl
 from pyossl import Error, SRTPKeys, UsageError, lib
 from pyossl.errors import NotDueError, UnsupportedError
 from pyossl.pyopenssl import SSL
-from pyossl.tls.connection.srtp import _SIZES
 from pyossl.tls.mutable.mutable_connection import MutableConnection
 from pyossl.tls.mutable.mutable_context import Method, MutableContext
+from pyossl.tls.mutable.srtp import _SIZES
 
 SHA1, GCM = "SRTP_AES128_CM_SHA1_80", "SRTP_AEAD_AES_128_GCM"
 KNOWN = list(_SIZES) if lib.HAVE_API_3_5 else [SHA1, "SRTP_AES128_CM_SHA1_32", GCM, "SRTP_AEAD_AES_256_GCM"]
