@@ -85,6 +85,8 @@ async def tls_over_transport(
         raise UsageError("there is already TLS over this transport: pass the TLS transport instead")
     given: dict[str, Any] = {"waiter": waiter, "announced": False, **options}
     below = ProtocolBelowTLS(loop, context, protocol, server_hostname, offered, **given)
+    _retrieve_end_of(former)
+    _retrieve_end_of(protocol)
     if transport.is_closing():
         raise _already_closing(former, protocol)
     below.kept_alive = former, kept_alive
@@ -118,6 +120,23 @@ def _already_closing(*protocols: Any) -> OSError:
     for reader in filter(None, map(reader_of, protocols)):
         error.__cause__ = error.__cause__ or reader.exception()
     return error
+
+
+def _retrieve_end_of(protocol: Any) -> None:
+    """Keeps an asyncio stream's protocol from reporting the exception with which its connection is lost.
+
+    The protocol has a future for the end of its connection, and retrieves its exception in a finaliser.  But the
+    garbage collector of a free-threaded Python may finalise the future before the protocol.  Then the event loop's
+    exception handler is told of an exception that was never retrieved.
+    """
+    closed = getattr(protocol, "_closed", None)
+    if isinstance(protocol, asyncio.StreamReaderProtocol) and isinstance(closed, asyncio.Future):
+        closed.add_done_callback(_retrieve)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _set_transport_of(reader: Any, transport: Transport) -> None:

@@ -289,6 +289,29 @@ def test_a_reader_that_start_tls_goes_on_with_pauses_its_new_transport(
     run(main())
 
 
+def test_a_failure_is_raised_and_not_also_reported_in_whatever_order_the_stream_is_freed(
+    run: Run, client_context: pyossl.Context
+) -> None:
+    """The garbage collector of a free-threaded Python may free the future of a stream's end before its protocol."""
+
+    async def serve(reader: Any, writer: Any) -> None:
+        await reader.read(5)
+        writer.transport.abort()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, HOST, 0)
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        protocol: Any = writer.transport.get_protocol()
+        with pytest.raises((pyossl.TruncationError, OSError)):
+            await by_open_over(reader, writer, client_context)
+        await until(protocol._closed.done)
+        del protocol._closed
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
 @pytest.mark.parametrize("gives", ["writer", "transport"])
 def test_a_plain_writer_that_is_no_longer_used_does_not_close_the_streams_of_open_over(
     run: Run, client_context: pyossl.Context, server_context: pyossl.Context, gives: str

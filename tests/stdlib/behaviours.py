@@ -86,7 +86,7 @@ def settings(m: Any, protocol: str) -> Iterator[Question]:
                 return getattr(context, name)
 
             yield f"{protocol}.{name} = {value!r}", changed
-        if sys.version_info >= (3, 14):  # the original crashes before
+        if sys.version_info >= (3, 14, 10):  # an older original, for example 3.14.7, crashes
             yield f"del {protocol}.{name}", lambda name=name: delattr(fresh(), name)
     yield f"{protocol}: names of ciphers", lambda: [each["name"] for each in fresh().get_ciphers()]
 

@@ -47,7 +47,7 @@ class Terminal:
             [sys.executable, "-c", TERMINAL, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
             start_new_session=True,
         )
         self.output = b""
