@@ -104,7 +104,7 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-def port_of(server: pyossl.aio.Server) -> int:
+def port_of(server: asyncio.Server | pyossl.aio.Server) -> int:
     port: int = server.sockets[0].getsockname()[1]
     return port
 

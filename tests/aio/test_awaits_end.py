@@ -266,7 +266,7 @@ def test_every_upgrade_of_a_plain_transport_ends(run: Run, client_context: pyoss
         peer = Peer()
         server = await asyncio.start_server(peer.serve, HOST, 0)
         try:
-            reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+            reader, writer = await asyncio.open_connection(HOST, port_of(server))
             await _tried(peer, reader, writer, state, wait, client_context)
         finally:
             server.close()
@@ -300,7 +300,7 @@ def test_a_plain_stream_s_tasks_see_the_end_of_the_transport_that_tls_has_taken(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        plain_reader, plain = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        plain_reader, plain = await asyncio.open_connection(HOST, port_of(server))
         reading = asyncio.ensure_future(plain_reader.read())
         await asyncio.sleep(0)
         _, writer = await pyossl.aio.open_over(plain, client_context, server_hostname="localhost")
@@ -318,7 +318,7 @@ def test_a_plain_writer_that_waits_for_room_does_not_wait_for_ever_when_tls_take
     async def main() -> None:
         peer = Peer()
         server = await asyncio.start_server(peer.serve, HOST, 0, limit=1)
-        reader, plain = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        reader, plain = await asyncio.open_connection(HOST, port_of(server))
         await peer.arrived.wait()
         plain.write(bytes(1 << 24))
         draining = asyncio.ensure_future(plain.drain())
@@ -339,7 +339,7 @@ def test_tls_twice_over_one_transport_is_refused(run: Run, client_context: pyoss
     async def main() -> None:
         peer = Peer()
         server = await asyncio.start_server(peer.serve, HOST, 0)
-        reader, plain = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        reader, plain = await asyncio.open_connection(HOST, port_of(server))
         first = asyncio.ensure_future(open_over(reader, plain, client_context))
         await asyncio.sleep(0)
         with pytest.raises(pyossl.UsageError):

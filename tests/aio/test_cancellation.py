@@ -165,7 +165,7 @@ def test_start_tls(run: Run, client_context: pyossl.Context, server_context: pyo
         server = await asyncio.start_server(serve, HOST, 0)
 
         for turns in range(MOST):
-            reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+            reader, writer = await asyncio.open_connection(HOST, port_of(server))
             in_time = await cancelled_after(turns, asyncio.ensure_future(over(reader, writer, ours)))
             if turns == 0:  # the task has not begun
                 writer.close()

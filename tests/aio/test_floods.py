@@ -275,7 +275,7 @@ def test_a_peer_that_asks_for_answers_and_reads_none_is_not_read_any_more(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        visitor = Task(lambda: visit(port_of(server)))  # type: ignore[arg-type]
+        visitor = Task(lambda: visit(port_of(server)))
         await asyncio.get_running_loop().run_in_executor(None, visitor.result, SECONDS)
         assert visitor.result() == b"and you\n"
         server.close()
@@ -310,7 +310,7 @@ def test_two_peers_that_write_much_before_they_read_do_not_wait_for_each_other(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         reader, writer = await pyossl.aio.open_over(writer, client_context, server_hostname="localhost")
         await talk(reader, writer)

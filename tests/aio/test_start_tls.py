@@ -38,7 +38,7 @@ def test_a_peer_that_begins_its_tls_before_us_is_heard(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        _, plain = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        _, plain = await asyncio.open_connection(HOST, port_of(server))
         plain.write(b"PROXY")
         reader, writer = await pyossl.aio.open_over(plain.transport, client_context, server_hostname="localhost")
         writer.write(b"hello\n")
@@ -165,7 +165,7 @@ def test_a_client_refuses_what_came_in_the_clear_behind_the_go_ahead(
 
     async def main() -> Any:
         server = await asyncio.start_server(serve, HOST, 0)
-        reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))
         writer.write(b"STARTTLS\n")
         assert await reader.readline() == b"go ahead\n"
         await until(lambda: reader._buffer)  # type: ignore[attr-defined]
@@ -195,7 +195,7 @@ def test_a_server_refuses_a_command_that_came_in_the_clear_behind_starttls(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        _, writer = await asyncio.open_connection(HOST, port_of(server))
         writer.write(b"STARTTLS\nDELETE EVERYTHING\n")
         with pytest.raises((pyossl.TruncationError, OSError)):
             await pyossl.aio.open_over(writer, client_context, server_hostname="localhost")
@@ -221,7 +221,7 @@ def test_a_server_goes_on_with_a_handshake_that_began_early(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        _, writer = await asyncio.open_connection(HOST, port_of(server))
         writer.write(b"PROXY")
         _, above = await pyossl.aio.open_over(writer, client_context, server_hostname="localhost")
         above.write(b"hello\n")
@@ -250,7 +250,7 @@ def test_a_command_in_the_clear_behind_an_early_handshake_is_refused_too(
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        _, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        _, writer = await asyncio.open_connection(HOST, port_of(server))
         writer.write(b"STARTTLS\n" + hello + b"DELETE EVERYTHING\n")
         await until(lambda: got)
         writer.transport.abort()
@@ -300,7 +300,7 @@ def test_a_failure_is_raised_and_not_also_reported_in_whatever_order_the_stream_
 
     async def main() -> None:
         server = await asyncio.start_server(serve, HOST, 0)
-        reader, writer = await asyncio.open_connection(HOST, port_of(server))  # type: ignore[arg-type]
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))
         protocol: Any = writer.transport.get_protocol()
         with pytest.raises((pyossl.TruncationError, OSError)):
             await by_open_over(reader, writer, client_context)

@@ -265,5 +265,5 @@ def test_the_c_of_a_divided_folder_has_the_same_folders() -> None:
 
 @pytest.mark.parametrize("name", sorted(each for each in FOLDERS if each.partition("/")[0] in DIVIDED))
 def test_a_folder_of_a_divided_folder_imports_nothing_itself(name: str) -> None:
-    """Its ``__init__.py`` says what is in it.  Whoever imports one file of it loads no others."""
+    """Its ``__init__.py`` only says what is in it: an import of one of its files loads no other file."""
     assert list(imports(PACKAGE / name / "__init__.py")) == []
