@@ -39,6 +39,7 @@ async def first_connected(
                 elif isinstance(error, OSError):
                     problems.append(error)
                 else:
+                    attempts |= done  # sockets that have connected in the same turn are closed too
                     raise error
     except BaseException:
         if winner is not None:
