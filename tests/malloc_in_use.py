@@ -11,6 +11,7 @@ import pytest
 FIELDS = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 HAS_MALLINFO2 = hasattr(ctypes.CDLL(None), "mallinfo2")
 IS_REPLACED = hasattr(ctypes.CDLL(None), "__asan_init")
+"""Whether AddressSanitizer's malloc is in use, which keeps freed memory for a while."""
 needs_mallinfo2 = pytest.mark.skipif(
     not HAS_MALLINFO2 or IS_REPLACED,
     reason="needs mallinfo2 of glibc 2.33 or newer, and not the malloc of AddressSanitizer",

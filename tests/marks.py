@@ -3,18 +3,21 @@ measurements that a sanitizer falsifies."""
 
 from __future__ import annotations
 
-import ctypes
+import sysconfig
 
 import pytest
+from malloc_in_use import IS_REPLACED
 
 from pyossl import Version, features
 
 VERSIONS = pytest.mark.parametrize("version", [Version.TLSv1_2, Version.TLSv1_3], ids=lambda version: version.name)
 
-measures_memory = pytest.mark.skipif(
-    hasattr(ctypes.CDLL(None), "__asan_init"), reason="AddressSanitizer keeps freed memory for a while"
-)
+measures_memory = pytest.mark.skipif(IS_REPLACED, reason="AddressSanitizer keeps freed memory for a while")
 """For a test of the size of the process."""
+
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+"""Whether this Python was built without a global interpreter lock."""
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

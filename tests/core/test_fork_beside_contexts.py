@@ -6,13 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marks import FREE_THREADED
 from openssl_functions import calls_of_c
 from served import SECONDS, Task, tcp_pair, until
 
@@ -94,7 +94,7 @@ os._exit(0)
 
 
 @pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    FREE_THREADED,
     reason="a free-threaded Python may hand a dict's lock to a waiting thread, and in a child it is never released",
 )
 @pytest.mark.parametrize("side", ["client", "server", "authority", "handshake", "read"])

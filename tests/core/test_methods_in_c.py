@@ -12,13 +12,13 @@ import re
 import socket
 import subprocess
 import sys
-import sysconfig
 import tracemalloc
 import weakref
 from typing import Any
 from unittest import mock
 
 import pytest
+from marks import FREE_THREADED
 from methods_in_c import CLASSES, METHODS, PUBLIC, each
 from pairs import meet, shake_hands
 from pyopenssl.pyopenssl_pairs import pair as face_pair
@@ -286,7 +286,7 @@ print("written", flush=True)
 
 
 @pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    FREE_THREADED,
     reason="a free-threaded Python loads cffi's modules in no subinterpreter",
 )
 def test_a_short_call_in_a_subinterpreter_does_not_wait_for_its_own_gil() -> None:

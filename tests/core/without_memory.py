@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from marks import FREE_THREADED
 from pairs import meet
 from pyopenssl.pyopenssl_pairs import pair as face_pair
 from served import SocketPair, Task, tls_pair, until
@@ -22,6 +23,9 @@ import pyossl
 from pyossl import Connection, Context, Want
 from pyossl.pyopenssl import SSL
 from pyossl.sockets.event_loop_steps import EventLoopConnection
+
+FIRST_PART = 2 if FREE_THREADED else 3
+"""At most so many calls fail if only the first part can: a free-threaded Python makes fewer allocations."""
 
 testcapi = pytest.importorskip("_testcapi")
 KEEPS_NUMBERS = sys.version_info >= (3, 14)
@@ -265,7 +269,7 @@ def test_encrypt_of_much_data(pair: Pair) -> None:
 
     second = outcomes(make)
     assert all(each == LONG or lost(each) for each in second)
-    assert sum(map(lost, second)) > 2, "only the first part has failed"
+    assert sum(map(lost, second)) > FIRST_PART, "only the first part has failed"
 
 
 def test_decrypt_of_much_data(pair: Pair) -> None:
@@ -276,7 +280,7 @@ def test_decrypt_of_much_data(pair: Pair) -> None:
 
     second = outcomes(make)
     assert all(each == LONG or lost(each) for each in second)
-    assert sum(map(lost, second)) > 2, "only the first part has failed"
+    assert sum(map(lost, second)) > FIRST_PART, "only the first part has failed"
 
 
 FACE_CALLS: dict[str, tuple[Callable[[SSL.Connection, bytes], Any], Any]] = {

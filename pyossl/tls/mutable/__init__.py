@@ -1,4 +1,4 @@
 """A context and a connection that may be changed at any time, below other APIs: pyOpenSSL's and Python's ssl.
 
-They alone load credentials from files and speak DTLS, and so have SRTP.
+Files of credentials are read here as these APIs read them.  DTLS is only here, and so is SRTP, which needs it.
 """
